@@ -1,0 +1,1 @@
+"""Capture what the model computes, change it, and store it."""

@@ -1,0 +1,1 @@
+"""Pictures of the model: Matplotlib figures and the trace explorer."""

@@ -1,0 +1,231 @@
+"""The look of every figure: one palette with fixed meanings, on a light or a dark ground.
+
+A colour means the same thing in the notebooks, in the explorer and in the book. No meaning rests on hue alone: each
+entry also has a marker, a line style or a hatch, and neighbours differ in lightness, so that the figures survive
+colour blindness and a black-and-white printer.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+from matplotlib.colors import LinearSegmentedColormap, to_rgb
+
+from gptoss_edu.errors import GptOssError
+
+THEMES = ("light", "dark")
+
+# Every named colour as (on light ground, on dark ground); each has a contrast of at least 4.5 : 1 with its ground.
+COLORS = {
+    # channels of an assistant's message
+    "analysis": ("#9A5B00", "#F2B04A"),
+    "commentary": ("#00735E", "#3CCBA6"),
+    "final": ("#005EA8", "#6BB6FA"),
+    # roles
+    "system": ("#5A626C", "#A9B2BD"),
+    "developer": ("#6546B0", "#B9A4F5"),
+    "user": ("#A0306B", "#F08FC0"),
+    "assistant": ("#005EA8", "#6BB6FA"),
+    "tool": ("#4F6F00", "#B4D455"),
+    # the two kinds of layer
+    "sliding": ("#1A7BAB", "#62C3F0"),
+    "full": ("#2A2F7E", "#C6BEFF"),
+    # the attention sink, and right and wrong
+    "sink": ("#C23B00", "#FF8A5B"),
+    "right": ("#00735E", "#3CCBA6"),
+    "wrong": ("#B3261E", "#FF8A80"),
+    "neutral": ("#5A626C", "#A9B2BD"),
+    # the ground
+    "ink": ("#1A1E24", "#E8EBEF"),
+    "muted": ("#5A626C", "#A9B2BD"),
+    "grid": ("#DDE1E6", "#363C45"),
+    "paper": ("#FFFFFF", "#14171C"),
+    "raised": ("#F4F6F8", "#1D2127"),
+}
+
+# A cycle for curves without a meaning of their own, after Okabe and Ito's set, darkened to be legible as thin lines.
+CYCLE = (
+    ("#005EA8", "#6BB6FA"),
+    ("#C23B00", "#FF8A5B"),
+    ("#00735E", "#3CCBA6"),
+    ("#A0306B", "#F08FC0"),
+    ("#9A5B00", "#F2B04A"),
+    ("#5A626C", "#A9B2BD"),
+    ("#1A7BAB", "#62C3F0"),
+    ("#6546B0", "#B9A4F5"),
+)
+CHANNEL_HATCH = {"analysis": "///", "commentary": "...", "final": ""}
+CHANNEL_MARKER = {"analysis": "^", "commentary": "s", "final": "o"}
+LAYER_LINE = {"sliding": "--", "full": "-"}
+LAYER_MARKER = {"sliding": "o", "full": "D"}
+
+_state = {"theme": "light"}
+
+
+def theme() -> str:
+    """The theme that `use` set last: "light" or "dark"."""
+    return _state["theme"]
+
+
+def color(name: str, theme: str | None = None) -> str:
+    """The hex colour with a fixed meaning.
+
+    Parameters
+    ----------
+    name : one of `COLORS`, for example "analysis", "sliding", "sink", "ink".
+    theme : "light" or "dark"; None is the theme in use.
+
+    Raises
+    ------
+    GptOssError : the name or the theme is unknown.
+    """
+    if name not in COLORS:
+        raise GptOssError(f"no colour is called {name!r}; expected one of {', '.join(COLORS)}")
+    return COLORS[name][_theme_index(theme)]
+
+
+def layer_kind(layer: int, window: int | None = None, config=None) -> str:
+    """ "sliding" or "full" for a layer: by its window where it is known, else gpt-oss's rule that even layers slide."""
+    if config is not None:
+        window = config.layer_window(layer)
+        return "full" if window is None else "sliding"
+    return "sliding" if window is not None or layer % 2 == 0 else "full"
+
+
+def cycle(theme: str | None = None) -> list[str]:
+    """Eight colours for curves without a fixed meaning."""
+    return [pair[_theme_index(theme)] for pair in CYCLE]
+
+
+def expert_color(expert: int, theme: str | None = None) -> str:
+    """A colour for an expert. Experts are too many for distinct hues: the same eight come round again, so a figure
+    also writes the expert's number or gives it a place of its own."""
+    return cycle(theme)[expert % len(CYCLE)]
+
+
+def expert_colors(count: int, theme: str | None = None) -> list[str]:
+    """`expert_color` for experts 0 … count − 1."""
+    return [expert_color(i, theme) for i in range(count)]
+
+
+def sequential(theme: str | None = None) -> LinearSegmentedColormap:
+    """From the ground (nothing) to a saturated blue and on to ink (all): lightness falls, or rises, all the way."""
+    stops = {
+        "light": ["#FFFFFF", "#D3E5F4", "#8CBCE3", "#3F8AC6", "#0B579C", "#08264F"],
+        "dark": ["#14171C", "#17324F", "#1B5A91", "#3C8FCE", "#8CC6F3", "#F2F9FF"],
+    }[THEMES[_theme_index(theme)]]
+    return LinearSegmentedColormap.from_list("gptoss_sequential", stops)
+
+
+def heat(theme: str | None = None) -> LinearSegmentedColormap:
+    """The sink's own map, from the ground to vermilion, so that the sink's column is never mistaken for a key."""
+    stops = {
+        "light": ["#FFFFFF", "#FBDDD0", "#F2A684", "#DD6532", "#B23500", "#5C1900"],
+        "dark": ["#14171C", "#44200F", "#8A3A14", "#D5632C", "#FFA27B", "#FFF1EA"],
+    }[THEMES[_theme_index(theme)]]
+    return LinearSegmentedColormap.from_list("gptoss_heat", stops)
+
+
+def diverging(theme: str | None = None) -> LinearSegmentedColormap:
+    """Blue below zero, vermilion above it, the ground at zero."""
+    middle = COLORS["paper"][_theme_index(theme)]
+    ends = {"light": ("#0B579C", "#6AA8D8", "#E58E66", "#B23500"), "dark": ("#8CC6F3", "#2C6FA8", "#A8491D", "#FFA27B")}
+    low, low_mid, high_mid, high = ends[THEMES[_theme_index(theme)]]
+    return LinearSegmentedColormap.from_list("gptoss_diverging", [low, low_mid, middle, high_mid, high])
+
+
+def use(theme: str = "light") -> None:
+    """Give every figure made from now on the course's look.
+
+    Figures keep an opaque ground, so a light one stays readable on a dark page and the other way round.
+
+    Parameters
+    ----------
+    theme : "light" (default) or "dark".
+
+    Raises
+    ------
+    GptOssError : the theme is unknown.
+    """
+    mpl.rcParams.update(rc(theme))
+    _state["theme"] = theme
+
+
+@contextmanager
+def themed(theme: str):
+    """`use(theme)` for the length of a with block."""
+    before = _state["theme"]
+    with plt.rc_context(rc(theme)):
+        _state["theme"] = theme
+        try:
+            yield
+        finally:
+            _state["theme"] = before
+
+
+def rc(theme: str = "light") -> dict:
+    """The Matplotlib settings of a theme as a dictionary."""
+    ink, muted, grid, paper = (color(name, theme) for name in ("ink", "muted", "grid", "paper"))
+    return {
+        "figure.facecolor": paper,
+        "axes.facecolor": paper,
+        "savefig.facecolor": paper,
+        "figure.figsize": (7.2, 3.6),
+        "figure.dpi": 100,
+        "savefig.dpi": 150,
+        "figure.constrained_layout.use": True,
+        "font.family": ["sans-serif"],
+        "font.size": 10,
+        "axes.titlesize": 11,
+        "axes.titleweight": "bold",
+        "axes.titlelocation": "left",
+        "axes.labelsize": 10,
+        "axes.labelcolor": ink,
+        "axes.edgecolor": muted,
+        "axes.linewidth": 0.8,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": False,
+        "axes.axisbelow": True,
+        "axes.prop_cycle": mpl.cycler(color=cycle(theme)),
+        "grid.color": grid,
+        "grid.linewidth": 0.6,
+        "text.color": ink,
+        "xtick.color": muted,
+        "ytick.color": muted,
+        "xtick.labelcolor": ink,
+        "ytick.labelcolor": ink,
+        "xtick.labelsize": 9,
+        "ytick.labelsize": 9,
+        "legend.frameon": False,
+        "legend.fontsize": 9,
+        "lines.linewidth": 1.8,
+        "lines.markersize": 5,
+        "image.cmap": "viridis",
+        "image.interpolation": "nearest",
+        "hatch.linewidth": 0.6,
+        "svg.hashsalt": "gptoss_edu",
+    }
+
+
+def contrast(first: str, second: str) -> float:
+    """WCAG contrast of two colours, from 1 to 21.
+
+    Source: Web Content Accessibility Guidelines 2.2, "contrast ratio" and "relative luminance".
+    """
+    lighter, darker = sorted((_luminance(first), _luminance(second)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def _luminance(value: str) -> float:
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(value)]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def _theme_index(theme: str | None) -> int:
+    name = _state["theme"] if theme is None else theme
+    if name not in THEMES:
+        raise GptOssError(f"unknown theme {name!r}; expected 'light' or 'dark'")
+    return THEMES.index(name)
