@@ -1,0 +1,130 @@
+"""Router, clamped SwiGLU and the mixture of experts, dense or packed in MXFP4 (chapters 07 and 08)."""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from . import mxfp4
+from .config import ModelConfig
+from .hooks import Hooked
+from .norm import RMSNorm
+
+
+def swiglu(x: Tensor, alpha: float = 1.702, limit: float = 7.0) -> Tensor:
+    """gpt-oss's gated activation: gate · sigmoid(alpha · gate) · (up + 1).
+
+    x : (..., 2f); gate and up alternate, x[..., 0::2] and x[..., 1::2]. The gate is clamped from above only, up from
+    both sides. Returns (..., f).
+
+    Source: gpt-oss model card, section 2.3 ("unconventional, including clamping and a residual connection").
+    """
+    gate, up = x[..., 0::2].clamp(max=limit), x[..., 1::2].clamp(-limit, limit)  # (..., f) each
+    return gate * torch.sigmoid(alpha * gate) * (up + 1)
+
+
+def top_k_softmax(router_logits: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The k largest logits, as weights that sum to one: softmax over the chosen only. Returns (..., k) weights and indices."""
+    values, indices = router_logits.topk(k, dim=-1)
+    return values.softmax(dim=-1), indices
+
+
+def route(x: Tensor, weight: Tensor, bias: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Which k experts each token goes to and how much each counts.
+
+    x : (..., c); weight : (e, c); bias : (e,). Returns weights (..., k), falling, and indices (..., k).
+
+    Source: gpt-oss model card, section 2.3.
+    """
+    return top_k_softmax(F.linear(x, weight, bias), k)
+
+
+def expert_outputs(x: Tensor, indices: Tensor, w1, b1: Tensor, w2, b2: Tensor, limit: float = 7.0) -> Tensor:
+    """What each chosen expert makes of its token, before weighting.
+
+    x : (n, c); indices : (n, k); w1[e] (2f, c) and w2[e] (c, f), tensors or `PackedWeight`s. Returns (n, k, c).
+    Token copies are sorted by expert, so each expert that is hit is read (and unpacked) once.
+    """
+    n, k = indices.shape
+    order = indices.flatten().argsort(stable=True)  # (n·k,) copies grouped by expert
+    hit, counts = indices.flatten().unique(return_counts=True)
+    hit, counts = hit.tolist(), counts.tolist()
+    each = _per_expert(x[order // k], hit, counts, w1, b1)  # (n·k, 2f)
+    each = _per_expert(swiglu(each, limit=limit), hit, counts, w2, b2)  # (n·k, c)
+    return torch.empty_like(each).index_copy(0, order, each).view(n, k, -1)
+
+
+def _per_expert(x: Tensor, hit: list[int], counts: list[int], weight, bias: Tensor) -> Tensor:
+    """Each expert's linear map on its own stretch of rows."""
+    return torch.cat([F.linear(part, weight[e], bias[e]) for e, part in zip(hit, x.split(counts), strict=True)])
+
+
+def moe(x: Tensor, weights: Tensor, indices: Tensor, w1, b1: Tensor, w2, b2: Tensor) -> Tensor:
+    """Weighted sum of the chosen experts' outputs, each expert's second bias included before its weight.
+
+    x : (n, c); weights, indices : (n, k); w1 (e, 2f, c), b1 (e, 2f), w2 (e, c, f), b2 (e, c). Returns (n, c).
+    """
+    return weighted_sum(expert_outputs(x, indices, w1, b1, w2, b2), weights)
+
+
+def weighted_sum(expert_out: Tensor, weights: Tensor) -> Tensor:
+    """(n, k, c) and (n, k) to (n, c)."""
+    return torch.einsum("nkc,nk->nc", expert_out, weights.to(expert_out.dtype))
+
+
+class PackedWeight(nn.Module):
+    """Expert weights kept in MXFP4; `weight[e]` unpacks one expert, (rows, columns), in `dtype`.
+
+    blocks : (e, rows, columns / 32, 16) uint8; scales : (e, rows, columns / 32) uint8
+    """
+
+    def __init__(self, blocks: Tensor, scales: Tensor, dtype: torch.dtype = torch.float32):
+        super().__init__()
+        self.dtype = dtype
+        self.register_buffer("blocks", blocks)
+        self.register_buffer("scales", scales)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        e, rows, groups = self.scales.shape
+        return e, rows, groups * mxfp4.BLOCK
+
+    def __getitem__(self, e: int) -> Tensor:
+        return mxfp4.unpack(self.blocks[e], self.scales[e], dtype=self.dtype)
+
+    def unpacked(self) -> Tensor:
+        """All experts, (e, rows, columns)."""
+        return mxfp4.unpack(self.blocks, self.scales, dtype=self.dtype)
+
+
+class MLPBlock(Hooked):
+    """Norm, router, chosen experts, weighted sum."""
+
+    POINTS = {
+        "normed": "(b, t, c)", "router_logits": "(n, e)", "expert_indices": "(n, k)", "expert_weights": "(n, k)",
+        "expert_out": "(n, k, c)", "out": "(b, t, c)",
+    }  # fmt: skip
+
+    def __init__(self, config: ModelConfig, experts: Callable[[int, int], nn.Module | nn.Parameter]):
+        """`experts(rows, columns)` makes the weight of all experts: a dense parameter or a `PackedWeight`."""
+        super().__init__()
+        e, c, f = config.num_experts, config.hidden_size, config.intermediate_size
+        self.k, self.limit = config.experts_per_token, config.swiglu_limit
+        self.norm = RMSNorm(c, config.rms_norm_eps)
+        self.gate = nn.Linear(c, e)
+        self.mlp1_weight, self.mlp1_bias = experts(2 * f, c), nn.Parameter(torch.zeros(e, 2 * f))
+        self.mlp2_weight, self.mlp2_bias = experts(c, f), nn.Parameter(torch.zeros(e, c))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(b, t, c) to (b, t, c)."""
+        normed = self.at("normed", self.norm(x))
+        flat = normed.flatten(0, 1)  # (n, c)
+        router_logits = self.at("router_logits", self.gate(flat))  # (n, e)
+        weights, indices = top_k_softmax(router_logits, self.k)  # (n, k) each
+        indices, weights = self.at("expert_indices", indices), self.at("expert_weights", weights)
+        out = expert_outputs(
+            flat, indices, self.mlp1_weight, self.mlp1_bias, self.mlp2_weight, self.mlp2_bias, self.limit
+        )  # (n, k, c)
+        out = weighted_sum(self.at("expert_out", out), weights)
+        return self.at("out", out.view_as(x))

@@ -1,0 +1,143 @@
+"""MXFP4, the format of the expert weights: 32 four-bit values share one power of two (chapter 09).
+
+A value is e2m1: a sign, two exponent bits, one mantissa bit. A scale is e8m0: a byte that means 2^(byte - 127).
+17 bytes hold 32 weights, 4.25 bits each.
+
+Source: OCP Microscaling Formats (MX) specification 1.0, sections 5.3.3, 5.4.1 and 6.3.
+"""
+
+import torch
+from torch import Tensor
+
+from .errors import GptOssError
+
+BLOCK = 32
+VALUES = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)  # e2m1 magnitudes of the codes 0 to 7; codes 8 to 15 are negative
+BIAS = 127
+NAN_SCALE = 255
+ROUNDINGS = ("floor", "up", "best")
+CHUNK = 1 << 24  # weights unpacked at a time, so that memory stays bounded
+
+
+def unpack(blocks: Tensor, scales: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Weights from their bytes.
+
+    Parameters
+    ----------
+    blocks : (..., G, 16) uint8; each byte holds two codes, the LOW nibble is the earlier weight
+    scales : (..., G) uint8, e8m0
+    dtype : float32 and bfloat16 are exact up to scale 252; 253 and 254 can overflow to infinity, 255 is NaN
+
+    Returns
+    -------
+    (..., 32 G) in `dtype`.
+    """
+    if blocks.dtype != torch.uint8 or scales.dtype != torch.uint8 or blocks.shape != (*scales.shape, BLOCK // 2):
+        raise GptOssError(
+            f"mxfp4.unpack: expected uint8 blocks (..., G, 16) and uint8 scales (..., G), found blocks "
+            f"{tuple(blocks.shape)} {blocks.dtype} and scales {tuple(scales.shape)} {scales.dtype}."
+        )
+    flat_blocks, flat_scales = blocks.reshape(-1, BLOCK // 2), scales.reshape(-1)  # (N, 16), (N,)
+    out = torch.empty(flat_scales.numel(), BLOCK, dtype=dtype, device=blocks.device)  # (N, 32)
+    step = CHUNK // BLOCK
+    for start in range(0, flat_scales.numel(), step):
+        part = slice(start, start + step)
+        out[part] = _decode(flat_blocks[part], flat_scales[part], dtype)
+    return out.view(*scales.shape[:-1], scales.shape[-1] * BLOCK)
+
+
+def _decode(blocks: Tensor, scales: Tensor, dtype: torch.dtype) -> Tensor:
+    """(N, 16) bytes and (N,) scales to (N, 32) weights: move the code's bits to where bfloat16 has sign, exponent, mantissa.
+
+    Code s ee m, put at bits 15, 8-7 and 6, is the bfloat16 number value * 2^-126 (0.5 becomes a subnormal, as it
+    should); two exact multiplications by powers of two finish it.
+    """
+    wide = blocks.to(torch.int16)  # (N, 16)
+    low = ((wide & 0x08) << 12) | ((wide & 0x07) << 6)
+    high = ((wide & 0x80) << 8) | ((wide & 0x70) << 2)
+    tiny = torch.stack((low, high), dim=-1).view(blocks.shape[0], BLOCK).view(torch.bfloat16)  # (N, 32)
+    exact = torch.bfloat16 if dtype == torch.bfloat16 else torch.float32
+    return (tiny.to(exact) * 2.0**126 * scale_factor(scales)[:, None].to(exact)).to(dtype)
+
+
+def scale_factor(scales: Tensor) -> Tensor:
+    """e8m0 bytes to float32 powers of two, 2^(byte - 127), where byte 255 is NaN."""
+    factor = torch.exp2(scales.double() - BIAS).float()
+    return torch.where(scales == NAN_SCALE, torch.nan, factor)
+
+
+def pack(weight: Tensor, rounding: str = "floor", scales: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Bytes from weights: one shared power of two per 32, then the nearest e2m1 value, ties to the even code.
+
+    Parameters
+    ----------
+    weight : (..., 32 G), floating; NaN and infinity are refused
+    rounding : how the shared exponent is chosen from the block's largest magnitude m
+        "floor": floor(log2 m) - 2, the specification's rule; magnitudes above 6 times the scale saturate
+        "up": the smallest power of two at which nothing saturates
+        "best": whichever of the two (per block) has the smaller squared error, "floor" at a tie
+    scales : (..., G) uint8 to use instead; then unpacking and packing returns every finite block byte for byte
+
+    Returns
+    -------
+    blocks (..., G, 16) uint8, scales (..., G) uint8.
+    """
+    if rounding not in ROUNDINGS:
+        raise GptOssError(f"mxfp4.pack: rounding must be one of {', '.join(ROUNDINGS)}, found {rounding!r}.")
+    if not weight.is_floating_point() or weight.shape[-1] % BLOCK:
+        raise GptOssError(
+            f"mxfp4.pack: expected floating weights (..., 32 G), found {tuple(weight.shape)} {weight.dtype}; "
+            f"the last axis must be a multiple of {BLOCK}."
+        )
+    groups = (*weight.shape[:-1], weight.shape[-1] // BLOCK)
+    if scales is not None and (scales.shape != groups or scales.dtype != torch.uint8):
+        raise GptOssError(f"mxfp4.pack: expected uint8 scales {groups}, found {tuple(scales.shape)} {scales.dtype}.")
+    flat = weight.reshape(-1, BLOCK)  # (N, 32)
+    given = None if scales is None else scales.reshape(-1)
+    blocks = torch.empty(flat.shape[0], BLOCK // 2, dtype=torch.uint8, device=weight.device)
+    chosen = torch.empty(flat.shape[0], dtype=torch.uint8, device=weight.device)
+    step = CHUNK // BLOCK
+    for start in range(0, flat.shape[0], step):
+        part = slice(start, start + step)
+        block = flat[part].float()
+        if given is None and not torch.isfinite(block).all():
+            raise GptOssError("mxfp4.pack: the weights hold NaN or infinity; MXFP4 has neither without given scales.")
+        chosen[part] = _choose_scales(block, rounding) if given is None else given[part]
+        blocks[part] = _pack_nibbles(_nearest_code(block, chosen[part]))
+    return blocks.view(*groups, BLOCK // 2), chosen.view(groups)
+
+
+def _choose_scales(block: Tensor, rounding: str) -> Tensor:
+    """(N, 32) to (N,) e8m0 bytes. frexp gives m = f * 2^e with f in [0.5, 1), so floor(log2 m) is e - 1."""
+    largest = block.abs().amax(dim=-1)
+    fraction, exponent = torch.frexp(largest)
+    floor = exponent - 1 - 2
+    up = torch.where(fraction > 0.75, floor + 1, floor)  # 0.75 * 2^e is 6 * 2^floor: the largest value that fits
+    as_byte = lambda e: torch.where(largest == 0, 0, (e + BIAS).clamp(0, NAN_SCALE - 1)).to(torch.uint8)  # noqa: E731
+    if rounding == "floor":
+        return as_byte(floor)
+    if rounding == "up":
+        return as_byte(up)
+    errors = [_squared_error(block, as_byte(e)) for e in (floor, up)]
+    return torch.where(errors[1] < errors[0], as_byte(up), as_byte(floor))
+
+
+def _squared_error(block: Tensor, scales: Tensor) -> Tensor:
+    rebuilt = _decode(_pack_nibbles(_nearest_code(block, scales)), scales, torch.float32)
+    return (rebuilt.double() - block.double()).square().sum(dim=-1)
+
+
+def _nearest_code(block: Tensor, scales: Tensor) -> Tensor:
+    """(N, 32) weights and (N,) scales to (N, 32) codes 0 to 15; halfway goes to the code with mantissa bit 0."""
+    scaled = block.double() / torch.exp2(scales.double() - BIAS)[:, None]
+    magnitude = scaled.abs()
+    code = torch.zeros_like(magnitude, dtype=torch.uint8)
+    for index in range(1, len(VALUES)):
+        middle = (VALUES[index - 1] + VALUES[index]) / 2
+        code += ((magnitude >= middle) if index % 2 == 0 else (magnitude > middle)).to(torch.uint8)
+    return code | (torch.signbit(scaled).to(torch.uint8) << 3)
+
+
+def _pack_nibbles(codes: Tensor) -> Tensor:
+    """(N, 32) codes to (N, 16) bytes, the earlier code in the low nibble."""
+    return codes[:, 0::2] | (codes[:, 1::2] << 4)

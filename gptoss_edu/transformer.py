@@ -1,0 +1,161 @@
+"""The whole model (chapter 10). The module tree carries the tensor names of the released `original/` files."""
+
+import torch
+from torch import Tensor, nn
+
+from . import mxfp4
+from .attention import AttentionBlock, sliding_window_mask
+from .cache import KVCache
+from .config import ModelConfig
+from .errors import GptOssError
+from .hooks import Hook, Hooked, hook_points, hooks
+from .moe import MLPBlock, PackedWeight
+from .norm import RMSNorm
+from .rope import rope_cos_sin
+
+
+class TransformerBlock(Hooked):
+    """x + attention(norm(x)), then x + experts(norm(x))."""
+
+    POINTS = {"resid_pre": "(b, t, c)", "resid_mid": "(b, t, c)", "resid_post": "(b, t, c)"}
+
+    def __init__(self, config: ModelConfig, layer_index: int, experts):
+        super().__init__()
+        self.attn = AttentionBlock(config, layer_index)
+        self.mlp = MLPBlock(config, experts)
+
+    def forward(self, x: Tensor, rope, mask: Tensor | None, cache: KVCache | None) -> Tensor:
+        x = self.at("resid_pre", x)
+        x = self.at("resid_mid", x + self.attn(x, rope, mask, cache))
+        return self.at("resid_post", x + self.mlp(x))
+
+
+class Transformer(Hooked):
+    """gpt-oss: embedding, blocks, norm, unembedding.
+
+    Parameters
+    ----------
+    packed : keep the experts in MXFP4 and unpack only those that tokens hit; otherwise as dense parameters
+
+    Source: gpt-oss model card, section 2; the released `original/` checkpoints for names and shapes.
+    """
+
+    POINTS = {"embedding": "(b, t, c)", "final_norm": "(b, t, c)", "logits": "(b, t, v)"}
+
+    def __init__(self, config: ModelConfig, packed: bool = False):
+        super().__init__()
+        self.config, self.packed = config, packed
+        self.tokenizer = None  # the checkpoint's tiktoken.Encoding, where there is one
+        self.embedding = nn.Embedding(config.vocab_size, config.hidden_size)
+        e = config.num_experts
+
+        def experts(rows: int, columns: int):
+            if not packed:
+                return nn.Parameter(torch.zeros(e, rows, columns))
+            groups = (e, rows, columns // mxfp4.BLOCK)
+            return PackedWeight(
+                torch.zeros(*groups, mxfp4.BLOCK // 2, dtype=torch.uint8), torch.zeros(groups, dtype=torch.uint8)
+            )
+
+        self.block = nn.ModuleList(TransformerBlock(config, i, experts) for i in range(config.num_hidden_layers))
+        self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+        self.unembedding = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
+        self._rope_table: tuple[Tensor, Tensor] | None = None
+
+    @property
+    def device(self) -> torch.device:
+        return self.embedding.weight.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.embedding.weight.dtype
+
+    def hook_points(self) -> dict[str, str]:
+        """Name of every intermediate, with the axes of its value."""
+        return hook_points(self)
+
+    def hooks(self, functions: dict[str, Hook]):
+        """Within `with model.hooks({name: function})`, the functions see, and may replace, these intermediates."""
+        return hooks(self, functions)
+
+    def new_cache(self, batch_size: int = 1, max_length: int | None = None) -> KVCache:
+        """An empty cache on this model's device, in its dtype."""
+        return KVCache(self.config, batch_size, max_length or self.config.max_context, self.device, self.dtype)
+
+    def forward(self, tokens: Tensor, cache: KVCache | None = None, lengths: Tensor | None = None) -> Tensor:
+        """Logits of the next token at every position.
+
+        tokens : (b, t) int64; cache : what came before, extended in place; lengths : (b,) tokens that count in each
+        row, where rows are padded on the right (what stands in the padding's logits means nothing).
+        Returns (b, t, v) in the model's dtype.
+        """
+        counts = self._check(tokens, lengths, cache)
+        t = tokens.shape[1]
+        if cache is None:
+            positions = torch.arange(t, device=tokens.device)[None]  # (1, t)
+        else:
+            positions = cache.begin(t, counts)  # (b or 1, t)
+        rope = self._rope(positions)
+        masks = {}
+        for window in (None, self.config.sliding_window):
+            keys = positions if cache is None else cache.key_positions(window)
+            masks[window] = (
+                None if keys is None or t == keys.shape[1] == 1 else sliding_window_mask(positions, keys, window)
+            )
+        x = self.at("embedding", self.embedding(tokens))  # (b, t, c)
+        for block in self.block:
+            x = block(x, rope, masks[block.attn.window], cache)
+        if cache is not None:
+            cache.advance()
+        x = self.at("final_norm", self.norm(x))
+        return self.at("logits", self.unembedding(x))  # (b, t, v)
+
+    def _rope(self, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """Rows of a table of cos and sin that grows as positions do."""
+        needed = int(positions.max()) + 1
+        table = self._rope_table
+        if (
+            table is None
+            or table[0].shape[0] < needed
+            or table[0].device != self.device
+            or table[0].dtype != self.dtype
+        ):
+            size = max(256, 1 << (needed - 1).bit_length())
+            table = rope_cos_sin(torch.arange(size, device=self.device), self.config, self.dtype)
+            self._rope_table = table
+        return table[0][positions], table[1][positions]  # (b or 1, t, d/2) each
+
+    def _check(self, tokens: Tensor, lengths: Tensor | None, cache: KVCache | None) -> list[int]:
+        """Refuse what would compute nonsense; returns the tokens that count in each row."""
+        if tokens.ndim != 2 or tokens.dtype not in (torch.int64, torch.int32) or not tokens.numel():
+            raise GptOssError(
+                f"model: expected tokens (batch, time) of int64, found {tuple(tokens.shape)} {tokens.dtype}."
+            )
+        b, t = tokens.shape
+        if self.device.type == "cpu" and (int(tokens.min()) < 0 or int(tokens.max()) >= self.config.vocab_size):
+            raise GptOssError(
+                f"model: expected token ids from 0 to {self.config.vocab_size - 1}, found {int(tokens.min())} to "
+                f"{int(tokens.max())}; encode with model.tokenizer, the vocabulary that this model was trained with."
+            )
+        if cache is not None and cache.batch_size != b:
+            raise GptOssError(f"model: the cache holds {cache.batch_size} rows, the tokens have {b}.")
+        counts = [t] * b if lengths is None else [int(n) for n in lengths]
+        if len(counts) != b or not all(0 <= n <= t for n in counts):
+            raise GptOssError(f"model: expected {b} lengths from 0 to {t}, found {counts}.")
+        return counts
+
+
+def random_model(config: ModelConfig, seed: int = 0, dtype: torch.dtype = torch.float32) -> Transformer:
+    """A dense model with random weights of a plausible size, sinks and biases included; for tests and lessons."""
+    model = Transformer(config).to(dtype)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            noise = torch.randn(parameter.shape, generator=generator)
+            if name.endswith("scale"):
+                parameter.copy_(1 + 0.1 * noise)
+            elif parameter.ndim >= 2 and not name.endswith("bias"):
+                parameter.copy_(noise / (1 if name == "embedding.weight" else parameter.shape[-1] ** 0.5))
+            else:
+                parameter.copy_(noise if name.endswith("sinks") else 0.1 * noise)
+    return model.eval()
