@@ -1,0 +1,242 @@
+"""o200k_harmony, the vocabulary of gpt-oss, as a genuine ``tiktoken.Encoding``; and vocabularies in a model's folder.
+
+    encoding = load_tokenizer()                           # no network; the bundled file, its checksum verified
+    encoding.encode_ordinary("text of a user")            # never a control token, whatever the text says
+    encoding.encode_single_token("<|start|>")             # a control token, asked for by name
+    encoding.encode("<|start|>user", allowed_special={"<|start|>"})     # text that the program itself wrote
+
+For text that a program did not write itself, use ``encode_ordinary``: "<|start|>" in it is nine harmless characters.
+``encode`` without ``allowed_special`` refuses such text with a ValueError; that is tiktoken's way of asking which of
+the two is meant.
+
+A vocabulary of one's own is two files beside the weights: ``tokenizer.tiktoken``, a line "base64 rank" for each token,
+and ``tokenizer.meta.json`` with name, pat_str, special_tokens and the checksum of the first.
+
+Source: gpt-oss model card, section 2.2 (201,088 tokens); the ranks are those of the public o200k_base.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import functools
+import hashlib
+import json
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+import tiktoken
+
+from gptoss_edu import bpe
+from gptoss_edu.errors import TokenizerError
+from gptoss_edu.resources import data_path
+
+O200K_SHA256 = "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d"
+O200K_VOCABULARY = 201_088
+RANKS_FILE, META_FILE = "tokenizer.tiktoken", "tokenizer.meta.json"
+_FIRST_SPECIAL = 199_998
+_NAMED_SPECIALS = {
+    199_998: "<|startoftext|>",
+    199_999: "<|endoftext|>",
+    200_002: "<|return|>",
+    200_003: "<|constrain|>",
+    200_005: "<|channel|>",
+    200_006: "<|start|>",
+    200_007: "<|end|>",
+    200_008: "<|message|>",
+    200_012: "<|call|>",
+    200_018: "<|endofprompt|>",
+}
+
+
+def o200k_special_tokens() -> dict[str, int]:
+    """The 1,090 control tokens after the 199,998 ordinary ones; every id has exactly one name."""
+    ids = range(_FIRST_SPECIAL, O200K_VOCABULARY)
+    return {_NAMED_SPECIALS.get(i, f"<|reserved_{i}|>"): i for i in ids}
+
+
+# ------------------------------------------------------------------------------------------------------------ loading
+
+
+def load_tokenizer(name: str | os.PathLike = "o200k_harmony") -> tiktoken.Encoding | None:
+    """The vocabulary of that name, or the one in a checkpoint's folder.
+
+    Parameters
+    ----------
+    name : str or path
+        "o200k_harmony", or a folder. A folder without tokenizer files uses o200k_harmony where its config.json says
+        ``vocab_size`` 201,088; where it says anything else, there is none to be had and the result is None.
+
+    Returns
+    -------
+    tiktoken.Encoding or None
+
+    Raises
+    ------
+    TokenizerError
+        For an unknown name, a file whose checksum differs, or a damaged vocabulary.
+    """
+    if name == "o200k_harmony":
+        return _o200k_harmony()
+    folder = Path(name)
+    if not folder.is_dir():
+        raise TokenizerError(
+            f"no tokenizer {str(name)!r}: it is neither the name 'o200k_harmony' nor an existing folder; give one of these"
+        )
+    if (folder / RANKS_FILE).exists() or (folder / META_FILE).exists():
+        return _read_folder(folder)
+    if not (folder / "config.json").is_file():
+        raise TokenizerError(
+            f"{folder} holds neither {RANKS_FILE} + {META_FILE} nor a config.json that would say which vocabulary "
+            f"belongs to it; give a checkpoint's folder"
+        )
+    config = _read_json(folder / "config.json")
+    return _o200k_harmony() if config.get("vocab_size") == O200K_VOCABULARY else None
+
+
+@functools.cache
+def _o200k_harmony() -> tiktoken.Encoding:
+    return _read_o200k(data_path("o200k_base.tiktoken"))
+
+
+def _read_o200k(path: Path) -> tiktoken.Encoding:
+    fix = "restore it with `git checkout -- data/o200k_base.tiktoken` or install the package anew"
+    ranks = _parse_ranks(_read_checked(path, O200K_SHA256, fix), path)
+    return tiktoken.Encoding(
+        "o200k_harmony",
+        pat_str=bpe.O200K_PATTERN,
+        mergeable_ranks=ranks,
+        special_tokens=o200k_special_tokens(),
+        explicit_n_vocab=O200K_VOCABULARY,
+    )
+
+
+def _read_folder(folder: Path) -> tiktoken.Encoding:
+    meta_path, ranks_path = folder / META_FILE, folder / RANKS_FILE
+    meta = _read_json(meta_path)
+    wanted = {"name": str, "pat_str": str, "special_tokens": dict}
+    for key, kind in wanted.items():
+        if not isinstance(meta.get(key), kind):
+            raise TokenizerError(
+                f"{meta_path}: expected key {key!r} holding a {kind.__name__}, found {meta.get(key)!r}; "
+                f"write the folder's tokenizer again with save_tokenizer"
+            )
+    fix = "the two tokenizer files do not belong together, or one is damaged: copy both again from where they came"
+    raw = _read_checked(ranks_path, meta.get("sha256"), fix)
+    return _checked_encoding(
+        meta["name"], _parse_ranks(raw, ranks_path), meta["pat_str"], meta["special_tokens"], str(folder)
+    )
+
+
+def _read_checked(path: Path, sha256: str | None, fix: str) -> bytes:
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise TokenizerError(f"{path}: expected the vocabulary's ranks, but {error.strerror}; {fix}") from None
+    found = hashlib.sha256(raw).hexdigest()
+    if sha256 is not None and found != sha256:
+        raise TokenizerError(f"{path}: expected sha256 {sha256}, found {found} ({len(raw):,} bytes); {fix}")
+    return raw
+
+
+def _parse_ranks(raw: bytes, path: Path) -> dict[bytes, int]:
+    ranks: dict[bytes, int] = {}
+    for number, line in enumerate(raw.splitlines(), start=1):
+        try:
+            token, rank = line.split()
+            ranks[base64.b64decode(token, validate=True)] = int(rank)
+        except (ValueError, binascii.Error):
+            raise TokenizerError(
+                f"{path}, line {number}: expected 'base64 rank', found {line[:60]!r}; copy the file again"
+            ) from None
+    return ranks
+
+
+def _read_json(path: Path) -> dict:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise TokenizerError(f"{path}: expected a JSON file, but {error.strerror}; copy it again") from None
+    except ValueError as error:
+        raise TokenizerError(f"{path}: expected JSON, found none ({error}); copy it again") from None
+    if not isinstance(content, dict):
+        raise TokenizerError(f"{path}: expected a JSON object, found a {type(content).__name__}; copy it again")
+    return content
+
+
+# ----------------------------------------------------------------------------------------------------- making, saving
+
+
+def make_encoding(
+    name: str, ranks: dict[bytes, int], special_names: Iterable[str], pat_str: str = bpe.O200K_PATTERN
+) -> tiktoken.Encoding:
+    """An encoding of one's own: ``ranks`` as `bpe.train` gives them, then the control tokens in the order given.
+
+    The first control token's id is ``len(ranks)``; the vocabulary's size is ``encoding.n_vocab``.
+    """
+    names = list(special_names)
+    if len(set(names)) != len(names):
+        raise TokenizerError(f"control tokens must differ from each other, but the names are {names}")
+    specials = {special: len(ranks) + i for i, special in enumerate(names)}
+    return _checked_encoding(name, ranks, pat_str, specials, f"vocabulary {name!r}")
+
+
+def _checked_encoding(
+    name: str, ranks: dict[bytes, int], pat_str: str, specials: dict[str, int], where: str
+) -> tiktoken.Encoding:
+    """tiktoken itself accepts most of these faults and fails later, some of them by aborting the process."""
+    missing = [byte for byte in range(256) if bytes([byte]) not in ranks]
+    if missing:
+        raise TokenizerError(
+            f"{where}: expected a token for each of the 256 bytes, found none for {len(missing)} of them (the first: "
+            f"{missing[0]}); some text could not be encoded; train with bpe.train, which starts from all bytes"
+        )
+    ids = [*ranks.values(), *specials.values()]
+    odd = [i for i in ids if type(i) is not int or not 0 <= i < len(ids)]
+    odd += [i for i, times in Counter(ids).items() if times > 1] if not odd else []
+    if odd:
+        raise TokenizerError(
+            f"{where}: expected {len(ids):,} tokens to have the ids 0 to {len(ids) - 1:,}, each once, but id {odd[0]!r} "
+            f"is out of range or used twice; number the tokens anew"
+        )
+    try:
+        return tiktoken.Encoding(
+            name, pat_str=pat_str, mergeable_ranks=ranks, special_tokens=specials, explicit_n_vocab=len(ids)
+        )
+    except ValueError as error:
+        raise TokenizerError(f"{where}: expected pat_str to be a regular expression, but {error}; mend it") from None
+
+
+def save_tokenizer(encoding: tiktoken.Encoding, folder: str | os.PathLike) -> None:
+    """Write ``tokenizer.tiktoken`` and ``tokenizer.meta.json`` into a folder, which is made if need be.
+
+    Each file is written under another name first and then renamed; the second names the checksum of the first, so a
+    pair of which only one half was renewed is refused when it is loaded.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    ranks = sorted(encoding._mergeable_ranks.items(), key=lambda item: item[1])
+    raw = b"".join(base64.b64encode(token) + b" %d\n" % rank for token, rank in ranks)
+    meta = {
+        "name": encoding.name,
+        "pat_str": encoding._pat_str,
+        "special_tokens": dict(sorted(encoding._special_tokens.items(), key=lambda item: item[1])),
+        "sha256": hashlib.sha256(raw).hexdigest(),
+    }
+    _write(folder / RANKS_FILE, raw)
+    _write(folder / META_FILE, (json.dumps(meta, ensure_ascii=False, indent=1) + "\n").encode())
+
+
+def _write(path: Path, raw: bytes) -> None:
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(raw)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
