@@ -1,0 +1,131 @@
+"""Comparing a learner's result with the right one: kind, shape, finiteness, values; and naming the suspect that explains it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import torch
+
+from .harness import Refused
+
+
+def to_numpy(value, what: str = "the result") -> np.ndarray:
+    """Tensors, arrays, lists and numbers as float64; anything else is refused."""
+    if isinstance(value, torch.Tensor):
+        if value.is_complex():
+            raise Refused(
+                f"{what} is complex",
+                "The result must be real: take the real parts, interleaved or stacked as the exercise says.",
+            )
+        return value.detach().to(torch.float64).cpu().numpy()
+    try:
+        return np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise Refused(f"{what} is a {type(value).__name__}, a tensor was expected", "Return a tensor.") from None
+
+
+def expect_shape(value: np.ndarray, shape: tuple[int, ...], axes: str, cause: str = "") -> None:
+    """Refuse another shape than `shape`; `axes` is its reading, such as "(b, t, h, d)"."""
+    if tuple(value.shape) != tuple(shape):
+        raise Refused(
+            f"the result has shape {tuple(value.shape)}, expected {tuple(shape)} = {axes}",
+            cause
+            or "The axes of the result do not follow the exercise. Write the axes behind every line that changes a shape.",
+        )
+
+
+def expect_dtype(value, dtype: torch.dtype, cause: str) -> None:
+    """Refuse a tensor of another dtype."""
+    if isinstance(value, torch.Tensor) and value.dtype != dtype:
+        raise Refused(f"the result is {_name(value.dtype)}, expected {_name(dtype)}", cause)
+
+
+def expect_pair(value, names: str, cause: str = "") -> tuple:
+    """Refuse anything but a pair; `names` is its reading, such as "(weights, indices)"."""
+    if not isinstance(value, (tuple, list)) or len(value) != 2:
+        found = f"{len(value)} values" if isinstance(value, (tuple, list)) else f"a {type(value).__name__}"
+        raise Refused(
+            f"the function returned {found}, expected the pair {names}",
+            cause or f"Return two values: `return {names.strip('()')}`.",
+        )
+    return tuple(value)
+
+
+def close(a: np.ndarray, b: np.ndarray, rtol: float = 1e-3, atol: float = 1e-5) -> bool:
+    """Whether two arrays agree, infinities and NaN included; another shape is no agreement."""
+    return a.shape == b.shape and bool(np.allclose(a, b, rtol=rtol, atol=atol, equal_nan=True))
+
+
+def worst(out: np.ndarray, expected: np.ndarray) -> tuple[int, ...]:
+    """Index of the largest difference; a NaN or infinity that should not be there counts as largest."""
+    with np.errstate(invalid="ignore"):
+        difference = np.abs(out - expected)
+    difference = np.where(np.isnan(difference), np.where(np.isnan(out) & np.isnan(expected), 0, np.inf), difference)
+    difference = np.where((out == expected), 0, difference)
+    return (
+        tuple(int(i) for i in np.unravel_index(int(np.argmax(difference)), difference.shape)) if difference.ndim else ()
+    )
+
+
+def place(index: tuple[int, ...], axes: Iterable[str]) -> str:
+    """`batch 0, query 2, head 1` for index (0, 2, 1)."""
+    return ", ".join(f"{axis} {i}" for axis, i in zip(axes, index, strict=False) if axis)
+
+
+def number(value: float) -> str:
+    """A number as a learner would write it: 0.125, 1e-05, nan."""
+    return f"{value:.5g}"
+
+
+def expect_close(
+    out,
+    expected: np.ndarray,
+    axes: Iterable[str],
+    cause: str,
+    suspects: dict[str, np.ndarray | Callable[[], np.ndarray]] | None = None,
+    rtol: float = 1e-3,
+    atol: float = 1e-5,
+    prefix: str = "",
+    picture: Callable | None = None,
+) -> None:
+    """Refuse `out` unless it equals `expected`.
+
+    Parameters: `axes`, names of the axes for the place ("batch", "query", "head", …); `cause`, the cause given when nothing
+    better fits; `suspects`, what known misconceptions would have produced here, by cause: the first that equals `out` is named.
+    """
+    axes = tuple(axes)
+    found = to_numpy(out)
+    expected = np.asarray(expected, dtype=np.float64)
+    if found.shape != expected.shape:
+        expect_shape(
+            found, expected.shape, "(" + ", ".join(axes) + ")", _suspect(found, expected, suspects, rtol, atol) or ""
+        )
+    if close(found, expected, rtol, atol):
+        return
+    index = worst(found, expected)
+    wrong = int((~np.isclose(found, expected, rtol=rtol, atol=atol, equal_nan=True)).sum())
+    where = place(index, axes)
+    symptom = (
+        f"{prefix}{where + ': ' if where else ''}yours is {number(found[index])}, right is {number(expected[index])}"
+    )
+    if expected.size > 1:
+        symptom += f"; {wrong} of {expected.size} values differ"
+    named = _suspect(found, expected, suspects, rtol, atol)
+    if named is None and not np.isfinite(found).all() and np.isfinite(expected).all() and "nan" in (suspects or {}):
+        named = "nan"
+    raise Refused(symptom, named or cause, picture(found, expected) if picture else None)
+
+
+def _suspect(found, expected, suspects, rtol, atol) -> str | None:
+    for cause, variant in (suspects or {}).items():
+        if cause == "nan":
+            continue
+        value = np.asarray(variant() if callable(variant) else variant, dtype=np.float64)
+        if close(found, value, rtol, atol) and not close(value, expected, rtol, atol):
+            return cause.strip()  # a cause with two faces is listed twice, told apart by trailing blanks
+    return None
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")

@@ -1,0 +1,57 @@
+"""Checks for exercises that are a chapter's own: cases with a cause each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from .compare import close, expect_close, expect_shape, number, to_numpy
+from .harness import Check, Refused, Result, Stage
+
+
+@dataclass(frozen=True)
+class Case:
+    """One mechanism of an exercise: what to call with, what is right, and which idea is wrong if this case fails."""
+
+    label: str
+    args: tuple
+    expected: Any
+    cause: str
+    rtol: float = 1e-3
+    atol: float = 1e-5
+
+    def right(self):
+        return self.expected(*self.args) if callable(self.expected) else self.expected
+
+
+def custom(name: str, function: Callable, cases: Iterable[Case]) -> Result:
+    """Check `function` on `cases`, one at a time, like one of the package's checks (not stored in my_gptoss.py)."""
+    check = Check(name)
+    for case in cases:
+        check.stages.append(_stage(case))
+    return check(function, allow_package=True)
+
+
+def _stage(case: Case):
+    def run(call) -> None:
+        found, right = call(*case.args), case.right()
+        if isinstance(right, (str, bytes, bool, dict, set)) or right is None:
+            if found != right:
+                raise Refused(f"{case.label}: yours is {found!r}, right is {right!r}", case.cause)
+            return
+        found, right = to_numpy(found), to_numpy(right)
+        expect_shape(found, right.shape, "as in the exercise", case.cause)
+        if right.ndim == 0 and not close(found, right, case.rtol, case.atol):
+            raise Refused(f"{case.label}: yours is {number(float(found))}, right is {number(float(right))}", case.cause)
+        expect_close(
+            found,
+            right,
+            [f"axis {i}" for i in range(right.ndim)],
+            case.cause,
+            rtol=case.rtol,
+            atol=case.atol,
+            prefix=f"{case.label}: ",
+        )
+
+    return Stage(case.label, run)

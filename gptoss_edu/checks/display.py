@@ -1,0 +1,76 @@
+"""HTML pieces that read well on a light and on a dark page, each with a plain-text twin.
+
+Nothing here sets a text colour or an opaque background: boxes are a coloured edge and a translucent tint, so the page's own
+colours show through. No script, no style sheet, no network: the pieces survive in JupyterLab, in the book and in nbconvert.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+
+# Edge colours from the Okabe-Ito palette, distinguishable with any colour vision; the word beside them says the same.
+EDGES = {"passed": "#009e73", "failed": "#d55e00", "waiting": "#8c8c8c", "note": "#0072b2"}
+
+
+def inline(text: str) -> str:
+    """Escape `text` for HTML; `code` between backticks, **bold** and line breaks are kept, LaTeX between $ is left alone."""
+    escaped = html.escape(text, quote=False)
+    escaped = re.sub(r"`([^`]+)`", r"<code>\1</code>", escaped)
+    escaped = re.sub(r"\*\*([^*]+)\*\*", r"<b>\1</b>", escaped)
+    return escaped.replace("\n", "<br>")
+
+
+def box(title: str, body: str, kind: str = "note") -> str:
+    """A titled box; `title` is text, `body` is HTML, `kind` one of EDGES."""
+    edge = EDGES[kind]
+    return (
+        f'<div style="border-left:4px solid {edge};background:{edge}14;padding:.5em .9em;margin:.4em 0;max-width:60em">'
+        f"<div><b>{inline(title)}</b></div>{body}</div>"
+    )
+
+
+def folded(summary: str, body: str, opened: bool = False) -> str:
+    """A `<details>` element; `summary` is text, `body` is HTML."""
+    attribute = " open" if opened else ""
+    return (
+        f'<details{attribute} style="margin:.35em 0"><summary style="cursor:pointer">{inline(summary)}</summary>'
+        f'<div style="margin:.3em 0 .3em 1.2em">{body}</div></details>'
+    )
+
+
+class Shown:
+    """Something a cell can end with: HTML where the front end can, the text otherwise."""
+
+    def __init__(self, html_text: str, text: str):
+        self.html = html_text
+        self.text = text
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+    def __repr__(self) -> str:
+        return self.text
+
+    __str__ = __repr__
+
+
+class Why(str):
+    """A string that a notebook shows as a paragraph instead of in quotation marks."""
+
+    def _repr_html_(self) -> str:
+        return box("Why", f"<div>{inline(str(self))}</div>", "note")
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def fold(summary: str, text: str) -> Shown:
+    """A folded passage for the end of a cell: `fold("Answer", "sigmoid(lse - s)")`."""
+    return Shown(folded(summary, f"<div>{inline(text)}</div>"), f"{summary}: {text}")
+
+
+def hints(*texts: str) -> Shown:
+    """Folded hints, opened one at a time: `hints("look at the axes", "...", "...")`."""
+    parts = [folded(f"Hint {i}", f"<div>{inline(text)}</div>") for i, text in enumerate(texts, 1)]
+    return Shown("".join(parts), "\n".join(f"Hint {i}: {text}" for i, text in enumerate(texts, 1)))

@@ -1,0 +1,137 @@
+"""Runs the learner's function: nothing of theirs escapes as an exception, and the package's own answer is out of reach.
+
+The guard watches calls with a profile hook, so that it does not matter under which name or through which module the learner
+reached the package's function. It is in place only while the learner's function runs.
+"""
+
+from __future__ import annotations
+
+import inspect
+import signal
+import sys
+import threading
+import traceback
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent.parent
+TIME_LIMIT = 10.0  # seconds for one call; every right solution needs milliseconds
+
+
+class PackageCalled(BaseException):
+    """The learner's function called the package's finished one. A BaseException, so that `except Exception` does not hide it."""
+
+
+class TookTooLong(BaseException):
+    """The learner's function did not come back."""
+
+
+@dataclass(frozen=True)
+class Forbidden:
+    """Code of the package that an exercise must not call: a file or folder, and in it all functions or only some."""
+
+    path: str
+    names: tuple[str, ...] = ()
+
+    def matches(self, relative: str, qualname: str) -> bool:
+        if relative != self.path and not relative.startswith(self.path.rstrip("/") + "/"):
+            return False
+        return not self.names or qualname.split(".")[0] in self.names
+
+
+REFERENCE = Forbidden("checks/reference.py")
+
+
+def forbidden_name(code, rules: tuple[Forbidden, ...]) -> str | None:
+    """The dotted name of `code` when a rule forbids it, else None."""
+    filename = code.co_filename
+    if not filename.startswith(str(PACKAGE)):
+        return None
+    relative = filename[len(str(PACKAGE)) + 1 :].replace("\\", "/")
+    if any(rule.matches(relative, code.co_qualname) for rule in (*rules, REFERENCE)):
+        return "gptoss_edu." + relative.removesuffix(".py").replace("/", ".") + "." + code.co_qualname
+    return None
+
+
+def is_package_function(function, rules: tuple[Forbidden, ...]) -> str | None:
+    """The dotted name when `function` itself is the package's answer to the exercise."""
+    function = inspect.unwrap(function) if callable(function) else function
+    code = getattr(getattr(function, "__func__", function), "__code__", None)
+    return forbidden_name(code, rules) if code is not None else None
+
+
+@contextmanager
+def watching(rules: tuple[Forbidden, ...], noticed: list[str]):
+    """While active, a call of forbidden code is noted in `noticed` and raises PackageCalled."""
+
+    def hook(frame, event, _argument):
+        if event == "call":
+            name = forbidden_name(frame.f_code, rules)
+            if name is not None:
+                noticed.append(name)
+                raise PackageCalled(name)
+
+    before = sys.getprofile()
+    sys.setprofile(hook)
+    try:
+        yield
+    finally:
+        sys.setprofile(before)
+
+
+@contextmanager
+def time_limit(seconds: float = TIME_LIMIT):
+    """Raise TookTooLong after `seconds`, where the platform can (POSIX, main thread); elsewhere no limit."""
+    if not hasattr(signal, "SIGALRM") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def ring(_signal, _frame):
+        raise TookTooLong(f"more than {seconds:g} s")
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def describe(value) -> str:
+    """One short phrase for an argument: dtype and shape of arrays, the value of small things."""
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
+        return f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}"
+    text = repr(value)
+    return (
+        text
+        if len(text) <= 60
+        else f"{type(value).__name__} of length {len(value)}"
+        if hasattr(value, "__len__")
+        else text[:57] + "..."
+    )
+
+
+def describe_call(function, args: tuple, kwargs: dict) -> str:
+    """`x: float32 (2, 3), eps: 1e-05`, with the learner's own parameter names where they can be read."""
+    try:
+        bound = inspect.signature(function).bind(*args, **kwargs).arguments
+    except (TypeError, ValueError):
+        bound = {f"argument {i + 1}": value for i, value in enumerate(args)} | kwargs
+    return ", ".join(f"{name}: {describe(value)}" for name, value in bound.items())
+
+
+def locate(error: BaseException, function) -> str:
+    """Where in the learner's code an exception arose: `line 4: return x @ y` (line counted from their `def`)."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    if code is None:
+        return ""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == code.co_filename]
+    if not frames:
+        return ""
+    last = frames[-1]
+    inside = last.name == code.co_name
+    number = last.lineno - code.co_firstlineno + 1 if inside else last.lineno
+    where = f"line {number} of {code.co_name}" if inside else f"line {number}, in {last.name}"
+    return f"{where}: {last.line}" if last.line else where

@@ -1,0 +1,118 @@
+"""Pictures of a learner's result that survive a stub: they say "not written yet" instead of raising."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+import numpy as np
+
+from .compare import to_numpy
+from .display import Shown, box, inline
+from .harness import Call, NotWritten, TheirError
+
+
+def attempt(function: Callable, *args, **kwargs):
+    """Call a learner's function; its result, or None after showing why there is none (a stub, or an exception of theirs)."""
+    try:
+        return Call(function)(*args, **kwargs)
+    except (NotWritten, TheirError) as reason:
+        _display(_excuse(getattr(function, "__name__", "your function"), reason))
+        return None
+
+
+def picture(draw: Callable) -> Callable:
+    """Decorator for a picture helper that calls the learner's function; the helper's first argument must be that function.
+
+    Inside, call it as usual. A stub shows "not written yet", an exception of theirs is shown as theirs, and no cell raises.
+    """
+
+    @functools.wraps(draw)
+    def safely(function: Callable, *args, **kwargs):
+        import matplotlib.pyplot as plt
+
+        before = set(plt.get_fignums())
+        try:
+            return draw(Call(function), *args, **kwargs)
+        except (NotWritten, TheirError) as reason:
+            for number in set(plt.get_fignums()) - before:
+                plt.close(number)
+            _display(_excuse(getattr(function, "__name__", "your function"), reason))
+            return None
+
+    return safely
+
+
+def show(
+    function: Callable, *args, right: Callable, title: str = "", labels: tuple[str, str] = ("column", "row")
+) -> None:
+    """Draw what the learner's function gives beside what the finished one gives, and where they differ.
+
+    Results of one or two axes (others are laid out as rows by their last axis). `right` is the finished function; of a tuple
+    the first element is drawn.
+    """
+    mine = attempt(function, *args)
+    if mine is None:
+        return
+    theirs = right(*args)
+    mine, theirs = (value[0] if isinstance(value, tuple) else value for value in (mine, theirs))
+    mine, theirs = _grid(to_numpy(mine)), _grid(to_numpy(theirs))
+    if mine.shape != theirs.shape:
+        _display(
+            Shown(
+                box(f"yours has shape {mine.shape}, right is {theirs.shape}", "", "failed"),
+                f"yours has shape {mine.shape}, right is {theirs.shape}",
+            )
+        )
+        return
+    _three_panels(mine, theirs, title or getattr(function, "__name__", ""), labels)
+
+
+def _three_panels(mine: np.ndarray, theirs: np.ndarray, title: str, labels: tuple[str, str]) -> None:
+    import matplotlib.pyplot as plt
+
+    low, high = float(np.nanmin(theirs)), float(np.nanmax(theirs))
+    if low == high:
+        high = low + 1
+    figure, axes = plt.subplots(1, 3, figsize=(9, 2.6), layout="constrained")
+    for axis, values, name in zip(axes, (mine, theirs, mine - theirs), ("yours", "right", "difference"), strict=True):
+        limit = float(np.nanmax(np.abs(values))) or 1.0
+        limits = (
+            {"vmin": low, "vmax": high, "cmap": "cividis"}
+            if name != "difference"
+            else {"vmin": -limit, "vmax": limit, "cmap": "PuOr"}
+        )
+        drawn = axis.imshow(values, aspect="auto", interpolation="nearest", **limits)
+        axis.set(title=name, xlabel=labels[0], ylabel=labels[1] if name == "yours" else "")
+        figure.colorbar(drawn, ax=axis, shrink=0.8)
+    figure.suptitle(title)
+    plt.show()
+
+
+def _grid(values: np.ndarray) -> np.ndarray:
+    return values.reshape(-1, values.shape[-1]) if values.ndim else values.reshape(1, 1)
+
+
+def _excuse(name: str, reason: Exception) -> Shown:
+    if isinstance(reason, NotWritten):
+        return Shown(
+            box(
+                f"{name}: not written yet",
+                "<div>The picture appears when the function above is written.</div>",
+                "waiting",
+            ),
+            f"{name}: not written yet",
+        )
+    return Shown(
+        box(f"{name}: no picture yet", f"<div>{inline(reason.symptom)}</div>", "failed"), f"{name}: {reason.symptom}"
+    )
+
+
+def _display(shown: Shown) -> None:
+    try:
+        from IPython import get_ipython
+        from IPython.display import display
+    except ImportError:
+        print(shown)
+        return
+    display(shown) if get_ipython() is not None else print(shown)

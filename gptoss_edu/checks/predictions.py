@@ -1,0 +1,160 @@
+"""Predictions: a choice and a confidence, locked before the answer shows.
+
+Locks live as long as the kernel, and in the workshop folder's `predictions.json` where there is one, so that a restarted kernel
+does not unlock them there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+
+from . import questions
+from .display import Shown, box, inline
+from .store import workshop_folder
+
+_LOCKED: dict[str, dict] = {}
+_REVEALED: set[str] = set()
+FILE_NAME = "predictions.json"
+
+
+def predict(
+    identifier: str,
+    choice: str | None = None,
+    confidence: float | None = None,
+    *,
+    question: str = "",
+    options: dict[str, str] | None = None,
+) -> Shown:
+    """Ask question `identifier`, and lock `choice` with `confidence` (from 0.5, a guess, to 1, certain).
+
+    Without a choice the question is shown and nothing is locked. A second choice does not replace the first. The question
+    comes from the bank (`"06.1"`), or is given here with `question=` and `options={"a": ..., "b": ...}`.
+    """
+    asked = questions.get(identifier)
+    text = question or (asked.question if asked else "")
+    options = options or (asked.options if asked else {})
+    locked = _read().get(identifier)
+    if choice is None and locked is None:
+        return _shown(
+            identifier,
+            text,
+            options,
+            "Set a choice and a confidence between 0.5 and 1 in this cell, then run it again.",
+            "waiting",
+        )
+    if locked is None:
+        problem = _problem(choice, confidence, options)
+        if problem:
+            return _shown(identifier, text, options, problem, "failed")
+        locked = {"choice": choice, "confidence": float(confidence)}
+        _write(identifier, locked)
+    note = f"Locked: {locked['choice']}, confidence {locked['confidence']:.0%}."
+    if choice is not None and choice != locked["choice"]:
+        note += f" Your first choice stands; {choice} came after it."
+    note += f' `reveal("{identifier}")` shows the answer.'
+    return _shown(identifier, text, options, note, "note")
+
+
+def reveal(identifier: str, *, answer: str | None = None, because: str = "") -> Shown:
+    """Show the answer beside the locked prediction. `answer` and `because` are for questions that are not in the bank."""
+    asked = questions.get(identifier)
+    answer = answer or (asked.answer if asked else None)
+    because = because or (asked.because if asked else "")
+    if answer is None:
+        return Shown(box(f"{identifier}: no such question", "", "failed"), f"{identifier}: no such question")
+    _REVEALED.add(identifier)
+    locked = _read().get(identifier)
+    if locked is None:
+        title, kind, remark = (
+            f"{identifier}: the answer is {answer}",
+            "waiting",
+            "No prediction was locked for this one.",
+        )
+    else:
+        right = locked["choice"] == answer
+        title, kind = (
+            f"{identifier}: the answer is {answer}; you said {locked['choice']}",
+            "passed" if right else "failed",
+        )
+        remark = _remark(right, locked["confidence"])
+        if not right and asked:
+            because = "\n".join(text for text in (asked.wrong.get(locked["choice"], ""), because) if text)
+    body = f"<div>{inline(because)}</div><div><i>{inline(remark)}</i></div>"
+    return Shown(box(title, body, kind), f"{title}\n{because}\n{remark}")
+
+
+def outcome() -> dict:
+    """All predictions of this learner: `{identifier: {"choice", "confidence", "right" (None when not revealed)}}`."""
+    found = {}
+    for identifier, locked in _read().items():
+        asked = questions.get(identifier)
+        right = locked["choice"] == asked.answer if asked and identifier in _REVEALED else None
+        found[identifier] = {**locked, "right": right}
+    return found
+
+
+def forget() -> None:
+    """Unlock everything in this kernel (not in a workshop folder): for tests."""
+    _LOCKED.clear()
+    _REVEALED.clear()
+
+
+def _remark(right: bool, confidence: float) -> str:
+    if right:
+        return "Right, and you knew." if confidence >= 0.8 else "Right, with more reason to trust it now."
+    return (
+        "Sure and surprised: the most useful kind of mistake." if confidence >= 0.8 else "You had doubts, with reason."
+    )
+
+
+def _problem(choice, confidence, options: dict[str, str]) -> str:
+    if options and choice not in options:
+        return f"The choice is one of {', '.join(options)}; found {choice!r}."
+    if not isinstance(confidence, (int, float)) or not 0.5 <= confidence <= 1:
+        return f"The confidence is a number from 0.5 (a guess) to 1 (certain); found {confidence!r}."
+    return ""
+
+
+def _shown(identifier: str, text: str, options: dict[str, str], note: str, kind: str) -> Shown:
+    body = f"<div>{inline(text)}</div>" + "".join(
+        f"<div>&ensp;<b>{key}</b>&ensp;{inline(option)}</div>" for key, option in options.items()
+    )
+    plain = "\n".join(
+        [f"Prediction {identifier}: {text}", *(f"  {key}  {option}" for key, option in options.items()), note]
+    )
+    return Shown(
+        box(f"Prediction {identifier}", f"{body}<div style='margin-top:.4em'><i>{inline(note)}</i></div>", kind), plain
+    )
+
+
+def _path() -> Path | None:
+    folder = workshop_folder()
+    return folder / FILE_NAME if folder else None
+
+
+def _read() -> dict[str, dict]:
+    path = _path()
+    if path is None or not path.is_file():
+        return dict(_LOCKED)
+    try:
+        return json.loads(path.read_text(encoding="utf-8")) | _LOCKED
+    except (OSError, ValueError):
+        return dict(_LOCKED)
+
+
+def _write(identifier: str, locked: dict) -> None:
+    kept = _read() | {identifier: locked}
+    _LOCKED[identifier] = locked
+    path = _path()
+    if path is None:
+        return
+    try:
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".predictions")
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(kept, file, indent=1)
+        os.replace(temporary, path)
+    except OSError:
+        pass  # a folder that cannot be written: the lock holds for this kernel

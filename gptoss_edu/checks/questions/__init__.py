@@ -1,0 +1,109 @@
+"""The question bank: six a chapter, each wrong option tied to a misconception, the sixth a transfer to a foreign configuration.
+
+`chapter_06.toml` holds `[[question]]` tables with `id`, `question`, `options` (a, b, c, …), `answer`, `because` (why it is right)
+and `wrong` (what each other option gets wrong). Numbers 1 and 2 are predictions for the chapter itself, 3 to 5 recall it in later
+chapters, 6 is the transfer.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from ..display import Shown, box, folded, inline
+
+FOLDER = Path(__file__).parent
+BACK = ((1, 3), (3, 4), (6, 5))  # chapters back, and the number of the question that comes from there
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question; `options` and `wrong` are keyed by the letters a, b, c, …; `misconceptions` likewise, for a teacher's table."""
+
+    id: str
+    question: str
+    options: dict[str, str]
+    answer: str
+    because: str
+    wrong: dict[str, str] = field(default_factory=dict)
+    transfer: bool = False
+
+    @property
+    def text(self) -> str:
+        """The question as plain text, with the answer at the end."""
+        lines = [f"{self.id}  {self.question}", *(f"  {key}  {option}" for key, option in self.options.items())]
+        return "\n".join([*lines, f"  Answer: {self.answer}. {self.because}"])
+
+    @property
+    def html(self) -> str:
+        """The question with its options, and the answer folded."""
+        options = "".join(
+            f"<div>&ensp;<b>{key}</b>&ensp;{inline(option)}</div>" for key, option in self.options.items()
+        )
+        wrong = "".join(f"<div><b>{key}</b> {inline(text)}</div>" for key, text in self.wrong.items())
+        answer = f"<div><b>{self.answer}</b>: {inline(self.because)}</div>" + (
+            f"<div style='margin-top:.3em'>{wrong}</div>" if wrong else ""
+        )
+        return f"<div>{inline(self.question)}</div>{options}{folded('Answer', answer)}"
+
+
+@cache
+def load(chapter: str) -> tuple[Question, ...]:
+    """The questions of one chapter ("06"), none where the chapter has no file yet."""
+    path = FOLDER / f"chapter_{chapter}.toml"
+    if not path.is_file():
+        return ()
+    return tuple(Question(**entry) for entry in tomllib.loads(path.read_text(encoding="utf-8"))["question"])
+
+
+def get(identifier: str) -> Question | None:
+    """The question with that identifier ("06.1"), or None."""
+    return next((question for question in load(identifier.split(".")[0]) if question.id == identifier), None)
+
+
+def ask(identifier: str) -> Shown:
+    """One question with its answer folded."""
+    question = get(identifier)
+    if question is None:
+        known = ", ".join(entry.id for entry in load(identifier.split(".")[0])) or "none in that chapter"
+        return Shown(
+            box(f"no question {identifier}", f"<div>known: {known}</div>", "failed"),
+            f"no question {identifier}; known: {known}",
+        )
+    return Shown(box(f"Question {question.id}", question.html), question.text)
+
+
+def opening_questions(chapter: str) -> Shown:
+    """Three questions that open a chapter: on the last one, the one three back and the one six back, where they exist."""
+    number = int(chapter)
+    chosen = [get(f"{number - back:02d}.{index}") for back, index in BACK if number >= back]
+    chosen = [question for question in chosen if question is not None]
+    if not chosen:
+        return Shown(
+            box("Opening questions", "<div>None yet: this is where the course begins.</div>"),
+            "Opening questions: none yet",
+        )
+    parts = "".join(
+        f"<div style='margin:.5em 0'><i>chapter {question.id.split('.')[0]}</i>{question.html}</div>"
+        for question in chosen
+    )
+    return Shown(
+        box(
+            "Before you begin: three questions from earlier chapters" if len(chosen) == 3 else "Before you begin", parts
+        ),
+        "\n\n".join(question.text for question in chosen),
+    )
+
+
+def answers(*identifiers: str) -> Shown:
+    """The answers alone, folded, for the end of a chapter."""
+    chosen = [question for question in map(get, identifiers) if question is not None]
+    body = "".join(
+        f"<div><b>{question.id}</b> {question.answer}: {inline(question.because)}</div>" for question in chosen
+    )
+    return Shown(
+        folded("Answers", body),
+        "\n".join(f"{question.id}: {question.answer}. {question.because}" for question in chosen),
+    )

@@ -1,0 +1,123 @@
+"""The check of `sliding_window_mask`: the diagonal, the past, the window's edge, positions that do not start at 0."""
+
+import numpy as np
+import torch
+
+from .. import reference
+from ..compare import expect_shape, to_numpy
+from ..guard import Forbidden
+from ..harness import Check, Refused
+
+CAUSES = {
+    "inverted": "True and False are exchanged: True means that the query MAY attend (masked_fill takes the opposite, which is where this comes from).",
+    "anti_causal": "The comparison is the wrong way round: the mask lets queries see the future and hides the past.",
+    "future": "Keys after the query are visible. A causal mask lets a query see its own position and earlier ones only.",
+    "diagonal": "The query does not see its own position: `<` where `<=` is needed.",
+    "no_window": "The window is not applied: every key of the past is visible.",
+    "window_plus_one": "It counts the query itself twice: the window holds `window` keys WITH the query, so the oldest visible one is query - window + 1. The condition is key > query - window.",
+    "window_minus_one": "The window is one key too short: `window` keys with the query itself; key > query - window, not >=, with nothing more subtracted.",
+    "window_both_sides": "The window is measured to both sides, |query - key| < window. It must be causal as well.",
+    "window_two_sided_only": "Keys after the query inside the window are visible: the causal condition is missing.",
+    "blocks": "The past is cut into fixed blocks of `window` positions. The window slides: it is measured from each query.",
+    "indices": "The mask is built from row and column numbers instead of from the given positions. With a cache the first query is not at position 0, and the first key need not be either.",
+    "positions_swapped": "Query positions run down the rows, key positions along the columns: (t, s).",
+    "dtype": "The mask must be boolean, True = may attend; not 0 and 1, not 0 and -inf.",
+    "full": "With window = None (a full layer) everything up to the query is visible.",
+    "hard_coded": "The window of the call is not used: a number (128?) is written into the function.",
+    "general": "key <= query and key > query - window.",
+}
+CHECK = Check(
+    "sliding_window_mask",
+    (Forbidden("attention.py"), Forbidden("kernels"), Forbidden("fast.py"), Forbidden("cache.py")),
+    CAUSES,
+    "(query_positions (t,), key_positions (s,), window or None) -> (t, s) bool, True = may attend",
+)
+
+
+def _compare(call, queries, keys, window, general="general"):
+    """Call and compare; the symptom counts what a query sees."""
+    q, k = torch.as_tensor(queries), torch.as_tensor(keys)
+    out = call(q, k, window)
+    if isinstance(out, torch.Tensor) and out.dtype != torch.bool:
+        raise Refused(f"the mask is {str(out.dtype).removeprefix('torch.')}, expected bool", "dtype")
+    found = to_numpy(out, "the mask")
+    if found.shape == (len(keys), len(queries)) and len(keys) != len(queries):
+        raise Refused(
+            f"the mask has shape {found.shape}, expected (t, s) = {(len(queries), len(keys))}", "positions_swapped"
+        )
+    expect_shape(found, (len(queries), len(keys)), "(t, s)")
+    right = reference.mask(q, k, window)
+    if (found == right).all():
+        return
+    rows = np.flatnonzero((found != right).any(1))
+    i = next((row for row in rows if found[row].sum() != right[row].sum()), rows[0])
+    j = int(np.flatnonzero(found[i] != right[i])[0])
+    sees = int(found[i].sum())
+    symptom = f"query {queries[i]} sees {sees} key{'s' * (sees != 1)}, right are {int(right[i].sum())}; key {keys[j]} is {'visible' if found[i, j] else 'hidden'}"
+    raise Refused(
+        symptom + (f" (window {window})" if window else ""),
+        _cause(found, right, np.asarray(queries), np.asarray(keys), window) or general,
+    )
+
+
+def _cause(found, right, q, k, window):
+    """The misconception whose mask this is."""
+    distance = q[:, None] - k[None, :]
+    causal = distance >= 0
+    suspects = {"inverted": right == 0, "diagonal": right * (distance != 0)}
+    if window is None:
+        suspects |= {"anti_causal": distance <= 0, "anti_causal ": distance < 0, "future": np.ones_like(right)}
+    else:
+        rows, columns = np.arange(len(q))[:, None], np.arange(len(k))[None, :]
+        index = rows - columns
+        suspects |= {
+            "no_window": causal,
+            "window_plus_one": causal & (distance <= window),
+            "window_minus_one": causal & (distance < window - 1),
+            "window_two_sided_only": distance < window,
+            "window_both_sides": abs(distance) < window,
+            "window_both_sides ": abs(distance) <= window,
+            "window_both_sides  ": abs(distance) <= window // 2,
+            "anti_causal": (distance <= 0) & (-distance < window),
+            "blocks": causal & (q[:, None] // window == k[None, :] // window),
+            "indices": (index >= 0) & (index < window),
+            "hard_coded": causal & (distance < 128),
+        }
+    index = np.arange(len(q))[:, None] - np.arange(len(k))[None, :]
+    shifted = index + len(k) - len(q)
+    suspects |= {"indices ": index >= 0, "indices  ": shifted >= 0}
+    if window is not None:
+        suspects["indices   "] = (shifted >= 0) & (shifted < window)
+    return next((name.strip() for name, value in suspects.items() if (found == value).all()), None)
+
+
+@CHECK.stage("causal, without a window")
+def causal(call):
+    _compare(call, [0, 1, 2, 3], [0, 1, 2, 3], None, "full")
+
+
+@CHECK.stage("the window's edge")
+def edge(call):
+    _compare(call, list(range(8)), list(range(8)), 3)
+
+
+@CHECK.stage("128 keys, the query included")
+def released(call):
+    _compare(call, list(range(125, 202)), list(range(0, 202)), 128, "hard_coded")
+
+
+@CHECK.stage("positions that do not start at 0")
+def positions(call):
+    _compare(call, [10, 11], [7, 8, 9, 10, 11], 4, "indices")
+    _compare(call, [5], [2, 3, 4, 5, 6], None, "indices")
+
+
+@CHECK.stage("keys in any order, as in a ring")
+def ring(call):
+    _compare(call, [9, 10], [8, 9, 10, 7], 3, "indices")
+
+
+@CHECK.stage("a window of one, and one longer than the past")
+def extremes(call):
+    _compare(call, [0, 1, 2], [0, 1, 2], 1)
+    _compare(call, [0, 1, 2], [0, 1, 2], 100, "hard_coded")

@@ -1,0 +1,143 @@
+"""my_gptoss.py: the learner's own functions, stored as their checks pass, and loaded again in chapter 10.
+
+A section holds one function with the helpers, constants and imports that it uses, so that each runs by itself.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import os
+import re
+import sys
+import tempfile
+import textwrap
+import types
+from collections.abc import Callable
+from pathlib import Path
+
+FILE_NAME = "my_gptoss.py"
+FOLDER_VARIABLE = "GPTOSS_EDU_FOLDER"
+HEADER = '"""The parts of gpt-oss that I wrote. Each section was stored when its check passed."""\n'
+SECTION = re.compile(r"^# --- (?P<name>\w+) ---\n(?P<body>.*?)^# --- end of (?P=name) ---\n", re.M | re.S)
+
+
+def workshop_folder() -> Path | None:
+    """The folder that keeps the learner's work: $GPTOSS_EDU_FOLDER, or the nearest folder upwards that holds my_gptoss.py."""
+    named = os.environ.get(FOLDER_VARIABLE)
+    if named:
+        return Path(named)
+    here = Path.cwd()
+    return next((folder for folder in (here, *here.parents) if (folder / FILE_NAME).is_file()), None)
+
+
+def read_sections(folder: Path) -> dict[str, str]:
+    """Check name -> source of its section, as stored in `folder`."""
+    path = Path(folder) / FILE_NAME
+    if not path.is_file():
+        return {}
+    return {match["name"]: match["body"] for match in SECTION.finditer(path.read_text(encoding="utf-8"))}
+
+
+def remember(check: str, function: Callable) -> str | None:
+    """Store `function` as the learner's answer to `check`; the file's path, or None where nothing is kept or can be read."""
+    folder = workshop_folder()
+    if folder is None:
+        return None
+    try:
+        source = source_with_needs(check, function)
+        sections = read_sections(folder) | {check: source}
+        write_sections(folder, sections)
+    except (OSError, TypeError, SyntaxError):
+        return None  # a function without readable source, or a folder that cannot be written: the check has passed all the same
+    return FILE_NAME if folder == Path.cwd() else str(folder / FILE_NAME)
+
+
+def write_sections(folder: Path, sections: dict[str, str]) -> None:
+    """Write my_gptoss.py whole or not at all."""
+    parts = [HEADER] + [
+        f"# --- {name} ---\n{body.rstrip()}\n# --- end of {name} ---\n" for name, body in sections.items()
+    ]
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=".my_gptoss")
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write("\n\n".join(parts))
+    os.replace(temporary, folder / FILE_NAME)
+
+
+def source_with_needs(check: str, function: Callable) -> str:
+    """The function's source, preceded by whatever of the notebook it refers to, followed by an alias if it has another name."""
+    needs: dict[str, str] = {}
+    _collect(function, needs, set())
+    lines = list(needs.values())
+    if function.__name__ != check:
+        lines.append(f"{check} = {function.__name__}")
+    return "\n\n".join(line.strip("\n") for line in lines) + "\n"
+
+
+def _collect(function: Callable, needs: dict[str, str], seen: set[str]) -> None:
+    """Add to `needs`, in the order in which they must run: imports, constants and helper functions, then `function`."""
+    source = textwrap.dedent(inspect.getsource(function))
+    if function.__name__ == "<lambda>":
+        raise TypeError("a lambda has no name to be stored under")
+    seen.add(function.__name__)
+    for name in _global_names(source):
+        if name in seen or name not in function.__globals__:
+            continue
+        seen.add(name)
+        value = function.__globals__[name]
+        line = _import_line(name, value)
+        if line:
+            needs[name] = line
+        elif isinstance(value, types.FunctionType):
+            _collect(value, needs, seen)
+        elif isinstance(value, type):
+            needs[name] = textwrap.dedent(inspect.getsource(value))
+        else:
+            needs[name] = _constant_line(name, value)
+    needs[function.__name__] = source
+
+
+def _global_names(source: str) -> list[str]:
+    """Names that the source reads, in order of appearance."""
+    return list(dict.fromkeys(node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)))
+
+
+def _import_line(name: str, value) -> str | None:
+    if isinstance(value, types.ModuleType):
+        return f"import {value.__name__} as {name}" if value.__name__ != name else f"import {name}"
+    module = getattr(value, "__module__", None)
+    own = getattr(value, "__name__", None)
+    if module and own and module not in ("__main__", "builtins") and hasattr(sys.modules.get(module), own):
+        return f"from {module} import {own}" + (f" as {name}" if own != name else "")
+    return None
+
+
+def _constant_line(name: str, value) -> str:
+    """A constant as Python: numbers, strings, lists and dictionaries of them, and tensors by their values."""
+    if hasattr(value, "tolist") and hasattr(value, "dtype"):
+        module = "torch" if type(value).__module__.startswith("torch") else "numpy"
+        call = "tensor" if module == "torch" else "array"
+        dtype = str(value.dtype) if module == "torch" else f"'{value.dtype}'"
+        return f"import {module}\n{name} = {module}.{call}({value.tolist()!r}, dtype={dtype})"
+    ast.literal_eval(repr(value)) if not isinstance(value, float) else None
+    return f"{name} = {value!r}" if not isinstance(value, float) else f"{name} = float('{value!r}')"
+
+
+def load_functions(folder: Path) -> dict[str, Callable]:
+    """Check name -> the learner's stored function; every section runs in a namespace of its own.
+
+    Raises: ValueError naming the section when one does not run (an edited file).
+    """
+    functions = {}
+    for name, body in read_sections(folder).items():
+        namespace: dict = {"__name__": f"my_gptoss.{name}"}
+        try:
+            exec(compile(body, f"{FILE_NAME} ({name})", "exec"), namespace)
+        except Exception as error:
+            raise ValueError(
+                f"section {name} of {Path(folder) / FILE_NAME} does not run: {type(error).__name__}: {error}"
+            ) from error
+        functions[name] = namespace[name]
+    return functions
