@@ -1,0 +1,62 @@
+"""Harmony, the format that gpt-oss speaks: messages, rendering, parsing, streaming, constrained decoding.
+
+    conversation = Conversation([Message("user", "What is 2 + 2?")])
+    tokens = render(conversation)                                     # … <|start|>assistant
+    messages = parse(sampled, role="assistant")                       # what the model answered
+
+Source: OpenAI, "OpenAI harmony response format".
+"""
+
+from gptoss_edu.errors import HarmonyError
+from gptoss_edu.harmony.control import CONSTRAIN, ControlTokens, control_tokens, stop_tokens
+from gptoss_edu.harmony.messages import (
+    CHANNELS,
+    ROLES,
+    ChannelConfig,
+    Conversation,
+    DeveloperContent,
+    Message,
+    SystemContent,
+    Text,
+    ToolDescription,
+    ToolNamespace,
+)
+from gptoss_edu.harmony.parse import ParseReport, parse, parse_report
+from gptoss_edu.harmony.render import SECTIONS, LabelledToken, render, render_labelled
+from gptoss_edu.harmony.sections import browser_tools, function_tools, python_tool, response_format
+from gptoss_edu.harmony.stream import Repair, StreamParser
+from gptoss_edu.harmony.thoughts import kept_messages
+from gptoss_edu.harmony.typescript import typescript
+
+__all__ = [
+    "CHANNELS",
+    "CONSTRAIN",
+    "ROLES",
+    "SECTIONS",
+    "ChannelConfig",
+    "ControlTokens",
+    "Conversation",
+    "DeveloperContent",
+    "HarmonyError",
+    "LabelledToken",
+    "Message",
+    "ParseReport",
+    "Repair",
+    "StreamParser",
+    "SystemContent",
+    "Text",
+    "ToolDescription",
+    "ToolNamespace",
+    "browser_tools",
+    "control_tokens",
+    "function_tools",
+    "kept_messages",
+    "parse",
+    "parse_report",
+    "python_tool",
+    "render",
+    "render_labelled",
+    "response_format",
+    "stop_tokens",
+    "typescript",
+]
