@@ -115,6 +115,12 @@ class KVCache:
         """The forward pass is over: its tokens count as stored."""
         self._lengths = [n + c for n, c in zip(self._lengths, self._counts, strict=True)]
 
+    def select(self, rows: list[int]) -> None:
+        """Keep only these rows, in this order: what is left of a batch when some sequences have ended."""
+        for layer in range(len(self.keys)):
+            self.keys[layer], self.values[layer] = self.keys[layer][rows], self.values[layer][rows]
+        self._lengths, self.batch_size = [self._lengths[row] for row in rows], len(rows)
+
     def truncate(self, length: int) -> None:
         """Forget all tokens from position `length` on. Refused where a sliding layer's ring has overwritten what would be needed."""
         window = min(self.config.sliding_window, self.max_length)

@@ -82,12 +82,14 @@ class Transformer(Hooked):
         """An empty cache on this model's device, in its dtype."""
         return KVCache(self.config, batch_size, max_length or self.config.max_context, self.device, self.dtype)
 
-    def forward(self, tokens: Tensor, cache: KVCache | None = None, lengths: Tensor | None = None) -> Tensor:
+    def forward(
+        self, tokens: Tensor, cache: KVCache | None = None, lengths: Tensor | None = None, last_only: bool = False
+    ) -> Tensor:
         """Logits of the next token at every position.
 
         tokens : (b, t) int64; cache : what came before, extended in place; lengths : (b,) tokens that count in each
-        row, where rows are padded on the right (what stands in the padding's logits means nothing).
-        Returns (b, t, v) in the model's dtype.
+        row, where rows are padded on the right (what stands in the padding's logits means nothing); last_only : the
+        logits of each row's last token alone. Returns (b, t, v), or (b, 1, v), in the model's dtype.
         """
         counts = self._check(tokens, lengths, cache)
         t = tokens.shape[1]
@@ -107,6 +109,9 @@ class Transformer(Hooked):
             x = block(x, rope, masks[block.attn.window], cache)
         if cache is not None:
             cache.advance()
+        if last_only:
+            last = torch.tensor(counts, device=x.device).sub(1).clamp(min=0)
+            x = x.gather(1, last[:, None, None].expand(-1, 1, x.shape[-1]))  # (b, 1, c)
         x = self.at("final_norm", self.norm(x))
         return self.at("logits", self.unembedding(x))  # (b, t, v)
 

@@ -1,0 +1,238 @@
+"""Safetensors files, single or sharded by an index: headers read and checked by hand, data memory-mapped, writes streamed.
+
+The format is 8 bytes with the header's length (little-endian), a JSON header {name: {dtype, shape, data_offsets}}, data.
+
+Source: https://github.com/huggingface/safetensors, section "Format".
+"""
+
+import json
+import math
+import os
+import struct
+import uuid
+from collections.abc import Iterable
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from torch import Tensor
+
+from .errors import CheckpointError
+
+DTYPES = {
+    "BF16": torch.bfloat16, "F16": torch.float16, "F32": torch.float32, "F64": torch.float64, "U8": torch.uint8,
+    "I8": torch.int8, "I32": torch.int32, "I64": torch.int64, "BOOL": torch.bool,
+}  # fmt: skip
+DTYPE_NAMES = {dtype: name for name, dtype in DTYPES.items()}
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """One line of a header: where a tensor lies and what it is."""
+
+    file: Path
+    dtype: str
+    shape: tuple[int, ...]
+    nbytes: int
+
+
+def read_header(path: Path) -> dict[str, TensorInfo]:
+    """Names, dtypes and shapes of one file, after checking that all the bytes they promise are there."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        start = file.read(8)
+        length = struct.unpack("<Q", start)[0] if len(start) == 8 else -1
+        if not 0 < length <= size - 8:
+            raise CheckpointError(f"{path}: {_what_it_is(start, length, size)}")
+        try:
+            header = json.loads(file.read(length))
+            infos = {name: _info(path, name, entry) for name, entry in header.items() if name != "__metadata__"}
+            end = max((entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"), default=0)
+        except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError, AttributeError, IndexError):
+            raise CheckpointError(
+                f"{path}: damaged: the safetensors header is not readable; fetch the file again."
+            ) from None
+    if size != 8 + length + end:
+        raise CheckpointError(
+            f"{path}: {'truncated' if size < 8 + length + end else 'damaged'}: its header promises {8 + length + end:,} bytes, found {size:,}; fetch it again."
+        )
+    return infos
+
+
+def _what_it_is(start: bytes, length: int, size: int) -> str:
+    """The sentence for a file that cannot be safetensors, by its first bytes."""
+    if start.startswith((b"PK\x03\x04", b"\x80")):
+        return "this is a pickle (torch.save), which can run code when it is read; fetch the safetensors file instead."
+    if start.startswith(b"version "):
+        return "this is a Git LFS pointer, not the weights; run `git lfs pull` or download the file itself."
+    return f"not a whole safetensors file: its header should be {length} bytes, the file has {size}; fetch it again."
+
+
+def _info(path: Path, name: str, entry: dict) -> TensorInfo:
+    begin, end = entry["data_offsets"]
+    dtype, shape = entry["dtype"], tuple(entry["shape"])
+    if dtype in DTYPES and end - begin != math.prod(shape) * DTYPES[dtype].itemsize:
+        raise CheckpointError(
+            f"{path}: damaged: {name} is {dtype} {list(shape)} but has {end - begin} bytes; fetch the file again."
+        )
+    return TensorInfo(path, dtype, shape, end - begin)
+
+
+class Shards:
+    """All tensors of a checkpoint folder, whichever files they lie in. `shards[name]` is a memory-mapped tensor."""
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        self.infos: dict[str, TensorInfo] = {}
+        for file in _data_files(self.folder):
+            for name, info in read_header(file).items():
+                if name in self.infos:
+                    raise CheckpointError(
+                        f"{self.folder}: tensor {name} stands in {self.infos[name].file.name} and in {file.name}; keep one layout in a folder."
+                    )
+                self.infos[name] = info
+        self._check_index()
+        self._open: dict[Path, object] = {}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.infos
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self._handle(name).get_tensor(name)
+
+    def rows(self, name: str, start: int, stop: int) -> Tensor:
+        """Part of a tensor along its first axis, without touching the rest."""
+        return self._handle(name).get_slice(name)[start:stop]
+
+    def _handle(self, name: str):
+        path = self.infos[name].file
+        if path not in self._open:
+            self._open[path] = safe_open(path, framework="pt", device="cpu")
+        return self._open[path]
+
+    @property
+    def nbytes(self) -> int:
+        return sum(info.nbytes for info in self.infos.values())
+
+    @property
+    def files(self) -> list[Path]:
+        return sorted({info.file for info in self.infos.values()})
+
+    def _check_index(self) -> None:
+        for index in _indexes(self.folder):
+            promised = _read_index(index)
+            missing = [name for name in promised if name not in self.infos]
+            if missing:
+                raise CheckpointError(
+                    f"{index}: names {missing[0]}, which {promised[missing[0]]} does not hold ({len(missing)} such); fetch that file again."
+                )
+            astray = [n for n, file in promised.items() if self.infos[n].file.name != file]
+            if astray:
+                raise CheckpointError(
+                    f"{index}: says that {astray[0]} lies in {promised[astray[0]]}, found in {self.infos[astray[0]].file.name}; fetch index and files from one source."
+                )
+
+
+def _indexes(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.safetensors.index.json"))
+
+
+def _read_index(path: Path) -> dict[str, str]:
+    try:
+        weight_map = json.loads(path.read_text())["weight_map"]
+        if not all(isinstance(file, str) for file in weight_map.values()):
+            raise TypeError
+        return weight_map
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError):
+        raise CheckpointError(
+            f'{path}: expected {{"weight_map": {{tensor: file}}}}, found something else; fetch it again.'
+        ) from None
+
+
+def _data_files(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        hint = (
+            "name the folder that holds it"
+            if folder.exists()
+            else "check the path; `gptoss-edu download` fetches official weights"
+        )
+        raise CheckpointError(
+            f"{folder}: expected a checkpoint folder, found {'a file' if folder.exists() else 'nothing'}; {hint}."
+        )
+    for index in _indexes(folder):
+        absent = sorted({file for file in _read_index(index).values() if not (folder / file).is_file()})
+        if absent:
+            raise CheckpointError(
+                f"{folder}: missing shard {absent[0]} ({len(absent)} of {len(set(_read_index(index).values()))} named by {index.name} are absent); fetch it again, `gptoss-edu download` resumes."
+            )
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        pickles = sorted(p.name for p in folder.iterdir() if p.suffix in PICKLES)
+        if pickles:
+            raise CheckpointError(
+                f"{folder}: holds {pickles[0]}, a pickle that can run code when it is read, and no safetensors file; only safetensors are read."
+            )
+        inner = [p.name for p in folder.iterdir() if p.is_dir() and any(p.glob("*.safetensors"))]
+        hint = f"; did you mean {folder / inner[0]}?" if inner else "; expected config.json beside *.safetensors."
+        raise CheckpointError(f"{folder}: holds no checkpoint{hint}")
+    return files
+
+
+@contextmanager
+def new_folder(folder):
+    """A folder that appears whole or not at all: yields a hidden sibling and renames it when the block ends well."""
+    folder = Path(folder)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise CheckpointError(
+            f"{folder}: expected a new or empty folder to write to, found one in use; choose another or empty it."
+        )
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = folder.parent / f".{folder.name}.{uuid.uuid4().hex[:8]}.partial"
+    partial.mkdir()
+    try:
+        yield partial
+        os.replace(partial, folder)
+    finally:
+        if partial.exists():
+            for file in partial.iterdir():
+                file.unlink()
+            partial.rmdir()
+
+
+def write_file(
+    path: Path, entries: Iterable[tuple[str, torch.dtype, tuple[int, ...]]], chunks: Iterable[Tensor]
+) -> None:
+    """Stream one safetensors file.
+
+    entries : (name, dtype, shape) of every tensor, in order; chunks : their data in the same order, in pieces of any
+    size. Written to a temporary file that is renamed at the end.
+    """
+    header, offset = {"__metadata__": {"format": "pt"}}, 0
+    for name, dtype, shape in entries:
+        nbytes = math.prod(shape) * dtype.itemsize
+        header[name] = {"dtype": DTYPE_NAMES[dtype], "shape": list(shape), "data_offsets": [offset, offset + nbytes]}
+        offset += nbytes
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    partial = path.with_name(path.name + ".partial")
+    try:
+        with partial.open("wb") as file:
+            file.write(struct.pack("<Q", len(text)) + text)
+            for chunk in chunks:
+                file.write(memoryview(chunk.detach().contiguous().cpu().view(torch.uint8).numpy()).cast("B"))
+            written = file.tell() - 8 - len(text)
+        if written != offset:
+            raise CheckpointError(f"{path}: the header promises {offset} bytes of data, {written} were produced.")
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a small file whole or not at all."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text)
+    os.replace(partial, path)

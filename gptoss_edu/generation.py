@@ -1,0 +1,183 @@
+"""From logits to text: prefill, one token at a time, sampling, several sequences at once (chapter 11)."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .cache import KVCache
+from .errors import GptOssError
+
+PREFILL_CHUNK = 512  # prompt tokens a forward pass: bounds the scores' memory
+HARMONY_STOPS = ("<|return|>", "<|call|>", "<|endoftext|>")  # not <|end|>: a finished analysis is followed by an answer
+LogitsProcessor = Callable[[list[int], Tensor], Tensor]  # (tokens generated so far, logits (v,)) -> logits (v,)
+
+
+def next_token_probabilities(
+    logits: Tensor, temperature: float = 1.0, top_p: float = 1.0, top_k: int | None = None
+) -> Tensor:
+    """The distribution that the next token is drawn from.
+
+    logits : (..., v). temperature divides them (0: all mass on the largest); top_k then keeps the k largest; top_p then
+    the smallest set of likeliest tokens whose probability reaches top_p. Returns (..., v) float32, rows sum to one.
+
+    Source: Holtzman et al. 2019, arXiv:1904.09751 (nucleus sampling).
+    """
+    if temperature < 0 or not 0 < top_p <= 1 or (top_k is not None and top_k < 1):
+        raise GptOssError(
+            f"sampling: expected temperature >= 0, 0 < top_p <= 1 and top_k >= 1, found {temperature}, {top_p} and {top_k}."
+        )
+    logits = logits.float()
+    if temperature == 0:
+        return torch.zeros_like(logits).scatter(-1, logits.argmax(-1, keepdim=True), 1.0)
+    logits = logits / temperature
+    if top_k is not None and top_k < logits.shape[-1]:
+        kept = torch.full_like(logits, -torch.inf)
+        values, indices = logits.topk(top_k, dim=-1)
+        logits = kept.scatter(-1, indices, values)
+    probabilities = logits.softmax(dim=-1)
+    if top_p == 1:
+        return probabilities
+    falling, order = probabilities.sort(dim=-1, descending=True, stable=True)
+    before = falling.cumsum(dim=-1) - falling  # mass of the likelier tokens
+    falling = falling.masked_fill(before >= top_p, 0.0)
+    return torch.zeros_like(falling).scatter(-1, order, falling / falling.sum(dim=-1, keepdim=True))
+
+
+def default_stop_tokens(model) -> frozenset[int]:
+    """The control tokens that end a completion, where the model's tokenizer has them."""
+    specials = model.tokenizer._special_tokens if model.tokenizer is not None else {}
+    return frozenset(specials[name] for name in HARMONY_STOPS if name in specials)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One new token a sequence; None for sequences that ended before.
+
+    logprobs are those of the model itself, before temperature and truncation.
+    """
+
+    tokens: list[int | None]
+    logprobs: list[float | None]
+    finished: list[bool]
+
+
+@torch.inference_mode()
+def generate_batch(
+    model,
+    sequences: Sequence[Sequence[int]],
+    max_new_tokens: int = 512,
+    temperature: float = 0.0,
+    top_p: float = 1.0,
+    top_k: int | None = None,
+    seed: int = 0,
+    stop_tokens: Sequence[int] | None = None,
+    cache: KVCache | None = None,
+    logits_processor: Callable[[int, list[int], Tensor], Tensor] | None = None,
+) -> Iterator[Step]:
+    """Continue several sequences at once, yielding one `Step` a token.
+
+    Parameters
+    ----------
+    sequences : token ids of each; lengths may differ
+    temperature, top_p, top_k : as in `next_token_probabilities`; 0 is greedy
+    seed : row i draws as a single sequence with seed + i would
+    stop_tokens : a sequence ends with (and yields) one of these; None for harmony's, [] for none
+    cache : what came before the given tokens; extended in place (all rows keep their place). None makes one
+    logits_processor : (row, tokens generated so far, logits (v,)) -> logits (v,), for constrained decoding
+    """
+    prompts = [[int(token) for token in sequence] for sequence in sequences]
+    room = _check_lengths(model, prompts, max_new_tokens, cache)
+    stops = default_stop_tokens(model) if stop_tokens is None else frozenset(stop_tokens)
+    own_cache = cache is None
+    cache = model.new_cache(len(prompts), room) if own_cache else cache
+    draws = torch.stack(
+        [torch.rand(max_new_tokens, generator=torch.Generator().manual_seed(seed + i)) for i in range(len(prompts))]
+    )
+    generated: list[list[int]] = [[] for _ in prompts]
+    rows = list(range(len(prompts)))  # the sequence that each row of the cache belongs to
+    finished = [False] * len(prompts)
+    logits = prefill(model, prompts, cache)  # (b, v)
+    for number in range(max_new_tokens):
+        if logits_processor is not None:
+            logits = torch.stack(
+                [logits_processor(row, generated[row], line) for row, line in zip(rows, logits, strict=True)]
+            )
+        chosen = pick(next_token_probabilities(logits, temperature, top_p, top_k), draws[rows, number])  # (b,)
+        logprobs = logits.float().log_softmax(-1).gather(-1, chosen[:, None])[:, 0].tolist()
+        step = Step([None] * len(prompts), [None] * len(prompts), finished)
+        for row, token, logprob in zip(rows, chosen.tolist(), logprobs, strict=True):
+            if not finished[row]:
+                generated[row].append(token)
+                step.tokens[row], step.logprobs[row], finished[row] = token, logprob, token in stops
+        yield Step(step.tokens, step.logprobs, list(finished))
+        if all(finished) or number == max_new_tokens - 1:
+            return
+        active = [i for i, row in enumerate(rows) if not finished[row]]
+        if own_cache and 2 * len(active) <= len(rows):
+            cache.select(active)
+            rows, chosen = [rows[i] for i in active], chosen[active]
+        counts = torch.tensor([0 if finished[row] else 1 for row in rows])
+        logits = model(chosen[:, None], cache=cache, lengths=counts, last_only=True)[:, -1]
+
+
+def generate(
+    model,
+    tokens: Sequence[int],
+    max_new_tokens: int = 512,
+    temperature: float = 0.0,
+    top_p: float = 1.0,
+    top_k: int | None = None,
+    seed: int = 0,
+    stop_tokens: Sequence[int] | None = None,
+    cache: KVCache | None = None,
+    logits_processor: LogitsProcessor | None = None,
+) -> Iterator[int]:
+    """Continue one sequence, yielding token ids as they come, the stop token included.
+
+    Arguments as in `generate_batch`; logits_processor : (tokens generated so far, logits (v,)) -> logits (v,).
+    """
+    process = None if logits_processor is None else (lambda row, generated, logits: logits_processor(generated, logits))
+    for step in generate_batch(
+        model, [tokens], max_new_tokens, temperature, top_p, top_k, seed, stop_tokens, cache, process
+    ):
+        yield step.tokens[0]
+
+
+def prefill(model, prompts: list[list[int]], cache: KVCache) -> Tensor:
+    """Run the prompts through the model in chunks; returns the logits after each prompt's last token, (b, v)."""
+    longest = max(map(len, prompts))
+    logits = None
+    for start in range(0, longest, PREFILL_CHUNK):
+        parts = [prompt[start : start + PREFILL_CHUNK] for prompt in prompts]
+        width = max(map(len, parts))
+        tokens = torch.tensor([part + [0] * (width - len(part)) for part in parts], device=model.device)  # (b, t)
+        counts = torch.tensor([len(part) for part in parts])
+        new = model(tokens, cache=cache, lengths=counts, last_only=True)[:, -1]  # (b, v)
+        here = (counts > 0).to(new.device)[:, None]
+        logits = new if logits is None else torch.where(here, new, logits)
+    return logits
+
+
+def pick(probabilities: Tensor, draws: Tensor) -> Tensor:
+    """Token ids (b,) by inverting the distribution function (b, v) at uniform draws (b,)."""
+    cumulative = probabilities.double().cumsum(-1)
+    at = draws.to(cumulative)[:, None] * cumulative[:, -1:]
+    return torch.searchsorted(cumulative, at, right=True).clamp(max=probabilities.shape[-1] - 1)[:, 0]
+
+
+def _check_lengths(model, prompts: list[list[int]], max_new_tokens: int, cache: KVCache | None) -> int:
+    if not prompts or not all(prompts):
+        raise GptOssError(
+            "generate: expected at least one token a sequence, found an empty one; start with <|start|> or render a conversation."
+        )
+    if max_new_tokens < 1:
+        raise GptOssError(f"generate: expected max_new_tokens >= 1, found {max_new_tokens}.")
+    room = max(map(len, prompts)) + max_new_tokens
+    if cache is None and room > model.config.max_context:
+        raise GptOssError(
+            f"generate: {room - max_new_tokens} prompt tokens and {max_new_tokens} new ones exceed this model's context of "
+            f"{model.config.max_context}; shorten the prompt or ask for fewer."
+        )
+    return room

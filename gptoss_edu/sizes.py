@@ -1,0 +1,113 @@
+"""How big a gpt-oss is: parameters as the model card counts them, bytes on disk and in memory, key/value cache."""
+
+from dataclasses import dataclass
+
+import psutil
+import torch
+
+from .config import ModelConfig
+from .errors import CheckpointError
+
+GIB = 1 << 30
+
+
+def parameter_counts(shapes: dict[str, tuple[int, ...]], config: ModelConfig) -> dict[str, int]:
+    """Table 1 of the model card, from tensors' shapes by original name (experts dense).
+
+    Returns mlp, attention, embeddings, active (of a token: k experts a layer, the unembedding counted, the embedding
+    not), total. The last norm counts in the total only.
+
+    Source: gpt-oss model card, Table 1.
+    """
+    counts = {"mlp": 0, "attention": 0, "embeddings": 0, "other": 0}
+    active = 0
+    for name, shape in shapes.items():
+        size = torch.Size(shape).numel()
+        part = "mlp" if ".mlp." in name else "attention" if ".attn." in name else "other"
+        part = "embeddings" if "embedding" in name else part
+        counts[part] += size
+        if ".mlp.mlp" in name:
+            active += size * config.experts_per_token // config.num_experts
+        elif name != "embedding.weight":
+            active += size
+    total = sum(counts.values())
+    return {
+        "mlp": counts["mlp"],
+        "attention": counts["attention"],
+        "embeddings": counts["embeddings"],
+        "active": active,
+        "total": total,
+    }
+
+
+def cache_bytes(config: ModelConfig, tokens: int, dtype: torch.dtype = torch.bfloat16) -> int:
+    """Key/value cache of one sequence: every token in full layers, at most the window in sliding ones."""
+    slot = 2 * config.num_key_value_heads * config.head_dim * dtype.itemsize
+    windows = [config.layer_window(i) for i in range(config.num_hidden_layers)]
+    return slot * sum(tokens if w is None else min(tokens, w) for w in windows)
+
+
+@dataclass(frozen=True)
+class MemoryPlan:
+    """What loading will take, computed before a byte is read. `str(plan)` is what the user sees."""
+
+    on_disk: int
+    weights: int
+    cache: int
+    context: int
+    working: int
+    available: int
+    place: str
+    packed: bool
+
+    @classmethod
+    def for_model(
+        cls, config: ModelConfig, on_disk: int, dtype: torch.dtype, packed: bool, context: int, device: torch.device
+    ):
+        weights = cls.packed_bytes(config, dtype) if packed else cls.dense_bytes(config, dtype)
+        one_expert = 3 * config.intermediate_size * config.hidden_size * dtype.itemsize
+        working = 2 * one_expert + context * max(4 * config.vocab_size, 1) // max(context, 1)
+        if device.type == "cuda":
+            available, place = torch.cuda.mem_get_info(device)[0], torch.cuda.get_device_name(device)
+        else:
+            available, place = psutil.virtual_memory().available, "memory"
+        return cls(on_disk, weights, cache_bytes(config, context, dtype), context, working, available, place, packed)
+
+    @staticmethod
+    def dense_bytes(config: ModelConfig, dtype: torch.dtype) -> int:
+        """All weights in `dtype`, experts expanded."""
+        from .layouts import original_shapes
+
+        return sum(torch.Size(shape).numel() for shape in original_shapes(config).values()) * dtype.itemsize
+
+    @staticmethod
+    def packed_bytes(config: ModelConfig, dtype: torch.dtype) -> int:
+        """All weights, experts in MXFP4 (17 bytes for 32) and the rest in `dtype`."""
+        from .layouts import EXPERTS, original_shapes, split_name
+
+        total = 0
+        for name, shape in original_shapes(config).items():
+            size = torch.Size(shape).numel()
+            total += size * 17 // 32 if split_name(name)[1] in EXPERTS else size * dtype.itemsize
+        return total
+
+    @property
+    def needed(self) -> int:
+        return self.weights + self.cache + self.working
+
+    def __str__(self) -> str:
+        gib = lambda n: f"{n / GIB:.2f} GiB"  # noqa: E731
+        return (
+            f"plan: {gib(self.on_disk)} on disk; weights {gib(self.weights)} ({'experts in MXFP4' if self.packed else 'experts expanded'}), "
+            f"cache {gib(self.cache)} at {self.context:,} tokens, working space {gib(self.working)}: {gib(self.needed)} of {gib(self.available)} free in {self.place}"
+        )
+
+    def refuse_if_too_big(self, folder) -> None:
+        if self.needed <= self.available:
+            return
+        advice = (
+            "ask for a shorter context or another device"
+            if self.packed
+            else "keep the experts packed (experts='packed'), or ask for another device"
+        )
+        raise CheckpointError(f"{folder}: does not fit. {self}. To make it fit, {advice}.")
