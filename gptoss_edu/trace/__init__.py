@@ -1,1 +1,27 @@
-"""Capture what the model computes, change it, and store it."""
+"""Capture what the model computes, change it, compare, and store it."""
+
+from gptoss_edu.trace.capture import Run, capture, record
+from gptoss_edu.trace.compare import compare
+from gptoss_edu.trace.file import DamagedTraceError, ForeignTraceError, TraceFileError, TraceVersionError, load, save
+from gptoss_edu.trace.importers import from_routed_experts, from_transformers
+from gptoss_edu.trace.interventions import (
+    ExpertsPerToken,
+    ForceExpert,
+    MaskExpert,
+    Patch,
+    SetWindow,
+    ShiftSink,
+    ZeroHeads,
+    intervene,
+    values_at,
+)
+from gptoss_edu.trace.labels import label_tokens, token_kind
+from gptoss_edu.trace.levels import LEVELS, bytes_per_token, describe
+from gptoss_edu.trace.record import Difference, Trace, difference
+
+__all__ = [
+    "LEVELS", "DamagedTraceError", "Difference", "ExpertsPerToken", "ForceExpert", "ForeignTraceError", "MaskExpert",
+    "Patch", "Run", "SetWindow", "ShiftSink", "Trace", "TraceFileError", "TraceVersionError", "ZeroHeads",
+    "bytes_per_token", "capture", "compare", "describe", "difference", "from_routed_experts", "from_transformers",
+    "intervene", "label_tokens", "load", "record", "save", "token_kind", "values_at",
+]  # fmt: skip

@@ -1,0 +1,26 @@
+"""One run twice: as it is, and with interventions."""
+
+from __future__ import annotations
+
+from gptoss_edu.trace.capture import record
+from gptoss_edu.trace.interventions import intervene
+from gptoss_edu.trace.record import Difference, difference
+
+
+def compare(model, tokens, *changes, **options) -> Difference:
+    """Trace the same tokens without and with interventions.
+
+    Parameters
+    ----------
+    model, tokens : as for `record`.
+    changes : interventions, or their dictionaries.
+    options : as for `capture`, for both traces.
+
+    Returns
+    -------
+    Difference, with the two traces as `.base` and `.other`.
+    """
+    base = record(model, tokens, **options)
+    with intervene(model, *changes):
+        other = record(model, tokens, **options)
+    return difference(base, other)

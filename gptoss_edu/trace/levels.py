@@ -1,0 +1,72 @@
+"""What each level keeps, and what that costs in bytes a token."""
+
+from __future__ import annotations
+
+import math
+
+from gptoss_edu.errors import TraceError
+
+LEVELS = {
+    "routing": "token labels, router logits, chosen experts and weights",
+    "default": "routing, sinks, per-head statistics, pooled attention, residual norms, next tokens, logit lens",
+    "exact": "default, and the exact attention rows of up to eight chosen heads",
+    "full": "default, and the exact attention rows of every head, appended to files and memory-mapped",
+}
+NEXT_TOKENS, LENS_TOKENS, MAX_EXACT_HEADS, MAX_BINS = 8, 5, 8, 48
+POOLED_BUDGET = 4096  # bytes a token for the pooled maps of all heads together
+
+
+def pooled_bins(tokens: int, layers: int, heads: int) -> int:
+    """Bins a side of the pooled attention maps, so that they stay within `POOLED_BUDGET` bytes a token."""
+    affordable = math.isqrt(max(1, POOLED_BUDGET * tokens // (2 * layers * heads)))
+    return max(1, min(MAX_BINS, tokens, affordable))
+
+
+def bytes_per_token(config, level: str = "default", heads=(), length: int = 1024, lens: bool = True) -> dict[str, int]:
+    """The cost of a level, array by array, in bytes a token.
+
+    Parameters
+    ----------
+    config : ModelConfig.
+    level : one of `LEVELS`.
+    heads : (layer, head) pairs kept exactly at level "exact".
+    length : tokens of the run; the rows of full layers grow with it.
+    lens : whether the logit lens is kept.
+
+    Returns
+    -------
+    dict name → bytes, with "total".
+
+    Raises
+    ------
+    TraceError : the level is unknown.
+    """
+    if level not in LEVELS:
+        raise TraceError(f"unknown level {level!r}; expected one of {', '.join(LEVELS)}")
+    layers, h = config.num_hidden_layers, config.num_attention_heads
+    cost = {"labels": 4 + 4 + 4 + 4 + 2 + 4}  # id, offset, about four bytes of text, labels, message, bits
+    cost["router"] = layers * (2 * config.num_experts + 3 * config.experts_per_token + 4)
+    if level != "routing":
+        cost["heads"] = layers * h * 3 * 2
+        bins = pooled_bins(length, layers, h)
+        cost["pooled"] = math.ceil(2 * layers * h * bins * (bins + 1) / length)
+        cost["residual and next tokens"] = 2 * (layers + 1) + 6 * NEXT_TOKENS
+        cost["logit lens"] = layers * LENS_TOKENS * 6 if lens else 0
+    if level == "exact":
+        cost["exact rows"] = sum(2 * (_row(config, layer, length) + 1) for layer, _ in heads)
+    if level == "full":
+        cost["exact rows"] = h * sum(2 * (_row(config, layer, length) + 1) for layer in range(layers))
+    cost["total"] = sum(cost.values())
+    return cost
+
+
+def describe(config, level: str = "default", heads=(), length: int = 1024) -> str:
+    """One sentence on the cost of a level."""
+    cost = bytes_per_token(config, level, heads, length)
+    parts = ", ".join(f"{name} {value:,}" for name, value in cost.items() if name != "total" and value)
+    return f"level {level!r} keeps {LEVELS[level]}: {cost['total']:,} bytes a token at {length} tokens ({parts})"
+
+
+def _row(config, layer: int, length: int) -> int:
+    window = config.layer_window(layer)
+    return length if window is None else min(window, length)
