@@ -1,0 +1,49 @@
+# make tour: the first look. make test: every test and every notebook. make lab: the notebooks.
+# Works with any Python from 3.11 on: make tour PYTHON=python3.12
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+NBVAL := $(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=120 -p no:cacheprovider -q
+
+.PHONY: tour lab quick test notebooks lint format clean
+
+tour: $(VENV)/.base
+	$(BIN)/gptoss-edu tour
+
+lab: $(VENV)/.base
+	$(BIN)/gptoss-edu lab
+
+quick: $(VENV)/.test  ## seconds: on every save
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "not slow and not gpu and not browser"
+
+test: lint $(VENV)/.test  ## minutes: all tests, then all notebooks
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist=loadfile -m "not browser"
+	$(MAKE) notebooks
+
+notebooks: $(VENV)/.test
+	OMP_NUM_THREADS=1 $(NBVAL) -n 2 --dist=loadfile notebooks
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(VENV)/.test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) build dist tour
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; name another with make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.base: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) -e .
+	touch $@
+
+$(VENV)/.test: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) -e '.[test]'
+	touch $@ $(VENV)/.base

@@ -1,0 +1,1 @@
+"""What `gptoss-edu bench` measures, a module each: a docstring that is its help, `add_arguments(parser)` and `run(args)`."""

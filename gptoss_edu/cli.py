@@ -1,0 +1,83 @@
+"""The command line: `gptoss-edu COMMAND …`. Each command is a module of `gptoss_edu.commands`, imported when called."""
+
+import argparse
+import inspect
+import sys
+from importlib import import_module
+
+from .errors import GptOssError
+
+COMMANDS = {
+    "tour": "text through tokenizer, files and model, with pictures; the place to begin",
+    "doctor": "check this machine: Python, packages, kernel, disk, memory, GPU, vocabulary",
+    "lab": "open the notebooks in JupyterLab",
+    "inspect": "what a checkpoint folder holds: layout, sizes, memory, anything odd",
+    "generate": "continue a text, or answer a question",
+    "chat": "talk to the model, with tools, in the terminal",
+    "download": "fetch official weights, one layout only",
+    "convert": "write a checkpoint in another layout",
+    "bench": "measure: cpu, gpu, tiny, harmony, explorer",
+    "trace": "record one answer and look inside: a page with attention, sinks and experts",
+    "train": "train gpt-oss-tiny, or see a loss fall",
+    "eval": "measure what the model can do, with intervals",
+    "workshop": "write student copies of the notebooks",
+    "progress": "which exercises of a student folder pass",
+}
+
+
+def describe(parser: argparse.ArgumentParser, module) -> None:
+    """Give a parser the module's docstring as its help."""
+    parser.description = inspect.cleandoc(module.__doc__ or "")
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    module.add_arguments(parser)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; 0, or 2 after one clear line on standard error."""
+    argv = sys.argv[1:] if argv is None else argv
+    if not argv or argv[0] in ("-h", "--help"):
+        print(overview())
+        return 0
+    if argv[0] == "--version":
+        from . import __version__
+
+        print(f"gptoss-edu {__version__}")
+        return 0
+    if argv[0] not in COMMANDS:
+        print(
+            f"gptoss-edu: no command {argv[0]!r}; there are {', '.join(COMMANDS)}. `gptoss-edu --help` explains them.",
+            file=sys.stderr,
+        )
+        return 2
+    try:
+        module = import_module(f"gptoss_edu.commands.{argv[0]}")
+        parser = argparse.ArgumentParser(prog=f"gptoss-edu {argv[0]}")
+        describe(parser, module)
+        return module.run(parser.parse_args(argv[1:])) or 0
+    except GptOssError as error:
+        print(f"gptoss-edu {argv[0]}: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"gptoss-edu {argv[0]}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"\ngptoss-edu {argv[0]}: interrupted.", file=sys.stderr)
+        return 130
+
+
+def overview() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {text}" for name, text in COMMANDS.items()]
+    return "\n".join(
+        [
+            "gptoss-edu: understand OpenAI's gpt-oss by building it.",
+            "",
+            "usage: gptoss-edu COMMAND [--help]",
+            "",
+            *lines,
+        ]
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The commands of `gptoss-edu`, a module each: a docstring that is its help, `add_arguments(parser)` and `run(args)`."""

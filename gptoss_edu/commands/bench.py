@@ -1,0 +1,30 @@
+"""Measure speed on this machine. Timings on shared machines wander: compare ratios within one run.
+
+gptoss-edu bench cpu        20b's exact shape on the processor, beside the memory's own bandwidth
+gptoss-edu bench gpu        20b's and 120b's exact shapes on one GPU, beside the floor and the peers
+gptoss-edu bench tiny       the bundled model through `generate`, one sequence and thirty-two
+gptoss-edu bench harmony    rendering and parsing beside openai-harmony
+gptoss-edu bench explorer   the trace explorer in headless Chromium
+"""
+
+import argparse
+from importlib import import_module
+
+from ..cli import describe
+
+WHAT = ("cpu", "gpu", "tiny", "harmony", "explorer")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    choices = parser.add_subparsers(dest="what", required=True, metavar="WHAT", help=", ".join(WHAT))
+    for name in WHAT:
+        sub = choices.add_parser(name, add_help=False)
+        sub.add_argument("rest", nargs=argparse.REMAINDER)
+        sub.set_defaults(what=name)
+
+
+def run(args: argparse.Namespace) -> int | None:
+    module = import_module(f"gptoss_edu.benchmarks.{args.what}")
+    parser = argparse.ArgumentParser(prog=f"gptoss-edu bench {args.what}")
+    describe(parser, module)
+    return module.run(parser.parse_args(args.rest))

@@ -1,0 +1,28 @@
+"""Write a checkpoint in another layout, tensor by tensor, into a new folder.
+
+    gptoss-edu convert gpt-oss-20b/original out --layout hf          every byte of every tensor kept
+    gptoss-edu convert gpt-oss-20b out --layout hf-bf16              experts dequantised, exactly
+    gptoss-edu convert my-finetune out --layout original --rounding best
+
+Layouts: "original" (OpenAI's files), "hf" (Hugging Face, MXFP4 experts), "hf-bf16" (Hugging Face, experts in
+bfloat16, transposed). Dequantised experts are packed only with a named rounding: "floor" is the OCP specification's
+rule, "up" never saturates, "best" takes whichever has the smaller squared error, block by block.
+"""
+
+import argparse
+from pathlib import Path
+
+from .. import checkpoint, mxfp4
+from ..layouts import LAYOUTS
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", type=Path, help="checkpoint folder, any layout")
+    parser.add_argument("target", type=Path, help="new or empty folder")
+    parser.add_argument("--layout", choices=LAYOUTS, required=True)
+    parser.add_argument("--rounding", choices=mxfp4.ROUNDINGS, help="how to pack dequantised experts")
+
+
+def run(args: argparse.Namespace) -> None:
+    checkpoint.convert(args.source, args.target, args.layout, args.rounding)
+    print(f"{args.target}: written in the {args.layout} layout. Look at it with `gptoss-edu inspect {args.target}`.")

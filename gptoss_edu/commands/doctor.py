@@ -1,0 +1,122 @@
+"""Check this machine for the course: Python, packages, Jupyter kernel, disk, memory, GPU, vocabulary, model.
+
+    gptoss-edu doctor
+
+Each line is ok, a note, or a fault with its fix. Exit 0 when there is no fault.
+"""
+
+import argparse
+import os
+import platform
+import shutil
+import sys
+from importlib.metadata import PackageNotFoundError, requires, version
+
+import psutil
+import torch
+from packaging.requirements import Requirement
+
+from .. import load_model, load_tokenizer
+from ..errors import GptOssError
+from ..sizes import GIB
+
+OK, NOTE, FAULT = "ok", "note", "FAULT"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    pass
+
+
+def run(args: argparse.Namespace) -> int:
+    faults = 0
+    for check in (python, packages, kernel, memory, disk, gpu, vocabulary, model):
+        for level, text in check():
+            colour = {OK: "32", NOTE: "33", FAULT: "31"}[level]
+            label = f"\033[{colour}m{level:>5}\033[0m" if sys.stdout.isatty() else f"{level:>5}"
+            print(f"{label}  {text}")
+            faults += level == FAULT
+    return 2 if faults else 0
+
+
+def python():
+    yield OK, f"Python {platform.python_version()} at {sys.executable}"
+
+
+def packages():
+    """Every requirement of the installed package, against what is there."""
+    missing = []
+    for line in requires("gptoss-edu") or ():
+        requirement = Requirement(line)
+        if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        try:
+            found = version(requirement.name)
+        except PackageNotFoundError:
+            missing.append(f"{requirement.name} is missing")
+            continue
+        if not requirement.specifier.contains(found, prereleases=True):
+            missing.append(f"{requirement.name} is {found}, expected {requirement.specifier}")
+    for text in missing:
+        yield FAULT, f"{text}: pip install -U '{text.split()[0]}'"
+    if not missing:
+        yield (
+            OK,
+            f"packages: torch {torch.__version__}, numpy {version('numpy')}, tiktoken {version('tiktoken')}, jupyterlab {version('jupyterlab')}",
+        )
+
+
+def kernel():
+    from jupyter_client.kernelspec import KernelSpecManager
+
+    specs = KernelSpecManager().find_kernel_specs()
+    if "python3" not in specs:
+        yield FAULT, "no Jupyter kernel named python3: python -m ipykernel install --sys-prefix"
+    else:
+        yield OK, f"Jupyter kernel python3 at {specs['python3']}"
+
+
+def memory():
+    total, free = psutil.virtual_memory().total / GIB, psutil.virtual_memory().available / GIB
+    need = "gpt-oss-tiny needs 0.5, gpt-oss-20b 16"
+    yield (
+        (OK if free > 2 else FAULT),
+        f"memory: {free:.1f} of {total:.1f} GiB free ({need})" + ("" if free > 2 else "; close something"),
+    )
+
+
+def disk():
+    free = shutil.disk_usage(os.getcwd()).free / GIB
+    yield (
+        (OK if free > 1 else FAULT),
+        f"disk: {free:.1f} GiB free here (the official gpt-oss-20b takes 13)" + ("" if free > 1 else "; make room"),
+    )
+
+
+def gpu():
+    if not torch.cuda.is_available():
+        yield NOTE, "no CUDA GPU: everything runs on the processor; the official weights are slow there"
+        return
+    for index in range(torch.cuda.device_count()):
+        card = torch.cuda.get_device_properties(index)
+        bf16 = "" if card.major >= 8 else "; no native bfloat16, so the reference path runs"
+        yield OK, f"GPU {index}: {card.name}, {card.total_memory / GIB:.0f} GiB{bf16}"
+    try:
+        yield OK, f"triton {version('triton')}: the fast path can run"
+    except PackageNotFoundError:
+        yield NOTE, "triton is missing, so the reference path runs on the GPU: pip install 'gptoss-edu[gpu]'"
+
+
+def vocabulary():
+    try:
+        encoding = load_tokenizer()
+        yield OK, f"vocabulary {encoding.name}: {encoding.n_vocab:,} ids, checksum right"
+    except GptOssError as error:
+        yield FAULT, str(error)
+
+
+def model():
+    try:
+        loaded = load_model()
+        yield OK, f"gpt-oss-tiny: {loaded.config.num_hidden_layers} layers, {loaded.config.num_experts} experts, loads"
+    except GptOssError as error:
+        yield FAULT, str(error)

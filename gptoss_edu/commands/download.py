@@ -1,0 +1,67 @@
+"""Fetch official gpt-oss weights from the Hugging Face hub: one layout only, resumed after a break, then checked.
+
+    gptoss-edu download 20b                              the original/ layout, 13 GB, into ./gpt-oss-20b-original
+    gptoss-edu download 120b --layout hf --to weights
+
+The hub's repository holds three copies of the weights; this fetches one. Needs `pip install huggingface_hub`.
+"""
+
+import argparse
+import shutil
+from pathlib import Path
+
+from .. import ModelConfig
+from ..errors import CheckpointError
+from ..layouts import CheckpointReader
+from ..sizes import GIB
+from .inspect import layout_bytes
+
+PATTERNS = {
+    "original": ["original/*"],
+    "hf": ["model*.safetensors", "model.safetensors.index.json", "config.json", "generation_config.json", "tokenizer*"],
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("size", choices=("20b", "120b"))
+    parser.add_argument("--layout", choices=tuple(PATTERNS), default="original")
+    parser.add_argument("--to", type=Path, help="folder to fetch into")
+
+
+def run(args: argparse.Namespace) -> None:
+    repository = f"openai/gpt-oss-{args.size}"
+    target = args.to or Path(f"gpt-oss-{args.size}-{args.layout}")
+    config = ModelConfig.gpt_oss_20b() if args.size == "20b" else ModelConfig.gpt_oss_120b()
+    check_room(target, layout_bytes(config))
+    by_hand = f"By hand: on any machine with a network, `hf download {repository} --include '{PATTERNS[args.layout][0]}' --local-dir {target}`, then copy that folder here."
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError:
+        raise CheckpointError(
+            f"download needs the package huggingface_hub: pip install huggingface_hub. {by_hand}"
+        ) from None
+    try:
+        snapshot_download(repository, allow_patterns=PATTERNS[args.layout], local_dir=target)
+    except Exception as error:  # the hub's client raises many kinds; all mean the same to the reader
+        raise CheckpointError(
+            f"the hub could not be reached ({type(error).__name__}); what has arrived is kept and the same command resumes. {by_hand}"
+        ) from None
+    folder = target / "original" if args.layout == "original" else target
+    reader = CheckpointReader(folder)
+    if reader.config != config:
+        raise CheckpointError(
+            f"{folder}: its config.json is not gpt-oss-{args.size}'s; delete the folder and fetch it again."
+        )
+    print(
+        f"{folder}: {len(reader.shards.infos)} tensors, {reader.shards.nbytes / GIB:.1f} GiB, all there. Next: `gptoss-edu inspect {folder} --verify`."
+    )
+
+
+def check_room(target: Path, needed: int) -> None:
+    here = target if target.exists() else target.absolute().parent
+    free = shutil.disk_usage(here).free
+    held = sum(file.stat().st_size for file in target.rglob("*") if file.is_file()) if target.exists() else 0
+    if free + held < needed:
+        raise CheckpointError(
+            f"{target}: {needed / GIB:.1f} GiB are needed, {free / GIB:.1f} GiB are free on this disk; make room or name another folder with --to."
+        )

@@ -1,0 +1,80 @@
+"""Answer a question, or continue a raw text, with the bundled gpt-oss-tiny or any gpt-oss checkpoint.
+
+    gptoss-edu generate "What is 47 times 36?"
+    gptoss-edu generate "What is 47 times 36?" --effort high --temperature 1 --seed 7
+    gptoss-edu generate "Once upon a time" --raw --model gpt-oss-20b/original --max-new-tokens 40
+
+A question is rendered in the harmony format, and each message of the answer is printed under its channel. With --raw
+the text is continued as it stands, with no format around it.
+"""
+
+import argparse
+import codecs
+import sys
+from pathlib import Path
+
+from .. import generate, harmony, load_model
+from ..errors import TokenizerError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("text")
+    parser.add_argument("--model", type=Path, help="checkpoint folder; default: the bundled gpt-oss-tiny")
+    parser.add_argument("--effort", choices=("low", "medium", "high"), default="medium", help="reasoning effort")
+    parser.add_argument("--raw", action="store_true", help="continue the text without harmony")
+    parser.add_argument("--max-new-tokens", type=int, default=512)
+    parser.add_argument(
+        "--temperature", type=float, default=0.0, help="0 is greedy; gpt-oss is meant to be sampled at 1"
+    )
+    parser.add_argument("--top-p", type=float, default=1.0)
+    parser.add_argument("--top-k", type=int)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device")
+
+
+def run(args: argparse.Namespace) -> None:
+    model = load_model(args.model, device=args.device)
+    if model.tokenizer is None:
+        raise TokenizerError(
+            f"{args.model}: this folder has no tokenizer, and its vocabulary of {model.config.vocab_size} is not o200k_harmony's; text needs one."
+        )
+    prompt = (
+        model.tokenizer.encode_ordinary(args.text)
+        if args.raw
+        else question_tokens(args.text, args.effort, model.tokenizer)
+    )
+    tokens = generate(model, prompt, args.max_new_tokens, args.temperature, args.top_p, args.top_k, args.seed)
+    for piece in text_pieces(tokens, model.tokenizer) if args.raw else channel_pieces(tokens, model.tokenizer):
+        sys.stdout.write(piece)
+        sys.stdout.flush()
+    print()
+
+
+def question_tokens(text: str, effort: str, tokenizer) -> list[int]:
+    """The prompt for one user's question, up to the start of the assistant's answer."""
+    system = harmony.Message("system", harmony.SystemContent(reasoning_effort=effort))
+    return harmony.render(harmony.Conversation([system, harmony.Message("user", text)]), encoding=tokenizer)
+
+
+def text_pieces(tokens, tokenizer):
+    """Text as it becomes complete UTF-8: a token may end inside a character."""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    for token in tokens:
+        yield decoder.decode(tokenizer.decode_single_token_bytes(token))
+    yield decoder.decode(b"", final=True)
+
+
+def channel_pieces(tokens, tokenizer):
+    """The answer's text, with a line that names channel and recipient before each message."""
+    parser = harmony.StreamParser(strict=False, encoding=tokenizer, role="assistant")
+    announced = -1
+    for token in tokens:
+        text = parser.process(token)
+        if text and announced != len(parser.messages):
+            announced = len(parser.messages)
+            to = f" to {parser.current_recipient}" if parser.current_recipient else ""
+            yield f"{chr(10) if announced else ''}[{parser.current_channel or 'no channel'}{to}]\n"
+        yield text
+        if parser.state == "between":
+            yield "\n"
+    yield parser.flush()

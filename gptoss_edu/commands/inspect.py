@@ -1,0 +1,125 @@
+"""What a checkpoint folder holds, read from the headers alone: layout, files, Table 1 of the model card recomputed
+from the tensors' own shapes, memory plan, anything odd.
+
+    gptoss-edu inspect gpt-oss-20b/original
+    gptoss-edu inspect gpt-oss-20b --context 32768
+    gptoss-edu inspect gpt-oss-20b/original --verify      reads every tensor: NaN, infinite values, scales out of
+                                                          range, then a greedy sanity prompt
+    gptoss-edu inspect --released 20b                     what the released model's numbers should be, from its shape
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from .. import ModelConfig, generate, load_model, mxfp4
+from ..errors import CheckpointError
+from ..layouts import CheckpointReader, layout_entries, original_shapes
+from ..resources import data_path
+from ..sizes import GIB, MemoryPlan, parameter_counts
+
+NAMES = {
+    "mlp": "MLP",
+    "attention": "attention",
+    "embeddings": "embedding + unembedding",
+    "active": "active a token",
+    "total": "total",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", nargs="?", type=Path, help="checkpoint folder; default: the bundled gpt-oss-tiny")
+    parser.add_argument(
+        "--released", choices=("20b", "120b"), help="compute the table from the released shape, without files"
+    )
+    parser.add_argument("--context", type=int, default=4096, help="tokens that the plan counts the cache for")
+    parser.add_argument("--verify", action="store_true", help="read every tensor")
+
+
+def run(args: argparse.Namespace) -> None:
+    if args.released:
+        config = ModelConfig.gpt_oss_20b() if args.released == "20b" else ModelConfig.gpt_oss_120b()
+        print(f"gpt-oss-{args.released}, computed from its configuration; no files were read")
+        print(table(original_shapes(config), config, layout_bytes(config)))
+        return
+    reader = CheckpointReader(args.folder or data_path("gpt-oss-tiny"))
+    config = reader.config
+    print(
+        f"{reader.folder}: layout {reader.layout}, {len(reader.shards.files)} file(s), {len(reader.shards.infos)} tensors"
+    )
+    print(", ".join(f"{key} {value}" for key, value in config.to_dict().items()))
+    print(table(shapes_of(reader), config, reader.shards.nbytes))
+    packed = reader.is_packed
+    print(MemoryPlan.for_model(config, reader.shards.nbytes, torch.bfloat16, packed, args.context, torch.device("cpu")))
+    for line in oddities(reader):
+        print("odd:", line)
+    if args.verify:
+        verify(reader, args.folder)
+
+
+def table(shapes: dict, config: ModelConfig, nbytes: int) -> str:
+    """Table 1 of the model card."""
+    counts = parameter_counts(shapes, config)
+    lines = [f"{NAMES[key]:<26}{count / 1e9:>12.2f}B {count:>22,}" for key, count in counts.items()]
+    return "\n".join([*lines, f"{'checkpoint':<26}{nbytes / GIB:>11.1f}GiB {nbytes:>22,} bytes of tensor data"])
+
+
+def layout_bytes(config: ModelConfig) -> int:
+    """Bytes of tensor data in the `original/` layout."""
+    return sum(
+        torch.Size(e.shape).numel() * (1 if e.dtypes == ("U8",) else 2)
+        for e in layout_entries(config, "original").values()
+    )
+
+
+def shapes_of(reader: CheckpointReader) -> dict[str, tuple[int, ...]]:
+    """The stored tensors' own shapes under the original names; four-bit blocks count two weights a byte."""
+    infos, shapes = reader.shards.infos, {}
+    if reader.layout == "original":
+        for name, info in infos.items():
+            if name.endswith(".blocks"):
+                *rows, groups, half = info.shape
+                shapes[name.removesuffix(".blocks")] = (*rows, groups * half * 2)
+            elif not name.endswith(".scales"):
+                shapes[name] = info.shape
+        return shapes
+    return original_shapes(reader.config)  # the reader has compared every stored shape with these
+
+
+def oddities(reader: CheckpointReader):
+    """What is allowed and yet worth knowing."""
+    kinds = {info.dtype for info in reader.shards.infos.values()}
+    if kinds & {"F16", "F32"}:
+        yield f"plain tensors stored as {', '.join(sorted(kinds - {'U8'}))}; the released files use BF16"
+    if reader.layout == "hf-bf16":
+        yield "experts are dequantised: four times the bytes of MXFP4, and a fine-tuned copy can only be packed with a rounding"
+    for name, released in (("20b", ModelConfig.gpt_oss_20b()), ("120b", ModelConfig.gpt_oss_120b())):
+        if reader.config == released:
+            yield f"the configuration is exactly gpt-oss-{name}'s (this alone does not tell where the weights come from)"
+
+
+def verify(reader: CheckpointReader, folder) -> None:
+    """Every value of every tensor, then eight greedy tokens."""
+    faults = []
+    for name in tqdm(reader.shards.infos, desc="reading", unit="tensor"):
+        tensor = reader.shards[name]
+        if name.endswith(("scales", "_scales")):
+            high = int((tensor >= 253).sum())
+            if high:
+                faults.append(f"{name}: {high} scales of 253 or more, which overflow or mean NaN")
+        elif tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            faults.append(f"{name}: {int((~torch.isfinite(tensor)).sum())} values are NaN or infinite")
+        elif tensor.is_floating_point() and tensor.ndim > 1 and not tensor.any():
+            faults.append(f"{name}: all zero")
+    if faults:
+        raise CheckpointError(f"{reader.folder}: {len(faults)} faults, the first: {faults[0]}.")
+    print(f"read {len(reader.shards.infos)} tensors: all finite, all scales below 253 (block size {mxfp4.BLOCK})")
+    model = load_model(folder)
+    if model.tokenizer is None:
+        print("no tokenizer belongs to this vocabulary: the sanity prompt is left out")
+        return
+    prompt = model.tokenizer.encode_ordinary("1 2 3 4 5 6 7")
+    tokens = list(generate(model, prompt, max_new_tokens=8))
+    print(f"greedy after '1 2 3 4 5 6 7': {model.tokenizer.decode(tokens)!r} (ids {tokens}); judge for yourself")
