@@ -1,0 +1,97 @@
+"""What the kernels share: reading MXFP4 words, power-of-two scales, and waiting for the kernel before.
+
+A kernel here is a function that many *programs* run at once, each on its own tile: `tl.program_id` says which tile,
+offsets say which elements, a mask keeps the tile inside the tensor.
+"""
+
+import triton
+import triton.language as tl
+
+try:
+    from triton.language.extra.cuda import gdc_launch_dependents, gdc_wait
+except ImportError:  # an older Triton: kernels are then launched one after the other
+
+    @triton.jit
+    def gdc_wait():
+        pass
+
+    @triton.jit
+    def gdc_launch_dependents():
+        pass
+
+
+@triton.jit
+def start_next(OVERLAP: tl.constexpr):
+    """Let the next kernel of the stream start; it stops at its own `wait_for_previous`. Nothing without OVERLAP."""
+    if OVERLAP:
+        gdc_launch_dependents()
+
+
+@triton.jit
+def wait_for_previous(OVERLAP: tl.constexpr):
+    """Everything that earlier kernels wrote is visible after this line; weights may be loaded before it."""
+    if OVERLAP:
+        gdc_wait()
+
+
+@triton.jit
+def e8m0(scale):
+    """Power of two 2^(scale - 127) of an e8m0 byte, as float32; 255 is NaN.
+
+    Source: OCP Microscaling Formats (MX) specification 1.0, section 5.4.1.
+    """
+    scale = scale.to(tl.int32)
+    bits = tl.where(scale == 0, 0x00400000, scale << 23)  # 2^-127 has no exponent of its own: half of 2^-126
+    bits = tl.where(scale == 255, 0x7FC00000, bits)
+    return bits.to(tl.float32, bitcast=True)
+
+
+@triton.jit
+def half_bytes(word):
+    """Eight e2m1 values of a 32-bit word as eight bytes, each the upper half of a float16 that is 2^-14 too small.
+
+    Sign, two exponent bits and one mantissa bit move to the same places of a float16, whose lower byte is zero.
+    Returns (even, odd): bytes 0 to 3 of `even` are elements 0, 2, 4, 6, those of `odd` elements 1, 3, 5, 7.
+    """
+    even = ((word << 4) & -0x7F7F7F80) | ((word << 1) & 0x0E0E0E0E)
+    odd = (word & -0x7F7F7F80) | ((word >> 3) & 0x0E0E0E0E)
+    return even, odd
+
+
+@triton.jit
+def byte_as_float(word, BYTE: tl.constexpr):
+    """Byte BYTE of each word, read as the upper half of a float16."""
+    if BYTE == 0:
+        half = word << 8
+    else:
+        half = (word >> (8 * BYTE - 8)) & -256
+    return half.to(tl.int16).to(tl.float16, bitcast=True).to(tl.float32)
+
+
+@triton.jit
+def word_dot_pairs(word, x0, x1, x2, x3):
+    """Sum of eight e2m1 values (2^-14 too small) times eight float16 numbers, two at a time in the card's f16x2 units.
+
+    x0 to x3 hold the elements (0, 4), (1, 5), (2, 6) and (3, 7) as pairs of float16. Returns float32.
+    """
+    return tl.inline_asm_elementwise(
+        """
+        {
+        .reg .b32 even, odd, p, t, acc; .reg .b16 lo, hi; .reg .f32 a, b;
+        shl.b32 t, $1, 4;           and.b32 t, t, 0x80808080;
+        shl.b32 even, $1, 1;        and.b32 even, even, 0x0E0E0E0E;   or.b32 even, even, t;
+        shr.u32 odd, $1, 3;         and.b32 odd, odd, 0x0E0E0E0E;
+        and.b32 t, $1, 0x80808080;  or.b32 odd, odd, t;
+        shl.b32 p, even, 8;         and.b32 p, p, 0xFF00FF00;         mul.rn.f16x2 acc, p, $2;
+        shl.b32 p, odd, 8;          and.b32 p, p, 0xFF00FF00;         fma.rn.f16x2 acc, p, $3, acc;
+        and.b32 p, even, 0xFF00FF00;                                  fma.rn.f16x2 acc, p, $4, acc;
+        and.b32 p, odd, 0xFF00FF00;                                   fma.rn.f16x2 acc, p, $5, acc;
+        mov.b32 {lo, hi}, acc;      cvt.f32.f16 a, lo;  cvt.f32.f16 b, hi;  add.f32 $0, a, b;
+        }
+        """,
+        "=f,r,r,r,r,r",
+        [word, x0, x1, x2, x3],
+        dtype=tl.float32,
+        is_pure=True,
+        pack=1,
+    )

@@ -1,0 +1,183 @@
+"""Many tokens: rows sorted by expert, one tile of rows and weights a program; the weights stay packed until they are used.
+
+Vectors that meet packed weights are kept *halved*: the even elements first, then the odd ones, because the low nibbles
+of a run of bytes are its even elements. The sum over a row does not mind the order.
+"""
+
+import triton
+import triton.language as tl
+
+from .common import e8m0
+from .decode import swiglu
+
+
+@triton.jit
+def norm_kernel(x, gain, out, eps, C: tl.constexpr, HALVED: tl.constexpr, BLOCK_C: tl.constexpr):
+    """RMSNorm of one row a program; HALVED writes even elements first, then the odd ones."""
+    row = tl.program_id(0).to(tl.int64)
+    c = tl.arange(0, BLOCK_C)
+    value = tl.load(x + row * C + c, mask=c < C, other=0.0).to(tl.float32)
+    value = value * (1.0 / tl.sqrt(tl.sum(value * value, axis=0) / C + eps))
+    value = value * tl.load(gain + c, mask=c < C, other=0.0).to(tl.float32)
+    at = c
+    if HALVED:
+        at = (c % 2) * (C // 2) + c // 2
+    tl.store(out + row * C + at, value.to(out.dtype.element_ty), mask=c < C)
+
+
+@triton.jit
+def route_kernel(logits, chosen, shares, E: tl.constexpr, K: tl.constexpr, BLOCK_E: tl.constexpr):
+    """The K largest router logits of one token a program, falling, and their softmax; of equal ones the lower number first."""
+    n = tl.program_id(0)
+    e = tl.arange(0, BLOCK_E)
+    value = tl.load(logits + n * E + e, mask=e < E, other=-float("inf")).to(tl.float32)
+    first = tl.max(value, axis=0)
+    total = 0.0
+    for i in tl.static_range(K):
+        best = tl.max(value, axis=0)
+        index = tl.min(tl.where(value == best, e, BLOCK_E), axis=0)
+        tl.store(chosen + n * K + i, index)
+        tl.store(shares + n * K + i, tl.exp(best - first))
+        total += tl.exp(best - first)
+        value = tl.where(e == index, -float("inf"), value)
+    for i in tl.static_range(K):
+        value_i = tl.load(logits + n * E + tl.load(chosen + n * K + i)).to(tl.float32)
+        tl.store(shares + n * K + i, tl.exp(value_i - first) / total)
+
+
+@triton.jit
+def group_kernel(
+    chosen, order, starts, ends, copies, E: tl.constexpr, BLOCK: tl.constexpr, BLOCK_E: tl.constexpr,
+    BLOCK_M: tl.constexpr,
+):  # fmt: skip
+    """Sort the copies of a few tokens by expert, each keeping its turn: one program compares all pairs.
+
+    order : (copies,) copy at each sorted place; starts : (e + 1,) first place of each expert; ends : (e,) tiles of
+    BLOCK_M places up to and including each expert
+    """
+    i = tl.arange(0, BLOCK)
+    mine = tl.load(chosen + i, mask=i < copies, other=E)
+    before = (mine[None, :] < mine[:, None]) | ((mine[None, :] == mine[:, None]) & (i[None, :] < i[:, None]))
+    tl.store(order + tl.sum(before.to(tl.int32), axis=1), i, mask=i < copies)
+    e = tl.arange(0, BLOCK_E)
+    start = tl.sum((mine[None, :] < e[:, None]).to(tl.int32), axis=1)
+    count = tl.sum((mine[None, :] == e[:, None]).to(tl.int32), axis=1)
+    tl.store(starts + e, start, mask=e <= E)
+    tiles = tl.where(e < E, tl.cdiv(count, BLOCK_M), 0)
+    tl.store(ends + e, tl.cumsum(tiles, axis=0), mask=e < E)
+
+
+@triton.jit
+def nibbles_as_float(byte):
+    """Low and high e2m1 values of each byte as float32, 2^-14 too small: the bits of a float16, then widened."""
+    byte = byte.to(tl.int16)
+    low = (((byte & 8) << 12) | ((byte & 7) << 9)).to(tl.float16, bitcast=True)
+    high = (((byte & 0x80) << 8) | ((byte & 0x70) << 5)).to(tl.float16, bitcast=True)
+    return low.to(tl.float32), high.to(tl.float32)
+
+
+@triton.jit
+def grouped_kernel(
+    x, order, starts, ends, blocks, scales, bias, out, rows, limit,
+    E: tl.constexpr, BLOCK_E: tl.constexpr, GROUPS: tl.constexpr, SHARED: tl.constexpr, SWIGLU: tl.constexpr,
+    BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_G: tl.constexpr,
+):  # fmt: skip
+    """Rows of one expert times BLOCK_N of its weight's rows: program (rows of the weight, tile of sorted copies).
+
+    x : (n, 32·GROUPS) halved. First product (SWIGLU): SHARED copies of a token read the same row, and what is written, in
+    sorted order, is halved again. Second: x lies in sorted order, and each result goes back to its copy's own place.
+    """
+    tile = tl.program_id(1)
+    e = tl.arange(0, BLOCK_E)
+    end = tl.load(ends + e, mask=e < E, other=0x7FFFFFFF)
+    expert = tl.sum((end <= tile).to(tl.int32), axis=0)
+    if expert < E:
+        begin = tl.max(tl.where(end <= tile, end, 0), axis=0)
+        place = tl.load(starts + expert) + (tile - begin) * BLOCK_M + tl.arange(0, BLOCK_M)
+        there = place < tl.load(starts + expert + 1)
+        copy = tl.load(order + place, mask=there, other=0)
+        source = place
+        if SWIGLU:
+            source = copy // SHARED
+        n = tl.program_id(0) * BLOCK_N + tl.arange(0, BLOCK_N)
+        g, k = tl.arange(0, BLOCK_G), tl.arange(0, BLOCK_G * 16)
+        offset = expert.to(tl.int64) * rows * GROUPS
+        weight = blocks + offset * 16 + n[None, :] * (GROUPS * 16) + k[:, None]  # (k, BLOCK_N)
+        scale = scales + offset + n[None, :] * GROUPS + g[:, None]  # (BLOCK_G, BLOCK_N)
+        left = x + source[:, None].to(tl.int64) * (GROUPS * 32) + k[None, :]  # (BLOCK_M, k)
+        acc = tl.zeros((BLOCK_M, BLOCK_N), tl.float32)
+        for g0 in range(0, GROUPS, BLOCK_G):
+            inside = k < (GROUPS - g0) * 16
+            byte = tl.load(weight + g0 * 16, mask=inside[:, None] & (n < rows)[None, :], other=0)
+            power = e8m0(tl.load(scale + g0, mask=(g < GROUPS - g0)[:, None] & (n < rows)[None, :], other=127))
+            power = tl.broadcast_to(power[:, None, :], (BLOCK_G, 16, BLOCK_N))
+            power = tl.reshape(power, (BLOCK_G * 16, BLOCK_N))
+            low, high = nibbles_as_float(byte)
+            even = tl.load(left + g0 * 16, mask=there[:, None] & inside[None, :], other=0.0)
+            odd = tl.load(left + g0 * 16 + GROUPS * 16, mask=there[:, None] & inside[None, :], other=0.0)
+            acc = tl.dot(even, (low * power).to(even.dtype), acc, input_precision="ieee")
+            acc = tl.dot(odd, (high * power).to(odd.dtype), acc, input_precision="ieee")
+        acc = acc * 16384.0 + tl.load(bias + expert * rows + n, mask=n < rows, other=0.0).to(tl.float32)[None, :]
+        if SWIGLU:
+            gate, up = tl.split(tl.reshape(acc, (BLOCK_M, BLOCK_N // 2, 2)))
+            f = tl.program_id(0) * (BLOCK_N // 2) + tl.arange(0, BLOCK_N // 2)
+            at = (f % 2) * (rows // 4) + f // 2
+            target = out + place[:, None].to(tl.int64) * (rows // 2) + at[None, :]
+            tl.store(target, swiglu(gate, up, limit).to(out.dtype.element_ty), mask=there[:, None] & (f < rows // 2)[None, :])
+        else:
+            target = out + copy[:, None].to(tl.int64) * rows + n[None, :]
+            tl.store(target, acc.to(out.dtype.element_ty), mask=there[:, None] & (n < rows)[None, :])
+
+
+@triton.jit
+def unpack_kernel(blocks, scales, out, total, GROUPS: tl.constexpr, BLOCK_G: tl.constexpr):
+    """MXFP4 to halved rows in the dtype of out: program (BLOCK_G blocks of 32)."""
+    g = tl.program_id(0).to(tl.int64) * BLOCK_G + tl.arange(0, BLOCK_G)
+    i = tl.arange(0, 16)
+    byte = tl.load(blocks + (g * 16)[:, None] + i[None, :], mask=(g < total)[:, None], other=0)
+    power = e8m0(tl.load(scales + g, mask=g < total, other=127))[:, None]
+    low, high = nibbles_as_float(byte)
+    at = out + (g // GROUPS * (GROUPS * 32) + g % GROUPS * 16)[:, None] + i[None, :]
+    tl.store(at, (low * 16384.0 * power).to(out.dtype.element_ty), mask=(g < total)[:, None])
+    tl.store(at + GROUPS * 16, (high * 16384.0 * power).to(out.dtype.element_ty), mask=(g < total)[:, None])
+
+
+@triton.jit
+def swiglu_kernel(h, bias, experts, out, limit, F: tl.constexpr, BLOCK_F: tl.constexpr):
+    """Bias and SwiGLU of one sorted copy, halved: program (copy, part of the width)."""
+    n = tl.program_id(0).to(tl.int64)
+    j = tl.program_id(1) * BLOCK_F + tl.arange(0, BLOCK_F)  # gate and up alternate
+    expert = tl.load(experts + n)
+    both = tl.arange(0, 2)
+    at = (2 * j)[:, None] + both[None, :]
+    mask = (j < F)[:, None] & (both >= 0)[None, :]
+    y = tl.load(h + n * (2 * F) + at, mask=mask, other=0.0).to(tl.float32)
+    y += tl.load(bias + expert * (2 * F) + at, mask=mask, other=0.0).to(tl.float32)
+    gate, up = tl.split(y)
+    value = swiglu(gate, up, limit)
+    tl.store(out + n * F + (j % 2) * (F // 2) + j // 2, value.to(out.dtype.element_ty), mask=j < F)
+
+
+@triton.jit
+def combine_experts_kernel(
+    each, shares, chosen, bias, x, places, C: tl.constexpr, K: tl.constexpr, BIAS: tl.constexpr, BLOCK_C: tl.constexpr
+):
+    """x += Σ share · expert's output, in the order of the slots: program (token, part of the vector).
+
+    places : (n, k) row of `each` that holds a copy's result; BIAS adds the second bias of expert `chosen` here
+    """
+    n = tl.program_id(0).to(tl.int64)
+    c = tl.program_id(1) * BLOCK_C + tl.arange(0, BLOCK_C)
+    total = tl.zeros((BLOCK_C,), tl.float32)
+    for slot in tl.static_range(K):
+        row = n * K + slot
+        if BIAS:
+            row = tl.load(places + row).to(tl.int64)
+        y = tl.load(each + row * C + c, mask=c < C, other=0.0).to(tl.float32)
+        if BIAS:
+            expert = tl.load(chosen + n * K + slot)
+            y += tl.load(bias + expert * C + c, mask=c < C, other=0.0).to(tl.float32)
+        total += tl.load(shares + n * K + slot) * y
+    old = tl.load(x + n * C + c, mask=c < C, other=0.0).to(tl.float32)
+    total = total.to(x.dtype.element_ty).to(tl.float32)
+    tl.store(x + n * C + c, (old + total).to(x.dtype.element_ty), mask=c < C)

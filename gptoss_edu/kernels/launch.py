@@ -1,0 +1,224 @@
+"""Launching the kernels: shapes to grids, and the tile sizes that were fastest on an H100."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+import triton
+from torch import Tensor
+
+from . import attention, decode, grouped
+
+HALF_FACTOR = 2.0**14  # e2m1 bits read as a float16 are this much too small
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """Tile sizes and warps. Results agree within rounding whatever they are; speed does not.
+
+    Matrix-vector products: (rows a program, columns a step, warps); packed ones: (rows, MX blocks a step, warps).
+    grouped : (tokens, rows of the weight, MX blocks a step, warps, pipeline stages), for few and for many tokens an expert
+    """
+
+    qkv: tuple[int, int, int] = (8, 512, 4)
+    out: tuple[int, int, int] = (8, 512, 4)
+    unembedding: tuple[int, int, int] = (16, 512, 4)
+    up: tuple[int, int, int] = (16, 32, 4)
+    down: tuple[int, int, int] = (8, 32, 4)
+    splits: int = 16
+    split_keys: tuple[int, int] = (64, 4)
+    grouped_few: tuple[int, int, int, int, int] = (16, 64, 4, 4, 3)
+    grouped_many: tuple[int, int, int, int, int] = (128, 128, 2, 8, 3)
+    prefill: tuple[int, int, int, int] = (128, 64, 4, 3)  # queries, keys, warps, stages
+    pairs: bool = True  # float16 pairs in the packed matrix-vector products (inline PTX); otherwise float32
+    overlap: bool = True  # a kernel starts while the one before it ends (programmatic dependent launch)
+    unpack_from: int = 64  # tokens an expert, on average, from which unpacking to bf16 first is faster
+
+
+def pow2(n: int) -> int:
+    return triton.next_power_of_2(n)
+
+
+def extra(overlap: bool) -> dict:
+    """Launch options that only exist on a GPU."""
+    return {"launch_pdl": True} if overlap else {}
+
+
+def matvec(x: Tensor, weight: Tensor, out: Tensor, tile, eps=0.0, gain=None, bias=None, residual=None, overlap=False):
+    """out = residual + bias + weight @ rmsnorm(x); x (c,), weight (rows, c), out (rows,)."""
+    rows, c = weight.shape
+    block_n, block_c, warps = tile
+    block_c = min(block_c, pow2(c))
+    decode.matvec_kernel[(triton.cdiv(rows, block_n),)](
+        x, gain, weight, bias, residual, out, rows, eps, C=c, NORM=gain is not None, BIAS=bias is not None,
+        RESIDUAL=residual is not None, BLOCK_N=block_n, BLOCK_C=block_c, OVERLAP=overlap, num_warps=warps, **extra(overlap),
+    )  # fmt: skip
+
+
+def experts_one(x: Tensor, layer, config, buffers, tuning: Tuning) -> None:
+    """Router and experts of one token, added to x (c,) in place: three kernels."""
+    c, f, e, k = config.hidden_size, config.intermediate_size, config.num_experts, config.experts_per_token
+    pairs, overlap = tuning.pairs, tuning.overlap
+    normed, act = buffers.normed, buffers.act
+    decode.router_kernel[(e,)](
+        x, layer.mlp_norm, layer.gate_weight, layer.gate_bias, buffers.router, normed, config.rms_norm_eps, layer.x_scale,
+        C=c, PAIRS=pairs, SLICE=triton.cdiv(c, e), BLOCK_C=pow2(c), OVERLAP=overlap, num_warps=4, **extra(overlap),
+    )  # fmt: skip
+    if pairs:  # two float16 are one word
+        normed_words, act_words = normed.view(torch.int32), act.view(torch.int32)
+    else:
+        normed_words, act_words = normed, act
+    x_factor, act_factor = (HALF_FACTOR / s if pairs else HALF_FACTOR for s in (layer.x_scale, layer.act_scale))
+    block_n, block_g, warps = tuning.up
+    decode.experts_up_kernel[(triton.cdiv(2 * f, block_n), k)](
+        normed_words, buffers.router, layer.blocks1, layer.scales1, layer.bias1, act, buffers.chosen, buffers.shares,
+        config.swiglu_limit, x_factor, layer.act_scale,
+        F=f, GROUPS=c // 32, E=e, K=k, BLOCK_E=pow2(e), BLOCK_N=block_n, BLOCK_G=min(block_g, pow2(c // 32)),
+        PAIRS=pairs, OVERLAP=overlap, num_warps=warps, **extra(overlap),
+    )  # fmt: skip
+    block_n, block_g, warps = tuning.down
+    decode.experts_down_kernel[(triton.cdiv(c, block_n),)](
+        act_words, buffers.chosen, buffers.shares, layer.blocks2, layer.scales2, layer.bias2, x, act_factor, c,
+        GROUPS=f // 32, K=k, BLOCK_N=block_n, BLOCK_G=min(block_g, pow2(f // 32)), PAIRS=pairs, OVERLAP=overlap,
+        num_warps=warps, **extra(overlap),
+    )  # fmt: skip
+
+
+def attend(qkv: Tensor, keys: Tensor, values: Tensor, layer, config, buffers, tuning: Tuning) -> None:
+    """Rotation, cache and attention of one new token a row: qkv (b, rows) to buffers.heads (b, h·d)."""
+    b, g, slots, d = keys.shape
+    h = config.num_attention_heads
+    splits = 1 if layer.window else tuning.splits
+    block_s, warps = tuning.split_keys
+    overlap = tuning.overlap
+    attention.attend_kernel[(g, splits, b)](
+        qkv, keys, values, layer.sinks, *buffers.rope, buffers.positions, buffers.counts, buffers.heads,
+        buffers.part_acc, buffers.part_max, buffers.part_sum, slots, d**-0.5,
+        H=h, G=g, HALF=d // 2, SLIDING=layer.window is not None, SPLITS=splits, PAD=max(16, pow2(h // g)), BLOCK_S=block_s,
+        OVERLAP=overlap, num_warps=warps, **extra(overlap),
+    )  # fmt: skip
+    if splits > 1:
+        attention.combine_kernel[(h, b)](
+            buffers.part_acc, buffers.part_max, buffers.part_sum, layer.sinks, buffers.heads,
+            H=h, D=d, SPLITS=splits, OVERLAP=overlap, num_warps=4, **extra(overlap),
+        )  # fmt: skip
+
+
+def norm(x: Tensor, gain: Tensor, eps: float, halved: bool = False) -> Tensor:
+    """RMSNorm of rows (n, c); halved: even elements first, then the odd ones."""
+    out = torch.empty_like(x)
+    n, c = x.shape
+    grouped.norm_kernel[(n,)](x, gain, out, eps, C=c, HALVED=halved, BLOCK_C=pow2(c), num_warps=4)
+    return out
+
+
+def group_copies(chosen: Tensor, e: int, block_m: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Sort token copies by expert. chosen (n, k) int32; returns order (n·k,), starts (e + 1,), ends of tiles (e,), int32."""
+    copies, device = chosen.numel(), chosen.device
+    if copies <= 256:
+        order, starts, ends = (torch.empty(n, dtype=torch.int32, device=device) for n in (copies, e + 1, e))
+        grouped.group_kernel[(1,)](
+            chosen, order, starts, ends, copies, E=e, BLOCK=pow2(copies), BLOCK_E=pow2(e + 1), BLOCK_M=block_m, num_warps=8
+        )
+        return order, starts, ends
+    experts, order = chosen.flatten().sort(stable=True)
+    starts = torch.searchsorted(experts, torch.arange(e + 1, dtype=torch.int32, device=device), out_int32=True)
+    ends = ((starts[1:] - starts[:-1] + block_m - 1) // block_m).cumsum(0, dtype=torch.int32)
+    return order.to(torch.int32), starts, ends
+
+
+def grouped_product(x, groups, blocks, scales, bias, out, config, shared: int, swiglu: bool, tile) -> None:
+    """Sorted copies times their experts' packed weights, see `grouped.grouped_kernel`."""
+    order, starts, ends = groups
+    e, rows, g = scales.shape
+    block_m, block_n, block_g, warps, stages = tile
+    copies = order.numel()
+    tiles = min(copies, e) + copies // block_m  # never fewer than needed, whatever the router chose
+    grouped.grouped_kernel[(triton.cdiv(rows, block_n), tiles)](
+        x, order, starts, ends, blocks, scales, bias, out, rows, config.swiglu_limit,
+        E=e, BLOCK_E=pow2(e), GROUPS=g, SHARED=shared, SWIGLU=swiglu,
+        BLOCK_M=block_m, BLOCK_N=block_n, BLOCK_G=min(block_g, pow2(g)), num_warps=warps, num_stages=stages,
+    )  # fmt: skip
+
+
+def experts_many(x: Tensor, layer, config, tuning: Tuning, scratch=None) -> None:
+    """Router and experts of many tokens, added to x (n, c) in place."""
+    n, c = x.shape
+    f, e, k = config.intermediate_size, config.num_experts, config.experts_per_token
+    normed = norm(x, layer.mlp_norm, config.rms_norm_eps, halved=True)
+    logits = F.linear(normed, layer.gate_halved, layer.gate_bias)  # (n, e)
+    chosen = torch.empty(n, k, dtype=torch.int32, device=x.device)
+    shares = torch.empty(n, k, dtype=torch.float32, device=x.device)
+    grouped.route_kernel[(n,)](logits, chosen, shares, E=e, K=k, BLOCK_E=pow2(e), num_warps=1)
+    unpack = scratch is not None and n * k >= tuning.unpack_from * e
+    tile = tuning.grouped_few if n * k < 64 * e else tuning.grouped_many
+    groups = group_copies(chosen, e, tile[0])
+    block_c = min(1024, pow2(c))
+    if unpack:
+        order, places = groups[0], torch.empty_like(groups[0])
+        places[groups[0].long()] = torch.arange(n * k, dtype=torch.int32, device=x.device)
+        each = _unpacked_products(normed, order, groups[1], chosen, layer, config, scratch)
+        bias = layer.bias2
+    else:
+        act = torch.empty(n * k, f, dtype=x.dtype, device=x.device)
+        grouped_product(normed, groups, layer.blocks1b, layer.scales1, layer.bias1, act, config, k, True, tile)
+        each = torch.empty(n * k, c, dtype=x.dtype, device=x.device)
+        grouped_product(act, groups, layer.blocks2b, layer.scales2, layer.bias2, each, config, 1, False, tile)
+        bias, places = layer.bias2, groups[0]
+    grouped.combine_experts_kernel[(n, triton.cdiv(c, block_c))](
+        each, shares, chosen, bias, x, places, C=c, K=k, BIAS=unpack, BLOCK_C=block_c, num_warps=4
+    )
+
+
+def _unpacked_products(normed, order, starts, chosen, layer, config, scratch: Tensor) -> Tensor:
+    """Both expert products with the layer's weights unpacked to bf16 first, by the library's grouped product."""
+    f, k = config.intermediate_size, config.experts_per_token
+    experts = chosen.flatten()[order.long()]
+    h = _library_product(normed[order.long() // k], starts, layer.blocks1b, layer.scales1, scratch)  # (n·k, 2f)
+    act = torch.empty(order.numel(), f, dtype=normed.dtype, device=normed.device)
+    block_f = min(1024, pow2(f))
+    grouped.swiglu_kernel[(order.numel(), triton.cdiv(f, block_f))](
+        h, layer.bias1, experts, act, config.swiglu_limit, F=f, BLOCK_F=block_f, num_warps=4
+    )
+    return _library_product(act, starts, layer.blocks2b, layer.scales2, scratch)  # (n·k, c)
+
+
+def unpack(blocks: Tensor, scales: Tensor, out: Tensor) -> Tensor:
+    """MXFP4 (e, rows, groups, 16) and (e, rows, groups) into the first part of `out`, halved: (e, rows, 32·groups)."""
+    e, rows, g = scales.shape
+    grouped.unpack_kernel[(triton.cdiv(scales.numel(), 128),)](
+        blocks, scales, out, scales.numel(), GROUPS=g, BLOCK_G=128, num_warps=4
+    )
+    return out[: e * rows * g * 32].view(e, rows, g * 32)
+
+
+def _library_product(x, starts, blocks, scales, scratch) -> Tensor:
+    weight = unpack(blocks, scales, scratch)
+    if x.is_cuda:
+        return torch._grouped_mm(x, weight.transpose(1, 2), offs=starts[1:])
+    bounds = starts.tolist()
+    return torch.cat([x[a:b] @ weight[i].T for i, (a, b) in enumerate(zip(bounds[:-1], bounds[1:], strict=True))])
+
+
+def attend_many(qkv, keys, values, layer, config, rope, starts, counts, t: int, tuning: Tuning, past: bool) -> Tensor:
+    """Rotation, attention and cache of many new tokens; qkv (b·t, rows) is rotated in place. Returns (b·t, h·d)."""
+    h, g, d = config.num_attention_heads, config.num_key_value_heads, config.head_dim
+    n, rows = qkv.shape
+    cos, sin = rope
+    attention.rope_kernel[(n, triton.cdiv(h + g, 8))](
+        qkv, cos, sin, starts, t, cos.shape[0] - 1, ROWS=rows, ROTATED=h + g, HALF=d // 2, BLOCK_H=8, num_warps=2
+    )
+    heads = torch.empty(n, h * d, dtype=qkv.dtype, device=qkv.device)
+    block_t, block_s, warps, stages = tuning.prefill
+    slots = keys.shape[2] if keys is not None else 1
+    attention.prefill_attention_kernel[(triton.cdiv(t, block_t), h, n // t)](
+        qkv, keys if past else qkv, values if past else qkv, layer.sinks, starts, heads, t, slots, d**-0.5,
+        H=h, G=g, HALF=d // 2, WINDOW=layer.window or 0, PAST=past, BLOCK_T=block_t, BLOCK_S=block_s,
+        num_warps=warps, num_stages=stages,
+    )  # fmt: skip
+    if keys is not None:
+        block = 32
+        attention.store_cache_kernel[(triton.cdiv(t, block), g, n // t)](
+            qkv, keys, values, starts, counts, t, slots, ROWS=rows, H=h, G=g, D=d, BLOCK_T=block, num_warps=2
+        )
+    return heads
