@@ -112,15 +112,11 @@ def expect_close(
     if expected.size > 1:
         symptom += f"; {wrong} of {expected.size} values differ"
     named = _suspect(found, expected, suspects, rtol, atol)
-    if named is None and not np.isfinite(found).all() and np.isfinite(expected).all() and "nan" in (suspects or {}):
-        named = "nan"
     raise Refused(symptom, named or cause, picture(found, expected) if picture else None)
 
 
 def _suspect(found, expected, suspects, rtol, atol) -> str | None:
     for cause, variant in (suspects or {}).items():
-        if cause == "nan":
-            continue
         value = np.asarray(variant() if callable(variant) else variant, dtype=np.float64)
         if close(found, value, rtol, atol) and not close(value, expected, rtol, atol):
             return cause.strip()  # a cause with two faces is listed twice, told apart by trailing blanks

@@ -1,0 +1,162 @@
+"""The check of `bpe_encode`: bytes, one merge, the order of merges, ties."""
+
+from .. import reference
+from ..guard import Forbidden
+from ..harness import Check, Refused
+
+CAUSES = {
+    "characters": "The result holds bytes or text. The vocabulary maps bytes to ids: return `ranks[part]` for each part.",
+    "byte_values": "A byte's own value is returned as its id. Ids come from `ranks`; in o200k the byte 0x41 is id 32, not 65.",
+    "no_merge": "Nothing is merged: the bytes come out one by one.",
+    "one_merge": "Only one merge is made. Repeat until no neighbouring pair is in the vocabulary.",
+    "one_pass": "Only one pass over the text is made; parts joined in it are not joined again.",
+    "left_to_right": "The first pair from the left that can be joined is joined. BPE joins the pair of LOWEST RANK first, wherever it stands: the rank is the order in which the merges were learnt.",
+    "longest_match": "The longest vocabulary entry is taken from the left, as WordPiece does. BPE replays the learnt merges in their order; the two often agree, and then do not.",
+    "highest_rank": "The pair of highest rank is joined first. A low rank means learnt early, from the most frequent pair.",
+    "rank_of_part": "The pair is chosen by the rank of one part, or by the sum of both, instead of by the rank of the joined bytes.",
+    "rightmost": "Of several pairs with the same rank the rightmost is joined first; it must be the leftmost (`<`, not `<=`, when scanning from the left).",
+    "overlap": "In one pass the same part is joined twice: after joining, step over both parts.",
+    "drops_tail": "The last part is lost.",
+    "whole_only": "Only pairs of single bytes are tried: parts that were joined must be tried with their neighbours again.",
+    "empty": "An empty text has no tokens: return an empty list.",
+    "general": "Start from single bytes; as long as some neighbouring pair is in `ranks`, join the one with the lowest rank, the leftmost of equals; then look up the ids.",
+}  # fmt: skip
+CHECK = Check(
+    "bpe_encode",
+    (Forbidden("bpe.py"), Forbidden("tokenizer.py")),
+    CAUSES,
+    "(text_bytes: bytes, ranks: dict[bytes, int]) -> list of ids",
+)
+
+LETTERS = {bytes([b]): i for i, b in enumerate(b"xyzabcdefgh ")}  # ids that are not the bytes' own values
+
+
+def _ranks(*merges: bytes) -> dict[bytes, int]:
+    return LETTERS | {merge: len(LETTERS) + i for i, merge in enumerate(merges)}
+
+
+def _suspects(text: bytes, ranks: dict[bytes, int]) -> dict[str, list[int]]:
+    """What known misconceptions would give."""
+    parts = [text[i : i + 1] for i in range(len(text))]
+    right = reference.bpe_encode(text, ranks)
+
+    def merged(choose) -> list[int]:
+        current = list(parts)
+        while True:
+            pairs = [i for i in range(len(current) - 1) if current[i] + current[i + 1] in ranks]
+            if not pairs:
+                return [ranks[part] for part in current]
+            at = choose(pairs, current)
+            current[at : at + 2] = [current[at] + current[at + 1]]
+
+    def once() -> list[int]:
+        pairs = [i for i in range(len(parts) - 1) if parts[i] + parts[i + 1] in ranks]
+        at = min(pairs, key=lambda i: ranks[parts[i] + parts[i + 1]], default=None)
+        current = parts if at is None else [*parts[:at], parts[at] + parts[at + 1], *parts[at + 2 :]]
+        return [ranks[part] for part in current]
+
+    def one_pass() -> list[int]:
+        ids, i = [], 0
+        while i < len(parts):
+            pair = b"".join(parts[i : i + 2])
+            ids.append(ranks.get(pair, ranks[parts[i]]))
+            i += 2 if pair in ranks and len(pair) > 1 else 1
+        return ids
+
+    def longest() -> list[int]:
+        ids, i = [], 0
+        while i < len(text):
+            end = next(j for j in range(len(text), i, -1) if text[i:j] in ranks)
+            ids.append(ranks[text[i:end]])
+            i = end
+        return ids
+
+    def rank(current, i):
+        return ranks[current[i] + current[i + 1]]
+
+    return {
+        "byte_values": list(text),
+        "no_merge": [ranks[part] for part in parts],
+        "one_merge": once(),
+        "left_to_right": merged(lambda pairs, _: pairs[0]),
+        "longest_match": longest(),
+        "one_pass": one_pass(),
+        "rightmost": merged(lambda pairs, c: min(reversed(pairs), key=lambda i: rank(c, i))),
+        "highest_rank": merged(lambda pairs, c: max(pairs, key=lambda i: rank(c, i))),
+        "rank_of_part": merged(lambda pairs, c: min(pairs, key=lambda i: ranks[c[i]] + ranks[c[i + 1]])),
+        "rank_of_part ": merged(lambda pairs, c: min(pairs, key=lambda i: ranks[c[i]])),
+        "drops_tail": right[:-1],
+        "whole_only": merged(
+            lambda pairs, c: min(pairs, key=lambda i: (len(c[i]) + len(c[i + 1]) > 2, rank(c, i))) if pairs else None
+        ),
+    }  # fmt: skip
+
+
+def _compare(call, text: bytes, ranks: dict[bytes, int], general: str = "general") -> None:
+    found, right = call(text, ranks), reference.bpe_encode(text, ranks)
+    try:
+        found = list(found)
+    except TypeError:
+        raise Refused(f"the function returned a {type(found).__name__}, expected a list of ids", "general") from None
+    if any(isinstance(item, (bytes, str)) for item in found):
+        raise Refused(
+            f"{text!r}: the list holds {next(i for i in found if isinstance(i, (bytes, str)))!r}, expected ids",
+            "characters",
+        )
+    found = [int(item) for item in found]
+    if found == right:
+        return
+    names = {i: part for part, i in ranks.items()}
+    shown, expected = (" | ".join(names.get(i, b"?%d" % i).decode("latin-1") for i in ids) for ids in (found, right))
+    at = next((i for i, (a, b) in enumerate(zip(found, right, strict=False)) if a != b), min(len(found), len(right)))
+    named = next((cause.strip() for cause, ids in _suspects(text, ranks).items() if ids == found), general)
+    raise Refused(
+        f"{text.decode('latin-1')!r}: yours is {shown} = {found}, right is {expected} = {right}; first difference at token {at}",
+        named,
+    )
+
+
+@CHECK.stage("single bytes")
+def single(call):
+    _compare(call, b"a", LETTERS)
+    _compare(call, b"cab", LETTERS)
+
+
+@CHECK.stage("one merge")
+def one(call):
+    _compare(call, b"cab", _ranks(b"ab"))
+    _compare(call, b"abcab", _ranks(b"ab"), "one_merge")
+
+
+@CHECK.stage("parts that were joined are joined again")
+def again(call):
+    _compare(call, b"abcd", _ranks(b"ab", b"cd", b"abcd"), "one_merge")
+    _compare(call, b"abc", _ranks(b"ab", b"abc"), "whole_only")
+
+
+@CHECK.stage("the lowest rank first, wherever it stands")
+def order(call):
+    _compare(call, b"abc", _ranks(b"bc", b"ab"), "left_to_right")
+    _compare(call, b"abcd", _ranks(b"bc", b"ab", b"abc"), "longest_match")
+    _compare(call, b"xbcay", _ranks(b"ca", b"xb", b"bc", b"ay"), "rank_of_part")
+    _compare(call, b"abcde", _ranks(b"de", b"bc", b"cd", b"ab", b"abc"))
+
+
+@CHECK.stage("a tie: the leftmost of equal pairs")
+def tie(call):
+    _compare(call, b"aaa", _ranks(b"aa"), "rightmost")
+    _compare(call, b"aaaaa", _ranks(b"aa", b"aaaa"), "rightmost")
+
+
+@CHECK.stage("longer text, and bytes that are no text")
+def longer(call):
+    ranks = _ranks(b"ab", b" a", b"abc", b"de", b" ab", b"def", b"cd", b"gh", b"abab")
+    for text in (b"abcdef abab gh", b" abcde fabc cdcdgh ababab", b"aabbccddee"):
+        _compare(call, text, ranks)
+    binary = {bytes([i]): 255 - i for i in range(256)} | {b"\xff\xfe": 256, b"\xf0\x9f": 257, b"\xf0\x9f\x99": 258}
+    _compare(call, b"\xff\xfe\x00\xf0\x9f\x99\x82", binary)
+
+
+@CHECK.stage("an empty text")
+def empty(call):
+    _compare(call, b"", LETTERS, "empty")

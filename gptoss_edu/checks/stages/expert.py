@@ -1,0 +1,176 @@
+"""The check of `swiglu`: which rows are which, the gate, the + 1, the asymmetric clamp."""
+
+import math
+
+import numpy as np
+import torch
+
+from .. import reference
+from ..compare import expect_close, expect_shape, to_numpy
+from ..guard import Forbidden
+from ..harness import Check
+
+CAUSES = {
+    "halves": "Gate and up are taken as the two halves of the row. They alternate: even entries are the gate, odd ones up (x[..., 0::2] and x[..., 1::2]).",
+    "exchanged": "Gate and up are exchanged: the even entries are the gate.",
+    "no_plus_one": "The + 1 is missing: gpt-oss multiplies by (up + 1), so that an up of 0 lets the gate pass.",
+    "plus_one_gate": "The 1 is added to the gate. It belongs to up.",
+    "alpha_one": "The sigmoid has no alpha: this is SiLU, x sigmoid(x). gpt-oss uses sigmoid(1.702 x), close to GELU.",
+    "alpha_outside": "alpha multiplies the result instead of standing inside the sigmoid.",
+    "alpha_hard_coded": "The alpha of the call is not used: 1.702 is written into the function.",
+    "gelu": "This is GELU. sigmoid(1.702 x) x is an approximation of it, with other values.",
+    "no_gate_factor": "The gate's own factor is missing: gate * sigmoid(alpha * gate), not the sigmoid alone (which is plain GLU).",
+    "sigmoid_of_up": "The sigmoid is taken of up. It is taken of the gate.",
+    "relu": "The gate goes through a ReLU.",
+    "gate_not_clamped": "The gate is not clamped from above: at most `limit`.",
+    "up_not_clamped": "up is not clamped: to between -limit and +limit.",
+    "gate_clamped_below": "The gate is clamped from below too. The clamp is asymmetric: gate has a maximum only, up has both. (A very negative gate gives about 0 all the same, but not the same 0.)",
+    "up_one_sided": "up is clamped from above only. It is clamped on both sides; the gate is the one with a maximum only.",
+    "clamp_exchanged": "The two clamps are exchanged: gate has a maximum only, up is clamped on both sides.",
+    "clamp_after": "The clamp comes too late: gate and up are clamped first, then 1 is added and the gate activated.",
+    "clamp_result": "The result is clamped instead of gate and up.",
+    "limit_hard_coded": "The limit of the call is not used: 7 is written into the function.",
+    "shape": "The last axis has half the width: (..., 2f) to (..., f).",
+    "general": "gate = x[..., 0::2] up to limit; up = x[..., 1::2] within ±limit; gate * sigmoid(alpha * gate) * (up + 1).",
+}  # fmt: skip
+CHECK = Check(
+    "swiglu",
+    (Forbidden("moe.py", ("swiglu",)), Forbidden("kernels"), Forbidden("fast.py")),
+    CAUSES,
+    "(x (..., 2f), alpha=1.702, limit=7.0) -> (..., f)",
+)
+
+
+def variant(x, alpha=1.702, limit=7.0, **wrong):
+    """SwiGLU with one idea wrong at a time."""
+    x = np.asarray(x, dtype=np.float64)
+    half = x.shape[-1] // 2
+    gate, up = wrong.get("split", lambda x: (x[..., 0::2], x[..., 1::2]))(x) if half else (x, x)
+    gate = wrong.get("gate", lambda g: np.minimum(g, limit))(gate)
+    up = wrong.get("up", lambda u: np.clip(u, -limit, limit))(up)
+    act = wrong.get("act", lambda g: g / (1 + np.exp(-alpha * g)))(gate)
+    return wrong.get("join", lambda a, u: a * (u + 1))(act, up)
+
+
+def _sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+FORMS = {
+    "halves": {"split": lambda x: (x[..., : x.shape[-1] // 2], x[..., x.shape[-1] // 2 :])},
+    "exchanged": {"split": lambda x: (x[..., 1::2], x[..., 0::2])},
+    "halves ": {"split": lambda x: (x[..., x.shape[-1] // 2 :], x[..., : x.shape[-1] // 2])},
+    "no_plus_one": {"join": lambda a, u: a * u},
+    "plus_one_gate": {"join": lambda a, u: (a + 1) * u},
+    "alpha_one": {"act": lambda g: g * _sigmoid(g)},
+    "alpha_outside": {"act": lambda g: 1.702 * g * _sigmoid(g)},
+    "gelu": {"act": lambda g: 0.5 * g * (1 + np.tanh(np.sqrt(2 / np.pi) * (g + 0.044715 * g**3)))},
+    "no_gate_factor": {"act": lambda g: _sigmoid(1.702 * g)},
+    "relu": {"act": lambda g: np.maximum(g, 0)},
+}  # fmt: skip
+
+
+def _gelu(g):
+    return np.array([0.5 * v * (1 + math.erf(v / 2**0.5)) for v in g.ravel()]).reshape(g.shape)
+
+
+def _compare(call, x, general, wrongs, alpha=None, limit=None, prefix="", rtol=1e-3, atol=1e-6):
+    keywords = {name: value for name, value in (("alpha", alpha), ("limit", limit)) if value is not None}
+    found = call(x, **keywords)
+    right = reference.swiglu(x, **keywords)
+    expect_shape(to_numpy(found), right.shape, "(..., f)", "shape")
+    suspects = {
+        name: (lambda w=w: variant(x, **keywords, **w)) if isinstance(w, dict) else w for name, w in wrongs.items()
+    }
+    axes = ("token", "unit") if x.dim() == 2 else ("unit",) if x.dim() == 1 else ("batch", "token", "unit")
+    expect_close(found, right, axes, general, suspects, rtol=rtol, atol=atol, prefix=prefix)
+
+
+@CHECK.stage("even entries are the gate, odd ones up")
+def split(call):
+    x = torch.tensor([[0.5, 1.0, -1.0, 2.0, 2.0, -0.5]])
+    up_act = {
+        "sigmoid_of_up": lambda: (lambda g, u: g * _sigmoid(1.702 * u) * (u + 1))(
+            x[:, 0::2].double().numpy(), x[:, 1::2].double().numpy()
+        )
+    }
+    _compare(call, x, "general", FORMS | {"gelu ": {"act": _gelu}} | up_act)
+
+
+@CHECK.stage("an up of 0 lets the gate pass")
+def plus_one(call):
+    x = torch.tensor([[1.5, 0.0], [-0.7, 0.0], [3.0, -1.0]])
+    _compare(call, x, "no_plus_one", FORMS, prefix="up = 0: ")
+
+
+@CHECK.stage("alpha")
+def alpha(call):
+    x = torch.tensor([[1.5, 0.5], [-0.7, 1.0]])
+    wrongs = {"alpha_hard_coded": lambda: reference.swiglu(x), "alpha_one": lambda: reference.swiglu(x, alpha=1.0)}
+    _compare(call, x, "general", wrongs, alpha=3.0, prefix="alpha 3: ")
+
+
+CLAMPS = {
+    "gate_not_clamped": {"gate": lambda g: g},
+    "up_not_clamped": {"up": lambda u: u},
+    "gate_clamped_below": {"gate": lambda g: np.clip(g, -7, 7)},
+    "up_one_sided": {"up": lambda u: np.minimum(u, 7)},
+    "up_one_sided ": {"up": lambda u: np.maximum(u, -7)},
+    "clamp_exchanged": {"gate": lambda g: np.clip(g, -7, 7), "up": lambda u: np.minimum(u, 7)},
+    "gate_clamped_below ": {"gate": lambda g: np.maximum(g, -7)},
+    "gate_clamped_below  ": {"gate": lambda g: np.clip(g, 0, 7)},
+    "clamp_after": {"up": lambda u: u, "join": lambda a, u: a * np.clip(u + 1, -7, 7)},
+    "clamp_after ": {"gate": lambda g: g, "act": lambda g: np.minimum(g * _sigmoid(1.702 * g), 7)},
+    "clamp_result": {"gate": lambda g: g, "up": lambda u: u, "join": lambda a, u: np.clip(a * (u + 1), -7, 7)},
+}  # fmt: skip
+NEITHER = {"gate_not_clamped  ": {"gate": lambda g: g, "up": lambda u: u}}
+
+
+@CHECK.stage("the gate's maximum")
+def gate_above(call):
+    _compare(
+        call,
+        torch.tensor([[7.0, 0.5], [9.0, 0.5], [30.0, 0.0]]),
+        "gate_not_clamped",
+        CLAMPS | NEITHER,
+        prefix="gate 7, 9, 30: ",
+    )
+
+
+@CHECK.stage("up is clamped on both sides")
+def up_both(call):
+    _compare(
+        call,
+        torch.tensor([[1.0, 9.0], [1.0, 6.5], [1.0, -9.0], [2.0, -6.5]]),
+        "up_not_clamped",
+        CLAMPS | NEITHER,
+        prefix="up 9, 6.5, -9, -6.5: ",
+    )
+
+
+@CHECK.stage("the gate has no minimum")
+def gate_below(call):
+    _compare(
+        call,
+        torch.tensor([[-8.0, 3.0], [-7.5, 7.0], [-9.0, -4.0]]),
+        "gate_clamped_below",
+        CLAMPS,
+        prefix="gate -8, -7.5, -9: ",
+        rtol=5e-3,
+        atol=1e-9,
+    )
+
+
+@CHECK.stage("another limit")
+def limit(call):
+    x = torch.tensor([[-3.0, 0.5], [3.0, 0.5], [0.5, 3.0], [0.5, -3.0]])
+    wrongs = {"limit_hard_coded": lambda: reference.swiglu(x), "gate_clamped_below": {"gate": lambda g: np.clip(g, -1, 1)},
+              "up_one_sided": {"up": lambda u: np.minimum(u, 1)}, "gate_not_clamped": {"gate": lambda g: g}, "up_not_clamped": {"up": lambda u: u}}  # fmt: skip
+    _compare(call, x, "limit_hard_coded", wrongs, limit=1.0, prefix="limit 1: ")
+
+
+@CHECK.stage("any leading axes")
+def shapes(call):
+    generator = torch.Generator().manual_seed(0)
+    for shape in ((6,), (4, 6), (2, 3, 8)):
+        _compare(call, torch.randn(shape, generator=generator) * 4, "halves", FORMS | CLAMPS, prefix=f"shape {shape}: ")

@@ -1,0 +1,149 @@
+"""The check of `render_message`: the control tokens, the header's order, the end."""
+
+from .. import reference
+from ..guard import Forbidden
+from ..harness import Check, Refused
+
+CAUSES = {
+    "no_start": "A message begins with <|start|>.",
+    "no_message": "<|message|> separates the header from the content.",
+    "no_end": "A message ends: with <|end|>, or with <|call|> when the assistant calls a tool.",
+    "newline": "There is a line break, or a blank, that harmony does not have: control tokens stand directly beside the text.",
+    "channel_missing": "The channel is left out: <|channel|> and its name come after the role.",
+    "channel_always": "Without a channel there is no <|channel|> either: user and system messages have none.",
+    "channel_none": "None is written out as text. An absent part leaves nothing behind.",
+    "channel_before_role": "The role comes first, then the channel.",
+    "channel_is_text": "The channel's marker is the control token <|channel|>, not the word.",
+    "recipient_missing": "The recipient is left out: ` to=functions.f`.",
+    "recipient_no_space": "A blank separates the recipient from what stands before it: `assistant to=functions.f`.",
+    "recipient_in_channel": "The recipient stands in the channel section. That is legal and must be parsed, but the renderer of openai-harmony writes it after the role: `<|start|>assistant to=functions.f<|channel|>commentary`.",
+    "recipient_marker": "The recipient is written as ` to=` and its name.",
+    "type_missing": "The content type is left out.",
+    "type_no_space": "A blank separates the content type from the channel: `commentary <|constrain|>json`.",
+    "type_constrain": "The content type is written as it is given. `<|constrain|>` belongs to the argument where it is wanted; adding it here doubles it.",
+    "type_before_channel": "The content type comes last in the header, after the channel.",
+    "call_missing": "A call by the assistant (role assistant, with a recipient) ends with <|call|>: that is where generation stops and the tool runs.",
+    "call_for_tools": "Only the assistant's calls end with <|call|>. A tool's answer has a recipient too, the assistant, and ends with <|end|>.",
+    "return": "<|return|> is what the model emits at the end of its turn. In a stored conversation a final message ends with <|end|>.",
+    "chatml": "This is ChatML. Harmony has <|start|>, <|message|>, <|end|>.",
+    "content_changed": "The content must stay as it is: no strip, no escaping, no added quotes.",
+    "general": "<|start|>role[ to=recipient][<|channel|>channel][ content_type]<|message|>content<|end|>, or <|call|> for the assistant's calls.",
+}  # fmt: skip
+CHECK = Check(
+    "render_message",
+    (Forbidden("harmony"), Forbidden("chat.py")),
+    CAUSES,
+    "(role, content, channel=None, recipient=None, content_type=None) -> str",
+)
+
+
+def _suspects(role, content, channel, recipient, content_type) -> dict[str, str]:
+    """What known misconceptions would write."""
+    to = f" to={recipient}" if recipient is not None else ""
+    ch = f"<|channel|>{channel}" if channel is not None else ""
+    ty = f" {content_type}" if content_type is not None else ""
+    end = "<|call|>" if role == "assistant" and recipient is not None else "<|end|>"
+    head, body = f"<|start|>{role}", f"<|message|>{content}"
+    right = head + to + ch + ty + body + end
+    found = {
+        "no_start": right.removeprefix("<|start|>"),
+        "no_message": right.replace("<|message|>", ""),
+        "no_end": right.removesuffix(end),
+        "newline": right + "\n",
+        "newline ": right.replace("<|message|>", "<|message|>\n"),
+        "newline  ": right.replace("<|message|>", "\n<|message|>\n"),
+        "newline   ": right.replace("<|message|>", "<|message|> "),
+        "newline    ": right.replace("<|channel|>", " <|channel|>"),
+        "newline     ": right.replace("<|channel|>", "<|channel|> "),
+        "newline      ": right.replace("<|start|>", "<|start|> "),
+        "return": head + to + ch + ty + body + "<|return|>",
+        "call_for_tools": head + to + ch + ty + body + ("<|call|>" if recipient is not None else "<|end|>"),
+        "call_missing": head + to + ch + ty + body + "<|end|>",
+        "content_changed": right.replace(content, content.strip()),
+        "content_changed ": right.replace(body, f"<|message|>{content!r}"),
+        "content_changed  ": right.replace(body, '<|message|>"' + content.replace('"', '\\"') + '"'),
+        "chatml": f"<|im_start|>{role}\n{content}<|im_end|>\n",
+        "chatml ": f"<|im_start|>{role}\n{content}<|im_end|>",
+    }  # fmt: skip
+    if channel is None:
+        found |= {"channel_always": head + to + "<|channel|>" + ty + body + end, "channel_none": head + to + "<|channel|>None" + ty + body + end,
+                  "channel_always ": head + to + "<|channel|>final" + ty + body + end}  # fmt: skip
+    else:
+        found |= {"channel_missing": head + to + ty + body + end, "channel_before_role": f"<|start|>{ch}{role}{to}{ty}{body}{end}", "channel_is_text": head + to + " " + channel + ty + body + end,
+                  "channel_before_role ": f"{ch}<|start|>{role}{to}{ty}{body}{end}", "type_before_channel": head + to + ty + ch + body + end}  # fmt: skip
+    if recipient is not None:
+        found |= {
+            "recipient_missing": head + ch + ty + body + end, "recipient_missing ": head + ch + ty + body + "<|end|>", "recipient_no_space": head + to[1:] + ch + ty + body + end,
+            "recipient_in_channel": head + ch + to + ty + body + end, "recipient_in_channel ": head + ch + ty + to + body + end,
+            "recipient_marker": head + f" recipient={recipient}" + ch + ty + body + end, "recipient_marker ": head + f" {recipient}" + ch + ty + body + end,
+            "recipient_marker  ": head + f"<|to|>{recipient}" + ch + ty + body + end,
+        }  # fmt: skip
+    else:
+        found["recipient_missing  "] = head + " to=None" + ch + ty + body + end
+    if content_type is not None:
+        found |= {"type_missing": head + to + ch + body + end, "type_no_space": head + to + ch + content_type + body + end,
+                  "type_constrain": head + to + ch + " <|constrain|>" + content_type + body + end,
+                  "type_constrain ": head + to + ch + "<|constrain|>" + content_type + body + end}  # fmt: skip
+    else:
+        found["channel_none "] = head + to + ch + " None" + body + end
+    return {name: text for name, text in found.items() if text != right}
+
+
+def _compare(call, role, content, channel=None, recipient=None, content_type=None, general="general"):
+    keywords = {
+        name: value
+        for name, value in (("channel", channel), ("recipient", recipient), ("content_type", content_type))
+        if value is not None
+    }
+    found, right = (
+        call(role, content, **keywords),
+        reference.render_message(role, content, channel, recipient, content_type),
+    )
+    if not isinstance(found, str):
+        raise Refused(f"the result is a {type(found).__name__}, expected a string", "general")
+    if found == right:
+        return
+    at = next((i for i, (a, b) in enumerate(zip(found, right, strict=False)) if a != b), min(len(found), len(right)))
+    named = next(
+        (
+            name.strip()
+            for name, text in _suspects(role, content, channel, recipient, content_type).items()
+            if text == found
+        ),
+        general,
+    )
+    raise Refused(f"character {at}: yours is {found!r}, right is {right!r}", named)
+
+
+@CHECK.stage("a user message")
+def user(call):
+    _compare(call, "user", "What is 2 + 2?")
+    _compare(call, "system", "Reasoning: high")
+
+
+@CHECK.stage("a channel")
+def channel(call):
+    _compare(call, "assistant", "User asks a sum.", "analysis")
+    _compare(call, "assistant", "4", "final")
+
+
+@CHECK.stage("a call: recipient, content type, its own end")
+def calls(call):
+    _compare(call, "assistant", "{}", "commentary", "functions.f")
+    _compare(call, "assistant", '{"city":"Oslo"}', "commentary", "functions.get_weather", "<|constrain|>json")
+    _compare(call, "assistant", '{"a":1}', "commentary", "browser.open", "json", "type_constrain")
+    _compare(call, "assistant", "print(1)", "analysis", "python", "code", "type_missing")
+
+
+@CHECK.stage("a tool's answer")
+def tool(call):
+    _compare(call, "functions.get_weather", '{"sunny": true}', "commentary", "assistant", general="call_for_tools")
+    _compare(call, "python", "4", recipient="assistant", general="call_for_tools")
+
+
+@CHECK.stage("a content type without a recipient, content untouched")
+def rest(call):
+    _compare(call, "assistant", '{"answer": 4}', "final", None, "json")
+    _compare(call, "user", "  two lines\nwith `quotes \"'` and blanks  ", general="content_changed")
+    _compare(call, "user", "")
+    _compare(call, "developer", "# Instructions\n\nAnswer briefly.")

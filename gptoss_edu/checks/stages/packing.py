@@ -1,0 +1,222 @@
+"""The check of `pack_mxfp4`: the codes, the floor rule of the shared exponent, ties, saturation, order."""
+
+import numpy as np
+import torch
+
+from .. import reference
+from ..compare import expect_close, expect_pair, number, to_numpy
+from ..guard import Forbidden
+from ..harness import Check, Refused
+
+CAUSES = {
+    "order": "The function returns (blocks, scales): (..., G, 16) and (..., G), both uint8.",
+    "dtype": "Blocks and scales must be uint8.",
+    "shape": "(..., 32 G) weights give blocks (..., G, 16) and scales (..., G): one byte holds two weights.",
+    "nibbles_swapped": "The nibbles are exchanged: the earlier weight goes into the LOW nibble.",
+    "nibbles_blocked": "Weight j is paired with weight j + 16. Neighbours share a byte: 2j in the low nibble, 2j + 1 in the high one.",
+    "sign_lost": "The sign is lost: bit 3 of the code.",
+    "no_emax": "The shared exponent is floor(log2 max): the 2 is not subtracted. The largest e2m1 value, 6, has exponent 2, so 2 is taken off.",
+    "round_up": "The shared exponent is rounded up so that nothing saturates. The specification's rule is the floor: floor(log2 max) - 2; what is above 6 then saturates.",
+    "max_over_6": "The scale is chosen from max / 6, rounded up: nothing saturates. That is a common choice, but not the specification's floor rule.",
+    "round_nearest": "log2 of the maximum is rounded to the nearest. The rule is the floor.",
+    "bias": "The bias is not 127: the scale byte is exponent + 127.",
+    "global_scale": "All blocks share one scale. Each block of 32 has its own.",
+    "sign_in_max": "The maximum is taken without the absolute value: a block whose largest magnitude is negative gets too small a scale.",
+    "ties_up": "Halves are rounded away from zero. A tie goes to the even code: 0.25 to 0, 0.75 to 1, 1.25 to 1, 2.5 to 2, 5 to 4.",
+    "ties_down": "Halves are rounded towards zero (argmin takes the first). A tie goes to the even code: 0.25 to 0, 0.75 to 1, 1.75 to 2, 3.5 to 4.",
+    "truncated": "Values are cut off instead of rounded to the nearest.",
+    "integers": "Values are rounded to whole numbers. The nearest of 0, 0.5, 1, 1.5, 2, 3, 4, 6 is wanted.",
+    "wraps": "A value above 6 wraps round to another code. It saturates: code 7.",
+    "zeros": "A block of zeros must give zeros: log2(0) is -inf, handle it.",
+    "range": "The scale byte must stay within 0 to 254.",
+    "general": "scale = floor(log2 max|block|) - 2 + 127; each weight / 2^(scale - 127) to the nearest e2m1 value, ties to the even code.",
+}  # fmt: skip
+CHECK = Check(
+    "pack_mxfp4",
+    (
+        Forbidden("mxfp4.py", ("pack", "_choose_scales", "_nearest_code", "_pack_nibbles", "_squared_error")),
+        Forbidden("kernels"),
+        Forbidden("fast.py"),
+    ),
+    CAUSES,
+    "(weight (..., 32 G)) -> (blocks, scales), the specification's floor rule",
+)
+MAGNITUDES = np.array(reference.E2M1[:8])
+
+
+def _round(scaled, rule):
+    """Magnitudes to e2m1 magnitudes by a (wrong) rule."""
+    a = np.minimum(abs(scaled), 6.0)
+    middle = (MAGNITUDES[1:] + MAGNITUDES[:-1]) / 2
+    if rule == "ties_up":
+        code = (a[..., None] >= middle).sum(-1)
+    elif rule == "ties_down":
+        code = (a[..., None] > middle).sum(-1)
+    elif rule == "truncated":
+        code = (a[..., None] >= MAGNITUDES[1:]).sum(-1)
+    elif rule == "integers":
+        return np.sign(scaled) * np.minimum(np.round(a), 6)
+    return np.sign(scaled) * MAGNITUDES[code]
+
+
+def _compare_values(
+    call, weight, wrongs: dict[str, np.ndarray], general: str, prefix: str = "", value_causes: bool = True
+) -> None:
+    """Scales equal (where a block is not all zero), and the values that the bytes stand for."""
+    blocks, scales = _pair(call(weight), weight)
+    right_blocks, right_scales = reference.pack(weight)
+    groups = weight.double().numpy().reshape(*right_scales.shape, 32)
+    largest = abs(groups).max(-1)
+    different = (scales != right_scales) & (largest > 0)
+    if different.any():
+        at = tuple(int(i) for i in np.argwhere(different)[0])
+        named = _scale_cause(scales, right_scales, groups)
+        raise Refused(
+            f"{prefix}block {', '.join(map(str, at))} with largest magnitude {number(largest[at])}: your scale is {int(scales[at])}, right is {int(right_scales[at])}",
+            named,
+        )
+    scales = np.where(largest > 0, right_scales, 127)
+    right = reference.unpack(right_blocks, scales)
+    found = reference.unpack(blocks, scales)
+    suspects = {"sign_lost": abs(right), "nibbles_swapped": right.reshape(-1, 2)[:, ::-1].reshape(right.shape)}
+    unpaired = found.reshape(-1, 16, 2).swapaxes(1, 2).reshape(right.shape)
+    if value_causes and not np.allclose(found, right) and np.allclose(unpaired, right):
+        raise Refused(
+            f"{prefix}weight 1 of the first block: yours is {number(found.ravel()[1])}, right is {number(right.ravel()[1])}",
+            "nibbles_blocked",
+        )
+    expect_close(
+        found,
+        right,
+        (*["row"] * (right.ndim - 1), "weight"),
+        general,
+        suspects | wrongs,
+        rtol=1e-6,
+        atol=0,
+        prefix=prefix,
+    )
+
+
+def _pair(value, weight):
+    blocks, scales = expect_pair(value, "(blocks, scales)", "order")
+    groups = (*weight.shape[:-1], weight.shape[-1] // 32)
+    if tuple(getattr(blocks, "shape", ())) == groups and tuple(getattr(scales, "shape", ())) == (*groups, 16):
+        raise Refused("the first value has the shape of the scales", "order")
+    for name, part, shape in (("blocks", blocks, (*groups, 16)), ("scales", scales, groups)):
+        if tuple(getattr(part, "shape", ())) != shape:
+            raise Refused(f"the {name} have shape {tuple(getattr(part, 'shape', ()))}, expected {shape}", "shape")
+        if isinstance(part, torch.Tensor) and part.dtype != torch.uint8:
+            raise Refused(f"the {name} are {str(part.dtype).removeprefix('torch.')}, expected uint8", "dtype")
+    return to_numpy(blocks).astype(int), to_numpy(scales).astype(int)
+
+
+def _scale_cause(scales, right, groups) -> str:
+    """The rule that gives these scales."""
+    largest = abs(groups).max(-1)
+    safe = np.where(largest > 0, largest, 1.0)
+    logs = np.log2(safe)
+    rules = {
+        "no_emax": np.floor(logs) + 127,
+        "no_emax ": np.ceil(logs) + 127,
+        "max_over_6": np.ceil(np.log2(safe / 6)) + 127,
+        "max_over_6 ": np.floor(np.log2(safe / 6)) + 127,
+        "round_up": np.ceil(logs) - 2 + 127,
+        "round_nearest": np.round(logs) - 2 + 127,
+        "bias": right + 1,
+        "bias ": right - 1,
+        "bias  ": right - 127,
+        "global_scale": np.floor(np.log2(largest.max() or 1.0)) - 2 + 127 + np.zeros_like(largest),
+        "sign_in_max": np.floor(np.log2(np.maximum(groups.max(-1), 1e-30))) - 2 + 127,
+    }
+    used = largest > 0
+    if (
+        scales.size > 1
+        and used.all()
+        and len(set(scales.ravel().tolist())) == 1
+        and len(set(right.ravel().tolist())) > 1
+    ):
+        return "global_scale"
+    return next((name.strip() for name, rule in rules.items() if (scales[used] == rule[used]).all()), "general")
+
+
+def _block(*values) -> torch.Tensor:
+    return torch.tensor([*values, *[0.0] * (32 - len(values))]).view(1, 32)
+
+
+@CHECK.stage("values that need no rounding")
+def exact(call):
+    _compare_values(call, _block(0, 0.5, 1, 1.5, 2, 3, 4, 6, -0.5, -1, -1.5, -2, -3, -4, -6, 1, 6, 0.5), {}, "general")
+
+
+@CHECK.stage("the shared exponent, floor(log2 max) - 2")
+def exponent(call):
+    for largest in (4.0, 5.0, 7.5, 12.0, 0.4, 1e-3, 100.0):
+        weight = _block(largest, largest / 3, -largest / 4, largest / 7)
+        _compare_values(call, weight, {}, "wraps" if largest == 7.5 else "general", f"largest magnitude {largest}: ")
+    _compare_values(call, _block(1.0, -5.0, 0.5), {}, "sign_in_max", "largest magnitude -5: ")
+
+
+@CHECK.stage("to the nearest, ties to the even code")
+def ties(call):
+    values = (
+        4.0,
+        0.25,
+        0.75,
+        1.25,
+        1.75,
+        2.5,
+        3.5,
+        5.0,
+        -0.25,
+        -0.75,
+        -1.25,
+        -1.75,
+        -2.5,
+        -3.5,
+        -5.0,
+        0.3,
+        0.7,
+        0.8,
+        1.3,
+        1.2,
+        2.4,
+        2.6,
+        3.4,
+        3.6,
+        4.9,
+        5.1,
+        0.2,
+    )
+    weight = _block(*values)
+    wide = weight.double().numpy()
+    wrongs = {rule: _round(wide, rule) for rule in ("ties_up", "ties_down", "truncated", "integers")}
+    _compare_values(call, weight, wrongs, "general", "scale 127: ")
+
+
+@CHECK.stage("what is too large saturates")
+def saturate(call):
+    _compare_values(call, _block(7.9, 7.0, 6.5, -7.5, -6.1, 1.0), {}, "wraps", "magnitudes up to 7.9 at scale 127: ")
+
+
+@CHECK.stage("each block its own scale; any leading axes")
+def blocks(call):
+    generator = torch.Generator().manual_seed(0)
+    for shape in ((64,), (3, 64), (2, 3, 96)):
+        weight = torch.randn(shape, generator=generator) * torch.exp2(
+            torch.randint(-6, 6, (*shape[:-1], 1), generator=generator).float()
+        )
+        weight[..., 32:] *= 9
+        _compare_values(call, weight, {}, "general", f"weight {shape}: ")
+
+
+@CHECK.stage("zeros, very small and bfloat16 weights")
+def zeros(call):
+    weight = torch.zeros(2, 64)
+    weight[0, 32:] = torch.linspace(-1, 1, 32)
+    blocks, _ = _pair(call(weight), weight)
+    if (blocks[1] & 0x77).any() or (blocks[0, 0] & 0x77).any():
+        raise Refused("a block of zeros: its bytes are not all zero", "zeros")
+    _compare_values(call, weight, {}, "zeros", "a block of zeros beside others: ")
+    tiny = torch.linspace(-1, 1, 32).view(1, 32) * 2.0**-120
+    _compare_values(call, tiny, {}, "range", "largest magnitude 2^-120: ")
+    _compare_values(call, torch.linspace(-3, 3, 64).view(1, 64).bfloat16().float(), {}, "general", "bfloat16 weights: ")

@@ -1,0 +1,162 @@
+"""The check of `apply_rope`: which entries form a pair, which way they turn, where the angle comes from."""
+
+import math
+
+import numpy as np
+import torch
+
+from .. import reference
+from ..compare import expect_close, expect_dtype
+from ..guard import Forbidden
+from ..harness import Check
+
+CAUSES = {
+    "not_rotated": "Nothing is rotated.",
+    "interleaved": "Neighbours (2i, 2i + 1) are paired, as in the original RoPE paper. gpt-oss pairs entry i with entry i + d/2: the first half of the head with the second.",
+    "interleaved_out": "The pairs are the right ones, but the result is interleaved. Concatenate the two halves: torch.cat, not torch.stack(...).flatten.",
+    "backwards": "It turns the wrong way: the signs of the sines are exchanged. (a, b) becomes (a cos - b sin, b cos + a sin).",
+    "same_sign": "Both sines have the same sign: that is no rotation, lengths change.",
+    "swapped": "cos and sin are exchanged.",
+    "overwritten": "The first half is overwritten before the second half uses it: the second half must be computed from the OLD first half.",
+    "halves_exchanged": "The two halves of the result are exchanged.",
+    "half_only": "Only part of the head is rotated. All d entries are, in d/2 pairs.",
+    "no_sine": "The sine terms are missing: entries are scaled by the cosine only.",
+    "first_position": "Every token is turned by the angle of position 0: each position has its own row of cos and sin.",
+    "positions_reversed": "The positions run backwards.",
+    "axis": "The rows of cos and sin are laid along the heads instead of along the tokens. Add the head axis: cos[:, None, :] is (t, 1, d/2).",
+    "renormalised": "The lengths are restored. cos and sin carry the YaRN concentration; it must stay in the result.",
+    "twice": "It rotates twice.",
+    "angles": "cos and sin are treated as angles: they are the cosine and sine already.",
+    "dtype": "The result has another dtype than x.",
+    "general": "With halves a and b of the head: (a cos - b sin, b cos + a sin), cos and sin by position, the same for all heads.",
+}  # fmt: skip
+CHECK = Check(
+    "apply_rope",
+    (Forbidden("rope.py"), Forbidden("kernels"), Forbidden("fast.py")),
+    CAUSES,
+    "(x (b, t, h, d), cos (t, d/2), sin (t, d/2)) -> like x, half-split",
+)
+AXES = ("batch", "position", "head", "channel")
+
+
+def _halves(x, cos, sin, signs=(-1, 1)):
+    half = x.shape[-1] // 2
+    a, b, c, s = x[..., :half], x[..., half:], cos[:, None], sin[:, None]
+    return np.concatenate([a * c + signs[0] * b * s, b * c + signs[1] * a * s], -1)
+
+
+def _neighbours(x, cos, sin):
+    a, b, c, s = x[..., 0::2], x[..., 1::2], cos[:, None], sin[:, None]
+    return np.stack([a * c - b * s, b * c + a * s], -1).reshape(x.shape)
+
+
+def _suspects(x, cos, sin) -> dict:
+    x, cos, sin = (value.double().numpy() for value in (x, cos, sin))
+    half, right = x.shape[-1] // 2, _halves(x, cos, sin)
+    first, second = right[..., :half], right[..., half:]
+    old_b = x[..., half:]
+    length = lambda v: np.sqrt(v[..., :half] ** 2 + v[..., half:] ** 2)  # noqa: E731
+    ratio = np.tile(length(x) / np.maximum(length(right), 1e-30), 2)
+    quarter = x.copy()
+    quarter[..., :half] = (
+        _halves(x[..., :half], cos[:, : half // 2], sin[:, : half // 2]) if half % 2 == 0 else x[..., :half]
+    )
+    found = {
+        "not_rotated": x,
+        "interleaved": _neighbours(x, cos, sin),
+        "interleaved_out": np.stack([first, second], -1).reshape(x.shape),
+        "interleaved ": np.concatenate([(n := _neighbours(x, cos, sin))[..., 0::2], n[..., 1::2]], -1),
+        "backwards": _halves(x, cos, sin, (1, -1)),
+        "same_sign": _halves(x, cos, sin, (1, 1)),
+        "same_sign ": _halves(x, cos, sin, (-1, -1)),
+        "swapped": _halves(x, sin, cos),
+        "swapped ": _halves(x, sin, cos, (1, -1)),
+        "overwritten": np.concatenate([first, old_b * cos[:, None] + first * sin[:, None]], -1),
+        "halves_exchanged": np.concatenate([second, first], -1),
+        "half_only": np.concatenate([first, old_b], -1),
+        "half_only ": quarter,
+        "half_only  ": np.concatenate([x[..., :half], second], -1),
+        "no_sine": x * np.tile(cos, 2)[:, None],
+        "first_position": _halves(x, cos[:1].repeat(len(cos), 0), sin[:1].repeat(len(sin), 0)),
+        "positions_reversed": _halves(x, cos[::-1], sin[::-1]),
+        "renormalised": right * ratio,
+        "twice": _halves(right, cos, sin),
+        "angles": _halves(x, np.cos(cos), np.sin(sin)),
+    }  # fmt: skip
+    if x.shape[1] == x.shape[2]:
+        found["axis"] = _halves(x.transpose(0, 2, 1, 3), cos, sin).transpose(0, 2, 1, 3)
+    return found
+
+
+def _compare(call, x, cos, sin, general: str, prefix: str = "") -> None:
+    expect_close(
+        call(x, cos, sin),
+        reference.rope(x, cos, sin),
+        AXES,
+        general,
+        _suspects(x, cos, sin),
+        rtol=1e-3,
+        atol=1e-5,
+        prefix=prefix,
+    )
+
+
+def _turn(positions, speeds, concentration=1.0):
+    angles = torch.outer(torch.tensor(positions, dtype=torch.float32), torch.tensor(speeds))
+    return angles.cos() * concentration, angles.sin() * concentration
+
+
+@CHECK.stage("position 0 turns nothing")
+def zero(call):
+    x = torch.tensor([1.0, 2.0, 3.0, 4.0]).view(1, 1, 1, 4)
+    _compare(call, x, torch.ones(1, 2), torch.zeros(1, 2), "general", "cos 1, sin 0: ")
+
+
+@CHECK.stage("a quarter turn, one pair at a time")
+def quarter(call):
+    x = torch.tensor([1.0, 2.0, 3.0, 4.0]).view(1, 1, 1, 4)
+    _compare(
+        call,
+        x,
+        torch.tensor([[0.0, 1.0]]),
+        torch.tensor([[1.0, 0.0]]),
+        "general",
+        "pair 0 by 90 degrees, pair 1 not at all: ",
+    )
+    _compare(
+        call,
+        x,
+        torch.tensor([[1.0, 0.0]]),
+        torch.tensor([[0.0, 1.0]]),
+        "general",
+        "pair 1 by 90 degrees, pair 0 not at all: ",
+    )
+
+
+@CHECK.stage("any angle")
+def angle(call):
+    x = torch.randn(1, 1, 1, 8, generator=torch.Generator().manual_seed(0))
+    _compare(call, x, *_turn([1.0], [1.0, 0.5, 0.2, 0.1]), "general")
+
+
+@CHECK.stage("each position its own angle, all heads the same")
+def positions(call):
+    x = torch.randn(2, 3, 3, 8, generator=torch.Generator().manual_seed(1))
+    _compare(call, x, *_turn([0, 3, 7], [1.0, 0.5, 0.2, 0.1]), "axis")
+    x = torch.randn(2, 5, 3, 8, generator=torch.Generator().manual_seed(2))
+    _compare(call, x, *_turn(range(4, 9), [1.0, 0.5, 0.2, 0.1]), "general")
+
+
+@CHECK.stage("the concentration stays")
+def concentration(call):
+    x = torch.randn(1, 2, 2, 8, generator=torch.Generator().manual_seed(3))
+    _compare(call, x, *_turn([1, 2], [1.0, 0.5, 0.2, 0.1], 0.1 * math.log(32) + 1), "renormalised")
+
+
+@CHECK.stage("bfloat16")
+def dtype(call):
+    x = torch.randn(1, 2, 2, 8, generator=torch.Generator().manual_seed(4)).bfloat16()
+    cos, sin = (value.bfloat16() for value in _turn([1, 2], [1.0, 0.5, 0.2, 0.1]))
+    found = call(x, cos, sin)
+    expect_dtype(found, torch.bfloat16, "dtype")
+    expect_close(found, reference.rope(x, cos, sin), AXES, "general", rtol=0.03, atol=0.03)
