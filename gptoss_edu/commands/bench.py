@@ -16,11 +16,8 @@ WHAT = ("cpu", "gpu", "tiny", "harmony", "explorer")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    choices = parser.add_subparsers(dest="what", required=True, metavar="WHAT", help=", ".join(WHAT))
-    for name in WHAT:
-        sub = choices.add_parser(name, add_help=False)
-        sub.add_argument("rest", nargs=argparse.REMAINDER)
-        sub.set_defaults(what=name)
+    parser.add_argument("what", choices=WHAT)
+    parser.add_argument("rest", nargs=argparse.REMAINDER, metavar="…", help="`gptoss-edu bench WHAT --help` lists them")
 
 
 def run(args: argparse.Namespace) -> int | None:

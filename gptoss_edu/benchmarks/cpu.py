@@ -1,0 +1,156 @@
+"""gpt-oss-20b's exact shape on this processor: loading by memory map, memory, decoding, a prompt.
+
+    gptoss-edu bench cpu --folder /scratch/random-20b         writes 13.8 GB of random weights there first, once
+    gptoss-edu bench cpu --folder gpt-oss-20b/original        or official weights
+    gptoss-edu bench cpu --folder … --plain                   also without the Numba kernel
+
+Every time stands beside the memory bandwidth measured in the same run and the floor it sets: the bytes that a token
+must read (four experts a layer, everything else once) over that bandwidth.
+"""
+
+import argparse
+import json
+import platform
+import time
+from datetime import date
+from pathlib import Path
+
+import psutil
+import torch
+
+from .. import ModelConfig, __version__, checkpoint
+from ..files import write_text
+from ..layouts import EXPERTS, original_shapes, split_name
+from ..moe import PackedWeight
+from ..sizes import GIB
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--folder", type=Path, required=True, help="a checkpoint of 20b's shape; made of random weights if absent"
+    )
+    parser.add_argument("--tokens", type=int, default=8, help="decoded tokens to time")
+    parser.add_argument("--prompt", type=int, default=64, help="tokens of the prompt")
+    parser.add_argument("--threads", type=int, help="default: torch's own choice")
+    parser.add_argument("--plain", action="store_true", help="time the plain path too (slow)")
+    parser.add_argument("--json", type=Path, help="write the results here")
+
+
+def run(args: argparse.Namespace) -> None:
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    if not args.folder.exists():
+        checkpoint.save_random(ModelConfig.gpt_oss_20b(), args.folder)
+    bandwidth = read_bandwidth()
+    touch(args.folder)
+    start = time.perf_counter()
+    model = checkpoint.load_model(args.folder, device="cpu", dtype=torch.bfloat16, experts="packed")
+    results = {"load_s": time.perf_counter() - start, "bandwidth_GB_per_s": bandwidth / 1e9}
+    floor = token_bytes(model.config) / bandwidth
+    results |= {"token_MB": token_bytes(model.config) / 1e6, "floor_s_per_token": floor}
+    kernel = next(m.kernel for m in model.modules() if isinstance(m, PackedWeight))
+    paths = {"kernel": kernel, "plain": None} if args.plain else {"kernel": kernel}
+    if kernel is None:
+        paths = {"plain": None}
+    for name, chosen in paths.items():
+        for module in model.modules():
+            if isinstance(module, PackedWeight):
+                module.kernel = chosen
+        results[name] = time_path(model, args.prompt, args.tokens if name == "kernel" else min(args.tokens, 2))
+    results["peak_GiB"] = peak_memory() / GIB
+    report(results)
+    if args.json:
+        about = {
+            "device": processor(),
+            "threads": torch.get_num_threads(),
+            "torch": torch.__version__,
+            "gptoss_edu": __version__,
+            "date": str(date.today()),
+        }
+        write_text(args.json, json.dumps({"about": about, "results": results}, indent=1) + "\n")
+
+
+def read_bandwidth(nbytes: int = 1 << 30) -> float:
+    """Bytes a second of the fastest of five sums over a buffer far larger than the caches."""
+    buffer = torch.ones(nbytes // 4, dtype=torch.float32)
+    best = 0.0
+    for _ in range(5):
+        start = time.perf_counter()
+        buffer.sum()
+        best = max(best, nbytes / (time.perf_counter() - start))
+    return best
+
+
+def touch(folder: Path) -> None:
+    """Read the files once, so that what follows measures the page cache and not the disk."""
+    for file in folder.glob("*.safetensors"):
+        with file.open("rb", buffering=0) as data:
+            while data.read(1 << 24):
+                pass
+
+
+def token_bytes(config: ModelConfig) -> int:
+    """Bytes that one decoded token reads: k of e experts, bfloat16 for the rest, one row of the embedding."""
+    total = 0
+    for name, shape in original_shapes(config).items():
+        size = torch.Size(shape).numel()
+        if split_name(name)[1] in EXPERTS:
+            total += size * 17 // 32 * config.experts_per_token // config.num_experts
+        elif name == "embedding.weight":
+            total += shape[1] * 2
+        elif ".mlp.mlp" in name:
+            total += size * 2 * config.experts_per_token // config.num_experts
+        else:
+            total += size * 2
+    return total
+
+
+@torch.inference_mode()
+def time_path(model, prompt: int, tokens: int) -> dict[str, float]:
+    """Seconds a decoded token (median) after a prompt, and prompt tokens a second; random token ids."""
+    ids = torch.randint(0, model.config.vocab_size, (1, prompt), generator=torch.Generator().manual_seed(0))
+    model(ids[:, :2])  # compile and touch what is touched once
+    model(ids[:, :1])
+    cache = model.new_cache(1, prompt + tokens + 1)
+    start = time.perf_counter()
+    logits = model(ids, cache=cache, last_only=True)
+    prompt_time = time.perf_counter() - start
+    times = []
+    for _ in range(tokens):
+        start = time.perf_counter()
+        logits = model(logits[:, -1:].argmax(-1), cache=cache)
+        times.append(time.perf_counter() - start)
+    return {"s_per_token": sorted(times)[len(times) // 2], "prompt_tokens_per_s": prompt / prompt_time}
+
+
+def peak_memory() -> int:
+    """Largest resident size of this process so far, mapped file pages included."""
+    try:
+        import resource
+
+        unit = 1 if platform.system() == "Darwin" else 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    except ImportError:  # Windows
+        return psutil.Process().memory_info().peak_wset
+
+
+def processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def report(results: dict) -> None:
+    floor = results["floor_s_per_token"]
+    print(f"loaded in {results['load_s']:.2f} s; peak resident {results['peak_GiB']:.1f} GiB")
+    print(
+        f"memory read at {results['bandwidth_GB_per_s']:.1f} GB/s; a token reads {results['token_MB']:,.0f} MB, so the floor is {floor:.3f} s"
+    )
+    for name in ("kernel", "plain"):
+        if name in results:
+            path = results[name]
+            print(
+                f"{name:>6}: {path['s_per_token']:.3f} s a decoded token ({floor / path['s_per_token']:.0%} of the floor's rate), prompt at {path['prompt_tokens_per_s']:.1f} tokens/s"
+            )
