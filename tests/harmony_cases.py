@@ -307,3 +307,81 @@ class Generator:
         running = self.maybe("conversation: running", 0.5)
         messages += self.turn(answered=not running)
         return Conversation(messages)
+
+
+# ------------------------------------------------------------------------------------------------------ token streams
+
+HEADER_WORDS = (
+    "assistant",
+    "user",
+    "tool",
+    "system",
+    "developer",
+    " to=functions.f",
+    " to=assistant",
+    " to=",
+    "analysis",
+    "final",
+    "commentary",
+    " json",
+    "json",
+    " code",
+    " functions.f",
+    "functions.f",
+    "user:bob",
+    " hello",
+    " ",
+    "\n",
+    "é",
+    "\u00a0x",
+    "<|channel|>",
+    " to=a b",
+)
+
+
+def header_like_stream(random: Random, encoding) -> list[int]:
+    """Headers of plausible words in implausible orders, contents, and now and then a control token too many."""
+    token = encoding.encode_single_token
+    control = [token(name) for name in CONTROL]
+
+    def word(words=HEADER_WORDS):
+        return encoding.encode_ordinary(random.choice(words))
+
+    out = []
+    for _ in range(random.randint(1, 3)):
+        out += [token("<|start|>"), *word(random.choice((HEADER_WORDS[:6], HEADER_WORDS)))]
+        out += word() if random.random() < 0.4 else []
+        if random.random() < 0.7:
+            out += [token("<|channel|>"), *word(random.choice((HEADER_WORDS[8:11], HEADER_WORDS)))]
+        out += word() if random.random() < 0.4 else []
+        out += [token("<|constrain|>"), *word()] if random.random() < 0.25 else []
+        out += word() if random.random() < 0.2 else []
+        out += [random.choice(control)] if random.random() < 0.05 else []
+        out += [token("<|message|>")] if random.random() < 0.95 else []
+        for _ in range(random.randint(0, 2)):
+            out += word()
+        out += [random.choice(control[1::4] + control[5:])] if random.random() < 0.95 else []
+    return out
+
+
+def mutated(tokens: list[int], random: Random, vocabulary: int, control: list[int]) -> list[int]:
+    """Some tokens deleted, doubled, swapped, replaced or inserted; sometimes cut off at either end."""
+    tokens = list(tokens)
+    for _ in range(random.randint(1, 6)):
+        i = random.randrange(len(tokens) + 1)
+        kind = random.randrange(7)
+        if kind == 0:
+            del tokens[i : i + random.choice((1, 1, 2, 5))]
+        elif kind == 1:
+            tokens[i:i] = [random.choice(control)]
+        elif kind == 2:
+            tokens[i:i] = tokens[i : i + random.randint(1, 8)]
+        elif kind == 3:
+            tokens[i:i] = [random.randrange(vocabulary) for _ in range(random.randint(1, 3))]
+        elif kind == 4:
+            del tokens[i:]
+        elif kind == 5:
+            del tokens[: random.randint(0, 4)]
+        else:
+            tokens[i : i + 2] = tokens[i : i + 2][::-1]
+    return tokens

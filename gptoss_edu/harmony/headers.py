@@ -119,6 +119,8 @@ def _take_recipient_and_type(header: Header, words: list[tuple[str, str]], refus
         header.content_type = CONSTRAIN + word
     elif word.startswith("to="):
         raise refuse(f"expected one recipient, found a second: {word!r}")
+    elif word in ROLES:
+        raise refuse(f"{word!r} is a role, and the author is known already")
     elif header.recipient is not None or header.channel == "final" or word in CONTENT_TYPES:
         header.content_type = word
     else:
@@ -237,11 +239,11 @@ def parse_header_unfinished(
     header, content = Header(role or ""), []
     for key, text in split_header(tokens, control, text_of):
         section = {None: "author", control.channel: "channel"}.get(key, "constrain")
-        if section == "author" and role is not None and not text.lstrip().startswith(role):
-            content.append(text)
-            continue
         found = _UNFINISHED[section].fullmatch(text)
         word, recipient = found["word"], found.groupdict().get("to")
+        if section == "author" and role is not None and word not in ("", role):
+            content.append(text)
+            continue
         if section == "author":
             if role is None:
                 content += _read_author(header, [word] if word else [])

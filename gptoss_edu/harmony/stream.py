@@ -97,7 +97,7 @@ class StreamParser:
         self.partial = False
         self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
         self._pending = False  # a code point is begun
-        self._repaired = 0  # repairs before the current message
+        self._clean = True  # the current message needed no repair
         self._stray: list[int] = []
         self._header: Header | None = None
         self._parts: list[str] = []
@@ -110,7 +110,7 @@ class StreamParser:
         self.state = HEADER
         self._given_role, self._collected, self._ids = role, [], []
         self._header_at = len(self.tokens)
-        self._repaired = len(self.repairs)
+        self._clean = True
 
     # --------------------------------------------------------------------------------------------------- the stream
 
@@ -172,6 +172,7 @@ class StreamParser:
         if self.strict:
             raise HarmonyError(f"token {position}: expected {expected}, found {problem}")
         self.repairs.append(Repair(position, problem, text))
+        self._clean = False
         return ""
 
     def _name(self, token: int) -> str:
@@ -224,11 +225,10 @@ class StreamParser:
     def _keep_message(self, header: Header, text: str, end: int | None) -> None:
         fields = (header.channel, header.recipient, header.content_type, header.name)
         message = Message(header.role, text, *fields)
-        if end is not None and len(self.repairs) == self._repaired and self._ids[:1] == [self.control.start]:
+        if end is not None and self._clean:
             object.__setattr__(message, "source", (self.encoding.name, (*self._ids, end)))
         self.messages.append(message)
         self._header, self._parts, self._ids = None, [], []
-        self._repaired = len(self.repairs)
 
     # ------------------------------------------------------------------------------------------------------- header
 
@@ -243,18 +243,18 @@ class StreamParser:
             return ""
         problem = f"{self._name(token)} inside a header"
         self._refuse(problem, "a header's words, <|channel|>, <|constrain|> or <|message|>")
+        text = ""
         if token == control.start:
             if self._only_author():
-                given, said = self._given_role, self._header_text(self._collected)
-                self.repairs[-1] = Repair(len(self.tokens) - 1, "doubled header", "" if given else said)
+                self.repairs[-1] = Repair(len(self.tokens) - 1, "doubled header", self._header_text(self._collected))
             else:
-                self._keep_unfinished()
+                text = self._keep_unfinished()
             self._open_header(None)
-            self._repaired = len(self.repairs) - 1  # this message was repaired
+            self._clean, self._ids = False, [token]
         elif token in control.ends or token == control.endoftext:
-            self._keep_unfinished()
+            text = self._keep_unfinished()
             self.state = BETWEEN
-        return ""
+        return text
 
     def _begin_content(self) -> None:
         if self.strict:
@@ -271,6 +271,7 @@ class StreamParser:
         words = " ".join(header.words)
         for i, problem in enumerate(header.problems or ([] if not words else ["left-over words"])):
             self.repairs.append(Repair(position, problem, words if i == 0 else ""))
+            self._clean = False
 
     def _header_text(self, tokens) -> str:
         return self.encoding.decode_bytes(list(tokens)).decode("utf-8", "replace")
@@ -288,22 +289,21 @@ class StreamParser:
         words = self._header_text(self._collected).split()
         return not self._has_channel() and (len(words) <= (0 if self._given_role else 1) or words == [self._given_role])
 
-    def _keep_unfinished(self) -> None:
+    def _keep_unfinished(self) -> str:
         """A header that never came to its `<|message|>`: what is no header text was meant as content."""
         header, text = parse_header_unfinished(self._collected, self.control, self._header_text, self._given_role)
         self._write_down(header)
         self._keep_message(header, text, None)
+        return text
 
     def _end_of_stream_in_header(self) -> str:
+        self.state = BETWEEN
         if self._only_author():
-            self.rest = self.tokens[len(self.tokens) - len(self._collected) :] if self._collected else []
-            self.state = BETWEEN
+            self.rest = [*(() if self._given_role else self._ids), *self._collected]
             return ""
         self.partial = True
         self.repairs.append(Repair(len(self.tokens), "the stream ends inside a header"))
-        self._keep_unfinished()
-        self.state = BETWEEN
-        return self.messages[-1].text
+        return self._keep_unfinished()
 
     # ------------------------------------------------------------------------------------------------------ between
 
@@ -321,8 +321,7 @@ class StreamParser:
                 return ""
             stray, self._stray = self._stray, []
             self._open_header(None if stray else "assistant")
-            self._repaired = -1
-            self._collected = stray
+            self._clean, self._collected = False, stray
             return self._in_header(token)
         if not self._stray:
             self._refuse(f"{self._name(token)} between messages", expected)
@@ -334,15 +333,17 @@ class StreamParser:
     @staticmethod
     def _may_become_header(text: str) -> bool:
         """Whether stray text may still turn out to be a header that lost its `<|start|>`: a role, then perhaps to=…"""
+        if len(text) > 100:
+            return False
         author, space, rest = text.lstrip().partition(" ")
         if not space:
             return any(role.startswith(author) for role in ROLES)
-        return author in ROLES and (rest.startswith("to=") or "to=".startswith(rest)) and len(rest) < 100
+        return author in ROLES and (rest.startswith("to=") or "to=".startswith(rest))
 
     def _open_headless(self) -> str:
         """Text with no header: a message of the assistant without a channel."""
         stray, self._stray = self._stray, []
-        self._header, self._ids, self.state = Header("assistant"), [], CONTENT
+        self._header, self._ids, self._clean, self.state = Header("assistant"), [], False, CONTENT
         return "".join(map(self._decode, stray))
 
     def _drop_or_keep_stray(self) -> str:
