@@ -1,1 +1,6 @@
 """Pictures of the model: Matplotlib figures and the trace explorer."""
+
+from gptoss_edu.viz import style
+from gptoss_edu.viz.page import Page, explore
+
+__all__ = ["Page", "explore", "style"]

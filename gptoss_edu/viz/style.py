@@ -110,30 +110,43 @@ def expert_colors(count: int, theme: str | None = None) -> list[str]:
     return [expert_color(i, theme) for i in range(count)]
 
 
+RAMPS = {
+    # from the ground (nothing) through blue to ink (all): lightness falls, or rises, all the way
+    "sequential": (
+        ["#FFFFFF", "#D3E5F4", "#8CBCE3", "#3F8AC6", "#0B579C", "#08264F"],
+        ["#14171C", "#17324F", "#1B5A91", "#3C8FCE", "#8CC6F3", "#F2F9FF"],
+    ),
+    # the sink's own, from the ground to vermilion, so that its column is never mistaken for a key
+    "heat": (
+        ["#FFFFFF", "#FBDDD0", "#F2A684", "#DD6532", "#B23500", "#5C1900"],
+        ["#14171C", "#44200F", "#8A3A14", "#D5632C", "#FFA27B", "#FFF1EA"],
+    ),
+    # blue below zero, the ground at zero, vermilion above
+    "diverging": (
+        ["#0B579C", "#6AA8D8", "#FFFFFF", "#E58E66", "#B23500"],
+        ["#8CC6F3", "#2C6FA8", "#14171C", "#A8491D", "#FFA27B"],
+    ),
+}
+
+
+def stops(name: str, theme: str | None = None) -> list[str]:
+    """The colours that a ramp of `RAMPS` passes through."""
+    return RAMPS[name][_theme_index(theme)]
+
+
 def sequential(theme: str | None = None) -> LinearSegmentedColormap:
-    """From the ground (nothing) to a saturated blue and on to ink (all): lightness falls, or rises, all the way."""
-    stops = {
-        "light": ["#FFFFFF", "#D3E5F4", "#8CBCE3", "#3F8AC6", "#0B579C", "#08264F"],
-        "dark": ["#14171C", "#17324F", "#1B5A91", "#3C8FCE", "#8CC6F3", "#F2F9FF"],
-    }[THEMES[_theme_index(theme)]]
-    return LinearSegmentedColormap.from_list("gptoss_sequential", stops)
+    """From nothing to all, in blue."""
+    return LinearSegmentedColormap.from_list("gptoss_sequential", stops("sequential", theme))
 
 
 def heat(theme: str | None = None) -> LinearSegmentedColormap:
-    """The sink's own map, from the ground to vermilion, so that the sink's column is never mistaken for a key."""
-    stops = {
-        "light": ["#FFFFFF", "#FBDDD0", "#F2A684", "#DD6532", "#B23500", "#5C1900"],
-        "dark": ["#14171C", "#44200F", "#8A3A14", "#D5632C", "#FFA27B", "#FFF1EA"],
-    }[THEMES[_theme_index(theme)]]
-    return LinearSegmentedColormap.from_list("gptoss_heat", stops)
+    """From nothing to all, in the sink's vermilion."""
+    return LinearSegmentedColormap.from_list("gptoss_heat", stops("heat", theme))
 
 
 def diverging(theme: str | None = None) -> LinearSegmentedColormap:
     """Blue below zero, vermilion above it, the ground at zero."""
-    middle = COLORS["paper"][_theme_index(theme)]
-    ends = {"light": ("#0B579C", "#6AA8D8", "#E58E66", "#B23500"), "dark": ("#8CC6F3", "#2C6FA8", "#A8491D", "#FFA27B")}
-    low, low_mid, high_mid, high = ends[THEMES[_theme_index(theme)]]
-    return LinearSegmentedColormap.from_list("gptoss_diverging", [low, low_mid, middle, high_mid, high])
+    return LinearSegmentedColormap.from_list("gptoss_diverging", stops("diverging", theme))
 
 
 def use(theme: str = "light") -> None:

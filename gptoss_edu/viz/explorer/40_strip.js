@@ -1,0 +1,128 @@
+// The token strip: the text itself, shaded by a number, with a bar for role and channel under each token.
+
+const SHADES = {
+  surprisal: { name: "surprisal", unit: "bits", ramp: "sequential" },
+  sink: { name: "mean sink mass", unit: "", ramp: "heat" },
+  head: { name: "this head's sink mass", unit: "", ramp: "heat" },
+  router: { name: "routing entropy", unit: "bits", ramp: "sequential" },
+  attended: { name: "attention from the selected token", unit: "", ramp: "sequential" },
+  difference: { name: "change of surprisal, A to B", unit: "bits", ramp: "diverging" },
+};
+
+// The shading of every token, as values in 0 … 1 of a ramp, with the numbers at its two ends.
+function shading(store) {
+  const { run, other, state } = store;
+  const from = (value, low, high) => ({ value, low, high, ...SHADES[state.shade] });
+  if (state.shade === "sink" && run.has("sink_mass")) return from((t) => run.sinkByToken()[t], 0, 1);
+  if (state.shade === "head" && run.has("sink_mass")) return from((t) => run.sink(state.l, t, state.h), 0, 1);
+  if (state.shade === "router" && run.has("router_entropy")) {
+    const values = run.routerEntropyByToken();
+    return from((t) => values[t], 0, Math.log2(run.E));
+  }
+  if (state.shade === "attended" && run.isExact(state.l, state.h)) {
+    const row = run.row(state.l, state.h, state.t);
+    const top = Math.max(...row.weights, 1e-6);
+    return from((t) => row.weights[t - row.first] || 0, 0, top);
+  }
+  if (state.shade === "difference" && other && run.has("surprisal")) {
+    const [a, b] = store.payload.runs;
+    return from((t) => (t ? b.at("surprisal", t) - a.at("surprisal", t) : 0), -4, 4);
+  }
+  if (run.has("surprisal")) return { ...from((t) => (t ? run.at("surprisal", t) : 0), 0, 8), ...SHADES.surprisal };
+  return { value: () => 0, low: 0, high: 1, ...SHADES.surprisal };
+}
+
+class StripView {
+  constructor() {
+    this.title = "Tokens";
+    this.scrolls = true;
+    this.widths = new Map();
+  }
+  key(s, width) {
+    return [s.t, s.shade, s.side, width, ["head", "attended"].includes(s.shade) ? s.l + "." + s.h : "", this.top].join();
+  }
+  height() {
+    return 176;
+  }
+  // Places of all chips for a width; made once.
+  layout(run, width, context) {
+    if (this.places && this.places.width === width && this.places.run === run) return this.places;
+    context.font = "12px " + MONO;
+    const xs = new Float32Array(run.T), ys = new Float32Array(run.T), ws = new Float32Array(run.T);
+    let x = 0, y = 0;
+    for (let t = 0; t < run.T; t++) {
+      const shown = this.short(run.texts[t]);
+      if (!this.widths.has(shown)) this.widths.set(shown, Math.ceil(context.measureText(shown).width) + 8);
+      const w = Math.min(this.widths.get(shown), width);
+      const starts = t > 0 && run.arrays.message && run.arrays.message.data[t] !== run.arrays.message.data[t - 1];
+      if (x + w > width || starts) [x, y] = [0, y + ROW + (starts ? 5 : 0)];
+      [xs[t], ys[t], ws[t]] = [x, y, w];
+      x += w + 2;
+      if (run.texts[t].endsWith("↵") && x > 0) [x, y] = [0, y + ROW];
+    }
+    this.places = { width, run, xs, ys, ws, total: y + ROW };
+    return this.places;
+  }
+  short(text) {
+    return text.length > 40 ? text.slice(0, 39) + "…" : text;
+  }
+  draw(pen, store, box, theme, context) {
+    const { run, state } = store;
+    const p = this.layout(run, box.w, context);
+    const shade = shading(store);
+    const top = box.whole ? 0 : this.top || 0;
+    const span = shade.high - shade.low || 1;
+    for (let t = firstAtOrBelow(p.ys, top - ROW); t < run.T && p.ys[t] < top + box.h; t++) {
+      const x = p.xs[t], y = p.ys[t] - top, w = p.ws[t];
+      const v = (shade.value(t) - shade.low) / span;
+      pen.rect(x, y, w, CHIP, theme.ramp(shade.ramp, v), 3);
+      const control = run.label("section", t) === "control";
+      const ink = theme.over(shade.ramp, v);
+      pen.text(this.short(run.texts[t]), x + 4, y + 10, ink, { size: control ? 11 : 12, mono: true });
+      voiceBar(pen, run.voice(t), x, y + CHIP - 1, w, 4, theme);
+      if (t === state.t) pen.frame(x - 0.5, y - 0.5, w + 1, CHIP + 5, theme.colors.ink, 2.5, 4);
+    }
+  }
+  hit(store, x, y) {
+    const p = this.places;
+    if (!p) return null;
+    y += this.top || 0;
+    for (let t = firstAtOrBelow(p.ys, y - ROW); t < store.run.T && p.ys[t] <= y; t++)
+      if (x >= p.xs[t] - 1 && x <= p.xs[t] + p.ws[t] + 1 && y <= p.ys[t] + ROW) return { t };
+    return null;
+  }
+  tip(store, found) {
+    const shade = shading(store);
+    return spoken(store.run, found.t) + " · " + shade.name + " " + shade.value(found.t).toFixed(2) + " " + shade.unit;
+  }
+  legend(store) {
+    const shade = shading(store);
+    return { ramp: shade.ramp, low: shade.low, high: shade.high, name: shade.name + (shade.unit ? " (" + shade.unit + ")" : ""), voices: true };
+  }
+  table(store) {
+    const { run, state } = store;
+    const first = clamp(state.t - 10, 0, Math.max(0, run.T - 21));
+    const rows = [];
+    for (let t = first; t < Math.min(run.T, first + 21); t++)
+      rows.push([
+        (t === state.t ? "▸ " : "") + t, run.texts[t], run.label("role", t), run.label("channel", t),
+        run.has("surprisal") && t ? run.at("surprisal", t).toFixed(2) : "", run.has("sink_mass") ? run.sinkByToken()[t].toFixed(3) : "",
+        run.has("router_entropy") ? run.routerEntropyByToken()[t].toFixed(2) : "",
+      ]);
+    return { head: ["token", "text", "role", "channel", "surprisal, bits", "mean sink mass", "routing entropy, bits"], rows };
+  }
+}
+
+const ROW = 28;
+const CHIP = 20;
+
+// First index whose y is at least `y`; ys never fall.
+function firstAtOrBelow(ys, y) {
+  let low = 0, high = ys.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (ys[middle] < y) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

@@ -1,0 +1,280 @@
+// The head grid (layer by head, in groups that share keys and values) and the attention matrix of one head.
+
+const GRID = {
+  map: { name: "pooled attention of the whole run", ramp: "sequential" },
+  sink: { name: "sink mass at the selected token", ramp: "heat", array: "sink_mass", top: () => 1 },
+  meansink: { name: "mean sink mass", ramp: "heat", array: "sink_mass", mean: true, top: () => 1 },
+  entropy: { name: "entropy of the row (bits)", ramp: "sequential", array: "head_entropy", top: (run) => Math.log2(run.T + 1) },
+  distance: { name: "mean distance (tokens, root scale)", ramp: "sequential", array: "head_distance", root: true, top: (run) => run.T },
+};
+
+class GridView {
+  constructor() {
+    this.title = "Heads";
+  }
+  key(s, width) {
+    return [s.grid === "map" || s.grid === "meansink" ? "" : s.t, s.l, s.h, s.grid, s.side, width].join();
+  }
+  height(run, width) {
+    const g = this.geometry(run, width);
+    return Math.min(520, g.top + run.L * (g.ch + 2) + 4);
+  }
+  geometry(run, width) {
+    const left = 74, top = 22, gap = 7;
+    const cw = Math.max(2, (width - left - gap * (run.G - 1) - 4) / run.H - 2);
+    const ch = Math.max(6, Math.min(cw * (run.L > 12 ? 2.4 : 1), (480 - top) / run.L - 2, 62));
+    return { left, top, gap, cw, ch, per: run.H / run.G };
+  }
+  cell(g, l, h) {
+    return { x: g.left + h * (g.cw + 2) + Math.floor(h / g.per) * g.gap, y: g.top + l * (g.ch + 2) };
+  }
+  value(run, state, mode, l, h) {
+    const v = mode.mean ? run.headMean(mode.array, l, h) : run.head(mode.array, l, state.t, h);
+    const share = v / mode.top(run);
+    return [v, mode.root ? Math.sqrt(share) : share];
+  }
+  draw(pen, store, box, theme) {
+    const { run, state } = store;
+    const g = this.geometry(run, box.w);
+    const small = g.cw < 12;
+    const mode = GRID[state.grid === "map" && (small || !run.has("pooled")) ? "sink" : state.grid];
+    const c = theme.colors;
+    for (let i = 0; i < run.G; i++) {
+      const a = this.cell(g, 0, i * g.per), b = this.cell(g, 0, (i + 1) * g.per - 1);
+      pen.text(small ? "" + i : "key/value head " + i, (a.x + b.x + g.cw) / 2, 7, c.muted, { size: 10.5, align: "center" });
+      pen.line([[a.x, 15], [b.x + g.cw, 15]], c.muted, 1);
+    }
+    for (let l = 0; l < run.L; l++) {
+      const { y } = this.cell(g, l, 0);
+      const kind = run.kind(l);
+      const tall = g.ch > 15;
+      if (kind === "sliding") pen.rect(2, y + g.ch / 2 - 4, 8, 8, c.sliding, 2);
+      else pen.circle(6, y + g.ch / 2, 4, c.full);
+      if (tall || l % 2 === 0) pen.text(tall ? l + " " + kind : "" + l, 16, y + g.ch / 2, c.ink, { size: 11, bold: l === state.l });
+      for (let h = 0; h < run.H; h++) {
+        const { x } = this.cell(g, l, h);
+        if (mode === GRID.map) this.thumbnail(pen, store, theme, l, h, x, y, g);
+        else pen.rect(x, y, g.cw, g.ch, theme.ramp(mode.ramp, this.value(run, state, mode, l, h)[1]), small ? 0 : 2);
+        if (!small) pen.frame(x, y, g.cw, g.ch, c.grid, 1, 2);
+        if (run.isExact(l, h) && !small) pen.circle(x + g.cw - 5, y + 5, 2.2, c.ink);
+      }
+    }
+    const { x, y } = this.cell(g, state.l, state.h);
+    pen.frame(x - 1.5, y - 1.5, g.cw + 3, g.ch + 3, c.ink, 2.5, 3);
+  }
+  // The sink's share in a column of its own at the left, then the map of keys.
+  thumbnail(pen, store, theme, l, h, x, y, g) {
+    const { run } = store;
+    const atlas = this.atlas(run, theme);
+    const s = Math.max(3, Math.round(g.cw * 0.13));
+    const p = atlas.p;
+    const sy = l * p, sx = h * (p + 1);
+    pen.image(atlas.canvas, sx, sy, 1, p, x, y, s, g.ch);
+    pen.image(atlas.canvas, sx + 1, sy, p, p, x + s + 1, y, g.cw - s - 1, g.ch);
+  }
+  atlas(run, theme) {
+    const id = run.name + theme.name;
+    if (this.made && this.made.id === id) return this.made;
+    const p = run.arrays.pooled.shape[2];
+    const canvas = makeCanvas(run.H * (p + 1), run.L * p);
+    const context = canvas.getContext("2d");
+    const image = context.createImageData(canvas.width, canvas.height);
+    const keys = theme.ramps.sequential.table, heat = theme.ramps.heat.table;
+    const back = hexToRgb(theme.colors.raised);
+    for (let l = 0; l < run.L; l++)
+      for (let h = 0; h < run.H; h++) {
+        const head = (l * run.H + h) * p;
+        for (let i = 0; i < p; i++) {
+          let o = 4 * ((l * p + i) * canvas.width + h * (p + 1));
+          const sink = Math.round(255 * Math.min(1, run.at("pooled_sink", head + i)));
+          for (let c = 0; c < 3; c++) image.data[o + c] = heat[3 * sink + c];
+          image.data[o + 3] = 255;
+          for (let j = 0; j < p; j++) {
+            o += 4;
+            const v = Math.round(255 * Math.min(1, Math.sqrt(run.at("pooled", (head + i) * p + j))));
+            for (let c = 0; c < 3; c++) image.data[o + c] = j > i ? back[c] : keys[3 * v + c];
+            image.data[o + 3] = 255;
+          }
+        }
+      }
+    context.putImageData(image, 0, 0);
+    this.made = { id, canvas, p };
+    return this.made;
+  }
+  hit(store, x, y, box) {
+    const { run } = store;
+    const g = this.geometry(run, box.w);
+    const l = Math.floor((y - g.top) / (g.ch + 2));
+    if (l < 0 || l >= run.L) return null;
+    for (let h = 0; h < run.H; h++) {
+      const cell = this.cell(g, l, h);
+      if (x >= cell.x && x <= cell.x + g.cw + 1) return { l, h };
+    }
+    return null;
+  }
+  tip(store, { l, h }) {
+    const { run, state } = store;
+    return "layer " + l + " (" + run.kind(l) + ") head " + h + " · sink " + percent(run.sink(l, state.t, h)) + " here, " + percent(run.headMean("sink_mass", l, h)) + " on average";
+  }
+  legend(store) {
+    const mode = GRID[store.state.grid];
+    const top = mode.top ? mode.top(store.run) : 1;
+    return { ramp: mode.ramp, low: 0, high: mode.root ? top : +top.toFixed(1), name: mode.name, sink: store.state.grid === "map", kinds: true };
+  }
+  table(store) {
+    const { run, state } = store;
+    const rows = [];
+    for (let h = 0; h < run.H; h++)
+      rows.push([
+        (h === state.h ? "▸ " : "") + state.l + "." + h, Math.floor(h / (run.H / run.G)), run.kind(state.l), run.sink(state.l, state.t, h).toFixed(3),
+        run.headMean("sink_mass", state.l, h).toFixed(3), run.head("head_entropy", state.l, state.t, h).toFixed(2), run.head("head_distance", state.l, state.t, h).toFixed(1),
+      ]);
+    return { head: ["layer.head", "key/value head", "layer", "sink mass here", "mean sink mass", "entropy, bits", "mean distance"], rows };
+  }
+}
+
+class MatrixView {
+  constructor() {
+    this.title = "Attention of one head";
+    this.made = new Map();
+  }
+  key(s, width) {
+    return [s.t, s.l, s.h, s.side, s.zoom, width].join();
+  }
+  height(run, width) {
+    return Math.min(430, this.geometry(width).size + this.geometry(width).top + 34);
+  }
+  geometry(width) {
+    const left = 46, sink = 18, gap = 8, top = 24;
+    return { left, sink, gap, top, x: left + sink + gap, size: Math.max(120, Math.min(370, width - left - sink - gap - 8)) };
+  }
+  // Which tokens the square shows.
+  range(store) {
+    const { run, state } = store;
+    if (!state.zoom || run.T <= ZOOM) return [0, run.T];
+    const first = clamp(state.t - Math.floor(ZOOM * 0.75), 0, run.T - ZOOM);
+    return [first, first + ZOOM];
+  }
+  draw(pen, store, box, theme) {
+    const { run, state } = store;
+    const g = this.geometry(box.w);
+    const c = theme.colors;
+    if (!run.has("pooled") && !run.isExact(state.l, state.h)) return pen.text("This trace keeps no attention.", 10, 30, c.muted, { size: 13 });
+    const [a, b] = this.range(store);
+    const n = b - a, px = g.size / n;
+    const picture = this.picture(run, state.l, state.h, theme);
+    const f = picture.scale;
+    pen.rect(g.x, g.top, g.size, g.size, c.raised);
+    pen.image(picture.keys, a * f, a * f, n * f, n * f, g.x, g.top, g.size, g.size);
+    pen.image(picture.sink, 0, a * f, 1, n * f, g.left, g.top, g.sink, g.size);
+    pen.frame(g.left, g.top, g.sink, g.size, c.sink, 1.5);
+    pen.frame(g.x, g.top, g.size, g.size, c.muted, 1);
+    pen.text("sink", g.left + g.sink / 2, g.top - 9, c.sink, { size: 11, align: "center", bold: true });
+    pen.text("keys " + a + " to " + (b - 1) + " →", g.x, g.top - 9, c.muted, { size: 11 });
+    pen.text("queries ↓", 12, g.top + g.size / 2, c.muted, { size: 11, align: "center", turn: -Math.PI / 2 });
+    pen.clip(g.x, g.top, g.size, g.size, () => this.edges(pen, run, state, theme, g, a, n, px));
+    this.selected(pen, store, theme, g, a, px);
+    const note = run.isExact(state.l, state.h) ? "exact weights, shaded by their root" : "pooled over " + Math.round(run.meta.pool_bin || run.T / run.arrays.pooled.shape[2]) + " tokens a side; exact rows: " + run.exactHeads().map(([l, h]) => l + "." + h).join(" ");
+    pen.text(note, g.left, g.top + g.size + 13, c.muted, { size: 10.5 });
+  }
+  edges(pen, run, state, theme, g, a, n, px) {
+    const c = theme.colors;
+    const at = (i) => g.x + (i - a) * px;
+    const down = (i) => g.top + (i - a) * px;
+    pen.line([[at(a), down(a)], [at(a + n), down(a + n)]], fade(c.muted, 0.7), 1);
+    pen.text("the future", g.x + g.size - 10, g.top + 16, c.muted, { size: 12, align: "right" });
+    const w = run.windows[state.l];
+    if (w === null || w >= a + n) return;
+    // Key k is visible from query q while k > q − w: the edge is a staircase along k = q − w.
+    pen.line([[at(a), down(a + w)], [at(a + n), down(a + n + w)]], c.sliding, 2, [6, 3]);
+    if ((n - w) * px > 60) pen.text("beyond the window of " + w, g.x + 10, g.top + g.size - 14, c.sliding, { size: 12 });
+  }
+  selected(pen, store, theme, g, a, px) {
+    const { state } = store;
+    const c = theme.colors;
+    const y = g.top + (state.t - a) * px;
+    const h = Math.max(2, px);
+    if (px >= 6) pen.frame(g.left - 1, y, g.size + g.sink + g.gap + 2, h, c.ink, 1.5);
+    else pen.line([[g.left - 1, y + h / 2], [g.x + g.size, y + h / 2]], c.ink, 1.5);
+    pen.area([[g.left - 3, y + h / 2], [g.left - 10, y + h / 2 - 5], [g.left - 10, y + h / 2 + 5]], c.ink);
+    pen.text("" + state.t, g.left - 13, y + h / 2, c.ink, { size: 11, align: "right", bold: true });
+  }
+  // The head as two bitmaps: queries by keys, and the sink's column. At most 512 pixels a side; the largest weight counts.
+  picture(run, l, h, theme) {
+    const id = [run.name, l, h, theme.name].join();
+    if (this.made.has(id)) return this.made.get(id);
+    const exact = run.isExact(l, h);
+    const p = exact ? 0 : run.arrays.pooled.shape[2];
+    const bin = exact ? Math.max(1, Math.ceil(run.T / 512)) : run.meta.pool_bin || run.T / p;
+    const side = exact ? Math.ceil(run.T / bin) : p;
+    const cells = new Float32Array(side * side), sinks = new Float32Array(side);
+    if (exact) this.fillExact(run, l, h, bin, side, cells, sinks);
+    else
+      for (let i = 0; i < side; i++) {
+        sinks[i] = run.at("pooled_sink", (l * run.H + h) * p + i);
+        for (let j = 0; j <= i; j++) cells[i * side + j] = run.at("pooled", ((l * run.H + h) * p + i) * p + j);
+      }
+    const window = run.windows[l] === null ? run.T + bin : run.windows[l];
+    const made = { keys: this.bitmap(cells, side, side, theme, "sequential", (i, j) => j <= i && (i - j) * bin < window + bin - 1), sink: this.bitmap(sinks, 1, side, theme, "heat", () => true), scale: 1 / bin };
+    if (this.made.size > 24) this.made.delete(this.made.keys().next().value);
+    this.made.set(id, made);
+    return made;
+  }
+  fillExact(run, l, h, bin, side, cells, sinks) {
+    for (let q = 0; q < run.T; q++) {
+      const row = run.row(l, h, q);
+      const i = Math.floor(q / bin);
+      sinks[i] = Math.max(sinks[i], row.sink);
+      for (let j = 0; j < row.weights.length; j++) {
+        const o = i * side + Math.floor((row.first + j) / bin);
+        if (row.weights[j] > cells[o]) cells[o] = row.weights[j];
+      }
+    }
+  }
+  bitmap(values, width, height, theme, ramp, visible) {
+    const canvas = makeCanvas(width, height);
+    const context = canvas.getContext("2d");
+    const image = context.createImageData(width, height);
+    const table = theme.ramps[ramp].table;
+    for (let i = 0; i < height; i++)
+      for (let j = 0; j < width; j++) {
+        if (!visible(i, j)) continue;
+        const v = values[i * width + j];
+        const level = 3 * Math.round(255 * Math.min(1, ramp === "heat" ? v : Math.sqrt(v)));
+        const o = 4 * (i * width + j);
+        image.data[o] = table[level];
+        image.data[o + 1] = table[level + 1];
+        image.data[o + 2] = table[level + 2];
+        image.data[o + 3] = 255;
+      }
+    context.putImageData(image, 0, 0);
+    return canvas;
+  }
+  hit(store, x, y, box) {
+    const g = this.geometry(box.w);
+    const [a, b] = this.range(store);
+    const q = a + Math.floor(((y - g.top) / g.size) * (b - a));
+    const k = a + Math.floor(((x - g.x) / g.size) * (b - a));
+    if (q < a || q >= b || x < g.left) return null;
+    return { t: q, k: x >= g.x && k <= q ? k : null };
+  }
+  tip(store, { t, k }) {
+    const { run, state } = store;
+    if (k === null) return "query " + t + " “" + run.texts[t] + "” · " + percent(run.sink(state.l, t, state.h), 1) + " to the sink";
+    const w = run.windows[state.l];
+    if (w !== null && k <= t - w) return "query " + t + " cannot see key " + k + ": it is beyond the window of " + w;
+    const share = run.isExact(state.l, state.h) ? percent(run.row(state.l, state.h, t).weights[k - run.row(state.l, state.h, t).first], 1) : "pooled";
+    return "query " + t + " “" + run.texts[t] + "” to key " + k + " “" + run.texts[k] + "”: " + share;
+  }
+  legend() {
+    return { ramp: "sequential", low: 0, high: 1, name: "share of a key (root scale)", sink: true };
+  }
+  table(store) {
+    const { run, state } = store;
+    const rows = [["sink", "", run.sink(state.l, state.t, state.h).toFixed(4)]];
+    for (const key of topKeys(run, state.l, state.h, state.t, 15)) rows.push([key.name, state.t - key.at, key.weight.toFixed(4)]);
+    return { head: ["key", "distance", "share of query " + state.t], rows };
+  }
+}
+
+const ZOOM = 40;

@@ -1,0 +1,142 @@
+// The logit lens, and what changed between two runs.
+
+class LensView {
+  constructor() {
+    this.title = "Logit lens";
+  }
+  key(s, width) {
+    return [s.t, s.l, s.side, width].join();
+  }
+  height(run) {
+    return 34 + (run.L + 1) * this.step(run);
+  }
+  step(run) {
+    return run.L > 12 ? 17 : 28;
+  }
+  rows(run, t) {
+    const rows = [];
+    if (run.has("lens_tokens")) for (let l = run.L - 1; l >= 0; l--) rows.push({ name: "after " + l, l, list: run.lens(l, t) });
+    rows.unshift({ name: "output", l: -1, list: run.next(t).slice(0, 5) });
+    return rows;
+  }
+  draw(pen, store, box, theme) {
+    const { run, state } = store;
+    const c = theme.colors;
+    const left = 54, step = this.step(run), width = box.w - left - 4;
+    const actual = state.t + 1 < run.T ? run.texts[state.t + 1] : null;
+    pen.text("after “" + this.cut(run.texts[state.t], 14) + "”" + (actual ? ", next is really “" + this.cut(actual, 14) + "”" : ""), 2, 9, c.ink, { size: 11.5, bold: true });
+    this.rows(run, state.t).forEach(({ name, l, list }, i) => {
+      const y = 24 + i * step;
+      pen.text(name, left - 6, y + step / 2, c.ink, { size: 10.5, align: "right", bold: l === state.l || l < 0 });
+      const cell = width / 5;
+      list.slice(0, 5).forEach(({ token, prob }, j) => {
+        const x = left + j * cell;
+        const word = run.word(token);
+        pen.rect(x, y, cell - 2, step - 2, theme.ramp("sequential", Math.sqrt(prob)), 3);
+        pen.frame(x, y, cell - 2, step - 2, word === actual ? c.sink : c.grid, word === actual ? 2 : 1, 3);
+        const ink = theme.over("sequential", Math.sqrt(prob));
+        const room = Math.floor((cell - 8) / 6.6);
+        if (step > 20) {
+          pen.text(this.cut(word, room), x + 4, y + 9, ink, { size: 11, mono: true });
+          pen.text(percent(prob), x + 4, y + 20, ink, { size: 9 });
+        } else pen.text(this.cut(word, room), x + 4, y + step / 2 - 1, ink, { size: 10.5, mono: true });
+      });
+    });
+  }
+  cut(text, room) {
+    return text.length > room ? text.slice(0, Math.max(1, room - 1)) + "…" : text;
+  }
+  hit(store, x, y) {
+    const row = this.rows(store.run, store.state.t)[Math.floor((y - 24) / this.step(store.run))];
+    return row && row.l >= 0 ? { l: row.l } : null;
+  }
+  tip(store, { l }) {
+    return "if the model stopped after layer " + l + ": " + store.run.lens(l, store.state.t).map((r) => store.run.word(r.token) + " " + percent(r.prob)).join(", ");
+  }
+  legend() {
+    return { ramp: "sequential", low: 0, high: 1, name: "probability of the next token (root scale); framed: the token that came" };
+  }
+  table(store) {
+    const rows = this.rows(store.run, store.state.t).map((r) => [r.name, ...r.list.slice(0, 5).map((x) => store.run.word(x.token) + " " + percent(x.prob, 1))]);
+    return { head: ["layer", "1st", "2nd", "3rd", "4th", "5th"], rows };
+  }
+}
+
+class CompareView {
+  constructor() {
+    this.title = "A and B";
+  }
+  key(s, width) {
+    return [s.t, width].join();
+  }
+  height() {
+    return 214;
+  }
+  changes(store) {
+    const [a, b] = store.payload.runs;
+    if (!this.made) {
+      const bits = Float32Array.from({ length: a.T }, (_, t) => (t && a.has("surprisal") && b.has("surprisal") ? b.at("surprisal", t) - a.at("surprisal", t) : 0));
+      const replaced = new Float32Array(a.T);
+      for (let t = 0; t < a.T; t++)
+        for (let l = 0; l < a.L; l++) {
+          const before = new Set(a.route(l, t).map((r) => r.expert));
+          replaced[t] += b.route(l, t).filter((r) => !before.has(r.expert)).length / (b.K * a.L);
+        }
+      this.made = { bits, replaced };
+    }
+    return this.made;
+  }
+  draw(pen, store, box, theme) {
+    const [a, b] = store.payload.runs;
+    const { t } = store.state;
+    const c = theme.colors;
+    const { bits, replaced } = this.changes(store);
+    const left = 46, w = box.w - left - 6;
+    const span = Math.max(0.5, ...bits.map(Math.abs));
+    pen.text("A: " + a.name + "   B: " + b.name, 2, 9, c.ink, { size: 11.5, bold: true });
+    const middle = 62, half = 34;
+    const bar = Math.max(0.7, w / a.T - 0.4);
+    for (let i = 0; i < a.T; i++) {
+      const x = left + (i / a.T) * w;
+      const y = (bits[i] / span) * half;
+      if (y) pen.rect(x, y > 0 ? middle - y : middle, bar, Math.abs(y), theme.ramp("diverging", y > 0 ? 0.95 : 0.05));
+      if (replaced[i]) pen.rect(x, 128 - 20 * replaced[i], bar, 20 * replaced[i], c.full);
+    }
+    pen.line([[left, middle], [left + w, middle]], c.muted, 1);
+    pen.line([[left, 128], [left + w, 128]], c.muted, 1);
+    pen.text("+" + span.toFixed(1), left - 4, middle - half + 4, c.muted, { size: 10, align: "right" });
+    pen.text("−" + span.toFixed(1), left - 4, middle + half - 4, c.muted, { size: 10, align: "right" });
+    pen.text("bits", left - 4, middle, c.muted, { size: 10, align: "right" });
+    pen.text("experts", left - 4, 112, c.muted, { size: 10, align: "right" });
+    pen.text("replaced", left - 4, 123, c.muted, { size: 10, align: "right" });
+    pen.frame(left + (t / a.T) * w - 1, 22, bar + 2, 110, c.ink, 1.4);
+    this.nexts(pen, theme, "A", a, t, 2, box.w / 2 - 6);
+    this.nexts(pen, theme, "B", b, t, box.w / 2 + 4, box.w / 2 - 6);
+  }
+  nexts(pen, theme, name, run, t, x, w) {
+    const c = theme.colors;
+    pen.text(name + ": next after token " + t, x, 144, c.muted, { size: 10.5 });
+    run.next(t).slice(0, 4).forEach(({ token, prob }, i) => {
+      const y = 154 + i * 15;
+      pen.rect(x + 54, y, Math.max(1, (w - 96) * prob), 11, theme.ramp("sequential", 0.6));
+      pen.text(run.word(token).slice(0, 8), x + 50, y + 6, c.ink, { size: 10.5, mono: true, align: "right" });
+      pen.text(percent(prob, 1), x + 58 + (w - 96) * prob, y + 6, c.ink, { size: 10 });
+    });
+  }
+  hit(store, x, y, box) {
+    const t = Math.floor(((x - 46) / (box.w - 52)) * store.run.T);
+    return t >= 0 && t < store.run.T && y < 132 ? { t } : null;
+  }
+  tip(store, { t }) {
+    const { bits, replaced } = this.changes(store);
+    return spoken(store.run, t) + ": " + (bits[t] >= 0 ? "+" : "") + bits[t].toFixed(2) + " bits, " + percent(replaced[t]) + " of its experts replaced";
+  }
+  legend() {
+    return { ramp: "diverging", low: "less", high: "more", name: "surprisal of B compared with A" };
+  }
+  table(store) {
+    const { bits, replaced } = this.changes(store);
+    const order = [...bits.keys()].sort((i, j) => Math.abs(bits[j]) - Math.abs(bits[i])).slice(0, 15);
+    return { head: ["token", "text", "change, bits", "experts replaced"], rows: order.map((t) => [t, store.run.texts[t], bits[t].toFixed(2), percent(replaced[t])]) };
+  }
+}

@@ -1,0 +1,249 @@
+// One view on the page: a heading, a canvas that takes the keyboard, a legend, its pictures, and its table.
+
+class Panel {
+  constructor(app, view, area) {
+    Object.assign(this, { app, view, area });
+    const id = "gx-" + area;
+    this.canvas = el("canvas", { "aria-hidden": "true" });
+    this.stage = el("div", { class: "stage" + (view.scrolls ? " scrolls" : ""), tabindex: "0", role: "group", "aria-labelledby": id, "aria-describedby": "gx-say", "data-area": area });
+    this.spacer = el("div", { class: "spacer" });
+    this.stage.append(this.canvas);
+    if (view.scrolls) this.stage.append(this.spacer);
+    this.legend = el("canvas", { class: "legend", "aria-hidden": "true" });
+    this.tableBox = el("div", { class: "tablebox", hidden: "" });
+    this.tableButton = button("Table", "Table of: " + view.title, () => this.showTable(this.tableBox.hidden));
+    this.tableButton.setAttribute("aria-expanded", "false");
+    const tools = el("span", { class: "tools" });
+    tools.append(this.tableButton, button("PNG", "Save as PNG: " + view.title, () => savePng(this)), button("SVG", "Save as SVG: " + view.title, () => saveSvg(this)));
+    const head = el("div", { class: "head" });
+    head.append(el("h2", { id }, view.title), tools);
+    this.root = el("section", { class: "panel", style: "grid-area:" + area, "aria-labelledby": id });
+    this.root.append(head, this.stage, this.legend, this.tableBox);
+    this.listen();
+  }
+  get store() {
+    return this.app.store;
+  }
+  listen() {
+    const place = (event) => {
+      const r = this.canvas.getBoundingClientRect();
+      return this.view.hit(this.store, event.clientX - r.left, event.clientY - r.top, { w: this.width, h: this.height });
+    };
+    this.canvas.addEventListener("pointerdown", (event) => {
+      const found = place(event);
+      if (found) this.store.set(pick(found, ["t", "l", "h", "e"]));
+    });
+    this.canvas.addEventListener("pointermove", (event) => {
+      const found = place(event);
+      if (found && event.buttons === 1 && this.view instanceof MatrixView) this.store.set({ t: found.t });
+      this.app.tip(found ? this.view.tip(this.store, found) : "", event.clientX, event.clientY);
+    });
+    this.canvas.addEventListener("pointerleave", () => this.app.tip(""));
+    if (this.view.scrolls) this.stage.addEventListener("scroll", () => this.draw());
+  }
+  // Redraw if what the view depends on has changed.
+  draw(force = false) {
+    const { app, view, store } = this;
+    this.width = Math.floor(this.stage.clientWidth);
+    if (this.width < 20) return;
+    if (view.scrolls) view.top = this.stage.scrollTop;
+    const key = view.key(store.state, this.width) + app.theme.name + app.ratio;
+    if (!force && key === this.drawn) return;
+    this.drawn = key;
+    this.height = Math.ceil(view.height(store.run, this.width));
+    sizeCanvas(this.canvas, this.width, this.height, app.ratio);
+    const context = this.canvas.getContext("2d");
+    context.setTransform(app.ratio, 0, 0, app.ratio, 0, 0);
+    context.clearRect(0, 0, this.width, this.height);
+    if (view.scrolls) this.reveal(context);
+    view.draw(new CanvasPen(context), store, { w: this.width, h: this.height }, app.theme, context);
+    this.drawLegend();
+    if (!this.tableBox.hidden) this.fillTable();
+  }
+  // Scroll so that the selected token is in sight, once for every new selection.
+  reveal(context) {
+    const { view, store } = this;
+    const p = view.layout(store.run, this.width, context);
+    const tall = p.total - this.height + "px";
+    if (this.spacer.style.height !== tall) this.spacer.style.height = tall;
+    const { t } = store.state;
+    if (this.revealed === t) return;
+    this.revealed = t;
+    const y = p.ys[t];
+    if (y < view.top || y + ROW > view.top + this.height) this.stage.scrollTop = y - this.height / 2;
+    view.top = this.stage.scrollTop;
+  }
+  drawLegend() {
+    const { app, view, store } = this;
+    const legend = view.legend(store);
+    const key = JSON.stringify(legend) + this.width + app.theme.name + app.ratio;
+    if (key === this.legendDrawn) return;
+    this.legendDrawn = key;
+    sizeCanvas(this.legend, this.width, LEGEND, app.ratio);
+    const context = this.legend.getContext("2d");
+    context.setTransform(app.ratio, 0, 0, app.ratio, 0, 0);
+    context.clearRect(0, 0, this.width, LEGEND);
+    paintLegend(new CanvasPen(context), legend, app.theme, 2, 9, this.width);
+  }
+  showTable(open) {
+    this.tableBox.hidden = !open;
+    this.tableButton.setAttribute("aria-expanded", String(open));
+    open ? this.fillTable() : this.tableBox.replaceChildren();
+  }
+  fillTable() {
+    const { head, rows } = this.view.table(this.store);
+    const table = el("table");
+    table.append(el("caption", {}, this.view.title));
+    const top = el("tr");
+    head.forEach((name) => top.append(el("th", { scope: "col" }, name)));
+    const thead = el("thead"), body = el("tbody");
+    thead.append(top);
+    for (const row of rows) {
+      const tr = el("tr");
+      row.forEach((value, i) => tr.append(i ? el("td", {}, value) : el("th", { scope: "row" }, value)));
+      body.append(tr);
+    }
+    table.append(thead, body);
+    this.tableBox.replaceChildren(table);
+  }
+}
+
+const LEGEND = 20;
+
+function paintLegend(pen, legend, theme, x, y, width) {
+  const c = theme.colors;
+  if (legend.sink) {
+    for (let i = 0; i < 24; i++) pen.rect(x + i, y - 5, 1.2, 10, theme.ramp("heat", i / 24));
+    pen.text("sink", x + 29, y, c.ink, { size: 10.5 });
+    x += 58;
+  }
+  if (legend.ramp) {
+    pen.text(String(legend.low), x, y, c.ink, { size: 10.5 });
+    x += 6 + 6.2 * String(legend.low).length;
+    for (let i = 0; i < 64; i++) pen.rect(x + i, y - 5, 1.2, 10, theme.ramp(legend.ramp, i / 63));
+    pen.frame(x, y - 5, 64, 10, c.muted, 0.7);
+    pen.text(String(legend.high) + "  " + legend.name, x + 69, y, c.ink, { size: 10.5 });
+    x += 80 + 6 * (legend.name.length + String(legend.high).length);
+  }
+  if (legend.swatch !== undefined) {
+    pen.rect(x, y - 5, 10, 10, theme.expert(legend.swatch));
+    x += 15;
+  }
+  if (legend.note) {
+    pen.text(legend.note, x, y, c.ink, { size: 10.5 });
+    x += 12 + 5.6 * legend.note.length;
+  }
+  if (legend.kinds && x + 120 < width) {
+    pen.rect(x, y - 4, 8, 8, c.sliding, 2);
+    pen.text("sliding", x + 12, y, c.ink, { size: 10.5 });
+    pen.circle(x + 60, y, 4, c.full);
+    pen.text("full", x + 68, y, c.ink, { size: 10.5 });
+    x += 96;
+    if (x + 110 < width) {
+      pen.circle(x + 4, y, 2.2, c.ink);
+      pen.text("rows kept exactly", x + 12, y, c.ink, { size: 10.5 });
+    }
+  }
+  if (legend.voices && legend.ramp)
+    for (const voice of ["system", "developer", "user", "analysis", "commentary", "final", "tool"]) {
+      const w = 22 + voice.length * 6;
+      if (x + w > width) break;
+      voiceBar(pen, voice, x, y - 3, 14, 5, theme);
+      pen.text(voice, x + 18, y, c.ink, { size: 10.5 });
+      x += w + 6;
+    }
+}
+
+// A picture with its title, its legend and where it comes from.
+function compose(panel, pen) {
+  const { app, view, store, width } = panel;
+  const c = app.theme.colors;
+  const whole = view.scrolls ? Math.min(4000, view.places.total) : panel.height;
+  const total = 30 + whole + 8 + LEGEND + 18;
+  pen.rect(0, 0, width + 24, total + 12, c.paper);
+  pen.text(view.title, 12, 16, c.ink, { size: 14, bold: true });
+  const body = () => view.draw(pen, store, { w: width, h: whole, whole: true }, app.theme, makeCanvas(1, 1).getContext("2d"));
+  return { total: total + 12, width: width + 24, body, after: 30 + whole + 8, origin: origin(store) };
+}
+
+function origin(store) {
+  const { run, state } = store;
+  const o = run.meta.origin || {};
+  const from = Object.entries(o).map(([k, v]) => k + " " + v).join(", ");
+  return run.meta.model + " · token " + state.t + ", layer " + state.l + ", head " + state.h + " · " + from + " · gptoss_edu trace explorer";
+}
+
+function savePng(panel) {
+  const scale = 2;
+  const canvas = makeCanvas(10, 10);
+  const probe = compose(panel, new SvgPen());
+  canvas.width = probe.width * scale;
+  canvas.height = probe.total * scale;
+  const context = canvas.getContext("2d");
+  context.scale(scale, scale);
+  const pen = new CanvasPen(context);
+  const plan = compose(panel, pen);
+  context.translate(12, 30);
+  plan.body();
+  context.translate(-12, -30);
+  finishPicture(panel, pen, plan);
+  canvas.toBlob((blob) => download(blob, panel.area + ".png"), "image/png");
+}
+
+function saveSvg(panel) {
+  const pen = new SvgPen();
+  const plan = compose(panel, pen);
+  pen.parts.push("<g transform='translate(12 30)'>");
+  plan.body();
+  pen.parts.push("</g>");
+  finishPicture(panel, pen, plan);
+  download(new Blob([pen.finish(plan.width, plan.total, panel.view.title)], { type: "image/svg+xml" }), panel.area + ".svg");
+}
+
+function finishPicture(panel, pen, plan) {
+  paintLegend(pen, panel.view.legend(panel.store), panel.app.theme, 12, plan.after + 8, plan.width);
+  pen.text(plan.origin, 12, plan.after + 28, panel.app.theme.colors.muted, { size: 10 });
+}
+
+function download(blob, name) {
+  const link = el("a", { href: URL.createObjectURL(blob), download: "gptoss-trace-" + name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+}
+
+function sizeCanvas(canvas, width, height, ratio) {
+  const w = Math.round(width * ratio), h = Math.round(height * ratio);
+  if (canvas.width !== w) canvas.width = w;
+  if (canvas.height !== h) canvas.height = h;
+  canvas.style.width = width + "px";
+  canvas.style.height = height + "px";
+}
+
+// Elements are only ever made here, and text only ever set as text.
+function el(tag, attributes = {}, text) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  if (text !== undefined) node.textContent = String(text);
+  return node;
+}
+
+function button(text, label, action) {
+  const node = el("button", { type: "button", "aria-label": label, title: label }, text);
+  node.addEventListener("click", action);
+  return node;
+}
+
+function select(label, options, value, action) {
+  const box = el("label", { class: "choice" }, label + " ");
+  const node = el("select");
+  for (const [key, name] of options) node.append(el("option", { value: key }, name));
+  node.value = value;
+  node.addEventListener("change", () => action(node.value));
+  box.append(node);
+  box.node = node;
+  return box;
+}
+
+function pick(object, names) {
+  return Object.fromEntries(Object.entries(object).filter(([k, v]) => names.includes(k) && v !== null));
+}

@@ -1,0 +1,133 @@
+"""The explorer as a page: in a notebook's output, in a book, in a file. No kernel, no network, nothing but itself."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import html
+import json
+import os
+import tempfile
+from pathlib import Path
+
+from gptoss_edu.errors import TraceError
+from gptoss_edu.trace.record import Difference, Trace
+from gptoss_edu.viz import payload as payloads
+
+FOLDER = Path(__file__).parent / "explorer"
+POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'"
+
+
+@functools.cache
+def module_source() -> str:
+    """The explorer as one ES module: the style sheet, then the files of `explorer/` in the order of their names.
+
+    Lines that hold only a comment, and indentation, are left out; the files themselves are what to read.
+    """
+    sheet = (FOLDER / "explorer.css").read_text()
+    parts = [f"const STYLE = {json.dumps(sheet)};"]
+    for path in sorted(FOLDER.glob("*.js")):
+        lines = (line.strip() for line in path.read_text().splitlines())
+        parts += [line for line in lines if line and not line.startswith("//")]
+    return "\n".join(parts) + "\n"
+
+
+class Page:
+    """An explorer that is ready to be shown.
+
+    In a notebook it appears as the cell's output; `save` writes it as a file of its own.
+    """
+
+    def __init__(self, data: bytes, title: str, height: int):
+        self.data, self.title, self.height = data, title, height
+
+    @property
+    def html(self) -> str:
+        """The whole page. The data stands in it as base64, so no token's text is ever part of the markup."""
+        script = (
+            module_source() + 'mountText(document.getElementById("app"), document.getElementById("data").textContent)'
+        )
+        script += '.then((app) => { window.explorer = app; document.documentElement.dataset.ready = "1"; });'
+        return (
+            '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+            '<meta name="viewport" content="width=device-width, initial-scale=1">'
+            f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+            f"<title>{html.escape(self.title)}</title><style>body{{margin:0;background:Canvas;color-scheme:light dark}}</style></head>"
+            f'<body><main id="app"></main><script id="data" type="text/plain">{base64.b64encode(self.data).decode()}</script>'
+            f'<script type="module">{script.replace("</", "<" + chr(92) + "/")}</script></body></html>'
+        )
+
+    def _repr_html_(self) -> str:
+        source = self.html.replace("&", "&amp;").replace('"', "&quot;")
+        return (
+            f'<iframe title="{html.escape(self.title)}" sandbox="allow-scripts allow-downloads" loading="lazy" '
+            f'style="width:100%;height:{self.height}px;border:1px solid #8886;border-radius:10px" srcdoc="{source}"></iframe>'
+        )
+
+    def save(self, path) -> Path:
+        """Write the page to a file, all of it or nothing."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=path.name, suffix=".part", dir=path.parent)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as out:
+                out.write(self.html)
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+        return path
+
+
+def explore(
+    run,
+    other: Trace | None = None,
+    *,
+    names=None,
+    title: str | None = None,
+    theme: str = "auto",
+    height: int = 1000,
+    **start,
+) -> Page:
+    """The trace explorer of a run, or of two.
+
+    Parameters
+    ----------
+    run : Trace, a finished capture, or a Difference (which shows both of its traces).
+    other : a second trace of the same tokens.
+    names : what the two are called; None: "as it is" and the interventions.
+    title : the page's heading.
+    theme : "light", "dark" or "auto" (what the reader's system prefers).
+    height : of the output in a notebook, in pixels.
+    start : the selection to begin with: t, l, h, e, shade, grid, zoom.
+
+    Returns
+    -------
+    Page, which a notebook shows by itself; `.save(path)` writes it.
+
+    Raises
+    ------
+    TraceError : there is nothing to show, or the two traces are not of the same tokens.
+    """
+    if isinstance(run, Difference):
+        run, other = run.base, run.other
+    if not isinstance(run, Trace):
+        raise TraceError(
+            f"explore needs a trace (trace.capture, trace.record or trace.load); found {type(run).__name__}"
+        )
+    runs = [run] if other is None else [run, other]
+    if names is None:
+        names = [_name(r) for r in runs]
+    if other is not None:
+        start = {"shade": "difference"} | start
+    title = title or ("Trace explorer" if other is None else "Trace explorer: what an intervention changes")
+    return Page(payloads.encode(runs, list(names), start, title, theme), title, height)
+
+
+def _name(run: Trace) -> str:
+    changes = run.meta.get("interventions") or []
+    said = [
+        change["kind"] + " " + ", ".join(f"{k} {v}" for k, v in change.items() if k != "kind" and v is not None)
+        for change in changes
+    ]
+    return "; ".join(said) or "as it is"
