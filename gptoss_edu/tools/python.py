@@ -1,0 +1,186 @@
+"""The python tool: a stateful Jupyter kernel in a fence, with its own folder.
+
+The model writes plain code to the recipient ``python``; what it prints, its last expression and its errors come back.
+Variables live until the kernel ends. sandbox.py says what the fence holds back on this system and what it does not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import tempfile
+import time
+import weakref
+from pathlib import Path
+
+from gptoss_edu.errors import GptOssError
+from gptoss_edu.tools import kernel as kernels
+from gptoss_edu.tools import sandbox
+from gptoss_edu.tools.base import ToolResult, shorten
+
+# The text that the models were trained with, so that they meet what they know (openai-harmony, ToolNamespaceConfig.python).
+DESCRIPTION = """\
+Use this tool to execute Python code in your chain of thought. The code will not be shown to the user. This tool should \
+be used for internal reasoning, but not for code that is intended to be visible to the user (e.g. when creating plots, \
+tables, or files).
+
+When you send a message containing Python code to python, it will be executed in a stateful Jupyter notebook environment. \
+python will respond with the output of the execution or time out after {seconds:.1f} seconds. The drive at '{folder}' can \
+be used to save and persist user files. Internet access for this session is UNKNOWN. Depends on the cluster."""
+
+NO_OUTPUT = "[The code ran; it printed nothing. Use print() to see a value.]"
+
+
+class PythonTool:
+    """Runs the model's Python code in a kernel of its own.
+
+    Parameters
+    ----------
+    limits : sandbox.Limits
+    isolation : "auto" takes the strongest that this system allows: "bubblewrap", "namespaces", "limits".
+    folder : where files are kept; None makes a temporary folder that close() deletes.
+
+    Attributes
+    ----------
+    scratch : the folder that the code sees as /mnt/data (as itself under "limits")
+    pictures : the folder with the pictures that the code showed, out of the code's reach
+    """
+
+    name = "python"
+
+    def __init__(self, limits: sandbox.Limits | None = None, isolation: str = "auto", folder: str | Path | None = None):
+        self.limits = limits or sandbox.Limits()
+        self.isolation = sandbox.choose_isolation(isolation)
+        self.work = Path(tempfile.mkdtemp(prefix="gptoss-"))
+        if not kernels.sockets_fit(self.work / "run"):
+            self.work.rmdir()
+            self.work = Path(tempfile.mkdtemp(prefix="gptoss-", dir="/tmp"))
+        base = Path(folder).resolve() if folder else self.work
+        self.run, self.scratch, self.pictures = self.work / "run", base / "scratch", base / "pictures"
+        for path in (self.run, self.scratch, self.pictures):
+            path.mkdir(parents=True, exist_ok=True)
+        self.kernel: kernels.Kernel | None = None
+        self.news: list[str] = []  # what the model must know before it reads the next output
+        self._picture_count = sum(1 for _ in self.pictures.iterdir())
+        self._finalizer = weakref.finalize(self, _clean_up, holder := [None], self.work)
+        self._holder = holder
+
+    def __enter__(self) -> PythonTool:
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self.close()
+
+    def describe_isolation(self) -> str:
+        """One honest sentence on what the fence holds back here."""
+        return sandbox.DESCRIPTIONS[self.isolation]
+
+    @property
+    def visible_folder(self) -> str:
+        return sandbox.visible_scratch(self.isolation, self.scratch)
+
+    def config(self) -> dict:
+        text = DESCRIPTION.format(seconds=self.limits.call_seconds, folder=self.visible_folder)
+        return {"name": self.name, "description": text, "tools": []}
+
+    def forget(self) -> None:
+        """Tell the model at its next call that it starts afresh: for conversations resumed from a file."""
+        self.news.append("[This is a new Python process: variables from earlier calls are gone.]")
+
+    def call(self, recipient: str, arguments: str) -> ToolResult:
+        """Run code. Nothing that the code does, short of breaking out of the fence, makes this raise or hang."""
+        started = time.monotonic()
+        try:
+            self._ensure_kernel()
+        except GptOssError as error:
+            return ToolResult(f"[The Python tool is not available: {error}]", error=True, author=self.name)
+        execution = self.kernel.execute(code_of(arguments))
+        result = ToolResult(self._text(execution), error=execution.status != "ok", author=self.name)
+        result.pictures = self._keep_pictures(execution)
+        result.text += "".join(f"\n[picture {path.name}]" for path in result.pictures)
+        result.text = "\n".join([*self.news, result.text.strip() or NO_OUTPUT])
+        self.news.clear()
+        if execution.status in ("stuck", "died"):
+            self._drop_kernel()
+        result.seconds = time.monotonic() - started
+        return result
+
+    def _ensure_kernel(self) -> None:
+        """A living kernel with a living folder."""
+        if not self.scratch.is_dir():
+            self.scratch.mkdir(parents=True)
+            if self.kernel:
+                self._drop_kernel()
+                self.news.append(
+                    "[The working folder had been deleted. There is a new, empty one, and a new Python process.]"
+                )
+        if self.kernel and not self.kernel.is_alive():
+            self._drop_kernel()
+            self.news.append("[The Python process had ended by itself. This is a new one: variables are gone.]")
+        if self.kernel is None:
+            self.kernel = self._holder[0] = kernels.Kernel(self.isolation, self.scratch, self.run, self.limits)
+
+    def _drop_kernel(self) -> None:
+        if self.kernel:
+            self.kernel.close()
+        self.kernel = self._holder[0] = None
+
+    def _text(self, execution: kernels.Execution) -> str:
+        """The output for the model, with a note on everything that did not go as usual."""
+        limit = self.limits.output_characters
+        text = execution.output
+        if execution.truncated:
+            text += f"\n[The output stops here: a call may give {limit:,} characters. Print less.]"
+        if execution.traceback:
+            text += "\n" + shorten(execution.traceback, 4_000)
+        gone = f"Variables are gone, files in {self.visible_folder} are still there."
+        if execution.status == "timeout":
+            text += f"\n[Interrupted after {self.limits.call_seconds:g} s, the limit for one call. Variables are still there.]"
+        elif execution.status == "stuck":
+            text += f"\n[Stopped after {self.limits.call_seconds:g} s: it ignored the interrupt, so Python was restarted. {gone}]"
+        elif execution.status == "died":
+            text += f"\n[The Python process ended {cause_of_death(execution.exit_code)}; the next call gets a new one. {gone}]"
+        return text
+
+    def _keep_pictures(self, execution: kernels.Execution) -> list[Path]:
+        paths = []
+        for ending, content in execution.pictures:
+            self._picture_count += 1
+            path = self.pictures / f"picture_{self._picture_count:03d}.{ending}"
+            path.write_bytes(content)
+            paths.append(path)
+        return paths
+
+    def close(self) -> None:
+        """End the kernel with everything that it started; delete the temporary folders."""
+        self._drop_kernel()
+        self._finalizer()
+
+
+def _clean_up(holder: list, work: Path) -> None:
+    if holder[0] is not None:
+        with contextlib.suppress(Exception):  # at interpreter exit parts of zmq may be gone; the pipe's end is enough
+            holder[0].close()
+    shutil.rmtree(work, ignore_errors=True)
+
+
+def code_of(arguments: str) -> str:
+    """The code in a call: as it stands, or inside {"code": …}, which models trained on JSON calls send now and then."""
+    with contextlib.suppress(ValueError):
+        decoded = json.loads(arguments)
+        if isinstance(decoded, dict) and len(decoded) == 1:
+            (key, value), *_ = decoded.items()
+            if key in ("code", "script", "input") and isinstance(value, str):
+                return value
+    return arguments
+
+
+def cause_of_death(exit_code: int | None) -> str:
+    """Words for an exit status; a signal arrives as 128 + its number (or negative)."""
+    signal_number = -exit_code if exit_code and exit_code < 0 else (exit_code or 0) - 128
+    known = {9: "because it was killed (signal 9), perhaps for memory", 24: "at its limit of processor time"}
+    known |= {11: "with a crash (signal 11)", 6: "with an abort (signal 6)"}
+    if signal_number > 0:
+        return known.get(signal_number, f"by signal {signal_number}")
+    return f"by itself (exit status {exit_code})"

@@ -1,0 +1,272 @@
+"""The python tool: state, output, pictures, limits, and what it does when the code misbehaves.
+
+Every kernel here runs in namespaces of its own (or bubblewrap) with small limits. Where the system allows neither, the
+tests that could harm it are skipped.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import openai_harmony
+import psutil
+import pytest
+
+from gptoss_edu.errors import GptOssError
+from gptoss_edu.tools import sandbox
+from gptoss_edu.tools.python import PythonTool, cause_of_death, code_of
+
+FENCED = [kind for kind in ("bubblewrap", "namespaces") if sandbox.isolation_available(kind) is None]
+REASONS = "; ".join(f"{kind}: {sandbox.isolation_available(kind)}" for kind in ("bubblewrap", "namespaces"))
+needs_fence = pytest.mark.skipif(not FENCED, reason=f"nothing to fence a process in: {REASONS}")
+SMALL = sandbox.Limits(
+    call_seconds=1.0,
+    interrupt_seconds=0.5,
+    memory=1024 * sandbox.MEGABYTE,
+    processor_seconds=20,
+    file_size=4 * sandbox.MEGABYTE,
+    output_characters=2_000,
+    message_bytes=8 * sandbox.MEGABYTE,
+)
+
+
+def processes_with(mark: str) -> list[psutil.Process]:
+    """Living processes with `mark` in their command line, zombies left out."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "status"]):
+        if process.info["status"] != psutil.STATUS_ZOMBIE and any(
+            mark in word for word in process.info["cmdline"] or []
+        ):
+            found.append(process)
+    return found
+
+
+def gone(mark: str, seconds: float = 3.0) -> bool:
+    """Whether no process with `mark` is left, after a moment for the system to clear up."""
+    deadline = time.monotonic() + seconds
+    while processes_with(mark) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not processes_with(mark)
+
+
+# Without any fence the tests that use it are skipped; a second kind of fence is tested in the full tier only.
+FIXTURE_KINDS = (
+    [FENCED[0], *(pytest.param(kind, marks=pytest.mark.slow) for kind in FENCED[1:])] if FENCED else ["none"]
+)
+
+
+@pytest.fixture(scope="module", params=FIXTURE_KINDS)
+def tool(request):
+    if request.param == "none":
+        pytest.skip(f"nothing to fence a process in: {REASONS}")
+    with PythonTool(SMALL, isolation=request.param) as python:
+        yield python
+    assert gone(str(python.work)), "a process survived the end"
+    assert not python.work.exists()
+
+
+def run(tool, code):
+    return tool.call("python", code)
+
+
+def test_code_of_accepts_json_from_models_that_wrap_it():
+    assert code_of('{"code": "1 + 1"}') == "1 + 1"
+    for text in ("1 + 1", '{"a": 1}', '{"code": 1}', '{"code": "a", "b": 2}', "[1]"):
+        assert code_of(text) == text
+
+
+def test_causes_of_death():
+    assert "killed" in cause_of_death(137) and "killed" in cause_of_death(-9)
+    assert "processor time" in cause_of_death(152)
+    assert "exit status 3" in cause_of_death(3)
+
+
+def test_unknown_isolation_is_refused():
+    with pytest.raises(GptOssError, match="bubblewrap, namespaces, limits"):
+        PythonTool(isolation="magic")
+
+
+@needs_fence
+def test_description_is_the_one_that_models_know():
+    with PythonTool(isolation=FENCED[0]) as python:
+        assert python.config() == openai_harmony.ToolNamespaceConfig.python().model_dump()
+
+
+def test_state_output_and_errors(tool):
+    assert run(tool, "x = 6 * 7").text == "[The code ran; it printed nothing. Use print() to see a value.]"
+    assert run(tool, "print('hello'); x").text == "hello\n42"
+    failed = run(tool, "def f():\n    return 1 / 0\nf()")
+    assert failed.error and "ZeroDivisionError" in failed.text and "\x1b" not in failed.text
+    assert run(tool, "x").text == "42", "an error does not end the state"
+    assert "SyntaxError" in run(tool, "x = = 1").text
+    assert "input" in run(tool, "input('name? ')").text
+
+
+def test_files_are_kept_and_environment_is_not(tool, monkeypatch):
+    run(tool, "open('note.txt', 'w').write('kept')")
+    assert (tool.scratch / "note.txt").read_text() == "kept"
+    assert run(tool, "open('/mnt/data/note.txt').read()").text == "'kept'"
+    seen = json.loads(run(tool, "import json, os; print(json.dumps(dict(os.environ)))").text)
+    assert seen["HOME"] == "/mnt/data"
+    # What Python and ipykernel set themselves may be there; of the caller's variables none but PATH and LANG.
+    passed = {name for name, value in os.environ.items() if seen.get(name) == value and len(value) > 1}
+    assert passed <= {"LANG", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"}
+
+
+def test_pictures_become_files(tool):
+    code = "from IPython.display import Image, display\nimport base64\n"
+    pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
+    result = run(tool, code + f"for _ in range(20): display(Image(data=base64.b64decode('{pixel}')))")
+    assert len(result.pictures) == SMALL.pictures
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in result.pictures)
+    assert "[picture picture_001.png]" in result.text
+    assert tool.scratch not in result.pictures[0].parents, "pictures lie where the code cannot replace them"
+
+
+def test_the_fence(tool):
+    network = run(tool, "import socket; socket.create_connection(('1.1.1.1', 80), timeout=1)")
+    assert "Network is unreachable" in network.text
+    secret = Path(__file__).resolve().parent / "forbidden"
+    assert run(tool, f"open({str(secret)!r}, 'w')").error and not secret.exists()
+    assert run(tool, f"import os; os.kill({os.getpid()}, 0)").error, "processes outside cannot be seen"
+    too_big = run(tool, "open('big', 'wb').write(b'x' * 10**7)")
+    assert "File too large" in too_big.text
+    assert (tool.scratch / "big").stat().st_size <= SMALL.file_size
+    memory = run(tool, "y = bytearray(2 * 10**9)")
+    assert "MemoryError" in memory.text
+
+
+def test_infinite_loop_is_interrupted_and_state_survives(tool):
+    run(tool, "state = 'alive'")
+    result = run(tool, "while True: pass")
+    assert result.error and "Interrupted after 1 s" in result.text
+    assert result.seconds < SMALL.call_seconds + SMALL.interrupt_seconds + 1
+    assert run(tool, "state").text == "'alive'"
+
+
+def test_a_loop_that_ignores_the_interrupt_is_replaced(tool):
+    code = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: pass"
+    result = run(tool, "z = 1\nopen('survivor', 'w').close()\n" + code)
+    assert result.error and "restarted" in result.text and "Variables are gone" in result.text
+    assert result.seconds < SMALL.call_seconds + SMALL.interrupt_seconds + 2
+    assert "NameError" in run(tool, "z").text
+    assert "True" in run(tool, "import os; os.path.exists('survivor')").text
+
+
+def test_a_killed_kernel_is_reported_and_replaced(tool):
+    result = run(tool, "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    assert result.error and "killed (signal 9)" in result.text
+    assert run(tool, "1 + 1").text == "2"
+    tool.kernel.process.kill()  # and from outside, between two calls
+    tool.kernel.process.wait()
+    result = run(tool, "1 + 1")
+    assert "had ended by itself" in result.text and result.text.endswith("2")
+    assert "exit status 3" in run(tool, "import os; os._exit(3)").text
+
+
+def test_a_gigabyte_of_output_is_cut(tool):
+    started = time.monotonic()
+    result = run(tool, "for _ in range(1024): print('x' * 2**20)")
+    assert "The output stops here" in result.text
+    assert len(result.text) < SMALL.output_characters + 200
+    assert time.monotonic() - started < SMALL.call_seconds + 2
+    assert run(tool, "'fine'").text == "'fine'"
+
+
+@pytest.mark.slow
+def test_output_around_the_limit_is_cut_too(tool):
+    """By a child process, by one huge value, and by messages that the code sends itself."""
+    shell = run(tool, "import subprocess; subprocess.run('yes | head -c 5000000', shell=True)")
+    assert len(shell.text) < SMALL.output_characters + 4_500, "it may also be interrupted, with a traceback"
+    value = run(tool, "'x' * (40 * 10**6)")
+    assert len(value.text) < SMALL.output_characters + 400
+    assert run(tool, "'fine'").text == "'fine'", "the channel works again after a message over the limit"
+    own = "from IPython.display import display\nfor _ in range(50): display({'text/plain': 'y' * 10**6}, raw=True)"
+    assert len(run(tool, own).text) < SMALL.output_characters + 400
+    assert run(tool, "'fine'").text == "'fine'"
+
+
+def test_a_deleted_folder_is_reported_and_replaced(tool):
+    run(tool, "gone = 1")
+    shutil.rmtree(tool.scratch)
+    result = run(tool, "import os; print(os.listdir('.'), 'gone' in globals())")
+    assert "The working folder had been deleted" in result.text
+    assert "False" in result.text
+    inside = run(
+        tool, "import shutil; shutil.rmtree('/mnt/data', ignore_errors=True); open('again', 'w').close(); 'ok'"
+    )
+    assert "ok" in inside.text and (tool.scratch / "again").exists(), "from inside, the folder itself cannot be deleted"
+
+
+def test_two_hundred_children_do_not_survive(tool):
+    mark = f"{time.time_ns()}"
+    code = f"""
+import subprocess, sys
+for i in range(200):
+    subprocess.Popen(['sleep', '600.{mark}'], start_new_session=i % 2 == 0, stdin=subprocess.DEVNULL)
+"""
+    assert not run(tool, code).error
+    assert len(processes_with(mark)) == 200
+    tool._drop_kernel()
+    assert gone(mark)
+    assert run(tool, "1").text == "1"
+
+
+PARENT = """
+import sys
+from gptoss_edu.tools import sandbox
+from gptoss_edu.tools.python import PythonTool
+tool = PythonTool(sandbox.Limits(call_seconds=3), isolation=sys.argv[1])
+tool.call("python", "import subprocess\\nfor _ in range(5): subprocess.Popen(['sleep', '600.' + '%s'])" % sys.argv[2])
+print(tool.work, flush=True)
+{end}
+"""
+
+
+@pytest.mark.slow
+@needs_fence
+@pytest.mark.parametrize("isolation", [*FENCED, "limits"])
+@pytest.mark.parametrize("end", ["tool.close()", "sys.exit(0)", "import os; os.kill(os.getpid(), 9)"])
+def test_nothing_survives_the_end_of_the_caller(isolation, end, tmp_path):
+    """close(), an ordinary exit without it, and a kill that lets nobody clean up."""
+    mark = f"{time.time_ns()}"
+    argv = [sys.executable, "-c", PARENT.replace("{end}", end), isolation, mark]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+    assert done.stdout, done.stderr
+    work = Path(done.stdout.strip())
+    assert gone(mark) and gone(str(work))
+    if "kill" not in end:
+        assert not work.exists()
+    shutil.rmtree(work, ignore_errors=True)
+
+
+@pytest.mark.slow
+@needs_fence
+def test_processor_time_is_limited():
+    limits = sandbox.Limits(call_seconds=20, processor_seconds=2, memory=SMALL.memory)
+    with PythonTool(limits, isolation=FENCED[0]) as python:
+        result = run(python, "while True: pass")
+        assert "processor time" in result.text and result.seconds < 10
+
+
+@pytest.mark.slow
+@needs_fence
+def test_limits_alone_still_leave_no_process(tmp_path):
+    """The weakest fence, inside one of the stronger ones."""
+    mark = f"{time.time_ns()}"
+    with PythonTool(SMALL, isolation="limits") as python:
+        assert "NOT a security boundary" in python.describe_isolation()
+        assert python.visible_folder in python.config()["description"]
+        run(
+            python,
+            f"import subprocess\nfor _ in range(20): subprocess.Popen(['sleep', '600.{mark}'], start_new_session=True)",
+        )
+        assert len(processes_with(mark)) == 20
+        assert "had been deleted" not in run(python, "import os, shutil; shutil.rmtree(os.getcwd())").text
+        assert "had been deleted" in run(python, "1").text
+        assert gone(mark), "a new kernel leaves nothing of the old one"
+    assert gone(str(python.work))
