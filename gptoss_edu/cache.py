@@ -123,6 +123,8 @@ class KVCache:
 
     def truncate(self, length: int) -> None:
         """Forget all tokens from position `length` on. Refused where a sliding layer's ring has overwritten what would be needed."""
+        if length < 0:
+            raise GptOssError(f"KVCache.truncate: expected a length >= 0, found {length}.")
         window = min(self.config.sliding_window, self.max_length)
         for n in self._lengths:
             if n > window and length < n:

@@ -50,7 +50,7 @@ def load_model(
             f"{reader.folder}: holds dequantised experts; `gptoss-edu convert` packs them with a named rounding."
         )
     small = reader.shards.nbytes < QUIET_BELOW
-    device = torch.device(device or ("cuda" if torch.cuda.is_available() and not small else "cpu"))
+    device = _usable_device(device or ("cuda" if torch.cuda.is_available() and not small else "cpu"))
     if dtype is None:
         dtype = torch.float32 if small and device.type == "cpu" else torch.bfloat16
     if dtype not in (torch.float32, torch.bfloat16, torch.float64):
@@ -60,15 +60,26 @@ def load_model(
     packed = reader.is_packed and (
         experts == "packed" or (experts == "auto" and MemoryPlan.dense_bytes(config, dtype) > DENSE_BELOW)
     )
+    tokenizer = folder_tokenizer(reader)
     plan = MemoryPlan.for_model(config, reader.shards.nbytes, dtype, packed, context, device)
     if not small:
         print(plan, file=sys.stderr)
     plan.refuse_if_too_big(reader.folder)
-    if device.type == "cuda" and packed and dtype == torch.bfloat16:
-        fast = _fast_path(reader, device)
-        if fast is not None:
-            return fast
-    return _read_reference(reader, packed, dtype, device, quiet=small)
+    fast = device.type == "cuda" and packed and dtype == torch.bfloat16
+    model = (fast and _fast_path(reader, device)) or _read_reference(reader, packed, dtype, device, quiet=small)
+    model.tokenizer = tokenizer
+    return model
+
+
+def _usable_device(name) -> torch.device:
+    try:
+        torch.empty(1, device=name)
+        return torch.device(name)
+    except (RuntimeError, AssertionError, TypeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise CheckpointError(
+            f"device {str(name)!r}: torch cannot use it ({reason}); expected 'cpu' or 'cuda'."
+        ) from None
 
 
 def _fast_path(reader: CheckpointReader, device: torch.device):
@@ -82,9 +93,7 @@ def _fast_path(reader: CheckpointReader, device: torch.device):
     if reason:
         print(f"reference path: {reason}", file=sys.stderr)
         return None
-    model = fast.load(reader, device)
-    model.tokenizer = folder_tokenizer(reader)
-    return model
+    return fast.load(reader, device)
 
 
 def _read_reference(
@@ -105,11 +114,20 @@ def _read_reference(
                 dense[e] = weight
             state[name] = dense
     model.load_state_dict(state, strict=True, assign=True)
+    kernel = cpu_kernel() if packed and device.type == "cpu" else None
     for module in model.modules():
         if isinstance(module, PackedWeight):
-            module.dtype = dtype
-    model.tokenizer = folder_tokenizer(reader)
+            module.dtype, module.kernel = dtype, kernel
     return model.eval().requires_grad_(False)
+
+
+def cpu_kernel():
+    """The Numba kernel for packed experts, or None where Numba is not installed (pip install 'gptoss-edu[cpu]')."""
+    try:
+        from .kernels.cpu import mxfp4_linear
+    except ImportError:
+        return None
+    return mxfp4_linear
 
 
 def folder_tokenizer(reader: CheckpointReader):
@@ -180,7 +198,6 @@ def save_random(config: ModelConfig, folder, layout: str = "original", seed: int
             else:
                 yield noise if name == "embedding.weight" else noise / rest[-1] ** 0.5
 
-    @lru_cache(maxsize=1)
     def packed(name: str):
         e, rows, columns = shapes[name]
         draw = generator(name)
@@ -201,6 +218,7 @@ def _write(
 ) -> None:
     if layout not in LAYOUTS:
         raise CheckpointError(f"layout: expected one of {', '.join(LAYOUTS)}, found {layout!r}.")
+    packed = lru_cache(maxsize=1)(packed)  # blocks, then scales: made once
     entries = list(layout_chunks(config, layout, plain, packed, dense, rows))
     shards = _split_into_shards(entries, SHARD_BYTES[layout])
     total = sum(_nbytes(entry) for entry in entries)

@@ -4,6 +4,7 @@ Field names are those of the released `original/config.json`; `HF_KEYS` maps the
 """
 
 import json
+import math
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -50,7 +51,7 @@ class ModelConfig:
     def __post_init__(self):
         for field in fields(self):
             value = getattr(self, field.name)
-            number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
             if not number or value <= 0 or (field.type is int and value != int(value)):
                 kind = "whole number" if field.type is int else "number"
                 raise ConfigError(f"config key {field.name!r}: expected a positive {kind}, found {value!r}.")
@@ -94,12 +95,12 @@ class ModelConfig:
         path = Path(path)
         path = path / "config.json" if path.is_dir() else path
         try:
-            values = json.loads(path.read_text())
-        except FileNotFoundError:
+            values = json.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
             raise ConfigError(
-                f"{path}: no such file; a checkpoint folder holds a config.json beside its weights."
+                f"{path}: cannot be read ({error.strerror}); a checkpoint folder holds a config.json beside its weights."
             ) from None
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        except (ValueError, RecursionError) as error:
             raise ConfigError(f"{path}: expected JSON, found something else ({error}); fetch the file again.") from None
         if not isinstance(values, dict):
             raise ConfigError(f"{path}: expected a JSON object with the model's shape, found {type(values).__name__}.")
@@ -168,13 +169,12 @@ class ModelConfig:
 
 def _flatten(values: dict) -> dict:
     """Both kinds of config.json to our field names, refusing two different values for one thing."""
-    rope = values.get("rope_parameters") or values.get("rope_scaling") or {}
     given: dict = {}
     for field in fields(ModelConfig):
         name = field.name
         places = {name: values.get(name), HF_KEYS.get(name, name): values.get(HF_KEYS.get(name, name))}
         if name in ROPE_KEYS:
-            places["rope_scaling." + ROPE_KEYS[name]] = rope.get(ROPE_KEYS[name])
+            places |= {f"{where}.{ROPE_KEYS[name]}": rope.get(ROPE_KEYS[name]) for where, rope in _rope_dicts(values)}
         found = {place: value for place, value in places.items() if value is not None}
         if len(set(map(str, map(_number, found.values())))) > 1:
             raise ConfigError(f"contradictory keys: {' but '.join(f'{k} = {v!r}' for k, v in found.items())}.")
@@ -183,22 +183,41 @@ def _flatten(values: dict) -> dict:
     return given
 
 
+def _rope_dicts(values: dict) -> list[tuple[str, dict]]:
+    """What stands under transformers 4's and transformers 5's key for RoPE."""
+    found = [(key, values[key]) for key in ("rope_scaling", "rope_parameters") if values.get(key) is not None]
+    for key, rope in found:
+        if not isinstance(rope, dict):
+            raise ConfigError(
+                f"config key {key!r}: expected an object with factor, beta_fast and so on, found {rope!r}."
+            )
+    return found
+
+
 def _number(value):
     return float(value) if isinstance(value, (int, float)) else value
 
 
 def _check_hugging_face(values: dict, config: ModelConfig) -> None:
     """Refuse what the Hugging Face keys may say but no gpt-oss does: it would load and compute something else."""
-    rope = values.get("rope_parameters") or values.get("rope_scaling") or {}
     expected: dict = {
         "model_type": "gpt_oss", "tie_word_embeddings": False, "attention_bias": True,
-        "max_position_embeddings": config.max_context,
+        "max_position_embeddings": config.max_context, "swiglu_alpha": 1.702,
         "layer_types": ["sliding_attention" if config.layer_window(i) else "full_attention" for i in range(config.num_hidden_layers)],
     }  # fmt: skip
     for key, value in expected.items():
         if values.get(key) is not None and values[key] != value:
             raise ConfigError(f"contradictory key {key}: expected {value!r}, found {values[key]!r}.")
-    if rope.get("rope_type", rope.get("type", "yarn")) != "yarn":
-        raise ConfigError(f"rope_type: expected 'yarn', found {rope.get('rope_type', rope.get('type'))!r}.")
-    if rope.get("truncate"):
-        raise ConfigError("rope_scaling.truncate: expected false (gpt-oss does not round YaRN's bounds), found true.")
+    for where, rope in _rope_dicts(values):
+        kind = rope.get("rope_type", rope.get("type", "yarn"))
+        if kind != "yarn":
+            raise ConfigError(f"{where}.rope_type: expected 'yarn', found {kind!r}.")
+        if rope.get("truncate", False) is not False:
+            raise ConfigError(
+                f"{where}.truncate: expected false (gpt-oss does not round YaRN's bounds), found {rope['truncate']!r}."
+            )
+        for key in ("attention_factor", "mscale", "mscale_all_dim"):
+            if rope.get(key) is not None:
+                raise ConfigError(
+                    f"{where}.{key}: gpt-oss's concentration follows from factor alone, found {rope[key]!r}."
+                )

@@ -8,6 +8,7 @@ Source: https://github.com/huggingface/safetensors, section "Format".
 import json
 import math
 import os
+import shutil
 import struct
 import uuid
 from collections.abc import Iterable
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from .errors import CheckpointError
@@ -41,17 +42,21 @@ class TensorInfo:
 
 def read_header(path: Path) -> dict[str, TensorInfo]:
     """Names, dtypes and shapes of one file, after checking that all the bytes they promise are there."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
+    with _readable(path) as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
         start = file.read(8)
         length = struct.unpack("<Q", start)[0] if len(start) == 8 else -1
         if not 0 < length <= size - 8:
             raise CheckpointError(f"{path}: {_what_it_is(start, length, size)}")
         try:
             header = json.loads(file.read(length))
-            infos = {name: _info(path, name, entry) for name, entry in header.items() if name != "__metadata__"}
-            end = max((entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"), default=0)
-        except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError, AttributeError, IndexError):
+            header.pop("__metadata__", None)
+            infos = {name: _info(path, name, entry) for name, entry in header.items()}
+            end = _end_of_data(path, header)
+        except CheckpointError:
+            raise
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise CheckpointError(
                 f"{path}: damaged: the safetensors header is not readable; fetch the file again."
             ) from None
@@ -60,6 +65,30 @@ def read_header(path: Path) -> dict[str, TensorInfo]:
             f"{path}: {'truncated' if size < 8 + length + end else 'damaged'}: its header promises {8 + length + end:,} bytes, found {size:,}; fetch it again."
         )
     return infos
+
+
+@contextmanager
+def _readable(path: Path):
+    try:
+        with path.open("rb") as file:
+            yield file
+    except OSError as error:
+        raise CheckpointError(
+            f"{path}: cannot be read ({error.strerror}); fetch it again or mend its rights."
+        ) from None
+
+
+def _end_of_data(path: Path, header: dict) -> int:
+    """Bytes of data that the header promises; the tensors must follow one another without gap or overlap."""
+    end = 0
+    for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
+        begin, following = entry["data_offsets"]
+        if begin != end:
+            raise CheckpointError(
+                f"{path}: damaged: the data of {name} should begin at byte {end}, the header says {begin}; fetch the file again."
+            )
+        end = following
+    return end
 
 
 def _what_it_is(start: bytes, length: int, size: int) -> str:
@@ -101,7 +130,7 @@ class Shards:
         return name in self.infos
 
     def __getitem__(self, name: str) -> Tensor:
-        return self._handle(name).get_tensor(name)
+        return self._handle(name).get_tensor(name)  # private pages: changing the tensor leaves the file as it is
 
     def rows(self, name: str, start: int, stop: int) -> Tensor:
         """Part of a tensor along its first axis, without touching the rest."""
@@ -110,7 +139,10 @@ class Shards:
     def _handle(self, name: str):
         path = self.infos[name].file
         if path not in self._open:
-            self._open[path] = safe_open(path, framework="pt", device="cpu")
+            try:
+                self._open[path] = safe_open(path, framework="pt", device="cpu")
+            except (SafetensorError, OSError) as error:
+                raise CheckpointError(f"{path}: damaged: safetensors refuses it ({error}); fetch it again.") from None
         return self._open[path]
 
     @property
@@ -142,11 +174,11 @@ def _indexes(folder: Path) -> list[Path]:
 
 def _read_index(path: Path) -> dict[str, str]:
     try:
-        weight_map = json.loads(path.read_text())["weight_map"]
+        weight_map = json.loads(path.read_text(encoding="utf-8"))["weight_map"]
         if not all(isinstance(file, str) for file in weight_map.values()):
             raise TypeError
         return weight_map
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise CheckpointError(
             f'{path}: expected {{"weight_map": {{tensor: file}}}}, found something else; fetch it again.'
         ) from None
@@ -183,23 +215,28 @@ def _data_files(folder: Path) -> list[Path]:
 
 @contextmanager
 def new_folder(folder):
-    """A folder that appears whole or not at all: yields a hidden sibling and renames it when the block ends well."""
+    """A folder that appears whole or not at all: yields a hidden sibling and renames it when the block ends well.
+
+    Errors: `CheckpointError` where the folder is in use, or where the disk refuses (full, read-only).
+    """
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise CheckpointError(
             f"{folder}: expected a new or empty folder to write to, found one in use; choose another or empty it."
         )
-    folder.parent.mkdir(parents=True, exist_ok=True)
     partial = folder.parent / f".{folder.name}.{uuid.uuid4().hex[:8]}.partial"
-    partial.mkdir()
     try:
+        partial.mkdir(parents=True)
         yield partial
+        if folder.exists():  # empty, as checked above; Windows does not rename onto it
+            folder.rmdir()
         os.replace(partial, folder)
+    except OSError as error:
+        raise CheckpointError(
+            f"{folder}: cannot be written ({error.strerror or error}); nothing of it was left behind. Free some space or choose another place."
+        ) from error
     finally:
-        if partial.exists():
-            for file in partial.iterdir():
-                file.unlink()
-            partial.rmdir()
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def write_file(
@@ -234,5 +271,5 @@ def write_file(
 def write_text(path: Path, text: str) -> None:
     """Write a small file whole or not at all."""
     partial = path.with_name(path.name + ".partial")
-    partial.write_text(text)
+    partial.write_text(text, encoding="utf-8")
     os.replace(partial, path)

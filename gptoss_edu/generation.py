@@ -7,9 +7,11 @@ import torch
 from torch import Tensor
 
 from .cache import KVCache
+from .config import ModelConfig
 from .errors import GptOssError
 
-PREFILL_CHUNK = 512  # prompt tokens a forward pass: bounds the scores' memory
+PREFILL_CHUNK = 512  # prompt tokens a forward pass, fewer where the scores (b, h, t, s) would pass SCORE_BYTES
+SCORE_BYTES = 256 << 20
 HARMONY_STOPS = ("<|return|>", "<|call|>", "<|endoftext|>")  # not <|end|>: a finished analysis is followed by an answer
 LogitsProcessor = Callable[[list[int], Tensor], Tensor]  # (tokens generated so far, logits (v,)) -> logits (v,)
 
@@ -31,7 +33,7 @@ def next_token_probabilities(
     logits = logits.float()
     if temperature == 0:
         return torch.zeros_like(logits).scatter(-1, logits.argmax(-1, keepdim=True), 1.0)
-    logits = logits / temperature
+    logits = (logits - logits.amax(-1, keepdim=True)) / temperature  # the largest becomes 0: no overflow when cold
     if top_k is not None and top_k < logits.shape[-1]:
         kept = torch.full_like(logits, -torch.inf)
         values, indices = logits.topk(top_k, dim=-1)
@@ -148,9 +150,10 @@ def generate(
 def prefill(model, prompts: list[list[int]], cache: KVCache) -> Tensor:
     """Run the prompts through the model in chunks; returns the logits after each prompt's last token, (b, v)."""
     longest = max(map(len, prompts))
+    chunk = prefill_chunk(model.config, len(prompts), longest)
     logits = None
-    for start in range(0, longest, PREFILL_CHUNK):
-        parts = [prompt[start : start + PREFILL_CHUNK] for prompt in prompts]
+    for start in range(0, longest, chunk):
+        parts = [prompt[start : start + chunk] for prompt in prompts]
         width = max(map(len, parts))
         tokens = torch.tensor([part + [0] * (width - len(part)) for part in parts], device=model.device)  # (b, t)
         counts = torch.tensor([len(part) for part in parts])
@@ -158,6 +161,11 @@ def prefill(model, prompts: list[list[int]], cache: KVCache) -> Tensor:
         here = (counts > 0).to(new.device)[:, None]
         logits = new if logits is None else torch.where(here, new, logits)
     return logits
+
+
+def prefill_chunk(config: ModelConfig, rows: int, context: int) -> int:
+    """Prompt tokens a forward pass, so that float32 scores against `context` keys stay within SCORE_BYTES."""
+    return max(1, min(PREFILL_CHUNK, SCORE_BYTES // (4 * rows * config.num_attention_heads * context)))
 
 
 def pick(probabilities: Tensor, draws: Tensor) -> Tensor:

@@ -57,7 +57,8 @@ def expert_outputs(x: Tensor, indices: Tensor, w1, b1: Tensor, w2, b2: Tensor, l
 
 def _per_expert(x: Tensor, hit: list[int], counts: list[int], weight, bias: Tensor) -> Tensor:
     """Each expert's linear map on its own stretch of rows."""
-    return torch.cat([F.linear(part, weight[e], bias[e]) for e, part in zip(hit, x.split(counts), strict=True)])
+    linear = weight.linear if isinstance(weight, PackedWeight) else (lambda part, e: F.linear(part, weight[e]))
+    return torch.cat([linear(part, e) + bias[e] for e, part in zip(hit, x.split(counts), strict=True)])
 
 
 def moe(x: Tensor, weights: Tensor, indices: Tensor, w1, b1: Tensor, w2, b2: Tensor) -> Tensor:
@@ -76,14 +77,22 @@ def weighted_sum(expert_out: Tensor, weights: Tensor) -> Tensor:
 class PackedWeight(nn.Module):
     """Expert weights kept in MXFP4; `weight[e]` unpacks one expert, (rows, columns), in `dtype`.
 
-    blocks : (e, rows, columns / 32, 16) uint8; scales : (e, rows, columns / 32) uint8
+    blocks : (e, rows, columns / 32, 16) uint8; scales : (e, rows, columns / 32) uint8. Where `kernel` is set, it
+    computes x @ weight[e].T from (x, blocks[e], scales[e]) without unpacking.
     """
+
+    kernel: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None
 
     def __init__(self, blocks: Tensor, scales: Tensor, dtype: torch.dtype = torch.float32):
         super().__init__()
-        self.dtype = dtype
         self.register_buffer("blocks", blocks)
         self.register_buffer("scales", scales)
+        self.dtype = dtype
+
+    def _apply(self, fn, recurse=True):
+        """Moving or casting a module never casts bytes; what they unpack to follows the rest of the model."""
+        self.dtype = fn(torch.empty(0, dtype=self.dtype)).dtype
+        return super()._apply(fn, recurse)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -92,6 +101,12 @@ class PackedWeight(nn.Module):
 
     def __getitem__(self, e: int) -> Tensor:
         return mxfp4.unpack(self.blocks[e], self.scales[e], dtype=self.dtype)
+
+    def linear(self, x: Tensor, e: int) -> Tensor:
+        """(n, columns) to (n, rows) by expert e."""
+        if self.kernel is not None:
+            return self.kernel(x, self.blocks[e], self.scales[e])
+        return F.linear(x, self[e])
 
     def unpacked(self) -> Tensor:
         """All experts, (e, rows, columns)."""

@@ -7,6 +7,7 @@ import torch
 
 from .config import ModelConfig
 from .errors import CheckpointError
+from .generation import prefill_chunk
 
 GIB = 1 << 30
 
@@ -47,6 +48,18 @@ def cache_bytes(config: ModelConfig, tokens: int, dtype: torch.dtype = torch.bfl
     return slot * sum(tokens if w is None else min(tokens, w) for w in windows)
 
 
+def working_bytes(config: ModelConfig, context: int, dtype: torch.dtype = torch.bfloat16) -> int:
+    """What the largest step of one sequence's prefill allocates beside weights and cache, by counting its tensors.
+
+    Attention holds four float32 tensors of scores (h, t, s) at once, the experts four of (t, k, 2f); a packed expert is
+    unpacked, (2f, c); the logits of one position are float32.
+    """
+    t, gate_up = prefill_chunk(config, 1, context), 2 * config.intermediate_size
+    scores = 4 * 4 * config.num_attention_heads * t * context
+    experts = (4 * t * config.experts_per_token + config.hidden_size) * gate_up * dtype.itemsize
+    return max(scores, experts) + 4 * config.vocab_size
+
+
 @dataclass(frozen=True)
 class MemoryPlan:
     """What loading will take, computed before a byte is read. `str(plan)` is what the user sees."""
@@ -65,13 +78,12 @@ class MemoryPlan:
         cls, config: ModelConfig, on_disk: int, dtype: torch.dtype, packed: bool, context: int, device: torch.device
     ):
         weights = cls.packed_bytes(config, dtype) if packed else cls.dense_bytes(config, dtype)
-        one_expert = 3 * config.intermediate_size * config.hidden_size * dtype.itemsize
-        working = 2 * one_expert + context * max(4 * config.vocab_size, 1) // max(context, 1)
         if device.type == "cuda":
             available, place = torch.cuda.mem_get_info(device)[0], torch.cuda.get_device_name(device)
         else:
             available, place = psutil.virtual_memory().available, "memory"
-        return cls(on_disk, weights, cache_bytes(config, context, dtype), context, working, available, place, packed)
+        cache, working = cache_bytes(config, context, dtype), working_bytes(config, context, dtype)
+        return cls(on_disk, weights, cache, context, working, available, place, packed)
 
     @staticmethod
     def dense_bytes(config: ModelConfig, dtype: torch.dtype) -> int:

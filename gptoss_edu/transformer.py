@@ -144,6 +144,11 @@ class Transformer(Hooked):
             )
         if cache is not None and cache.batch_size != b:
             raise GptOssError(f"model: the cache holds {cache.batch_size} rows, the tokens have {b}.")
+        if cache is not None and (cache.config != self.config or cache.keys[0].dtype != self.dtype):
+            raise GptOssError(
+                f"model: the cache was made for another model or dtype ({cache.keys[0].dtype}, this model computes in "
+                f"{self.dtype}); make it with model.new_cache()."
+            )
         counts = [t] * b if lengths is None else [int(n) for n in lengths]
         if len(counts) != b or not all(0 <= n <= t for n in counts):
             raise GptOssError(f"model: expected {b} lengths from 0 to {t}, found {counts}.")
