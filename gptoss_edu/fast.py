@@ -174,7 +174,10 @@ class FastTransformer:
             return None
         size = config.num_experts * 2 * config.intermediate_size * config.hidden_size
         if self._scratch is None:
-            if self.device.type == "cuda" and torch.cuda.mem_get_info(self.device)[0] < 1.2 * size * self.dtype.itemsize:
+            if (
+                self.device.type == "cuda"
+                and torch.cuda.mem_get_info(self.device)[0] < 1.2 * size * self.dtype.itemsize
+            ):
                 return None
             self._scratch = torch.empty(size, dtype=self.dtype, device=self.device)
         return self._scratch
@@ -252,7 +255,9 @@ class DecodeStep:
         b, c = self.x.shape
         one, eps = b == 1, config.rms_norm_eps
         block_c = min(1024, pow2(c))
-        decode.embed_kernel[(b, -(-c // block_c))](self.tokens, model.embedding, self.x, c, BLOCK_C=block_c, num_warps=4)
+        decode.embed_kernel[(b, -(-c // block_c))](
+            self.tokens, model.embedding, self.x, c, BLOCK_C=block_c, num_warps=4
+        )
         for i, layer in enumerate(model.layers):
             if one:
                 launch.matvec(

@@ -118,7 +118,16 @@ def combine_kernel(
 
 @triton.jit
 def rope_kernel(
-    qkv, cos, sin, starts, t, limit, ROWS: tl.constexpr, ROTATED: tl.constexpr, HALF: tl.constexpr, BLOCK_H: tl.constexpr
+    qkv,
+    cos,
+    sin,
+    starts,
+    t,
+    limit,
+    ROWS: tl.constexpr,
+    ROTATED: tl.constexpr,
+    HALF: tl.constexpr,
+    BLOCK_H: tl.constexpr,
 ):
     """Rotate the query and key heads of qkv (b·t, h + 2g, d) in place: program (token, group of heads)."""
     n = tl.program_id(0).to(tl.int64)

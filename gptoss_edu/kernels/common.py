@@ -41,7 +41,7 @@ def e8m0(scale):
     Source: OCP Microscaling Formats (MX) specification 1.0, section 5.4.1.
     """
     scale = scale.to(tl.int32)
-    bits = tl.where(scale == 0, 0x00400000, scale << 23)  # 2^-127 has no exponent of its own: half of 2^-126
+    bits = tl.maximum(scale << 23, 0x00400000)  # 2^-127 has no exponent of its own: half of 2^-126
     bits = tl.where(scale == 255, 0x7FC00000, bits)
     return bits.to(tl.float32, bitcast=True)
 
@@ -82,8 +82,8 @@ def word_dot_pairs(word, x0, x1, x2, x3):
         shl.b32 even, $1, 1;        and.b32 even, even, 0x0E0E0E0E;   or.b32 even, even, t;
         shr.u32 odd, $1, 3;         and.b32 odd, odd, 0x0E0E0E0E;
         and.b32 t, $1, 0x80808080;  or.b32 odd, odd, t;
-        shl.b32 p, even, 8;         and.b32 p, p, 0xFF00FF00;         mul.rn.f16x2 acc, p, $2;
-        shl.b32 p, odd, 8;          and.b32 p, p, 0xFF00FF00;         fma.rn.f16x2 acc, p, $3, acc;
+        prmt.b32 p, even, 0, 0x2404;                                  mul.rn.f16x2 acc, p, $2;
+        prmt.b32 p, odd, 0, 0x2404;                                   fma.rn.f16x2 acc, p, $3, acc;
         and.b32 p, even, 0xFF00FF00;                                  fma.rn.f16x2 acc, p, $4, acc;
         and.b32 p, odd, 0xFF00FF00;                                   fma.rn.f16x2 acc, p, $5, acc;
         mov.b32 {lo, hi}, acc;      cvt.f32.f16 a, lo;  cvt.f32.f16 b, hi;  add.f32 $0, a, b;

@@ -91,59 +91,51 @@ def store_for_experts(out, i, value, scale, inside, C: tl.constexpr, PAIRS: tl.c
 
 
 @triton.jit
-def chosen_expert(logits, SLOT: tl.constexpr, K: tl.constexpr, E: tl.constexpr, BLOCK_E: tl.constexpr, slot):
-    """The expert with the slot-th largest logit (of equal ones the lower number), and its softmax weight among the K."""
+def load_ranked(logits, E: tl.constexpr, BLOCK_E: tl.constexpr):
+    """Router logits and how many experts stand before each; of equal logits the lower number stands first."""
     e = tl.arange(0, BLOCK_E)
-    value = tl.load(logits + e, mask=e < E, other=-float("inf"))
-    first = tl.max(value, axis=0)
-    total = 0.0
-    expert = 0
-    weight = 0.0
-    for i in tl.static_range(K):
-        best = tl.max(value, axis=0)
-        index = tl.min(tl.where(value == best, e, BLOCK_E), axis=0)
-        share = tl.exp(best - first)
-        total += share
-        expert = tl.where(slot == i, index, expert)
-        weight = tl.where(slot == i, share, weight)
-        value = tl.where(e == index, -float("inf"), value)
-    return expert, weight / total
+    mine = tl.load(logits + e, mask=e < E, other=-float("inf"))
+    other = tl.load(logits + e, mask=e < E, other=-float("inf"))
+    before = (other[None, :] > mine[:, None]) | ((other[None, :] == mine[:, None]) & (e[None, :] < e[:, None]))
+    return mine, tl.sum(before.to(tl.int32), axis=1)
 
 
 @triton.jit
-def packed_dot(
-    blocks, scales, row, inside, x,
-    GROUPS: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_G: tl.constexpr, PAIRS: tl.constexpr,
+def load_tile(
+    blocks, scales, row, inside, g0, GROUPS: tl.constexpr, BLOCK_G: tl.constexpr
 ):  # fmt: skip
-    """Rows of an MXFP4 matrix times x, (BLOCK_N,) float32, 2^-14 too small.
+    """BLOCK_G blocks of some rows: their 32-bit words (rows, 4·BLOCK_G) and scale bytes (rows, BLOCK_G).
 
-    A tile is (rows, blocks, 4 words): the four words of one block, 16 bytes, are one load of one thread; its 32 products
-    are summed and multiplied by the block's scale once.
+    Four words of one block, 16 bytes, are one load of one thread.
     """
-    acc = tl.zeros((BLOCK_N, BLOCK_G), tl.float32)
-    q = tl.arange(0, 4)
-    for g0 in tl.static_range(0, GROUPS, BLOCK_G):
-        g = g0 + tl.arange(0, BLOCK_G)
-        mask = inside[:, None] & (g < GROUPS)[None, :]
-        at = row[:, None] * GROUPS + g[None, :]
-        word = tl.load(blocks + (at * 4)[:, :, None] + q[None, None, :], mask=mask[:, :, None], other=0)
-        scale = tl.load(scales + at, mask=mask, other=127)
-        column = (g * 4)[None, :, None] + q[None, None, :]
-        there = (g < GROUPS)[None, :, None] & (q >= 0)[None, None, :]
-        if PAIRS:
-            x0 = tl.load(x + column, mask=there, other=0)
-            x1 = tl.load(x + GROUPS * 4 + column, mask=there, other=0)
-            x2 = tl.load(x + GROUPS * 8 + column, mask=there, other=0)
-            x3 = tl.load(x + GROUPS * 12 + column, mask=there, other=0)
-            part = word_dot_pairs(word, x0, x1, x2, x3)
-        else:
-            even, odd = half_bytes(word)
-            part = tl.zeros((BLOCK_N, BLOCK_G, 4), tl.float32)
-            for i in tl.static_range(4):
-                part += byte_as_float(even, i) * tl.load(x + (2 * i) * GROUPS * 4 + column, mask=there, other=0.0)
-                part += byte_as_float(odd, i) * tl.load(x + (2 * i + 1) * GROUPS * 4 + column, mask=there, other=0.0)
-        acc += tl.sum(part, axis=2) * e8m0(scale)
-    return tl.sum(acc, axis=1)
+    w, g = g0 * 4 + tl.arange(0, 4 * BLOCK_G), g0 + tl.arange(0, BLOCK_G)
+    there = inside[:, None] & (w < GROUPS * 4)[None, :]
+    word = tl.load(blocks + row[:, None] * (GROUPS * 4) + w[None, :], mask=there, other=0)
+    scale = tl.load(scales + row[:, None] * GROUPS + g[None, :], mask=inside[:, None] & (g < GROUPS)[None, :], other=0)
+    return word, scale
+
+
+@triton.jit
+def tile_product(
+    word, scale, x, g0, GROUPS: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_G: tl.constexpr, PAIRS: tl.constexpr
+):
+    """A tile of packed weights times its part of x, summed within blocks: (BLOCK_N, BLOCK_G) float32, 2^-14 too small."""
+    w = g0 * 4 + tl.arange(0, 4 * BLOCK_G)
+    there = w < GROUPS * 4
+    if PAIRS:
+        x0 = tl.load(x + w, mask=there, other=0)[None, :]
+        x1 = tl.load(x + GROUPS * 4 + w, mask=there, other=0)[None, :]
+        x2 = tl.load(x + GROUPS * 8 + w, mask=there, other=0)[None, :]
+        x3 = tl.load(x + GROUPS * 12 + w, mask=there, other=0)[None, :]
+        part = word_dot_pairs(word, x0, x1, x2, x3)
+    else:
+        even, odd = half_bytes(word)
+        part = tl.zeros((BLOCK_N, 4 * BLOCK_G), tl.float32)
+        for i in tl.static_range(4):
+            low = tl.load(x + (2 * i) * GROUPS * 4 + w, mask=there, other=0.0)
+            high = tl.load(x + (2 * i + 1) * GROUPS * 4 + w, mask=there, other=0.0)
+            part += byte_as_float(even, i) * low[None, :] + byte_as_float(odd, i) * high[None, :]
+    return tl.sum(tl.reshape(part, (BLOCK_N, BLOCK_G, 4)), axis=2) * e8m0(scale)
 
 
 @triton.jit
@@ -163,20 +155,31 @@ def experts_up_kernel(
     """First product of a chosen expert, with its bias and SwiGLU: program (BLOCK_N interleaved rows, slot).
 
     act : (K, F) in the order in which `experts_down_kernel` reads it; chosen, shares : (K,) expert and its weight.
+    The next tile is on its way while this one is multiplied.
     Source: gpt-oss model card, sections 2.1 (MXFP4) and 2.3 (mixture of experts).
     """
     slot = tl.program_id(1)
-    wait_for_previous(OVERLAP)
-    start_next(OVERLAP)
-    expert, share = chosen_expert(logits, 0, K, E, BLOCK_E, slot)
-    if tl.program_id(0) == 0:
-        tl.store(chosen + slot, expert)
-        tl.store(shares + slot, share)
     n = tl.program_id(0) * BLOCK_N + tl.arange(0, BLOCK_N)
     inside = n < 2 * F
+    start_next(OVERLAP)
+    wait_for_previous(OVERLAP)
+    logit, rank = load_ranked(logits, E, BLOCK_E)
+    e = tl.arange(0, BLOCK_E)
+    expert = tl.minimum(tl.sum(tl.where(rank == slot, e, 0), axis=0), E - 1)
     block = expert.to(tl.int64) * (2 * F * GROUPS)  # where this expert's blocks begin
-    y = packed_dot(blocks + block * 4, scales + block, n, inside, x, GROUPS, BLOCK_N, BLOCK_G, PAIRS) * x_factor
-    y += tl.load(bias + expert * (2 * F) + n, mask=inside, other=0.0).to(tl.float32)
+    blocks, scales = blocks + block * 4, scales + block
+    word, scale = load_tile(blocks, scales, n, inside, 0, GROUPS, BLOCK_G)
+    if tl.program_id(0) == 0:
+        share = tl.where(rank < K, tl.exp(logit - tl.max(logit, axis=0)), 0.0)
+        tl.store(chosen + slot, expert)
+        tl.store(shares + slot, tl.sum(tl.where(rank == slot, share, 0.0), axis=0) / tl.sum(share, axis=0))
+    acc = tl.zeros((BLOCK_N, BLOCK_G), tl.float32)
+    for g0 in tl.static_range(0, GROUPS, BLOCK_G):
+        this_word, this_scale = word, scale
+        if g0 + BLOCK_G < GROUPS:
+            word, scale = load_tile(blocks, scales, n, inside, g0 + BLOCK_G, GROUPS, BLOCK_G)
+        acc += tile_product(this_word, this_scale, x, g0, GROUPS, BLOCK_N, BLOCK_G, PAIRS)
+    y = tl.sum(acc, axis=1) * x_factor + tl.load(bias + expert * (2 * F) + n, mask=inside, other=0.0).to(tl.float32)
     gate, up = tl.split(tl.reshape(y, (BLOCK_N // 2, 2)))
     i = tl.program_id(0) * (BLOCK_N // 2) + tl.arange(0, BLOCK_N // 2)
     store_for_experts(act + slot * F, i, swiglu(gate, up, limit), act_scale, i < F, F, PAIRS)
@@ -188,20 +191,34 @@ def experts_down_kernel(
     GROUPS: tl.constexpr, K: tl.constexpr,
     BLOCK_N: tl.constexpr, BLOCK_G: tl.constexpr, PAIRS: tl.constexpr, OVERLAP: tl.constexpr,
 ):  # fmt: skip
-    """Second product of the K chosen experts, bias, weighted sum in a fixed order, residual: x += Σ share·(W2 act + b2)."""
-    start_next(OVERLAP)
-    wait_for_previous(OVERLAP)
+    """Second product of the K chosen experts, bias, weighted sum in a fixed order, residual: x += Σ share·(W2 act + b2).
+
+    All experts' tiles go through one loop, so that the next expert's first tile is read during this one's last.
+    """
     n = tl.program_id(0) * BLOCK_N + tl.arange(0, BLOCK_N)
     inside = n < C
-    total = tl.zeros((BLOCK_N,), tl.float32)
-    for slot in tl.static_range(K):
-        expert = tl.load(chosen + slot)
-        block = expert.to(tl.int64) * C * GROUPS
-        words = GROUPS * 32 // 2 if PAIRS else GROUPS * 32  # a pair of float16 is read as one 32-bit word
-        y = packed_dot(
-            blocks + block * 4, scales + block, n, inside, act + slot * words, GROUPS, BLOCK_N, BLOCK_G, PAIRS
-        )
-        y = y * act_factor + tl.load(bias + expert * C + n, mask=inside, other=0.0).to(tl.float32)
-        total += tl.load(shares + slot) * y
+    start_next(OVERLAP)
+    wait_for_previous(OVERLAP)
+    block = tl.load(chosen).to(tl.int64) * C * GROUPS
+    word, scale = load_tile(blocks + block * 4, scales + block, n, inside, 0, GROUPS, BLOCK_G)
+    acc = tl.zeros((BLOCK_N, BLOCK_G), tl.float32)
+    offset = tl.zeros((BLOCK_N,), tl.float32)
+    words: tl.constexpr = GROUPS * 16 if PAIRS else GROUPS * 32  # a pair of float16 is read as one 32-bit word
+    steps: tl.constexpr = (GROUPS + BLOCK_G - 1) // BLOCK_G
+    for step in tl.static_range(K * steps):
+        this_word, this_scale = word, scale
+        if step + 1 < K * steps:
+            block = tl.load(chosen + (step + 1) // steps).to(tl.int64) * C * GROUPS
+            g1 = (step + 1) % steps * BLOCK_G
+            word, scale = load_tile(blocks + block * 4, scales + block, n, inside, g1, GROUPS, BLOCK_G)
+        share = tl.load(shares + step // steps)
+        if step % steps == 0:
+            row = tl.load(chosen + step // steps) * C + n
+            offset += share * tl.load(bias + row, mask=inside, other=0.0).to(tl.float32)
+        part = act + step // steps * words
+        acc += tile_product(
+            this_word, this_scale, part, step % steps * BLOCK_G, GROUPS, BLOCK_N, BLOCK_G, PAIRS
+        ) * (share * act_factor)  # fmt: skip
+    total = tl.sum(acc, axis=1) + offset
     old = tl.load(x + n, mask=inside, other=0.0).to(tl.float32)
     tl.store(x + n, (old + total.to(x.dtype.element_ty).to(tl.float32)).to(x.dtype.element_ty), mask=inside)

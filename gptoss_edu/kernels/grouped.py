@@ -35,7 +35,7 @@ def route_kernel(logits, chosen, shares, E: tl.constexpr, K: tl.constexpr, BLOCK
     total = 0.0
     for i in tl.static_range(K):
         best = tl.max(value, axis=0)
-        index = tl.min(tl.where(value == best, e, BLOCK_E), axis=0)
+        index = tl.minimum(tl.min(tl.where(value == best, e, BLOCK_E), axis=0), E - 1)  # NaN finds none
         tl.store(chosen + n * K + i, index)
         tl.store(shares + n * K + i, tl.exp(best - first))
         total += tl.exp(best - first)
@@ -123,7 +123,9 @@ def grouped_kernel(
             f = tl.program_id(0) * (BLOCK_N // 2) + tl.arange(0, BLOCK_N // 2)
             at = (f % 2) * (rows // 4) + f // 2
             target = out + place[:, None].to(tl.int64) * (rows // 2) + at[None, :]
-            tl.store(target, swiglu(gate, up, limit).to(out.dtype.element_ty), mask=there[:, None] & (f < rows // 2)[None, :])
+            tl.store(
+                target, swiglu(gate, up, limit).to(out.dtype.element_ty), mask=there[:, None] & (f < rows // 2)[None, :]
+            )
         else:
             target = out + copy[:, None].to(tl.int64) * rows + n[None, :]
             tl.store(target, acc.to(out.dtype.element_ty), mask=there[:, None] & (n < rows)[None, :])

@@ -118,7 +118,16 @@ def group_copies(chosen: Tensor, e: int, block_m: int) -> tuple[Tensor, Tensor, 
     if copies <= 256:
         order, starts, ends = (torch.empty(n, dtype=torch.int32, device=device) for n in (copies, e + 1, e))
         grouped.group_kernel[(1,)](
-            chosen, order, starts, ends, copies, E=e, BLOCK=pow2(copies), BLOCK_E=pow2(e + 1), BLOCK_M=block_m, num_warps=8
+            chosen,
+            order,
+            starts,
+            ends,
+            copies,
+            E=e,
+            BLOCK=pow2(copies),
+            BLOCK_E=pow2(e + 1),
+            BLOCK_M=block_m,
+            num_warps=8,
         )
         return order, starts, ends
     experts, order = chosen.flatten().sort(stable=True)

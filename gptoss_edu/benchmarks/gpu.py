@@ -1,0 +1,233 @@
+"""Decoding, prefill, memory and loading of 20b's and 120b's exact shapes on one GPU, beside the machine's own ceilings.
+
+Random weights in the released shapes: bytes and operations are those of the real models, which experts a token hits is
+not. Each part prints as it ends, and one that fails is reported and skipped.
+"""
+
+import argparse
+import gc
+import statistics
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from ..config import ModelConfig
+from ..fast import FastTransformer
+from ..kernels.launch import Tuning
+from ..layouts import layout_entries
+from .gpu_parts import ceilings, kernel_times, peers, record, save, versions
+
+GIB = 2**30
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--json", type=Path, default=None, help="where to write the numbers (default: data/benchmarks/)"
+    )
+    parser.add_argument("--only", default="", help="comma-separated parts: " + ", ".join(PARTS))
+    parser.add_argument("--layers", type=int, default=None, help="fewer layers, for a trial")
+
+
+def random_weights(config: ModelConfig, device="cuda", seed: int = 0) -> dict[str, torch.Tensor]:
+    """Weights of the `original/` layout, made on the card: 120b's do not fit beside it on a disk."""
+    generator = torch.Generator(device).manual_seed(seed)
+    weights = {}
+    for name, entry in layout_entries(config, "original").items():
+        if entry.dtypes == ("U8",):
+            tensor = torch.empty(entry.shape, dtype=torch.uint8, device=device)
+            low, high = (0, 256) if name.endswith("blocks") else (117, 121)
+            tensor.random_(low, high, generator=generator)
+        else:
+            tensor = torch.empty(entry.shape, dtype=torch.bfloat16, device=device)
+            tensor.normal_(generator=generator)
+            tensor.mul_(0.1 if len(entry.shape) == 1 or name.endswith("bias") else entry.shape[-1] ** -0.5)
+            if name.endswith("scale"):
+                tensor.add_(1.0)
+        weights[name] = tensor
+    return weights
+
+
+def floor_bytes(config: ModelConfig, weights: dict, context: int, rows: int = 1, hit: float | None = None) -> float:
+    """Bytes that one decoded token (of each of `rows` sequences) must read: each weight used once, each live key once.
+
+    hit : experts used a layer; by default `experts_per_token`
+    """
+    hit = config.experts_per_token if hit is None else hit
+    total = 0.0
+    for name, tensor in weights.items():
+        if name == "embedding.weight":
+            continue
+        share = hit / config.num_experts if ".mlp1_" in name or ".mlp2_" in name else 1.0
+        total += tensor.nbytes * share
+    slot = 2 * config.num_key_value_heads * config.head_dim * 2
+    for i in range(config.num_hidden_layers):
+        window = config.layer_window(i)
+        total += rows * slot * (context if window is None else min(window, context))
+    return total
+
+
+def timed(function, repeats: int = 40, warmup: int = 5) -> float:
+    """Median seconds of a call, with a synchronisation after each."""
+    times = []
+    for i in range(warmup + repeats):
+        torch.cuda.synchronize()
+        start = time.perf_counter()
+        function()
+        torch.cuda.synchronize()
+        if i >= warmup:
+            times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def filled_cache(model: FastTransformer, rows: int, context: int, room: int):
+    """A cache as after `context` tokens, with random keys and values."""
+    cache = model.new_cache(rows, room)
+    for tensor in (*cache.keys, *cache.values):
+        tensor.normal_()
+    cache._lengths = [context] * rows
+    return cache
+
+
+def decode_time(model: FastTransformer, rows: int, context: int, room: int, repeats: int = 40) -> float:
+    """Seconds of a decoded step of `rows` sequences at this context, a synchronisation a step."""
+    cache = filled_cache(model, rows, context, room)
+    tokens = torch.randint(0, model.config.vocab_size, (rows, 1), device=model.device)
+    model(tokens, cache)
+    step = model.step(cache)
+    return timed(step.graph.replay, repeats)
+
+
+def decode(model, out, name: str, cases) -> None:
+    """Rows of `out[name]`: tokens/s and the share of the floor."""
+    for rows, context, room in cases:
+        seconds = decode_time(model, rows, context, room)
+        hit = None
+        if rows > 1:  # every token draws experts_per_token of num_experts, nearly independently with random weights
+            e, k = model.config.num_experts, model.config.experts_per_token
+            hit = e * (1 - (1 - k / e) ** rows)
+        floor = floor_bytes(model.config, model.weights, context, rows, hit) / out["ceilings"]["read_bytes_per_s"]
+        record(
+            out, f"{name} decode, {rows} x context {context:,}, room {room:,}",
+            milliseconds=seconds * 1e3, tokens_per_s=rows / seconds, floor_milliseconds=floor * 1e3, of_floor=floor / seconds,
+        )  # fmt: skip
+
+
+def part_decode(model, out) -> None:
+    decode(model, out, "20b", [(1, 1024, 1152), (1, 1024, 32768), (1, 32768, 32800), (1, 131000, 131072)])
+
+
+def part_batches(model, out) -> None:
+    decode(model, out, "20b", [(2, 1024, 1152), (4, 1024, 1152), (16, 1024, 1152), (64, 1024, 1152)])
+
+
+def part_prefill(model, out) -> None:
+    for t in (128, 1024, 2048, 4096):
+        tokens = torch.randint(0, model.config.vocab_size, (1, t), device=model.device)
+        cache = model.new_cache(1, t + 8)
+
+        def once(cache=cache, tokens=tokens):
+            cache._lengths = [0]
+            model(tokens, cache, last_only=True)
+
+        seconds = timed(once, 8, 3)
+        record(out, f"20b prefill, {t:,} tokens", milliseconds=seconds * 1e3, tokens_per_s=t / seconds)
+
+
+def part_memory(model, out) -> None:
+    gc.collect()
+    torch.cuda.empty_cache()
+    cache = model.new_cache(1, 8192)
+    model(torch.zeros((1, 4096), dtype=torch.int64, device=model.device), cache, last_only=True)
+    model(torch.zeros((1, 1), dtype=torch.int64, device=model.device), cache)
+    free, total = torch.cuda.mem_get_info()
+    record(
+        out, "20b memory with room for 8,192 tokens",
+        on_device_gib=(total - free) / GIB, allocated_gib=torch.cuda.memory_allocated() / GIB,
+    )  # fmt: skip
+
+
+def part_kernels(model, out) -> None:
+    plain = FastTransformer(model.config, model.weights, Tuning(**{**vars(model.tuning), "overlap": False}))
+    cache = filled_cache(plain, 1, 1024, 1152)
+    token = torch.zeros((1, 1), dtype=torch.int64, device=model.device)
+    plain(token, cache)
+    out["kernels, microseconds and launches a step"] = kernel_times(plain.step(cache).graph.replay)
+
+
+def part_same_twice(model, out) -> None:
+    """Bit-identical from run to run: prefill and decoding, twice."""
+    tokens = torch.randint(0, model.config.vocab_size, (2, 700), device=model.device)
+    seen = []
+    for _ in range(2):
+        cache = model.new_cache(2, 800)
+        logits = [model(tokens, cache, last_only=True)] + [model(tokens[:, i : i + 1], cache) for i in range(5)]
+        seen.append(torch.cat(logits, dim=1))
+    record(out, "the same bits twice", identical=bool(torch.equal(*seen)), finite=bool(seen[0].isfinite().all()))
+
+
+PARTS = {
+    "same": part_same_twice, "decode": part_decode, "kernels": part_kernels, "batches": part_batches,
+    "prefill": part_prefill, "memory": part_memory,
+}  # fmt: skip
+
+
+def part_120b(out, layers: int | None) -> None:
+    config = ModelConfig.gpt_oss_120b()
+    if layers:
+        config = ModelConfig(**{**vars(config), "num_hidden_layers": layers})
+    start = time.perf_counter()
+    model = FastTransformer(config, random_weights(config))
+    torch.cuda.synchronize()
+    record(
+        out,
+        "120b made on the card",
+        seconds=time.perf_counter() - start,
+        allocated_gib=torch.cuda.memory_allocated() / GIB,
+    )
+    decode(model, out, "120b", [(1, 1024, 32768), (1, 32000, 32768)])
+
+
+def attempt(out, name: str, function, *args) -> None:
+    """One part; a failure is written down and the next one goes on."""
+    start = time.perf_counter()
+    try:
+        function(*args)
+    except Exception as error:
+        out.setdefault("failed", {})[name] = f"{type(error).__name__}: {error}"[:500]
+        print(f"{name}: FAILED: {type(error).__name__}: {str(error)[:500]}", flush=True)
+    print(f"  ({name}: {time.perf_counter() - start:.1f} s)", flush=True)
+
+
+def run(args: argparse.Namespace) -> int | None:
+    if not torch.cuda.is_available():
+        print("bench gpu: needs an NVIDIA GPU, found none (torch.cuda.is_available() is False).", file=sys.stderr)
+        return 2
+    wanted = [name for name in args.only.split(",") if name] or [*PARTS, "120b", "peers"]
+    out = {"device": torch.cuda.get_device_name(), "versions": versions(), "date": time.strftime("%Y-%m-%d")}
+    attempt(out, "ceilings", ceilings, out)
+    config = ModelConfig.gpt_oss_20b()
+    if args.layers:
+        config = ModelConfig(**{**vars(config), "num_hidden_layers": args.layers})
+    if any(name in PARTS for name in wanted):
+        start = time.perf_counter()
+        model = FastTransformer(config, random_weights(config))
+        torch.cuda.synchronize()
+        record(out, "20b made on the card", seconds=time.perf_counter() - start)
+        for name, part in PARTS.items():
+            if name in wanted:
+                attempt(out, name, part, model, out)
+                save(out, args.json)
+        del model
+        gc.collect()
+        torch.cuda.empty_cache()
+    if "120b" in wanted:
+        attempt(out, "120b", part_120b, out, args.layers)
+        gc.collect()
+        torch.cuda.empty_cache()
+    if "peers" in wanted:
+        attempt(out, "peers", peers, out, config)
+    path = save(out, args.json)
+    print(f"written to {path}")
+    return 0

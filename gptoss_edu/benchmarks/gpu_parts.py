@@ -1,0 +1,113 @@
+"""What `bench gpu` measures besides this package: the machine's ceilings, single kernels, other implementations."""
+
+import importlib.util
+import json
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+import triton
+import triton.language as tl
+
+from ..resources import data_path
+
+
+def record(out: dict, name: str, **values) -> None:
+    """Keep a row of numbers and print it."""
+    out.setdefault("results", {})[name] = values
+    print(
+        f"{name:52s} " + "  ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in values.items()),
+        flush=True,
+    )
+
+
+def versions() -> dict[str, str]:
+    found = {"python": platform.python_version(), "cuda": str(torch.version.cuda)}
+    for name in ("torch", "triton", "transformers"):
+        found[name] = version(name) if importlib.util.find_spec(name) else "missing"
+    return found
+
+
+def save(out: dict, path: Path | None) -> Path:
+    """Write the numbers, whole or not at all."""
+    name = "gpu-" + out["device"].lower().replace(" ", "-") + ".json"
+    path = Path(path) if path else data_path("benchmarks", name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(out, indent=1) + "\n")
+    os.replace(temporary, path)
+    return path
+
+
+@triton.jit
+def read_kernel(x, out, BLOCK: tl.constexpr, STEPS: tl.constexpr):
+    """Read STEPS blocks and write one number: what reading alone can reach."""
+    i = tl.program_id(0).to(tl.int64) * (BLOCK * STEPS) + tl.arange(0, BLOCK)
+    acc = tl.zeros((BLOCK,), tl.int32)
+    for step in tl.static_range(STEPS):
+        acc ^= tl.load(x + i + step * BLOCK)
+    tl.store(out + tl.program_id(0), tl.sum(acc, axis=0))
+
+
+@triton.jit
+def empty_kernel(x):
+    tl.store(x, tl.load(x) + 1)
+
+
+def event_time(function, repeats: int = 20) -> float:
+    """Median seconds between two device events around a call."""
+    return triton.testing.do_bench(function, warmup=50, rep=20 * repeats, return_mode="median") / 1e3
+
+
+def ceilings(out: dict) -> None:
+    """Reading, copying, the matrix units, and what an empty kernel costs inside a CUDA graph."""
+    words = 2**31 // 4 * 4  # 8 GiB
+    x = torch.empty(words, dtype=torch.int32, device="cuda").random_()
+    block, steps = 4096, 8
+    part = torch.empty(words // (block * steps), dtype=torch.int32, device="cuda")
+    read = event_time(lambda: read_kernel[(part.numel(),)](x, part, BLOCK=block, STEPS=steps, num_warps=8))
+    half = words // 2
+    copy = event_time(lambda: x[:half].copy_(x[half:]))
+    a, b = (torch.randn(8192, 8192, dtype=torch.bfloat16, device="cuda") for _ in range(2))
+    product = event_time(lambda: a @ b)
+    counter = torch.zeros(1, dtype=torch.int32, device="cuda")
+    graph = torch.cuda.CUDAGraph()
+    empty_kernel[(1,)](counter)
+    with torch.cuda.graph(graph):
+        for _ in range(200):
+            empty_kernel[(1,)](counter)
+    launch = event_time(graph.replay)
+    out["ceilings"] = {
+        "read_bytes_per_s": x.nbytes / read,
+        "copy_bytes_per_s": x.nbytes / copy,
+        "bf16_flop_per_s": 2 * 8192**3 / product,
+        "graph_kernel_s": launch / 200,
+    }
+    print("ceilings: " + "  ".join(f"{k} {v:.4g}" for k, v in out["ceilings"].items()), flush=True)
+
+
+def kernel_times(function) -> dict[str, list[float]]:
+    """Microseconds and launches of each kernel in one call, by the profiler."""
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
+        for _ in range(3):
+            function()
+        torch.cuda.synchronize()
+    rows = {}
+    for event in sorted(profile.key_averages(), key=lambda e: -e.self_device_time_total):
+        if event.self_device_time_total:
+            rows[event.key[:60]] = [event.self_device_time_total / 3, event.count / 3]
+            total, count = rows[event.key[:60]]
+            print(
+                f"  {event.key[:60]:60s} {total:9.1f} us  {count:6.0f} launches  {total / count:7.2f} us each",
+                flush=True,
+            )
+    return rows
+
+
+def peers(out: dict, config) -> None:
+    """Other implementations, where they are installed; the rest is named as missing."""
+    missing = [name for name in ("transformers", "gpt_oss", "llama_cpp") if importlib.util.find_spec(name) is None]
+    out["peers missing in this run"] = missing
+    print("peers missing in this run: " + (", ".join(missing) or "none"), flush=True)
