@@ -17,6 +17,7 @@ BLOCK = 32
 VALUES = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)  # e2m1 magnitudes of the codes 0 to 7; codes 8 to 15 are negative
 BIAS = 127
 NAN_SCALE = 255
+LARGEST_SCALE = 252  # chosen when packing: under 253 and 254 the values 4 and 6 pass float32's largest number
 ROUNDINGS = ("floor", "up", "best")
 CHUNK = 1 << 19  # weights worked on at a time: memory stays bounded, and on a CPU the pieces stay in its cache
 
@@ -87,7 +88,7 @@ def pack(weight: Tensor, rounding: str = "floor", scales: Tensor | None = None) 
     weight : (..., 32 G), floating; NaN and infinity are refused
     rounding : how the shared exponent is chosen from the block's largest magnitude m
         "floor": floor(log2 m) - 2, the specification's rule; magnitudes above 6 times the scale saturate
-        "up": the smallest power of two at which nothing saturates
+        "up": the smallest power of two at which nothing saturates (at most 2^125: beyond it, 6 would unpack to infinity)
         "best": whichever of the two (per block) has the smaller squared error, "floor" at a tie
     scales : (..., G) uint8 to use instead; then unpacking and packing returns every finite block byte for byte
 
@@ -124,7 +125,7 @@ def _choose_scales(block: Tensor, rounding: str) -> Tensor:
     fraction, exponent = torch.frexp(largest)
     floor = exponent - 1 - 2
     up = torch.where(fraction > 0.75, floor + 1, floor)  # 0.75 * 2^e is 6 * 2^floor: the largest value that fits
-    as_byte = lambda e: torch.where(largest == 0, 0, (e + BIAS).clamp(0, NAN_SCALE - 1)).to(torch.uint8)  # noqa: E731
+    as_byte = lambda e: torch.where(largest == 0, 0, (e + BIAS).clamp(0, LARGEST_SCALE)).to(torch.uint8)  # noqa: E731
     if rounding == "floor":
         return as_byte(floor)
     if rounding == "up":
