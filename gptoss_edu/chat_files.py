@@ -1,0 +1,98 @@
+"""Conversations in files: what was said, the tokens that the model sampled, and the pages that it has open."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+
+import tiktoken
+
+from gptoss_edu.chat import Chat, Settings
+from gptoss_edu.errors import GptOssError
+from gptoss_edu.harmony import Conversation, HarmonyError, Message, parse
+from gptoss_edu.samplers import Sampler
+from gptoss_edu.tools.base import Tool, Toolbox
+
+FORMAT, VERSION = "gptoss-edu chat", 1
+
+
+def save(chat: Chat, path: str | Path) -> None:
+    """Write a conversation as JSON, by way of a temporary file."""
+    browser = chat.tools.tools.get("browser")
+    record = {
+        "format": FORMAT,
+        "version": VERSION,
+        "settings": asdict(chat.settings),
+        "conversation": Conversation(chat.history).to_dict(),
+        "tokens": [None if m.source is None else {"encoding": m.source[0], "ids": m.source[1]} for m in chat.history],
+        "browser": browser.state() if browser is not None and hasattr(browser, "state") else [],
+    }
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(record, file, ensure_ascii=False, indent=1)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def load(
+    path: str | Path,
+    sample: Sampler,
+    tools: Toolbox | Iterable[Tool] = (),
+    encoding: tiktoken.Encoding | None = None,
+    settings: Settings | None = None,
+) -> Chat:
+    """Go on with a saved conversation.
+
+    The tools are those given here; a browser gets its pages back, and a Python tool tells the model that its variables
+    are gone. `settings` replaces the saved ones. Token ids that do not spell their message are not used.
+    """
+    record = read_record(Path(path))
+    try:
+        messages = list(Conversation.from_dict(record["conversation"]))
+        tokens = record.get("tokens") or [None] * len(messages)
+        saved = Settings(**record["settings"])
+        if len(tokens) != len(messages):
+            raise HarmonyError(f"{len(messages)} messages and tokens of {len(tokens)}")
+    except (KeyError, TypeError, HarmonyError) as error:
+        raise GptOssError(f"{path}: expected a saved conversation, found a damaged one: {error}") from None
+    history = [restore_tokens(m, ids, encoding) for m, ids in zip(messages, tokens, strict=True)]
+    chat = Chat(sample, tools, encoding, settings or saved, history)
+    if (browser := chat.tools.tools.get("browser")) is not None and record.get("browser"):
+        browser.restore(record["browser"])
+    if (python := chat.tools.tools.get("python")) is not None and any(m.name == "python" for m in history):
+        python.forget()
+    return chat
+
+
+def read_record(path: Path) -> dict:
+    """The JSON of a file that save() wrote."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise GptOssError(f"{path}: expected a saved conversation, found no such file") from None
+    except (OSError, ValueError) as error:
+        raise GptOssError(f"{path}: expected a saved conversation (JSON), found something else: {error}") from None
+    if not isinstance(record, dict) or record.get("format") != FORMAT or record.get("version") != VERSION:
+        raise GptOssError(f"{path}: expected a {FORMAT!r} file of version {VERSION}, found something else")
+    return record
+
+
+def restore_tokens(message: Message, saved: dict | None, encoding: tiktoken.Encoding | None) -> Message:
+    """`message` with the ids that it was sampled as, if they are of this encoding and really spell it."""
+    if not isinstance(saved, dict):
+        return message
+    try:
+        found = parse(list(saved["ids"]), strict=True, encoding=encoding)
+    except (HarmonyError, TypeError, ValueError, KeyError):
+        return message
+    same = len(found) == 1 and found[0] == message and found[0].source[0] == saved.get("encoding")
+    return found[0] if same else message

@@ -1,0 +1,75 @@
+"""What the agent loop draws its tokens from: a model with its cache, or a written script."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+import tiktoken
+
+from gptoss_edu.errors import GptOssError
+from gptoss_edu.generation import generate
+
+Sampler = Callable[[list[int], int], Iterable[int]]  # (prompt, at most so many) → token ids, one by one
+
+
+class ModelSampler:
+    """Samples from a model, and keeps its key/value cache for as long as each prompt continues the last one.
+
+    Parameters
+    ----------
+    model : as from gptoss_edu.load_model
+    temperature, top_p, seed : as in gptoss_edu.generate; each answer draws with the next seed
+    reserve : positions to leave free when a cache is made, for the results and answers to come
+    """
+
+    def __init__(self, model, temperature: float = 1.0, top_p: float = 1.0, seed: int = 0, reserve: int = 2048):
+        self.model, self.temperature, self.top_p, self.seed, self.reserve = model, temperature, top_p, seed, reserve
+        self.cache, self.cached, self.capacity = None, [], 0
+        self.max_context = model.config.max_context
+
+    def __call__(self, prompt: list[int], max_new_tokens: int) -> Iterator[int]:
+        known = len(self.cached)
+        needed = min(len(prompt) + max_new_tokens, self.max_context)
+        if not (0 < known < len(prompt) and prompt[:known] == self.cached and needed <= self.capacity):
+            self.capacity = min(needed + self.reserve, self.max_context)
+            self.cache, self.cached, known = self.model.new_cache(1, self.capacity), [], 0
+        cache, tokens = self.cache, list(prompt)
+        # Until all is well, there is no cache: an exception in the middle of a step may leave it half written.
+        self.cache, self.cached = None, []
+        stream = generate(
+            self.model,
+            prompt[known:],
+            needed - len(prompt),
+            self.temperature,
+            self.top_p,
+            seed=self.seed,
+            cache=cache,
+        )
+        self.seed += 1
+        for token in stream:
+            # The model has read everything but this newest token.
+            self.cache, self.cached = cache, list(tokens)
+            tokens.append(token)
+            yield token
+            self.cache, self.cached = None, []
+        self.cache, self.cached = cache, tokens[:-1]
+
+
+def sampler(model, temperature: float = 1.0, top_p: float = 1.0, seed: int = 0) -> ModelSampler:
+    """A model as the loop wants it."""
+    return ModelSampler(model, temperature, top_p, seed)
+
+
+def replay(turns: Iterable[str | Iterable[int]], encoding: tiktoken.Encoding) -> Sampler:
+    """A sampler that says what was written for it, one text or token list for each request.
+
+    Texts are what a model would sample after ``<|start|>assistant``, with control tokens spelled out.
+    """
+    waiting = [encoding.encode(turn, allowed_special="all") if isinstance(turn, str) else list(turn) for turn in turns]
+
+    def sample(prompt: list[int], max_new_tokens: int) -> Iterator[int]:
+        if not waiting:
+            raise GptOssError("replay: the written turns are used up, but the loop asks for another one")
+        yield from waiting.pop(0)
+
+    return sample
