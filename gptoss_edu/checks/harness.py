@@ -187,6 +187,10 @@ class Check:
             return self._result(
                 "failed", stage.name, refused.symptom, cause, refused.cause if known else "", passed, refused.picture
             )
+        except Exception as error:  # a result of a kind that no stage foresaw
+            symptom = f"the result could not be compared: {type(error).__name__}: {error}"
+            cause = "Your function returned something of another kind than the exercise asks for; compare with its signature."
+            return self._result("error", stage.name, symptom, cause, "check", passed)
         return self._package(noticed[0], stage.name, passed) if noticed else None
 
     def _result(self, status, stage, symptom, cause, cause_id="", passed=(), picture=None) -> Result:

@@ -92,71 +92,78 @@ def _suspects(text: bytes, ranks: dict[bytes, int]) -> dict[str, list[int]]:
     }  # fmt: skip
 
 
-def _compare(call, text: bytes, ranks: dict[bytes, int], general: str = "general") -> None:
-    found, right = call(text, ranks), reference.bpe_encode(text, ranks)
+def _ids(call, text: bytes, ranks: dict[bytes, int]) -> list[int]:
+    found = call(text, ranks)
     try:
         found = list(found)
     except TypeError:
         raise Refused(f"the function returned a {type(found).__name__}, expected a list of ids", "general") from None
-    if any(isinstance(item, (bytes, str)) for item in found):
-        raise Refused(
-            f"{text!r}: the list holds {next(i for i in found if isinstance(i, (bytes, str)))!r}, expected ids",
-            "characters",
-        )
-    found = [int(item) for item in found]
-    if found == right:
+    odd = next((item for item in found if isinstance(item, (bytes, str))), None)
+    if odd is not None:
+        raise Refused(f"{text!r}: the list holds {odd!r}, expected ids", "characters")
+    return [int(item) for item in found]
+
+
+def _compare(call, cases: list[tuple[bytes, dict[bytes, int]]], general: str = "general") -> None:
+    """All cases of a stage; a misconception is named when it explains the results of every one of them."""
+    found = [_ids(call, text, ranks) for text, ranks in cases]
+    right = [reference.bpe_encode(text, ranks) for text, ranks in cases]
+    at = next((i for i in range(len(cases)) if found[i] != right[i]), None)
+    if at is None:
         return
+    suspects = [_suspects(text, ranks) for text, ranks in cases]
+    named = next((cause.strip() for cause in suspects[0] if [s[cause] for s in suspects] == found), general)
+    (text, ranks), mine, expected = cases[at], found[at], right[at]
     names = {i: part for part, i in ranks.items()}
-    shown, expected = (" | ".join(names.get(i, b"?%d" % i).decode("latin-1") for i in ids) for ids in (found, right))
-    at = next((i for i, (a, b) in enumerate(zip(found, right, strict=False)) if a != b), min(len(found), len(right)))
-    named = next((cause.strip() for cause, ids in _suspects(text, ranks).items() if ids == found), general)
-    raise Refused(
-        f"{text.decode('latin-1')!r}: yours is {shown} = {found}, right is {expected} = {right}; first difference at token {at}",
-        named,
+    shown, wanted = (" | ".join(names.get(i, b"?%d" % i).decode("latin-1") for i in ids) for ids in (mine, expected))
+    first = next(
+        (i for i, (a, b) in enumerate(zip(mine, expected, strict=False)) if a != b), min(len(mine), len(expected))
     )
+    symptom = f"{text.decode('latin-1')!r}: yours is {shown} = {mine}, right is {wanted} = {expected}; first difference at token {first}"
+    raise Refused(symptom, named)
 
 
 @CHECK.stage("single bytes")
 def single(call):
-    _compare(call, b"a", LETTERS)
-    _compare(call, b"cab", LETTERS)
+    _compare(call, [(b"a", LETTERS), (b"cab", LETTERS)])
 
 
 @CHECK.stage("one merge")
 def one(call):
-    _compare(call, b"cab", _ranks(b"ab"))
-    _compare(call, b"abcab", _ranks(b"ab"), "one_merge")
+    _compare(call, [(b"cab", _ranks(b"ab")), (b"abcab", _ranks(b"ab"))], "one_merge")
 
 
 @CHECK.stage("parts that were joined are joined again")
 def again(call):
-    _compare(call, b"abcd", _ranks(b"ab", b"cd", b"abcd"), "one_merge")
-    _compare(call, b"abc", _ranks(b"ab", b"abc"), "whole_only")
+    _compare(call, [(b"abcd", _ranks(b"ab", b"cd", b"abcd")), (b"abc", _ranks(b"ab", b"abc"))], "one_merge")
 
 
 @CHECK.stage("the lowest rank first, wherever it stands")
 def order(call):
-    _compare(call, b"abc", _ranks(b"bc", b"ab"), "left_to_right")
-    _compare(call, b"abcd", _ranks(b"bc", b"ab", b"abc"), "longest_match")
-    _compare(call, b"xbcay", _ranks(b"ca", b"xb", b"bc", b"ay"), "rank_of_part")
-    _compare(call, b"abcde", _ranks(b"de", b"bc", b"cd", b"ab", b"abc"))
+    cases = [
+        (b"abc", _ranks(b"bc", b"ab")),
+        (b"abcd", _ranks(b"bc", b"ab", b"abc")),
+        (b"xbcay", _ranks(b"ca", b"xb", b"bc", b"ay")),
+        (b"abcde", _ranks(b"de", b"bc", b"cd", b"ab", b"abc")),
+        (b"abcde", _ranks(b"de", b"bc", b"bcd", b"abcd", b"ab")),
+        (b"cbdbdb", _ranks(b"db", b"dbd", b"bd", b"bdb", b"cb")),
+    ]
+    _compare(call, cases)
 
 
 @CHECK.stage("a tie: the leftmost of equal pairs")
 def tie(call):
-    _compare(call, b"aaa", _ranks(b"aa"), "rightmost")
-    _compare(call, b"aaaaa", _ranks(b"aa", b"aaaa"), "rightmost")
+    _compare(call, [(b"aaa", _ranks(b"aa")), (b"aaaaa", _ranks(b"aa", b"aaaa"))], "rightmost")
 
 
 @CHECK.stage("longer text, and bytes that are no text")
 def longer(call):
     ranks = _ranks(b"ab", b" a", b"abc", b"de", b" ab", b"def", b"cd", b"gh", b"abab")
-    for text in (b"abcdef abab gh", b" abcde fabc cdcdgh ababab", b"aabbccddee"):
-        _compare(call, text, ranks)
+    _compare(call, [(text, ranks) for text in (b"abcdef abab gh", b" abcde fabc cdcdgh ababab", b"aabbccddee")])
     binary = {bytes([i]): 255 - i for i in range(256)} | {b"\xff\xfe": 256, b"\xf0\x9f": 257, b"\xf0\x9f\x99": 258}
-    _compare(call, b"\xff\xfe\x00\xf0\x9f\x99\x82", binary)
+    _compare(call, [(b"\xff\xfe\x00\xf0\x9f\x99\x82", binary)])
 
 
 @CHECK.stage("an empty text")
 def empty(call):
-    _compare(call, b"", LETTERS, "empty")
+    _compare(call, [(b"", LETTERS)], "empty")

@@ -208,7 +208,7 @@ def sink(call):
 
 @CHECK.stage("each query head has its own sink")
 def sinks(call):
-    args = inputs(2, 3, 3, 4, 4, 4, 7, [2.0, -1.0, 0.5, -4.0])
+    args = inputs(2, 3, 3, 4, 1, 4, 7, [2.0, -1.0, 0.5, -4.0])
     wrongs = {
         f"sink_head{' ' * i}": {"sink": change}
         for i, change in enumerate((lambda x: x * 0 + x[0], lambda x: x[::-1], lambda x: x * 0 + x.mean()))

@@ -41,10 +41,10 @@ CHECK = Check(
 )  # fmt: skip
 
 
-def variant(x, weights, indices, w1, b1, w2, b2, **wrong):
+def variant(*args, **wrong):
     """The mixture in float64 with one idea wrong at a time."""
-    x, weights, w1, b1, w2, b2 = (np.asarray(v, dtype=np.float64) for v in (x, weights, w1, b1, w2, b2))
-    indices = np.asarray(indices).astype(int)
+    x, weights, indices, w1, b1, w2, b2 = (np.asarray(value, dtype=np.float64) for value in args)
+    indices = indices.astype(int)
     act = wrong.get("act", reference.swiglu)
     out = np.zeros((x.shape[0], w2.shape[1]))
     for token, slot in np.ndindex(*indices.shape):
@@ -81,7 +81,6 @@ def _silu(x):
 
 ACTIVATIONS = {"halves": {"act": _halves}, "no_clamp": {"act": _no_clamp}, "silu": {"act": _silu}, "silu ": {"act": lambda x: x[0::2] / (1 + np.exp(-x[0::2])) * (x[1::2] + 1)},
                "silu  ": {"act": lambda x: x[0::2] / (1 + np.exp(-1.702 * x[0::2])) * x[1::2]}}  # fmt: skip
-TRANSPOSED = {"w1_transposed": {"w1": lambda w: w.T}, "w2_transposed": {"w2": lambda w: w.T}}
 BIASES = {"no_b1": {"b1": 0}, "no_b2": {"b2": 0}}
 BOOKKEEPING = {
     "no_weights": {"weight": lambda t, s, w, i: 1.0},
@@ -98,6 +97,12 @@ BOOKKEEPING = {
     "first_token_expert": {"expert": lambda t, s, i: i[0, s]},
     "first_token_expert ": {"weight": lambda t, s, w, i: w[0, s]},
 }
+
+
+def _everyone(args):
+    """All experts, unweighted, for one token."""
+    e = args[3].shape[0]
+    return lambda: variant(args[0], torch.ones(1, e), torch.arange(e)[None], *args[3:])
 
 
 def _inputs(n, c, f, e, k, seed, size=1.0):
@@ -123,10 +128,10 @@ def one_expert(call):
     _compare(call, args, ACTIVATIONS)
     args = _inputs(2, 4, 4, 1, 1, 1)
     args[4], args[6] = args[4] * 0, args[6] * 0
-    _compare(call, args, ACTIVATIONS | TRANSPOSED, prefix="c = f = 4: ")
+    _compare(call, args, ACTIVATIONS | {"w2_transposed": {"w2": lambda w: w.T}}, prefix="c = f = 4: ")
     args = _inputs(2, 4, 2, 1, 1, 2)
     args[4], args[6] = args[4] * 0, args[6] * 0
-    _compare(call, args, ACTIVATIONS | TRANSPOSED, prefix="c = 2f = 4: ")
+    _compare(call, args, ACTIVATIONS | {"w1_transposed": {"w1": lambda w: w.T}}, prefix="c = 2f = 4: ")
 
 
 @CHECK.stage("the clamp inside")
@@ -141,11 +146,21 @@ def biases(call):
 
 @CHECK.stage("the weight after the second bias")
 def weight(call):
-    args = _inputs(1, 4, 3, 1, 1, 5)
-    args[1] = torch.tensor([[0.25]])
-    wrongs = {"b2_unweighted": {"bias_outside": True}, "weight_before": {"before": True}, "weight_middle": {"middle": True}, "no_weights": BOOKKEEPING["no_weights"],
-              "renormalised": {"weight": lambda t, s, w, i: 1.0}}  # fmt: skip
-    _compare(call, args, wrongs, "b2_unweighted", "one expert of weight 0.25: ")
+    args = _inputs(1, 4, 3, 3, 2, 5)
+    args[2] = torch.tensor([[2, 0]])
+    args[1] = torch.tensor([[0.25, 0.35]])
+    wrongs = {
+        "b2_unweighted": {"bias_outside": True},
+        "weight_before": {"before": True},
+        "weight_middle": {"middle": True},
+    }
+    _compare(
+        call,
+        args,
+        wrongs | BOOKKEEPING | {"all_experts": _everyone(args)},
+        "b2_unweighted",
+        "two experts of weight 0.25 and 0.35: ",
+    )
 
 
 @CHECK.stage("the sum over a token's experts")
@@ -153,8 +168,7 @@ def total(call):
     args = _inputs(1, 4, 3, 5, 3, 6)
     args[2] = torch.tensor([[4, 1, 2]])
     args[1] = torch.tensor([[0.6, 0.25, 0.10]])
-    everyone = lambda: variant(args[0], torch.ones(1, 5), torch.arange(5)[None], *args[3:])  # noqa: E731
-    _compare(call, args, BOOKKEEPING | {"all_experts": everyone}, prefix="experts 4, 1, 2: ")
+    _compare(call, args, BOOKKEEPING | {"all_experts": _everyone(args)}, prefix="experts 4, 1, 2: ")
 
 
 @CHECK.stage("every token its own experts")

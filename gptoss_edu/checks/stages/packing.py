@@ -59,9 +59,7 @@ def _round(scaled, rule):
     return np.sign(scaled) * MAGNITUDES[code]
 
 
-def _compare_values(
-    call, weight, wrongs: dict[str, np.ndarray], general: str, prefix: str = "", value_causes: bool = True
-) -> None:
+def _compare_values(call, weight, general: str, prefix: str = "") -> None:
     """Scales equal (where a block is not all zero), and the values that the bytes stand for."""
     blocks, scales = _pair(call(weight), weight)
     right_blocks, right_scales = reference.pack(weight)
@@ -78,9 +76,17 @@ def _compare_values(
     scales = np.where(largest > 0, right_scales, 127)
     right = reference.unpack(right_blocks, scales)
     found = reference.unpack(blocks, scales)
-    suspects = {"sign_lost": abs(right), "nibbles_swapped": right.reshape(-1, 2)[:, ::-1].reshape(right.shape)}
+    factor = np.exp2(scales - 127.0)[..., None]
+    suspects = {
+        rule: (_round(groups / factor, rule) * factor).reshape(right.shape)
+        for rule in ("ties_up", "ties_down", "truncated", "integers")
+    }
+    differ = found != right
+    if differ.any() and (abs(groups / factor).reshape(right.shape)[differ] > 6).all():
+        general = "wraps"
+    suspects |= {"sign_lost": abs(right), "nibbles_swapped": right.reshape(-1, 2)[:, ::-1].reshape(right.shape)}
     unpaired = found.reshape(-1, 16, 2).swapaxes(1, 2).reshape(right.shape)
-    if value_causes and not np.allclose(found, right) and np.allclose(unpaired, right):
+    if not np.allclose(found, right) and np.allclose(unpaired, right):
         raise Refused(
             f"{prefix}weight 1 of the first block: yours is {number(found.ravel()[1])}, right is {number(right.ravel()[1])}",
             "nibbles_blocked",
@@ -90,7 +96,7 @@ def _compare_values(
         right,
         (*["row"] * (right.ndim - 1), "weight"),
         general,
-        suspects | wrongs,
+        suspects,
         rtol=1e-6,
         atol=0,
         prefix=prefix,
@@ -145,15 +151,16 @@ def _block(*values) -> torch.Tensor:
 
 @CHECK.stage("values that need no rounding")
 def exact(call):
-    _compare_values(call, _block(0, 0.5, 1, 1.5, 2, 3, 4, 6, -0.5, -1, -1.5, -2, -3, -4, -6, 1, 6, 0.5), {}, "general")
+    _compare_values(call, _block(0, 0.5, 1, 1.5, 2, 3, 4, -0.5, -1, -1.5, -2, -3, -4, 1, 0.5), "general")
 
 
 @CHECK.stage("the shared exponent, floor(log2 max) - 2")
 def exponent(call):
-    for largest in (4.0, 5.0, 7.5, 12.0, 0.4, 1e-3, 100.0):
-        weight = _block(largest, largest / 3, -largest / 4, largest / 7)
-        _compare_values(call, weight, {}, "wraps" if largest == 7.5 else "general", f"largest magnitude {largest}: ")
-    _compare_values(call, _block(1.0, -5.0, 0.5), {}, "sign_in_max", "largest magnitude -5: ")
+    weight = torch.cat(
+        [_block(m, m / 3, -m / 4, m / 7) for m in (4.0, 5.2, 5.8, 7.5, 12.0, 0.4, 1e-3, 100.0)]
+    )  # (8, 32)
+    _compare_values(call, weight, "general")
+    _compare_values(call, _block(1.0, -5.0, 0.5), "sign_in_max", "largest magnitude -5: ")
 
 
 @CHECK.stage("to the nearest, ties to the even code")
@@ -188,14 +195,12 @@ def ties(call):
         0.2,
     )
     weight = _block(*values)
-    wide = weight.double().numpy()
-    wrongs = {rule: _round(wide, rule) for rule in ("ties_up", "ties_down", "truncated", "integers")}
-    _compare_values(call, weight, wrongs, "general", "scale 127: ")
+    _compare_values(call, weight, "general", "scale 127: ")
 
 
 @CHECK.stage("what is too large saturates")
 def saturate(call):
-    _compare_values(call, _block(7.9, 7.0, 6.5, -7.5, -6.1, 1.0), {}, "wraps", "magnitudes up to 7.9 at scale 127: ")
+    _compare_values(call, _block(7.9, 7.0, 6.5, -7.5, -6.1, 1.0), "wraps", "magnitudes up to 7.9 at scale 127: ")
 
 
 @CHECK.stage("each block its own scale; any leading axes")
@@ -206,7 +211,7 @@ def blocks(call):
             torch.randint(-6, 6, (*shape[:-1], 1), generator=generator).float()
         )
         weight[..., 32:] *= 9
-        _compare_values(call, weight, {}, "general", f"weight {shape}: ")
+        _compare_values(call, weight, "general", f"weight {shape}: ")
 
 
 @CHECK.stage("zeros, very small and bfloat16 weights")
@@ -216,7 +221,7 @@ def zeros(call):
     blocks, _ = _pair(call(weight), weight)
     if (blocks[1] & 0x77).any() or (blocks[0, 0] & 0x77).any():
         raise Refused("a block of zeros: its bytes are not all zero", "zeros")
-    _compare_values(call, weight, {}, "zeros", "a block of zeros beside others: ")
+    _compare_values(call, weight, "zeros", "a block of zeros beside others: ")
     tiny = torch.linspace(-1, 1, 32).view(1, 32) * 2.0**-120
-    _compare_values(call, tiny, {}, "range", "largest magnitude 2^-120: ")
-    _compare_values(call, torch.linspace(-3, 3, 64).view(1, 64).bfloat16().float(), {}, "general", "bfloat16 weights: ")
+    _compare_values(call, tiny, "range", "largest magnitude 2^-120: ")
+    _compare_values(call, torch.linspace(-3, 3, 64).view(1, 64).bfloat16().float(), "general", "bfloat16 weights: ")

@@ -114,23 +114,10 @@ def zero(call):
 
 @CHECK.stage("a quarter turn, one pair at a time")
 def quarter(call):
-    x = torch.tensor([1.0, 2.0, 3.0, 4.0]).view(1, 1, 1, 4)
-    _compare(
-        call,
-        x,
-        torch.tensor([[0.0, 1.0]]),
-        torch.tensor([[1.0, 0.0]]),
-        "general",
-        "pair 0 by 90 degrees, pair 1 not at all: ",
-    )
-    _compare(
-        call,
-        x,
-        torch.tensor([[1.0, 0.0]]),
-        torch.tensor([[0.0, 1.0]]),
-        "general",
-        "pair 1 by 90 degrees, pair 0 not at all: ",
-    )
+    x = torch.arange(1.0, 9.0).view(1, 1, 1, 8)
+    for pair in (0, 2):
+        turned = torch.nn.functional.one_hot(torch.tensor([pair]), 4).float()  # (1, d/2)
+        _compare(call, x, 1 - turned, turned, "general", f"pair {pair} by 90 degrees, the others not at all: ")
 
 
 @CHECK.stage("any angle")
@@ -142,7 +129,7 @@ def angle(call):
 @CHECK.stage("each position its own angle, all heads the same")
 def positions(call):
     x = torch.randn(2, 3, 3, 8, generator=torch.Generator().manual_seed(1))
-    _compare(call, x, *_turn([0, 3, 7], [1.0, 0.5, 0.2, 0.1]), "axis")
+    _compare(call, x, *_turn([2, 3, 7], [1.0, 0.5, 0.2, 0.1]), "axis")
     x = torch.randn(2, 5, 3, 8, generator=torch.Generator().manual_seed(2))
     _compare(call, x, *_turn(range(4, 9), [1.0, 0.5, 0.2, 0.1]), "general")
 

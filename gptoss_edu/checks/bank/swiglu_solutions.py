@@ -1,0 +1,140 @@
+"""Solutions of `swiglu`."""
+
+import torch
+
+from . import Bank
+
+BANK = Bank("swiglu")
+
+
+@BANK.right("slices with a step")
+def slices(x, alpha=1.702, limit=7.0):
+    gate, up = x[..., ::2].clamp(max=limit), x[..., 1::2].clamp(-limit, limit)
+    return gate * torch.sigmoid(alpha * gate) * (up + 1)
+
+
+@BANK.right("unflatten into pairs, minimum and maximum")
+def pairs(x, alpha=1.702, limit=7.0):
+    gate, up = x.unflatten(-1, (-1, 2)).unbind(-1)
+    ceiling = torch.tensor(limit, dtype=x.dtype)
+    gate = torch.minimum(gate, ceiling)
+    up = torch.maximum(torch.minimum(up, ceiling), -ceiling)
+    return (up + 1) * gate / (1 + torch.exp(-alpha * gate))
+
+
+@BANK.right("clamped in place, SiLU of alpha gate over alpha")
+def in_place(x, alpha=1.702, limit=7.0):
+    gate, up = x[..., 0::2], x[..., 1::2]
+    gate.clamp_(max=limit)
+    up.clamp_(min=-limit, max=limit)
+    act = torch.nn.functional.silu(alpha * gate) / alpha
+    return act * up + act
+
+
+@BANK.right("one unit at a time")
+def loop(x, alpha=1.702, limit=7.0):
+    columns = []
+    for j in range(x.shape[-1] // 2):
+        gate, up = x[..., 2 * j].double(), x[..., 2 * j + 1].double()
+        gate = torch.where(gate > limit, torch.full_like(gate, limit), gate)
+        up = up.clip(-limit, limit)
+        columns.append(gate * (alpha * gate).sigmoid() * (1 + up))
+    return torch.stack(columns, -1).to(x.dtype)
+
+
+@BANK.wrong("halves", "gate and up as halves", "vllm 27024, 29273; ATOM 885")
+def as_halves(x, alpha=1.702, limit=7.0):
+    gate, up = x.chunk(2, -1)
+    gate, up = gate.clamp(max=limit), up.clamp(-limit, limit)
+    return gate * torch.sigmoid(alpha * gate) * (up + 1)
+
+
+@BANK.wrong("exchanged", "gate and up exchanged")
+def exchanged(x, alpha=1.702, limit=7.0):
+    gate, up = x[..., 1::2].clamp(max=limit), x[..., 0::2].clamp(-limit, limit)
+    return gate * torch.sigmoid(alpha * gate) * (up + 1)
+
+
+@BANK.wrong("no_plus_one", "without the + 1")
+def no_plus_one(x, alpha=1.702, limit=7.0):
+    gate, up = x[..., ::2].clamp(max=limit), x[..., 1::2].clamp(-limit, limit)
+    return gate * torch.sigmoid(alpha * gate) * up
+
+
+@BANK.wrong("alpha_one", "SiLU: alpha 1")
+def silu(x, alpha=1.702, limit=7.0):
+    gate, up = x[..., ::2].clamp(max=limit), x[..., 1::2].clamp(-limit, limit)
+    return torch.nn.functional.silu(gate) * (up + 1)
+
+
+@BANK.wrong("gate_clamped_below", "a symmetric clamp", "prime-rl 2365")
+def symmetric(x, alpha=1.702, limit=7.0):
+    x = x.clamp(-limit, limit)
+    gate, up = x[..., ::2], x[..., 1::2]
+    return gate * torch.sigmoid(alpha * gate) * (up + 1)
+
+
+@BANK.wrong("gate_not_clamped", "no clamp at all")
+def no_clamp(x, alpha=1.702, limit=7.0):
+    gate, up = x[..., ::2], x[..., 1::2]
+    return gate * torch.sigmoid(alpha * gate) * (up + 1)
+
+
+@BANK.wrong("up_not_clamped", "only the gate clamped")
+def gate_only(x, alpha=1.702, limit=7.0):
+    gate, up = x[..., ::2].clamp(max=limit), x[..., 1::2]
+    return gate * torch.sigmoid(alpha * gate) * (up + 1)
+
+
+@BANK.wrong("up_one_sided", "up clamped from above only")
+def one_sided(x, alpha=1.702, limit=7.0):
+    x = x.clamp(max=limit)
+    gate, up = x[..., ::2], x[..., 1::2]
+    return gate * torch.sigmoid(alpha * gate) * (up + 1)
+
+
+@BANK.wrong("clamp_exchanged", "the two clamps exchanged")
+def clamps_exchanged(x, alpha=1.702, limit=7.0):
+    gate, up = x[..., ::2].clamp(-limit, limit), x[..., 1::2].clamp(max=limit)
+    return gate * torch.sigmoid(alpha * gate) * (up + 1)
+
+
+@BANK.wrong("clamp_after", "1 added before the clamp")
+def one_before_clamp(x, alpha=1.702, limit=7.0):
+    gate, up = x[..., ::2].clamp(max=limit), (x[..., 1::2] + 1).clamp(-limit, limit)
+    return gate * torch.sigmoid(alpha * gate) * up
+
+
+@BANK.wrong("no_gate_factor", "GLU: the sigmoid alone")
+def glu(x, alpha=1.702, limit=7.0):
+    gate, up = x[..., ::2].clamp(max=limit), x[..., 1::2].clamp(-limit, limit)
+    return torch.sigmoid(alpha * gate) * (up + 1)
+
+
+@BANK.wrong("gelu", "GELU for its approximation")
+def gelu(x, alpha=1.702, limit=7.0):
+    gate, up = x[..., ::2].clamp(max=limit), x[..., 1::2].clamp(-limit, limit)
+    return torch.nn.functional.gelu(gate) * (up + 1)
+
+
+@BANK.wrong("alpha_hard_coded", "alpha written in")
+def fixed_alpha(x, alpha=1.702, limit=7.0):
+    gate, up = x[..., ::2].clamp(max=limit), x[..., 1::2].clamp(-limit, limit)
+    return gate * torch.sigmoid(1.702 * gate) * (up + 1)
+
+
+@BANK.wrong("limit_hard_coded", "the limit written in")
+def fixed_limit(x, alpha=1.702, limit=7.0):
+    gate, up = x[..., ::2].clamp(max=7.0), x[..., 1::2].clamp(-7.0, 7.0)
+    return gate * torch.sigmoid(alpha * gate) * (up + 1)
+
+
+@BANK.wrong("clamp_result", "the result clamped")
+def clamp_result(x, alpha=1.702, limit=7.0):
+    gate, up = x[..., ::2], x[..., 1::2]
+    return (gate * torch.sigmoid(alpha * gate) * (up + 1)).clamp(-limit, limit)
+
+
+@BANK.wrong("shape", "the width kept")
+def full_width(x, alpha=1.702, limit=7.0):
+    return x * torch.sigmoid(alpha * x) * (x + 1)
