@@ -1,0 +1,187 @@
+"""The key/value cache: whole, chunked and token by token give the same logits, for rows of any length."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from core_models import BASE, random_tokens, relative, strong_model
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gptoss_edu import KVCache
+from gptoss_edu.errors import GptOssError
+
+SMALL = replace(BASE, sliding_window=8, initial_context_length=64, num_experts=4, experts_per_token=2)
+WINDOW = SMALL.sliding_window
+MODEL = strong_model(SMALL, seed=1)
+TOKENS = random_tokens(SMALL, 3, 40)
+WHOLE = MODEL(TOKENS)
+
+
+def fed(model, tokens, chunks, cache=None):
+    """Logits of all positions when the tokens are given in pieces of these sizes, the last one repeated as needed."""
+    cache = model.new_cache(tokens.shape[0], tokens.shape[1]) if cache is None else cache
+    logits, start, sizes = [], 0, list(chunks)
+    while start < tokens.shape[1]:
+        size = sizes.pop(0) if len(sizes) > 1 else sizes[0]
+        logits.append(model(tokens[:, start : start + size], cache=cache))
+        start += size
+    assert cache.lengths.tolist() == [tokens.shape[1]] * tokens.shape[0]
+    return torch.cat(logits, dim=1)
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [[40], [1], [7], [8], [9], [16], [20], [1, 39], [39, 1], [8, 1], [7, 1], [9, 1], [3, 1, 5, 1, 17, 1]],
+    ids=str,
+)
+def test_whole_equals_chunked_equals_token_by_token(chunks):
+    assert relative(fed(MODEL, TOKENS, chunks), WHOLE) < 1e-5
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.integers(1, 23), min_size=1, max_size=8))
+def test_any_cutting_gives_the_same_logits(chunks):
+    assert relative(fed(MODEL, TOKENS[:2], chunks), WHOLE[:2]) < 1e-5
+
+
+@pytest.mark.slow
+def test_the_released_window_at_its_edges():
+    model = strong_model(replace(BASE, num_hidden_layers=2), seed=2)
+    tokens = random_tokens(BASE, 1, 400)
+    whole = model(tokens)
+    for first in (1, 127, 128, 129, 399):
+        assert relative(fed(model, tokens, [first, 1]), whole) < 1e-5, f"{first} tokens at once, then one by one"
+    for size in (127, 128, 129):
+        assert relative(fed(model, tokens, [size]), whole) < 1e-5, f"chunks of {size}"
+
+
+def test_rows_of_different_lengths_equal_each_row_alone():
+    """Ragged prefill, then ragged steps in which some rows have nothing to add."""
+    rounds = [[5, 17, 1], [1, 1, 1], [0, 12, 3], [1, 0, 1], [9, 0, 20], [1, 1, 0], [0, 0, 1]]
+    cache = MODEL.new_cache(3, 40)
+    done = [0, 0, 0]
+    for counts in rounds:
+        width = max(counts)
+        given = torch.zeros(3, width, dtype=torch.int64)
+        for row, count in enumerate(counts):
+            given[row, :count] = TOKENS[row, done[row] : done[row] + count]
+        logits = MODEL(given, cache=cache, lengths=torch.tensor(counts))
+        for row, count in enumerate(counts):
+            expected = WHOLE[row, done[row] : done[row] + count]
+            if count:
+                assert relative(logits[row, :count], expected) < 1e-5, f"row {row} of {counts} after {done}"
+            done[row] += count
+        assert cache.lengths.tolist() == done
+
+
+def test_padding_cannot_be_seen():
+    lengths = torch.tensor([40, 3, 11])
+    other = TOKENS.clone()
+    other[1, 3:], other[2, 11:] = 0, 1
+    a, b = MODEL(TOKENS, lengths=lengths), MODEL(other, lengths=lengths)
+    for row, length in enumerate(lengths):
+        assert relative(a[row, :length], b[row, :length]) < 1e-6
+        assert relative(a[row, :length], WHOLE[row, :length]) < 1e-5
+    caches = [MODEL.new_cache(3, 41) for _ in range(2)]
+    for tokens, cache in zip((TOKENS, other), caches, strict=True):
+        MODEL(tokens, cache=cache, lengths=lengths)
+    steps = [MODEL(TOKENS[:, :1], cache=cache) for cache in caches]
+    assert relative(*steps) < 1e-6, "what stood in the padding was stored"
+
+
+def test_last_only_gives_the_last_counted_position():
+    lengths = torch.tensor([40, 3, 11])
+    last = MODEL(TOKENS, lengths=lengths, last_only=True)
+    assert last.shape == (3, 1, SMALL.vocab_size)
+    assert relative(last[:, 0], torch.stack([WHOLE[row, n - 1] for row, n in enumerate(lengths)])) < 1e-5
+
+
+def test_sliding_layers_keep_a_ring_of_the_window_and_no_more():
+    cache = MODEL.new_cache(2, 1000)
+    slots = [keys.shape[2] for keys in cache.keys]
+    assert slots == [WINDOW, 1000, WINDOW, 1000]
+    slot = 2 * 2 * SMALL.num_key_value_heads * SMALL.head_dim * 4  # k and v, two rows, float32
+    assert cache.nbytes == slot * (2 * WINDOW + 2 * 1000)
+    before = cache.nbytes
+    fed(MODEL, TOKENS[:2], [13], cache)
+    assert cache.nbytes == before
+    assert [keys.shape[2] for keys in MODEL.new_cache(1, 5).keys] == [5] * 4, "a ring is not longer than the cache"
+
+
+def test_the_ring_holds_the_last_window_of_keys():
+    """After 40 tokens the slot of position p is p mod 8, and holds what a model that saw everything computes."""
+    seen = {}
+    with MODEL.hooks({"block.0.attn.k_rotated": lambda value, name: seen.update(k=value.clone())}):
+        MODEL(TOKENS)
+    for chunks in ([40], [1], [5], [11]):
+        cache = MODEL.new_cache(3, 40)
+        fed(MODEL, TOKENS, chunks, cache)
+        for position in range(40 - WINDOW, 40):
+            held = cache.keys[0][:, :, position % WINDOW]
+            torch.testing.assert_close(held, seen["k"][:, position], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("chunks", [[40], [1], [7], [9, 1]], ids=str)
+def test_bfloat16_chunked_equals_whole_but_for_rounding(chunks):
+    low = strong_model(replace(SMALL, num_hidden_layers=2, experts_per_token=4), seed=1, dtype=torch.bfloat16)
+    cache = low.new_cache(3, 40)
+    assert cache.keys[0].dtype == torch.bfloat16
+    found, whole = fed(low, TOKENS, chunks, cache), low(TOKENS)
+    assert found.dtype == torch.bfloat16
+    assert relative(found, whole) < 0.03  # all experts are chosen here, so that no router tie can flip
+
+
+def test_select_keeps_rows_in_the_order_asked_for():
+    cache = MODEL.new_cache(3, 40)
+    MODEL(TOKENS[:, :20], cache=cache, lengths=torch.tensor([20, 5, 13]))
+    cache.select([2, 0])
+    assert cache.batch_size == 2 and cache.lengths.tolist() == [13, 20]
+    step = torch.stack((TOKENS[2, 13:14], TOKENS[0, 20:21]))
+    expected = torch.stack((WHOLE[2, 13], WHOLE[0, 20]))
+    assert relative(MODEL(step, cache=cache)[:, 0], expected) < 1e-5
+
+
+def test_truncate_forgets_and_refuses_what_a_ring_has_lost():
+    cache = MODEL.new_cache(1, 40)
+    MODEL(TOKENS[:1, :7], cache=cache)
+    cache.truncate(3)
+    assert cache.lengths.tolist() == [3]
+    assert relative(MODEL(TOKENS[:1, 3:20], cache=cache), WHOLE[:1, 3:20]) < 1e-5
+    with pytest.raises(GptOssError, match="rings of 8 slots have moved on past 12"):
+        cache.truncate(12)
+    with pytest.raises(GptOssError, match="expected a length >= 0"):
+        cache.truncate(-1)
+    cache.truncate(20)
+    assert relative(MODEL(TOKENS[:1, 20:21], cache=cache), WHOLE[:1, 20:21]) < 1e-5
+
+
+def test_the_cache_changes_no_gradient_and_the_model_trains_after_generating():
+    """Tables made under inference mode must not be stored where training needs them."""
+    model = strong_model(SMALL).requires_grad_(True)
+    with torch.inference_mode():
+        fed(model, TOKENS[:1, :12], [5])
+    model(TOKENS[:1, :12]).square().mean().backward()
+    assert model.embedding.weight.grad.abs().sum() > 0
+    assert model.block[0].attn.sinks.grad.abs().sum() > 0
+
+
+def test_errors_name_what_was_expected_and_found():
+    with pytest.raises(GptOssError, match="at least one row and one token, found 0 and 4"):
+        KVCache(SMALL, 0, 4)
+    cache = MODEL.new_cache(3, 8)
+    with pytest.raises(GptOssError, match="room for 8 tokens a row, found 9"):
+        MODEL(TOKENS[:, :9], cache=cache)
+    assert cache.lengths.tolist() == [0, 0, 0]
+    with pytest.raises(GptOssError, match="the cache holds 3 rows, the tokens have 2"):
+        MODEL(TOKENS[:2, :4], cache=cache)
+    with pytest.raises(GptOssError, match="another model or dtype"):
+        MODEL(TOKENS, cache=KVCache(SMALL, 3, 40, dtype=torch.bfloat16))
+    with pytest.raises(GptOssError, match="another model or dtype"):
+        MODEL(TOKENS, cache=KVCache(replace(SMALL, sliding_window=4), 3, 40))
+    with pytest.raises(GptOssError, match=r"expected 3 lengths from 0 to 40, found \[41, 1, 1\]"):
+        MODEL(TOKENS, lengths=torch.tensor([41, 1, 1]))
+    with pytest.raises(GptOssError, match=r"expected tokens \(batch, time\) of int64, found \(40,\)"):
+        MODEL(TOKENS[0])
+    with pytest.raises(GptOssError, match="expected token ids from 0 to 210, found 0 to 211"):
+        MODEL(torch.tensor([[0, 211]]))
