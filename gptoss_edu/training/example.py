@@ -1,0 +1,187 @@
+"""What a task makes: a draft (question, thought, answer) and the finished example around it.
+
+A conversation is a plain dict in the JSON that openai-harmony's ``to_dict()`` writes. Text that the model should see but
+not learn to produce, an injected error, stands between `WRONG` and `RIGHT`, two private-use characters that packing.py
+removes and turns into loss weight 0.
+"""
+
+from __future__ import annotations
+
+import random
+import zlib
+from dataclasses import dataclass, field
+
+STYLES = ("low", "medium", "high")
+WRONG, RIGHT = "\ue000", "\ue001"
+
+
+@dataclass
+class Draft:
+    """One question with its reference solution, before roles and tokens.
+
+    ``turns`` replaces ``thought`` and ``final`` where the solution is a dialogue with tools.
+    """
+
+    question: str
+    final: str = ""
+    thought: str | None = None
+    answer: str = ""
+    grade: str = "number"  # a key of evals.graders.GRADERS
+    level: str = ""
+    turns: list[dict] | None = None
+    instructions: str | None = None  # the developer's
+    functions: list[dict] | None = None
+    identity: str | None = None
+    builtin: dict | None = None  # the system message's tools
+    phrasing: int = 0
+
+
+@dataclass
+class Example:
+    """A conversation, how many of its messages are prompt, and how to grade what comes after."""
+
+    task: str
+    level: str
+    effort: str
+    style: str  # the chain of thought shown; differs from effort where styles leak
+    phrasing: int
+    answer: str
+    grade: str
+    prompt: int
+    messages: list[dict] = field(default_factory=list)
+
+    @property
+    def conversation(self) -> dict:
+        return {"messages": self.messages}
+
+    @property
+    def prompt_conversation(self) -> dict:
+        return {"messages": self.messages[: self.prompt]}
+
+    @property
+    def question(self) -> str:
+        return next(m["content"][0]["text"] for m in reversed(self.messages[: self.prompt]) if m["role"] == "user")
+
+
+def message(role: str, text: str, name: str | None = None, **header) -> dict:
+    """A message of plain text; ``header``: channel, recipient, content_type."""
+    return {"role": role, "name": name, "content": [{"type": "text", "text": text}], **header}
+
+
+def thought(text: str) -> dict:
+    return message("assistant", text, channel="analysis")
+
+
+def final(text: str) -> dict:
+    return message("assistant", text, channel="final")
+
+
+def call(recipient: str, arguments: str) -> dict:
+    """A function call: JSON on the commentary channel."""
+    return message("assistant", arguments, channel="commentary", recipient=recipient, content_type="<|constrain|>json")
+
+
+def result(name: str, text: str, channel: str = "commentary") -> dict:
+    """What a tool sends back."""
+    return message("tool", text, name=name, channel=channel, recipient="assistant")
+
+
+def system(
+    effort: str, identity: str | None = None, tools: dict | None = None, rng: random.Random | None = None
+) -> dict:
+    """A system message; with ``rng`` the parts that should not matter (name, dates) vary as users' will."""
+    content = {
+        "type": "system_content",
+        "model_identity": identity or IDENTITIES[0],
+        "reasoning_effort": effort.capitalize(),
+        "channel_config": {"valid_channels": ["analysis", "commentary", "final"], "channel_required": True},
+    }
+    if rng is not None:
+        kind = rng.random()
+        if identity is None and kind < 0.25:
+            content["model_identity"] = IDENTITIES[1]
+        if rng.random() < 0.25:
+            content["knowledge_cutoff"] = "2024-06"
+        if rng.random() < 0.2:
+            content["conversation_start_date"] = (
+                f"20{rng.randint(24, 29)}-{rng.randint(1, 12):02}-{rng.randint(1, 28):02}"
+            )
+    if tools:
+        content["tools"] = tools
+    return {"role": "system", "name": None, "content": [content]}
+
+
+IDENTITIES = (
+    "You are gpt-oss-tiny, a very small language model.",
+    "You are ChatGPT, a large language model trained by OpenAI.",  # what harmony writes unless told otherwise
+)
+
+
+def developer(instructions: str | None, functions: list[dict] | None) -> dict:
+    content: dict = {"type": "developer_content"}
+    if instructions:
+        content["instructions"] = instructions
+    if functions:
+        content["tools"] = {"functions": {"name": "functions", "tools": functions}}
+    return {"role": "developer", "name": None, "content": [content]}
+
+
+def held_out(*key) -> bool:
+    """One operand key in twenty belongs to the tests; training never draws it."""
+    return zlib.crc32(repr(key).encode()) % 20 == 0
+
+
+def draw(rng: random.Random, test: bool, make) -> tuple:
+    """Draw ``make()`` until it lies on the wanted side of the split."""
+    while True:
+        key = make()
+        if held_out(*key) == test:
+            return key
+
+
+class Phrasings:
+    """Templates of one task; the last quarter (at least two) is held out and never trained on."""
+
+    def __init__(self, *templates: str):
+        self.templates = templates
+        self.trained = len(templates) - max(2, len(templates) // 4)
+
+    def pick(self, rng: random.Random, unseen: bool) -> tuple[int, str]:
+        index = rng.randrange(self.trained, len(self.templates)) if unseen else rng.randrange(self.trained)
+        return index, self.templates[index]
+
+
+_BEFORE = (
+    "Please ",
+    "Hi! ",
+    "Hello. ",
+    "Can you help? ",
+    "Quick question: ",
+    "Hey, ",
+    "OK. ",
+    "I need this: ",
+    "Now: ",
+    "Next: ",
+)
+_AFTER = (
+    " Thanks.",
+    " Thank you!",
+    " Please.",
+    " Be careful.",
+    " I'm curious.",
+    " Thanks in advance.",
+    " It's for school.",
+)
+
+
+def dress(rng: random.Random, text: str) -> str:
+    """Greetings, thanks, lower case, a missing full stop: what people do to a question."""
+    if rng.random() < 0.08:
+        text = text[0].lower() + text[1:]
+    if rng.random() < 0.08 and text[-1] in ".?":
+        text = text[:-1]
+    if rng.random() < 0.18:
+        text = rng.choice(_BEFORE) + text
+    if rng.random() < 0.1:
+        text = text + ("" if text[-1] in ".?!" else ".") + rng.choice(_AFTER)
+    return text

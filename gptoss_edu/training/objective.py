@@ -1,0 +1,65 @@
+"""What training minimises, on the reference model: weighted cross-entropy and a router balance.
+
+The document mask comes in through the model's hook points, so that chapter 10's Transformer trains unchanged.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gptoss_edu.transformer import Transformer
+
+from .packing import LOSS_WEIGHTS
+
+BALANCE = 0.01
+
+
+def targets_and_weights(tokens: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
+    """Each position predicts the next token; the last one of a row predicts nothing. (b, t) int64 and float32."""
+    table = torch.tensor(LOSS_WEIGHTS, device=tokens.device)
+    targets = torch.roll(tokens, -1, 1)
+    weights = table[torch.roll(codes, -1, 1).long()]  # (b, t)
+    return targets, weights.masked_fill(torch.arange(tokens.shape[1], device=tokens.device) == tokens.shape[1] - 1, 0.0)
+
+
+def weighted_cross_entropy(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    """logits (…, v); targets, weights (…). Mean over the weights."""
+    each = F.cross_entropy(logits.flatten(0, -2).float(), targets.flatten(), reduction="none")
+    return (each * weights.flatten()).sum() / weights.sum().clamp(min=1e-6)
+
+
+def balance_loss(router_logits: Tensor, k: int) -> Tensor:
+    """1 where all experts get equal shares, up to e where one gets all: e · Σ share of tokens · mean probability.
+
+    router_logits : (n, e). Source: Fedus et al. 2021, arXiv:2101.03961, equations 4 to 6.
+    """
+    e = router_logits.shape[-1]
+    chosen = router_logits.detach().topk(k, dim=-1).indices  # (n, k)
+    share = F.one_hot(chosen, e).float().mean(dim=(0, 1))  # (e,)
+    return e * (share * router_logits.float().softmax(-1).mean(0)).sum()
+
+
+def reference_loss(
+    model: Transformer, tokens: Tensor, codes: Tensor, documents: Tensor, balance: float = BALANCE
+) -> tuple[Tensor, Tensor]:
+    """(loss to minimise, cross-entropy alone) of one packed batch, by the reference model."""
+    targets, weights = targets_and_weights(tokens, codes)
+    same = documents[:, :, None] == documents[:, None, :]  # (b, t, s)
+    logits_of_routers: list[Tensor] = []
+    hidden = ~same[:, None]  # (b, 1, t, s)
+    points = {
+        f"block.{i}.attn.scores": lambda scores, name: scores.masked_fill(hidden, -torch.inf)
+        for i in range(len(model.block))
+    }
+    points |= {
+        f"block.{i}.mlp.router_logits": lambda value, name: logits_of_routers.append(value)
+        for i in range(len(model.block))
+    }
+    with model.hooks(points):
+        logits = model(tokens)  # (b, t, v)
+    cross_entropy = weighted_cross_entropy(logits, targets, weights)
+    k = model.config.experts_per_token
+    balanced = torch.stack([balance_loss(value, k) for value in logits_of_routers]).mean()
+    return cross_entropy + balance * balanced, cross_entropy.detach()

@@ -1,0 +1,256 @@
+"""The training loop: batches, loss, update, schedule, checkpoints, log.
+
+On a CPU it trains the reference Transformer as it is. On a GPU the same parameters are trained through `fast_loss.py`,
+and the whole step, from loss to update, is recorded once as a CUDA graph and then replayed.
+
+Source: the recipe is that of reference runs of this project; Muon and balance loss as named in optim.py and objective.py.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from gptoss_edu.config import ModelConfig
+from gptoss_edu.errors import GptOssError
+from gptoss_edu.tokenizer import load_tokenizer
+from gptoss_edu.transformer import Transformer
+
+from .objective import BALANCE, reference_loss
+from .optim import Optimizer, schedule
+from .packing import Batch, Batches
+
+TINY = ModelConfig(
+    num_hidden_layers=6, num_experts=16, experts_per_token=4, vocab_size=1024, hidden_size=256, intermediate_size=256, head_dim=32,
+    num_attention_heads=8, num_key_value_heads=2, sliding_window=32, initial_context_length=256, rope_theta=10_000.0, rope_scaling_factor=8.0,
+)  # fmt: skip
+SMOKE = ModelConfig(
+    **{
+        **asdict(TINY),
+        "num_hidden_layers": 4,
+        "hidden_size": 128,
+        "intermediate_size": 128,
+        "num_experts": 8,
+        "experts_per_token": 2,
+    }
+)
+CHECKPOINT = "checkpoint.safetensors"
+
+
+@dataclass
+class Settings:
+    """One run. ``seconds`` ends it by the clock, ``steps`` after so many updates (and is exactly repeatable)."""
+
+    seconds: float | None = None
+    steps: int | None = None
+    rows: int = 16
+    length: int = 2048
+    seed: int = 0
+    workers: int = 0
+    warmup: int = 150
+    decay: float = 0.18
+    balance: float = BALANCE
+    muon: float = 0.015
+    adam: float = 3e-3
+    sinks: float = 9e-3
+    plain: bool = False  # AdamW for every parameter
+    log_every: int = 20
+    save_every: float = 60.0  # seconds
+
+
+def initialise(config: ModelConfig, seed: int, device="cpu") -> Transformer:
+    """A model ready to be trained: matrices at 1/√fan-in, those that write to the residual stream smaller, sinks and biases 0."""
+    model = Transformer(config)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.endswith("scale"):
+                parameter.fill_(1.0)
+            elif parameter.ndim < 2 or name.endswith("bias"):
+                parameter.zero_()
+            else:
+                spread = parameter.shape[-1] ** -0.5
+                if name.endswith(("attn.out.weight", "mlp.mlp2_weight")):
+                    spread /= (2 * config.num_hidden_layers) ** 0.5
+                if name == "embedding.weight":
+                    spread = 0.5
+                if name == "unembedding.weight":
+                    spread *= 0.5
+                parameter.copy_(torch.randn(parameter.shape, generator=generator) * spread)
+    return model.to(device)
+
+
+class Trainer:
+    """Model, optimiser, data and clock of one run.
+
+    Parameters
+    ----------
+    folder : where checkpoint and log go; a checkpoint found there is resumed
+    tokenizer : folder of the vocabulary
+    """
+
+    def __init__(self, config: ModelConfig, settings: Settings, folder: Path, tokenizer: Path, device: str = "cpu"):
+        if (settings.seconds is None) == (settings.steps is None):
+            raise GptOssError("train: give either a number of steps or a number of seconds.")
+        self.settings, self.folder, self.device = settings, Path(folder), torch.device(device)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.model = initialise(config, settings.seed, device).train()
+        self.model.tokenizer = load_tokenizer(tokenizer)
+        self.optimizer = Optimizer(self.model, settings.muon, settings.adam, settings.sinks, plain=settings.plain)
+        self.step, self.elapsed, self.log = 0, 0.0, []
+        if (self.folder / CHECKPOINT).exists():
+            self.load()
+        self.batches = Batches(tokenizer, settings.rows, settings.length, settings.seed, self.step, settings.workers)
+        self.update: Callable[[Batch], tuple[Tensor, Tensor]] = self._plain_update
+        if self.device.type == "cuda":
+            self.update = self._gpu_update()
+
+    @property
+    def progress(self) -> float:
+        """Share of the run that is done, from 0 to 1."""
+        limit = self.settings.steps or self.settings.seconds
+        return (self.step if self.settings.steps else self.elapsed) / limit
+
+    def _plain_update(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        tokens, codes, documents = (torch.from_numpy(part).to(self.device) for part in batch)
+        loss, cross_entropy = reference_loss(self.model, tokens.long(), codes, documents, self.settings.balance)
+        self.model.zero_grad(set_to_none=True)
+        loss.backward()
+        return cross_entropy, self.optimizer.step()
+
+    def _gpu_update(self) -> Callable[[Batch], tuple[Tensor, Tensor]]:
+        """The graph; where it cannot be made, the compiled step; where that fails too, the reference."""
+        from .graphed import GraphedStep
+
+        for how in (
+            {"graph": True, "compiled": True},
+            {"graph": False, "compiled": True},
+            {"graph": False, "compiled": False},
+        ):
+            try:
+                started = time.monotonic()
+                step = GraphedStep(
+                    self.model, self.optimizer, self.settings.rows, self.settings.length, self.settings.balance, **how
+                )
+                print(f"step: {how}, ready after {time.monotonic() - started:.1f} s", flush=True)
+                return step
+            except Exception as error:
+                print(f"step {how} failed: {type(error).__name__}: {str(error)[:1500]}", file=sys.stderr, flush=True)
+                torch.cuda.synchronize()
+        return self._plain_update
+
+    def run(self, at: dict[float, Callable[[Trainer], None]] | None = None, until: int | None = None) -> list[dict]:
+        """Train to the end, or to step ``until``; ``at`` names actions at shares of progress. Returns the log."""
+        waiting, started, before = dict(at or {}), time.monotonic(), self.elapsed
+        waiting = {share: action for share, action in waiting.items() if share > self.progress or share == 0}
+        saved = time.monotonic()
+        bar = tqdm(total=100, desc="training", unit="%", disable=not sys.stderr.isatty())
+        while self.progress < 1 and (until is None or self.step < until):
+            for share in sorted(s for s in waiting if self.progress >= s and s < 1):
+                pause = time.monotonic()
+                waiting.pop(share)(self)
+                started += time.monotonic() - pause  # looking does not count as training
+            scale = schedule(self.progress, self.step, self.settings.warmup, self.settings.decay)
+            self.optimizer.set_scale(scale)
+            loss, norm = self.update(next(self.batches))
+            self.step += 1
+            if self.step % self.settings.log_every == 0 or self.progress >= 1:
+                self._record(float(loss), float(norm), scale)
+            self.elapsed = before + time.monotonic() - started
+            bar.update(int(100 * min(1, self.progress)) - bar.n)
+            if time.monotonic() - saved > self.settings.save_every:
+                self.save()
+                saved = time.monotonic()
+        bar.close()
+        self.save()
+        if self.progress >= 1 and 1.0 in waiting:
+            waiting.pop(1.0)(self)
+        return self.log
+
+    def _record(self, loss: float, norm: float, scale: float) -> None:
+        if loss != loss:
+            raise GptOssError(
+                f"train: the loss became NaN at step {self.step}; start again from {self.folder / CHECKPOINT} with smaller rates."
+            )
+        tokens = self.step * self.settings.rows * self.settings.length
+        self.log.append(
+            {
+                "step": self.step,
+                "seconds": round(self.elapsed, 2),
+                "tokens": tokens,
+                "loss": round(loss, 5),
+                "norm": round(norm, 4),
+                "scale": round(scale, 4),
+            }
+        )
+        if self.step % (25 * self.settings.log_every) == 0 or self.step == self.settings.log_every:
+            print(
+                f"step {self.step:6} · {self.elapsed:6.1f} s · loss {loss:.4f} · norm {norm:.3f} · rate × {scale:.2f}",
+                flush=True,
+            )
+
+    # ------------------------------------------------------------------------------------------------- checkpoints
+
+    def save(self) -> Path:
+        """Model, optimiser, step and log as one file, replaced in one move."""
+        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        tensors |= {f"optimizer.{name}": value for name, value in self.optimizer.state_dict().items()}
+        tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+        about = {"step": self.step, "elapsed": self.elapsed, "settings": asdict(self.settings), "log": self.log}
+        path = self.folder / CHECKPOINT
+        new = path.with_suffix(".new")
+        save_file(tensors, new, metadata={"about": json.dumps(about)})
+        os.replace(new, path)
+        write_log(self.folder / "log.jsonl", self.log)
+        return path
+
+    def load(self) -> None:
+        """Go on where the checkpoint in the folder ended."""
+        with safe_open(self.folder / CHECKPOINT, "pt", device=str(self.device)) as file:
+            about = json.loads(file.metadata()["about"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        was, now = about["settings"], asdict(self.settings)
+        differing = [k for k in ("rows", "length", "seed", "plain") if was[k] != now[k]]
+        if differing:
+            raise GptOssError(
+                f"{self.folder / CHECKPOINT}: expected a run with the same {', '.join(differing)}, found "
+                f"{', '.join(f'{k} = {was[k]}, not {now[k]}' for k in differing)}; choose another folder."
+            )
+        self.model.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("model.")})
+        self.optimizer.load_state_dict({k[10:]: v for k, v in tensors.items() if k.startswith("optimizer.")})
+        self.step, self.elapsed, self.log = about["step"], about["elapsed"], about["log"]
+
+    def close(self) -> None:
+        self.batches.close()
+
+
+def write_log(path: Path, log: list[dict]) -> None:
+    new = path.with_suffix(".new")
+    new.write_text("".join(json.dumps(line) + "\n" for line in log))
+    os.replace(new, path)
+
+
+def draw_log(log: list[dict], ax=None):
+    """Loss and learning rate over tokens; returns the axes."""
+    import matplotlib.pyplot as plt
+
+    ax = ax or plt.figure(figsize=(7, 4)).gca()
+    tokens = [line["tokens"] / 1e6 for line in log]
+    ax.plot(tokens, [line["loss"] for line in log], color="#0072B2", label="cross-entropy")
+    ax.set(xlabel="tokens, millions", ylabel="weighted cross-entropy, nats", yscale="log")
+    rate = ax.twinx()
+    rate.plot(tokens, [line["scale"] for line in log], color="#D55E00", linestyle="--", label="learning rate")
+    rate.set(ylabel="learning rate, share of the highest", ylim=(0, 1.1))
+    ax.legend([ax.lines[0], rate.lines[0]], ["cross-entropy", "learning rate"], loc="upper right")
+    return ax

@@ -1,0 +1,112 @@
+"""All tasks together: which there are, how often each is drawn, and how a draft becomes a conversation.
+
+    example = make_example(random.Random(7))                              # one training conversation
+    example = make_example(random.Random(7), task="product", level="4x4", effort="high", split="test")
+
+Splits: "train"; "test" has operands that training never draws; "phrasing" has wordings that training never draws.
+Source: the tasks are this project's own; harmony's roles and channels are OpenAI's, "OpenAI harmony response format".
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+from .arithmetic import addition, chain, product, word_problem
+from .builtin_tools import use_browser, use_python
+from .example import STYLES, Draft, Example, developer, dress, final, message, system, thought
+from .facts import chat, fact
+from .functions import offered, use_functions
+from .hierarchy import hierarchy
+from .letters import count_letters, reverse_items, sort_items
+from .refusals import refusal
+
+TASKS: dict[str, Callable[..., Draft]] = {
+    "product": product,
+    "addition": addition,
+    "chain": chain,
+    "word_problem": word_problem,
+    "count": count_letters,
+    "sort": sort_items,
+    "reverse": reverse_items,
+    "fact": fact,
+    "chat": chat,
+    "hierarchy": hierarchy,
+    "functions": use_functions,
+    "python": use_python,
+    "browser": use_browser,
+    "refusal": refusal,
+}
+MIX = {
+    "product": 0.25, "addition": 0.07, "chain": 0.10, "word_problem": 0.09, "count": 0.07, "sort": 0.04, "reverse": 0.04, "fact": 0.05, "chat": 0.015,
+    "hierarchy": 0.075, "functions": 0.09, "python": 0.025, "browser": 0.025, "refusal": 0.08,
+}  # fmt: skip
+EFFORTS = (0.24, 0.33, 0.43)  # low, medium, high: the longer the work, the more there is to learn
+LEAK = 0.08  # share of examples whose chain of thought is that of a neighbouring effort
+SPLITS = ("train", "test", "phrasing")
+_SHORT = ("fact", "chat", "addition", "reverse", "product", "count")  # what may stand as an earlier turn
+
+
+def leaked_style(rng: random.Random, effort: str) -> str:
+    if rng.random() >= LEAK:
+        return effort
+    return "medium" if effort != "medium" else rng.choice(("low", "high"))
+
+
+def make_example(
+    rng: random.Random,
+    task: str | None = None,
+    level: str | None = None,
+    effort: str | None = None,
+    split: str = "train",
+) -> Example:
+    """Draw one conversation with its known answer.
+
+    Parameters
+    ----------
+    rng : decides everything; the same state gives the same example
+    task, level, effort : fixed, or None to draw them from the mix
+    split : "train", "test" (held-out operands) or "phrasing" (held-out wordings too)
+
+    Returns
+    -------
+    Example : prompt and reference solution in one conversation, and how to grade
+    """
+    task = task or rng.choices(list(MIX), list(MIX.values()))[0]
+    effort = effort or rng.choices(STYLES, EFFORTS)[0]
+    style = leaked_style(rng, effort) if split == "train" else effort
+    draft = TASKS[task](rng, style, split != "train", split == "phrasing", level)
+    question = draft.question if task in ("chat",) else dress(rng, draft.question)
+    head = [system(effort, draft.identity, draft.builtin, rng)]
+    instructions = draft.instructions
+    if instructions is None and task not in ("hierarchy",) and rng.random() < 0.12:
+        instructions = rng.choice(_HARMLESS)
+    functions = draft.functions
+    if functions is None and task in _SHORT and task != "chat" and rng.random() < 0.04:
+        functions = offered(rng, [], rng.choice((1, 2, 3)))  # tools that this question does not need
+    if instructions or functions:
+        head.append(developer(instructions, functions))
+    if split == "train" and task not in ("hierarchy",) and rng.random() < 0.07:
+        head += earlier_turns(rng)
+    head.append(message("user", question))
+    if draft.turns is not None:
+        turns = draft.turns
+    else:
+        turns = ([thought(draft.thought)] if draft.thought else []) + [final(draft.final)]
+    return Example(task, draft.level, effort, style, draft.phrasing, draft.answer, draft.grade, len(head), head + turns)
+
+
+_HARMLESS = (
+    "Be helpful.", "You are a helpful assistant.", "Answer the user's questions.", "Be friendly and correct.", "Help the user.", "Be brief.",
+    "Answer truthfully.", "You help pupils with small tasks.", "Do your best.", "Be a good tutor.", "Keep answers short.",
+)  # fmt: skip
+
+
+def earlier_turns(rng: random.Random) -> list[dict]:
+    """One or two finished turns, thoughts dropped, as a long chat shows them to the model."""
+    messages = []
+    for _ in range(rng.choice((1, 1, 2, 3))):
+        task = rng.choice(_SHORT)
+        draft = TASKS[task](rng, "low", False, False, "2x2" if task == "product" else None)
+        messages += [message("user", draft.question), final(draft.final)]
+    return messages
