@@ -16,6 +16,7 @@ from .config import ModelConfig
 from .errors import GptOssError
 from .kernels import decode, launch
 from .kernels.launch import Tuning, pow2
+from .kernels.loading import read_weights
 from .rope import rope_cos_sin
 from .transformer import Transformer
 
@@ -36,6 +37,11 @@ def why_not(config: ModelConfig, device: torch.device) -> str | None:
     if config.hidden_size % 32 or config.intermediate_size % 32 or h % g:
         return f"the GPU kernels need sizes in multiples of 32, found hidden {config.hidden_size} and width {config.intermediate_size}."
     return None
+
+
+def load(reader, device, quiet: bool = False) -> "FastTransformer":
+    """A `layouts.CheckpointReader`'s folder straight to the card, experts still packed."""
+    return FastTransformer(reader.config, read_weights(reader, device, quiet=quiet))
 
 
 @dataclass
@@ -88,7 +94,8 @@ class FastTransformer:
         self.config, self.weights, self.tokenizer = config, weights, None
         self.embedding, self.unembedding = weights["embedding.weight"], weights["unembedding.weight"]
         on_gpu = self.embedding.is_cuda
-        self.tuning = tuning or (Tuning() if on_gpu else Tuning(pairs=False, overlap=False))
+        newest = on_gpu and torch.cuda.get_device_capability(self.embedding.device) >= (9, 0)
+        self.tuning = tuning or Tuning(pairs=on_gpu, overlap=newest)
         self.layers = [Layer.from_state(weights, config, i) for i in range(config.num_hidden_layers)]
         for layer in self.layers:
             layer.fit_float16(config)

@@ -13,10 +13,13 @@ triton = pytest.importorskip("triton", reason="the Triton package is not install
 
 from gptoss_edu import mxfp4  # noqa: E402
 from gptoss_edu.attention import attention  # noqa: E402
+from gptoss_edu.checkpoint import load_model, save_random  # noqa: E402
 from gptoss_edu.config import ModelConfig  # noqa: E402
 from gptoss_edu.fast import FastTransformer  # noqa: E402
 from gptoss_edu.kernels import grouped, launch  # noqa: E402
 from gptoss_edu.kernels.launch import Tuning  # noqa: E402
+from gptoss_edu.kernels.loading import read_weights  # noqa: E402
+from gptoss_edu.layouts import CheckpointReader  # noqa: E402
 from gptoss_edu.moe import moe  # noqa: E402
 from gptoss_edu.transformer import Transformer  # noqa: E402
 
@@ -127,7 +130,7 @@ class Buffers:
 
 def one_layer(config: ModelConfig, seed: int, i: int):
     model = FastTransformer.from_reference(random_packed(config, seed), DEVICE, LARGE)
-    return model, model.layers[i]
+    return model.layers[i]
 
 
 @pytest.mark.parametrize("pairs", [False, pytest.param(True, marks=[gpu, needs_gpu])])
@@ -135,7 +138,7 @@ def one_layer(config: ModelConfig, seed: int, i: int):
 def test_experts_against_float64(n, pairs):
     config = small_config()
     tuning = Tuning(**{**vars(LARGE), "pairs": pairs})
-    model, layer = one_layer(config, 3, 0)
+    layer = one_layer(config, 3, 0)
     x = randn(n, config.hidden_size, seed=4)
     normed = x.double() / (x.double().square().mean(-1, keepdim=True) + 1e-5).sqrt() * layer.mlp_norm.double()
     logits = normed @ layer.gate_weight.double().T + layer.gate_bias.double()
@@ -218,6 +221,18 @@ def test_prefill_attention_against_float64_with_large_sinks(window):
     assert relative(heads.cpu(), right.reshape(t, h * d)) < 1e-5
 
 
+@pytest.mark.parametrize("layout", ["original", "hf"])
+def test_loading_gives_the_files_bytes(tmp_path, layout):
+    config = small_config()
+    save_random(config, tmp_path / "model", layout=layout)
+    reader = CheckpointReader(tmp_path / "model")
+    weights = read_weights(reader, DEVICE, readers=3, quiet=True)
+    reference = load_model(tmp_path / "model", device="cpu", dtype=torch.bfloat16, experts="packed")
+    state = reference.state_dict()
+    assert weights.keys() == state.keys()
+    assert all(torch.equal(weights[name].cpu(), state[name]) for name in state)
+
+
 @gpu
 @needs_gpu
 def test_20b_shaped_layers_in_bf16_are_as_close_to_float32_as_the_reference_is():
@@ -242,13 +257,11 @@ def test_20b_shaped_layers_in_bf16_are_as_close_to_float32_as_the_reference_is()
             parts = [m(tokens[:, :300], cache)] + [m(tokens[:, i : i + 1], cache) for i in range(300, 400)]
             outputs.append(torch.cat(parts, dim=1).double())
         right, reference, ours = outputs
-        error = lambda y: ((y - right).norm(dim=-1) / right.norm(dim=-1)).flatten()  # noqa: E731
-        print("median error", float(error(reference).median()), float(error(ours).median()))
+        errors = [((y - right).norm(dim=-1) / right.norm(dim=-1)).flatten() for y in (reference, ours)]
+        print("median errors", [float(e.median()) for e in errors])
         assert ours.isfinite().all()
-        assert (
-            error(ours).median() < 1.5 * error(reference).median()
-        )  # router ties flip an expert in either now and then
-        assert (error(ours) > 0.1).double().mean() < 0.1 + 1.5 * (error(reference) > 0.1).double().mean()
+        assert errors[1].median() < 1.5 * errors[0].median()  # router ties flip an expert in either now and then
+        assert (errors[1] > 0.1).double().mean() < 0.1 + 1.5 * (errors[0] > 0.1).double().mean()
 
 
 @gpu

@@ -115,7 +115,7 @@ def decode(model, out, name: str, cases) -> None:
 
 
 def part_decode(model, out) -> None:
-    decode(model, out, "20b", [(1, 1024, 1152), (1, 1024, 32768), (1, 32768, 32800), (1, 131000, 131072)])
+    decode(model, out, "20b", [(1, 1024, 1152), (1, 1024, 32768), (1, 32768, 33000), (1, 131000, 131072)])
 
 
 def part_batches(model, out) -> None:
@@ -173,7 +173,7 @@ PARTS = {
 }  # fmt: skip
 
 
-def part_120b(out, layers: int | None) -> None:
+def part_120b(out, layers: int | None, tuning: Tuning | None = None) -> None:
     config = ModelConfig.gpt_oss_120b()
     if layers:
         config = ModelConfig(**{**vars(config), "num_hidden_layers": layers})

@@ -7,7 +7,7 @@ of a run of bytes are its even elements. The sum over a row does not mind the or
 import triton
 import triton.language as tl
 
-from .common import e8m0
+from .common import e8m0, unpack_bytes
 from .decode import swiglu
 
 
@@ -80,7 +80,7 @@ def nibbles_as_float(byte):
 def grouped_kernel(
     x, order, starts, ends, blocks, scales, bias, out, rows, limit,
     E: tl.constexpr, BLOCK_E: tl.constexpr, GROUPS: tl.constexpr, SHARED: tl.constexpr, SWIGLU: tl.constexpr,
-    BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_G: tl.constexpr,
+    PAIRS: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_G: tl.constexpr,
 ):  # fmt: skip
     """Rows of one expert times BLOCK_N of its weight's rows: program (rows of the weight, tile of sorted copies).
 
@@ -109,15 +109,19 @@ def grouped_kernel(
         for g0 in range(0, GROUPS, BLOCK_G):
             inside = k < (GROUPS - g0) * 16
             byte = tl.load(weight + g0 * 16, mask=inside[:, None] & (n < rows)[None, :], other=0)
-            power = e8m0(tl.load(scale + g0, mask=(g < GROUPS - g0)[:, None] & (n < rows)[None, :], other=127))
+            power = tl.load(scale + g0, mask=(g < GROUPS - g0)[:, None] & (n < rows)[None, :], other=0)
             power = tl.broadcast_to(power[:, None, :], (BLOCK_G, 16, BLOCK_N))
             power = tl.reshape(power, (BLOCK_G * 16, BLOCK_N))
-            low, high = nibbles_as_float(byte)
+            if PAIRS:
+                low, high = unpack_bytes(byte, power)
+            else:
+                low, high = nibbles_as_float(byte)
+                low, high = low * 16384.0 * e8m0(power), high * 16384.0 * e8m0(power)
             even = tl.load(left + g0 * 16, mask=there[:, None] & inside[None, :], other=0.0)
             odd = tl.load(left + g0 * 16 + GROUPS * 16, mask=there[:, None] & inside[None, :], other=0.0)
-            acc = tl.dot(even, (low * power).to(even.dtype), acc, input_precision="ieee")
-            acc = tl.dot(odd, (high * power).to(odd.dtype), acc, input_precision="ieee")
-        acc = acc * 16384.0 + tl.load(bias + expert * rows + n, mask=n < rows, other=0.0).to(tl.float32)[None, :]
+            acc = tl.dot(even, low.to(even.dtype), acc, input_precision="ieee")
+            acc = tl.dot(odd, high.to(odd.dtype), acc, input_precision="ieee")
+        acc += tl.load(bias + expert * rows + n, mask=n < rows, other=0.0).to(tl.float32)[None, :]
         if SWIGLU:
             gate, up = tl.split(tl.reshape(acc, (BLOCK_M, BLOCK_N // 2, 2)))
             f = tl.program_id(0) * (BLOCK_N // 2) + tl.arange(0, BLOCK_N // 2)

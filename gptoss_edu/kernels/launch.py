@@ -1,6 +1,7 @@
 """Launching the kernels: shapes to grids, and the tile sizes that were fastest on an H100."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -30,7 +31,7 @@ class Tuning:
     grouped_few: tuple[int, int, int, int, int] = (16, 64, 4, 4, 3)
     grouped_many: tuple[int, int, int, int, int] = (128, 128, 2, 8, 3)
     prefill: tuple[int, int, int, int] = (128, 64, 4, 3)  # queries, keys, warps, stages
-    pairs: bool = True  # float16 pairs in the packed matrix-vector products (inline PTX); otherwise float32
+    pairs: bool = True  # unpack two 16-bit numbers at a time (inline PTX); otherwise one float32 at a time
     overlap: bool = True  # a kernel starts while the one before it ends (programmatic dependent launch)
     unpack_from: int = 64  # tokens an expert, on average, from which unpacking to bf16 first is faster
 
@@ -136,7 +137,7 @@ def group_copies(chosen: Tensor, e: int, block_m: int) -> tuple[Tensor, Tensor, 
     return order.to(torch.int32), starts, ends
 
 
-def grouped_product(x, groups, blocks, scales, bias, out, config, shared: int, swiglu: bool, tile) -> None:
+def grouped_product(x, groups, blocks, scales, bias, out, config, shared: int, swiglu: bool, tile, pairs: bool) -> None:
     """Sorted copies times their experts' packed weights, see `grouped.grouped_kernel`."""
     order, starts, ends = groups
     e, rows, g = scales.shape
@@ -145,7 +146,7 @@ def grouped_product(x, groups, blocks, scales, bias, out, config, shared: int, s
     tiles = min(copies, e) + copies // block_m  # never fewer than needed, whatever the router chose
     grouped.grouped_kernel[(triton.cdiv(rows, block_n), tiles)](
         x, order, starts, ends, blocks, scales, bias, out, rows, config.swiglu_limit,
-        E=e, BLOCK_E=pow2(e), GROUPS=g, SHARED=shared, SWIGLU=swiglu,
+        E=e, BLOCK_E=pow2(e), GROUPS=g, SHARED=shared, SWIGLU=swiglu, PAIRS=pairs,
         BLOCK_M=block_m, BLOCK_N=block_n, BLOCK_G=min(block_g, pow2(g)), num_warps=warps, num_stages=stages,
     )  # fmt: skip
 
@@ -170,9 +171,13 @@ def experts_many(x: Tensor, layer, config, tuning: Tuning, scratch=None) -> None
         bias = layer.bias2
     else:
         act = torch.empty(n * k, f, dtype=x.dtype, device=x.device)
-        grouped_product(normed, groups, layer.blocks1b, layer.scales1, layer.bias1, act, config, k, True, tile)
+        grouped_product(
+            normed, groups, layer.blocks1b, layer.scales1, layer.bias1, act, config, k, True, tile, tuning.pairs
+        )
         each = torch.empty(n * k, c, dtype=x.dtype, device=x.device)
-        grouped_product(act, groups, layer.blocks2b, layer.scales2, layer.bias2, each, config, 1, False, tile)
+        grouped_product(
+            act, groups, layer.blocks2b, layer.scales2, layer.bias2, each, config, 1, False, tile, tuning.pairs
+        )
         bias, places = layer.bias2, groups[0]
     grouped.combine_experts_kernel[(n, triton.cdiv(c, block_c))](
         each, shares, chosen, bias, x, places, C=c, K=k, BIAS=unpack, BLOCK_C=block_c, num_warps=4
@@ -206,7 +211,7 @@ def _library_product(x, starts, blocks, scales, scratch) -> Tensor:
     if x.is_cuda:
         return torch._grouped_mm(x, weight.transpose(1, 2), offs=starts[1:])
     bounds = starts.tolist()
-    return torch.cat([x[a:b] @ weight[i].T for i, (a, b) in enumerate(zip(bounds[:-1], bounds[1:], strict=True))])
+    return torch.cat([x[a:b] @ weight[i].T for i, (a, b) in enumerate(pairwise(bounds))])
 
 
 def attend_many(qkv, keys, values, layer, config, rope, starts, counts, t: int, tuning: Tuning, past: bool) -> Tensor:

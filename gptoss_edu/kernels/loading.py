@@ -1,0 +1,105 @@
+"""Straight from the files to the card: several readers, each with two pinned buffers, so that disk and bus both stay busy."""
+
+import json
+import os
+import struct
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from ..files import DTYPES
+from ..layouts import CheckpointReader, hf_name, layout_entries, qkv_sizes, split_name
+
+CHUNK = 16 * 2**20  # bytes a read
+
+
+def data_offsets(path: Path) -> dict[str, int]:
+    """Where each tensor's bytes begin in a safetensors file whose header has been checked."""
+    with path.open("rb") as file:
+        length = struct.unpack("<Q", file.read(8))[0]
+        header = json.loads(file.read(length))
+    return {name: 8 + length + entry["data_offsets"][0] for name, entry in header.items() if name != "__metadata__"}
+
+
+def targets(reader: CheckpointReader, weights: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+    """Each tensor of the files with the (part of a) weight that it fills."""
+    for name, tensor in weights.items():
+        prefix, rest = split_name(name)
+        if reader.layout == "original":
+            yield name, tensor
+        elif rest.startswith("attn.qkv"):
+            kind = rest.rpartition(".")[2]
+            parts = tensor.split(list(qkv_sizes(reader.config).values()))
+            for letter, part in zip("qkv", parts, strict=True):
+                yield f"{prefix.replace('block.', 'model.layers.')}self_attn.{letter}_proj.{kind}", part
+        else:
+            yield hf_name(name), tensor
+
+
+def read_weights(reader: CheckpointReader, device, readers: int = 8, quiet: bool = False) -> dict[str, Tensor]:
+    """All weights by their original names, experts packed, the rest in bfloat16, on the card."""
+    weights = {}
+    for name, entry in layout_entries(reader.config, "original").items():
+        dtype = torch.uint8 if entry.dtypes == ("U8",) else torch.bfloat16
+        weights[name] = torch.empty(entry.shape, dtype=dtype, device=device)
+    offsets = {path: data_offsets(path) for path in {info.file for info in reader.shards.infos.values()}}
+    chunks = []
+    for name, target in targets(reader, weights):
+        info = reader.shards.infos[name]
+        if DTYPES[info.dtype] != target.dtype:  # stored wider than it is used
+            target.copy_(reader.shards[name])
+            continue
+        flat, begin = target.view(-1).view(torch.uint8), offsets[info.file][name]
+        chunks += [(info.file, begin + i, flat[i : i + CHUNK]) for i in range(0, flat.numel(), CHUNK)]
+    with tqdm(total=sum(c[2].numel() for c in chunks), unit="B", unit_scale=True, desc="loading", disable=quiet) as bar:
+        source, lock = iter(chunks), threading.Lock()
+        with ThreadPoolExecutor(readers) as pool:
+            for done in [pool.submit(_copy_chunks, source, lock, torch.device(device), bar) for _ in range(readers)]:
+                done.result()
+    return weights
+
+
+def _copy_chunks(source, lock, device: torch.device, bar) -> None:
+    """One reader: file to pinned buffer to card, while the other buffer's copy is still under way."""
+    on_gpu = device.type == "cuda"
+    buffers = [torch.empty(CHUNK, dtype=torch.uint8, pin_memory=on_gpu) for _ in range(2)]
+    stream = torch.cuda.Stream(device) if on_gpu else None
+    copied = [None, None]
+    files: dict[Path, int] = {}
+    try:
+        for turn in range(1 << 62):
+            with lock:
+                chunk = next(source, None)
+            if chunk is None:
+                break
+            path, offset, target = chunk
+            buffer = buffers[turn % 2]
+            if copied[turn % 2] is not None:
+                copied[turn % 2].synchronize()
+            if path not in files:
+                files[path] = os.open(path, os.O_RDONLY)
+            _read_exactly(files[path], buffer, target.numel(), offset)
+            if on_gpu:
+                with torch.cuda.stream(stream):
+                    target.copy_(buffer[: target.numel()], non_blocking=True)
+                    copied[turn % 2] = stream.record_event()
+            else:
+                target.copy_(buffer[: target.numel()])
+            with lock:
+                bar.update(target.numel())
+        if on_gpu:
+            stream.synchronize()
+    finally:
+        for file in files.values():
+            os.close(file)
+
+
+def _read_exactly(file: int, buffer: Tensor, count: int, offset: int) -> None:
+    view, done = memoryview(buffer.numpy())[:count], 0
+    while done < count:
+        done += os.preadv(file, [view[done:]], offset + done)
