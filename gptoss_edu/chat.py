@@ -90,13 +90,15 @@ Event = Piece | MessageDone | Repaired | ToolDone | Stopped
 class Settings:
     """What stands before the conversation, and its bounds.
 
-    max_steps : tool calls in one turn. max_tokens : sampled in one turn. max_context : prompt and answer together.
+    identity : the system message's first sentence; None for harmony's own. max_steps : tool calls in one turn.
+    max_tokens : sampled in one turn. max_context : prompt and answer together.
     drop_analysis : which old thoughts are left out of the prompt (`gptoss_edu.harmony.thoughts`).
     """
 
     effort: str | None = "medium"
     developer: str | None = None
     date: str | None = None
+    identity: str | None = None
     max_steps: int = 8
     max_tokens: int = 4096
     max_context: int = 131_072
@@ -160,6 +162,8 @@ class Chat:
         system = SystemContent(
             reasoning_effort=settings.effort, conversation_start_date=settings.date, tools=built_in or None
         )
+        if settings.identity is not None:
+            system = replace(system, model_identity=settings.identity)
         messages = [Message("system", system)]
         if settings.developer or offered:
             messages.append(Message("developer", DeveloperContent(settings.developer or None, offered or None)))

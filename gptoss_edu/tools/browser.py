@@ -52,6 +52,13 @@ If `loc` is not provided, the viewport will be positioned at the beginning of th
 relevant passage, if available.
 Use this function without `id` to scroll to a new location of an opened page."""
 FIND = "Finds exact matches of `pattern` in the current page, or the page given by `cursor`."
+# The same in few words, for small models with short contexts: what gpt-oss-tiny was trained with.
+BRIEF = "Searches pages. Cite as 【{cursor}†L{line}】."
+BRIEF_TOOLS = {
+    "search": ("Searches for query.", "query", "string"),
+    "open": ("Opens the link id.", "id", "integer"),
+    "find": ("Finds pattern in the page.", "pattern", "string"),
+}
 
 
 class Backend(Protocol):
@@ -100,19 +107,23 @@ class BrowserTool:
     ----------
     backend : OfflineBackend (default) or, where that is really wanted, live.LiveBackend
     view_characters : how much of a page one display shows; 4,000 are about 1,000 tokens
+    brief : describe the tool to the model in a few words instead of the official text
     """
 
     name = "browser"
 
-    def __init__(self, backend: Backend | None = None, view_characters: int = 4_000):
+    def __init__(self, backend: Backend | None = None, view_characters: int = 4_000, brief: bool = False):
         self.backend = backend or OfflineBackend()
-        self.view_characters = view_characters
+        self.view_characters, self.brief = view_characters, brief
         self.pages: list[Page] = []
         self.functions: dict[str, Function] = {
             f.__name__: from_callable(f) for f in (self.search, self.open, self.find)
         }
 
     def config(self) -> dict:
+        if self.brief:
+            tools = [(n, d, schema([key], **{key: {"type": kind}})) for n, (d, key, kind) in BRIEF_TOOLS.items()]
+            return self._config(BRIEF, tools)
         string, source = {"type": "string"}, {"source": {"type": "string"}}
         opening = {"id": {"type": ["number", "string"], "default": -1}, "cursor": number(-1), "loc": number(-1)}
         opening |= {"num_lines": number(-1), "view_source": {"type": "boolean", "default": False}, **source}
@@ -121,11 +132,11 @@ class BrowserTool:
             ("open", OPEN, schema([], **opening)),
             ("find", FIND, schema(["pattern"], pattern=string, cursor=number(-1))),
         ]
-        return {
-            "name": self.name,
-            "description": DESCRIPTION.replace("SOURCE", self.backend.source),
-            "tools": [{"name": n, "description": d, "parameters": p} for n, d, p in tools],
-        }
+        return self._config(DESCRIPTION.replace("SOURCE", self.backend.source), tools)
+
+    def _config(self, description: str, tools: list[tuple[str, str, dict]]) -> dict:
+        listed = [{"name": name, "description": text, "parameters": parameters} for name, text, parameters in tools]
+        return {"name": self.name, "description": description, "tools": listed}
 
     def call(self, recipient: str, arguments: str) -> ToolResult:
         """Run browser.search, browser.open or browser.find."""

@@ -29,6 +29,7 @@ When you send a message containing Python code to python, it will be executed in
 python will respond with the output of the execution or time out after {seconds:.1f} seconds. The drive at '{folder}' can \
 be used to save and persist user files. Internet access for this session is UNKNOWN. Depends on the cluster."""
 
+BRIEF = "Runs Python code. Use print."  # for small models with short contexts: what gpt-oss-tiny was trained with
 NO_OUTPUT = "[The code ran; it printed nothing. Use print() to see a value.]"
 
 
@@ -40,6 +41,7 @@ class PythonTool:
     limits : sandbox.Limits
     isolation : "auto" takes the strongest that this system allows: "bubblewrap", "namespaces", "limits".
     folder : where files are kept; None makes a temporary folder that close() deletes.
+    brief : describe the tool to the model in a few words instead of the official text.
 
     Attributes
     ----------
@@ -49,8 +51,14 @@ class PythonTool:
 
     name = "python"
 
-    def __init__(self, limits: sandbox.Limits | None = None, isolation: str = "auto", folder: str | Path | None = None):
-        self.limits = limits or sandbox.Limits()
+    def __init__(
+        self,
+        limits: sandbox.Limits | None = None,
+        isolation: str = "auto",
+        folder: str | Path | None = None,
+        brief: bool = False,
+    ):
+        self.limits, self.brief = limits or sandbox.Limits(), brief
         self.isolation = sandbox.choose_isolation(isolation)
         self.work = Path(tempfile.mkdtemp(prefix="gptoss-"))
         if not kernels.sockets_fit(self.work / "run"):
@@ -81,7 +89,8 @@ class PythonTool:
         return sandbox.visible_scratch(self.isolation, self.scratch)
 
     def config(self) -> dict:
-        text = DESCRIPTION.format(seconds=self.limits.call_seconds, folder=self.visible_folder)
+        official = DESCRIPTION.format(seconds=self.limits.call_seconds, folder=self.visible_folder)
+        text = BRIEF if self.brief else official
         return {"name": self.name, "description": text, "tools": []}
 
     def forget(self) -> None:

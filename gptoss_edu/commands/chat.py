@@ -1,0 +1,267 @@
+"""Talk to gpt-oss-tiny, or to any gpt-oss checkpoint, in the terminal, with tools.
+
+    gptoss-edu chat
+    gptoss-edu chat --model gpt-oss-20b/original --effort high --tools browser,python --file talk.json
+    gptoss-edu chat --functions my_tools.py --developer "Answer in one sentence." --message "What is the time?"
+
+Every message of the model stands under its channel: thoughts (analysis), calls and preambles (commentary), the answer
+(final). Ctrl-C interrupts an answer, Ctrl-D ends the conversation; /help lists what can be typed besides questions.
+With --file the conversation is saved after every answer, and resumed if the file is there.
+"""
+
+import argparse
+import contextlib
+import datetime
+import importlib.util
+import inspect
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from .. import chat_files, load_model
+from ..chat import Chat, Event, MessageDone, Piece, Repaired, Settings, Stopped, ToolDone
+from ..errors import GptOssError, TokenizerError
+from ..harmony import Message
+from ..samplers import ModelSampler
+from ..tools import FunctionTool, Toolbox
+
+TOOLS = ("browser", "python")
+SHORT_CONTEXT = 8192  # up to here tools are described in few words, as gpt-oss-tiny was trained
+COLOURS = {"analysis": "\033[2m", "commentary": "\033[33m", "tool": "\033[36m", "final": "\033[1m", "note": "\033[2;3m"}
+# Whatever could move the cursor or change the terminal, in text that a model or a page has written.
+UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+HELP = """\
+/effort low|medium|high  reasoning effort from now on
+/save FILE               write the conversation
+/new                     forget the conversation
+/quit                    end (also Ctrl-D)"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", type=Path, help="checkpoint folder; default: the bundled gpt-oss-tiny")
+    parser.add_argument("--effort", choices=("low", "medium", "high"), help="reasoning effort (default medium)")
+    parser.add_argument("--developer", metavar="TEXT", help="developer message, or @FILE to read it from a file")
+    parser.add_argument("--tools", default="", metavar="LIST", help=f"built-in tools, with commas: {', '.join(TOOLS)}")
+    parser.add_argument("--functions", type=Path, metavar="FILE.py", help="offer this file's public functions")
+    parser.add_argument("--live-web", action="store_true", help="let the browser open public web pages")
+    parser.add_argument("--unfenced-python", action="store_true", help="allow python where nothing can fence it in")
+    parser.add_argument("--file", type=Path, help="save the conversation here, and go on with it if it is there")
+    parser.add_argument("--message", action="append", metavar="TEXT", help="say this and end; may be repeated")
+    parser.add_argument("--hide-analysis", action="store_true", help="do not show the chain of thought")
+    parser.add_argument("--date", help="the date that the system message names (default: today)")
+    parser.add_argument("--max-tokens", type=int, default=4096, help="most tokens for one answer, thoughts included")
+    parser.add_argument("--max-steps", type=int, default=8, help="most tool calls for one answer")
+    parser.add_argument("--temperature", type=float, default=1.0)
+    parser.add_argument("--top-p", type=float, default=1.0)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device")
+
+
+def run(args: argparse.Namespace) -> None:
+    wanted_tools(args)  # a mistake in the options is told before a large model is read
+    model = load_model(args.model, device=args.device)
+    if model.tokenizer is None:
+        raise TokenizerError(f"{args.model or 'the model'}: it has no tokenizer, and a conversation needs one.")
+    toolbox = build_tools(args, brief=model.config.max_context <= SHORT_CONTEXT)
+    with contextlib.closing(toolbox):
+        chat = build_chat(args, toolbox, ModelSampler(model, args.temperature, args.top_p, args.seed), model.tokenizer)
+        screen = Screen(sys.stdout.write, use_colour(sys.stdout), not args.hide_analysis)
+        for tool in toolbox.tools.values():
+            if hasattr(tool, "describe_isolation"):
+                screen.note(f"python: {tool.describe_isolation()}")
+        for message in chat.history:
+            screen.message(message)
+        for text in args.message or lines_typed(chat, screen):
+            answer(chat, text, screen)
+            if args.file:
+                chat_files.save(chat, args.file)
+
+
+def wanted_tools(args: argparse.Namespace) -> list[str]:
+    """The names in --tools, checked."""
+    names = [name for name in re.split(r"[,\s]+", args.tools) if name]
+    if unknown := [name for name in names if name not in TOOLS]:
+        raise GptOssError(f"--tools: expected some of {', '.join(TOOLS)}, found {unknown[0]!r}")
+    if args.live_web and "browser" not in names:
+        raise GptOssError("--live-web: expected --tools browser with it, found no browser")
+    return names
+
+
+def build_tools(args: argparse.Namespace, brief: bool = False) -> Toolbox:
+    """The tools that the options ask for; `brief` for models with short contexts."""
+    names = wanted_tools(args)
+    tools = []
+    if "browser" in names:
+        from ..tools.browser import BrowserTool
+        from ..tools.live import LiveBackend
+
+        backend = LiveBackend(allow_internet=True) if args.live_web else None
+        tools.append(BrowserTool(backend, view_characters=1_000 if brief else 4_000, brief=brief))
+    if "python" in names:
+        from ..tools import sandbox
+        from ..tools.python import PythonTool
+
+        if sandbox.choose_isolation() == "limits" and not args.unfenced_python:
+            raise GptOssError(
+                "--tools python: neither bubblewrap nor namespaces work here, so the model's code could do whatever you can; "
+                "install bubblewrap, or accept that with --unfenced-python"
+            )
+        tools.append(PythonTool(brief=brief))
+    if args.functions:
+        tools.append(FunctionTool(functions_of(args.functions)))
+    return Toolbox(tools)
+
+
+def functions_of(path: Path) -> list[Callable]:
+    """The public functions that a Python file defines."""
+    spec = importlib.util.spec_from_file_location("chat_functions", path)
+    if spec is None or not path.is_file():
+        raise GptOssError(f"--functions: expected a Python file, found none at {path}")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise GptOssError(f"--functions: {path} cannot be imported: {type(error).__name__}: {error}") from error
+    found = [f for name, f in vars(module).items() if inspect.isfunction(f) and not name.startswith("_")]
+    found = [f for f in found if f.__module__ == "chat_functions"]
+    if not found:
+        raise GptOssError(f"--functions: {path} defines no public function")
+    return found
+
+
+def build_chat(args: argparse.Namespace, toolbox: Toolbox, sample, encoding) -> Chat:
+    """A new conversation, or the one in --file with this call's options put over its settings."""
+    given = {
+        "max_steps": args.max_steps,
+        "max_tokens": args.max_tokens,
+        "date": args.date or f"{datetime.date.today()}",
+    }
+    if args.effort:
+        given["effort"] = args.effort
+    if args.developer is not None:
+        is_file = args.developer.startswith("@")
+        given["developer"] = Path(args.developer[1:]).read_text(encoding="utf-8") if is_file else args.developer
+    if args.file and args.file.exists():
+        chat = chat_files.load(args.file, sample, toolbox, encoding)
+        chat.settings = replace(chat.settings, **given)
+        return chat
+    return Chat(sample, toolbox, encoding, Settings(**given))
+
+
+def lines_typed(chat: Chat, screen: "Screen") -> Iterable[str]:
+    """Questions from the keyboard; commands are carried out on the way."""
+    with contextlib.suppress(ImportError):
+        import readline  # noqa: F401 — arrow keys in input()
+    screen.note("Ctrl-C interrupts an answer, Ctrl-D ends; /help lists commands.")
+    while True:
+        try:
+            text = input("\nyou > ").strip()
+        except (EOFError, KeyboardInterrupt):
+            print()
+            return
+        command, _, rest = text.partition(" ")
+        if command == "/quit":
+            return
+        if command.startswith("/"):
+            screen.note(carry_out(chat, command, rest.strip()))
+        elif text:
+            yield text
+
+
+def carry_out(chat: Chat, command: str, rest: str) -> str:
+    """Do what a /command says; returns what to tell."""
+    if command == "/effort" and rest in ("low", "medium", "high"):
+        chat.settings = replace(chat.settings, effort=rest)
+        return f"reasoning effort: {rest}"
+    if command == "/new":
+        chat.history.clear()
+        return "a new conversation"
+    if command == "/save" and rest:
+        try:
+            chat_files.save(chat, rest)
+        except OSError as error:
+            return f"not saved: {error}"
+        return f"saved to {rest}"
+    return HELP
+
+
+def answer(chat: Chat, text: str, screen: "Screen") -> None:
+    """One turn on the screen."""
+    events = chat.say(text)
+    try:
+        for event in events:
+            screen.show(event)
+    except KeyboardInterrupt:  # pressed while something was being printed
+        screen.show(Stopped("interrupted"))
+    finally:
+        events.close()
+
+
+def use_colour(stream) -> bool:
+    return stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+
+
+class Screen:
+    """Events as text: each message has a rail on its left that names its channel, in colour where there is any."""
+
+    def __init__(self, write: Callable[[str], object], colour: bool, show_analysis: bool = True):
+        self.write, self.colour, self.show_analysis = write, colour, show_analysis
+        self.open: int | None = None  # the number of the message whose text is being written
+
+    def show(self, event: Event) -> None:
+        if isinstance(event, Piece):
+            self.piece(event)
+        elif isinstance(event, MessageDone):
+            self.close()
+        elif isinstance(event, ToolDone):
+            self.message(event.message)
+        elif isinstance(event, Repaired):
+            self.note(f"[repaired: {event.repair.problem}]")
+        elif event.reason != "answered":
+            self.note(f"[{event.reason}{': ' + event.detail if event.detail else ''}]")
+        sys.stdout.flush()
+
+    def style(self, kind: str) -> tuple[str, str]:
+        return (COLOURS.get(kind, ""), "\033[0m") if self.colour else ("", "")
+
+    def piece(self, piece: Piece) -> None:
+        kind = piece.channel or "commentary"
+        if kind == "analysis" and piece.recipient is None and not self.show_analysis:
+            return
+        start, end = self.style(kind)
+        if self.open != piece.number:
+            self.close()
+            self.open = piece.number
+            to = f" → {piece.recipient}" if piece.recipient else ""
+            self.write(f"{start}{UNSAFE.sub('', kind + to)}{end}\n{start}  │ {end}")
+        text = UNSAFE.sub("", piece.text).replace("\n", f"{end}\n{start}  │ ")
+        self.write(f"{start}{text}{end}")
+
+    def close(self) -> None:
+        if self.open is not None:
+            self.write("\n")
+            self.open = None
+
+    def message(self, message: Message) -> None:
+        """A whole message: a tool's result, or one from a saved conversation."""
+        if message.role == "user":
+            self.close()
+            self.write(f"\nyou > {UNSAFE.sub('', message.text)}\n")
+        elif message.role == "tool":
+            self.close()
+            start, end = self.style("tool")
+            lines = UNSAFE.sub("", message.text).split("\n")
+            shown = lines if len(lines) <= 12 else [*lines[:11], f"… {len(lines) - 11} more lines"]
+            rail = "".join(f"{start}  │ {line}{end}\n" for line in shown)
+            self.write(f"{start}{UNSAFE.sub('', message.name or 'tool')} answers{end}\n{rail}")
+        else:
+            self.piece(Piece(message.text, message.channel, message.recipient, -1))
+            self.close()
+
+    def note(self, text: str) -> None:
+        self.close()
+        start, end = self.style("note")
+        self.write(f"{start}{UNSAFE.sub('', text)}{end}\n")

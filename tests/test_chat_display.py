@@ -1,0 +1,152 @@
+"""The conversation on a screen: `gptoss-edu chat` in the terminal, and the rich display in a notebook."""
+
+import argparse
+import json
+
+import pytest
+
+from gptoss_edu import harmony, load_tokenizer
+from gptoss_edu.chat import Chat, Piece, Settings, Stopped
+from gptoss_edu.cli import main
+from gptoss_edu.commands import chat as command
+from gptoss_edu.errors import GptOssError
+from gptoss_edu.samplers import replay
+from gptoss_edu.tools import FunctionTool
+from gptoss_edu.training.builtin_tools import BROWSER, PYTHON
+from gptoss_edu.viz.transcript import Transcript, watch
+
+TURN = [
+    "<|channel|>analysis<|message|>Add.<|end|><|start|>assistant<|channel|>commentary to=functions.add <|constrain|>json"
+    '<|message|>{"a": 2, "b": 3}<|call|>',
+    "<|channel|>final<|message|>It is 5,\nwithout \x1b[31mdoubt\x07 <script>alert(1)</script>.<|return|>",
+]
+
+
+def add(a: int, b: int) -> int:
+    """Add."""
+    return a + b
+
+
+@pytest.fixture(scope="module")
+def encoding():
+    return load_tokenizer()
+
+
+@pytest.fixture
+def chat(encoding):
+    return Chat(replay(TURN, encoding), [FunctionTool([add])], encoding)
+
+
+def options(*argv):
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    return parser.parse_args(argv)
+
+
+def test_the_terminal_names_channels_and_cannot_be_taken_over(chat):
+    written = []
+    screen = command.Screen(written.append, colour=False)
+    command.answer(chat, "2 + 3?", screen)
+    text = "".join(written)
+    assert text == (
+        "analysis\n  │ Add.\ncommentary → functions.add\n  │ {\"a\": 2, \"b\": 3}\n"
+        "functions.add answers\n  │ 5\nfinal\n  │ It is 5,\n  │ without [31mdoubt <script>alert(1)</script>.\n"
+    )  # fmt: skip
+    coloured = []
+    command.Screen(coloured.append, colour=True).show(Piece("x\x9b2Jy\u202e", "final", None, 0))
+    assert "".join(coloured).count("\x1b") == 6 and "x2Jy" in "".join(coloured)
+
+
+def test_thoughts_can_be_hidden(chat):
+    written = []
+    command.answer(chat, "2 + 3?", command.Screen(written.append, colour=False, show_analysis=False))
+    assert "Add." not in "".join(written) and "functions.add" in "".join(written)
+
+
+def test_stops_other_than_an_answer_are_said():
+    written = []
+    command.Screen(written.append, colour=False).show(Stopped("tokens", "50 tokens"))
+    assert written == ["[tokens: 50 tokens]\n"]
+
+
+def test_options_become_settings_and_files_are_resumed(chat, encoding, tmp_path):
+    (tmp_path / "dev.txt").write_text("Be brief.")
+    talk = tmp_path / "talk.json"
+    args = options(
+        "--developer", f"@{tmp_path}/dev.txt", "--effort", "high", "--date", "2025-01-01", "--file", str(talk)
+    )
+    new = command.build_chat(args, chat.tools, replay(TURN, encoding), encoding)
+    assert (new.settings.developer, new.settings.effort, new.settings.date) == ("Be brief.", "high", "2025-01-01")
+    command.answer(new, "2 + 3?", command.Screen(lambda text: None, colour=False))
+    command.chat_files.save(new, talk)
+    resumed = command.build_chat(
+        options("--file", str(talk), "--effort", "low"), chat.tools, replay([], encoding), encoding
+    )
+    assert resumed.history == new.history
+    assert (resumed.settings.developer, resumed.settings.effort) == ("Be brief.", "low")
+
+
+def test_commands_while_talking(chat, tmp_path):
+    assert "high" in command.carry_out(chat, "/effort", "high") and chat.settings.effort == "high"
+    assert "saved" in command.carry_out(chat, "/save", str(tmp_path / "a.json"))
+    assert json.loads((tmp_path / "a.json").read_text())["format"] == "gptoss-edu chat"
+    list(chat.say("2 + 3?"))
+    command.carry_out(chat, "/new", "")
+    assert chat.history == []
+    assert "/effort" in command.carry_out(chat, "/nonsense", "")
+
+
+def test_functions_come_from_a_file(tmp_path):
+    (tmp_path / "mine.py").write_text(
+        'import json\ndef double(n: int) -> int:\n    """Twice."""\n    return 2 * n\ndef _no(): pass\n'
+    )
+    box = command.build_tools(options("--functions", str(tmp_path / "mine.py")))
+    assert box.recipients() == ["functions.double"] and box.call("functions.double", '{"n": 4}').text == "8"
+    (tmp_path / "broken.py").write_text("1 / 0")
+    for name, words in (("none.py", "found none"), ("broken.py", "ZeroDivisionError")):
+        with pytest.raises(GptOssError, match=words):
+            command.build_tools(options("--functions", str(tmp_path / name)))
+
+
+@pytest.mark.parametrize("argv", [["--tools", "hammer"], ["--live-web"]])
+def test_bad_options_give_one_line(argv, capsys):
+    assert main(["chat", *argv, "--message", "x"]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "expected" in error
+
+
+def test_brief_descriptions_are_those_that_the_small_model_learns():
+    box = command.build_tools(options("--tools", "browser"), brief=True)
+    assert box.tools["browser"].config() == BROWSER["browser"]
+    from gptoss_edu.tools.python import BRIEF
+
+    assert PYTHON["python"]["description"] == BRIEF
+
+
+def test_the_notebook_display_escapes_everything(chat):
+    kept = watch(chat.say("<b>2 + 3</b>?"))
+    assert [type(event).__name__ for event in kept] == [
+        "MessageDone",
+        "MessageDone",
+        "ToolDone",
+        "MessageDone",
+        "Stopped",
+    ]
+    shown = Transcript(chat.history)
+    html = shown._repr_html_()
+    assert "<script>" not in html and "&lt;script&gt;" in html and "&lt;b&gt;2 + 3" in html
+    for words in (
+        "user",
+        "analysis · thinks",
+        "commentary · calls functions.add",
+        "functions.add · result",
+        "final · answers",
+    ):
+        assert words in html and words in repr(shown)
+
+
+def test_the_display_folds_long_results_and_shows_settings(encoding):
+    long = harmony.Message("tool", "line\n" * 30, channel="commentary", name="python", recipient="assistant")
+    shown = Transcript([*Chat(replay([], encoding), (), encoding, Settings(developer="Be brief.")).preamble(), long])
+    assert shown._repr_html_().count("<details>") == 3 and "31 lines" in shown._repr_html_()
+    assert "Be brief." in repr(shown)
