@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from . import store
 from .display import Why, box, folded, inline
 from .guard import (
+    TIME_LIMIT,
     Forbidden,
     PackageCalled,
     TookTooLong,
@@ -143,8 +144,8 @@ class Check:
     def __repr__(self) -> str:
         return f"<check {self.name}: {', '.join(stage.name for stage in self.stages)}>"
 
-    def __call__(self, function: Callable, *, allow_package: bool = False) -> Result:
-        """Run all stages on `function`. `allow_package` is for the package's own tests of its own function."""
+    def __call__(self, function: Callable, *, allow_package: bool = False, seconds: float = TIME_LIMIT) -> Result:
+        """Run all stages on `function`. `allow_package` is for the package's own tests; `seconds` limits one call."""
         if not callable(function):
             found = type(function).__name__
             return self._result(
@@ -159,18 +160,15 @@ class Check:
             return self._package(own, "")
         passed: list[str] = []
         for stage in self.stages:
-            result = self._run_stage(stage, function, rules, tuple(passed))
+            result = self._run_stage(stage, Call(function, rules, seconds=seconds), tuple(passed))
             if result is not None:
                 return result
             passed.append(stage.name)
         stored = None if allow_package else store.remember(self.name, function)
         return Result(self.name, "passed", stages=tuple(passed), total=len(self.stages), stored=stored)
 
-    def _run_stage(
-        self, stage: Stage, function: Callable, rules: tuple[Forbidden, ...], passed: tuple[str, ...]
-    ) -> Result | None:
-        noticed: list[str] = []
-        call = Call(function, rules, noticed)
+    def _run_stage(self, stage: Stage, call: Call, passed: tuple[str, ...]) -> Result | None:
+        noticed = call.noticed
         try:
             stage.run(call)
         except NotWritten:
@@ -216,17 +214,18 @@ class TheirError(Exception):
 class Call:
     """Calls the learner's function on copies of the arguments; turns everything it may raise into TheirError or NotWritten."""
 
-    def __init__(self, function: Callable, rules: tuple[Forbidden, ...] = (), noticed: list[str] | None = None):
+    def __init__(self, function: Callable, rules: tuple[Forbidden, ...] = (), seconds: float = TIME_LIMIT):
         self.function = function
         self.rules = rules
-        self.noticed = [] if noticed is None else noticed
+        self.seconds = seconds
+        self.noticed: list[str] = []  # package functions that were called
 
     def __call__(self, *args, **kwargs):
         args = tuple(_copied(value) for value in args)
         kwargs = {name: _copied(value) for name, value in kwargs.items()}
         shown = describe_call(self.function, args, kwargs)
         try:
-            with time_limit(), watching(self.rules, self.noticed):
+            with time_limit(self.seconds), watching(self.rules, self.noticed):
                 result = self.function(*args, **kwargs)
         except PackageCalled:
             raise
