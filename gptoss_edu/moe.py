@@ -103,8 +103,8 @@ class PackedWeight(nn.Module):
         return mxfp4.unpack(self.blocks[e], self.scales[e], dtype=self.dtype)
 
     def linear(self, x: Tensor, e: int) -> Tensor:
-        """(n, columns) to (n, rows) by expert e."""
-        if self.kernel is not None:
+        """(n, columns) to (n, rows) by expert e; the kernel is for processors and knows no gradients."""
+        if self.kernel is not None and x.device.type == "cpu" and not (torch.is_grad_enabled() and x.requires_grad):
             return self.kernel(x, self.blocks[e], self.scales[e])
         return F.linear(x, self[e])
 
