@@ -47,7 +47,10 @@ class Page:
         script = (
             module_source() + 'mountText(document.getElementById("app"), document.getElementById("data").textContent)'
         )
-        script += '.then((app) => { window.explorer = app; document.documentElement.dataset.ready = "1"; });'
+        script += (
+            ".then((app) => { Object.assign(window, { explorer: app, explorerModule: { mount, mountText }, readyAt: performance.now() });"
+            ' document.documentElement.dataset.ready = "1"; });'
+        )
         return (
             '<!doctype html><html lang="en"><head><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width, initial-scale=1">'

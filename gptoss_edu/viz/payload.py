@@ -11,7 +11,7 @@ linear   low + byte · step
 root     low + (byte · step)², finer near the low end
 =======  =====================================================
 
-The rows `exact.L.H` hold round(255 · √(share / row's largest)), row after row, only the keys that a row can see.
+The rows `exact.L.H` hold round(levels · √(share / row's largest)), row after row, only the keys that a row can see.
 """
 
 from __future__ import annotations
@@ -141,7 +141,10 @@ def _exact(run: Trace, layer: int, head: int):
     width = count if window is None else min(window, count)
     keys = rows[:, rows.shape[1] - 1 - width : -1]  # (t, width), the last column is the query itself
     top = keys.max(1)
-    coded = np.rint(255 * np.sqrt(keys / np.maximum(top, 1e-9)[:, None])).astype(np.uint8)
+    levels = 255 if width <= 512 else 63  # long rows have many small shares, which matter less and compress worse
+    coded = np.rint(levels * np.sqrt(keys / np.maximum(top, 1e-9)[:, None])).astype(np.uint8)
+    # Rounding roots adds a little to every small share: the row's scale takes it back, so that its sum stays what it was.
+    top = keys.sum(1) / np.maximum(((coded / levels) ** 2).sum(1), 1e-9)
     seen = np.arange(width)[None, :] >= width - 1 - np.arange(count)[:, None]
-    yield {"name": f"exact.{layer}.{head}", "kind": "u1"}, coded[seen]
+    yield {"name": f"exact.{layer}.{head}", "kind": "u1", "levels": levels}, coded[seen]
     yield {"name": f"exact_top.{layer}.{head}", "kind": "f4"}, top.astype("<f4")

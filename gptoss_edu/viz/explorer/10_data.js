@@ -205,7 +205,7 @@ class RunData {
     const count = q - first + 1;
     const start = width < this.T ? rowStart(q, width) : (q * (q + 1)) / 2;
     const weights = new Float32Array(count);
-    for (let j = 0; j < count; j++) weights[j] = (a.data[start + j] / 255) ** 2 * top;
+    for (let j = 0; j < count; j++) weights[j] = (a.data[start + j] / a.levels) ** 2 * top;
     return { first, weights, sink: this.sink(l, q, h) };
   }
 

@@ -82,9 +82,16 @@ function summary(store) {
   }
   const route = run.routeWithout(l, t, store.masked(l));
   second += "Router of layer " + l + ": " + route.map((r) => "expert " + r.expert + " " + percent(r.weight)).join(", ");
+  const place = route.findIndex((r) => r.expert === state.e);
+  if (place !== 0) second += "; selected: expert " + state.e + (place < 0 ? ", not chosen here" : ", number " + (place + 1));
   const lost = run.route(l, t).filter((r) => store.masked(l).has(r.expert));
   if (lost.length) second += "; masked: expert " + lost.map((r) => r.expert).join(", ") + " (this layer only; what follows from it needs the model)";
   return said.join(", ") + ". " + second + ".";
+}
+
+function binName(run, first, bin) {
+  const last = Math.min(run.T, Math.round(first + bin)) - 1;
+  return last <= first ? "token " + first + " “" + run.texts[first] + "”" : "tokens " + first + " to " + last;
 }
 
 // The keys, or pooled bins, with the largest shares of a row.
@@ -97,7 +104,7 @@ function topKeys(run, l, h, q, count) {
     const row = run.pooledRow(l, h, q);
     list = Array.from(row.weights, (weight, j) => {
       const a = Math.round(j * row.bin);
-      return { at: a, weight, name: row.bin <= 1 ? "token " + a : "tokens " + a + " to " + (Math.min(run.T, Math.round(a + row.bin)) - 1) };
+      return { at: a, weight, name: binName(run, a, row.bin) };
     });
   } else return [];
   return list.sort((a, b) => b.weight - a.weight).slice(0, count);

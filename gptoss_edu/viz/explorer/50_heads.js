@@ -13,7 +13,7 @@ class GridView {
     this.title = "Heads";
   }
   key(s, width) {
-    return [s.grid === "map" || s.grid === "meansink" ? "" : s.t, s.l, s.h, s.grid, s.side, width].join();
+    return [s.grid === "meansink" || (s.grid === "map" && this.maps) ? "" : s.t, s.l, s.h, s.grid, s.side, width].join();
   }
   height(run, width) {
     const g = this.geometry(run, width);
@@ -28,6 +28,10 @@ class GridView {
   cell(g, l, h) {
     return { x: g.left + h * (g.cw + 2) + Math.floor(h / g.per) * g.gap, y: g.top + l * (g.ch + 2) };
   }
+  // Maps need room: where the cells are too small for them, the sink's mass takes their place.
+  mode(run, state, width) {
+    return state.grid === "map" && (this.geometry(run, width).cw < 12 || !run.has("pooled")) ? "sink" : state.grid;
+  }
   value(run, state, mode, l, h) {
     const v = mode.mean ? run.headMean(mode.array, l, h) : run.head(mode.array, l, state.t, h);
     const share = v / mode.top(run);
@@ -37,7 +41,8 @@ class GridView {
     const { run, state } = store;
     const g = this.geometry(run, box.w);
     const small = g.cw < 12;
-    const mode = GRID[state.grid === "map" && (small || !run.has("pooled")) ? "sink" : state.grid];
+    const mode = GRID[this.mode(run, state, box.w)];
+    this.maps = mode === GRID.map;
     const c = theme.colors;
     for (let i = 0; i < run.G; i++) {
       const a = this.cell(g, 0, i * g.per), b = this.cell(g, 0, (i + 1) * g.per - 1);
@@ -116,10 +121,11 @@ class GridView {
     const { run, state } = store;
     return "layer " + l + " (" + run.kind(l) + ") head " + h + " · sink " + percent(run.sink(l, state.t, h)) + " here, " + percent(run.headMean("sink_mass", l, h)) + " on average";
   }
-  legend(store) {
-    const mode = GRID[store.state.grid];
+  legend(store, width) {
+    const name = this.mode(store.run, store.state, width);
+    const mode = GRID[name];
     const top = mode.top ? mode.top(store.run) : 1;
-    return { ramp: mode.ramp, low: 0, high: mode.root ? top : +top.toFixed(1), name: mode.name, sink: store.state.grid === "map", kinds: true };
+    return { ramp: mode.ramp, low: 0, high: mode.root ? top : +top.toFixed(1), name: mode.name, sink: name === "map", kinds: true };
   }
   table(store) {
     const { run, state } = store;

@@ -23,7 +23,7 @@ class RowView {
     if (!row) return pen.text("This trace keeps no attention.", 10, 30, c.muted, { size: 13 });
     const x0 = 4, width = box.w - 64, y = 22, h = 34;
     const total = row.sink + row.weights.reduce((a, b) => a + b, 0);
-    const what = row.exact ? "query " + state.t + " “" + this.cut(run.texts[state.t], 14) + "”" : "mean of " + Math.round(row.bin) + " queries around " + state.t;
+    const what = row.exact ? "query " + state.t + " “" + this.cut(run.texts[state.t], 14) + "”" : "the mean of " + Math.round(row.bin) + " queries around " + state.t;
     pen.text("Where " + what + " looks, layer " + state.l + " head " + state.h, x0, 9, c.ink, { size: 11.5, bold: true });
     let x = x0 + row.sink * width;
     pen.rect(x0, y, row.sink * width, h, theme.ramp("heat", 0.66));

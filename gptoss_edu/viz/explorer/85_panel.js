@@ -41,11 +41,14 @@ class Panel {
     this.canvas.addEventListener("pointerleave", () => this.app.tip(""));
     if (this.view.scrolls) this.stage.addEventListener("scroll", () => this.draw());
   }
+  // Asking for the width lays the page out, so it is asked for only after the page's size changed.
+  measure() {
+    this.width = Math.floor(this.stage.clientWidth);
+  }
   // Redraw if what the view depends on has changed.
   draw(force = false) {
     const { app, view, store } = this;
-    this.width = Math.floor(this.stage.clientWidth);
-    if (this.width < 20) return;
+    if (!(this.width >= 20)) return;
     if (view.scrolls) view.top = this.stage.scrollTop;
     const key = view.key(store.state, this.width) + app.theme.name + app.ratio;
     if (!force && key === this.drawn) return;
@@ -75,7 +78,7 @@ class Panel {
   }
   drawLegend() {
     const { app, view, store } = this;
-    const legend = view.legend(store);
+    const legend = view.legend(store, this.width);
     const key = JSON.stringify(legend) + this.width + app.theme.name + app.ratio;
     if (key === this.legendDrawn) return;
     this.legendDrawn = key;
@@ -187,7 +190,8 @@ function savePng(panel) {
   plan.body();
   context.translate(-12, -30);
   finishPicture(panel, pen, plan);
-  canvas.toBlob((blob) => download(blob, panel.area + ".png"), "image/png");
+  const bytes = bytesFromBase64(canvas.toDataURL("image/png").split(",")[1]); // toBlob waits for an idle moment
+  download(new Blob([bytes], { type: "image/png" }), panel.area + ".png");
 }
 
 function saveSvg(panel) {
@@ -201,14 +205,19 @@ function saveSvg(panel) {
 }
 
 function finishPicture(panel, pen, plan) {
-  paintLegend(pen, panel.view.legend(panel.store), panel.app.theme, 12, plan.after + 8, plan.width);
+  paintLegend(pen, panel.view.legend(panel.store, panel.width), panel.app.theme, 12, plan.after + 8, plan.width);
   pen.text(plan.origin, 12, plan.after + 28, panel.app.theme.colors.muted, { size: 10 });
 }
 
 function download(blob, name) {
   const link = el("a", { href: URL.createObjectURL(blob), download: "gptoss-trace-" + name });
+  link.hidden = true;
+  document.body.append(link);
   link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  setTimeout(() => {
+    URL.revokeObjectURL(link.href);
+    link.remove();
+  }, 10000);
 }
 
 function sizeCanvas(canvas, width, height, ratio) {

@@ -17,6 +17,7 @@ class App {
     const start = payload.start || {};
     this.store = new Store(payload, start);
     this.timings = [];
+    this.resized = true;
     this.build();
     this.setTheme(options.theme || payload.theme || "auto");
     const run = this.store.run;
@@ -39,7 +40,10 @@ class App {
     this.shell.append(this.header(run), this.say, grid, this.maskBox(), this.help());
     this.root.append(el("style", {}, STYLE), this.shell, this.tipBox);
     this.shell.addEventListener("keydown", (event) => this.keydown(event));
-    this.observer = new ResizeObserver(() => this.schedule());
+    this.observer = new ResizeObserver(() => {
+      this.resized = true;
+      this.schedule();
+    });
     this.observer.observe(this.shell);
     this.media = window.matchMedia("(prefers-color-scheme: dark)");
     this.onMedia = () => this.choice === "auto" && this.setTheme("auto");
@@ -110,6 +114,8 @@ class App {
     if (!this.panels || this.gone) return;
     const start = performance.now();
     this.ratio = Math.min(2, window.devicePixelRatio || 1);
+    if (this.resized) this.panels.forEach((panel) => panel.measure());
+    this.resized = false;
     this.panels.forEach((panel) => panel.draw());
     this.speak();
     this.timings.push(performance.now() - start);

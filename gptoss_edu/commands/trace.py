@@ -1,0 +1,93 @@
+"""Record one answer and look inside: a page with attention, sinks and experts that needs no network.
+
+gptoss-edu trace "What is 47 times 36?" --effort high --out run.html
+gptoss-edu trace "What is 47 times 36?" --mask 3.5 --out run.html     with expert 5 of layer 3 masked, beside the plain run
+gptoss-edu trace --open run.trace --out run.html                      a page from a trace file
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..errors import TraceError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("question", nargs="?", help="the user's message")
+    parser.add_argument(
+        "--effort", default="medium", choices=("low", "medium", "high"), help="reasoning effort (medium)"
+    )
+    parser.add_argument("--out", default="run.html", help="a page (.html) or a trace file (.trace) (run.html)")
+    parser.add_argument("--model", type=Path, help="a checkpoint's folder; default: the bundled gpt-oss-tiny")
+    parser.add_argument("--device", help="cpu or cuda; default: what there is")
+    parser.add_argument(
+        "--heads", default="", help="heads whose rows are kept exactly, as layer.head, for example 1.3,3.0"
+    )
+    parser.add_argument("--mask", default="", help="experts to mask, as layer.expert, for example 3.5,4.1")
+    parser.add_argument("--remove-sinks", action="store_true", help="let no head use its sink")
+    parser.add_argument("--max-new-tokens", type=int, default=512, help="longest answer (512)")
+    parser.add_argument("--theme", choices=("auto", "light", "dark"), default="auto", help="of the page (auto)")
+    parser.add_argument("--open", dest="source", metavar="FILE", help="read a trace file instead of asking")
+
+
+def run(args: argparse.Namespace) -> None:
+    from ..trace import file
+    from ..viz.page import explore
+
+    out = Path(args.out)
+    if out.suffix not in (".html", ".trace"):
+        raise TraceError(f"--out ends in .html (a page) or .trace (a trace file); found {out.name}")
+    if args.source:
+        shown = file.load(args.source)
+    elif args.question:
+        shown = _ask(args, out)
+    else:
+        raise TraceError('ask something, for example: gptoss-edu trace "What is 2 + 2?", or read a file with --open')
+    written = explore(shown, theme=args.theme).save(out) if out.suffix == ".html" else file.save(_other(shown), out)
+    print(f"wrote {written} ({written.stat().st_size / 1e6:.2f} MB)")
+
+
+def _ask(args, out: Path):
+    from .. import load_model
+    from ..trace import MaskExpert, ShiftSink, bytes_per_token, compare
+    from ..trace.answer import trace_answer
+
+    model = load_model(args.model, device=args.device)
+    heads = _pairs(args.heads, "--heads") or default_heads(model.config)
+    changes = [MaskExpert(layer, expert) for layer, expert in _pairs(args.mask, "--mask")]
+    changes += [ShiftSink()] if args.remove_sinks else []
+    chunk = 256 if model.config.num_hidden_layers > 12 else None  # a long text on a large model: less memory in pieces
+    run, tokens, said = trace_answer(
+        model, args.question, args.effort, args.max_new_tokens, (), heads=heads, chunk=chunk
+    )
+    cost = bytes_per_token(model.config, "exact", heads, len(run), lens="lens_tokens" in run)["total"]
+    print(f"answer: {said or '(no final message)'}")
+    print(f"{len(run)} tokens, {run.bytes_per_token():,.0f} bytes a token (stated: {cost:,})")
+    if not changes:
+        return run
+    altered = trace_answer(
+        model, args.question, args.effort, args.max_new_tokens, changes, level="routing", chunk=chunk
+    )[2]
+    print(f"answer with the interventions: {altered or '(no final message)'}")
+    change = compare(model, tokens, *changes, heads=heads, chunk=chunk)
+    print(change.summary())
+    return change
+
+
+def default_heads(config) -> list[tuple[int, int]]:
+    """Eight heads spread over the layers and the key/value groups."""
+    layers, heads = config.num_hidden_layers, config.num_attention_heads
+    count = min(8, layers * heads)
+    return sorted({(i * layers // count, (i * 3) % heads) for i in range(count)})
+
+
+def _other(shown):
+    return getattr(shown, "other", shown)
+
+
+def _pairs(text: str, option: str) -> list[tuple[int, int]]:
+    try:
+        return [tuple(int(n) for n in part.split(".", 1)) for part in text.split(",") if part.strip()]
+    except ValueError:
+        raise TraceError(f"{option} takes pairs such as 1.3,3.0 (layer.number); found {text!r}") from None

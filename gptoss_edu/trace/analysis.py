@@ -1,0 +1,145 @@
+"""Is it real? Entropy, mutual information, intervals and permutation nulls for what traces show."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gptoss_edu.errors import TraceError
+
+
+def entropy_bits(counts: np.ndarray) -> float:
+    """Entropy of a distribution given by counts or shares, in bits: 0 if one outcome has all, log2(n) if all are even."""
+    p = np.asarray(counts, np.float64).reshape(-1)
+    p = p[p > 0] / p.sum()
+    return float(-(p * np.log2(p)).sum()) + 0.0
+
+
+def mutual_information(x: np.ndarray, y: np.ndarray) -> float:
+    """Bits that knowing x tells about y: H(x) + H(y) − H(x, y). Counted from a sample it is never below 0 and biased
+    upward, by about (|x| − 1)(|y| − 1) / (2 n ln 2) bits; compare it with a shuffled null instead of with 0.
+
+    x, y : (n,) labels of any kind.
+
+    Source: Cover and Thomas, Elements of Information Theory, chapter 2; Miller 1955 (bias).
+    """
+    _, a = np.unique(x, return_inverse=True)
+    _, b = np.unique(y, return_inverse=True)
+    joint = np.zeros((a.max() + 1, b.max() + 1))
+    np.add.at(joint, (a, b), 1)
+    return entropy_bits(joint.sum(1)) + entropy_bits(joint.sum(0)) - entropy_bits(joint)
+
+
+def permutation_null(x, y, statistic=mutual_information, repeats: int = 200, groups=None, seed: int = 0) -> np.ndarray:
+    """The statistic after the link between x and y is cut by shuffling y.
+
+    Parameters
+    ----------
+    x, y : (n,) labels.
+    repeats : shuffles.
+    groups : (n,) number of the conversation that each token is from, where y is the same within one (a task, an effort):
+        then the labels of whole conversations are dealt out anew, because tokens of one conversation are no independent
+        witnesses. None: every token for itself.
+    seed : of the shuffles.
+
+    Returns
+    -------
+    (repeats,) values under the null hypothesis.
+
+    Raises
+    ------
+    TraceError : with groups, y differs within one of them.
+    """
+    rng = np.random.default_rng(seed)
+    x, y = np.asarray(x), np.asarray(y)
+    if groups is None:
+        return np.array([statistic(x, rng.permutation(y)) for _ in range(repeats)])
+    _, first, which = np.unique(groups, return_index=True, return_inverse=True)
+    of_group = y[first]
+    if not (of_group[which] == y).all():
+        raise TraceError("a label that is dealt out by group has to be the same within each group")
+    return np.array([statistic(x, rng.permutation(of_group)[which]) for _ in range(repeats)])
+
+
+def p_value(observed: float, null: np.ndarray) -> float:
+    """Share of the null that is at least as large, counting the observation itself: never 0."""
+    return float((1 + (np.asarray(null) >= observed).sum()) / (1 + len(null)))
+
+
+def bootstrap_interval(
+    values: np.ndarray, groups=None, statistic=np.mean, repeats: int = 500, level: float = 0.95, seed: int = 0
+):
+    """Interval of a statistic from drawing, with replacement, tokens or (groups) whole conversations.
+
+    values : (n, …) one row a token. Returns (low, high), each shaped like statistic(values).
+    """
+    rng = np.random.default_rng(seed)
+    values = np.asarray(values)
+    if groups is None:
+        parts = None
+        count = len(values)
+    else:
+        labels = np.asarray(groups)
+        parts = [np.nonzero(labels == g)[0] for g in np.unique(labels)]
+        count = len(parts)
+    draws = []
+    for _ in range(repeats):
+        chosen = rng.integers(0, count, count)
+        rows = chosen if parts is None else np.concatenate([parts[i] for i in chosen])
+        draws.append(statistic(values[rows], 0) if statistic is np.mean else statistic(values[rows]))
+    tail = (1 - level) / 2
+    return np.quantile(draws, tail, axis=0), np.quantile(draws, 1 - tail, axis=0)
+
+
+class Corpus:
+    """Several traces as one table of tokens: what the router did, and what the token was.
+
+    Attributes
+    ----------
+    experts : (l, n, k) chosen experts; logits : (l, n, e) or None.
+    labels : dict of (n,) arrays: token, kind, role, channel, section, voice (the channel, else the role), conversation,
+        and whatever `more` gave for whole conversations.
+    """
+
+    def __init__(self, traces, **more):
+        traces = list(traces)
+        if not traces:
+            raise TraceError("a corpus needs at least one trace")
+        self.n_experts, self.k = traces[0].n_experts, traces[0]["expert_indices"].shape[-1]
+        self.experts = np.concatenate([t["expert_indices"] for t in traces], 1).astype(np.int64)
+        self.logits = None
+        if all("router_logits" in t for t in traces):
+            self.logits = np.concatenate([t["router_logits"] for t in traces], 1).astype(np.float32)
+        lengths = [len(t) for t in traces]
+        self.labels = {
+            name: np.concatenate([t.names(name) for t in traces]) for name in ("role", "channel", "section", "kind")
+        }
+        self.labels["token"] = np.concatenate([t["tokens"] for t in traces])
+        self.labels["voice"] = np.where(self.labels["channel"] != "none", self.labels["channel"], self.labels["role"])
+        self.labels["conversation"] = np.repeat(np.arange(len(traces)), lengths)
+        for name, values in more.items():
+            if len(values) != len(traces):
+                raise TraceError(f"{name}: {len(values)} labels for {len(traces)} traces")
+            self.labels[name] = np.repeat(np.asarray(values), lengths)
+
+    def __len__(self) -> int:
+        return self.experts.shape[1]
+
+    def load(self, layer: int, select=slice(None)) -> np.ndarray:
+        """Share of the layer's choices that went to each expert. (e,)"""
+        counts = np.bincount(self.experts[layer, select].reshape(-1), minlength=self.n_experts)
+        return counts / max(1, counts.sum())
+
+    def chosen(self, layer: int) -> np.ndarray:
+        """Which experts each token went to. (n, e) bool"""
+        out = np.zeros((len(self), self.n_experts), bool)
+        np.put_along_axis(out, self.experts[layer], True, 1)
+        return out
+
+    def information(self, label: str, layer: int, repeats: int = 100, seed: int = 0, select=None):
+        """Mutual information of a layer's first expert and a label, with its null. Returns (bits, null)."""
+        chosen = np.ones(len(self), bool) if select is None else select
+        x, y = self.experts[layer, chosen, 0], self.labels[label][chosen]
+        conversations = self.labels["conversation"][chosen]
+        whole = all(len(np.unique(y[conversations == c])) == 1 for c in np.unique(conversations))
+        null = permutation_null(x, y, repeats=repeats, groups=conversations if whole else None, seed=seed)
+        return mutual_information(x, y), null

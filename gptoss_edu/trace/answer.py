@@ -1,0 +1,69 @@
+"""Ask a question and trace what happens: the prompt and the answer as one run."""
+
+from __future__ import annotations
+
+from gptoss_edu import harmony
+from gptoss_edu.errors import TraceError
+from gptoss_edu.generation import generate
+from gptoss_edu.trace.capture import Run, record
+from gptoss_edu.trace.interventions import intervene
+
+EFFORTS = ("low", "medium", "high")
+
+
+def question_tokens(question: str, effort: str, encoding) -> list[int]:
+    """A system message with the reasoning effort, the user's question, and the start of the assistant's message."""
+    if effort not in EFFORTS:
+        raise TraceError(f"the reasoning effort is one of {', '.join(EFFORTS)}, not {effort!r}")
+    system = harmony.Message("system", harmony.SystemContent(reasoning_effort=effort))
+    return harmony.render(harmony.Conversation([system, harmony.Message("user", question)]), encoding=encoding)
+
+
+def trace_answer(
+    model,
+    question: str,
+    effort: str = "medium",
+    max_new_tokens: int = 512,
+    interventions=(),
+    temperature: float = 0.0,
+    seed: int = 0,
+    **options,
+) -> tuple[Run, list[int], str]:
+    """Let the model answer, then trace prompt and answer together with one forward pass.
+
+    Parameters
+    ----------
+    model : a model with a tokenizer.
+    question : the user's message.
+    effort : "low", "medium" or "high".
+    max_new_tokens : longest answer.
+    interventions : in force while it answers and while it is traced.
+    temperature, seed : of the sampling; 0 is greedy.
+    options : as for `capture`, and `chunk` as for `record`.
+
+    Returns
+    -------
+    run : the trace; tokens : prompt and answer; said : the text of the final message.
+
+    Raises
+    ------
+    TraceError : the model has no tokenizer, or the effort is unknown.
+    """
+    encoding = model.tokenizer
+    if encoding is None:
+        raise TraceError(
+            "this checkpoint has no tokenizer, so it cannot be asked a question; trace.record takes token ids"
+        )
+    prompt = question_tokens(question, effort, encoding)
+    with intervene(model, *interventions):
+        answer = [int(t) for t in generate(model, prompt, max_new_tokens, temperature=temperature, seed=seed)]
+        run = record(model, prompt + answer, **options)
+    run.meta["question"], run.meta["effort"] = question, effort
+    return run, prompt + answer, final_text(answer, encoding)
+
+
+def final_text(answer: list[int], encoding) -> str:
+    """The text of the last message on the final channel; empty where the model wrote none."""
+    text = encoding.decode(answer)
+    _, found, after = text.rpartition("<|channel|>final<|message|>")
+    return after.split("<|", 1)[0].strip() if found else ""

@@ -1,0 +1,304 @@
+"""The explorer in headless Chromium: what it draws, says, costs and refuses. Needs Chromium and Playwright."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from gptoss_edu import trace, viz
+from gptoss_edu.benchmarks import explorer as bench
+from gptoss_edu.trace.synthetic import synthetic_trace
+
+pytest.importorskip("playwright", reason="Playwright is missing: pip install 'gptoss-edu[book]'")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(shutil.which("chromium") is None, reason="no Chromium on the path"),
+]
+ROOT = Path(__file__).parent.parent
+AREAS = ["strip", "grid", "matrix", "row", "ribbon", "route", "load", "lens"]
+HOSTILE = [
+    b"</script>", b"<img src=x onerror=alert(1)>", b"\xf0\x9f", "\u202egnp.exe".encode(), b"<!--", b"]]>", b"&lt;b&gt;",
+    b"${alert(1)}", b"`", b"\x00\x07", "\u200f\u05d0".encode(), b"\\u003c/script\\u003e", b"'\"><svg onload=alert(1)>",
+]  # fmt: skip
+COUNT_INK = """(area) => {
+  const c = window.explorer.panels.find((p) => p.area === area).canvas;
+  const d = c.getContext("2d").getImageData(0, 0, c.width, c.height).data;
+  const seen = new Set();
+  for (let i = 0; i < d.length; i += 16) seen.add((d[i] << 16) | (d[i + 1] << 8) | d[i + 2]);
+  return seen.size;
+}"""
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with bench.browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+def open_page(chromium, tmp_path):
+    """Opens a page that reports every request, message and error; the test fails if there was one."""
+    trouble, pages = [], []
+
+    def open_one(page_or_html, width=1280, scheme="light", ready="html[data-ready]"):
+        path = tmp_path / f"page{len(pages)}.html"
+        path.write_text(page_or_html if isinstance(page_or_html, str) else page_or_html.html)
+        page = chromium.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        page.on("console", lambda m: trouble.append(m.text))
+        page.on("pageerror", lambda e: trouble.append(str(e)))
+        page.on(
+            "request",
+            lambda r: r.url == path.as_uri() or r.url.startswith(("data:", "blob:", "about:")) or trouble.append(r.url),
+        )
+        page.on("dialog", lambda d: (trouble.append("dialog " + d.message), d.dismiss()))
+        page.goto(path.as_uri())
+        page.wait_for_selector(ready, timeout=30_000)
+        pages.append(page)
+        return page
+
+    yield open_one
+    for page in pages:
+        page.close()
+    assert trouble == []
+
+
+@pytest.fixture(scope="module")
+def tiny_run():
+    import gptoss_edu
+
+    model = gptoss_edu.load_model()
+    text = "<|start|>user<|message|>3 + 4?<|end|><|start|>assistant<|channel|>final<|message|>7<|return|>"
+    ids = model.tokenizer.encode(text, allowed_special="all") if model.tokenizer else list(range(9, 33))
+    return trace.record(model, ids, heads=[(0, 0), (1, 3), (2, 5), (3, 1)])
+
+
+def said(page) -> str:
+    return page.locator("#gx-say").inner_text()
+
+
+def press(page, *keys, focus="grid"):
+    page.locator(f"[data-area={focus}]").focus()
+    for key in keys:
+        page.keyboard.press(key)
+    page.evaluate("() => new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(r)))")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [375, 1280])
+def test_every_view_draws_and_nothing_leaves_the_page(open_page, tiny_run, width, scheme):
+    for run in (tiny_run, synthetic_trace(120)):
+        page = open_page(viz.explore(run), width, scheme)
+        for area in AREAS:
+            assert page.evaluate(COUNT_INK, area) > 8, area
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        background = page.evaluate(
+            "getComputedStyle(document.querySelector('#app').shadowRoot.querySelector('.panel')).backgroundColor"
+        )
+        assert (background == "rgb(255, 255, 255)") == (scheme == "light")
+
+
+def test_rows_sum_to_one_and_bands_are_empty(open_page):
+    run = synthetic_trace(700, window=48, exact=8)
+    page = open_page(viz.explore(run))
+    got = page.evaluate("""() => window.explorer.store.run.exactHeads().map(([l, h]) => {
+      const run = window.explorer.store.run, sums = [];
+      let longest = 0;
+      for (let q = 0; q < run.T; q++) {
+        const row = run.row(l, h, q);
+        sums.push(row.sink + row.weights.reduce((a, b) => a + b, 0));
+        longest = Math.max(longest, row.weights.length);
+      }
+      return { l, h, low: Math.min(...sums), high: Math.max(...sums), longest };
+    })""")
+    assert len(got) == 8
+    for head in got:
+        assert head["low"] > 0.99 and head["high"] < 1.01, head
+        assert head["longest"] == (48 if head["l"] % 2 == 0 else 700)
+
+
+def test_what_it_says_equals_the_trace(open_page, tiny_run):
+    page = open_page(viz.explore(tiny_run))
+    t, layer, head = 4, 3, 1
+    page.evaluate("(s) => window.explorer.store.set(s)", {"t": t, "l": layer, "h": head})
+    seen = page.evaluate("""([l, t, h]) => { const run = window.explorer.store.run, row = run.row(l, h, t);
+      return { sink: run.sink(l, t, h), route: run.route(l, t), weights: [...row.weights], lens: run.lens(l, t), margin: run.margin(l, t) }; }""", [layer, t, head])  # fmt: skip
+    weights, sink = tiny_run.attention(layer, head)
+    assert abs(seen["sink"] - sink[t]) < 0.004
+    assert np.abs(np.array(seen["weights"]) - weights[t, : t + 1]).max() < 0.006
+    assert [r["expert"] for r in seen["route"]] == tiny_run["expert_indices"][layer, t].tolist()
+    assert np.abs(np.array([r["weight"] for r in seen["route"]]) - tiny_run["expert_weights"][layer, t]).max() < 0.004
+    assert [x["token"] for x in seen["lens"]] == tiny_run["lens_tokens"][layer, t].tolist()
+
+
+def test_by_keyboard_alone(open_page):
+    run = synthetic_trace(90, seed=5)
+    page = open_page(viz.explore(run, t=40))
+    for _ in range(60):  # Tab reaches a view; no pointer is used
+        page.keyboard.press("Tab")
+        if page.evaluate("document.querySelector('#app').shadowRoot.activeElement?.dataset.area === 'strip'"):
+            break
+    else:
+        pytest.fail("Tab never reached the token strip")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("s")
+    page.keyboard.press("m")
+    page.evaluate("() => new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(r)))")
+    layer, head = np.unravel_index(np.argmax(run["sink_mass"][:, 41]), run["sink_mass"][:, 41].shape)
+    expert = int(run["expert_indices"][layer, 41, 0])
+    assert f"Layer {layer} " in said(page) and f"head {head}" in said(page) and f"masked: expert {expert}" in said(page)
+    logits = run["router_logits"][layer, 41].astype(np.float32)
+    logits[expert] = -np.inf
+    order = np.argsort(-logits)[:4]
+    shown = [int(x) for x in re.findall(r"expert (\d+) \d+ %", said(page).split("Router of layer")[1])]
+    assert shown == order.tolist()
+    code = page.locator(".masks code").inner_text()
+    assert f"trace.MaskExpert({layer}, {expert})" in code
+    press(page, "m")
+    assert "masked" not in said(page)
+
+
+def test_every_control_has_a_key_and_a_table(open_page):
+    page = open_page(viz.explore(synthetic_trace(60)))
+    before = said(page)
+    for key in ("ArrowLeft", "ArrowDown", "]", "Home", "2"):
+        press(page, key)
+        assert said(page) != before, key
+        before = said(page)
+    press(page, "x", "g", "z")
+    assert (
+        page.locator("select").nth(0).input_value() == "sink" and page.locator("select").nth(1).input_value() == "sink"
+    )
+    for area in AREAS:
+        press(page, "t", focus=area)
+    assert page.locator("table").count() == len(AREAS)
+    assert page.locator("table caption").count() == len(AREAS)
+    assert page.evaluate("document.querySelector('#app').shadowRoot.querySelectorAll('*').length") < 6000
+    press(page, "d")
+    assert page.locator(".gx").get_attribute("data-theme") == "dark"
+
+
+def test_hostile_tokens_stay_text(open_page):
+    run = synthetic_trace(60, pieces=HOSTILE)
+    run.meta["vocabulary"] = {str(i): "<img src=x onerror=alert(2)>" for i in range(20)}
+    run.meta["model"] = "</script><script>alert(3)</script>"
+    page = open_page(viz.explore(run, title="<script>alert(4)</script>"))
+    for area in AREAS:
+        press(page, "t", focus=area)
+    shadow = "document.querySelector('#app').shadowRoot"
+    assert page.evaluate(f"{shadow}.querySelectorAll('img, script, svg, b').length") == 0
+    texts = page.evaluate("window.explorer.store.run.texts")
+    assert texts[0] == "</script>" and texts[2] == "‹f0 9f›" and "‹U+202E›" in texts[3] and "‹U+0000›" in texts[9]
+    framed = open_page(
+        "<!doctype html><html><body>" + viz.explore(run)._repr_html_() + "</body></html>", ready="iframe"
+    )
+    assert framed.locator("iframe").count() == 1 and framed.locator("img, svg").count() == 0
+
+
+CATCH_PICTURES = """() => {
+  window.pictures = [];
+  URL.createObjectURL = (blob) => { window.pictures.push(blob); return "data:,"; };
+  HTMLAnchorElement.prototype.click = function () { window.pictureName = this.download; };
+}"""
+LAST_PICTURE = """async () => {
+  const bytes = new Uint8Array(await window.pictures.at(-1).arrayBuffer());
+  return [window.pictureName, Array.from(bytes)];
+}"""
+
+
+def test_a_picture_is_downloaded(open_page):
+    page = open_page(viz.explore(synthetic_trace(40)))
+    with page.expect_download() as caught:
+        press(page, "p", focus="load")
+    assert caught.value.suggested_filename == "gptoss-trace-load.png"
+
+
+def test_pictures_as_png_and_svg(open_page):
+    page = open_page(viz.explore(synthetic_trace(60, pieces=HOSTILE)))
+    page.evaluate(CATCH_PICTURES)
+    for area in AREAS:
+        section = page.locator(f"section.panel:has([data-area={area}])")
+        for kind, magic in (("PNG", b"\x89PNG"), ("SVG", b"<svg")):
+            section.get_by_role("button", name=kind).click()
+            name, data = page.evaluate(LAST_PICTURE)
+            assert name == f"gptoss-trace-{area}.{kind.lower()}"
+            assert bytes(data).startswith(magic) and len(data) > 1000, (area, kind)
+        words = "".join(ElementTree.fromstring(bytes(data)).itertext())
+        assert "gptoss_edu trace explorer" in words and "synthetic" in words
+
+
+def test_two_runs(open_page):
+    a, b = synthetic_trace(60, seed=1), synthetic_trace(60, seed=2)
+    page = open_page(viz.explore(a, b, names=["plain", "masked"]))
+    assert page.evaluate(COUNT_INK, "compare") > 8
+    press(page, "b")
+    first = said(page)
+    press(page, "a")
+    assert said(page) != first
+
+
+def test_ten_on_a_page_stay_apart(open_page):
+    pages = "".join(
+        viz.explore(synthetic_trace(30 + i), t=i, height=500)._repr_html_().replace('loading="lazy"', "")
+        for i in range(10)
+    )
+    page = open_page(f"<!doctype html><html><body>{pages}</body></html>", ready="iframe")
+    seen = []
+    for frame in page.frames[1:]:
+        frame.wait_for_selector("html[data-ready]", timeout=30_000)
+        seen.append(frame.locator("#gx-say").inner_text().split(" ")[1])
+        assert (
+            frame.evaluate("(() => { try { return window.parent.document.title } catch { return 'apart' } })()")
+            == "apart"
+        )
+    assert seen == [str(i) for i in range(10)]
+
+
+def axe_source() -> str:
+    """axe-core from npm, kept in the ignored folder build/."""
+    folder = ROOT / "build" / "axe"
+    script = folder / "package" / "axe.min.js"
+    if not script.exists():
+        if shutil.which("npm") is None:
+            pytest.skip("axe-core is missing and there is no npm to fetch it with")
+        folder.mkdir(parents=True, exist_ok=True)
+        done = subprocess.run(["npm", "pack", "axe-core", "--silent"], cwd=folder, capture_output=True, text=True)
+        if done.returncode:
+            pytest.skip(f"axe-core is missing and npm could not fetch it: {done.stderr.strip()[:200]}")
+        subprocess.run(["tar", "-xzf", done.stdout.strip().splitlines()[-1]], cwd=folder, check=True)
+    return script.read_text()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_serious_finding_by_axe(open_page, scheme):
+    page = open_page(viz.explore(synthetic_trace(60), synthetic_trace(60, seed=3)), scheme=scheme)
+    press(page, "t", "m", "?")
+    page.evaluate(axe_source())
+    found = page.evaluate("() => axe.run(document, { resultTypes: ['violations'] })")
+    serious = [
+        (v["id"], [n["html"][:120] for n in v["nodes"]])
+        for v in found["violations"]
+        if v["impact"] in ("serious", "critical")
+    ]
+    assert serious == []
+
+
+@pytest.mark.slow
+def test_large_trace_within_its_budget():
+    result = bench.measure(synthetic_trace(2000, 24, 64, 8, 32, window=128), openings=30, moves=120)
+    assert result["page, MB"] <= 15 and result["elements"] < 6000 and result["heap, MB"] < 150
+    early, late = result["heap after 10 and 30 openings, MB"]
+    assert late < 1.25 * early + 5
+
+
+def test_updates_do_not_grow_with_the_text(open_page):
+    """Moving in a text ten times as long costs at most three times the script: only what is in sight is drawn."""
+    times = []
+    for tokens in (150, 1500):
+        page = open_page(viz.explore(synthetic_trace(tokens)))
+        page.evaluate(bench.WALK, 40)
+        times.append(page.evaluate(bench.WALK, 80)["p50"])
+    assert times[1] < 3 * times[0] + 1
