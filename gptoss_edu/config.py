@@ -107,7 +107,7 @@ class ModelConfig:
         try:
             return cls.from_dict(values)
         except ConfigError as error:
-            raise ConfigError(f"{path}: {error}") from None
+            raise ConfigError(f"{path}: {error} Mend it, or fetch the file again.") from None
 
     @classmethod
     def from_dict(cls, values: dict) -> "ModelConfig":

@@ -132,7 +132,7 @@ def check_tensors(infos: dict[str, TensorInfo], config: ModelConfig, layout: str
     entries = layout_entries(config, layout)
     if missing := [name for name in entries if name not in infos]:
         raise CheckpointError(
-            f"{folder}: missing tensor {missing[0]}{_more(missing)}; the {layout} layout of this config has {len(entries)}, found {len(infos)}."
+            f"{folder}: missing tensor {missing[0]}{_more(missing)}; the {layout} layout of this config has {len(entries)}, found {len(infos)}. Fetch the weights again."
         )
     if extra := [name for name in infos if name not in entries]:
         raise CheckpointError(
@@ -142,11 +142,11 @@ def check_tensors(infos: dict[str, TensorInfo], config: ModelConfig, layout: str
         found = infos[name]
         if found.shape != entry.shape:
             raise CheckpointError(
-                f"{folder}: misshapen tensor {name}: expected {list(entry.shape)} by config.json, found {list(found.shape)}."
+                f"{folder}: misshapen tensor {name}: expected {list(entry.shape)} by config.json, found {list(found.shape)}. Does config.json belong to these files?"
             )
         if found.dtype not in entry.dtypes:
             raise CheckpointError(
-                f"{folder}: mistyped tensor {name}: expected {' or '.join(entry.dtypes)}, found {found.dtype}."
+                f"{folder}: mistyped tensor {name}: expected {' or '.join(entry.dtypes)}, found {found.dtype}. Fetch the weights again."
             )
 
 
