@@ -110,7 +110,11 @@ def apply_limits(limits):
         value = value if hard == resource.RLIM_INFINITY else min(value, hard)
         # One second between the soft and the hard limit, so that the signal still names the cause.
         ceiling = value + 1 if name == "RLIMIT_CPU" and hard == resource.RLIM_INFINITY else value
-        resource.setrlimit(kind, (value, ceiling))
+        try:
+            resource.setrlimit(kind, (value, ceiling))
+        except (ValueError, OSError):  # macOS knows RLIMIT_AS and does not honour it
+            if IS_LINUX:
+                raise
 
 
 def descendants_of(parent):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import json
 import os
 import shutil
@@ -23,8 +24,9 @@ MEGABYTE = 2**20
 class Limits:
     """Bounds on a kernel and everything that it starts. Sizes in bytes, times in seconds.
 
-    Memory, processor time and file size hold for each process; the number of processes holds for the user, and not
-    at all for root. Nothing here bounds the sum over all processes: that takes a control group or a container.
+    Memory, processor time and file size hold for each process; the number of processes (and threads) holds for the
+    user, counted on top of those that run already, and not at all for root. Nothing here bounds the sum over all
+    processes: that takes a control group or a container.
     """
 
     call_seconds: float = 120.0  # wall-clock time of one call
@@ -44,9 +46,21 @@ class Limits:
             "RLIMIT_AS": self.memory,
             "RLIMIT_CPU": self.processor_seconds,
             "RLIMIT_FSIZE": self.file_size,
-            "RLIMIT_NPROC": self.processes,
+            "RLIMIT_NPROC": self.processes + running_threads(),
             "RLIMIT_CORE": 0,
         }
+
+
+def running_threads() -> int:
+    """How many threads this user has now (0 where /proc does not tell)."""
+    count, user = 0, os.getuid()
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if entry.stat().st_uid == user:
+                count += len(os.listdir(entry / "task"))
+        except OSError:  # ended meanwhile
+            continue
+    return count
 
 
 DESCRIPTIONS = {
@@ -97,9 +111,16 @@ def choose_isolation(wanted: str = "auto") -> str:
     raise GptOssError("isolation is not possible: " + "; ".join(f"{kind}: {why}" for kind, why in reasons.items()))
 
 
+def package_folder() -> str:
+    """Where ipykernel is installed: usually this Python's own site-packages, sometimes the user's."""
+    return str(Path(importlib.util.find_spec("ipykernel").origin).resolve().parents[1])
+
+
 def clean_environment(scratch: str) -> dict[str, str]:
     """Environment variables for the kernel: none of the caller's, so that no key or token leaks into it."""
+    elsewhere = package_folder() not in (sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))
     return {
+        **({"PYTHONPATH": package_folder()} if elsewhere else {}),
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"]),
         "HOME": scratch,
         "TMPDIR": scratch,
@@ -155,7 +176,13 @@ def bubblewrap_prefix(scratch: Path, run: Path) -> list[str]:
             prefix += ["--symlink", os.readlink(folder), folder]
         else:
             prefix += ["--ro-bind-try", folder, folder]
-    paths = {sys.prefix, sys.base_prefix, sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
+    paths = {
+        sys.prefix,
+        sys.base_prefix,
+        sysconfig.get_path("purelib"),
+        sysconfig.get_path("platlib"),
+        package_folder(),
+    }
     for folder in sorted({*paths, str(Path(sys.executable).resolve().parent)}):
         if not folder.startswith("/usr/"):
             prefix += ["--ro-bind", folder, folder]
