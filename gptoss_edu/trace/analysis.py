@@ -135,11 +135,25 @@ class Corpus:
         np.put_along_axis(out, self.experts[layer], True, 1)
         return out
 
+    def of_conversation(self, label: str) -> bool:
+        """Whether a label is the same for all tokens of each conversation, as a task or an effort is."""
+        pairs = set(zip(self.labels["conversation"].tolist(), self.labels[label].tolist(), strict=True))
+        return len(pairs) == len(np.unique(self.labels["conversation"]))
+
+    def shuffled(self, label: str, rng) -> np.ndarray:
+        """The label dealt out anew: to whole conversations if it is one of conversations, else to tokens. (n,)"""
+        values = self.labels[label]
+        if not self.of_conversation(label):
+            return rng.permutation(values)
+        _, first, which = np.unique(self.labels["conversation"], return_index=True, return_inverse=True)
+        return rng.permutation(values[first])[which]
+
     def information(self, label: str, layer: int, repeats: int = 100, seed: int = 0, select=None):
-        """Mutual information of a layer's first expert and a label, with its null. Returns (bits, null)."""
+        """Mutual information of a layer's first expert and a label, with its null.
+
+        select : (n,) bool, the tokens to count; None: all. Returns (bits, (repeats,) null).
+        """
         chosen = np.ones(len(self), bool) if select is None else select
         x, y = self.experts[layer, chosen, 0], self.labels[label][chosen]
-        conversations = self.labels["conversation"][chosen]
-        whole = all(len(np.unique(y[conversations == c])) == 1 for c in np.unique(conversations))
-        null = permutation_null(x, y, repeats=repeats, groups=conversations if whole else None, seed=seed)
-        return mutual_information(x, y), null
+        groups = self.labels["conversation"][chosen] if self.of_conversation(label) else None
+        return mutual_information(x, y), permutation_null(x, y, repeats=repeats, groups=groups, seed=seed)
