@@ -302,3 +302,60 @@ def test_updates_do_not_grow_with_the_text(open_page):
         page.evaluate(bench.WALK, 40)
         times.append(page.evaluate(bench.WALK, 80)["p50"])
     assert times[1] < 3 * times[0] + 1
+
+
+FAKE_HOST = """<!doctype html><html><body><div id="host"></div><script type="module">
+const source = %s, bytes = Uint8Array.from(atob("%s"), (c) => c.charCodeAt(0));
+const state = { payload: new DataView(bytes.buffer), question: "2 + 2?", effort: "low", status: "ready", request: { number: 0, interventions: [] } };
+const heard = {};
+window.saved = [];
+const model = { get: (k) => state[k], set: (k, v) => (state[k] = v), save_changes: () => window.saved.push(structuredClone(state.request)),
+  on: (name, f) => (heard[name] = f), off: (name) => delete heard[name] };
+const module = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
+window.close_widget = await module.default.render({ model, el: document.getElementById("host") });
+window.heard = heard;
+document.documentElement.dataset.ready = "1";
+</script></body></html>"""
+
+
+def test_the_live_host_sends_interventions_and_cleans_up(open_page):
+    """The same module under anywidget's contract: render({model, el}), get, set, save_changes, on, off."""
+    import base64
+    import json
+
+    from gptoss_edu.viz.page import module_source
+
+    data = base64.b64encode(viz.explore(synthetic_trace(50)).data).decode()
+    page = open_page(FAKE_HOST % (json.dumps(module_source()).replace("</", "<\\/"), data))
+    press(page, "m")
+    page.get_by_role("button", name="Run the model with these masks").click()
+    sent = page.evaluate("window.saved.at(-1)")
+    assert sent["number"] == 1 and [m["kind"] for m in sent["interventions"]] == ["MaskExpert"]
+    page.get_by_role("button", name="Ask", exact=True).click()
+    assert page.evaluate("window.saved.at(-1)") == {"number": 2, "interventions": []}
+    page.evaluate("window.close_widget()")
+    assert page.evaluate("Object.keys(window.heard).length") == 0 and page.locator("section.panel").count() == 0
+
+
+def test_the_same_in_an_export_and_alone(open_page, tmp_path):
+    """A page shown by nbconvert and the page alone are drawn alike, pixel for pixel."""
+    import nbformat
+    from nbconvert import HTMLExporter
+
+    page = viz.explore(synthetic_trace(80), height=1900, theme="light")
+    cell = nbformat.v4.new_code_cell(
+        "explore(run)", outputs=[nbformat.v4.new_output("display_data", {"text/html": page._repr_html_()})]
+    )
+    exporter = HTMLExporter(template_name="basic")
+    body, _ = exporter.from_notebook_node(nbformat.v4.new_notebook(cells=[cell]))
+    html = "<!doctype html><html><body style='margin:0'>" + body.replace('loading="lazy"', "") + "</body></html>"
+    exported = open_page(html, ready="iframe").frames[1]
+    exported.wait_for_selector("html[data-ready]")
+    alone = open_page(page)
+    alone.set_viewport_size({"width": exported.evaluate("innerWidth"), "height": 1900})
+    grab = "(area) => window.explorer.panels.find((p) => p.area === area).canvas.toDataURL()"
+    alone.evaluate(
+        "() => new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(() => requestAnimationFrame(r))))"
+    )
+    for area in AREAS:
+        assert exported.evaluate(grab, area) == alone.evaluate(grab, area), area
