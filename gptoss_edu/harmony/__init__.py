@@ -25,6 +25,7 @@ from gptoss_edu.harmony.parse import ParseReport, parse, parse_report
 from gptoss_edu.harmony.render import SECTIONS, LabelledToken, render, render_labelled
 from gptoss_edu.harmony.sections import browser_tools, function_tools, python_tool, response_format
 from gptoss_edu.harmony.stream import Repair, StreamParser
+from gptoss_edu.harmony.template import as_chat_template
 from gptoss_edu.harmony.thoughts import kept_messages
 from gptoss_edu.harmony.typescript import typescript
 
@@ -47,6 +48,7 @@ __all__ = [
     "Text",
     "ToolDescription",
     "ToolNamespace",
+    "as_chat_template",
     "browser_tools",
     "control_tokens",
     "function_tools",

@@ -200,6 +200,11 @@ class Message:
             content = (Text(content),)
         elif isinstance(content, Content):
             content = (content,)
+        elif not isinstance(content, list | tuple):
+            raise HarmonyError(
+                f"content of a message is {type(content).__name__}: expected text or contents; arguments are JSON text, "
+                "written once with json.dumps"
+            )
         object.__setattr__(self, "content", tuple(Text(c) if isinstance(c, str) else c for c in content))
 
     @property

@@ -1,0 +1,221 @@
+"""Constrained decoding: what may come next, where a constraint holds, and answers of random weights."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from jsonschema import Draft202012Validator
+
+from gptoss_edu.benchmarks.harmony import bench_structured, varied_schemas
+from gptoss_edu.harmony import HarmonyError, Message, as_chat_template, control_tokens, parse, render
+from gptoss_edu.harmony.constrain import Constraint, json_schema, lark, regex
+from gptoss_edu.tokenizer import load_tokenizer
+
+CITY = {
+    "type": "object",
+    "properties": {"city": {"type": "string"}},
+    "required": ["city"],
+    "additionalProperties": False,
+}
+
+
+@pytest.fixture(scope="module")
+def encoding():
+    return load_tokenizer()
+
+
+def small_encoding():
+    """Bytes and control tokens only, so that a test can afford many constraints."""
+    import tiktoken
+
+    names = [
+        "<|call|>",
+        "<|start|>",
+        "<|message|>",
+        "<|end|>",
+        "<|channel|>",
+        "<|return|>",
+        "<|constrain|>",
+        "<|endoftext|>",
+    ]
+    ranks = {bytes([i]): i for i in range(256)}
+    special = {name: 256 + i for i, name in enumerate(names)}
+    return tiktoken.Encoding("bytes", pat_str=r"[\s\S]", mergeable_ranks=ranks, special_tokens=special)
+
+
+@pytest.fixture(scope="module")
+def small():
+    return small_encoding()
+
+
+def ids(text, encoding):
+    return encoding.encode(text, allowed_special="all")
+
+
+def allowed(constraint, text):
+    """What may come after a transcript, as a set of texts; None where everything may."""
+    mask = constraint.allowed(ids(text, constraint.encoding))
+    return None if mask is None else {constraint.encoding.decode([i]) for i in np.flatnonzero(mask)}
+
+
+def test_a_constraint_holds_in_the_final_message_only(small):
+    constraint = Constraint(small, final=regex("yes|no"))
+    assert allowed(constraint, "") is None
+    assert allowed(constraint, "<|channel|>analysis<|message|>let me think") is None
+    assert allowed(constraint, "<|channel|>commentary to=functions.f<|message|>{") is None
+    assert allowed(
+        constraint, "<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>final<|message|>"
+    ) == {"y", "n"}
+    assert allowed(constraint, "<|channel|>final<|message|>n") == {"o"}
+    assert allowed(constraint, "<|channel|>final <|constrain|>json<|message|>no") == {"<|return|>"}
+
+
+def test_control_tokens_are_kept_out_of_contents_and_let_through_where_the_format_needs_them(small):
+    constraint = Constraint(small, final=json_schema(CITY))
+    inside = allowed(constraint, '<|channel|>final<|message|>{"city":"O')
+    assert {"a", '"', "<", "|"} <= inside and not [text for text in inside if text.startswith("<|")]
+    assert allowed(constraint, '<|channel|>final<|message|>{"city":"Oslo"}') == {"<|return|>"}
+    assert "<|return|>" not in allowed(constraint, "<|channel|>final<|message|>{")
+
+
+def test_a_calls_arguments_follow_the_schema_of_their_function(small):
+    constraint = Constraint(small, calls={"functions.f": json_schema(CITY)})
+    assert allowed(constraint, "<|channel|>commentary to=functions.f<|message|>") == {"{"}
+    assert allowed(constraint, " to=functions.f<|channel|>commentary<|message|>") == {"{"}
+    assert allowed(constraint, '<|channel|>commentary to=functions.f<|message|>{"city":""}') == {"<|call|>"}
+    assert allowed(constraint, "<|channel|>commentary to=functions.g<|message|>") is None
+    assert allowed(Constraint(small, calls=json_schema(CITY)), " to=functions.g<|channel|>commentary<|message|>") == {
+        "{"
+    }
+
+
+def test_a_header_grammar_lets_no_malformed_header_through(small):
+    constraint = Constraint(small, headers=["functions.f"])
+    assert allowed(constraint, "") == {"<|channel|>", " "}
+    assert allowed(constraint, "<|channel|>") == {"a", "c", "f"}
+    assert allowed(constraint, "<|channel|>final") == {"<|message|>"}
+    assert allowed(constraint, "<|channel|>commentary") == {"<|message|>", " "}
+    assert allowed(constraint, " to=functions.f") == {"<|channel|>"}
+    assert allowed(constraint, "<|channel|>analysis<|message|>hm<|end|>") == {"<|start|>"}
+    content = allowed(constraint, "<|channel|>analysis<|message|>hm")
+    assert "<|end|>" in content and not content & {"<|return|>", "<|call|>", "<|start|>", "<|message|>"}
+    assert " " not in allowed(Constraint(small, headers=[]), "")
+
+
+def test_sampled_headers_parse_strictly(small):
+    """Walk the header grammar at random: whatever comes out, strict parsing reads it."""
+    random = np.random.default_rng(0)
+    seen = set()
+    for _ in range(60):
+        constraint, out = Constraint(small, headers=["functions.f", "python"], final=regex("ok")), []
+        while not out or out[-1] not in constraint.control.stops:
+            choices = np.flatnonzero(constraint.allowed(out))
+            end = [token for token in choices if token in constraint.control.ends]
+            out.append(int(end[0] if end else random.choice(choices)))
+        messages = parse(out, encoding=small, role="assistant")
+        seen |= {(message.channel, message.recipient) for message in messages}
+    assert {("final", None), ("commentary", "functions.f"), ("analysis", None)} <= seen
+
+
+def test_the_processor_masks_logits_and_follows_what_was_sampled(small):
+    constraint = Constraint(small, final=regex("ab"), prefix=ids("<|channel|>final<|message|>", small))
+    logits = torch.zeros(300)  # a model may have more rows than its tokenizer has tokens
+    assert torch.isfinite(constraint([], logits)).nonzero().flatten().tolist() == [ord("a")]
+    assert torch.isfinite(constraint([ord("a")], logits)).nonzero().flatten().tolist() == [ord("b")]
+    done = constraint([ord("a"), ord("b")], logits)
+    assert torch.isfinite(done).nonzero().flatten().tolist() == [control_tokens(small).return_]
+    assert torch.isfinite(constraint([], logits)).nonzero().flatten().tolist() == [ord("a")]  # a new sequence
+
+
+def test_a_token_that_was_not_allowed_is_reported(small):
+    constraint = Constraint(small, final=regex("ab"), prefix=ids("<|channel|>final<|message|>", small))
+    with pytest.raises(HarmonyError, match="the grammar allows, found 'x'"):
+        constraint.allowed([ord("x")])
+
+
+@pytest.mark.parametrize(
+    "make, says",
+    [
+        (lambda: json_schema({"not": {"type": "string"}}), "not"),
+        (lambda: json_schema({"type": "array", "uniqueItems": True}), "uniqueItems"),
+        (lambda: json_schema({"type": "colour"}), "Invalid type: colour"),
+        (lambda: json_schema("{"), "JSON"),
+        (lambda: regex("(?=a)b"), "look-around"),
+        (lambda: lark("start: nothing"), "nothing"),
+    ],
+)
+def test_what_cannot_be_enforced_is_refused_in_one_line(make, says, small):
+    with pytest.raises(HarmonyError, match=says) as caught:
+        Constraint(small, final=make())
+    assert "\n" not in str(caught.value) and "can be enforced" in str(caught.value)
+
+
+def test_refs_recursion_and_allof_are_enforced(small):
+    node = {"type": "object", "properties": {"next": {"$ref": "#/$defs/n"}}, "additionalProperties": False}
+    recursive = Constraint(small, final=json_schema({"$ref": "#/$defs/n", "$defs": {"n": node}}))
+    assert allowed(recursive, '<|channel|>final<|message|>{"next":{"next":{}}}') == {"<|return|>"}
+    assert allowed(recursive, '<|channel|>final<|message|>{"next":') == {"{"}
+    both = {"allOf": [{"type": "integer", "minimum": 3}, {"type": "integer", "maximum": 5}]}
+    assert allowed(Constraint(small, final=json_schema(both)), "<|channel|>final<|message|>") == {"3", "4", "5"}
+
+
+def sample(constraint, random, limit=400):
+    """Uniformly among what is allowed: text that no model ever biased."""
+    out = []
+    while len(out) < limit and (not out or out[-1] not in constraint.control.ends):
+        out.append(int(random.choice(np.flatnonzero(constraint.allowed(out)))))
+    return out
+
+
+def test_every_ended_answer_fits_its_schema(small):
+    """A walk over single bytes; the slow test has a model with the full vocabulary."""
+    random, prefix, ended = np.random.default_rng(1), ids("<|channel|>final<|message|>", small), 0
+    for schema in varied_schemas(40, 3):
+        out = sample(Constraint(small, final=json_schema(schema), prefix=prefix), random)
+        if out[-1] == control_tokens(small).return_:
+            ended += 1
+            validator = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+            validator.validate(json.loads(small.decode(out[:-1])))
+    assert ended >= 38
+
+
+@pytest.mark.slow
+def test_answers_of_random_weights_fit_their_schemas():
+    found = bench_structured(120, seed=1)
+    print(found)
+    assert found["ended"] >= 114 and found["valid"] == found["ended"]
+
+
+def test_the_full_vocabulary_is_masked_too(encoding):
+    constraint = Constraint(encoding, final=json_schema(CITY))
+    assert allowed(constraint, '<|channel|>final<|message|>{"city":"Oslo"}') == {"<|return|>"}
+    free = allowed(constraint, '<|channel|>final<|message|>{"city":"')
+    assert len(free) > 100_000 and not [text for text in free if text.startswith("<|") and text.endswith("|>")]
+
+
+# ------------------------------------------------------------------------------------------- the other rendering in use
+
+
+def test_the_chat_templates_form_is_another_rendering(encoding):
+    conversation = [
+        Message("assistant", '{"a":1}', "commentary", "functions.f", "<|constrain|>json"),
+        Message("tool", 'say "hi" 東', "commentary", "assistant", name="functions.f"),
+        Message("tool", "plain", "commentary", "assistant", name="python"),
+    ]
+    shown = encoding.decode(render(as_chat_template(conversation), None, encoding))
+    assert shown == (
+        '<|start|>assistant to=functions.f<|channel|>commentary json<|message|>{"a":1}<|call|>'
+        '<|start|>functions.f to=assistant<|channel|>commentary<|message|>"say \\"hi\\" 東"<|end|>'
+        "<|start|>python to=assistant<|channel|>commentary<|message|>plain<|end|>"
+    )
+
+
+def test_arguments_are_text_and_escaped_once(encoding):
+    arguments = json.dumps({"quote": 'a "b"'})
+    (call,) = parse(
+        render([Message("assistant", arguments, "commentary", "functions.f")], None, encoding), encoding=encoding
+    )
+    assert json.loads(call.text) == {"quote": 'a "b"'}
+    with pytest.raises(HarmonyError, match="written once with json"):
+        Message("assistant", {"quote": "a"}, "commentary", "functions.f")
