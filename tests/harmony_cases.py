@@ -8,6 +8,8 @@ from collections import Counter
 from functools import lru_cache
 from random import Random
 
+import tiktoken
+
 from gptoss_edu.harmony import (
     ChannelConfig,
     Conversation,
@@ -310,6 +312,24 @@ class Generator:
 
 
 # ------------------------------------------------------------------------------------------------------ token streams
+
+
+def small_encoding():
+    """A vocabulary of bytes whose control tokens have other ids, in another order."""
+    order = (
+        "<|call|>",
+        "<|start|>",
+        "<|message|>",
+        "<|end|>",
+        "<|channel|>",
+        "<|return|>",
+        "<|constrain|>",
+        "<|endoftext|>",
+    )
+    ranks = {bytes([i]): i for i in range(256)}
+    special = {name: 256 + i for i, name in enumerate(order)}
+    return tiktoken.Encoding("small", pat_str=r"[\s\S]", mergeable_ranks=ranks, special_tokens=special)
+
 
 HEADER_WORDS = (
     "assistant",

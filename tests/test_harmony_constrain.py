@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from harmony_cases import small_encoding
 from jsonschema import Draft202012Validator
 
 from gptoss_edu.benchmarks.harmony import bench_structured, varied_schemas
@@ -23,25 +24,6 @@ CITY = {
 @pytest.fixture(scope="module")
 def encoding():
     return load_tokenizer()
-
-
-def small_encoding():
-    """Bytes and control tokens only, so that a test can afford many constraints."""
-    import tiktoken
-
-    names = [
-        "<|call|>",
-        "<|start|>",
-        "<|message|>",
-        "<|end|>",
-        "<|channel|>",
-        "<|return|>",
-        "<|constrain|>",
-        "<|endoftext|>",
-    ]
-    ranks = {bytes([i]): i for i in range(256)}
-    special = {name: 256 + i for i, name in enumerate(names)}
-    return tiktoken.Encoding("bytes", pat_str=r"[\s\S]", mergeable_ranks=ranks, special_tokens=special)
 
 
 @pytest.fixture(scope="module")

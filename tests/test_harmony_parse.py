@@ -5,7 +5,16 @@ from random import Random
 
 import openai_harmony
 import pytest
-from harmony_cases import CONTROL, WORDS, Generator, header_like_stream, mutated, openai_harmony_encoding, to_openai
+from harmony_cases import (
+    CONTROL,
+    WORDS,
+    Generator,
+    header_like_stream,
+    mutated,
+    openai_harmony_encoding,
+    small_encoding,
+    to_openai,
+)
 
 from gptoss_edu.harmony import (
     CONSTRAIN,
@@ -513,26 +522,6 @@ def test_a_name_that_spells_a_control_token_is_refused_by_strict_parsing(encodin
 
 
 # --------------------------------------------------------------------------------------------------- other encodings
-
-
-def small_encoding():
-    """A vocabulary of bytes whose control tokens have other ids, in another order."""
-    import tiktoken
-
-    names = [
-        "<|call|>",
-        "<|start|>",
-        "<|message|>",
-        "<|end|>",
-        "<|channel|>",
-        "<|return|>",
-        "<|constrain|>",
-        "<|endoftext|>",
-    ]
-    ranks = {bytes([i]): i for i in range(256)}
-    return tiktoken.Encoding(
-        "small", pat_str=r"[\s\S]", mergeable_ranks=ranks, special_tokens={n: 256 + i for i, n in enumerate(names)}
-    )
 
 
 def test_control_tokens_are_looked_up_by_name(encoding):
