@@ -46,7 +46,8 @@ class Result:
 
     Attributes: `passed`; `status`, one of "passed", "failed", "error", "package", "not written yet"; `message`, symptom and
     place first, then the cause; `symptom`; `cause_id`; `stage`, the stage that refused; `stages`, names of the stages passed;
-    `stored`, the file the function went to, if any. `why()` gives the cause.
+    `stored`, the file the function went to, if any;
+    `remark`, why it could not be stored. `why()` gives the cause.
     """
 
     check: str
@@ -59,6 +60,7 @@ class Result:
     total: int = 0
     picture: str | None = field(default=None, repr=False)
     stored: str | None = None
+    remark: str = ""
 
     @property
     def passed(self) -> bool:
@@ -86,7 +88,7 @@ class Result:
     def __repr__(self) -> str:
         if self.passed:
             stored = f"\n  stored in {self.stored}" if self.stored else ""
-            return f"{self.message}{stored}"
+            return f"{self.message}{stored}" + (f"\n  {self.remark}" if self.remark else "")
         if self.status == "not written yet":
             return self.message
         done = f"{len(self.stages)} of {self.total} stages passed; refused at: {self.stage}"
@@ -97,6 +99,8 @@ class Result:
             body = f"<div>{len(self.stages)} stages: {inline(', '.join(self.stages))}</div>"
             if self.stored:
                 body += f"<div>stored in <code>{inline(self.stored)}</code></div>"
+            if self.remark:
+                body += f"<div>{inline(self.remark)}</div>"
             return box(f"{self.check}: passed", body, "passed")
         if self.status == "not written yet":
             return box(
@@ -164,8 +168,8 @@ class Check:
             if result is not None:
                 return result
             passed.append(stage.name)
-        stored = None if allow_package else store.remember(self.name, function)
-        return Result(self.name, "passed", stages=tuple(passed), total=len(self.stages), stored=stored)
+        stored, remark = (None, "") if allow_package else store.remember(self.name, function)
+        return Result(self.name, "passed", stages=tuple(passed), total=len(self.stages), stored=stored, remark=remark)
 
     def _run_stage(self, stage: Stage, call: Call, passed: tuple[str, ...]) -> Result | None:
         noticed = call.noticed

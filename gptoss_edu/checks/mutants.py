@@ -74,7 +74,8 @@ def _edits(node: ast.AST) -> Iterator[tuple[str, Callable]]:
     elif isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.USub, ast.Not, ast.Invert)):
         yield f"{_sign(node.op)} is dropped", _drop_sign
     elif isinstance(node, ast.Constant) and isinstance(node.value, (int, float)) and not isinstance(node.value, bool):
-        for value in (node.value + 1, node.value - 1) if isinstance(node.value, int) else (node.value * 1.5,):
+        changed = (node.value + 1, node.value - 1) if isinstance(node.value, int) else (node.value * 1.5 or 1.0,)
+        for value in changed:
             yield f"{node.value} becomes {value}", lambda n, value=value: setattr(n, "value", value)
     elif isinstance(node, ast.Constant) and isinstance(node.value, bool):
         yield f"{node.value} becomes {not node.value}", lambda n: setattr(n, "value", not n.value)

@@ -39,18 +39,22 @@ def read_sections(folder: Path) -> dict[str, str]:
     return {match["name"]: match["body"] for match in SECTION.finditer(path.read_text(encoding="utf-8"))}
 
 
-def remember(check: str, function: Callable) -> str | None:
-    """Store `function` as the learner's answer to `check`; the file's path, or None where nothing is kept or can be read."""
+def remember(check: str, function: Callable) -> tuple[str | None, str]:
+    """Store `function` as the learner's answer to `check`.
+
+    Returns the file's path, or None where no folder keeps anything; and, where storing failed, the reason in words (the check
+    has passed all the same).
+    """
     folder = workshop_folder()
     if folder is None:
-        return None
+        return None, ""
     try:
         source = source_with_needs(check, function)
-        sections = read_sections(folder) | {check: source}
-        write_sections(folder, sections)
-    except (OSError, TypeError, SyntaxError):
-        return None  # a function without readable source, or a folder that cannot be written: the check has passed all the same
-    return FILE_NAME if folder == Path.cwd() else str(folder / FILE_NAME)
+        compile(source, FILE_NAME, "exec")
+        write_sections(folder, read_sections(folder) | {check: source})
+    except (OSError, TypeError, SyntaxError, ValueError) as error:
+        return None, f"not stored in {FILE_NAME}: {error}"
+    return (FILE_NAME if folder == Path.cwd() else str(folder / FILE_NAME)), ""
 
 
 def write_sections(folder: Path, sections: dict[str, str]) -> None:
@@ -87,7 +91,7 @@ def _collect(function: Callable, needs: dict[str, str], seen: set[str]) -> None:
             continue
         seen.add(name)
         value = function.__globals__[name]
-        line = _import_line(name, value)
+        line = _import_line(name, value, function.__module__)
         if line:
             needs[name] = line
         elif isinstance(value, types.FunctionType):
@@ -104,12 +108,13 @@ def _global_names(source: str) -> list[str]:
     return list(dict.fromkeys(node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)))
 
 
-def _import_line(name: str, value) -> str | None:
+def _import_line(name: str, value, home: str) -> str | None:
+    """The import that gives `name`; None for what was defined beside the function, in module `home`."""
     if isinstance(value, types.ModuleType):
         return f"import {value.__name__} as {name}" if value.__name__ != name else f"import {name}"
     module = getattr(value, "__module__", None)
     own = getattr(value, "__name__", None)
-    if module and own and module not in ("__main__", "builtins") and hasattr(sys.modules.get(module), own):
+    if module and own and module not in (home, "__main__", "builtins") and hasattr(sys.modules.get(module), own):
         return f"from {module} import {own}" + (f" as {name}" if own != name else "")
     return None
 
@@ -121,8 +126,13 @@ def _constant_line(name: str, value) -> str:
         call = "tensor" if module == "torch" else "array"
         dtype = str(value.dtype) if module == "torch" else f"'{value.dtype}'"
         return f"import {module}\n{name} = {module}.{call}({value.tolist()!r}, dtype={dtype})"
-    ast.literal_eval(repr(value)) if not isinstance(value, float) else None
-    return f"{name} = {value!r}" if not isinstance(value, float) else f"{name} = float('{value!r}')"
+    if isinstance(value, float):
+        return f"{name} = float('{value!r}')"  # inf and nan too
+    try:
+        ast.literal_eval(repr(value))
+    except (ValueError, SyntaxError):
+        raise TypeError(f"it uses {name}, a {type(value).__name__}, which cannot be written down") from None
+    return f"{name} = {value!r}"
 
 
 def load_functions(folder: Path) -> dict[str, Callable]:

@@ -1,6 +1,7 @@
 """Solutions of `bpe_encode`."""
 
 import itertools
+import math
 
 from . import Bank
 
@@ -37,29 +38,16 @@ def sweep(text_bytes, ranks):
         parts = joined
 
 
-@BANK.right("a heap of candidate pairs over a linked list")
-def heap(text_bytes, ranks):
-    import heapq
-
-    n = len(text_bytes)
-    part, after = [text_bytes[i : i + 1] for i in range(n)], [*range(1, n), -1] if n else []
-    before, alive = list(range(-1, n - 1)), [True] * n
-    queue = [
-        (ranks[part[i] + part[i + 1]], i, part[i], part[i + 1]) for i in range(n - 1) if part[i] + part[i + 1] in ranks
-    ]
-    heapq.heapify(queue)
-    while queue:
-        _, i, left, right = heapq.heappop(queue)
-        j = after[i] if alive[i] else -1
-        if j < 0 or part[i] != left or part[j] != right:
-            continue
-        part[i], alive[j], after[i] = left + right, False, after[j]
-        if after[i] >= 0:
-            before[after[i]] = i
-        for a, b in ((before[i], i), (i, after[i])):
-            if a >= 0 and b >= 0 and part[a] + part[b] in ranks:
-                heapq.heappush(queue, (ranks[part[a] + part[b]], a, part[a], part[b]))
-    return [ranks[part[i]] for i in range(n) if alive[i]]
+@BANK.right("cut positions that disappear, as tiktoken does for short pieces")
+def boundaries(text_bytes, ranks):
+    cuts = list(range(len(text_bytes) + 1))
+    while len(cuts) > 2:
+        joined = (text_bytes[a:b] for a, b in zip(cuts, cuts[2:], strict=False))
+        rank, at = min((ranks.get(piece, math.inf), i) for i, piece in enumerate(joined))
+        if rank == math.inf:
+            break
+        del cuts[at + 1]
+    return [ranks[text_bytes[a:b]] for a, b in itertools.pairwise(cuts)]
 
 
 @BANK.right("recursion")

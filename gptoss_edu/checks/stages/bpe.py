@@ -1,5 +1,7 @@
 """The check of `bpe_encode`: bytes, one merge, the order of merges, ties."""
 
+import random
+
 from .. import reference
 from ..guard import Forbidden
 from ..harness import Check, Refused
@@ -160,6 +162,9 @@ def tie(call):
 def longer(call):
     ranks = _ranks(b"ab", b" a", b"abc", b"de", b" ab", b"def", b"cd", b"gh", b"abab")
     _compare(call, [(text, ranks) for text in (b"abcdef abab gh", b" abcde fabc cdcdgh ababab", b"aabbccddee")])
+    generator, merges = random.Random(0), [b"ab", b"ca", b"bb", b"abb", b"caab", b"bba", b"aa", b"cc", b"aab", b"cab"]
+    texts = [bytes(generator.choice(b"abc") for _ in range(90)) for _ in range(3)]
+    _compare(call, [(text, _ranks(*generator.sample(merges, len(merges)))) for text in texts])
     binary = {bytes([i]): 255 - i for i in range(256)} | {b"\xff\xfe": 256, b"\xf0\x9f": 257, b"\xf0\x9f\x99": 258}
     _compare(call, [(b"\xff\xfe\x00\xf0\x9f\x99\x82", binary)])
 

@@ -94,6 +94,8 @@ def _cause(found, right, q, k, window):
 @CHECK.stage("causal, without a window")
 def causal(call):
     _compare(call, [0, 1, 2, 3], [0, 1, 2, 3], None, "full")
+    _compare(call, [0], [0], None, "full")
+    _compare(call, [20], list(range(21)), None, "full")
 
 
 @CHECK.stage("the window's edge")

@@ -206,7 +206,7 @@ def saturate(call):
 @CHECK.stage("each block its own scale; any leading axes")
 def blocks(call):
     generator = torch.Generator().manual_seed(0)
-    for shape in ((64,), (3, 64), (2, 3, 96)):
+    for shape in ((64,), (3, 64), (2, 3, 96), (1024,)):
         weight = torch.randn(shape, generator=generator) * torch.exp2(
             torch.randint(-6, 6, (*shape[:-1], 1), generator=generator).float()
         )
@@ -218,10 +218,13 @@ def blocks(call):
 def zeros(call):
     weight = torch.zeros(2, 64)
     weight[0, 32:] = torch.linspace(-1, 1, 32)
-    blocks, _ = _pair(call(weight), weight)
+    blocks, scales = _pair(call(weight), weight)
+    if (scales == 255).any():
+        raise Refused("a block of zeros has scale 255, which means NaN", "zeros")
     if (blocks[1] & 0x77).any() or (blocks[0, 0] & 0x77).any():
         raise Refused("a block of zeros: its bytes are not all zero", "zeros")
     _compare_values(call, weight, "zeros", "a block of zeros beside others: ")
     tiny = torch.linspace(-1, 1, 32).view(1, 32) * 2.0**-120
     _compare_values(call, tiny, "range", "largest magnitude 2^-120: ")
+    _compare_values(call, tiny * 2.0**-6, "range", "largest magnitude 2^-126: ")
     _compare_values(call, torch.linspace(-3, 3, 64).view(1, 64).bfloat16().float(), "general", "bfloat16 weights: ")

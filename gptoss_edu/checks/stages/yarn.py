@@ -177,7 +177,12 @@ def other(call):
 
 @CHECK.stage("the concentration")
 def concentration(call):
-    for args in (RELEASED, (32, 10000.0, 4.0, 1024, 16.0, 2.0), (8, 10000.0, 1.0, 4096, 32.0, 1.0)):
+    for args in (
+        RELEASED,
+        (32, 10000.0, 4.0, 1024, 16.0, 2.0),
+        (32, 10000.0, 1.5, 1024, 16.0, 2.0),
+        (8, 10000.0, 1.0, 4096, 32.0, 1.0),
+    ):
         factor, found = args[2], _speeds(call, args)[1]
         right = 0.1 * math.log(factor) + 1
         suspects = {

@@ -1,0 +1,334 @@
+"""The checks of the learner's functions, tested with the bank; and the harness around them."""
+
+import importlib
+import json
+
+import matplotlib
+import pytest
+import torch
+
+from gptoss_edu import attention, bpe, checks, generation, harmony, load_tokenizer, moe, mxfp4, norm, rope
+from gptoss_edu.checks import bank, confusion, predictions, questions, reference, store
+from gptoss_edu.checks.mutants import equivalents
+
+matplotlib.use("Agg")
+
+PACKAGE = {
+    "bpe_encode": bpe.encode_bytes,
+    "rms_norm": norm.rms_norm,
+    "sliding_window_mask": attention.sliding_window_mask,
+    "attention": attention.attention,
+    "apply_rope": rope.apply_rope,
+    "yarn_inv_freq": rope.yarn_inv_freq,
+    "swiglu": moe.swiglu,
+    "route": moe.route,
+    "moe": moe.moe,
+    "unpack_mxfp4": mxfp4.unpack,
+    "pack_mxfp4": mxfp4.pack,
+    "next_token_probabilities": generation.next_token_probabilities,
+}
+
+
+@pytest.fixture(autouse=True)
+def nowhere(monkeypatch, tmp_path):
+    """No workshop folder, no locked predictions."""
+    monkeypatch.delenv(store.FOLDER_VARIABLE, raising=False)
+    monkeypatch.chdir(tmp_path)
+    predictions.forget()
+
+
+@pytest.mark.parametrize("name", checks.CHECKS)
+def test_the_bank_is_judged_as_meant(name):
+    row = confusion.row(name)
+    assert row.faults == []
+    assert row.right >= 3 and row.wrong >= 5
+
+
+def test_the_bank_is_large_enough_and_its_causes_are_words():
+    assert sum(len(bank.wrong(name)) for name in checks.CHECKS) >= 80
+    for name in checks.CHECKS:
+        causes = getattr(checks, name).causes
+        assert {solution.cause for solution in bank.wrong(name)} <= {*causes, "package"}
+        assert all(len(text) >= 15 for text in causes.values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", checks.CHECKS)
+def test_every_mutant_is_refused_or_equivalent(name):
+    row = confusion.add_mutants(confusion.Row(name))
+    assert row.faults == []
+    assert row.mutants >= 10
+
+
+@pytest.mark.slow
+def test_there_are_enough_mutants_and_no_stale_reason():
+    from gptoss_edu.checks.mutants import mutants
+
+    keys = {mutant.key for name in checks.CHECKS for mutant in mutants(name)}
+    assert len(keys) >= 200
+    assert set(equivalents()) <= keys
+
+
+@pytest.mark.parametrize("name", PACKAGE)
+def test_the_package_passes_its_own_checks(name):
+    assert getattr(checks, name)(PACKAGE[name], allow_package=True).message.startswith(f"{name}: passed")
+
+
+@pytest.mark.parametrize("name", PACKAGE)
+def test_calling_the_package_is_noticed(name):
+    function = PACKAGE[name]
+
+    def wrapped(*args, **kwargs):
+        try:
+            return function(*args, **kwargs)
+        except Exception:
+            return None
+
+    for learners in (function, wrapped):
+        result = getattr(checks, name)(learners)
+        assert result.status == "package" and "finished one" in result.message
+
+
+def test_the_packages_renderer_is_out_of_reach_and_agrees_with_the_reference():
+    def rendered(role, content, channel=None, recipient=None, content_type=None):
+        name = None if role in harmony.messages.ROLES else role
+        message = {"role": "tool" if name else role, "name": name, "content": content}
+        optional = {"channel": channel, "recipient": recipient, "content_type": content_type}
+        message |= {key: value for key, value in optional.items() if value is not None}
+        conversation = harmony.Conversation.from_dict(
+            {"messages": [{key: value for key, value in message.items() if value is not None}]}
+        )
+        return load_tokenizer().decode(harmony.render(conversation, next_role=None))
+
+    assert checks.render_message(rendered).status == "package"
+    for message in (
+        ("user", "Hi"),
+        ("assistant", "{}", "commentary", "functions.f", "<|constrain|>json"),
+        ("functions.f", "4", "commentary", "assistant"),
+        ("assistant", "4", "final", None, "json"),
+        ("assistant", "x", "analysis"),
+    ):
+        assert rendered(*message) == reference.render_message(*message)
+
+
+def test_not_written_yet():
+    def stub(*args, **kwargs):
+        raise NotImplementedError("write it")
+
+    for name in checks.CHECKS:
+        result = getattr(checks, name)(stub)
+        assert result.status == "not written yet" and not result.passed
+        assert "not written yet" in repr(result) and "not written yet" in result._repr_html_() and result.why()
+
+
+@pytest.mark.parametrize("name", checks.CHECKS)
+@pytest.mark.parametrize(
+    "body",
+    [
+        "1 / 0",
+        "None",
+        "'words'",
+        "(1, 2, 3)",
+        "torch.zeros(0)",
+        "torch.zeros(3, 1, 4)",
+        "args[0]",
+        "exit(3)",
+        "missing",
+        "{}",
+        "object()",
+        "float('nan')",
+    ],
+)
+def test_nothing_is_ever_raised_at_the_learner(name, body):
+    result = getattr(checks, name)(eval(f"lambda *args, **kwargs: {body}", {"torch": torch}))
+    assert not result.passed and result.status in ("failed", "error")
+    assert result.symptom and result.cause and "Traceback" not in result.message
+    assert result._repr_html_() and repr(result)
+
+
+def test_an_exception_is_shown_as_theirs_with_shapes():
+    def rms_norm(x, scale, eps):
+        middle = x.float()
+        return middle @ x.float()
+
+    result = checks.rms_norm(rms_norm)
+    assert result.status == "error"
+    for part in (
+        "your function raised RuntimeError",
+        "line 3 of rms_norm: return middle @ x.float()",
+        "x: float32 (1, 4)",
+        "eps: 1e-09",
+    ):
+        assert part in result.symptom
+    assert checks.rms_norm(rms_norm(torch.ones(2, 2), 1, 1)).status == "error"
+
+
+def test_a_function_that_does_not_return_is_stopped():
+    def endless(*args):
+        while True:
+            pass
+
+    result = checks.swiglu(endless, seconds=0.2)
+    assert result.status == "error" and "did not return" in result.symptom
+
+
+def test_symptom_first_then_the_cause():
+    result = checks.sliding_window_mask(
+        next(s.function for s in bank.wrong("sliding_window_mask") if s.cause == "window_plus_one")
+    )
+    assert result.symptom.startswith("query 3 sees 4 keys, right are 3")
+    assert "counts the query itself twice" in result.why()
+    assert result.message.index(result.symptom) < result.message.index(result.cause)
+    assert "counts the query itself twice" in result._repr_html_()
+
+
+def test_arguments_are_copies():
+    x = torch.ones(1, 2, 1, 4)
+
+    def in_place(x, cos, sin):
+        x.zero_()
+        return x
+
+    checks.apply_rope(in_place)
+    call = checks.harness.Call(in_place)
+    call(x, None, None)
+    assert x.sum() == 8
+
+
+def test_custom_checks():
+    cases = [
+        checks.Case("a number", (2,), 4.0, "It is doubled."),
+        checks.Case("a tensor", (torch.ones(3),), lambda x: x * 2, "Every entry is doubled."),
+        checks.Case("text", ("ab",), "abab", "Text is repeated."),
+    ]
+    assert checks.custom("double", lambda x: x * 2, cases).passed
+    result = checks.custom("double", lambda x: x * 2 if not hasattr(x, "shape") else x, cases)
+    assert result.stage == "a tensor" and result.why() == "Every entry is doubled." and len(result.stages) == 1
+    assert checks.custom("double", lambda x: [x], cases).status == "failed"
+
+
+HELPER = 2
+ODD = object()
+
+
+def plain_rms_norm(x, scale, eps):
+    t = x.float()
+    return (t * torch.rsqrt(t.pow(2).mean(-1, keepdim=True) + eps) * scale).to(x.dtype)
+
+
+def unstorable_rms_norm(x, scale, eps):
+    return plain_rms_norm(x, scale, eps if ODD else 0)
+
+
+def helper(x):
+    return x[..., ::HELPER]
+
+
+def test_a_passed_check_is_stored_with_what_it_needs(monkeypatch, tmp_path):
+    monkeypatch.setenv(store.FOLDER_VARIABLE, str(tmp_path))
+
+    def learners_swiglu(x, alpha=1.702, limit=7.0):
+        gate, up = helper(x).clamp(max=limit), x[..., 1::2].clamp(-limit, limit)
+        return gate * torch.sigmoid(alpha * gate) * (up + 1)
+
+    result = checks.swiglu(learners_swiglu)
+    assert result.passed and result.stored.endswith("my_gptoss.py") and "stored" in repr(result)
+    text = (tmp_path / "my_gptoss.py").read_text()
+    assert "HELPER = 2" in text and "import torch" in text and "swiglu = learners_swiglu" in text
+    assert not checks.swiglu(lambda x, alpha=1.702, limit=7.0: x).passed
+    loaded = store.load_functions(tmp_path)
+    assert list(loaded) == ["swiglu"] and checks.swiglu(loaded["swiglu"]).passed
+    assert checks.rms_norm(plain_rms_norm).passed
+    assert list(store.load_functions(tmp_path)) == ["swiglu", "rms_norm"]
+
+
+def test_nothing_is_stored_without_a_workshop_folder(tmp_path):
+    assert checks.rms_norm(plain_rms_norm).stored is None
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "my_gptoss.py").write_text("")
+    assert checks.rms_norm(plain_rms_norm).stored == "my_gptoss.py"
+    result = checks.rms_norm(unstorable_rms_norm)
+    assert result.passed and result.stored is None and "uses ODD, a object" in repr(result)
+
+
+def test_a_damaged_section_is_named(tmp_path):
+    store.write_sections(tmp_path, {"swiglu": "def swiglu(:\n"})
+    with pytest.raises(ValueError, match="section swiglu"):
+        store.load_functions(tmp_path)
+
+
+def test_predictions_lock(monkeypatch, tmp_path):
+    asked = {"question": "Which?", "options": {"a": "one", "b": "two"}}
+    assert "Set a choice" in repr(checks.predict("99.x", None, None, **asked))
+    assert "one of a, b" in repr(checks.predict("99.x", "c", 0.7, **asked))
+    assert "0.5" in repr(checks.predict("99.x", "a", 3, **asked))
+    assert "Locked: a" in repr(checks.predict("99.x", "a", 0.7, **asked))
+    assert "Your first choice stands" in repr(checks.predict("99.x", "b", 0.9, **asked))
+    shown = checks.reveal("99.x", answer="b", because="two it is")
+    assert "you said a" in repr(shown) and "two it is" in shown._repr_html_()
+    assert "No prediction was locked" in repr(checks.reveal("99.y", answer="a"))
+    assert "no such question" in repr(checks.reveal("99.z"))
+    monkeypatch.setenv(store.FOLDER_VARIABLE, str(tmp_path))
+    checks.predict("99.w", "b", 0.6, **asked)
+    predictions.forget()
+    assert json.loads((tmp_path / "predictions.json").read_text())["99.w"]["choice"] == "b"
+    assert "Your first choice stands" in repr(checks.predict("99.w", "a", 0.9, **asked))
+
+
+def test_pictures_survive_a_stub_and_an_error(capsys):
+    def stub(x):
+        raise NotImplementedError
+
+    checks.show(stub, torch.ones(2, 2), right=lambda x: x)
+    assert "not written yet" in capsys.readouterr().out
+    checks.show(lambda x: x[5], torch.ones(2, 2), right=lambda x: x)
+    assert "IndexError" in capsys.readouterr().out
+    checks.show(lambda x: x[0], torch.ones(2, 2), right=lambda x: x)
+    assert "shape" in capsys.readouterr().out
+    checks.show(lambda x: x * 2, torch.ones(2, 2), right=lambda x: x)
+
+    @checks.picture
+    def draw(f):
+        import matplotlib.pyplot as plt
+
+        plt.figure()
+        return f(torch.ones(1))
+
+    assert draw(stub) is None and "not written yet" in capsys.readouterr().out
+    assert draw(lambda x: x).item() == 1
+    matplotlib.pyplot.close("all")
+
+
+def test_the_reference_stands_alone():
+    source = importlib.import_module("gptoss_edu.checks.reference").__file__
+    text = open(source, encoding="utf-8").read()
+    assert "torch" not in text and "from .." not in text and "gptoss_edu" not in text
+
+
+@pytest.mark.parametrize("chapter", range(20))
+def test_questions(chapter):
+    found = questions.load(f"{chapter:02d}")
+    assert [question.id for question in found] == [f"{chapter:02d}.{i}" for i in range(1, 7)]
+    assert [question.transfer for question in found] == [False] * 5 + [True]
+    for question in found:
+        assert len(question.options) >= 3 and question.answer in question.options
+        assert set(question.wrong) == set(question.options) - {question.answer}
+        assert question.because and all(question.wrong.values())
+        assert len(set(question.options.values())) == len(question.options)
+    answers = [question.answer for question in found]
+    assert len(set(answers)) >= 2, "the answer is always the same letter"
+
+
+def test_opening_questions_come_from_the_right_chapters():
+    assert "begins" in checks.opening_questions("00").html
+    shown = checks.opening_questions("07").text
+    assert [identifier in shown for identifier in ("06.3", "04.4", "01.5")] == [True] * 3
+    assert "no question" in repr(questions.ask("06.9"))
+    assert "<details" in questions.ask("06.1").html
+
+
+def test_confusion_command(tmp_path, capsys):
+    assert confusion.main(["swiglu", "--markdown", str(tmp_path / "table.md")]) == 0
+    assert "| `swiglu` | 8 |" in capsys.readouterr().out
+    assert (tmp_path / "table.md").read_text().startswith("| check |")
+    assert confusion.main(["nothing"]) == 2
