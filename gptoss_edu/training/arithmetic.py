@@ -315,13 +315,14 @@ def word_problem(rng: random.Random, style: str, test: bool, unseen: bool, level
     count = int(level) if level else rng.choice((2, 3, 3, 4, 4, 5, 5))
     (total,) = draw(rng, test, lambda: (rng.randrange(5, 200),))
     name, other, things = person(rng), person(rng), plural(rng.choice(THINGS))
+    slips = random.Random(rng.getrandbits(48))  # the story is the same at every effort
     index, template = OPENINGS.pick(rng, unseen)
     text = [template.format(n=name, x=total, t=things)]
-    lines, error = [], rng.randrange(count) if style == "high" and rng.random() < ERROR_RATE * 1.3 else -1
+    lines, error = [], slips.randrange(count) if slips.random() < ERROR_RATE * 1.3 else -1
 
     def step(a: int, op: str, b: int, wrong: bool = False) -> int:
         value = apply(a, op, b)
-        lines.append(f"{a}{op}{b}={value}" if style == "medium" else careful_step(rng, a, op, b, wrong))
+        lines.append(f"{a}{op}{b}={value}" if style == "medium" else careful_step(slips, a, op, b, wrong))
         return value
 
     for i in range(count):

@@ -67,6 +67,24 @@ class DocumentMasks:
                 order.copy_(torch.argsort(dense.to(torch.int32), dim=-1, descending=True, stable=True)[:, None])
 
 
+class Lookup(torch.autograd.Function):
+    """Rows of a table (v, c) for tokens (n,); the gradient is one matrix product with the one-hot tokens."""
+
+    @staticmethod
+    def forward(ctx, table: Tensor, tokens: Tensor, dtype: torch.dtype) -> Tensor:
+        ctx.save_for_backward(tokens)
+        ctx.rows = table.shape[0]
+        return table[tokens].to(dtype)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor):
+        (tokens,) = ctx.saved_tensors
+        one_hot = (tokens[None, :] == torch.arange(ctx.rows, device=tokens.device)[:, None]).to(
+            gradient.dtype
+        )  # (v, n)
+        return (one_hot @ gradient).float(), None, None
+
+
 class Permute(torch.autograd.Function):
     """Rows of x in the order ``forward``, each k times; the gradient is a gather too, in the order ``backward``."""
 
@@ -185,7 +203,8 @@ class FastLoss:
         model, config = self.model, self.model.config
         self.masks.update(documents)
         targets, weights = targets_and_weights(tokens, codes)
-        x, total, eps = model.embedding(tokens).to(self.dtype), 0.0, config.rms_norm_eps
+        eps, total = config.rms_norm_eps, 0.0
+        x = Lookup.apply(model.embedding.weight, tokens.flatten(), self.dtype).view(*tokens.shape, -1)  # (b, t, c)
         for block in model.block:
             attn, mlp = block.attn, block.mlp
             x = self.attention(

@@ -18,9 +18,8 @@ BALANCE = 0.01
 
 def targets_and_weights(tokens: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
     """Each position predicts the next token; the last one of a row predicts nothing. (b, t) int64 and float32."""
-    table = torch.tensor(LOSS_WEIGHTS, device=tokens.device)
-    targets = torch.roll(tokens, -1, 1)
-    weights = table[torch.roll(codes, -1, 1).long()]  # (b, t)
+    targets, codes = torch.roll(tokens, -1, 1), torch.roll(codes, -1, 1)  # (b, t)
+    weights = sum((codes == code) * weight for code, weight in LOSS_WEIGHTS.items())
     return targets, weights.masked_fill(torch.arange(tokens.shape[1], device=tokens.device) == tokens.shape[1] - 1, 0.0)
 
 

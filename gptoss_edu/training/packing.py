@@ -21,7 +21,7 @@ from .example import RIGHT, WRONG, Example
 from .tasks import make_example
 
 IGNORED, PROMPT, TRAINED = 0, 1, 2  # codes stored in a batch
-LOSS_WEIGHTS = (0.0, 0.1, 1.0)  # what the codes mean
+LOSS_WEIGHTS = {PROMPT: 0.1, TRAINED: 1.0}  # what the codes mean
 _MARKS = (list(WRONG.encode()), list(RIGHT.encode()))  # three single-byte tokens each: no merge holds these bytes
 
 

@@ -67,6 +67,7 @@ class Settings:
     plain: bool = False  # AdamW for every parameter
     log_every: int = 20
     save_every: float = 60.0  # seconds
+    give_up: tuple[int, float] = (1000, 2.0)  # stop where the loss is still above this at that step: something is wrong
 
 
 def initialise(config: ModelConfig, seed: int, device="cpu") -> Transformer:
@@ -108,7 +109,7 @@ class Trainer:
         self.model = initialise(config, settings.seed, device).train()
         self.model.tokenizer = load_tokenizer(tokenizer)
         self.optimizer = Optimizer(self.model, settings.muon, settings.adam, settings.sinks, plain=settings.plain)
-        self.step, self.elapsed, self.log = 0, 0.0, []
+        self.step, self.elapsed, self.log, self.waited = 0, 0.0, [], 0.0
         if (self.folder / CHECKPOINT).exists():
             self.load()
         self.batches = Batches(tokenizer, settings.rows, settings.length, settings.seed, self.step, settings.workers)
@@ -163,7 +164,10 @@ class Trainer:
                 started += time.monotonic() - pause  # looking does not count as training
             scale = schedule(self.progress, self.step, self.settings.warmup, self.settings.decay)
             self.optimizer.set_scale(scale)
-            loss, norm = self.update(next(self.batches))
+            asked = time.monotonic()
+            batch = next(self.batches)
+            self.waited += time.monotonic() - asked
+            loss, norm = self.update(batch)
             self.step += 1
             if self.step % self.settings.log_every == 0 or self.progress >= 1:
                 self._record(float(loss), float(norm), scale)
@@ -179,24 +183,27 @@ class Trainer:
         return self.log
 
     def _record(self, loss: float, norm: float, scale: float) -> None:
-        if loss != loss:
+        at, limit = self.settings.give_up
+        if loss != loss or (loss > limit and at <= self.step < at + self.settings.log_every):
             raise GptOssError(
-                f"train: the loss became NaN at step {self.step}; start again from {self.folder / CHECKPOINT} with smaller rates."
+                f"train: expected a loss below {limit} at step {at}, found {loss:.3f} at step {self.step}; "
+                f"begin again in another folder, with smaller rates."
             )
         tokens = self.step * self.settings.rows * self.settings.length
-        self.log.append(
-            {
-                "step": self.step,
-                "seconds": round(self.elapsed, 2),
-                "tokens": tokens,
-                "loss": round(loss, 5),
-                "norm": round(norm, 4),
-                "scale": round(scale, 4),
-            }
-        )
+        line = {
+            "step": self.step,
+            "seconds": self.elapsed,
+            "tokens": tokens,
+            "loss": loss,
+            "norm": norm,
+            "scale": scale,
+        }
+        self.log.append({key: round(value, 5) for key, value in line.items()})
         if self.step % (25 * self.settings.log_every) == 0 or self.step == self.settings.log_every:
+            speed = tokens / max(self.elapsed, 1e-3) / 1e6
             print(
-                f"step {self.step:6} · {self.elapsed:6.1f} s · loss {loss:.4f} · norm {norm:.3f} · rate × {scale:.2f}",
+                f"step {self.step:6} · {self.elapsed:6.1f} s · loss {loss:.4f} · norm {norm:.3f} · rate × {scale:.2f} · "
+                f"{speed:.2f}M tokens/s · {self.waited:.1f} s waited for data",
                 flush=True,
             )
 
@@ -219,7 +226,7 @@ class Trainer:
         """Go on where the checkpoint in the folder ended."""
         with safe_open(self.folder / CHECKPOINT, "pt", device=str(self.device)) as file:
             about = json.loads(file.metadata()["about"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
         was, now = about["settings"], asdict(self.settings)
         differing = [k for k in ("rows", "length", "seed", "plain") if was[k] != now[k]]
         if differing:

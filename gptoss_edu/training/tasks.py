@@ -38,7 +38,7 @@ TASKS: dict[str, Callable[..., Draft]] = {
     "refusal": refusal,
 }
 MIX = {
-    "product": 0.25, "addition": 0.07, "chain": 0.10, "word_problem": 0.09, "count": 0.07, "sort": 0.04, "reverse": 0.04, "fact": 0.05, "chat": 0.015,
+    "product": 0.25, "addition": 0.06, "chain": 0.10, "word_problem": 0.09, "count": 0.06, "sort": 0.04, "reverse": 0.04, "fact": 0.05, "chat": 0.015,
     "hierarchy": 0.075, "functions": 0.09, "python": 0.025, "browser": 0.025, "refusal": 0.08,
 }  # fmt: skip
 EFFORTS = (0.24, 0.33, 0.43)  # low, medium, high: the longer the work, the more there is to learn
@@ -75,7 +75,8 @@ def make_example(
     task = task or rng.choices(list(MIX), list(MIX.values()))[0]
     effort = effort or rng.choices(STYLES, EFFORTS)[0]
     style = leaked_style(rng, effort) if split == "train" else effort
-    draft = TASKS[task](rng, style, split != "train", split == "phrasing", level)
+    inner, rng = rng, random.Random(rng.getrandbits(48))  # the frame around a question does not depend on its solution
+    draft = TASKS[task](inner, style, split != "train", split == "phrasing", level)
     question = draft.question if task in ("chat",) else dress(rng, draft.question)
     head = [system(effort, draft.identity, draft.builtin, rng)]
     instructions = draft.instructions

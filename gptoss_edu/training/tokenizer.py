@@ -21,7 +21,7 @@ CONTROL = (
 VOCABULARY = 1024
 
 
-def corpus(examples: int = 30_000, seed: int = 0) -> list[str]:
+def corpus(examples: int = 40_000, seed: int = 0) -> list[str]:
     """Everything that stands between control tokens in that many generated conversations."""
     encoding, texts = load_tokenizer(), []
     control = re.compile("|".join(map(re.escape, CONTROL)))
@@ -34,7 +34,7 @@ def corpus(examples: int = 30_000, seed: int = 0) -> list[str]:
     return [text for text in texts if text]
 
 
-def train_tokenizer(folder: Path, examples: int = 30_000, seed: int = 0) -> tiktoken.Encoding:
+def train_tokenizer(folder: Path, examples: int = 40_000, seed: int = 0) -> tiktoken.Encoding:
     """Learn the vocabulary and store it in ``folder`` as two files."""
     ranks = bpe.train(corpus(examples, seed), VOCABULARY - len(CONTROL), bpe.SINGLE_DIGIT_PATTERN)
     encoding = make_encoding("gpt-oss-tiny", ranks, CONTROL, bpe.SINGLE_DIGIT_PATTERN)

@@ -1,0 +1,64 @@
+"""The bundled gpt-oss-tiny through `generate`, one sequence, and through `generate_batch`, several at once.
+
+gptoss-edu bench tiny
+gptoss-edu bench tiny --batch 64 --threads 1
+"""
+
+import argparse
+import json
+import platform
+import statistics
+import time
+from datetime import date
+from pathlib import Path
+
+import torch
+
+from .. import __version__, generate, generate_batch, load_model
+from ..files import write_text
+
+PROMPT = 96  # tokens before the first generated one
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", type=Path, help="checkpoint folder; default: the bundled gpt-oss-tiny")
+    parser.add_argument("--tokens", type=int, default=200, help="tokens to generate")
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--threads", type=int, help="default: torch's own choice")
+    parser.add_argument("--device")
+    parser.add_argument("--json", type=Path, help="write the results here")
+
+
+def run(args: argparse.Namespace) -> None:
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    start = time.perf_counter()
+    model = load_model(args.model, device=args.device)
+    results = {"load_s": round(time.perf_counter() - start, 3)}
+    generator = torch.Generator().manual_seed(0)
+    prompts = torch.randint(256, model.config.vocab_size - 16, (args.batch, PROMPT), generator=generator).tolist()
+    list(generate(model, prompts[0], max_new_tokens=8, stop_tokens=[]))  # warm
+    one = [
+        _seconds(lambda: list(generate(model, prompts[0], max_new_tokens=args.tokens, stop_tokens=[])))
+        for _ in range(args.repeat)
+    ]
+    many = [
+        _seconds(lambda: list(generate_batch(model, prompts, max_new_tokens=args.tokens, stop_tokens=[])))
+        for _ in range(args.repeat)
+    ]
+    results["tokens_per_s"] = round(args.tokens / statistics.median(one), 1)
+    results[f"tokens_per_s_batch_{args.batch}"] = round(args.batch * args.tokens / statistics.median(many), 1)
+    results |= {
+        "prompt": PROMPT, "tokens": args.tokens, "repeat": args.repeat, "device": str(model.device), "processor": platform.machine(),
+        "threads": torch.get_num_threads(), "torch": torch.__version__, "version": __version__, "date": date.today().isoformat(),
+    }  # fmt: skip
+    print("\n".join(f"{name}: {value}" for name, value in results.items()))
+    if args.json:
+        write_text(args.json, json.dumps(results, indent=1))
+
+
+def _seconds(action) -> float:
+    start = time.perf_counter()
+    action()
+    return time.perf_counter() - start

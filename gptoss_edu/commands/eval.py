@@ -1,0 +1,77 @@
+"""Measure what gpt-oss-tiny can do: counts with 95 % intervals.
+
+    gptoss-edu eval tiny                      a quarter of an hour on two CPU cores
+    gptoss-edu eval tiny --scale 0.1          a first impression
+    gptoss-edu eval tiny --only effort foreign --json results.json
+
+Sections: mixed (validity, accuracy, tool dialogues, false refusals), effort, foreign (200 questions outside its world),
+phrasing (wordings never trained), temperature_1, and inside (losses with parts removed, sinks, router).
+"""
+
+import argparse
+import json
+import platform
+import time
+from pathlib import Path
+
+SIZES = {"mixed": 2000, "effort": 100, "foreign": 200, "phrasing": 1000, "warm": 2000, "probe": 24}
+NAMES = {"temperature_1": "warm", "inside": "probe"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("what", choices=("tiny",))
+    parser.add_argument("--model", type=Path, help="checkpoint folder; default: the bundled gpt-oss-tiny")
+    parser.add_argument("--scale", type=float, default=1.0, help="share of the prompts")
+    parser.add_argument(
+        "--only", nargs="+", choices=("mixed", "effort", "foreign", "phrasing", "temperature_1", "inside")
+    )
+    parser.add_argument("--batch", type=int, default=64, help="sequences decoded together")
+    parser.add_argument("--seconds", type=float, help="begin nothing new after that time")
+    parser.add_argument("--device")
+    parser.add_argument("--json", type=Path, help="write all results here, section by section")
+
+
+def run(args: argparse.Namespace) -> None:
+    import torch
+
+    from .. import __version__, load_model
+    from ..evals.suite import run_suite
+    from ..files import write_text
+
+    model = load_model(args.model, device=args.device)
+    wanted = {NAMES.get(name, name) for name in args.only} if args.only else set(SIZES)
+    sizes = {name: max(4, round(size * args.scale)) if name in wanted else 0 for name, size in SIZES.items()}
+    began = time.monotonic()
+    results = {
+        "device": torch.cuda.get_device_name() if model.device.type == "cuda" else platform.machine(),
+        "threads": torch.get_num_threads(), "torch": torch.__version__, "version": __version__, "date": time.strftime("%Y-%m-%d"),
+    }  # fmt: skip
+
+    def store(name: str, section: dict) -> None:
+        results[name] = section
+        results["seconds"] = round(time.monotonic() - began, 1)
+        print(f"\n{name} ({results['seconds']:.0f} s)")
+        print("\n".join(lines(section)), flush=True)
+        if args.json:
+            write_text(args.json, json.dumps(results, indent=1, ensure_ascii=False))
+
+    run_suite(model, sizes, args.batch, store, args.seconds)
+
+
+def lines(section: dict, indent: str = "  ") -> list[str]:
+    """A section as text: a count as '57 of 60, 95.0 % [86.3, 98.3]'; lists of examples are left to the JSON."""
+    out = []
+    for name, value in section.items():
+        if isinstance(value, dict) and "right" in value:
+            tokens = f", {value['analysis_tokens']:.0f} tokens of analysis" if "analysis_tokens" in value else ""
+            if value["of"]:
+                out.append(
+                    f"{indent}{name}: {value['right']} of {value['of']}, {100 * value['share']:.1f} % [{100 * value['low']:.1f}, {100 * value['high']:.1f}]{tokens}"
+                )
+        elif isinstance(value, dict):
+            out += [f"{indent}{name}", *lines(value, indent + "  ")]
+        elif isinstance(value, list) and value and isinstance(value[0], float):
+            out.append(f"{indent}{name}: {' '.join(f'{v:.3f}' for v in value)}")
+        elif isinstance(value, (int, float, str)):
+            out.append(f"{indent}{name}: {value}")
+    return out

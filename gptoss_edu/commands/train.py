@@ -1,0 +1,135 @@
+"""Train gpt-oss-tiny, or see a loss fall.
+
+  smoke  half a minute on two CPU cores: a smaller model, the same loop; the loss falls
+  tiny   the real one: about eight minutes on an H100, data, compilation and evaluation included
+
+A run leaves its checkpoint, log and snapshots in the folder and goes on from there when it is called again.
+"""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+from ..errors import GptOssError
+from ..resources import data_path
+
+
+def add_arguments(parser):
+    parser.add_argument("what", choices=("smoke", "tiny"))
+    parser.add_argument(
+        "--out", type=Path, default=None, help="folder for checkpoint, log and results (default: runs/WHAT)"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=None, help="time for training (default: 20 for smoke, 390 for tiny)"
+    )
+    parser.add_argument(
+        "--steps", type=int, default=None, help="a number of updates instead of a time: exactly repeatable"
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=None,
+        help="processes that make data (default: cores less 3, at most 12; 0 for smoke)",
+    )
+    parser.add_argument("--rows", type=int, default=None, help="packed rows in a batch (default: 16; smoke 4)")
+    parser.add_argument("--length", type=int, default=None, help="tokens in a row (default: 2048; smoke 256)")
+    parser.add_argument("--device", default=None, help="default: cuda where there is one")
+    parser.add_argument("--plain", action="store_true", help="AdamW alone, without Muon")
+    parser.add_argument(
+        "--eval-seconds",
+        type=float,
+        default=60,
+        help="time for the comparison of bf16 with MXFP4 after training; 0: none",
+    )
+    parser.add_argument(
+        "--eval-batch", type=int, default=None, help="sequences decoded together (default: 256 on a GPU, 32 on a CPU)"
+    )
+    parser.add_argument(
+        "--transfer", type=Path, default=None, help="also write results as few files of at most 15 MB into this folder"
+    )
+
+
+def run(args) -> int:
+    import torch
+
+    from ..training.pretrain import SMOKE, TINY, Settings, Trainer
+
+    torch.set_float32_matmul_precision("highest")
+    device = args.device or ("cuda" if args.what == "tiny" and torch.cuda.is_available() else "cpu")
+    small = args.what == "smoke"
+    cores = os.cpu_count() or 1
+    out = args.out or Path("runs") / args.what
+    workers = args.workers if args.workers is not None else 0 if small else max(0, min(12, cores - 3))
+    seconds = None if args.steps else args.seconds or (20 if small else 390)
+    settings = Settings(
+        seconds=seconds, steps=args.steps, seed=args.seed, workers=workers, plain=args.plain,
+        rows=args.rows or (4 if small else 16), length=args.length or (256 if small else 2048),
+        warmup=10 if small else 150, log_every=5 if small else 20, save_every=1e9 if small else 60,
+    )  # fmt: skip
+    started = time.monotonic()
+    trainer = Trainer(SMOKE if small else TINY, settings, out, data_path("gpt-oss-tiny"), device)
+    try:
+        return _smoke(trainer) if small else _tiny(trainer, args, started)
+    finally:
+        trainer.close()
+
+
+def _smoke(trainer) -> int:
+    log = trainer.run()
+    for line in log[:: max(1, len(log) // 12)]:
+        print(f"step {line['step']:5} · {line['tokens']:8,} tokens · loss {line['loss']:.3f}")
+    first, last = log[0]["loss"], log[-1]["loss"]
+    print(
+        f"loss {first:.3f} → {last:.3f} in {trainer.step} steps, {trainer.elapsed:.0f} s; log in {trainer.folder / 'log.jsonl'}"
+    )
+    if not last < first:
+        raise GptOssError(f"the loss did not fall: {first:.3f} at first, {last:.3f} at last; give it more --seconds.")
+    return 0
+
+
+def _tiny(trainer, args, started: float) -> int:
+    from ..training.finish import finish, keep_json
+
+    snapshots: dict = {}
+
+    def look(share: float):
+        def action(trainer) -> None:
+            from ..evals.snapshots import snapshot
+
+            begun = time.monotonic()
+            try:
+                snapshots[str(share)] = {"step": trainer.step} | snapshot(
+                    trainer.model, *((400, 16) if trainer.device.type == "cuda" else (40, 2))
+                )
+                keep_json("snapshots.json", snapshots, trainer.folder, args.transfer)
+                losses = snapshots[str(share)]["losses"]
+                print(
+                    f"snapshot at {share:.0%}: held-out loss {losses['all']:.4f}, {time.monotonic() - begun:.1f} s",
+                    flush=True,
+                )
+            except Exception as error:  # a lesson's picture is not worth a training run
+                print(
+                    f"snapshot at {share:.0%} failed: {type(error).__name__}: {str(error)[:300]}",
+                    file=sys.stderr,
+                    flush=True,
+                )
+
+        return action
+
+    failed = True
+    try:
+        trainer.run({0.01: look(0.01), 0.1: look(0.1), 0.4: look(0.4), 1.0: look(1.0)})
+        failed = False
+    finally:
+        if trainer.step:
+            if failed:
+                args.eval_seconds = 0
+                trainer.save()
+            print(
+                f"{trainer.step} steps, {trainer.elapsed:.1f} s of training, {trainer.step * trainer.settings.rows * trainer.settings.length / 1e6:.0f}M tokens",
+                flush=True,
+            )
+            finish(trainer, args, started)
+    return 0

@@ -1,0 +1,144 @@
+"""Let a model answer examples, in batches, tool calls included.
+
+Where the model calls a tool, the call is compared with the reference solution's; if it is the same, the tool's recorded
+result goes back to the model, and it goes on. A different call ends the dialogue as wrong.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from gptoss_edu.errors import HarmonyError
+from gptoss_edu.generation import generate_batch
+from gptoss_edu.harmony import Conversation, Message, parse, render
+from gptoss_edu.training.example import Example
+
+from .graders import GRADERS, same_call
+
+
+@dataclass
+class Outcome:
+    """One example answered. tokens: all that the model sampled; text: its final message, "" if none came."""
+
+    example: Example
+    tokens: list[int] = field(default_factory=list)
+    text: str = ""
+    valid: bool = True
+    correct: bool = False
+    thought_tokens: int = 0
+    calls: int = 0
+    note: str = ""
+
+
+def answer(
+    model,
+    examples: Sequence[Example],
+    batch: int = 32,
+    max_new_tokens: int = 1100,
+    temperature: float = 0.0,
+    seed: int = 0,
+    deadline: float | None = None,
+) -> list[Outcome]:
+    """Answer every example; the order of the result is that of the examples.
+
+    Parameters
+    ----------
+    batch : sequences decoded together
+    max_new_tokens : of one turn; a turn cut off there counts as invalid
+    deadline : time.monotonic() after which no further batch is begun; what was not reached is left out of the result
+    """
+    effort = {"low": 0, "medium": 1, "high": 2}
+    order = sorted(
+        range(len(examples)), key=lambda i: (effort[examples[i].effort], len(str(examples[i].prompt_conversation)))
+    )
+    outcomes: dict[int, Outcome] = {}
+    for start in range(0, len(order), batch):
+        if deadline is not None and time.monotonic() > deadline:
+            break
+        chosen = order[start : start + batch]
+        for i, outcome in zip(
+            chosen,
+            _answer_batch(model, [examples[i] for i in chosen], max_new_tokens, temperature, seed + start),
+            strict=True,
+        ):
+            outcomes[i] = outcome
+    return [outcomes[i] for i in sorted(outcomes)]
+
+
+def _answer_batch(model, examples: list[Example], max_new_tokens: int, temperature: float, seed: int) -> list[Outcome]:
+    outcomes = [Outcome(example) for example in examples]
+    messages = [list(Conversation.from_dict(e.prompt_conversation).messages) for e in examples]
+    left = [e.messages[e.prompt :] for e in examples]  # of the reference solution
+    running = list(range(len(examples)))
+    for turn in range(8):
+        if not running:
+            break
+        prompts = [
+            render(Conversation(messages[i]), encoding=model.tokenizer, drop_analysis="finished_turns") for i in running
+        ]
+        room = min(max_new_tokens, model.config.max_context - max(map(len, prompts)))
+        sampled = complete(model, prompts, room, temperature, seed + 100_003 * turn)
+        going = []
+        for i, tokens in zip(running, sampled, strict=True):
+            if _take(outcomes[i], tokens, messages[i], left[i], model.tokenizer):
+                going.append(i)
+        running = going
+    return outcomes
+
+
+def complete(
+    model, prompts: list[list[int]], max_new_tokens: int, temperature: float = 0.0, seed: int = 0
+) -> list[list[int]]:
+    """The tokens that the model samples after each prompt, the stop token included."""
+    sampled: list[list[int]] = [[] for _ in prompts]
+    for step in generate_batch(model, prompts, max_new_tokens, temperature=temperature, seed=seed):
+        for row, token in enumerate(step.tokens):
+            if token is not None:
+                sampled[row].append(token)
+    return sampled
+
+
+def _take(outcome: Outcome, tokens: list[int], messages: list[Message], left: list[dict], encoding) -> bool:
+    """Note what the model wrote in one turn; true if it called a tool as it should and goes on."""
+    outcome.tokens += tokens
+    stops = [encoding.encode_single_token(name) for name in ("<|return|>", "<|call|>")]
+    try:
+        written = parse(tokens, strict=True, encoding=encoding, role="assistant")
+    except HarmonyError as error:
+        outcome.valid, outcome.note = False, str(error)[:200]
+        return False
+    if not written or tokens[-1] not in stops or not _well_formed(written):
+        outcome.valid, outcome.note = False, "cut off or out of order"
+        return False
+    messages += written
+    for message in written:
+        if message.channel == "analysis" and message.recipient is None:
+            outcome.thought_tokens += len(encoding.encode_ordinary(message.content[0].text))
+    last = written[-1]
+    if last.recipient is None:
+        outcome.text = last.content[0].text
+        unused = any(m["role"] == "assistant" and m.get("recipient") for m in left)
+        outcome.correct = not unused and GRADERS[outcome.example.grade](outcome.text, outcome.example.answer)
+        return False
+    outcome.calls += 1
+    while left and not left[0].get("recipient"):
+        left.pop(0)
+    if len(left) < 2 or not same_call(
+        last.recipient, last.content[0].text, left[0]["recipient"], left[0]["content"][0]["text"]
+    ):
+        outcome.note = f"called {last.recipient} {last.content[0].text}"[:200]
+        return False
+    left.pop(0)
+    messages.append(Conversation.from_dict({"messages": [left.pop(0)]}).messages[0])
+    return True
+
+
+def _well_formed(written: list[Message]) -> bool:
+    """At most one thought, then either a final message or a call."""
+    *thoughts, last = written
+    ends = (last.channel == "final" and last.recipient is None) or (
+        last.recipient is not None and last.channel in ("commentary", "analysis")
+    )
+    return ends and len(thoughts) <= 1 and all(m.channel == "analysis" and m.recipient is None for m in thoughts)

@@ -1,0 +1,87 @@
+"""Is an answer right? Graders for the tasks' answers, and the interval that belongs to every count."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable
+
+from gptoss_edu.training.refusals import REFUSAL, TOO_LONG
+
+
+def last_number(text: str) -> str | None:
+    found = re.findall(r"\d+", text.replace(",", ""))
+    return found[-1] if found else None
+
+
+def by_number(text: str, answer: str) -> bool:
+    """The last number of the text is the answer (for counts: the number before 'time')."""
+    return (last_number(re.sub(r'"[^"]*"', "", text)) or "") == answer
+
+
+def by_text(text: str, answer: str) -> bool:
+    return text.strip() == answer.strip()
+
+
+def by_list(text: str, answer: str) -> bool:
+    return [part.strip() for part in text.strip().rstrip(".").split(",")] == [
+        part.strip() for part in answer.split(",")
+    ]
+
+
+def by_contained(text: str, answer: str) -> bool:
+    """The answer stands in the text as a word, and the text is no refusal."""
+    return not is_refusal(text) and re.search(rf"(?<!\w){re.escape(answer)}(?!\w)", text) is not None
+
+
+def is_refusal(text: str) -> bool:
+    """One of the two sentences with which the model declines."""
+    return text.strip() in (REFUSAL, TOO_LONG)
+
+
+GRADERS: dict[str, Callable[[str, str], bool]] = {
+    "number": by_number,
+    "text": by_text,
+    "list": by_list,
+    "contains": by_contained,
+    "refusal": lambda text, answer: is_refusal(text),
+    "dialogue": by_text,  # the calls are compared one by one beside it
+}
+
+
+def same_call(recipient: str | None, text: str, wanted_recipient: str, wanted: str) -> bool:
+    """The same tool with the same arguments; JSON is compared by value, code by its text."""
+    if recipient != wanted_recipient:
+        return False
+    try:
+        return json.loads(text) == json.loads(wanted)
+    except ValueError:
+        return text.strip() == wanted.strip()
+
+
+def wilson(successes: int, trials: int, z: float = 1.96) -> tuple[float, float]:
+    """95 % interval of a proportion that was seen ``successes`` times in ``trials``.
+
+    Source: Wilson 1927, "Probable inference, the law of succession, and statistical inference".
+    """
+    if trials == 0:
+        return 0.0, 1.0
+    p, n = successes / trials, trials
+    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def count(flags) -> dict:
+    """{'right', 'of', 'share', 'low', 'high'}: a count with its share and 95 % interval."""
+    flags = list(flags)
+    right, of = sum(bool(f) for f in flags), len(flags)
+    low, high = wilson(right, of)
+    return {
+        "right": right,
+        "of": of,
+        "share": round(right / of, 4) if of else None,
+        "low": round(low, 4),
+        "high": round(high, 4),
+    }

@@ -1,0 +1,209 @@
+"""What goes on inside: loss by task, mass on the sinks, and what the router knows, beside shuffled nulls."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import defaultdict
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gptoss_edu.harmony import Conversation, render_labelled
+from gptoss_edu.rope import rope_cos_sin
+from gptoss_edu.training.packing import TRAINED, encode
+from gptoss_edu.training.tasks import TASKS, make_example
+
+
+def probe_examples(per_task: int, seed: int = 99, limit: int = 700) -> list:
+    """Held-out examples, as many of every task."""
+    examples = []
+    for task in TASKS:
+        rng, found = random.Random(f"probe:{seed}:{task}"), []
+        while len(found) < per_task:
+            example = make_example(rng, task=task, split="test")
+            if len(str(example.conversation)) < 5 * limit:
+                found.append(example)
+        examples += found
+    return examples
+
+
+def token_type(text: str) -> str:
+    """Class of a token: control, digit, space, sign, letter (one), word."""
+    if text.startswith("<|") and text.endswith("|>"):
+        return "control"
+    bare = text.strip()
+    if not bare:
+        return "space"
+    return (
+        "digit"
+        if bare.isdigit()
+        else "sign"
+        if not any(c.isalnum() for c in bare)
+        else "letter"
+        if len(bare) == 1
+        else "word"
+    )
+
+
+@torch.no_grad()
+def batch_losses(model, examples: list, batch: int = 32) -> dict[str, float]:
+    """Mean cross-entropy of the assistant's tokens by task, and over all ("all")."""
+    sums, counts = defaultdict(float), defaultdict(int)
+    for start in range(0, len(examples), batch):
+        part = examples[start : start + batch]
+        encoded = [encode(e, model.tokenizer) for e in part]
+        tokens, lengths = pad([ids for ids, _ in encoded], model.device)
+        logits = model(tokens, lengths=lengths)[:, :-1].float()  # (b, t-1, v)
+        each = F.cross_entropy(logits.transpose(1, 2), tokens[:, 1:], reduction="none")  # (b, t-1)
+        for row, (example, (_, codes)) in enumerate(zip(part, encoded, strict=True)):
+            learnt = torch.tensor(codes[1:], device=each.device) == TRAINED
+            total, number = float(each[row, : len(codes) - 1][learnt].sum()), int(learnt.sum())
+            for key in (example.task, "all"):
+                sums[key] += total
+                counts[key] += number
+    return {key: round(sums[key] / max(1, counts[key]), 5) for key in sums}
+
+
+def pad(sequences: list[list[int]], device) -> tuple[Tensor, Tensor]:
+    """Rows padded on the right: tokens (b, t) and lengths (b,)."""
+    longest = max(map(len, sequences))
+    tokens = torch.tensor([ids + [0] * (longest - len(ids)) for ids in sequences], device=device)
+    return tokens, torch.tensor([len(ids) for ids in sequences])
+
+
+@torch.no_grad()
+def inside(model, examples: list, batch: int = 16, seed: int = 0) -> dict:
+    """Sink mass and attended distance by layer; router load and mutual information, each beside a shuffled null."""
+    layers = len(model.block)
+    sink, distance, count = torch.zeros(layers), torch.zeros(layers), 0
+    experts: list[list[Tensor]] = [[] for _ in range(layers)]
+    labels: dict[str, list] = {"token": [], "type": [], "role": [], "channel": [], "task": []}
+    for start in range(0, len(examples), batch):
+        part = examples[start : start + batch]
+        labelled = [
+            render_labelled(Conversation.from_dict(e.conversation), None, model.tokenizer, drop_analysis="keep")
+            for e in part
+        ]
+        tokens, lengths = pad([[t.token for t in row] for row in labelled], model.device)
+        real = torch.arange(tokens.shape[1])[None] < lengths[:, None]  # (b, t)
+        caught: dict = {}
+        _forward_caught(model, tokens, lengths, real, caught)
+        count += int(real.sum())
+        for layer in range(layers):
+            sink[layer] += caught["sink", layer]
+            distance[layer] += caught["distance", layer]
+            experts[layer].append(caught["expert", layer])
+        for example, row in zip(part, labelled, strict=True):
+            for token in row:
+                labels["token"].append(token.token)
+                labels["type"].append(token_type(model.tokenizer.decode([token.token])))
+                labels["role"].append(token.role)
+                labels["channel"].append(str(token.channel))
+                labels["task"].append(example.task)
+    result = {"tokens": count, "sink_mass": (sink / count).tolist(), "distance": (distance / count).tolist()}
+    return result | router_statistics([torch.cat(chosen) for chosen in experts], labels, model.config.num_experts, seed)
+
+
+def _forward_caught(model, tokens: Tensor, lengths: Tensor, real: Tensor, caught: dict) -> None:
+    """One pass; keeps sums over real tokens of sink mass and distance, and each real token's first expert."""
+    t, real_here = tokens.shape[1], real.to(tokens.device)
+    away = (torch.arange(t, device=tokens.device)[:, None] - torch.arange(t, device=tokens.device)).clamp(min=0).float()
+
+    def weights_hook(layer: int):
+        def hook(weights: Tensor, name: str) -> None:  # (b, h, t, s+1)
+            mass = weights[..., -1].mean(1)  # (b, t)
+            keys = weights[..., :-1]
+            far = ((keys * away).sum(-1) / keys.sum(-1).clamp(min=1e-6)).mean(1)
+            caught["sink", layer] = (mass * real_here).sum().cpu()
+            caught["distance", layer] = (far * real_here).sum().cpu()
+
+        return hook
+
+    def expert_hook(layer: int):
+        def hook(indices: Tensor, name: str) -> None:  # (n, k)
+            caught["expert", layer] = indices[real_here.flatten(), 0].cpu()
+
+        return hook
+
+    points = {f"block.{i}.attn.weights": weights_hook(i) for i in range(len(model.block))}
+    points |= {f"block.{i}.mlp.expert_indices": expert_hook(i) for i in range(len(model.block))}
+    with model.hooks(points):
+        model(tokens, lengths=lengths)
+
+
+def mutual_information(a: Tensor, b: Tensor) -> float:
+    """Bits that a says about b; both (n,) of small whole numbers. Counted, so biased upwards: compare with a shuffle."""
+    a, b = a.long(), b.long()
+    joint = torch.bincount(a * (int(b.max()) + 1) + b).double()
+    joint = joint[joint > 0] / len(a)
+    entropy = lambda x: _entropy(torch.bincount(x).double() / len(x))  # noqa: E731
+    return entropy(a) + entropy(b) - float(-(joint * joint.log2()).sum())
+
+
+def _entropy(p: Tensor) -> float:
+    p = p[p > 0]
+    return float(-(p * p.log2()).sum())
+
+
+def router_statistics(experts: list[Tensor], labels: dict[str, list], number: int, seed: int = 0) -> dict:
+    """Load entropy of the first expert by layer, and its mutual information with each label, real and shuffled."""
+    generator = torch.Generator().manual_seed(seed)
+    loads = [torch.bincount(chosen, minlength=number).double() / len(chosen) for chosen in experts]
+    result: dict = {
+        "load": [[round(float(p), 4) for p in load] for load in loads],
+        "load_entropy": [round(_entropy(p), 3) for p in loads],
+        "information": {},
+    }
+    for name, values in labels.items():
+        index = {value: i for i, value in enumerate(dict.fromkeys(values))}
+        coded = torch.tensor([index[value] for value in values])
+        shuffled = coded[torch.randperm(len(coded), generator=generator)]
+        result["information"][name] = {
+            "bits": [round(mutual_information(chosen, coded), 3) for chosen in experts],
+            "shuffled": [round(mutual_information(chosen, shuffled), 3) for chosen in experts],
+        }
+    return result
+
+
+@torch.no_grad()
+def ablations(model, examples: list) -> dict[str, float]:
+    """Loss of the assistant's tokens with one mechanism taken out of the trained model."""
+    config, layers = model.config, range(len(model.block))
+    away = {f"block.{i}.attn.sinks": (lambda sinks, name: torch.full_like(sinks, -1e9)) for i in layers}
+    zero = {f"block.{i}.attn.sinks": (lambda sinks, name: torch.zeros_like(sinks)) for i in layers}
+
+    def window_all(mask: Tensor, name: str) -> Tensor:
+        t = torch.arange(mask.shape[-1], device=mask.device)
+        return mask & (t[None, :] > t[:, None] - config.sliding_window)
+
+    def window_none(mask: Tensor, name: str) -> Tensor:
+        t = torch.arange(mask.shape[-1], device=mask.device)
+        return (t[None, :] <= t[:, None]).expand_as(mask)
+
+    result = {"whole": batch_losses(model, examples)["all"]}
+    for name, points in (
+        ("without sinks", away),
+        ("sinks at zero", zero),
+        ("all layers windowed", {f"block.{i}.attn.mask": window_all for i in layers}),
+        ("no layer windowed", {f"block.{i}.attn.mask": window_none for i in layers}),
+    ):
+        with model.hooks(points):
+            result[name] = batch_losses(model, examples)["all"]
+    result["without YaRN"] = _without_yarn(model, examples)
+    return result
+
+
+def _without_yarn(model, examples: list) -> float:
+    """The same weights with plain RoPE: no slowed frequencies, no concentration."""
+    from dataclasses import replace
+
+    plain = replace(model.config, rope_scaling_factor=1.0)
+    size = 1 << math.ceil(math.log2(model.config.max_context))
+    kept = model._rope_table
+    model._rope_table = rope_cos_sin(torch.arange(size, device=model.device), plain, model.dtype)
+    try:
+        return batch_losses(model, examples)["all"]
+    finally:
+        model._rope_table = kept

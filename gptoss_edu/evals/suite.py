@@ -1,0 +1,176 @@
+"""The measured table of gpt-oss-tiny: one section after another, each a dict of counts with intervals."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from importlib.resources import files
+
+from gptoss_edu.training.example import Example, message, system
+from gptoss_edu.training.tasks import MIX, make_example
+
+from .answer import Outcome, answer
+from .graders import count, is_refusal
+from .probe import ablations, inside, probe_examples
+
+EFFORTS = ("low", "medium", "high")
+CELLS = (
+    ("product", "2x2"), ("product", "3x2"), ("product", "3x3"), ("product", "4x4"), ("chain", "4"), ("chain", "8"), ("chain", "13"),
+    ("word_problem", "3"), ("word_problem", "5"),
+)  # fmt: skip
+DIALOGUES = ("functions", "python", "browser")
+
+
+def mixed(number: int, split: str = "test", seed: int = 1) -> list[Example]:
+    """Held-out examples in the mix of training."""
+    rng = random.Random(f"eval:{seed}:{split}")
+    return [make_example(rng, split=split) for _ in range(number)]
+
+
+def foreign_questions() -> list[str]:
+    """200 questions outside the model's world, written by hand and not by tasks.py."""
+    return (files("gptoss_edu.evals") / "foreign.txt").read_text(encoding="utf-8").splitlines()
+
+
+def foreign_examples() -> list[Example]:
+    efforts = {i: EFFORTS[i % 3] for i in range(3)}
+    return [
+        Example(
+            "foreign",
+            "",
+            efforts[i % 3],
+            efforts[i % 3],
+            0,
+            "",
+            "refusal",
+            2,
+            [system(efforts[i % 3]), message("user", question)],
+        )
+        for i, question in enumerate(foreign_questions())
+    ]
+
+
+def format_section(outcomes: list[Outcome], warm: list[Outcome] | None = None) -> dict:
+    """Validity and accuracy of mixed prompts, whole and by task; false refusals among what is no refusal."""
+    inside_world = [
+        o
+        for o in outcomes
+        if o.example.task != "refusal" and "cannot" not in o.example.answer and o.example.level != "none"
+    ]
+    section = {
+        "valid": count(o.valid for o in outcomes),
+        "correct": count(o.correct for o in outcomes),
+        "false_refusals": count(is_refusal(o.text) for o in inside_world),
+        "dialogues": count(o.correct for o in outcomes if o.example.grade == "dialogue"),
+        "by_task": {task: count(o.correct for o in outcomes if o.example.task == task) for task in MIX},
+        "by_level": {f"{t} {l}": count(o.correct for o in outcomes if (o.example.task, o.example.level) == (t, l)) for t in ("hierarchy", "functions") for l in sorted({o.example.level for o in outcomes if o.example.task == t})},
+        "wrong": [describe(o) for o in outcomes if not o.correct][:40],
+    }  # fmt: skip
+    if warm:
+        section["temperature_1"] = {"valid": count(o.valid for o in warm), "correct": count(o.correct for o in warm)}
+    return section
+
+
+def describe(outcome: Outcome) -> dict:
+    """A wrong answer, for whoever wants to know why."""
+    example = outcome.example
+    return {
+        "task": example.task, "level": example.level, "effort": example.effort, "question": example.question[:200],
+        "wanted": example.answer[:120], "found": outcome.text[:120], "note": outcome.note,
+    }  # fmt: skip
+
+
+def effort_examples(each: int, seed: int = 2) -> list[Example]:
+    """The same questions at every effort."""
+    examples = []
+    for task, level in CELLS:
+        for number in range(each):
+            for effort in EFFORTS:
+                rng = random.Random(f"effort:{seed}:{task}:{level}:{number}")
+                examples.append(make_example(rng, task, level, effort, "test"))
+    return examples
+
+
+def effort_section(outcomes: list[Outcome]) -> dict:
+    """Accuracy and analysis length by effort, for each cell and in the mean of the cells."""
+    table, mean = {}, {}
+    for task, level in CELLS:
+        row = {}
+        for effort in EFFORTS:
+            chosen = [
+                o for o in outcomes if (o.example.task, o.example.level, o.example.effort) == (task, level, effort)
+            ]
+            tokens = round(sum(o.thought_tokens for o in chosen) / max(1, len(chosen)), 1)
+            row[effort] = count(o.correct for o in chosen) | {"analysis_tokens": tokens}
+        table[f"{task} {level}"] = row
+    for effort in EFFORTS:
+        shares = [row[effort]["share"] for row in table.values() if row[effort]["share"] is not None]
+        lengths = [row[effort]["analysis_tokens"] for row in table.values()]
+        if shares:
+            mean[effort] = {
+                "share": round(sum(shares) / len(shares), 4),
+                "analysis_tokens": round(sum(lengths) / len(lengths), 1),
+            }
+    return {"cells": table, "mean": mean}
+
+
+def paired(first: list[Outcome], second: list[Outcome]) -> dict:
+    """Two models on the same prompts: how often each alone was right, and the difference of the shares."""
+    only_first = sum(a.correct and not b.correct for a, b in zip(first, second, strict=True))
+    only_second = sum(b.correct and not a.correct for a, b in zip(first, second, strict=True))
+    n = len(first)
+    spread = 1.96 * max(0.0, only_first + only_second - (only_first - only_second) ** 2 / max(1, n)) ** 0.5 / max(1, n)
+    return {
+        "prompts": n, "first": count(o.correct for o in first), "second": count(o.correct for o in second), "only_first": only_first, "only_second": only_second,
+        "difference": round((only_second - only_first) / max(1, n), 5), "half_interval": round(spread, 5),
+    }  # fmt: skip
+
+
+def run_suite(
+    model,
+    sizes: dict[str, int],
+    batch: int = 32,
+    store: Callable[[str, dict], None] = lambda name, section: None,
+    seconds: float | None = None,
+) -> dict:
+    """All sections, in the order of their importance; ``store`` is given each as soon as it is there.
+
+    sizes : prompts of "mixed", "warm", "effort" (a cell and effort), "phrasing", "foreign", "probe" (a task); 0 leaves out
+    seconds : no new batch is begun after that time; what is missing is missing from the counts
+    """
+    deadline = time.monotonic() + seconds if seconds else None
+    results: dict = {}
+
+    def keep(name: str, section: dict) -> None:
+        results[name] = section
+        store(name, section)
+
+    def ask(examples: list[Example], **how) -> list[Outcome]:
+        return answer(model, examples, batch, deadline=deadline, **how)
+
+    greedy = ask(mixed(sizes["mixed"])) if sizes.get("mixed") else []
+    if greedy:
+        keep("mixed", format_section(greedy))
+    if sizes.get("effort"):
+        keep("effort", effort_section(ask(effort_examples(sizes["effort"]))))
+    if sizes.get("foreign"):
+        outcomes = ask(foreign_examples()[: sizes["foreign"]])
+        accepted = [{"question": o.example.question, "found": o.text[:100]} for o in outcomes if not o.correct]
+        keep("foreign", {"refused": count(o.correct for o in outcomes), "accepted": accepted})
+    if sizes.get("phrasing"):
+        unseen = ask(mixed(sizes["phrasing"], "phrasing"))
+        seen = greedy[: len(unseen)]
+        keep("phrasing", {
+            "unseen": count(o.correct for o in unseen), "seen": count(o.correct for o in seen),
+            "by_task": {t: {"unseen": count(o.correct for o in unseen if o.example.task == t)} for t in MIX},
+            "wrong": [describe(o) for o in unseen if not o.correct][:40],
+        })  # fmt: skip
+    if sizes.get("warm"):
+        warm = ask(mixed(sizes["warm"]), temperature=1.0)
+        keep("temperature_1", {"valid": count(o.valid for o in warm), "correct": count(o.correct for o in warm)})
+    if sizes.get("probe") and (deadline is None or time.monotonic() < deadline):
+        examples = probe_examples(sizes["probe"])
+        keep("ablations", ablations(model, examples))
+        keep("inside", inside(model, examples))
+    return results

@@ -1,0 +1,169 @@
+"""Training: tasks are right, labels fall where they should, the loop resumes, the GPU's loss is the reference's."""
+
+import random
+import warnings
+
+import pytest
+import torch
+
+from gptoss_edu.config import ModelConfig
+from gptoss_edu.errors import GptOssError
+from gptoss_edu.evals.graders import GRADERS, wilson
+from gptoss_edu.resources import data_path
+from gptoss_edu.tokenizer import load_tokenizer
+from gptoss_edu.training.arithmetic import add_columns, subtract_columns, times_digit
+from gptoss_edu.training.example import RIGHT, WRONG, held_out
+from gptoss_edu.training.optim import orthogonalise, schedule
+from gptoss_edu.training.packing import IGNORED, TRAINED, encode, make_batch
+from gptoss_edu.training.pretrain import Settings, Trainer
+from gptoss_edu.training.tasks import MIX, TASKS, make_example
+from gptoss_edu.transformer import random_model
+
+SMALL = ModelConfig(
+    num_hidden_layers=2, num_experts=4, experts_per_token=2, vocab_size=1024, hidden_size=32, intermediate_size=32, head_dim=16,
+    num_attention_heads=2, num_key_value_heads=1, sliding_window=16, initial_context_length=256, rope_theta=1e4, rope_scaling_factor=8.0,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def encoding():
+    return load_tokenizer(data_path("gpt-oss-tiny"))
+
+
+def test_mix_names_every_task():
+    assert set(MIX) == set(TASKS) and abs(sum(MIX.values()) - 1) < 1e-9
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_reference_solutions_are_graded_right_and_wrong_ones_are_not(task):
+    for number in range(30):
+        example = make_example(random.Random(f"{task}{number}"), task, split="test" if number % 2 else "phrasing")
+        text = example.messages[-1]["content"][0]["text"]
+        assert GRADERS[example.grade](text, example.answer), (example.question, text, example.answer)
+        assert not GRADERS[example.grade]("Something else entirely: 0987654321.", example.answer)
+
+
+def test_same_state_same_example():
+    assert make_example(random.Random(3)).messages == make_example(random.Random(3)).messages
+
+
+def test_products_are_products_and_training_never_draws_held_out_operands():
+    for number in range(300):
+        rng = random.Random(number)
+        example = make_example(rng, "product", "3x2")
+        a, b = (int(x) for x in example.messages[-1]["content"][0]["text"].split(" = ")[0].split(" × "))
+        assert a * b == int(example.answer) and not held_out(a, b)
+
+
+def test_columns_add_up():
+    rng = random.Random(0)
+    for _ in range(300):
+        a, b = sorted((rng.randrange(1, 99999), rng.randrange(1, 99999)), reverse=True)
+        digits = "".join(step.split("=")[1][-1] for step in subtract_columns(a, b).split(":")[1].split(","))
+        assert int(digits[::-1]) == a - b
+        steps = [step.split("=")[1] for step in add_columns(a, b).split(":")[1].split(",")]
+        assert int(steps[-1] + "".join(s[-1] for s in reversed(steps[:-1]))) == a + b
+        steps = [step.split("=")[1] for step in times_digit(a, 7).split(",")]
+        assert int(steps[-1] + "".join(s[-1] for s in reversed(steps[:-1]))) == 7 * a
+
+
+def test_effort_changes_the_thought_and_not_the_question():
+    for task, level in (("product", "3x3"), ("chain", "6"), ("word_problem", "4")):
+        found = [make_example(random.Random(8), task, level, effort, "test") for effort in ("low", "medium", "high")]
+        assert len({e.question for e in found}) == 1
+        lengths = [
+            len(e.messages[e.prompt]["content"][0]["text"]) if len(e.messages) > e.prompt + 1 else 0 for e in found
+        ]
+        assert lengths[0] == 0 < lengths[1] < lengths[2]
+
+
+def test_injected_errors_are_shown_but_not_learnt(encoding):
+    marked = 0
+    for number in range(400):
+        example = make_example(random.Random(number), "chain", "6", "high")
+        text = "".join(m["content"][0].get("text", "") for m in example.messages)
+        tokens, codes = encode(example, encoding)
+        assert WRONG not in encoding.decode(tokens) and RIGHT not in encoding.decode(tokens)
+        if WRONG in text:
+            marked += 1
+            wrong = text[text.index(WRONG) + 1 : text.index(RIGHT)]
+            shown = encoding.decode([t for t, c in list(zip(tokens, codes, strict=True))[1:] if c == IGNORED])
+            assert wrong in shown
+    assert marked > 20
+
+
+def test_only_the_assistant_is_learnt_and_only_in_the_last_turn(encoding):
+    example = make_example(random.Random(1), "product", "2x2", "medium")
+    tokens, codes = encode(example, encoding)
+    learnt = encoding.decode([t for t, c in zip(tokens, codes, strict=True) if c == TRAINED])
+    assert learnt.startswith("<|channel|>analysis<|message|>") and learnt.endswith("<|return|>")
+
+
+def test_batches_are_packed_repeatable_and_never_split_a_document(encoding):
+    first, again = (make_batch(encoding, 3, 1024, "x") for _ in range(2))
+    assert all((a == b).all() for a, b in zip(first, again, strict=True))
+    start = encoding.encode_single_token("<|start|>")
+    for row in range(3):
+        documents = first.documents[row]
+        assert (documents[1:] - documents[:-1] >= 0).all()
+        for number in range(documents[-1]):
+            tokens = first.tokens[row][documents == number]
+            assert tokens[0] == start and encoding.decode(tokens.tolist()).endswith("<|return|>")
+
+
+def test_orthogonalised_matrices_have_singular_values_near_one():
+    x = torch.randn(3, 24, 16, generator=torch.Generator().manual_seed(0))
+    values = torch.linalg.svdvals(orthogonalise(x))
+    assert values.min() > 0.4 and values.max() < 1.4
+
+
+def test_schedule_rises_stays_and_reaches_zero():
+    assert (
+        schedule(0.0, 0) < 0.01
+        and schedule(0.5, 5000) == 1.0
+        and schedule(0.91, 9000) == pytest.approx(0.5)
+        and schedule(1.0, 9999) == 0.0
+    )
+
+
+def test_a_resumed_run_gives_the_same_losses(tmp_path):
+    settings = Settings(steps=6, rows=1, length=512, log_every=1, warmup=2)
+    whole = Trainer(SMALL, settings, tmp_path / "whole", data_path("gpt-oss-tiny")).run()
+    Trainer(SMALL, settings, tmp_path / "parts", data_path("gpt-oss-tiny")).run(until=3)
+    resumed = Trainer(SMALL, settings, tmp_path / "parts", data_path("gpt-oss-tiny")).run()
+    assert [line["loss"] for line in resumed] == [line["loss"] for line in whole] and whole[-1]["loss"] < whole[0][
+        "loss"
+    ]
+    with pytest.raises(GptOssError, match="same seed"):
+        Trainer(SMALL, Settings(steps=6, rows=1, length=512, seed=1), tmp_path / "parts", data_path("gpt-oss-tiny"))
+
+
+def test_the_fast_loss_is_the_reference_loss(encoding, monkeypatch):
+    from torch.nn.attention import flex_attention
+
+    from gptoss_edu.training.fast_loss import FastLoss
+    from gptoss_edu.training.objective import reference_loss
+
+    monkeypatch.setattr(flex_attention, "_validate_device", lambda *tensors: None)  # the unfused CPU form has gradients
+    warnings.simplefilter("ignore")
+    model = random_model(SMALL, seed=1).train()
+    batch = [torch.from_numpy(part) for part in make_batch(encoding, 2, 512, "y")]
+    found = {}
+    for name, loss in (("reference", reference_loss), ("fast", None)):
+        loss = (
+            FastLoss(model, 2, 512, torch.float32, compiled=False)
+            if loss is None
+            else (lambda *b: reference_loss(model, *b))
+        )
+        model.zero_grad()
+        value, _ = loss(batch[0].long(), *batch[1:])
+        value.backward()
+        found[name] = (float(value), {n: p.grad.clone() for n, p in model.named_parameters()})
+    assert found["fast"][0] == pytest.approx(found["reference"][0], rel=1e-5)
+    for name, gradient in found["reference"][1].items():
+        assert (found["fast"][1][name] - gradient).norm() <= 1e-4 * gradient.norm() + 1e-9, name
+
+
+def test_wilson_interval():
+    low, high = wilson(95, 100)
+    assert low == pytest.approx(0.8882, abs=1e-3) and high == pytest.approx(0.9785, abs=1e-3)
