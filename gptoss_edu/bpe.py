@@ -15,10 +15,10 @@ instead of characters; the pattern is that of the public o200k_base encoding.
 from __future__ import annotations
 
 import heapq
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from math import inf
 
 import regex
@@ -110,7 +110,7 @@ def merge_trace(piece: bytes, ranks: dict[bytes, int]) -> Iterator[MergeStep]:
     """Encode one piece and yield every merge on the way, the lowest rank first and the leftmost among equals."""
     parts = [piece[i : i + 1] for i in range(len(piece))]
     while len(parts) > 1:
-        pair_ranks = [ranks.get(left + right) for left, right in pairwise(parts)]
+        pair_ranks = [ranks.get(left + right) for left, right in itertools.pairwise(parts)]
         known = [(rank, position) for position, rank in enumerate(pair_ranks) if rank is not None]
         if not known:
             return
@@ -220,20 +220,14 @@ def decode(ids: Iterable[int], ranks: dict[bytes, int], errors: str = "replace")
 # ------------------------------------------------------------------------------------------------- text to vocabulary
 
 
-def _join_token(parts: list[bytes], token: bytes, ranks: dict[bytes, int]) -> list[bytes]:
-    """Join ``token`` (the newest of ``ranks``) wherever two neighbours make it, as encoding would."""
+def _join(parts: list[bytes], pair: tuple[bytes, bytes]) -> list[bytes]:
+    """The parts with every occurrence of the pair, from left to right, made one."""
     joined: list[bytes] = []
-    i = 0
-    while i < len(parts):
-        if i + 1 < len(parts) and parts[i] + parts[i + 1] == token:
-            right = parts[i + 2] if i + 2 < len(parts) else None
-            if (joined and joined[-1] + token in ranks) or (right is not None and token + right in ranks):
-                return _merge(parts, ranks)  # rare: the new token makes an older one with its neighbour
-            joined.append(token)
-            i += 2
+    for part in parts:
+        if joined and (joined[-1], part) == pair:
+            joined[-1] += part
         else:
-            joined.append(parts[i])
-            i += 1
+            joined.append(part)
     return joined
 
 
@@ -246,7 +240,7 @@ class _PairCounts:
         self.counts: Counter[tuple[bytes, bytes]] = Counter()
         self.pieces_with: dict[tuple[bytes, bytes], set[int]] = defaultdict(set)
         for index, parts in enumerate(self.parts):
-            for pair in pairwise(parts):
+            for pair in itertools.pairwise(parts):
                 self.counts[pair] += self.times[index]
                 self.pieces_with[pair].add(index)
         self.heap = [(-count, pair) for pair, count in self.counts.items()]
@@ -261,18 +255,17 @@ class _PairCounts:
             heapq.heappop(self.heap)  # an outdated entry
         return 0, None
 
-    def join(self, token: bytes, ranks: dict[bytes, int]) -> None:
-        """Merge ``token`` in the pieces that hold it, and correct the counts of just these pieces."""
-        pairs = [(token[:i], token[i:]) for i in range(1, len(token))]
+    def join(self, chosen: tuple[bytes, bytes]) -> None:
+        """Merge the pair in the pieces that hold it, and correct the counts of just these pieces."""
         changed: set[tuple[bytes, bytes]] = set()
-        for index in set().union(*(self.pieces_with.get(pair, ()) for pair in pairs)):
+        for index in list(self.pieces_with[chosen]):
             before, times = self.parts[index], self.times[index]
-            after = self.parts[index] = _join_token(before, token, ranks)
-            for pair in pairwise(before):
+            after = self.parts[index] = _join(before, chosen)
+            for pair in itertools.pairwise(before):
                 self.counts[pair] -= times
                 self.pieces_with[pair].discard(index)
                 changed.add(pair)
-            for pair in pairwise(after):
+            for pair in itertools.pairwise(after):
                 self.counts[pair] += times
                 self.pieces_with[pair].add(index)
                 changed.add(pair)
@@ -288,22 +281,20 @@ def training_steps(
 ) -> Iterator[TrainingStep]:
     """Yield merge after merge, the most frequent pair first, until no pair occurs ``min_count`` times.
 
-    After every step each piece is cut exactly as `encode_bytes` would cut it with the tokens made so far. Neighbouring
-    positions are counted: "aaa" holds the pair (a, a) twice.
+    After every step each piece is cut exactly as `encode_bytes` would cut it with the tokens made so far, so no two
+    pairs ever join to the same token: bytes between two edges are cut as they would be alone, and alone the bytes of a
+    token are that token. Neighbouring positions are counted: "aaa" holds the pair (a, a) twice.
     """
     pieces: Counter[str] = Counter()
     for chunk in [text] if isinstance(text, str) else text:
         pieces.update(split(chunk, pat_str))
     pairs = _PairCounts(Counter({piece.encode("utf-8"): times for piece, times in pieces.items()}))
-    ranks = {bytes([byte]): byte for byte in range(256)}
-    while True:
+    for rank in itertools.count(256):
         count, pair = pairs.most_frequent()
         if pair is None or count < min_count:
             return
-        token = pair[0] + pair[1]
-        ranks[token] = len(ranks)
-        yield TrainingStep(ranks[token], pair, token, count)
-        pairs.join(token, ranks)
+        yield TrainingStep(rank, pair, pair[0] + pair[1], count)
+        pairs.join(pair)
 
 
 def train(
