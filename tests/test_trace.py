@@ -123,6 +123,19 @@ def test_any_split_gives_the_same_trace(model, tokens, run, steps):
     assert other.meta["pool_bin"] >= run.meta["pool_bin"]
 
 
+def test_a_generation_is_traced_like_a_forward_pass(model, tokens):
+    from gptoss_edu import generate
+
+    prompt = tokens[:12].tolist()
+    with trace.capture(model, heads=HEADS, lens=True) as run:
+        answer = list(generate(model, prompt, 20, stop_tokens=[]))
+    whole = trace.record(model, prompt + answer[:-1], heads=HEADS, lens=True)  # the last token drawn is never fed
+    assert len(run) == len(whole) == 31 and np.array_equal(run["expert_indices"], whole["expert_indices"])
+    for name in ("sink_mass", "surprisal", "next_entropy", "lens_probs", "exact.0.1", "exact.3.0"):
+        a, b = (np.nan_to_num(t[name].astype(np.float32)) for t in (run, whole))
+        assert np.abs(a - b).max() < 0.02, name
+
+
 def test_pooled_is_the_mean_of_exact_rows(model, tokens, run):
     weights = by_hand(model, tokens, "block.1.attn.weights")[0]  # (h, t, s+1)
     size = run.meta["pool_bin"]

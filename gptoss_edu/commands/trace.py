@@ -3,11 +3,13 @@
 gptoss-edu trace "What is 47 times 36?" --effort high --out run.html
 gptoss-edu trace "What is 47 times 36?" --mask 3.5 --out run.html     with expert 5 of layer 3 masked, beside the plain run
 gptoss-edu trace --open run.trace --out run.html                      a page from a trace file
+gptoss-edu trace --router questions.txt                               the router over many questions, one a line
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
 from ..errors import TraceError
@@ -28,6 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--remove-sinks", action="store_true", help="let no head use its sink")
     parser.add_argument("--max-new-tokens", type=int, default=512, help="longest answer (512)")
     parser.add_argument("--theme", choices=("auto", "light", "dark"), default="auto", help="of the page (auto)")
+    parser.add_argument(
+        "--router", metavar="FILE", help="answer a file's questions, one a line or TASK<tab>QUESTION, and print a table"
+    )
+    parser.add_argument("--json", action="store_true", help="with --router: print JSON")
     parser.add_argument("--open", dest="source", metavar="FILE", help="read a trace file instead of asking")
 
 
@@ -35,6 +41,8 @@ def run(args: argparse.Namespace) -> None:
     from ..trace import file
     from ..viz.page import explore
 
+    if args.router:
+        return _router(args)
     out = Path(args.out)
     if out.suffix not in (".html", ".trace"):
         raise TraceError(f"--out ends in .html (a page) or .trace (a trace file); found {out.name}")
@@ -73,6 +81,29 @@ def _ask(args, out: Path):
     change = compare(model, tokens, *changes, heads=heads, chunk=chunk)
     print(change.summary())
     return change
+
+
+def _router(args) -> None:
+    """The analysis of chapter 17 for any checkpoint: trace every question at all three efforts, print the table."""
+    from .. import load_model
+    from ..trace.analysis import Corpus
+    from ..trace.answer import EFFORTS, question_tokens, trace_conversations
+    from ..trace.report import LABELS, as_text, router_report
+
+    lines = [line for line in Path(args.router).read_text(encoding="utf-8").splitlines() if line.strip()]
+    pairs = [line.split("\t", 1) if "\t" in line else ("", line) for line in lines]
+    if not pairs:
+        raise TraceError(f"{args.router} holds no question; write one a line, or TASK<tab>QUESTION")
+    model = load_model(args.model, device=args.device)
+    if model.tokenizer is None:
+        raise TraceError(f"{args.model} has no tokenizer, so it cannot be asked questions")
+    prompts = [question_tokens(question, effort, model.tokenizer) for _, question in pairs for effort in EFFORTS]
+    runs = trace_conversations(model, prompts, args.max_new_tokens, level="routing")
+    tasks = [task for task, _ in pairs for _ in EFFORTS]
+    corpus = Corpus(runs, task=tasks, effort=list(EFFORTS) * len(pairs))
+    labels = (*LABELS, "effort", *(("task",) if len(set(tasks)) > 1 else ()))
+    report = router_report(corpus, labels)
+    print(json.dumps(report) if args.json else as_text(report))
 
 
 def default_heads(config) -> list[tuple[int, int]]:

@@ -1,6 +1,6 @@
 """Capture what the model computes, change it, compare, and store it."""
 
-from gptoss_edu.trace.answer import trace_answer
+from gptoss_edu.trace.answer import question_tokens, trace_answer, trace_conversations
 from gptoss_edu.trace.capture import Run, capture, record
 from gptoss_edu.trace.compare import compare
 from gptoss_edu.trace.file import DamagedTraceError, ForeignTraceError, TraceFileError, TraceVersionError, load, save
@@ -24,5 +24,5 @@ __all__ = [
     "LEVELS", "DamagedTraceError", "Difference", "ExpertsPerToken", "ForceExpert", "ForeignTraceError", "MaskExpert",
     "Patch", "Run", "SetWindow", "ShiftSink", "Trace", "TraceFileError", "TraceVersionError", "ZeroHeads",
     "bytes_per_token", "capture", "compare", "describe", "difference", "from_routed_experts", "from_transformers",
-    "intervene", "label_tokens", "load", "record", "save", "token_kind", "trace_answer", "values_at",
+    "intervene", "label_tokens", "load", "question_tokens", "record", "save", "token_kind", "trace_answer", "trace_conversations", "values_at",
 ]  # fmt: skip

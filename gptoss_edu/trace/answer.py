@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gptoss_edu import harmony
 from gptoss_edu.errors import TraceError
-from gptoss_edu.generation import generate
+from gptoss_edu.generation import generate, generate_batch
 from gptoss_edu.trace.capture import Run, record
 from gptoss_edu.trace.interventions import intervene
 
@@ -67,3 +67,31 @@ def final_text(answer: list[int], encoding) -> str:
     text = encoding.decode(answer)
     _, found, after = text.rpartition("<|channel|>final<|message|>")
     return after.split("<|", 1)[0].strip() if found else ""
+
+
+def trace_conversations(model, prompts, max_new_tokens: int = 400, batch: int = 32, **options) -> list[Run]:
+    """Let the model finish many conversations, several at once, and trace each one whole.
+
+    Parameters
+    ----------
+    prompts : lists of token ids, each up to the start of the assistant's answer.
+    max_new_tokens : longest answer; batch : conversations answered at once.
+    options : as for `capture`.
+
+    Returns
+    -------
+    one trace a prompt, in order; `len(prompt)` is kept in its meta as "prompt_tokens".
+    """
+    runs = []
+    for start in range(0, len(prompts), batch):
+        part = [[int(token) for token in prompt] for prompt in prompts[start : start + batch]]
+        answers: list[list[int]] = [[] for _ in part]
+        for step in generate_batch(model, part, max_new_tokens):
+            for answer, token in zip(answers, step.tokens, strict=True):
+                if token is not None:
+                    answer.append(token)
+        for prompt, answer in zip(part, answers, strict=True):
+            run = record(model, prompt + answer, **options)
+            run.meta["prompt_tokens"] = len(prompt)
+            runs.append(run)
+    return runs

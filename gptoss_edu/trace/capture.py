@@ -175,6 +175,7 @@ class Recorder:
     def _residual(self, index: int):
         def look(value: Tensor, _: str) -> None:
             x = value[self.row, : self.count].detach()  # (t, c)
+            self.stream = x
             self._keep("residual_norm", index, x.float().square().mean(-1).sqrt())
             if self.lens and index:
                 for part in x.split(LENS_ROWS):
@@ -200,7 +201,7 @@ class Recorder:
     def _logits(self, value: Tensor, _: str) -> None:
         for start in range(0, self.count, LENS_ROWS):
             stop = min(self.count, start + LENS_ROWS)
-            log_probs = value[self.row, start:stop].detach().float().log_softmax(-1)  # (r, v)
+            log_probs = self._rows_of_logits(value, start, stop).detach().float().log_softmax(-1)  # (r, v)
             first = len(self.tokens) - self.count + start
             mine = self.tokens[first : first + stop - start]
             surprisal, top, entropy = next_token_statistics(log_probs, self.last_log_probs, mine, NEXT_TOKENS)
@@ -209,6 +210,12 @@ class Recorder:
             self._keep("next_tokens", None, top.indices)
             self._keep("next_probs", None, top.values.exp())
             self._keep("next_entropy", None, entropy)
+
+    def _rows_of_logits(self, value: Tensor, start: int, stop: int) -> Tensor:
+        """Logits of some positions; made here where the pass was asked for the last token's alone. (r, v)"""
+        if value.shape[1] == self.width:
+            return value[self.row, start:stop]
+        return self.model.unembedding(self.model.norm(self.stream[start:stop]))
 
     def finish(self, run: Run) -> None:
         """Put the pieces together."""
@@ -281,7 +288,7 @@ def _key_positions(past, counts, row, t, cache, window) -> np.ndarray:
 def _checked_level(model, level: str, heads, path) -> tuple[str, list[tuple[int, int]]]:
     if not hasattr(model, "hooks") or not hasattr(model, "block"):
         raise TraceError(
-            f"capture needs a model with hook points (gptoss_edu.load_model gives one); found {type(model).__name__}"
+            f"capture needs a model with hook points, as gptoss_edu.load_model(path) gives it; found {type(model).__name__}"
         )
     if level not in LEVELS:
         raise TraceError(f"unknown level {level!r}; expected one of {', '.join(LEVELS)}")
