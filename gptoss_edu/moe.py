@@ -47,11 +47,17 @@ def expert_outputs(x: Tensor, indices: Tensor, w1, b1: Tensor, w2, b2: Tensor, l
     Token copies are sorted by expert, so each expert that is hit is read (and unpacked) once.
     """
     n, k = indices.shape
-    order = indices.flatten().argsort(stable=True)  # (n·k,) copies grouped by expert
-    hit, counts = indices.flatten().unique(return_counts=True)
-    hit, counts = hit.tolist(), counts.tolist()
-    each = _per_expert(x[order // k], hit, counts, w1, b1)  # (n·k, 2f)
+    if n == 1:  # decoding: one row an expert, nothing to sort
+        hit, counts, order, copies = indices[0].tolist(), [1] * k, None, x.repeat(k, 1)
+    else:
+        order = indices.flatten().argsort(stable=True)  # (n·k,) copies grouped by expert
+        counts = indices.flatten().bincount().tolist()
+        hit, counts = [e for e, count in enumerate(counts) if count], [count for count in counts if count]
+        copies = x[order // k]  # (n·k, c)
+    each = _per_expert(copies, hit, counts, w1, b1)  # (n·k, 2f)
     each = _per_expert(swiglu(each, limit=limit), hit, counts, w2, b2)  # (n·k, c)
+    if order is None:
+        return each[None]
     return torch.empty_like(each).index_copy(0, order, each).view(n, k, -1)
 
 
@@ -71,7 +77,7 @@ def moe(x: Tensor, weights: Tensor, indices: Tensor, w1, b1: Tensor, w2, b2: Ten
 
 def weighted_sum(expert_out: Tensor, weights: Tensor) -> Tensor:
     """(n, k, c) and (n, k) to (n, c)."""
-    return torch.einsum("nkc,nk->nc", expert_out, weights.to(expert_out.dtype))
+    return (weights.to(expert_out.dtype)[:, None] @ expert_out)[:, 0]
 
 
 class PackedWeight(nn.Module):
