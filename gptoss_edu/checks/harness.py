@@ -148,8 +148,13 @@ class Check:
     def __repr__(self) -> str:
         return f"<check {self.name}: {', '.join(stage.name for stage in self.stages)}>"
 
-    def __call__(self, function: Callable, *, allow_package: bool = False, seconds: float = TIME_LIMIT) -> Result:
-        """Run all stages on `function`. `allow_package` is for the package's own tests; `seconds` limits one call."""
+    def __call__(
+        self, function: Callable, *, allow_package: bool = False, keep: bool = True, seconds: float = TIME_LIMIT
+    ) -> Result:
+        """Run all stages on `function`.
+
+        `allow_package` is for the package's own tests; `keep` stores a function that passes; `seconds` limits one call.
+        """
         if not callable(function):
             found = type(function).__name__
             return self._result(
@@ -168,7 +173,7 @@ class Check:
             if result is not None:
                 return result
             passed.append(stage.name)
-        stored, remark = (None, "") if allow_package else store.remember(self.name, function)
+        stored, remark = (None, "") if allow_package or not keep else store.remember(self.name, function)
         return Result(self.name, "passed", stages=tuple(passed), total=len(self.stages), stored=stored, remark=remark)
 
     def _run_stage(self, stage: Stage, call: Call, passed: tuple[str, ...]) -> Result | None:

@@ -1,0 +1,39 @@
+"""Write student copies of the notebooks: solutions and outputs cleared, notes beside them.
+
+    gptoss-edu workshop my-course                        all chapters
+    gptoss-edu workshop my-course --chapters 03 05-08    some of them
+    gptoss-edu workshop my-course --with-hints           with the folded hints
+    gptoss-edu workshop my-course --update               a newer course; what the learner wrote is kept
+    gptoss-edu workshop my-course --wheelhouse           and all wheels, for a room without network
+
+The copies run from top to bottom as they are: an exercise raises NotImplementedError only when called, and checks and
+pictures say "not written yet". A passed check stores the learner's function in my-course/my_gptoss.py.
+"""
+
+import argparse
+from pathlib import Path
+
+from .. import workshop
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, help="where the copies go; made if it is not there")
+    parser.add_argument("--chapters", nargs="+", metavar="NN", help="numbers or ranges: 03 05-08; default: all")
+    parser.add_argument("--with-hints", action="store_true", help="keep the folded hints")
+    parser.add_argument("--update", action="store_true", help="bring a newer course into an existing folder")
+    parser.add_argument("--wheelhouse", action="store_true", help="add the wheels of an installation (over 1 GB)")
+
+
+def run(args: argparse.Namespace) -> int:
+    report = workshop.write(args.folder, args.chapters, args.with_hints, args.update)
+    for label, names in (("new", report.new), ("replaced", report.replaced), ("merged, answers kept", report.merged)):
+        if names:
+            print(f"{label}: {', '.join(names)}")
+    for name in report.backups:
+        print(f"as it was before: {args.folder / name}")
+    if not (report.new or report.replaced or report.merged):
+        print("nothing to do: the folder is up to date")
+    if args.wheelhouse:
+        folder = workshop.wheelhouse(args.folder)
+        print(f"wheels in {folder}; {folder / 'INSTALL.txt'} says how to install from them")
+    return 0

@@ -1,0 +1,236 @@
+"""Student copies, their updates, and progress, on a small course and on the chapters that exist."""
+
+import contextlib
+import io
+import json
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from gptoss_edu import cli, workshop
+from gptoss_edu.checks import CHECKS, bank, store
+
+EXERCISE = '''def rms_norm(x, scale, eps):
+    """About 3 lines."""
+    x = x.float()
+    ### BEGIN SOLUTION
+    inverse = (x.pow(2).mean(-1, keepdim=True) + eps) ** -0.5
+    return x * inverse * scale
+    ### END SOLUTION'''
+STUB = '''def rms_norm(x, scale, eps):
+    """About 3 lines."""
+    x = x.float()
+    raise NotImplementedError("write rms_norm")'''
+ANSWER = "def rms_norm(x, scale, eps):\n    return x  # mine"
+
+
+def course(extra: str = "print('two')", exercise: str = EXERCISE):
+    cells = [
+        new_markdown_cell("# 03"),
+        new_code_cell("from gptoss_edu import checks"),
+        new_code_cell(exercise, metadata={"tags": ["exercise", "hide-input"], "jupyter": {"source_hidden": True}}),
+        new_markdown_cell("<details>hint</details>", metadata={"tags": ["hints"]}),
+        new_code_cell("checks.hints('a', 'b')"),
+        new_code_cell("checks.rms_norm(rms_norm)"),
+        new_code_cell(extra),
+    ]
+    for cell in cells:
+        if cell.cell_type == "code":
+            cell.execution_count, cell.outputs = 7, [new_output("stream", text="secret")]
+    return new_notebook(
+        cells=cells, metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    )
+
+
+@pytest.fixture
+def source(monkeypatch, tmp_path):
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    monkeypatch.setattr(workshop, "notebooks_path", lambda: folder)
+    monkeypatch.delenv(store.FOLDER_VARIABLE, raising=False)
+    nbformat.write(course(), folder / "03_norm.ipynb")
+    nbformat.write(course(), folder / "05_rope.ipynb")
+    (folder / "notes.txt").write_text("notes")
+    return folder
+
+
+def sources(path):
+    return [cell.source for cell in nbformat.read(path, as_version=4).cells]
+
+
+def run(*arguments) -> tuple[int, str, str]:
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = cli.main([str(argument) for argument in arguments])
+    return code, out.getvalue(), err.getvalue()
+
+
+def test_solutions_and_outputs_are_cleared(source, tmp_path):
+    folder = tmp_path / "mine"
+    assert run("workshop", folder)[0] == 0
+    notebook = nbformat.read(folder / "03_norm.ipynb", as_version=4)
+    nbformat.validate(notebook)
+    text = (folder / "03_norm.ipynb").read_text()
+    assert "inverse" not in text and "secret" not in text and "hint" not in text
+    exercise = notebook.cells[2]
+    assert exercise.source == STUB
+    assert exercise.metadata["tags"] == ["exercise"] and not exercise.metadata["jupyter"].get("source_hidden")
+    assert all(cell.execution_count is None and not cell.outputs for cell in notebook.cells if cell.cell_type == "code")
+    assert {path.name for path in folder.iterdir()} == {
+        "03_norm.ipynb", "05_rope.ipynb", "README.md", "my_gptoss.py", "notes.txt", workshop.MANIFEST,
+    }  # fmt: skip
+    assert "05_rope" in (folder / "README.md").read_text()
+
+
+def test_hints_and_chapters_are_a_choice(source, tmp_path):
+    assert run("workshop", tmp_path / "a", "--with-hints", "--chapters", "03")[0] == 0
+    assert "hint" in (tmp_path / "a" / "03_norm.ipynb").read_text()
+    assert not (tmp_path / "a" / "05_rope.ipynb").exists()
+    assert run("workshop", tmp_path / "b", "--chapters", "04-06")[0] == 0
+    assert [path.name for path in (tmp_path / "b").glob("*.ipynb")] == ["05_rope.ipynb"]
+    for wrong in ("x", "17", "3-"):
+        code, _, err = run("workshop", tmp_path / "c", "--chapters", wrong)
+        assert code == 2 and "--chapters" in err and len(err.strip().splitlines()) == 1
+
+
+def test_an_existing_folder_is_not_overwritten(source, tmp_path):
+    run("workshop", tmp_path / "mine")
+    code, _, err = run("workshop", tmp_path / "mine")
+    assert code == 2 and "--update" in err
+
+
+def test_an_update_keeps_what_was_written(source, tmp_path):
+    folder = tmp_path / "mine"
+    workshop.write(folder)
+    path = folder / "03_norm.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    next(cell for cell in notebook.cells if cell.source == STUB).source = ANSWER
+    notebook.cells.insert(1, new_code_cell("print('a cell of mine')"))
+    nbformat.write(notebook, path)
+    (folder / "my_gptoss.py").write_text("# mine\n")
+    before = path.read_text()
+    assert workshop.write(folder, update=True).merged == [path.name], "the own cell moves to the end"
+    nbformat.write(course("print('newer')"), source / "03_norm.ipynb")
+    nbformat.write(course("print('newer')"), source / "05_rope.ipynb")
+    report = workshop.write(folder, update=True)
+    assert report.merged == ["03_norm.ipynb"] and report.replaced == ["05_rope.ipynb"]
+    found = sources(path)
+    assert ANSWER in found and STUB not in found
+    assert "print('newer')" in found and "print('two')" not in found
+    assert found[-2:] == [workshop.OWN_CELLS, "print('a cell of mine')"]
+    assert (folder / "my_gptoss.py").read_text() == "# mine\n"
+    assert (folder / "03_norm.before-update-1.ipynb").read_text() == before
+    again = workshop.write(folder, update=True)
+    assert not (again.merged or again.replaced or again.new)
+    code, out, _ = run("workshop", folder, "--update")
+    assert code == 0 and "up to date" in out
+
+
+def test_an_update_brings_new_chapters_and_new_exercises(source, tmp_path):
+    folder = tmp_path / "mine"
+    workshop.write(folder)
+    nbformat.write(course(), source / "06_sinks.ipynb")
+    nbformat.write(course(exercise=EXERCISE.replace("About 3", "About 2")), source / "03_norm.ipynb")
+    report = workshop.write(folder, update=True)
+    assert report.new == ["06_sinks.ipynb"] and report.replaced == ["03_norm.ipynb"]
+    assert "About 2" in (folder / "03_norm.ipynb").read_text()
+
+
+def test_an_exercise_that_the_course_dropped_stays_with_the_learner(source, tmp_path):
+    folder = tmp_path / "mine"
+    workshop.write(folder)
+    path = folder / "03_norm.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    next(cell for cell in notebook.cells if cell.source == STUB).source = ANSWER
+    nbformat.write(notebook, path)
+    nbformat.write(course(exercise="x = 1"), source / "03_norm.ipynb")
+    workshop.write(folder, update=True)
+    assert sources(path)[-2:] == [workshop.OWN_CELLS, ANSWER]
+
+
+def test_unbalanced_markers_are_refused():
+    with pytest.raises(workshop.WorkshopError, match="counterpart"):
+        workshop.student_source("def f():\n    ### BEGIN SOLUTION\n    return 1")
+    two = EXERCISE + "\n\n\ndef g():\n    ### BEGIN SOLUTION\n    return 1\n    ### END SOLUTION\n"
+    assert workshop.student_source(two).count("raise NotImplementedError") == 2
+    assert 'write g")' in workshop.student_source(two)
+
+
+def test_a_damaged_manifest_is_named(source, tmp_path):
+    workshop.write(tmp_path / "mine")
+    (tmp_path / "mine" / workshop.MANIFEST).write_text("{")
+    code, _, err = run("workshop", tmp_path / "mine", "--update")
+    assert code == 2 and "damaged" in err
+
+
+def test_wheelhouse_calls_pip_and_reports_its_failure(source, tmp_path, monkeypatch):
+    calls = []
+
+    def pip(command, **_):
+        calls.append(command)
+        return type("Finished", (), {"returncode": len(calls) - 1, "stderr": "noise\nERROR: no such index\n"})()
+
+    monkeypatch.setattr(workshop.subprocess, "run", pip)
+    assert run("workshop", tmp_path / "a", "--wheelhouse")[0] == 0
+    assert "wheel" in calls[0] and (tmp_path / "a" / "wheelhouse" / "INSTALL.txt").exists()
+    code, _, err = run("workshop", tmp_path / "b", "--wheelhouse")
+    assert code == 2 and "no such index" in err
+
+
+def test_progress(tmp_path):
+    folder = tmp_path / "mine"
+    right = "import torch\n\n\n" + bank.right("swiglu")[0].source.replace("def slices", "def swiglu")
+    store.write_sections(folder, {"swiglu": right, "rms_norm": "def rms_norm(x, scale, eps):\n    return x\n"})
+    (folder / "predictions.json").write_text(
+        json.dumps(
+            {
+                "06.1": {"choice": "c", "confidence": 0.7},
+                "06.2": {"choice": "a", "confidence": 0.7},
+                "06.mine": {"choice": "a", "confidence": 1.0},
+            }
+        )
+    )
+    code, out, _ = run("progress", folder)
+    line = out.strip().splitlines()[-1]
+    assert code == 0 and "1 of 13 exercises pass; 1 of 2 predictions" in out
+    assert "stored, but refused now" in out
+    marks = "".join({"swiglu": "x", "rms_norm": "?"}.get(name, ".") for name in CHECKS)
+    assert line == f"gptoss-edu-progress 1 {marks} predictions 1/2"
+    pasted = tmp_path / "lines.txt"
+    pasted.write_text(f"A: {line}\nB says {line.replace('?', 'x')} ok\n")
+    code, out, _ = run("progress", "--lines", pasted)
+    assert (
+        code == 0
+        and "swiglu                        2" in out
+        and "rms_norm                      1" in out
+        and "2 of 4 right" in out
+    )
+    assert run("progress", folder, folder)[1].count("#" * 30) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "expected a student folder"),
+        (("nowhere",), "my_gptoss.py"),
+        (("--lines", "empty.txt"), "found none"),
+        (("--lines", "short.txt"), "2 marks"),
+        (("broken",), "section swiglu"),
+    ],
+)
+def test_progress_refuses_in_one_line(arguments, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty.txt").write_text("nothing")
+    (tmp_path / "short.txt").write_text("gptoss-edu-progress 1 xx predictions 1/2")
+    store.write_sections(tmp_path / "broken", {"swiglu": "def swiglu(:\n"})
+    code, _, err = run("progress", *arguments)
+    assert code == 2 and words in err and len(err.strip().splitlines()) == 1
+
+
+def test_the_chapters_that_exist_make_student_copies(tmp_path):
+    report = workshop.write(tmp_path)
+    assert report.new
+    for name in report.new:
+        text = "\n".join(sources(tmp_path / name))
+        assert "BEGIN SOLUTION" not in text and "END SOLUTION" not in text
