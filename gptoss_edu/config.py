@@ -148,6 +148,8 @@ class ModelConfig:
                 "beta_slow": self.rope_ntk_alpha, "original_max_position_embeddings": self.initial_context_length, "truncate": False,
             },
         }  # fmt: skip
+        if self.vocab_size == 201_088:  # o200k_harmony: <|return|> ends, <|endoftext|> pads
+            values |= {"eos_token_id": 200_002, "pad_token_id": 199_999}
         if packed:
             kept = ["model.layers.*.self_attn", "model.layers.*.mlp.router", "model.embed_tokens", "lm_head"]
             values["quantization_config"] = {"quant_method": "mxfp4", "modules_to_not_convert": kept}

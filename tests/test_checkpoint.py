@@ -413,6 +413,13 @@ def test_config_keys_of_both_layouts_old_and_new_come_back(tmp_path, config):
     assert ModelConfig.from_json(tmp_path) == ModelConfig.from_json(tmp_path / "config.json") == config
 
 
+def test_the_hugging_face_config_says_where_the_released_vocabulary_ends():
+    """Else another engine would go on writing after <|return|>."""
+    values = ModelConfig.gpt_oss_20b().to_hf_dict()
+    assert (values["eos_token_id"], values["pad_token_id"]) == (200_002, 199_999)
+    assert "eos_token_id" not in BASE.to_hf_dict()
+
+
 def test_config_is_read_from_what_transformers_writes(tmp_path):
     from transformers import GptOssConfig
 
