@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gptoss_edu.errors import TraceError
+from gptoss_edu.trace.record import Trace
 
 
 def entropy_bits(counts: np.ndarray) -> float:
@@ -157,3 +158,34 @@ class Corpus:
         x, y = self.experts[layer, chosen, 0], self.labels[label][chosen]
         groups = self.labels["conversation"][chosen] if self.of_conversation(label) else None
         return mutual_information(x, y), permutation_null(x, y, repeats=repeats, groups=groups, seed=seed)
+
+
+def with_heads(trace: Trace, heads) -> Trace:
+    """A trace that keeps only these (layer, head) pairs exactly, as a page has room for."""
+    smaller = trace.copy()
+    for layer, head in trace.exact_heads():
+        if (layer, head) not in {tuple(pair) for pair in heads}:
+            del smaller.arrays[f"exact.{layer}.{head}"]
+    missing = [pair for pair in heads if tuple(pair) not in set(smaller.exact_heads())]
+    if missing:
+        raise TraceError(f"these heads were not kept exactly: {missing}; capture them with heads= or level='full'")
+    return smaller
+
+
+def telling_heads(trace: Trace, count: int = 8) -> list[tuple[int, int]]:
+    """Heads worth a look: in turn the one that parks most, looks farthest, is sharpest, and varies most along the text."""
+    sink, entropy = (trace[name].astype(np.float32) for name in ("sink_mass", "head_entropy"))  # (l, t, h)
+    rankings = [
+        sink.mean(1),
+        trace["head_distance"].astype(np.float32).mean(1),
+        -entropy.mean(1) - 9 * sink.mean(1),
+        sink.std(1),
+    ]
+    orders = [np.argsort(-ranking, axis=None) for ranking in rankings]
+    chosen: list[tuple[int, int]] = []
+    for place in range(trace.n_layers * trace.n_heads):
+        for order in orders:
+            pair = tuple(int(i) for i in np.unravel_index(order[place], sink[:, 0].shape))
+            if pair not in chosen and len(chosen) < count:
+                chosen.append(pair)
+    return sorted(chosen)

@@ -57,17 +57,18 @@ def encode(
     TraceError : two traces that are not of the same tokens and the same shape, or a trace without routing.
     """
     _check(runs)
+    bins = 48 if len(runs) == 1 else 24
     blobs: list[bytes] = []
     offset = 0
     headers = []
     for run, name in zip(runs, names, strict=True):
         arrays = []
-        for entry, array in _coded(run):
+        for entry, array in _coded(run, bins):
             data = array.tobytes()
             arrays.append(entry | {"offset": offset, "shape": entry.get("shape", list(array.shape))})
             blobs.append(data + b"\0" * (-len(data) % 8))
             offset += len(blobs[-1])
-        headers.append({"name": name, "meta": _meta(run), "arrays": arrays})
+        headers.append({"name": name, "meta": _meta(_smaller_maps(run, bins)), "arrays": arrays})
     header = {"title": title, "theme": theme, "start": start or {}, "palette": palette(), "runs": headers}
     raw = json.dumps(header, separators=(",", ":")).encode()
     body = len(raw).to_bytes(4, "little") + raw
@@ -99,7 +100,7 @@ def _meta(run: Trace) -> dict:
     return {key: run.meta[key] for key in META if key in run.meta} | {"vocabulary": run.meta.get("vocabulary", {})}
 
 
-def _coded(run: Trace):
+def _coded(run: Trace, bins: int):
     """(header entry, array) of everything that the page shows."""
     for name, kind in PLAIN.items():
         if name in run:
@@ -108,6 +109,7 @@ def _coded(run: Trace):
         if name in run:
             values = run[name].astype(np.int32)
             yield {"name": name, "kind": "u1"}, (values & 255).astype(np.uint8)
+    run = _smaller_maps(run, bins)
     for name, coding in BYTES.items():
         if name not in run:
             continue
@@ -119,6 +121,24 @@ def _coded(run: Trace):
         yield _bytes(name, np.minimum(values, 1000.0), coding)
     for layer, head in run.exact_heads()[:8]:
         yield from _exact(run, layer, head)
+
+
+def _smaller_maps(run: Trace, bins: int) -> Trace:
+    """The same trace with pooled maps of at most `bins` bins a side, made by joining neighbours two by two."""
+    out = run.copy()
+    while "pooled" in out and out["pooled"].shape[-1] > bins:
+        maps, sink = out["pooled"].astype(np.float32), out["pooled_sink"].astype(np.float32)
+        p = maps.shape[-1]
+        size = out.meta.get("pool_bin") or len(run) / p
+        count = np.minimum(size, len(run) - size * np.arange(p))  # queries in each bin
+        count = np.pad(count, (0, p % 2))
+        pad = ((0, 0), (0, 0), (0, p % 2))
+        weight = count.reshape(-1, 2) / np.maximum(count.reshape(-1, 2).sum(1, keepdims=True), 1e-9)
+        maps = np.pad(maps, (*pad, (0, p % 2))).reshape(*maps.shape[:2], len(weight), 2, len(weight), 2).sum(-1)
+        out.arrays["pooled"] = np.einsum("lhpqk,pq->lhpk", maps, weight)
+        out.arrays["pooled_sink"] = np.einsum("lhpq,pq->lhp", np.pad(sink, pad).reshape(*sink.shape[:2], -1, 2), weight)
+        out.meta["pool_bin"] = 2 * size
+    return out
 
 
 def _bytes(name: str, values: np.ndarray, coding: str) -> tuple[dict, np.ndarray]:

@@ -10,6 +10,8 @@ from gptoss_edu.trace.record import Trace
 from gptoss_edu.viz import style
 from gptoss_edu.viz.attention_figures import short
 
+ORDER = ("low", "medium", "high", "system", "developer", "user", "analysis", "commentary", "tool", "final")
+
 
 def router_map(trace: Trace, layer: int, first: int = 0, last: int | None = None):
     """Weights of the chosen experts, token by expert, over the bar of roles and channels."""
@@ -47,6 +49,7 @@ def load(corpus: Corpus, layer: int, by: str = "voice", repeats: int = 300, seed
     """
     labels = corpus.labels[by]
     names = [str(name) for name in np.unique(labels) if str(name) != "none"]
+    names.sort(key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
     chosen = corpus.chosen(layer) / corpus.k
     groups = corpus.labels["conversation"]
     fig, axes = plt.subplots(
@@ -94,7 +97,7 @@ def information(results: dict, title: str = "What the first expert tells about t
     return fig
 
 
-def null_histogram(observed: float, null: np.ndarray, label: str):
+def null_histogram(observed: float, null: np.ndarray, label: str, unit: str = "bits"):
     """An observation beside what chance alone would give."""
     fig, ax = plt.subplots(figsize=(6.0, 2.6))
     ax.hist(null, bins=24, color=style.color("neutral"), alpha=0.7, label="shuffled")
@@ -107,7 +110,7 @@ def null_histogram(observed: float, null: np.ndarray, label: str):
         ha="right",
         color=style.color("sink"),
     )
-    ax.set(xlabel=f"{label}, bits", ylabel="shuffles", xlim=(0, max(observed, null.max()) * 1.15))
+    ax.set(xlabel=f"{label}, {unit}", ylabel="shuffles", xlim=(0, max(observed, null.max()) * 1.15))
     ax.legend()
     return fig
 
