@@ -1,0 +1,305 @@
+"""The notebooks' own rules: form and budgets, exercises and their checks, outputs, no network, concepts before their use.
+
+Every rule is a function that returns what it found, in words; the rules themselves are tested on a broken notebook.
+"""
+
+import ast
+import contextlib
+import io
+import os
+import re
+import statistics
+from functools import cache
+from pathlib import Path
+
+import matplotlib
+import nbformat
+import pytest
+
+from gptoss_edu import checks, workshop
+from gptoss_edu.resources import notebooks_path
+
+matplotlib.use("Agg")
+
+MAX_CELLS, MAX_WORDS, MAX_LINES, MAX_MEDIAN_LINES, MAX_BYTES = 64, 2500, 40, 8, 1_000_000  # "about 60" cells
+NETWORK = {"requests", "urllib", "urllib3", "http", "socket", "httpx", "aiohttp", "ftplib", "huggingface_hub"}
+NOTEBOOKS = sorted(notebooks_path().glob("[0-9][0-9]_*.ipynb"))
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+@cache
+def read(path: Path):
+    return nbformat.read(path, as_version=4)
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def tags(cell) -> list[str]:
+    return cell.metadata.get("tags", [])
+
+
+def python(source: str) -> ast.Module:
+    """A cell as syntax, without its magics."""
+    return ast.parse("\n".join("pass" if re.match(r"\s*[%!?]", line) else line for line in source.splitlines()))
+
+
+def lines(cell) -> int:
+    return len([line for line in cell.source.splitlines() if line.strip()])
+
+
+def form(notebook, size: int = 0) -> list[str]:
+    """Cells, words, lines, bytes."""
+    found = []
+    words = sum(len(cell.source.split()) for cell in notebook.cells if cell.cell_type == "markdown")
+    counts = [lines(cell) for cell in code_cells(notebook)]
+    if len(notebook.cells) > MAX_CELLS:
+        found.append(f"{len(notebook.cells)} cells, at most {MAX_CELLS}")
+    if words > MAX_WORDS:
+        found.append(f"{words} words, at most {MAX_WORDS}")
+    if counts and statistics.median(counts) > MAX_MEDIAN_LINES:
+        found.append(f"the median code cell has {statistics.median(counts):g} lines, at most {MAX_MEDIAN_LINES}")
+    found += [f"a code cell of {count} lines, at most {MAX_LINES}" for count in counts if count > MAX_LINES]
+    if size > MAX_BYTES:
+        found.append(f"{size} bytes, at most {MAX_BYTES}")
+    return found
+
+
+def outputs(notebook) -> list[str]:
+    """Executed in order, no error, every checked output there, no check that fails in the published notebook."""
+    found, last = [], 0
+    for cell in code_cells(notebook):
+        first = cell.source.strip().splitlines()[0][:50] if cell.source.strip() else ""
+        count = cell.execution_count
+        if first and count is None:
+            found.append(f"not executed: {first!r}")
+        elif first and count <= last:
+            found.append(f"executed out of order: {first!r}")
+        last = count or last
+        if "NBVAL_CHECK_OUTPUT" in cell.source and (count is None or not cell.outputs):
+            found.append(f"checked but without a stored output: {first!r}")
+        for output in cell.outputs:
+            text = str(output.get("text", "")) + str(output.get("data", {}).get("text/plain", ""))
+            if output.output_type == "error":
+                found.append(f"stored error {output.ename}: {first!r}")
+            if re.search(r"not written yet|stages passed; refused at|no such question|no question \d", text):
+                found.append(f"a check does not pass in the published notebook: {first!r}")
+    return found
+
+
+def stubs(cell) -> list[str]:
+    """Functions of a cell whose body holds a solution."""
+    if workshop.BEGIN not in cell.source:
+        return []
+    before = cell.source.split(workshop.BEGIN)[:-1]
+    names = [re.findall(r"^def (\w+)", part, re.M) for part in before]
+    return [found[-1] for found in names if found]
+
+
+def calls_check(cell, name: str) -> bool:
+    """Whether a cell runs a check on the function `name`: checks.NAME(f), checks.custom(…, f, …), or one on a wrapper of it."""
+    return (
+        re.search(r"\bchecks?\.\w+\(", cell.source) is not None and re.search(rf"\b{name}\b", cell.source) is not None
+    )
+
+
+def exercises(notebook) -> list[str]:
+    """Every stub has a check in a later cell, and says about how many lines it takes."""
+    found, cells = [], code_cells(notebook)
+    for position, cell in enumerate(cells):
+        if workshop.BEGIN in cell.source and not stubs(cell):
+            found.append(f"a solution outside a function: {cell.source.splitlines()[0][:50]!r}")
+        for name in stubs(cell):
+            if not any(calls_check(later, name) for later in cells[position + 1 :]):
+                found.append(f"{name} has no check")
+            if not re.search(
+                r"about \d+ lines?|about (one|two|three|four|five|six|seven|eight|nine|ten) lines?", cell.source, re.I
+            ):
+                found.append(f"{name} does not say about how many lines it takes")
+            if "exercise" not in tags(cell):
+                found.append(f"the cell of {name} is not tagged exercise")
+    return found
+
+
+def network(notebook) -> list[str]:
+    """Imports that open connections, and shell commands that do."""
+    found = []
+    for cell in code_cells(notebook):
+        if re.search(r"^\s*[!%].*\b(pip|conda|wget|curl|git)\b", cell.source, re.M):
+            found.append(f"a shell command: {cell.source.splitlines()[0][:50]!r}")
+        for node in ast.walk(python(cell.source)):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            found += [f"imports {name}" for name in names if name.split(".")[0] in NETWORK]
+    return found
+
+
+def used(cell, modules: set[str]) -> set[str]:
+    """Concepts that a cell uses: names it reads and does not bind itself, imports from the package, attributes of its modules."""
+    found, own, tree = set(), set(), python(cell.source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("gptoss_edu"):
+            found |= {alias.name for alias in node.names}
+            modules |= {alias.asname or alias.name for alias in node.names}
+        elif isinstance(node, ast.Name):
+            (found if isinstance(node.ctx, ast.Load) else own).add(node.id)
+        elif isinstance(node, ast.arg):
+            own.add(node.arg)
+        elif (
+            isinstance(node, ast.Attribute)
+            and isinstance(node.value, ast.Name)
+            and node.value.id in modules - {"checks"}
+        ):
+            found.add(node.attr)
+    return found - own
+
+
+def too_early(notebook) -> list[str]:
+    """Concepts used before the cell that is tagged with introducing them."""
+    cells, found, modules = code_cells(notebook), [], set()
+    introduced = {}
+    for position, cell in enumerate(cells):
+        for tag in tags(cell):
+            if tag.startswith("introduces:"):
+                introduced.setdefault(tag.removeprefix("introduces:"), position)
+    for position, cell in enumerate(cells):
+        for name in used(cell, modules):
+            if introduced.get(name, -1) > position:
+                found.append(f"cell {position + 1} uses {name}, which code cell {introduced[name] + 1} introduces")
+    return sorted(found)
+
+
+@each_notebook
+@pytest.mark.parametrize("rule", [outputs, exercises, network, too_early], ids=lambda rule: rule.__name__)
+def test_rules(path, rule):
+    assert rule(read(path)) == []
+
+
+@each_notebook
+def test_form(path):
+    assert form(read(path), path.stat().st_size) == []
+    assert re.match(r"#\s+" + path.stem[:2], read(path).cells[0].source), "the header begins with the chapter's number"
+    nbformat.validate(read(path))
+
+
+def test_a_broken_notebook_breaks_every_rule():
+    from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+    stub = "def f(x):\n    ### BEGIN SOLUTION\n    return sinks\n    ### END SOLUTION"
+    cells = [
+        new_markdown_cell("word " * 2501),
+        new_code_cell("\n".join(f"x{i} = {i}" for i in range(41))),
+        new_code_cell("import requests\n!pip install x", execution_count=3),
+        new_code_cell(stub, execution_count=2, outputs=[new_output("error", ename="ValueError")]),
+        new_code_cell("gate = 1  # NBVAL_CHECK_OUTPUT", execution_count=4),
+        new_code_cell("sinks = 2", execution_count=5, metadata={"tags": ["introduces:sinks"]}),
+        new_code_cell("1", execution_count=6, outputs=[new_output("execute_result", {"text/plain": "f: not written yet"}, execution_count=6)]),
+    ]  # fmt: skip
+    broken = new_notebook(cells=cells)
+    assert len(form(broken, 2_000_000)) == 3
+    assert len(outputs(broken)) == 5
+    assert len(exercises(broken)) == 3
+    assert len(network(broken)) == 2
+    assert len(too_early(broken)) == 1
+    many = new_notebook(cells=[new_code_cell("\n".join("x = 1" for _ in range(9))) for _ in range(MAX_CELLS + 1)])
+    assert len(form(many)) == 2
+
+
+def needed(cells, targets: set[int]) -> list[int]:
+    """Positions of the cells that `targets` need: those that bind a name which is read later, backwards from the targets."""
+    wanted, keep = set(), set()
+    for position in range(len(cells) - 1, -1, -1):
+        tree = python(cells[position].source)
+        names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+        binds = {node.id for node in names if isinstance(node.ctx, ast.Store)}
+        binds |= {node.name for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+        binds |= {
+            a.asname or a.name.split(".")[0]
+            for node in ast.walk(tree)
+            if isinstance(node, (ast.Import, ast.ImportFrom))
+            for a in node.names
+        }
+        if position in targets or binds & wanted:
+            keep.add(position)
+            wanted |= {node.id for node in names if isinstance(node.ctx, ast.Load)}
+    return sorted(keep)
+
+
+def stub_users(cells) -> set[int]:
+    """The cells with stubs, and the later ones that use them until the name is bound anew."""
+    found = set()
+    for position, cell in enumerate(cells):
+        for name in stubs(cell):
+            found.add(position)
+            for later in range(position + 1, len(cells)):
+                source = cells[later].source
+                if re.search(rf"^(?:def {name}\b|{name} = |from .* import .*\b{name}\b)", source, re.M):
+                    break
+                if re.search(rf"\b{name}\b", source):
+                    found.add(later)
+    return found
+
+
+def execute(cells, positions, folder) -> tuple[str, dict]:
+    """Run cells in one namespace; everything shown or printed, and the namespace."""
+    shown, namespace, before = io.StringIO(), {"__name__": "__main__"}, os.getcwd()
+
+    def display(*values, **_):
+        shown.write("".join(f"{value!r}\n" for value in values))
+
+    namespace["display"] = display
+    os.chdir(folder)
+    try:
+        with contextlib.redirect_stdout(shown):
+            for position in positions:
+                tree = python(cells[position].source)
+                last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+                exec(compile(tree, f"cell {position + 1}", "exec"), namespace)
+                if last is not None:
+                    display(eval(compile(ast.Expression(last.value), f"cell {position + 1}", "eval"), namespace))
+                matplotlib.pyplot.close("all")
+    finally:
+        os.chdir(before)
+    return shown.getvalue(), namespace
+
+
+@pytest.mark.slow
+@each_notebook
+def test_student_copies_run_and_say_not_written_yet(path, tmp_path):
+    cells = code_cells(workshop.student_notebook(read(path)))
+    originals = [cell for cell in code_cells(read(path)) if not workshop.is_hints(cell)]
+    names = [name for cell in originals for name in stubs(cell)]
+    if not names:
+        pytest.skip(f"{path.stem} has no exercise with a stub")
+    for cell, original in zip(cells, originals, strict=True):
+        cell["stubbed"] = stubs(original)
+    targets = stub_users(originals)
+    text, _ = execute(cells, needed(cells, targets), tmp_path)
+    assert text.count("not written yet") >= len(names)
+
+
+@pytest.mark.slow
+@each_notebook
+def test_solutions_pass_their_checks(path, tmp_path):
+    """The shown solutions of the package's exercises are right wherever the check's own inputs reach, as the package's are."""
+    cells = code_cells(read(path))
+    for position, cell in enumerate(cells):
+        for name in stubs(cell):
+            if name in checks.CHECKS:
+                _, namespace = execute(cells, needed(cells, {position}), tmp_path)
+                result = getattr(checks, name)(namespace[name], keep=False)
+                assert result.passed, result.message
+
+
+@pytest.mark.slow
+@each_notebook
+def test_published_checks_pass_when_run_again(path, tmp_path):
+    cells = code_cells(read(path))
+    checking = {
+        i for i, cell in enumerate(cells) if any(calls_check(cell, name) for c in cells[:i] for name in stubs(c))
+    }
+    text, _ = execute(cells, needed(cells, checking), tmp_path)
+    assert "not written yet" not in text and "refused at" not in text
+    if checking:
+        assert "passed" in text
