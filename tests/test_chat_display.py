@@ -3,6 +3,8 @@
 import argparse
 import json
 
+import matplotlib
+import matplotlib.pyplot as plt
 import pytest
 
 from gptoss_edu import harmony, load_tokenizer
@@ -13,8 +15,10 @@ from gptoss_edu.errors import GptOssError
 from gptoss_edu.samplers import replay
 from gptoss_edu.tools import FunctionTool
 from gptoss_edu.training.builtin_tools import BROWSER, PYTHON
+from gptoss_edu.viz import sequence
 from gptoss_edu.viz.transcript import Transcript, watch
 
+matplotlib.use("Agg")
 TURN = [
     "<|channel|>analysis<|message|>Add.<|end|><|start|>assistant<|channel|>commentary to=functions.add <|constrain|>json"
     '<|message|>{"a": 2, "b": 3}<|call|>',
@@ -143,6 +147,16 @@ def test_the_notebook_display_escapes_everything(chat):
         "final · answers",
     ):
         assert words in html and words in repr(shown)
+
+
+def test_the_sequence_diagram_shows_who_speaks_to_whom(chat):
+    list(chat.say("2 + 3?"))
+    figure = sequence.figure_sequence(chat.history)
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert texts[:3] == ["user", "model", "functions"]
+    for words in ("2 + 3?", "analysis: Add.", 'commentary: add {"a": 2, "b": 3}', "5", "final: It is 5,"):
+        assert any(text.startswith(words) for text in texts), words
+    plt.close(figure)
 
 
 def test_the_display_folds_long_results_and_shows_settings(encoding):

@@ -156,6 +156,14 @@ def test_html_to_text():
     assert "†other†other.org】" in page.text and "javascript" not in page.text
 
 
+@pytest.mark.parametrize("html", ["<ul><li>x" * 100_000, "<" * 1_000_000])
+def test_html_that_would_take_hours_is_given_up(html):
+    started = time.monotonic()
+    with pytest.raises(ToolError, match="within 0\\.3 s"):
+        pages.page_from_html(html, "https://example.org/", seconds=0.3)
+    assert time.monotonic() - started < 3
+
+
 # ---- the live back end, against a server on the loopback interface; the address policy is injected
 
 

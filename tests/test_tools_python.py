@@ -7,8 +7,10 @@ tests that could harm it are skipped.
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -148,6 +150,7 @@ def test_infinite_loop_is_interrupted_and_state_survives(tool):
     assert run(tool, "state").text == "'alive'"
 
 
+@pytest.mark.slow
 def test_a_loop_that_ignores_the_interrupt_is_replaced(tool):
     code = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: pass"
     result = run(tool, "z = 1\nopen('survivor', 'w').close()\n" + code)
@@ -157,6 +160,16 @@ def test_a_loop_that_ignores_the_interrupt_is_replaced(tool):
     assert "True" in run(tool, "import os; os.path.exists('survivor')").text
 
 
+@pytest.mark.slow
+def test_ctrl_c_in_the_caller_stops_the_code_and_keeps_the_state(tool):
+    run(tool, "kept = 'kept'")
+    threading.Timer(0.3, os.kill, [os.getpid(), signal.SIGINT]).start()
+    with pytest.raises(KeyboardInterrupt):
+        run(tool, "while True: pass")
+    assert run(tool, "kept").text == "'kept'"
+
+
+@pytest.mark.slow
 def test_a_killed_kernel_is_reported_and_replaced(tool):
     result = run(tool, "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
     assert result.error and "killed (signal 9)" in result.text
@@ -202,6 +215,7 @@ def test_a_deleted_folder_is_reported_and_replaced(tool):
     assert "ok" in inside.text and (tool.scratch / "again").exists(), "from inside, the folder itself cannot be deleted"
 
 
+@pytest.mark.slow
 def test_two_hundred_children_do_not_survive(tool):
     mark = f"{time.time_ns()}"
     code = f"""

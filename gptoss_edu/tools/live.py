@@ -48,6 +48,7 @@ class FetchLimits:
     seconds: float = 15.0
     bytes: int = 1_000_000
     redirects: int = 5
+    convert_seconds: float = 10.0  # from HTML to text
     ports: tuple[int, ...] = (80, 443)
 
 
@@ -157,7 +158,11 @@ class LiveBackend:
             text = body.decode(charset, errors="replace")
         except LookupError:
             text = body.decode("utf-8", errors="replace")
-        page = page_from_html(text, url) if kind.strip() in HTML_KINDS else page_from_markdown(text, url, url)
+        page = (
+            page_from_html(text, url, self.limits.convert_seconds)
+            if kind.strip() in HTML_KINDS
+            else page_from_markdown(text, url, url)
+        )
         if cut:
             page.text += f"\n\n[The page is longer; this is what its first {self.limits.bytes:,} bytes hold.]"
         return page

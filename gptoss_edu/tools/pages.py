@@ -13,14 +13,14 @@ import json
 import os
 import re
 import sqlite3
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from html import unescape
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
-
-import html2text
 
 from gptoss_edu.errors import GptOssError
 from gptoss_edu.resources import data_path, notebooks_path
@@ -83,18 +83,28 @@ def page_from_markdown(markdown: str, url: str, title: str) -> Page:
     return Page(url, title.translate(RESERVED), text, links, source=markdown)
 
 
-def page_from_html(html: str, url: str) -> Page:
-    """Convert HTML through html2text: no images, no line breaks of its own, links numbered."""
-    converter = html2text.HTML2Text(bodywidth=0)
-    converter.ignore_images = converter.ignore_emphasis = converter.unicode_snob = True
-    converter.protect_links = True
-    converter.mark_code = False
-    found = re.search(r"<title[^>]*>(.*?)</title>", html[:100_000], re.I | re.S)
-    title = " ".join(html2text.html2text(found[1]).split()) if found else site_of(url)
-    text = re.sub(r"\n\s*\n\s*\n+", "\n\n", converter.handle(html)).strip()
-    page = page_from_markdown(text, url, title[:200])
+def page_from_html(html: str, url: str, seconds: float = 10.0) -> Page:
+    """Convert HTML, in a process that is given `seconds`: foreign HTML may keep any converter busy for hours."""
+    argv = [sys.executable, str(Path(__file__).with_name("html_text.py"))]
+    try:
+        done = subprocess.run(argv, input=html.encode("utf-8", "replace"), capture_output=True, timeout=seconds)
+    except subprocess.TimeoutExpired:
+        raise ToolError(f"{url}: its HTML could not be turned into text within {seconds:g} s.") from None
+    if done.returncode != 0:
+        raise ToolError(f"{url}: its HTML could not be turned into text.")
+    text = re.sub(r"\n\s*\n\s*\n+", "\n\n", done.stdout.decode("utf-8", "replace")).strip()
+    page = page_from_markdown(text, url, title_of(html) or site_of(url))
     page.source = html
     return page
+
+
+def title_of(html: str) -> str:
+    """The text of the first <title>, at most 200 characters of it."""
+    opening = re.search(r"<title[^<>]{0,200}>", html[:100_000], re.I)
+    if opening is None:
+        return ""
+    text, _, _ = html[opening.end() : opening.end() + 1000].partition("<")
+    return " ".join(unescape(text).split())[:200]
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -102,7 +102,7 @@ class PythonTool:
         started = time.monotonic()
         try:
             self._ensure_kernel()
-        except GptOssError as error:
+        except (GptOssError, OSError) as error:
             return ToolResult(f"[The Python tool is not available: {error}]", error=True, author=self.name)
         execution = self.kernel.execute(code_of(arguments))
         result = ToolResult(self._text(execution), error=execution.status != "ok", author=self.name)
