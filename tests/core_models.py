@@ -20,11 +20,15 @@ CONFIGS = {  # groups of 1, 2, 4, 6 and 8 query heads; 1 to 4 experts a token; h
     "four experts, groups of 8": replace(
         BASE, num_experts=16, head_dim=64, num_attention_heads=8, num_key_value_heads=1, intermediate_size=160
     ),
-    "wide hidden, groups of 4": replace(BASE, hidden_size=160, num_attention_heads=8, intermediate_size=32),
+    "wide hidden, groups of 4, low clamp": replace(
+        BASE, hidden_size=160, num_attention_heads=8, intermediate_size=32, swiglu_limit=1.5
+    ),
     "small heads, low bound clamped": replace(
         BASE, head_dim=16, initial_context_length=64, rope_theta=1e4, rope_scaling_factor=8.0
     ),
-    "small heads, high bound clamped": replace(BASE, head_dim=16, rope_theta=10.0, rope_scaling_factor=4.0),
+    "small heads, high bound clamped": replace(
+        BASE, head_dim=16, initial_context_length=726, rope_theta=10.0, rope_scaling_factor=4.0
+    ),
 }
 
 

@@ -22,6 +22,7 @@ from gptoss_edu import checkpoint, load_model
 from gptoss_edu.config import ModelConfig
 from gptoss_edu.errors import GptOssError
 from gptoss_edu.ladder import ladder, record, record_transformers, rung_names
+from gptoss_edu.moe import swiglu
 from gptoss_edu.rope import yarn_bound, yarn_inv_freq
 
 TOLERANCE = 1e-4  # of the logits' scale
@@ -216,6 +217,17 @@ def test_bfloat16_differs_from_float32_by_rounding_only_where_no_router_tie_is_n
     assert error[clear].mean() > 1e-4, "these models should differ in dtype"
 
 
+def test_the_gate_is_clamped_from_above_only():
+    """Below -7 the gated value is tiny, and a clamp there hides behind any tolerance of the logits' scale."""
+    gate, up = (
+        x.flatten() for x in torch.meshgrid(torch.linspace(-20, 20, 81), torch.linspace(-20, 20, 81), indexing="ij")
+    )
+    found = swiglu(torch.stack((gate, up), dim=-1).flatten())
+    gate, up = gate.double().numpy(), up.double().numpy()
+    expected = np.minimum(gate, 7) / (1 + np.exp(-1.702 * np.minimum(gate, 7))) * (np.clip(up, -7, 7) + 1)
+    np.testing.assert_allclose(found.double().numpy(), expected, rtol=1e-5)
+
+
 # ------------------------------------------------------------------------------------------------------------- YaRN
 
 
@@ -236,7 +248,11 @@ def test_yarn_equals_transformers_at_any_head_size(head_dim):
     from transformers import GptOssConfig
     from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
-    for context, theta, factor in product((16, 64, 256, 4096, 65536), (100.0, 1e4, 150_000.0), (1.0, 4.0, 32.0)):
+    for context, theta, factor in product((16, 64, 726, 4096, 65536), (10.0, 1e4, 150_000.0), (1.0, 4.0, 32.0)):
+        if (
+            theta == 10.0 and context == 65536
+        ):  # the lower bound passes the last pair, and transformers' ramp turns round
+            continue
         config = replace(
             BASE, head_dim=head_dim, initial_context_length=context, rope_theta=theta, rope_scaling_factor=factor
         )
