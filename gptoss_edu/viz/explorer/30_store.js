@@ -77,7 +77,8 @@ function summary(store) {
     const sink = run.sink(l, t, h);
     second = "Layer " + l + " (" + run.kind(l) + (run.windows[l] ? " over " + run.windows[l] : "") + "), head " + h + ": " + percent(sink) + " to the sink";
     const top = topKeys(run, l, h, t, 1)[0];
-    if (top) second += ", most of the rest to " + top.name + " (" + percent(top.weight) + ")";
+    const near = run.isExact(l, h) ? ", most of the rest to " : "; the queries around it give most to ";
+    if (top) second += near + top.name + " (" + percent(top.weight) + ")";
     second += ". ";
   }
   const route = run.routeWithout(l, t, store.masked(l));

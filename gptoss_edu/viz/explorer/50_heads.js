@@ -56,16 +56,38 @@ class GridView {
       if (kind === "sliding") pen.rect(2, y + g.ch / 2 - 4, 8, 8, c.sliding, 2);
       else pen.circle(6, y + g.ch / 2, 4, c.full);
       if (tall || l % 2 === 0) pen.text(tall ? l + " " + kind : "" + l, 16, y + g.ch / 2, c.ink, { size: 11, bold: l === state.l });
+      if (small) continue;
       for (let h = 0; h < run.H; h++) {
         const { x } = this.cell(g, l, h);
         if (mode === GRID.map) this.thumbnail(pen, store, theme, l, h, x, y, g);
-        else pen.rect(x, y, g.cw, g.ch, theme.ramp(mode.ramp, this.value(run, state, mode, l, h)[1]), small ? 0 : 2);
-        if (!small) pen.frame(x, y, g.cw, g.ch, c.grid, 1, 2);
-        if (run.isExact(l, h) && !small) pen.circle(x + g.cw - 5, y + 5, 2.2, c.ink);
+        else pen.rect(x, y, g.cw, g.ch, theme.ramp(mode.ramp, this.value(run, state, mode, l, h)[1]), 2);
+        pen.frame(x, y, g.cw, g.ch, c.grid, 1, 2);
+        if (run.isExact(l, h)) pen.circle(x + g.cw - 5, y + 5, 2.2, c.ink);
       }
     }
+    if (small) this.pixels(pen, run, state, mode, theme, g);
     const { x, y } = this.cell(g, state.l, state.h);
     pen.frame(x - 1.5, y - 1.5, g.cw + 3, g.ch + 3, c.ink, 2.5, 3);
+  }
+  // Many small cells: one pixel a head, enlarged group by group, and the gaps drawn over it.
+  pixels(pen, run, state, mode, theme, g) {
+    if (!this.tiny || this.tiny.width !== run.H || this.tiny.height !== run.L) this.tiny = makeCanvas(run.H, run.L);
+    const context = this.tiny.getContext("2d");
+    const image = context.createImageData(run.H, run.L);
+    const table = theme.ramps[mode.ramp].table;
+    for (let l = 0, o = 0; l < run.L; l++)
+      for (let h = 0; h < run.H; h++, o += 4) {
+        const i = 3 * Math.round(255 * clamp(this.value(run, state, mode, l, h)[1] || 0, 0, 1));
+        image.data.set([table[i], table[i + 1], table[i + 2], 255], o);
+      }
+    context.putImageData(image, 0, 0);
+    const height = run.L * (g.ch + 2);
+    for (let i = 0; i < run.G; i++) {
+      const { x } = this.cell(g, 0, i * g.per);
+      pen.image(this.tiny, i * g.per, 0, g.per, run.L, x, g.top, g.per * (g.cw + 2), height);
+      for (let h = 1; h <= g.per; h++) pen.rect(x + h * (g.cw + 2) - 2, g.top, 2, height, theme.colors.paper);
+    }
+    for (let l = 1; l <= run.L; l++) pen.rect(g.left, g.top + l * (g.ch + 2) - 2, this.cell(g, 0, run.H - 1).x + g.cw - g.left, 2, theme.colors.paper);
   }
   // The sink's share in a column of its own at the left, then the map of keys.
   thumbnail(pen, store, theme, l, h, x, y, g) {
