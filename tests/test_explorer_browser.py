@@ -287,8 +287,8 @@ def test_no_serious_finding_by_axe(open_page, scheme):
 
 
 @pytest.mark.slow
-def test_large_trace_within_its_budget():
-    result = bench.measure(synthetic_trace(2000, 24, 64, 8, 32, window=128), openings=30, moves=120)
+def test_large_trace_within_its_budget(chromium):
+    result = bench.measure(synthetic_trace(2000, 24, 64, 8, 32, window=128), openings=30, moves=120, running=chromium)
     assert result["page, MB"] <= 15 and result["elements"] < 6000 and result["heap, MB"] < 150
     early, late = result["heap after 10 and 30 openings, MB"]
     assert late < 1.25 * early + 5

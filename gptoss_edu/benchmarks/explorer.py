@@ -9,7 +9,7 @@ import platform
 import shutil
 import tempfile
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from gptoss_edu.errors import GptOssError
@@ -87,12 +87,12 @@ def run(args) -> int:
     return 0
 
 
-def measure(trace, openings: int = OPENINGS, moves: int = MOVES) -> dict:
-    """Open the explorer of a trace in Chromium and time it."""
+def measure(trace, openings: int = OPENINGS, moves: int = MOVES, running=None) -> dict:
+    """Open the explorer of a trace in Chromium and time it; `running` is a browser to use instead of a new one."""
     with tempfile.TemporaryDirectory() as folder:
         page_file = explore(trace).save(Path(folder) / "page.html")
         source = page_file.read_text()
-        with browser() as chromium, served(folder) as address:
+        with nullcontext(running) if running else browser() as chromium, served(folder) as address:
             page = chromium.new_page(viewport={"width": 1280, "height": 900})
             page.goto(f"{address}/page.html")
             page.wait_for_selector("html[data-ready]", timeout=60_000)
