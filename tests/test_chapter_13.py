@@ -1,6 +1,5 @@
 """The checks that chapter 13 brings along, against plausible wrong solutions, each refused with its cause."""
 
-import ast
 import contextlib
 import io
 from functools import cache
@@ -8,6 +7,7 @@ from functools import cache
 import matplotlib
 import nbformat
 import pytest
+from test_chapter_checks import run_cell
 
 from gptoss_edu.resources import notebooks_path
 
@@ -124,14 +124,6 @@ WRONG = [  # exercise, wrong solution, words of the message
         "Work on a copy",
     ),
 ]
-
-
-def run_cell(source: str, names: dict):
-    """Execute a cell; the value of its last expression, as a notebook would show it."""
-    tree = ast.parse(source)
-    last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
-    exec(compile(tree, "cell", "exec"), names)
-    return eval(compile(ast.Expression(last.value), "cell", "eval"), names) if last else None
 
 
 @cache
