@@ -71,7 +71,12 @@ and the one six back, answers folded; `checks.questions.ask("06.6")` one (the si
 cell introduces (NAME a word such as `sliding_window_mask`, used by later cells in code); `tests/test_notebooks.py` refuses a cell
 that uses a NAME before the cell tagged with it.
 
-**Faults** (chapter 10): `checks.fault(seed)` plants one fault in a copy of a model.
+**Chapter 10**: `checks.fault(seed)` plants one fault in a copy of gpt-oss-tiny (`.planted.guess(point)`, `.planted.answer()`);
+`checks.assemble()` runs gpt-oss-tiny on every function that stands in my_gptoss.py, the package's elsewhere, shows whose is whose,
+and answers: `for piece in checks.assemble().answer("What is 12 times 7?"): print(piece, end="")`.
+
+**From the bank**: `checks.which_fails("attention", seed)` shows three solutions of an exercise, one of them wrong: which one, and on
+which input? The answer is folded.
 '''
 
 from __future__ import annotations
@@ -103,6 +108,8 @@ CHECKS = {
     "render_message": "message",
 }
 
+LATER = {"fault": "faults", "assemble": "assembly", "which_fails": "which"}  # imported when asked for
+
 __all__ = [
     "CHECKS",
     "Case",
@@ -120,6 +127,7 @@ __all__ = [
     "questions",
     "reveal",
     "show",
+    *LATER,
     *CHECKS,
 ]
 
@@ -130,8 +138,8 @@ def __getattr__(name: str):
         check = import_module(f"{__name__}.stages.{CHECKS[name]}").CHECK
         globals()[name] = check
         return check
-    if name == "fault":
-        return import_module(f"{__name__}.faults").fault
+    if name in LATER:
+        return getattr(import_module(f"{__name__}.{LATER[name]}"), name)
     raise AttributeError(f"gptoss_edu.checks has no {name}; there are: {', '.join(__all__)}")
 
 
