@@ -14,6 +14,7 @@ from gptoss_edu.commands import chat as command
 from gptoss_edu.errors import GptOssError
 from gptoss_edu.samplers import replay
 from gptoss_edu.tools import FunctionTool
+from gptoss_edu.tools.browser import BrowserTool
 from gptoss_edu.training.builtin_tools import BROWSER, PYTHON
 from gptoss_edu.viz import sequence
 from gptoss_edu.viz.transcript import Transcript, watch
@@ -34,6 +35,12 @@ def add(a: int, b: int) -> int:
 @pytest.fixture(scope="module")
 def encoding():
     return load_tokenizer()
+
+
+@pytest.fixture(autouse=True)
+def cache_folder(tmp_path, monkeypatch):
+    """The browser's index is built outside the user's own cache."""
+    monkeypatch.setenv("GPTOSS_EDU_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.fixture
@@ -59,6 +66,17 @@ def test_the_terminal_names_channels_and_cannot_be_taken_over(chat):
     coloured = []
     command.Screen(coloured.append, colour=True).show(Piece("x\x9b2Jy\u202e", "final", None, 0))
     assert "".join(coloured).count("\x1b") == 6 and "x2Jy" in "".join(coloured)
+
+
+def test_citations_are_resolved_under_an_answer(encoding):
+    turns = [
+        '<|channel|>analysis to=browser.open code<|message|>{"id": "course://pages/units"}<|call|>',
+        "<|channel|>final<|message|>Fixed since 2019【0†L2】, they say【7†L1】.<|return|>",
+    ]
+    written = []
+    with Chat(replay(turns, encoding), [BrowserTool()], encoding) as chat:
+        command.answer(chat, "Since when?", command.Screen(written.append, colour=False))
+    assert "【0†L2】 Units and constants (course://pages/units)\n【7†L1】 leads nowhere\n" in "".join(written)
 
 
 def test_thoughts_can_be_hidden(chat):

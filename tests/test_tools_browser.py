@@ -146,6 +146,14 @@ def test_index_is_built_by_a_command_and_follows_its_sources(tmp_path):
     )
 
 
+def test_a_cache_that_cannot_be_written_is_no_obstacle(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    index = pages.bundled_index(tmp_path / "file" / "cache")
+    assert index.is_file() and pages.OfflineBackend(index).search("moon", 1)
+    index.unlink()
+    index.parent.rmdir()
+
+
 def test_html_to_text():
     html = """<html><head><title>A &amp; B</title><script>alert(1)</script></head><body><h1>Head</h1>
     <p>See <a href="/x?a=1&amp;b=2">the *x* page</a>, <a href="https://other.org/y">other</a>,

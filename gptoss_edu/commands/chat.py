@@ -48,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--functions", type=Path, metavar="FILE.py", help="offer this file's public functions")
     parser.add_argument("--live-web", action="store_true", help="let the browser open public web pages")
     parser.add_argument("--unfenced-python", action="store_true", help="allow python where nothing can fence it in")
+    parser.add_argument("--folder", type=Path, help="keep python's files and pictures here (default: not at all)")
     parser.add_argument("--file", type=Path, help="save the conversation here, and go on with it if it is there")
     parser.add_argument("--message", action="append", metavar="TEXT", help="say this and end; may be repeated")
     parser.add_argument("--hide-analysis", action="store_true", help="do not show the chain of thought")
@@ -109,7 +110,7 @@ def build_tools(args: argparse.Namespace, brief: bool = False) -> Toolbox:
                 "--tools python: neither bubblewrap nor namespaces work here, so the model's code could do whatever you can; "
                 "install bubblewrap, or accept that with --unfenced-python"
             )
-        tools.append(PythonTool(brief=brief))
+        tools.append(PythonTool(folder=args.folder, brief=brief))
     if args.functions:
         tools.append(FunctionTool(functions_of(args.functions)))
     return Toolbox(tools)
@@ -198,6 +199,9 @@ def answer(chat: Chat, text: str, screen: "Screen") -> None:
         screen.show(Stopped("interrupted"))
     finally:
         events.close()
+    if (browser := chat.tools.tools.get("browser")) is not None and chat.history[-1].channel == "final":
+        for citation in browser.citations(chat.history[-1].text):
+            screen.note(f"{citation.mark} {f'{citation.title} ({citation.url})' if citation.url else 'leads nowhere'}")
 
 
 def use_colour(stream) -> bool:
@@ -218,6 +222,8 @@ class Screen:
             self.close()
         elif isinstance(event, ToolDone):
             self.message(event.message)
+            for path in event.result.pictures:
+                self.note(f"[picture: {path}]")
         elif isinstance(event, Repaired):
             self.note(f"[repaired: {event.repair.problem}]")
         elif event.reason != "answered":

@@ -176,7 +176,11 @@ def bundled_index(folder: Path | None = None) -> Path:
     sources = bundled_sources()
     target = (folder or cache_folder()) / f"pages-{fingerprint(sources)}.sqlite"
     if not target.is_file():
-        build_index(target, map(page_from_file, sources))
+        try:
+            build_index(target, map(page_from_file, sources))
+        except OSError:  # a home that cannot be written: the index then lives as long as the temporary files
+            target = Path(tempfile.mkdtemp(prefix="gptoss-pages-")) / target.name
+            build_index(target, map(page_from_file, sources))
     return target
 
 
