@@ -154,6 +154,26 @@ def test_strict_never_accepts_what_openai_harmony_refuses_at_length(reference, e
     assert min(counts.values()) > 300
 
 
+@pytest.mark.slow
+def test_damaged_conversations_are_read_like_openai_harmony_or_refused(reference, encoding):
+    random, control, accepted = Random(11), control_tokens(encoding), 0
+    special = [*list(control.specials)[:20], 250_000]
+    pool = [ids_ for seed in range(40) if len(ids_ := render(Generator(seed).conversation(), None, encoding)) < 3000]
+    for _ in range(20_000):
+        source = random.choice(pool)
+        at = random.choice([i for i, token in enumerate(source) if token == control.start])
+        tokens = mutated(source[at : at + random.randint(5, 150)], random, 201_200, special)
+        try:
+            messages = parse(tokens, encoding=encoding)
+        except HarmonyError:
+            continue
+        accepted += 1
+        theirs = reference.parse_messages_from_completion_tokens(tokens)
+        for ours, other in zip(map(fields, messages), map(reference_fields, theirs), strict=True):
+            assert (ours[0], ours[2], ours[5]) == (other[0], other[2], other[5])
+    assert accepted > 1000
+
+
 # What openai-harmony 0.0.8 accepts and strict parsing here does not, each with its reason.
 STRICTER = {
     # a control token inside a content or header is a lost end, not text

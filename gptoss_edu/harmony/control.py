@@ -52,6 +52,31 @@ def control_tokens(encoding: tiktoken.Encoding) -> ControlTokens:
     return ControlTokens(encoding)
 
 
+class TokenTexts(dict):
+    """Token id → its text where that is complete UTF-8, None where it is a fragment; filled as ids turn up."""
+
+    def __init__(self, encoding: tiktoken.Encoding):
+        super().__init__()
+        self.encoding = encoding
+
+    def __missing__(self, token: int) -> str | None:
+        try:
+            text = self.encoding.decode_single_token_bytes(token).decode("utf-8")
+        except UnicodeDecodeError:
+            text = None
+        self[token] = text
+        return text
+
+
+@lru_cache(maxsize=8)
+def token_texts(encoding: tiktoken.Encoding) -> TokenTexts:
+    """The texts of an encoding's tokens, kept; control tokens are never text."""
+    texts = TokenTexts(encoding)
+    for token in control_tokens(encoding).specials:
+        texts[token] = None
+    return texts
+
+
 @lru_cache(maxsize=1)
 def _default_encoding() -> tiktoken.Encoding:
     from gptoss_edu.tokenizer import load_tokenizer

@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import NamedTuple
 
 import tiktoken
 
 from gptoss_edu.errors import HarmonyError
-from gptoss_edu.harmony.control import control_tokens, resolve_encoding
+from gptoss_edu.harmony.control import control_tokens, resolve_encoding, token_texts
 from gptoss_edu.harmony.headers import Header, parse_header_lenient, parse_header_strict, parse_header_unfinished
 from gptoss_edu.harmony.messages import ROLES, Message
 
@@ -30,30 +29,6 @@ class Repair(NamedTuple):
     position: int
     problem: str
     text: str = ""
-
-
-class _Texts(dict):
-    """Token id → its text where that is complete UTF-8, None where it is a fragment; filled as ids turn up."""
-
-    def __init__(self, encoding: tiktoken.Encoding):
-        super().__init__()
-        self.encoding = encoding
-
-    def __missing__(self, token: int) -> str | None:
-        try:
-            text = self.encoding.decode_single_token_bytes(token).decode("utf-8")
-        except UnicodeDecodeError:
-            text = None
-        self[token] = text
-        return text
-
-
-@lru_cache(maxsize=8)
-def _texts(encoding: tiktoken.Encoding) -> _Texts:
-    texts = _Texts(encoding)
-    for token in control_tokens(encoding).specials:
-        texts[token] = None  # never text
-    return texts
 
 
 class StreamParser:
@@ -85,7 +60,7 @@ class StreamParser:
         self.strict, self.role = strict, role
         self.encoding = resolve_encoding(encoding)
         self.control = control_tokens(self.encoding)
-        self._texts = _texts(self.encoding)
+        self._texts = token_texts(self.encoding)
         self.reset()
 
     def reset(self) -> None:
