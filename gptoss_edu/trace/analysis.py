@@ -15,6 +15,20 @@ def entropy_bits(counts: np.ndarray) -> float:
     return float(-(p * np.log2(p)).sum()) + 0.0
 
 
+def contingency(x, y) -> np.ndarray:
+    """How often each label of x (n,) meets each label of y (n,). (a, b) counts"""
+    _, a = np.unique(x, return_inverse=True)
+    _, b = np.unique(y, return_inverse=True)
+    joint = np.zeros((a.max() + 1, b.max() + 1))
+    np.add.at(joint, (a, b), 1)
+    return joint
+
+
+def table_information(joint: np.ndarray) -> float:
+    """Mutual information, in bits, of the two sides of a table of counts (a, b)."""
+    return max(0.0, entropy_bits(joint.sum(1)) + entropy_bits(joint.sum(0)) - entropy_bits(joint))
+
+
 def mutual_information(x: np.ndarray, y: np.ndarray) -> float:
     """Bits that knowing x tells about y: H(x) + H(y) − H(x, y). Counted from a sample it is never below 0 and biased
     upward, by about (|x| − 1)(|y| − 1) / (2 n ln 2) bits; compare it with a shuffled null instead of with 0.
@@ -23,11 +37,24 @@ def mutual_information(x: np.ndarray, y: np.ndarray) -> float:
 
     Source: Cover and Thomas, Elements of Information Theory, chapter 2; Miller 1955 (bias).
     """
-    _, a = np.unique(x, return_inverse=True)
-    _, b = np.unique(y, return_inverse=True)
-    joint = np.zeros((a.max() + 1, b.max() + 1))
-    np.add.at(joint, (a, b), 1)
-    return entropy_bits(joint.sum(1)) + entropy_bits(joint.sum(0)) - entropy_bits(joint)
+    return table_information(contingency(x, y))
+
+
+def shuffle_by_group(labels: np.ndarray, groups: np.ndarray, rng) -> np.ndarray:
+    """Deal the labels of whole groups (one label a group, such as a conversation's task) out anew. (n,)"""
+    _, first, which = np.unique(groups, return_index=True, return_inverse=True)
+    return rng.permutation(labels[first])[which]
+
+
+def copy_score(weights: np.ndarray, tokens: np.ndarray) -> float:
+    """Mean attention that a query gives to places which hold the token that comes next.
+
+    weights : (t, t) without the sink; tokens : (t,). Only queries whose next token stands among the keys 0 … q count.
+    """
+    ids = np.asarray(tokens)
+    same = np.tril(ids[1:, None] == ids[None, :-1])  # (t - 1, t - 1), row q: keys that hold token q + 1
+    counted = same.any(1)
+    return float((weights[:-1, :-1] * same).sum(1)[counted].mean()) if counted.any() else 0.0
 
 
 def permutation_null(x, y, statistic=mutual_information, repeats: int = 200, groups=None, seed: int = 0) -> np.ndarray:
@@ -55,10 +82,9 @@ def permutation_null(x, y, statistic=mutual_information, repeats: int = 200, gro
     if groups is None:
         return np.array([statistic(x, rng.permutation(y)) for _ in range(repeats)])
     _, first, which = np.unique(groups, return_index=True, return_inverse=True)
-    of_group = y[first]
-    if not (of_group[which] == y).all():
+    if not (y[first][which] == y).all():
         raise TraceError("a label that is dealt out by group has to be the same within each group")
-    return np.array([statistic(x, rng.permutation(of_group)[which]) for _ in range(repeats)])
+    return np.array([statistic(x, shuffle_by_group(y, groups, rng)) for _ in range(repeats)])
 
 
 def p_value(observed: float, null: np.ndarray) -> float:
@@ -146,8 +172,7 @@ class Corpus:
         values = self.labels[label]
         if not self.of_conversation(label):
             return rng.permutation(values)
-        _, first, which = np.unique(self.labels["conversation"], return_index=True, return_inverse=True)
-        return rng.permutation(values[first])[which]
+        return shuffle_by_group(values, self.labels["conversation"], rng)
 
     def information(self, label: str, layer: int, repeats: int = 100, seed: int = 0, select=None):
         """Mutual information of a layer's first expert and a label, with its null.
