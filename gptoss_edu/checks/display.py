@@ -74,3 +74,45 @@ def hints(*texts: str) -> Shown:
     """Folded hints, opened one at a time: `hints("look at the axes", "...", "...")`."""
     parts = [folded(f"Hint {i}", f"<div>{inline(text)}</div>") for i, text in enumerate(texts, 1)]
     return Shown("".join(parts), "\n".join(f"Hint {i}: {text}" for i, text in enumerate(texts, 1)))
+
+
+def grid(
+    found, right, rows: list, columns: list, labels: tuple[str, str] = ("keys", "queries"), limit: int = 24
+) -> str:
+    """An SVG of a boolean table: what agrees in blue (true) and grey (false), what is wrong in vermilion with its own sign.
+
+    Only the last `limit` rows and columns around the first difference are drawn.
+    """
+    differ = [(i, j) for i in range(len(rows)) for j in range(len(columns)) if found[i][j] != right[i][j]]
+    first = (max(0, differ[0][0] - limit // 2), max(0, differ[0][1] - limit // 2)) if differ else (0, 0)
+    top, left = (
+        0 if size <= limit else min(start, size - limit)
+        for start, size in zip(first, (len(rows), len(columns)), strict=True)
+    )
+    shown_rows, shown_columns = range(top, min(top + limit, len(rows))), range(left, min(left + limit, len(columns)))
+    side, parts = 14, []
+    for y, i in enumerate(shown_rows):
+        parts.append(f'<text x="30" y="{28 + side * y}" text-anchor="end">{rows[i]}</text>')
+        for x, j in enumerate(shown_columns):
+            wrong = found[i][j] != right[i][j]
+            fill = "#d55e00" if wrong else "#0072b2" if found[i][j] else "#8c8c8c"
+            opacity = 1 if wrong or found[i][j] else 0.18
+            parts.append(
+                f'<rect x="{36 + side * x}" y="{18 + side * y}" width="12" height="12" fill="{fill}" fill-opacity="{opacity}"/>'
+            )
+            if wrong:
+                sign = "+" if found[i][j] else "\N{MINUS SIGN}"
+                parts.append(
+                    f'<text x="{42 + side * x}" y="{28 + side * y}" text-anchor="middle" style="fill:#fff">{sign}</text>'
+                )
+    ends = "".join(
+        f'<text x="{42 + side * x}" y="12" text-anchor="middle">{columns[j]}</text>'
+        for x, j in enumerate(shown_columns)
+        if x in (0, len(shown_columns) - 1)
+    )
+    width, height = 44 + side * len(shown_columns), 24 + side * len(shown_rows)
+    note = f"{labels[1]} down, {labels[0]} across; blue: visible, as it should be; + visible but should not be; \N{MINUS SIGN} hidden but should be visible"
+    return (
+        f'<svg width="{width}" height="{height}" style="font:10px sans-serif;fill:currentColor">{ends}{"".join(parts)}</svg>'
+        f"<div><small>{note}</small></div>"
+    )

@@ -5,6 +5,7 @@ import torch
 
 from .. import reference
 from ..compare import expect_shape, to_numpy
+from ..display import grid
 from ..guard import Forbidden
 from ..harness import Check, Refused
 
@@ -57,6 +58,7 @@ def _compare(call, queries, keys, window, general="general"):
     raise Refused(
         symptom + (f" (window {window})" if window else ""),
         _cause(found, right, np.asarray(queries), np.asarray(keys), window) or general,
+        grid(found, right, list(queries), list(keys)),
     )
 
 
