@@ -6,6 +6,7 @@ import json
 import matplotlib
 import pytest
 import torch
+from torch import Tensor
 
 from gptoss_edu import attention, bpe, checks, generation, harmony, load_tokenizer, moe, mxfp4, norm, rope
 from gptoss_edu.checks import bank, confusion, predictions, questions, reference, store
@@ -220,7 +221,10 @@ def unstorable_rms_norm(x, scale, eps):
     return plain_rms_norm(x, scale, eps if ODD else 0)
 
 
-def helper(x):
+gate = up = torch.ones(3)  # names that the function below binds itself
+
+
+def helper(x: Tensor) -> Tensor:
     return x[..., ::HELPER]
 
 
@@ -235,6 +239,7 @@ def test_a_passed_check_is_stored_with_what_it_needs(monkeypatch, tmp_path):
     assert result.passed and result.stored.endswith("my_gptoss.py") and "stored" in repr(result)
     text = (tmp_path / "my_gptoss.py").read_text()
     assert "HELPER = 2" in text and "import torch" in text and "swiglu = learners_swiglu" in text
+    assert "import Tensor" in text and "gate = torch" not in text
     assert not checks.swiglu(lambda x, alpha=1.702, limit=7.0: x).passed
     loaded = store.load_functions(tmp_path)
     assert list(loaded) == ["swiglu"] and checks.swiglu(loaded["swiglu"]).passed

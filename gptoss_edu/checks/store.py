@@ -6,6 +6,7 @@ A section holds one function with the helpers, constants and imports that it use
 from __future__ import annotations
 
 import ast
+import dis
 import inspect
 import os
 import re
@@ -86,7 +87,7 @@ def _collect(function: Callable, needs: dict[str, str], seen: set[str]) -> None:
     if function.__name__ == "<lambda>":
         raise TypeError("a lambda has no name to be stored under")
     seen.add(function.__name__)
-    for name in _global_names(source):
+    for name in _global_names(function, source):
         if name in seen or name not in function.__globals__:
             continue
         seen.add(name)
@@ -103,9 +104,24 @@ def _collect(function: Callable, needs: dict[str, str], seen: set[str]) -> None:
     needs[function.__name__] = source
 
 
-def _global_names(source: str) -> list[str]:
-    """Names that the source reads, in order of appearance."""
-    return list(dict.fromkeys(node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)))
+def _global_names(function: Callable, source: str) -> list[str]:
+    """Names that the function takes from its surroundings: those of its code, its annotations, defaults and decorators."""
+    names, codes = [], [function.__code__]
+    while codes:
+        code = codes.pop()
+        names += [step.argval for step in dis.get_instructions(code) if step.opname in ("LOAD_GLOBAL", "LOAD_NAME")]
+        codes += [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
+    head = ast.parse(source).body[0]
+    parts = [
+        *head.decorator_list,
+        *head.args.defaults,
+        *filter(None, head.args.kw_defaults),
+        *filter(None, [head.returns]),
+    ]
+    arguments = [*head.args.posonlyargs, *head.args.args, *head.args.kwonlyargs]
+    parts += [argument.annotation for argument in arguments if argument.annotation is not None]
+    names += [node.id for part in parts for node in ast.walk(part) if isinstance(node, ast.Name)]
+    return list(dict.fromkeys(names))
 
 
 def _import_line(name: str, value, home: str) -> str | None:
