@@ -214,7 +214,6 @@ class DecodeStep:
         self.router = empty(config.num_experts, dtype=torch.float32)
         self.normed = empty(config.hidden_size, dtype=expert_dtype)
         self.act = empty(k, config.intermediate_size, dtype=expert_dtype)
-        self.chosen, self.shares = empty(k, dtype=torch.int32), empty(k, dtype=torch.float32)
         self.held: list[int] | None = None  # lengths that `positions` holds
         self.counted = [1] * b
         self.graph: torch.cuda.CUDAGraph | None = None

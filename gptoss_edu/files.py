@@ -38,6 +38,7 @@ class TensorInfo:
     dtype: str
     shape: tuple[int, ...]
     nbytes: int
+    begin: int  # byte of the file where its data starts
 
 
 def read_header(path: Path) -> dict[str, TensorInfo]:
@@ -52,7 +53,7 @@ def read_header(path: Path) -> dict[str, TensorInfo]:
         try:
             header = json.loads(file.read(length))
             header.pop("__metadata__", None)
-            infos = {name: _info(path, name, entry) for name, entry in header.items()}
+            infos = {name: _info(path, name, entry, 8 + length) for name, entry in header.items()}
             end = _end_of_data(path, header)
         except CheckpointError:
             raise
@@ -100,14 +101,14 @@ def _what_it_is(start: bytes, length: int, size: int) -> str:
     return f"not a whole safetensors file: its header should be {length} bytes, the file has {size}; fetch it again."
 
 
-def _info(path: Path, name: str, entry: dict) -> TensorInfo:
+def _info(path: Path, name: str, entry: dict, data: int) -> TensorInfo:
     begin, end = entry["data_offsets"]
     dtype, shape = entry["dtype"], tuple(entry["shape"])
     if dtype in DTYPES and end - begin != math.prod(shape) * DTYPES[dtype].itemsize:
         raise CheckpointError(
             f"{path}: damaged: {name} is {dtype} {list(shape)} but has {end - begin} bytes; fetch the file again."
         )
-    return TensorInfo(path, dtype, shape, end - begin)
+    return TensorInfo(path, dtype, shape, end - begin, data + begin)
 
 
 class Shards:

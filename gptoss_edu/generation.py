@@ -150,7 +150,10 @@ def generate(
 def prefill(model, prompts: list[list[int]], cache: KVCache) -> Tensor:
     """Run the prompts through the model in chunks; returns the logits after each prompt's last token, (b, v)."""
     longest = max(map(len, prompts))
-    chunk = prefill_chunk(model.config, len(prompts), longest)
+    if hasattr(model, "prefill_chunk"):  # the GPU path never holds the scores
+        chunk = max(1, model.prefill_chunk // len(prompts))
+    else:
+        chunk = prefill_chunk(model.config, len(prompts), longest)
     logits = None
     for start in range(0, longest, chunk):
         parts = [prompt[start : start + chunk] for prompt in prompts]

@@ -28,8 +28,8 @@ gpu = pytest.mark.gpu
 needs_gpu = pytest.mark.skipif(not CUDA, reason="needs an NVIDIA GPU (torch.cuda.is_available() is False)")
 # few, large programs: the interpreter pays for each program and each operation, not for their size
 LARGE = Tuning(
-    qkv=(512, 128, 4), out=(128, 128, 4), unembedding=(128, 128, 4), up=(512, 8, 4), down=(128, 8, 4), splits=2,
-    split_keys=(16, 4), grouped_few=(16, 128, 4, 4, 1), grouped_many=(16, 128, 4, 4, 1), prefill=(32, 32, 4, 1),
+    qkv=(512, 128, 4, 1), out=(128, 64, 4, 2), unembedding=(128, 32, 4, 2), up=(512, 2, 4, 2), down=(128, 4, 4, 3), splits=4,
+    split_least=8, split_keys=(8, 4), slide_keys=(16, 4), grouped_few=(16, 128, 4, 4, 1), grouped_many=(16, 128, 4, 4, 1), prefill=(32, 32, 4, 1),
     pairs=False, overlap=False, unpack_from=10**9,
 )  # fmt: skip
 
@@ -79,12 +79,12 @@ def randn(*shape, seed=0, dtype=torch.float32) -> torch.Tensor:
 def test_matvec_is_norm_product_bias_and_residual(rows, c):
     x, w, gain, bias, residual = (randn(*s, seed=i) for i, s in enumerate([(c,), (rows, c), (c,), (rows,), (rows,)]))
     out = poison(rows)
-    launch.matvec(x, w, out, (16, 64, 4), 1e-5, gain, bias, residual)
+    launch.matvec(x, w, out, (16, 64, 4, 2), 1e-5, gain, bias, residual)
     y = x.double()
     normed = y / (y.square().mean() + 1e-5).sqrt() * gain.double()
     assert relative(out, w.double() @ normed + bias.double() + residual.double()) < 1e-5
     out = poison(rows)
-    launch.matvec(x, w, out, (16, 64, 4))
+    launch.matvec(x, w, out, (16, 32, 4, 3))
     assert relative(out, w.double() @ y) < 1e-5
 
 
@@ -153,12 +153,10 @@ def test_experts_against_float64(n, pairs):
     if n == 1:
         c, f, dtype = config.hidden_size, config.intermediate_size, torch.float16 if pairs else torch.float32
         buffers = Buffers(
-            router=poison(8), normed=poison(c, dtype=dtype), act=poison(4, f, dtype=dtype), shares=poison(4),
-            chosen=torch.full((4,), -7, dtype=torch.int32, device=DEVICE),
+            router=poison(8), normed=poison(c, dtype=dtype), act=poison(4, f, dtype=dtype),
         )  # fmt: skip
         out = x[0].clone()
         launch.experts_one(out, layer, config, buffers, tuning)
-        assert buffers.chosen.tolist() == indices[0].tolist()
         assert relative(out, right[0]) < (2e-3 if pairs else 1e-5)
     else:
         for scratch in (None, poison(config.num_experts * 2 * config.intermediate_size * config.hidden_size)):
@@ -233,35 +231,84 @@ def test_loading_gives_the_files_bytes(tmp_path, layout):
     assert all(torch.equal(weights[name].cpu(), state[name]) for name in state)
 
 
-@gpu
-@needs_gpu
-def test_20b_shaped_layers_in_bf16_are_as_close_to_float32_as_the_reference_is():
-    """Two layers in the released shape, graph, float16 pairs and overlap as used: prompt, steps, two rows at once."""
-    config = small_config(**{
-        name: getattr(ModelConfig.gpt_oss_20b(), name)
-        for name in vars(ModelConfig.gpt_oss_20b()) if name not in ("num_hidden_layers", "vocab_size", "num_experts")
-    })  # fmt: skip
-    exact = random_packed(config, 7, "cuda")
+def shaped_like_20b(seed: int, **changes):
+    """Two layers in the released shape and a small vocabulary: exact (float32, weights in bfloat16's steps) and bfloat16."""
+    released = vars(ModelConfig.gpt_oss_20b())
+    config = ModelConfig(**{**released, "num_hidden_layers": 2, "vocab_size": 97, "num_experts": 8, **changes})
+    exact = random_packed(config, seed, "cuda")
     for parameter in exact.parameters():
         parameter.data = parameter.data.bfloat16().float()
-    halves = random_packed(config, 7, "cuda").bfloat16()
+    halves = random_packed(config, seed, "cuda").bfloat16()
     for module in halves.modules():
         if hasattr(module, "scales"):
             module.dtype = torch.bfloat16
+    return exact, halves
+
+
+def token_errors(found: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+    """Relative error of each token's logits (b, t, v), flat."""
+    return ((found.double() - right.double()).norm(dim=-1) / right.double().norm(dim=-1)).flatten()
+
+
+@gpu
+@needs_gpu
+def test_20b_shaped_layers_in_bf16_are_as_close_to_float32_as_the_reference_is():
+    """Graph, float16 pairs and overlap as used: prompt, steps, two rows at once."""
+    exact, halves = shaped_like_20b(7)
     model = FastTransformer.from_reference(halves)
     for rows in (1, 2):
-        tokens = torch.randint(0, config.vocab_size, (rows, 400), device="cuda")
+        tokens = torch.randint(0, 97, (rows, 400), device="cuda")
         outputs = []
         for m in (exact, halves, model):
             cache = m.new_cache(rows, 500)
             parts = [m(tokens[:, :300], cache)] + [m(tokens[:, i : i + 1], cache) for i in range(300, 400)]
-            outputs.append(torch.cat(parts, dim=1).double())
+            outputs.append(torch.cat(parts, dim=1))
         right, reference, ours = outputs
-        errors = [((y - right).norm(dim=-1) / right.norm(dim=-1)).flatten() for y in (reference, ours)]
-        print("median errors", [float(e.median()) for e in errors])
+        theirs, errors = token_errors(reference, right), token_errors(ours, right)
         assert ours.isfinite().all()
-        assert errors[1].median() < 1.5 * errors[0].median()  # router ties flip an expert in either now and then
-        assert (errors[1] > 0.1).double().mean() < 0.1 + 1.5 * (errors[0] > 0.1).double().mean()
+        assert errors.median() < 1.5 * theirs.median()  # router ties flip an expert in either now and then
+        assert (errors > 0.1).double().mean() < 0.1 + 1.5 * (theirs > 0.1).double().mean()
+
+
+@gpu
+@needs_gpu
+def test_20b_shaped_layers_equal_transformers_around_the_window_and_in_chunks():
+    """Against GptOssForCausalLM in float32; tokens within 0.05 of a tie in a router are left out, and counted."""
+    pytest.importorskip("transformers", reason="transformers is not installed")
+    from core_models import as_transformers
+
+    exact, halves = shaped_like_20b(11)
+    model = FastTransformer.from_reference(halves)
+    dense = Transformer(exact.config).to("cuda")
+    packed = exact.state_dict()
+    for name in dense.state_dict():
+        found = packed.get(name)
+        if found is None:
+            found = mxfp4.unpack(packed[name + ".blocks"], packed[name + ".scales"], dtype=torch.float32)
+        dense.state_dict()[name].copy_(found.view_as(dense.state_dict()[name]))
+    theirs = as_transformers(dense).to("cuda")
+    theirs.config._experts_implementation = "eager"  # the library's grouped product takes bfloat16 only
+    gaps: list[torch.Tensor] = []
+
+    def look(logits, name):
+        falling = logits.float().sort(dim=-1, descending=True).values
+        gaps.append(falling[:, 3] - falling[:, 4])
+
+    for length, chunk in ((1, 1), (127, 127), (128, 128), (129, 129), (300, 100), (1500, 512)):
+        tokens = torch.randint(0, 97, (1, length), device="cuda")
+        gaps.clear()
+        with torch.no_grad():
+            right = theirs(tokens).logits
+            with exact.hooks({name: look for name in exact.hook_points() if name.endswith("router_logits")}):
+                assert token_errors(exact(tokens), right).median() < 1e-4
+        clear = torch.stack(gaps).amin(dim=0) > 0.05
+        cache = model.new_cache(1, length)
+        ours = torch.cat([model(part, cache) for part in tokens.split(chunk, dim=1)], dim=1)
+        errors = token_errors(ours, right)
+        assert clear.double().mean() > 0.2 or length == 1
+        if clear.any():
+            assert errors[clear].median() < 0.02
+        assert (errors[clear] > 0.05).double().sum() <= 0.02 * length  # an earlier token's flipped expert reaches a few
 
 
 @gpu

@@ -6,7 +6,6 @@ not. Each part prints as it ends, and one that fails is reported and skipped.
 
 import argparse
 import gc
-import statistics
 import sys
 import time
 from pathlib import Path
@@ -17,7 +16,8 @@ from ..config import ModelConfig
 from ..fast import FastTransformer
 from ..kernels.launch import Tuning
 from ..layouts import layout_entries
-from .gpu_parts import ceilings, kernel_times, peers, record, save, versions
+from .gpu_parts import ceilings, kernel_times, record, save, timed, versions
+from .gpu_peers import loading, peers
 
 GIB = 2**30
 
@@ -68,17 +68,15 @@ def floor_bytes(config: ModelConfig, weights: dict, context: int, rows: int = 1,
     return total
 
 
-def timed(function, repeats: int = 40, warmup: int = 5) -> float:
-    """Median seconds of a call, with a synchronisation after each."""
-    times = []
-    for i in range(warmup + repeats):
-        torch.cuda.synchronize()
-        start = time.perf_counter()
-        function()
-        torch.cuda.synchronize()
-        if i >= warmup:
-            times.append(time.perf_counter() - start)
-    return statistics.median(times)
+def prefill_operations(config: ModelConfig, t: int) -> float:
+    """Multiplications and additions that a prompt of t tokens needs: weights a token uses, and keys a query sees."""
+    c, f, h, d = config.hidden_size, config.intermediate_size, config.num_attention_heads, config.head_dim
+    a_token = config.qkv_rows * c + h * d * c + config.num_experts * c + config.experts_per_token * 3 * f * c
+    total = 2.0 * t * a_token * config.num_hidden_layers + 2.0 * config.vocab_size * c
+    for i in range(config.num_hidden_layers):
+        window = min(config.layer_window(i) or t, t)
+        total += 4.0 * h * d * (window * (window + 1) / 2 + (t - window) * window)
+    return total
 
 
 def filled_cache(model: FastTransformer, rows: int, context: int, room: int):
@@ -132,12 +130,14 @@ def part_prefill(model, out) -> None:
             model(tokens, cache, last_only=True)
 
         seconds = timed(once, 8, 3)
-        record(out, f"20b prefill, {t:,} tokens", milliseconds=seconds * 1e3, tokens_per_s=t / seconds)
+        least = prefill_operations(model.config, t) / out["ceilings"]["bf16_flop_per_s"]
+        record(
+            out, f"20b prefill, {t:,} tokens",
+            milliseconds=seconds * 1e3, tokens_per_s=t / seconds, of_matrix_ceiling=least / seconds,
+        )  # fmt: skip
 
 
 def part_memory(model, out) -> None:
-    gc.collect()
-    torch.cuda.empty_cache()
     cache = model.new_cache(1, 8192)
     model(torch.zeros((1, 4096), dtype=torch.int64, device=model.device), cache, last_only=True)
     model(torch.zeros((1, 1), dtype=torch.int64, device=model.device), cache)
@@ -145,15 +145,20 @@ def part_memory(model, out) -> None:
     record(
         out, "20b memory with room for 8,192 tokens",
         on_device_gib=(total - free) / GIB, allocated_gib=torch.cuda.memory_allocated() / GIB,
+        reserved_gib=torch.cuda.memory_reserved() / GIB,
     )  # fmt: skip
 
 
-def part_kernels(model, out) -> None:
+def part_loading(model, out) -> None:
+    loading(out, model.config, model.weights, "20b")
+
+
+def part_kernels(model, out, name: str = "20b") -> None:
     plain = FastTransformer(model.config, model.weights, Tuning(**{**vars(model.tuning), "overlap": False}))
     cache = filled_cache(plain, 1, 1024, 1152)
     token = torch.zeros((1, 1), dtype=torch.int64, device=model.device)
     plain(token, cache)
-    out["kernels, microseconds and launches a step"] = kernel_times(plain.step(cache).graph.replay)
+    out[f"{name} kernels, microseconds and launches a step"] = kernel_times(plain.step(cache).graph.replay)
 
 
 def part_same_twice(model, out) -> None:
@@ -168,12 +173,12 @@ def part_same_twice(model, out) -> None:
 
 
 PARTS = {
-    "same": part_same_twice, "decode": part_decode, "kernels": part_kernels, "batches": part_batches,
-    "prefill": part_prefill, "memory": part_memory,
+    "memory": part_memory, "same": part_same_twice, "decode": part_decode, "kernels": part_kernels,
+    "batches": part_batches, "prefill": part_prefill, "loading": part_loading,
 }  # fmt: skip
 
 
-def part_120b(out, layers: int | None, tuning: Tuning | None = None) -> None:
+def part_120b(out, layers: int | None) -> None:
     config = ModelConfig.gpt_oss_120b()
     if layers:
         config = ModelConfig(**{**vars(config), "num_hidden_layers": layers})
@@ -187,6 +192,7 @@ def part_120b(out, layers: int | None, tuning: Tuning | None = None) -> None:
         allocated_gib=torch.cuda.memory_allocated() / GIB,
     )
     decode(model, out, "120b", [(1, 1024, 32768), (1, 32000, 32768)])
+    part_kernels(model, out, "120b")
 
 
 def attempt(out, name: str, function, *args) -> None:
@@ -197,6 +203,8 @@ def attempt(out, name: str, function, *args) -> None:
     except Exception as error:
         out.setdefault("failed", {})[name] = f"{type(error).__name__}: {error}"[:500]
         print(f"{name}: FAILED: {type(error).__name__}: {str(error)[:500]}", flush=True)
+    gc.collect()
+    torch.cuda.empty_cache()  # else the next part's tensors take parts of large freed blocks, which then stay reserved
     print(f"  ({name}: {time.perf_counter() - start:.1f} s)", flush=True)
 
 
@@ -221,11 +229,9 @@ def run(args: argparse.Namespace) -> int | None:
                 save(out, args.json)
         del model
         gc.collect()
-        torch.cuda.empty_cache()
     if "120b" in wanted:
         attempt(out, "120b", part_120b, out, args.layers)
-        gc.collect()
-        torch.cuda.empty_cache()
+        save(out, args.json)
     if "peers" in wanted:
         attempt(out, "peers", peers, out, config)
     path = save(out, args.json)

@@ -4,6 +4,8 @@ import importlib.util
 import json
 import os
 import platform
+import statistics
+import time
 from importlib.metadata import version
 from pathlib import Path
 
@@ -56,6 +58,19 @@ def empty_kernel(x):
     tl.store(x, tl.load(x) + 1)
 
 
+def timed(function, repeats: int = 40, warmup: int = 5) -> float:
+    """Median seconds of a call, with a synchronisation after each."""
+    times = []
+    for i in range(warmup + repeats):
+        torch.cuda.synchronize()
+        start = time.perf_counter()
+        function()
+        torch.cuda.synchronize()
+        if i >= warmup:
+            times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
 def event_time(function, repeats: int = 20) -> float:
     """Median seconds between two device events around a call."""
     return triton.testing.do_bench(function, warmup=50, rep=20 * repeats, return_mode="median") / 1e3
@@ -104,10 +119,3 @@ def kernel_times(function) -> dict[str, list[float]]:
                 flush=True,
             )
     return rows
-
-
-def peers(out: dict, config) -> None:
-    """Other implementations, where they are installed; the rest is named as missing."""
-    missing = [name for name in ("transformers", "gpt_oss", "llama_cpp") if importlib.util.find_spec(name) is None]
-    out["peers missing in this run"] = missing
-    print("peers missing in this run: " + (", ".join(missing) or "none"), flush=True)

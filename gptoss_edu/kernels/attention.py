@@ -18,29 +18,48 @@ def rotate(qkv, offset, cos, sin, mask, HALF: tl.constexpr):
 
 
 @triton.jit
+def split_span(live, SPLITS: tl.constexpr, BLOCK_S: tl.constexpr, LEAST: tl.constexpr):
+    """Keys a split, in whole tiles and at least LEAST, so that few keys make few splits."""
+    return tl.cdiv(tl.maximum(tl.cdiv(live, SPLITS), LEAST), BLOCK_S) * BLOCK_S
+
+
+@triton.jit
 def attend_kernel(
     qkv, keys, values, sinks, cos, sin, positions, counts, heads, part_acc, part_max, part_sum, slots, scale,
     H: tl.constexpr, G: tl.constexpr, HALF: tl.constexpr, SLIDING: tl.constexpr, SPLITS: tl.constexpr,
-    PAD: tl.constexpr, BLOCK_S: tl.constexpr, OVERLAP: tl.constexpr,
+    PAD: tl.constexpr, BLOCK_S: tl.constexpr, LEAST: tl.constexpr, OVERLAP: tl.constexpr,
 ):  # fmt: skip
     """One new token a row: rotate q and k, write k and v to the cache, attend to a split of the live keys.
 
     Program (key/value head, split, row). Keys of earlier tokens come from the cache, the new one from qkv, so no program
     waits for another's write. With one split the sink is added and `heads` (b, h, d) written; with more, each leaves its
-    sum (b, h, splits, d), its largest score and its sum of weights for `combine_kernel`.
+    sum (b, h, splits, d), its largest score and its sum of weights for `combine_kernel`; splits without keys write nothing.
+    Positions, cos and sin are older than this step, so they are read before the wait.
     """
     D: tl.constexpr = 2 * HALF
     group: tl.constexpr = H // G
     g, split, row = tl.program_id(0), tl.program_id(1), tl.program_id(2).to(tl.int64)
     start_next(OVERLAP)
-    wait_for_previous(OVERLAP)
     position = tl.load(positions + row)
+    live = position
+    if SLIDING:
+        live = tl.minimum(position, slots)
+    span = live
+    if SPLITS > 1:
+        span = split_span(live, SPLITS, BLOCK_S, LEAST)
+    first = split * span
+    if (split > 0) & (first >= live):
+        return
+    last = tl.minimum(first + span, live)
     d, i, d2 = tl.arange(0, HALF), tl.arange(0, PAD), tl.arange(0, D)
     c = tl.load(cos + position * HALF + d).to(tl.float32)
     s = tl.load(sin + position * HALF + d).to(tl.float32)
     base = qkv + row * ((H + 2 * G) * D)
     head = g * group + i  # (PAD,) query heads of this key/value head, padded to a matrix unit's 16 rows
     real = i < group
+    sink = tl.load(sinks + head, mask=real, other=0.0).to(tl.float32) * LOG2E
+    counted = tl.load(counts + row) > 0
+    wait_for_previous(OVERLAP)
     kind = keys.dtype.element_ty
     q1, q2 = rotate(base, head[:, None] * D + d[None, :], c[None, :], s[None, :], real[:, None], HALF)
     q1, q2 = q1.to(kind), q2.to(kind)  # (PAD, HALF)
@@ -48,17 +67,11 @@ def attend_kernel(
     k1, k2 = k1.to(kind), k2.to(kind)  # (HALF,)
     v = tl.load(base + (H + G + g) * D + d2)  # (D,)
     cache = (row * G + g) * slots * D
-    if (split == 0) & (tl.load(counts + row) > 0):  # a row that has ended keeps its cache
+    if (split == 0) & counted:  # a row that has ended keeps its cache
         at = cache + (position % slots) * D
         tl.store(keys + at + d, k1)
         tl.store(keys + at + HALF + d, k2)
         tl.store(values + at + d2, v.to(kind))
-    live = position
-    if SLIDING:
-        live = tl.minimum(position, slots)
-    span = tl.cdiv(tl.cdiv(live, SPLITS), BLOCK_S) * BLOCK_S
-    first = split * span
-    last = tl.minimum(first + span, live)
     new = tl.sum(q1.to(tl.float32) * k1.to(tl.float32)[None, :], axis=1)
     new = (new + tl.sum(q2.to(tl.float32) * k2.to(tl.float32)[None, :], axis=1)) * (scale * LOG2E)  # (PAD,)
     mine = (split == 0).to(tl.float32)
@@ -84,7 +97,6 @@ def attend_kernel(
         acc = tl.dot(weight.to(kind), vs, acc * shrink[:, None], input_precision="ieee")
         largest = higher
     if SPLITS == 1:
-        sink = tl.load(sinks + head, mask=real, other=0.0).to(tl.float32) * LOG2E
         higher = tl.maximum(largest, sink)
         share = tl.exp2(largest - higher) / (total * tl.exp2(largest - higher) + tl.exp2(sink - higher))
         out = heads + (row * H + head)[:, None] * D + d2[None, :]
@@ -98,21 +110,26 @@ def attend_kernel(
 
 @triton.jit
 def combine_kernel(
-    part_acc, part_max, part_sum, sinks, heads,
-    H: tl.constexpr, D: tl.constexpr, SPLITS: tl.constexpr, OVERLAP: tl.constexpr,
+    part_acc, part_max, part_sum, sinks, positions, heads,
+    H: tl.constexpr, D: tl.constexpr, SPLITS: tl.constexpr, BLOCK_S: tl.constexpr, LEAST: tl.constexpr,
+    OVERLAP: tl.constexpr,
 ):  # fmt: skip
     """The splits of one head to one vector, in a fixed order, with the sink: program (head, row)."""
     start_next(OVERLAP)
-    wait_for_previous(OVERLAP)
     head, row = tl.program_id(0), tl.program_id(1).to(tl.int64)
     s, d = tl.arange(0, SPLITS), tl.arange(0, D)
-    at = (row * H + head) * SPLITS + s
-    largest = tl.load(part_max + at)
+    live = tl.load(positions + row)
+    there = (s == 0) | (s * split_span(live, SPLITS, BLOCK_S, LEAST) < live)
     sink = tl.load(sinks + head).to(tl.float32) * LOG2E
+    wait_for_previous(OVERLAP)
+    at = (row * H + head) * SPLITS + s
+    largest = tl.load(part_max + at, mask=there, other=NEGATIVE)
+    sums = tl.load(part_sum + at, mask=there, other=0.0)
+    parts = tl.load(part_acc + at[:, None] * D + d[None, :], mask=there[:, None], other=0.0)  # (SPLITS, D)
     top = tl.maximum(tl.max(largest, axis=0), sink)
-    weight = tl.exp2(largest - top)  # (SPLITS,), 0 where a split had no key
-    total = tl.sum(weight * tl.load(part_sum + at), axis=0) + tl.exp2(sink - top)
-    acc = tl.sum(tl.load(part_acc + at[:, None] * D + d[None, :]) * weight[:, None], axis=0)
+    weight = tl.exp2(largest - top)  # (SPLITS,)
+    total = tl.sum(weight * sums, axis=0) + tl.exp2(sink - top)
+    acc = tl.sum(parts * weight[:, None], axis=0)
     tl.store(heads + (row * H + head) * D + d, (acc / total).to(heads.dtype.element_ty))
 
 

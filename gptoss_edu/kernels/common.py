@@ -69,28 +69,50 @@ def byte_as_float(word, BYTE: tl.constexpr):
 
 
 @triton.jit
-def word_dot_pairs(word, x0, x1, x2, x3):
-    """Sum of eight e2m1 values (2^-14 too small) times eight float16 numbers, two at a time in the card's f16x2 units.
+def four_words(tile):
+    """Words 0 to 3 of each MX block: (n, 4g) to four of (n, g). A thread loads all four, so nothing moves."""
+    tile = tl.reshape(tile, (tile.shape[0], tile.shape[1] // 4, 2, 2))
+    even, odd = tl.split(tile)
+    w0, w2 = tl.split(even)
+    w1, w3 = tl.split(odd)
+    return w0, w1, w2, w3
 
-    x0 to x3 hold the elements (0, 4), (1, 5), (2, 6) and (3, 7) as pairs of float16. Returns float32.
+
+@triton.jit
+def word_dot_pairs(word, x0, x1, x2, x3, acc):
+    """acc + eight e2m1 values (2^-14 too small) times eight float16 numbers, two at a time in the card's f16x2 units.
+
+    x0 to x3 hold the elements (0, 4), (1, 5), (2, 6) and (3, 7) as pairs of float16, as `acc` does.
     """
     return tl.inline_asm_elementwise(
         """
         {
-        .reg .b32 even, odd, p, t, acc; .reg .b16 lo, hi; .reg .f32 a, b;
+        .reg .b32 even, odd, p, t, a;
         shl.b32 t, $1, 4;           and.b32 t, t, 0x80808080;
         shl.b32 even, $1, 1;        and.b32 even, even, 0x0E0E0E0E;   or.b32 even, even, t;
         shr.u32 odd, $1, 3;         and.b32 odd, odd, 0x0E0E0E0E;
         and.b32 t, $1, 0x80808080;  or.b32 odd, odd, t;
-        prmt.b32 p, even, 0, 0x2404;                                  mul.rn.f16x2 acc, p, $2;
-        prmt.b32 p, odd, 0, 0x2404;                                   fma.rn.f16x2 acc, p, $3, acc;
-        and.b32 p, even, 0xFF00FF00;                                  fma.rn.f16x2 acc, p, $4, acc;
-        and.b32 p, odd, 0xFF00FF00;                                   fma.rn.f16x2 acc, p, $5, acc;
-        mov.b32 {lo, hi}, acc;      cvt.f32.f16 a, lo;  cvt.f32.f16 b, hi;  add.f32 $0, a, b;
+        prmt.b32 p, even, 0, 0x2404;                                  fma.rn.f16x2 a, p, $2, $6;
+        prmt.b32 p, odd, 0, 0x2404;                                   fma.rn.f16x2 a, p, $3, a;
+        and.b32 p, even, 0xFF00FF00;                                  fma.rn.f16x2 a, p, $4, a;
+        and.b32 p, odd, 0xFF00FF00;                                   fma.rn.f16x2 $0, p, $5, a;
         }
         """,
-        "=f,r,r,r,r,r",
-        [word, x0, x1, x2, x3],
+        "=r,r,r,r,r,r,r",
+        [word, x0, x1, x2, x3, acc],
+        dtype=tl.int32,
+        is_pure=True,
+        pack=1,
+    )
+
+
+@triton.jit
+def pair_sum(pair):
+    """The two float16 numbers of a 32-bit word, added in float32."""
+    return tl.inline_asm_elementwise(
+        "{ .reg .b16 lo, hi; .reg .f32 a, b; mov.b32 {lo, hi}, $1; cvt.f32.f16 a, lo; cvt.f32.f16 b, hi; add.f32 $0, a, b; }",
+        "=f,r",
+        [pair],
         dtype=tl.float32,
         is_pure=True,
         pack=1,

@@ -1,9 +1,19 @@
 """One new token: matrix times vector, so every weight is read once and used once. Memory is what counts."""
 
+# ruff: noqa: RUF005  (Triton knows + between tuples, not the star)
 import triton
 import triton.language as tl
 
-from .common import byte_as_float, e8m0, half_bytes, start_next, wait_for_previous, word_dot_pairs
+from .common import (
+    byte_as_float,
+    e8m0,
+    four_words,
+    half_bytes,
+    pair_sum,
+    start_next,
+    wait_for_previous,
+    word_dot_pairs,
+)
 
 
 @triton.jit
@@ -19,39 +29,56 @@ def embed_kernel(tokens, table, x, C, BLOCK_C: tl.constexpr):
 def matvec_kernel(
     x, gain, weight, bias, residual, out, rows, eps,
     C: tl.constexpr, NORM: tl.constexpr, BIAS: tl.constexpr, RESIDUAL: tl.constexpr,
-    BLOCK_N: tl.constexpr, BLOCK_C: tl.constexpr, OVERLAP: tl.constexpr,
+    BLOCK_N: tl.constexpr, BLOCK_C: tl.constexpr, AHEAD: tl.constexpr, OVERLAP: tl.constexpr,
 ):  # fmt: skip
     """out = residual + bias + weight @ rmsnorm(x): BLOCK_N rows of the weight a program.
 
     1/rms is one number for the whole vector, so it leaves the sum: weight @ (x·gain/rms) = (weight @ (x·gain)) / rms.
-    Both sums run over x once. The first tile of the weight is on its way before the kernel before has finished.
+    Both sums run over x once. AHEAD tiles of the weight are always on their way, the first ones before the kernel before
+    has finished.
     """
     n = tl.program_id(0) * BLOCK_N + tl.arange(0, BLOCK_N)
     inside = n < rows
     c = tl.arange(0, BLOCK_C)
     at = weight + tl.program_id(0).to(tl.int64) * (BLOCK_N * C) + tl.arange(0, BLOCK_N)[:, None] * C + c[None, :]
-    tile = tl.load(at, mask=inside[:, None] & (c < C)[None, :], other=0.0)  # (BLOCK_N, BLOCK_C)
+    tiles = ()
+    for i in tl.static_range(AHEAD):
+        tiles = tiles + (load_rows(at, inside, c, i * BLOCK_C, C),)
     start_next(OVERLAP)
     wait_for_previous(OVERLAP)
-    acc = tl.zeros((BLOCK_N, BLOCK_C), tl.float32)
-    squares = tl.zeros((BLOCK_C,), tl.float32)
+    acc = tl.zeros((BLOCK_N, BLOCK_C // 8), tl.float32)
+    squares = tl.zeros((1, BLOCK_C // 8), tl.float32)
     for c0 in tl.static_range(0, C, BLOCK_C):
-        part = tl.load(x + c0 + c, mask=c0 + c < C, other=0.0).to(tl.float32)
-        w = tile
-        if c0 + BLOCK_C < C:
-            tile = tl.load(at + c0 + BLOCK_C, mask=inside[:, None] & (c0 + BLOCK_C + c < C)[None, :], other=0.0)
+        i = c0 + c[None, :]  # two axes, like the weight's tile: no exchange between threads is needed
+        part = tl.load(x + i, mask=i < C, other=0.0).to(tl.float32)  # (1, BLOCK_C)
+        tile = tiles[0]
+        tiles = tiles[1:]
+        if c0 + AHEAD * BLOCK_C < C:
+            tiles = tiles + (load_rows(at, inside, c, c0 + AHEAD * BLOCK_C, C),)
         if NORM:
-            squares += part * part
-            part = part * tl.load(gain + c0 + c, mask=c0 + c < C, other=0.0).to(tl.float32)
-        acc += w.to(tl.float32) * part[None, :]
+            squares += sum_of_eight(part * part)
+            part = part * tl.load(gain + i, mask=i < C, other=0.0).to(tl.float32)
+        acc += sum_of_eight(tile.to(tl.float32) * part)
     y = tl.sum(acc, axis=1)  # (BLOCK_N,)
     if NORM:
-        y = y * (1.0 / tl.sqrt(tl.sum(squares, axis=0) / C + eps))
+        y = y * (1.0 / tl.sqrt(tl.sum(squares) / C + eps))
     if BIAS:
         y += tl.load(bias + n, mask=inside, other=0.0).to(tl.float32)
     if RESIDUAL:
         y = y.to(out.dtype.element_ty).to(tl.float32) + tl.load(residual + n, mask=inside, other=0.0).to(tl.float32)
     tl.store(out + n, y.to(out.dtype.element_ty), mask=inside)
+
+
+@triton.jit
+def sum_of_eight(tile):
+    """Sums of eight neighbours, (n, c) to (n, c/8): a thread loads eight numbers at once and adds them up by itself."""
+    return tl.sum(tl.reshape(tile, (tile.shape[0], tile.shape[1] // 8, 8)), axis=2)
+
+
+@triton.jit
+def load_rows(at, inside, c, c0, C: tl.constexpr):
+    """Columns c0 + c of the rows that `at` points to; zero outside."""
+    return tl.load(at + c0, mask=inside[:, None] & (c0 + c < C)[None, :], other=0.0)
 
 
 @triton.jit
@@ -67,17 +94,18 @@ def router_kernel(
     c = tl.arange(0, BLOCK_C)
     w = tl.load(weight + e * C + c, mask=c < C, other=0.0).to(tl.float32)
     g = tl.load(gain + c, mask=c < C, other=0.0).to(tl.float32)
+    b = tl.load(bias + e).to(tl.float32)
+    i = e * SLICE + tl.arange(0, triton.next_power_of_2(SLICE))
+    inside = (tl.arange(0, triton.next_power_of_2(SLICE)) < SLICE) & (i < C)
+    slice_gain = tl.load(gain + i, mask=inside, other=0.0).to(tl.float32)
     start_next(OVERLAP)
     wait_for_previous(OVERLAP)
     part = tl.load(x + c, mask=c < C, other=0.0).to(tl.float32)
+    value = tl.load(x + i, mask=inside, other=0.0).to(tl.float32)
+    dot = tl.sum(w * (part * g), axis=0)
     inverse = 1.0 / tl.sqrt(tl.sum(part * part, axis=0) / C + eps)
-    dot = tl.sum(w * (part * g), axis=0) * inverse + tl.load(bias + e).to(tl.float32)
-    tl.store(logits + e, dot)
-    i = e * SLICE + tl.arange(0, triton.next_power_of_2(SLICE))
-    inside = (tl.arange(0, triton.next_power_of_2(SLICE)) < SLICE) & (i < C)
-    value = tl.load(x + i, mask=inside, other=0.0).to(tl.float32) * inverse
-    value = value * tl.load(gain + i, mask=inside, other=0.0).to(tl.float32)
-    store_for_experts(normed, i, value, x_scale, inside, C, PAIRS)
+    tl.store(logits + e, dot * inverse + b)
+    store_for_experts(normed, i, value * inverse * slice_gain, x_scale, inside, C, PAIRS)
 
 
 @triton.jit
@@ -91,13 +119,33 @@ def store_for_experts(out, i, value, scale, inside, C: tl.constexpr, PAIRS: tl.c
 
 
 @triton.jit
-def load_ranked(logits, E: tl.constexpr, BLOCK_E: tl.constexpr):
-    """Router logits and how many experts stand before each; of equal logits the lower number stands first."""
+def choose_experts(logits, E: tl.constexpr, K: tl.constexpr, BLOCK_E: tl.constexpr):
+    """The K experts with the largest router logits, falling, and their softmax; of equal ones the lower number first.
+
+    Floats are compared as integers in the same order, because a warp finds the largest integer in one instruction.
+    """
+    LEAST: tl.constexpr = -(2**31)
     e = tl.arange(0, BLOCK_E)
-    mine = tl.load(logits + e, mask=e < E, other=-float("inf"))
-    other = tl.load(logits + e, mask=e < E, other=-float("inf"))
-    before = (other[None, :] > mine[:, None]) | ((other[None, :] == mine[:, None]) & (e[None, :] < e[:, None]))
-    return mine, tl.sum(before.to(tl.int32), axis=1)
+    bits = (tl.load(logits + e, mask=e < E, other=0.0, cache_modifier=".cg") + 0.0).to(tl.int32, bitcast=True)
+    key = tl.where(
+        e < E, bits ^ ((bits >> 31) & 0x7FFFFFFF), LEAST
+    )  # the smaller of two negative floats has larger bits
+    experts, weights = (), ()
+    first, total = 0.0, 0.0
+    for i in tl.static_range(K):
+        best = tl.max(key, axis=0)
+        expert = tl.min(tl.where(key == best, e, E - 1), axis=0)
+        key = tl.where(e == expert, LEAST, key)
+        logit = (best ^ ((best >> 31) & 0x7FFFFFFF)).to(tl.float32, bitcast=True)
+        if i == 0:
+            first = logit
+        weight = tl.exp(logit - first)
+        total += weight
+        experts, weights = experts + (expert,), weights + (weight,)
+    shares = ()
+    for i in tl.static_range(K):
+        shares = shares + (weights[i] / total,)
+    return experts, shares
 
 
 @triton.jit
@@ -123,11 +171,15 @@ def tile_product(
     w = g0 * 4 + tl.arange(0, 4 * BLOCK_G)
     there = w < GROUPS * 4
     if PAIRS:
-        x0 = tl.load(x + w, mask=there, other=0)[None, :]
-        x1 = tl.load(x + GROUPS * 4 + w, mask=there, other=0)[None, :]
-        x2 = tl.load(x + GROUPS * 8 + w, mask=there, other=0)[None, :]
-        x3 = tl.load(x + GROUPS * 12 + w, mask=there, other=0)[None, :]
-        part = word_dot_pairs(word, x0, x1, x2, x3)
+        words = four_words(word)  # four of (BLOCK_N, BLOCK_G)
+        x0 = four_words(tl.load(x + w, mask=there, other=0)[None, :])
+        x1 = four_words(tl.load(x + GROUPS * 4 + w, mask=there, other=0)[None, :])
+        x2 = four_words(tl.load(x + GROUPS * 8 + w, mask=there, other=0)[None, :])
+        x3 = four_words(tl.load(x + GROUPS * 12 + w, mask=there, other=0)[None, :])
+        pair = tl.zeros((BLOCK_N, BLOCK_G), tl.int32)  # two float16 sums
+        for i in tl.static_range(4):
+            pair = word_dot_pairs(words[i], x0[i], x1[i], x2[i], x3[i], pair)
+        return pair_sum(pair) * e8m0(scale)
     else:
         even, odd = half_bytes(word)
         part = tl.zeros((BLOCK_N, 4 * BLOCK_G), tl.float32)
@@ -135,7 +187,7 @@ def tile_product(
             low = tl.load(x + (2 * i) * GROUPS * 4 + w, mask=there, other=0.0)
             high = tl.load(x + (2 * i + 1) * GROUPS * 4 + w, mask=there, other=0.0)
             part += byte_as_float(even, i) * low[None, :] + byte_as_float(odd, i) * high[None, :]
-    return tl.sum(tl.reshape(part, (BLOCK_N, BLOCK_G, 4)), axis=2) * e8m0(scale)
+        return tl.sum(tl.reshape(part, (BLOCK_N, BLOCK_G, 4)), axis=2) * e8m0(scale)
 
 
 @triton.jit
@@ -148,38 +200,39 @@ def swiglu(gate, up, limit):
 
 @triton.jit
 def experts_up_kernel(
-    x, logits, blocks, scales, bias, act, chosen, shares, limit, x_factor, act_scale,
+    x, logits, blocks, scales, bias, act, limit, x_factor, act_scale,
     F: tl.constexpr, GROUPS: tl.constexpr, E: tl.constexpr, K: tl.constexpr, BLOCK_E: tl.constexpr,
-    BLOCK_N: tl.constexpr, BLOCK_G: tl.constexpr, PAIRS: tl.constexpr, OVERLAP: tl.constexpr,
+    BLOCK_N: tl.constexpr, BLOCK_G: tl.constexpr, AHEAD: tl.constexpr, PAIRS: tl.constexpr, OVERLAP: tl.constexpr,
 ):  # fmt: skip
     """First product of a chosen expert, with its bias and SwiGLU: program (BLOCK_N interleaved rows, slot).
 
-    act : (K, F) in the order in which `experts_down_kernel` reads it; chosen, shares : (K,) expert and its weight.
-    The next tile is on its way while this one is multiplied.
+    act : (K, F) in the order in which `experts_down_kernel` reads it. AHEAD tiles are on their way while one is
+    multiplied. The next kernel starts only after the wait: it may then read the router's logits before its own wait.
     Source: gpt-oss model card, sections 2.1 (MXFP4) and 2.3 (mixture of experts).
     """
     slot = tl.program_id(1)
     n = tl.program_id(0) * BLOCK_N + tl.arange(0, BLOCK_N)
     inside = n < 2 * F
-    start_next(OVERLAP)
     wait_for_previous(OVERLAP)
-    logit, rank = load_ranked(logits, E, BLOCK_E)
-    e = tl.arange(0, BLOCK_E)
-    expert = tl.minimum(tl.sum(tl.where(rank == slot, e, 0), axis=0), E - 1)
+    start_next(OVERLAP)
+    experts, _ = choose_experts(logits, E, K, BLOCK_E)
+    expert = experts[0]
+    for i in tl.static_range(1, K):
+        expert = tl.where(slot == i, experts[i], expert)
     block = expert.to(tl.int64) * (2 * F * GROUPS)  # where this expert's blocks begin
     blocks, scales = blocks + block * 4, scales + block
-    word, scale = load_tile(blocks, scales, n, inside, 0, GROUPS, BLOCK_G)
-    if tl.program_id(0) == 0:
-        share = tl.where(rank < K, tl.exp(logit - tl.max(logit, axis=0)), 0.0)
-        tl.store(chosen + slot, expert)
-        tl.store(shares + slot, tl.sum(tl.where(rank == slot, share, 0.0), axis=0) / tl.sum(share, axis=0))
+    tiles = ()
+    for i in tl.static_range(AHEAD):
+        tiles = tiles + (load_tile(blocks, scales, n, inside, i * BLOCK_G, GROUPS, BLOCK_G),)
+    offset = tl.load(bias + expert * (2 * F) + n, mask=inside, other=0.0).to(tl.float32)
     acc = tl.zeros((BLOCK_N, BLOCK_G), tl.float32)
     for g0 in tl.static_range(0, GROUPS, BLOCK_G):
-        this_word, this_scale = word, scale
-        if g0 + BLOCK_G < GROUPS:
-            word, scale = load_tile(blocks, scales, n, inside, g0 + BLOCK_G, GROUPS, BLOCK_G)
-        acc += tile_product(this_word, this_scale, x, g0, GROUPS, BLOCK_N, BLOCK_G, PAIRS)
-    y = tl.sum(acc, axis=1) * x_factor + tl.load(bias + expert * (2 * F) + n, mask=inside, other=0.0).to(tl.float32)
+        word, scale = tiles[0]
+        tiles = tiles[1:]
+        if g0 + AHEAD * BLOCK_G < GROUPS:
+            tiles = tiles + (load_tile(blocks, scales, n, inside, g0 + AHEAD * BLOCK_G, GROUPS, BLOCK_G),)
+        acc += tile_product(word, scale, x, g0, GROUPS, BLOCK_N, BLOCK_G, PAIRS)
+    y = tl.sum(acc, axis=1) * x_factor + offset
     gate, up = tl.split(tl.reshape(y, (BLOCK_N // 2, 2)))
     i = tl.program_id(0) * (BLOCK_N // 2) + tl.arange(0, BLOCK_N // 2)
     store_for_experts(act + slot * F, i, swiglu(gate, up, limit), act_scale, i < F, F, PAIRS)
@@ -187,38 +240,46 @@ def experts_up_kernel(
 
 @triton.jit
 def experts_down_kernel(
-    act, chosen, shares, blocks, scales, bias, x, act_factor, C,
-    GROUPS: tl.constexpr, K: tl.constexpr,
-    BLOCK_N: tl.constexpr, BLOCK_G: tl.constexpr, PAIRS: tl.constexpr, OVERLAP: tl.constexpr,
+    act, logits, blocks, scales, bias, x, act_factor, C,
+    GROUPS: tl.constexpr, E: tl.constexpr, K: tl.constexpr, BLOCK_E: tl.constexpr,
+    BLOCK_N: tl.constexpr, BLOCK_G: tl.constexpr, AHEAD: tl.constexpr, PAIRS: tl.constexpr, OVERLAP: tl.constexpr,
 ):  # fmt: skip
     """Second product of the K chosen experts, bias, weighted sum in a fixed order, residual: x += Σ share·(W2 act + b2).
 
-    All experts' tiles go through one loop, so that the next expert's first tile is read during this one's last.
+    The router finished before the kernel before this one began its work, so the experts are known and AHEAD of their
+    tiles on their way before the wait. All experts' tiles go through one loop.
     """
     n = tl.program_id(0) * BLOCK_N + tl.arange(0, BLOCK_N)
     inside = n < C
     start_next(OVERLAP)
-    wait_for_previous(OVERLAP)
-    block = tl.load(chosen).to(tl.int64) * C * GROUPS
-    word, scale = load_tile(blocks + block * 4, scales + block, n, inside, 0, GROUPS, BLOCK_G)
-    acc = tl.zeros((BLOCK_N, BLOCK_G), tl.float32)
-    offset = tl.zeros((BLOCK_N,), tl.float32)
-    words: tl.constexpr = GROUPS * 16 if PAIRS else GROUPS * 32  # a pair of float16 is read as one 32-bit word
+    experts, shares = choose_experts(logits, E, K, BLOCK_E)
     steps: tl.constexpr = (GROUPS + BLOCK_G - 1) // BLOCK_G
+    tiles = ()
+    for i in tl.static_range(AHEAD):
+        tiles = tiles + (load_expert_tile(blocks, scales, experts[i // steps], n, C, i % steps, GROUPS, BLOCK_G),)
+    offset = tl.zeros((BLOCK_N,), tl.float32)
+    for i in tl.static_range(K):
+        offset += shares[i] * tl.load(bias + experts[i] * C + n, mask=inside, other=0.0).to(tl.float32)
+    wait_for_previous(OVERLAP)
+    acc = tl.zeros((BLOCK_N, BLOCK_G), tl.float32)
+    words: tl.constexpr = GROUPS * 16 if PAIRS else GROUPS * 32  # a pair of float16 is read as one 32-bit word
     for step in tl.static_range(K * steps):
-        this_word, this_scale = word, scale
-        if step + 1 < K * steps:
-            block = tl.load(chosen + (step + 1) // steps).to(tl.int64) * C * GROUPS
-            g1 = (step + 1) % steps * BLOCK_G
-            word, scale = load_tile(blocks + block * 4, scales + block, n, inside, g1, GROUPS, BLOCK_G)
-        share = tl.load(shares + step // steps)
-        if step % steps == 0:
-            row = tl.load(chosen + step // steps) * C + n
-            offset += share * tl.load(bias + row, mask=inside, other=0.0).to(tl.float32)
-        part = act + step // steps * words
-        acc += tile_product(
-            this_word, this_scale, part, step % steps * BLOCK_G, GROUPS, BLOCK_N, BLOCK_G, PAIRS
-        ) * (share * act_factor)  # fmt: skip
+        word, scale = tiles[0]
+        tiles = tiles[1:]
+        if step + AHEAD < K * steps:
+            expert = experts[(step + AHEAD) // steps]
+            tiles = tiles + (load_expert_tile(blocks, scales, expert, n, C, (step + AHEAD) % steps, GROUPS, BLOCK_G),)
+        part = tile_product(
+            word, scale, act + step // steps * words, step % steps * BLOCK_G, GROUPS, BLOCK_N, BLOCK_G, PAIRS
+        )  # fmt: skip
+        acc += part * (shares[step // steps] * act_factor)
     total = tl.sum(acc, axis=1) + offset
     old = tl.load(x + n, mask=inside, other=0.0).to(tl.float32)
     tl.store(x + n, (old + total.to(x.dtype.element_ty).to(tl.float32)).to(x.dtype.element_ty), mask=inside)
+
+
+@triton.jit
+def load_expert_tile(blocks, scales, expert, n, C, step, GROUPS: tl.constexpr, BLOCK_G: tl.constexpr):
+    """Tile number `step` of rows n of one expert's second weight (C rows)."""
+    block = expert.to(tl.int64) * C * GROUPS
+    return load_tile(blocks + block * 4, scales + block, n, n < C, step * BLOCK_G, GROUPS, BLOCK_G)

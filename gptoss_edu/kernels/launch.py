@@ -17,23 +17,26 @@ HALF_FACTOR = 2.0**14  # e2m1 bits read as a float16 are this much too small
 class Tuning:
     """Tile sizes and warps. Results agree within rounding whatever they are; speed does not.
 
-    Matrix-vector products: (rows a program, columns a step, warps); packed ones: (rows, MX blocks a step, warps).
+    Matrix-vector products: (rows a program, columns a step, warps, tiles ahead); packed ones: (rows, MX blocks a step,
+    warps, tiles ahead). splits, split_least : how many programs share the keys of a full layer at most, keys each at least
     grouped : (tokens, rows of the weight, MX blocks a step, warps, pipeline stages), for few and for many tokens an expert
     """
 
-    qkv: tuple[int, int, int] = (8, 512, 4)
-    out: tuple[int, int, int] = (8, 512, 4)
-    unembedding: tuple[int, int, int] = (16, 512, 4)
-    up: tuple[int, int, int] = (16, 32, 4)
-    down: tuple[int, int, int] = (8, 32, 4)
-    splits: int = 16
-    split_keys: tuple[int, int] = (64, 4)
-    grouped_few: tuple[int, int, int, int, int] = (16, 64, 4, 4, 3)
+    qkv: tuple[int, int, int, int] = (8, 256, 2, 3)
+    out: tuple[int, int, int, int] = (4, 1024, 4, 2)
+    unembedding: tuple[int, int, int, int] = (8, 1024, 8, 1)
+    up: tuple[int, int, int, int] = (8, 32, 1, 2)
+    down: tuple[int, int, int, int] = (8, 32, 8, 6)
+    splits: int = 64
+    split_least: int = 128
+    split_keys: tuple[int, int] = (64, 4)  # keys a step, warps
+    slide_keys: tuple[int, int] = (128, 4)  # the same in sliding layers, which one program a head reads
+    grouped_few: tuple[int, int, int, int, int] = (16, 64, 8, 4, 3)
     grouped_many: tuple[int, int, int, int, int] = (128, 128, 2, 8, 3)
-    prefill: tuple[int, int, int, int] = (128, 64, 4, 3)  # queries, keys, warps, stages
+    prefill: tuple[int, int, int, int] = (64, 64, 4, 3)  # queries, keys, warps, stages
     pairs: bool = True  # unpack two 16-bit numbers at a time (inline PTX); otherwise one float32 at a time
     overlap: bool = True  # a kernel starts while the one before it ends (programmatic dependent launch)
-    unpack_from: int = 64  # tokens an expert, on average, from which unpacking to bf16 first is faster
+    unpack_from: int = 320  # tokens an expert, on average, from which unpacking to bf16 first is faster
 
 
 def pow2(n: int) -> int:
@@ -48,11 +51,12 @@ def extra(overlap: bool) -> dict:
 def matvec(x: Tensor, weight: Tensor, out: Tensor, tile, eps=0.0, gain=None, bias=None, residual=None, overlap=False):
     """out = residual + bias + weight @ rmsnorm(x); x (c,), weight (rows, c), out (rows,)."""
     rows, c = weight.shape
-    block_n, block_c, warps = tile
+    block_n, block_c, warps, ahead = tile
     block_c = min(block_c, pow2(c))
     decode.matvec_kernel[(triton.cdiv(rows, block_n),)](
         x, gain, weight, bias, residual, out, rows, eps, C=c, NORM=gain is not None, BIAS=bias is not None,
-        RESIDUAL=residual is not None, BLOCK_N=block_n, BLOCK_C=block_c, OVERLAP=overlap, num_warps=warps, **extra(overlap),
+        RESIDUAL=residual is not None, BLOCK_N=block_n, BLOCK_C=block_c, AHEAD=min(ahead, triton.cdiv(c, block_c)),
+        OVERLAP=overlap, num_warps=warps, **extra(overlap),
     )  # fmt: skip
 
 
@@ -70,19 +74,25 @@ def experts_one(x: Tensor, layer, config, buffers, tuning: Tuning) -> None:
     else:
         normed_words, act_words = normed, act
     x_factor, act_factor = (HALF_FACTOR / s if pairs else HALF_FACTOR for s in (layer.x_scale, layer.act_scale))
-    block_n, block_g, warps = tuning.up
+    choice = dict(E=e, K=k, BLOCK_E=pow2(e), PAIRS=pairs, OVERLAP=overlap)
+    block_n, block_g, ahead, warps = packed_tile(tuning.up, c // 32)
     decode.experts_up_kernel[(triton.cdiv(2 * f, block_n), k)](
-        normed_words, buffers.router, layer.blocks1, layer.scales1, layer.bias1, act, buffers.chosen, buffers.shares,
-        config.swiglu_limit, x_factor, layer.act_scale,
-        F=f, GROUPS=c // 32, E=e, K=k, BLOCK_E=pow2(e), BLOCK_N=block_n, BLOCK_G=min(block_g, pow2(c // 32)),
-        PAIRS=pairs, OVERLAP=overlap, num_warps=warps, **extra(overlap),
+        normed_words, buffers.router, layer.blocks1, layer.scales1, layer.bias1, act, config.swiglu_limit, x_factor,
+        layer.act_scale, F=f, GROUPS=c // 32, BLOCK_N=block_n, BLOCK_G=block_g, AHEAD=ahead, num_warps=warps, **choice,
+        **extra(overlap),
     )  # fmt: skip
-    block_n, block_g, warps = tuning.down
+    block_n, block_g, ahead, warps = packed_tile(tuning.down, f // 32, k)
     decode.experts_down_kernel[(triton.cdiv(c, block_n),)](
-        act_words, buffers.chosen, buffers.shares, layer.blocks2, layer.scales2, layer.bias2, x, act_factor, c,
-        GROUPS=f // 32, K=k, BLOCK_N=block_n, BLOCK_G=min(block_g, pow2(f // 32)), PAIRS=pairs, OVERLAP=overlap,
-        num_warps=warps, **extra(overlap),
+        act_words, buffers.router, layer.blocks2, layer.scales2, layer.bias2, x, act_factor, c,
+        GROUPS=f // 32, BLOCK_N=block_n, BLOCK_G=block_g, AHEAD=ahead, num_warps=warps, **choice, **extra(overlap),
     )  # fmt: skip
+
+
+def packed_tile(tile: tuple[int, int, int, int], groups: int, rounds: int = 1) -> tuple[int, int, int, int]:
+    """(rows, blocks a step, tiles ahead, warps) where a row has `groups` MX blocks, read `rounds` times."""
+    block_n, block_g, warps, ahead = tile
+    block_g = min(block_g, pow2(groups))
+    return block_n, block_g, min(ahead, rounds * triton.cdiv(groups, block_g)), warps
 
 
 def attend(qkv: Tensor, keys: Tensor, values: Tensor, layer, config, buffers, tuning: Tuning) -> None:
@@ -90,18 +100,18 @@ def attend(qkv: Tensor, keys: Tensor, values: Tensor, layer, config, buffers, tu
     b, g, slots, d = keys.shape
     h = config.num_attention_heads
     splits = 1 if layer.window else tuning.splits
-    block_s, warps = tuning.split_keys
-    overlap = tuning.overlap
+    block_s, warps = tuning.slide_keys if layer.window else tuning.split_keys
+    overlap, least = tuning.overlap, tuning.split_least
     attention.attend_kernel[(g, splits, b)](
         qkv, keys, values, layer.sinks, *buffers.rope, buffers.positions, buffers.counts, buffers.heads,
         buffers.part_acc, buffers.part_max, buffers.part_sum, slots, d**-0.5,
         H=h, G=g, HALF=d // 2, SLIDING=layer.window is not None, SPLITS=splits, PAD=max(16, pow2(h // g)), BLOCK_S=block_s,
-        OVERLAP=overlap, num_warps=warps, **extra(overlap),
+        LEAST=least, OVERLAP=overlap, num_warps=warps, **extra(overlap),
     )  # fmt: skip
     if splits > 1:
         attention.combine_kernel[(h, b)](
-            buffers.part_acc, buffers.part_max, buffers.part_sum, layer.sinks, buffers.heads,
-            H=h, D=d, SPLITS=splits, OVERLAP=overlap, num_warps=4, **extra(overlap),
+            buffers.part_acc, buffers.part_max, buffers.part_sum, layer.sinks, buffers.positions, buffers.heads,
+            H=h, D=d, SPLITS=splits, BLOCK_S=block_s, LEAST=least, OVERLAP=overlap, num_warps=4, **extra(overlap),
         )  # fmt: skip
 
 

@@ -1,8 +1,6 @@
 """Straight from the files to the card: several readers, each with two pinned buffers, so that disk and bus both stay busy."""
 
-import json
 import os
-import struct
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,14 +14,6 @@ from ..files import DTYPES
 from ..layouts import CheckpointReader, hf_name, layout_entries, qkv_sizes, split_name
 
 CHUNK = 16 * 2**20  # bytes a read
-
-
-def data_offsets(path: Path) -> dict[str, int]:
-    """Where each tensor's bytes begin in a safetensors file whose header has been checked."""
-    with path.open("rb") as file:
-        length = struct.unpack("<Q", file.read(8))[0]
-        header = json.loads(file.read(length))
-    return {name: 8 + length + entry["data_offsets"][0] for name, entry in header.items() if name != "__metadata__"}
 
 
 def targets(reader: CheckpointReader, weights: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
@@ -47,15 +37,14 @@ def read_weights(reader: CheckpointReader, device, readers: int = 8, quiet: bool
     for name, entry in layout_entries(reader.config, "original").items():
         dtype = torch.uint8 if entry.dtypes == ("U8",) else torch.bfloat16
         weights[name] = torch.empty(entry.shape, dtype=dtype, device=device)
-    offsets = {path: data_offsets(path) for path in {info.file for info in reader.shards.infos.values()}}
     chunks = []
     for name, target in targets(reader, weights):
         info = reader.shards.infos[name]
         if DTYPES[info.dtype] != target.dtype:  # stored wider than it is used
             target.copy_(reader.shards[name])
             continue
-        flat, begin = target.view(-1).view(torch.uint8), offsets[info.file][name]
-        chunks += [(info.file, begin + i, flat[i : i + CHUNK]) for i in range(0, flat.numel(), CHUNK)]
+        flat = target.view(-1).view(torch.uint8)
+        chunks += [(info.file, info.begin + i, flat[i : i + CHUNK]) for i in range(0, flat.numel(), CHUNK)]
     with tqdm(total=sum(c[2].numel() for c in chunks), unit="B", unit_scale=True, desc="loading", disable=quiet) as bar:
         source, lock = iter(chunks), threading.Lock()
         with ThreadPoolExecutor(readers) as pool:
