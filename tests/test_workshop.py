@@ -234,3 +234,25 @@ def test_the_chapters_that_exist_make_student_copies(tmp_path):
     for name in report.new:
         text = "\n".join(sources(tmp_path / name))
         assert "BEGIN SOLUTION" not in text and "END SOLUTION" not in text
+
+
+@pytest.mark.slow
+def test_a_student_copy_in_a_real_kernel(source, tmp_path):
+    """As handed out nothing raises and the check waits; written, it passes and the function is stored."""
+    from nbclient import NotebookClient
+
+    folder = tmp_path / "mine"
+    workshop.write(folder, ["03"])
+    notebook = nbformat.read(folder / "03_norm.ipynb", as_version=4)
+
+    def shown() -> str:
+        NotebookClient(notebook, timeout=60, resources={"metadata": {"path": str(folder)}}).execute()
+        return str(notebook.cells[-2].outputs)
+
+    assert "not written yet" in shown()
+    written = EXERCISE.replace("return x * inverse * scale", "return (x * inverse * scale).to(dtype)")
+    written = written.replace("    x = x.float()", "    dtype, x = x.dtype, x.float()")
+    next(cell for cell in notebook.cells if cell.source == STUB).source = written
+    assert "all 6 stages" in shown()
+    assert list(store.read_sections(folder)) == ["rms_norm"]
+    assert "rms_norm                   passes" in run("progress", folder)[1]
