@@ -48,6 +48,10 @@ def run(args: argparse.Namespace) -> None:
     results = {"load_s": time.perf_counter() - start, "bandwidth_GB_per_s": bandwidth / 1e9}
     floor = token_bytes(model.config) / bandwidth
     results |= {"token_MB": token_bytes(model.config) / 1e6, "floor_s_per_token": floor}
+    print(
+        f"loaded in {results['load_s']:.2f} s; memory read at {bandwidth / 1e9:.1f} GB/s; a token reads {results['token_MB']:,.0f} MB: floor {floor:.3f} s",
+        flush=True,
+    )
     kernel = next(m.kernel for m in model.modules() if isinstance(m, PackedWeight))
     paths = {"kernel": kernel, "plain": None} if args.plain else {"kernel": kernel}
     if kernel is None:
@@ -56,9 +60,10 @@ def run(args: argparse.Namespace) -> None:
         for module in model.modules():
             if isinstance(module, PackedWeight):
                 module.kernel = chosen
-        results[name] = time_path(model, args.prompt, args.tokens if name == "kernel" else min(args.tokens, 2))
+        results[name] = time_path(model, args.prompt if name == "kernel" else 2, args.tokens if name == "kernel" else 2)
+        report_path(name, results[name], floor)
     results["peak_GiB"] = peak_memory() / GIB
-    report(results)
+    print(f"peak resident {results['peak_GiB']:.1f} GiB")
     if args.json:
         about = {
             "device": processor(),
@@ -120,7 +125,11 @@ def time_path(model, prompt: int, tokens: int) -> dict[str, float]:
         start = time.perf_counter()
         logits = model(logits[:, -1:].argmax(-1), cache=cache)
         times.append(time.perf_counter() - start)
-    return {"s_per_token": sorted(times)[len(times) // 2], "prompt_tokens_per_s": prompt / prompt_time}
+    return {
+        "s_per_token": sorted(times)[len(times) // 2],
+        "prompt": prompt,
+        "prompt_tokens_per_s": prompt / prompt_time,
+    }
 
 
 def peak_memory() -> int:
@@ -142,15 +151,6 @@ def processor() -> str:
         return platform.processor() or platform.machine()
 
 
-def report(results: dict) -> None:
-    floor = results["floor_s_per_token"]
-    print(f"loaded in {results['load_s']:.2f} s; peak resident {results['peak_GiB']:.1f} GiB")
-    print(
-        f"memory read at {results['bandwidth_GB_per_s']:.1f} GB/s; a token reads {results['token_MB']:,.0f} MB, so the floor is {floor:.3f} s"
-    )
-    for name in ("kernel", "plain"):
-        if name in results:
-            path = results[name]
-            print(
-                f"{name:>6}: {path['s_per_token']:.3f} s a decoded token ({floor / path['s_per_token']:.0%} of the floor's rate), prompt at {path['prompt_tokens_per_s']:.1f} tokens/s"
-            )
+def report_path(name: str, path: dict, floor: float) -> None:
+    rate = f"{path['s_per_token']:.3f} s a decoded token ({floor / path['s_per_token']:.0%} of the floor's rate)"
+    print(f"{name:>6}: {rate}, prompt of {path['prompt']} at {path['prompt_tokens_per_s']:.1f} tokens/s", flush=True)
