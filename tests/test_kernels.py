@@ -29,7 +29,7 @@ needs_gpu = pytest.mark.skipif(not CUDA, reason="needs an NVIDIA GPU (torch.cuda
 # few, large programs: the interpreter pays for each program and each operation, not for their size
 LARGE = Tuning(
     qkv=(512, 128, 4, 1), out=(128, 64, 4, 2), unembedding=(128, 32, 4, 2), up=(512, 2, 4, 2), down=(128, 4, 4, 3), splits=4,
-    split_least=8, split_keys=(8, 4), slide_keys=(16, 4), grouped_few=(16, 128, 4, 4, 1), grouped_many=(16, 128, 4, 4, 1), prefill=(32, 32, 4, 1),
+    split_least=8, split_keys=(16, 4), slide_keys=(16, 4), grouped_few=(16, 128, 4, 4, 1), grouped_many=(16, 128, 4, 4, 1), prefill=(32, 32, 4, 1),
     pairs=False, overlap=False, unpack_from=10**9,
 )  # fmt: skip
 
