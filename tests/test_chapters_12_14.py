@@ -114,6 +114,18 @@ WRONG = [  # chapter, exercise, wrong solution, words of the message
         STRUCTURED, "walk",
         "def walk(table, state, text):\n    for c in text:\n        state = table[state][kind(c)]\n    return state", "KeyError",
     ),
+    (
+        STRUCTURED, "sentence_pattern",
+        "def sentence_pattern(country, cities):\n    return f'The capital of {country} is ' + '|'.join(cities) + r'\\.'", "Without brackets",
+    ),
+    (
+        STRUCTURED, "sentence_pattern",
+        "def sentence_pattern(country, cities):\n    return f\"The capital of {country} is ({'|'.join(cities)}).\"", "any character",
+    ),
+    (
+        STRUCTURED, "sentence_pattern",
+        "def sentence_pattern(country, cities):\n    return rf'The capital of {country} is [A-Z][a-z]+\\.'", "Only the cities",
+    ),
 ]  # fmt: skip
 
 
