@@ -11,6 +11,7 @@ from torch import Tensor
 from gptoss_edu import attention, bpe, checks, generation, harmony, load_tokenizer, moe, mxfp4, norm, rope
 from gptoss_edu.checks import bank, confusion, predictions, questions, reference, store
 from gptoss_edu.checks.mutants import equivalents
+from gptoss_edu.resources import data_path
 
 matplotlib.use("Agg")
 
@@ -337,3 +338,12 @@ def test_confusion_command(tmp_path, capsys):
     assert "| `swiglu` | 8 |" in capsys.readouterr().out
     assert (tmp_path / "table.md").read_text().startswith("| check |")
     assert confusion.main(["nothing"]) == 2
+
+
+@pytest.mark.slow
+def test_the_readmes_table_is_the_commands():
+    readme = data_path().parent / "README.md"
+    if not readme.is_file():
+        pytest.skip("the README is part of a checkout, and this is an installed package")
+    rows = [confusion.add_mutants(confusion.row(name)) for name in checks.CHECKS]
+    assert confusion.markdown(rows) in readme.read_text(encoding="utf-8")

@@ -64,7 +64,7 @@ def add_mutants(found: Row) -> Row:
     check = check_named(found.check)
     for mutant in mutants(found.check):
         found.mutants += 1
-        if not check(mutant.function, seconds=0.5).passed:
+        if not check(mutant.function, seconds=1.0).passed:
             found.mutants_refused += 1
             if equivalent_reason(mutant):
                 found.faults.append(f"{found.check}: mutant {mutant.key} is listed as equivalent but refused")

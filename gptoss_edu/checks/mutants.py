@@ -59,7 +59,8 @@ def _mutations(tree: ast.Module) -> Iterator[tuple[str, int, ast.Module]]:
     for position, node in enumerate(nodes):
         for change, edit in _edits(node):
             mutated = copy.deepcopy(tree)
-            edit(list(ast.walk(mutated))[position])
+            target = list(ast.walk(mutated))[position]
+            edit(target, mutated) if edit is _drop_sign else edit(target)
             yield change, getattr(node, "lineno", 0), ast.fix_missing_locations(mutated)
 
 
@@ -83,13 +84,14 @@ def _edits(node: ast.AST) -> Iterator[tuple[str, Callable]]:
         yield f"{node.value!r} becomes ''", lambda n: setattr(n, "value", "")
 
 
-def _drop_sign(node: ast.UnaryOp) -> None:
-    operand = node.operand
-    node.op, node.operand = ast.UAdd(), operand
-    if isinstance(operand, (ast.Compare, ast.BoolOp)) or not isinstance(operand, ast.Constant):
-        node.__class__ = ast.Subscript  # (operand,)[0]: the operand itself, whatever its type
-        node.value, node.slice, node.ctx = ast.Tuple([operand], ast.Load()), ast.Constant(0), ast.Load()
-        node._fields = ast.Subscript._fields
+def _drop_sign(node: ast.UnaryOp, tree: ast.Module) -> None:
+    """Put the operand in the place of the signed expression."""
+    for parent in ast.walk(tree):
+        for name, value in ast.iter_fields(parent):
+            if value is node:
+                setattr(parent, name, node.operand)
+            elif isinstance(value, list) and any(item is node for item in value):
+                value[:] = [node.operand if item is node else item for item in value]
 
 
 def _compiled(tree: ast.Module, solution: bank.Solution) -> Callable | None:
