@@ -22,6 +22,7 @@ from gptoss_edu.resources import notebooks_path
 matplotlib.use("Agg")
 
 MAX_CELLS, MAX_WORDS, MAX_LINES, MAX_MEDIAN_LINES, MAX_BYTES = 64, 2500, 40, 8, 1_000_000  # "about 60" cells
+MAX_HTML, MAX_EXPLORERS = 300_000, 2
 NETWORK = {"requests", "urllib", "urllib3", "http", "socket", "httpx", "aiohttp", "ftplib", "huggingface_hub"}
 NOTEBOOKS = sorted(notebooks_path().glob("[0-9][0-9]_*.ipynb"))
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -68,7 +69,7 @@ def form(notebook, size: int = 0) -> list[str]:
 
 def outputs(notebook) -> list[str]:
     """Executed in order, no error, every checked output there, no check that fails in the published notebook."""
-    found, last = [], 0
+    found, last, explorers = [], 0, 0
     for cell in code_cells(notebook):
         first = cell.source.strip().splitlines()[0][:50] if cell.source.strip() else ""
         count = cell.execution_count
@@ -80,12 +81,16 @@ def outputs(notebook) -> list[str]:
         if "NBVAL_CHECK_OUTPUT" in cell.source and (count is None or not cell.outputs):
             found.append(f"checked but without a stored output: {first!r}")
         for output in cell.outputs:
+            html = "".join(output.get("data", {}).get("text/html", ""))
+            explorers += "<iframe" in html and "srcdoc=" in html
+            if len(html) > MAX_HTML:
+                found.append(f"an output of {len(html)} bytes of HTML, at most {MAX_HTML}: {first!r}")
             text = str(output.get("text", "")) + str(output.get("data", {}).get("text/plain", ""))
             if output.output_type == "error":
                 found.append(f"stored error {output.ename}: {first!r}")
             if re.search(r"not written yet|stages passed; refused at|no such question|no question \d", text):
                 found.append(f"a check does not pass in the published notebook: {first!r}")
-    return found
+    return found + ([f"{explorers} explorers, at most {MAX_EXPLORERS}"] if explorers > MAX_EXPLORERS else [])
 
 
 def stubs(cell) -> list[str]:
@@ -119,6 +124,35 @@ def exercises(notebook) -> list[str]:
                 found.append(f"{name} does not say about how many lines it takes")
             if "exercise" not in tags(cell):
                 found.append(f"the cell of {name} is not tagged exercise")
+    return found
+
+
+def shape(notebook) -> list[str]:
+    """Opening questions of this chapter, predictions locked before they are revealed, hints, what one can now explain."""
+    number = re.search(r"\d\d", notebook.cells[0].source)
+    number = number[0] if number else "none"
+    source = "\n".join(cell.source for cell in code_cells(notebook))
+    locked = {match[1]: match.start() for match in re.finditer(r'predict\(\s*"([^"]+)"', source)}
+    revealed = {match[1]: match.start() for match in re.finditer(r'reveal\(\s*"([^"]+)"', source)}
+    found = [
+        f"{name} is revealed before it is predicted"
+        for name, at in revealed.items()
+        if at < locked.get(name, len(source))
+    ]
+    found += [f"{name} is predicted and never revealed" for name in locked if name not in revealed]
+    if not locked:
+        found.append("no prediction")
+    if f'opening_questions("{number}")' not in source:
+        found.append(f"no opening questions of chapter {number}")
+    if f'"{number}.6"' not in source:
+        found.append(f"the transfer question {number}.6 is not asked")
+    hints = sum(cell.source.count("<details") for cell in notebook.cells if "hints" in tags(cell))
+    hints += sum(3 for cell in code_cells(notebook) if workshop.is_hints(cell) and "hints" not in tags(cell))
+    wanted = 3 * sum(len(stubs(cell)) for cell in code_cells(notebook))
+    if hints < wanted:
+        found.append(f"{hints} hints, {wanted} wanted: three an exercise")
+    if not any("can now explain" in cell.source for cell in notebook.cells):
+        found.append("it does not say what you can now explain")
     return found
 
 
@@ -171,7 +205,7 @@ def too_early(notebook) -> list[str]:
 
 
 @each_notebook
-@pytest.mark.parametrize("rule", [outputs, exercises, network, too_early], ids=lambda rule: rule.__name__)
+@pytest.mark.parametrize("rule", [outputs, exercises, shape, network, too_early], ids=lambda rule: rule.__name__)
 def test_rules(path, rule):
     assert rule(read(path)) == []
 
@@ -201,6 +235,7 @@ def test_a_broken_notebook_breaks_every_rule():
     assert len(outputs(broken)) == 5
     assert len(exercises(broken)) == 3
     assert len(network(broken)) == 2
+    assert len(shape(broken)) == 5
     assert len(too_early(broken)) == 1
     many = new_notebook(cells=[new_code_cell("\n".join("x = 1" for _ in range(9))) for _ in range(MAX_CELLS + 1)])
     assert len(form(many)) == 2
