@@ -1,14 +1,17 @@
 """Measure what gpt-oss-tiny can do: counts with 95 % intervals.
 
-    gptoss-edu eval tiny                      a quarter of an hour on two CPU cores
+    gptoss-edu eval tiny                      about half an hour on two CPU cores
     gptoss-edu eval tiny --scale 0.1          a first impression
+    gptoss-edu eval tiny --against FOLDER     the same prompts with a second model, compared pair by pair
     gptoss-edu eval tiny --only effort foreign --json results.json
 
 Sections: mixed (validity, accuracy, tool dialogues, false refusals), effort, foreign (200 questions outside its world),
-phrasing (wordings never trained), temperature_1, and inside (losses with parts removed, sinks, router).
+phrasing (wordings never trained), temperature_1, and inside (losses with parts removed, sinks, router). Sections that
+stand in the --json file already, of the same model and sizes, are not measured again.
 """
 
 import argparse
+import hashlib
 import json
 import platform
 import time
@@ -21,6 +24,9 @@ NAMES = {"temperature_1": "warm", "inside": "probe"}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", choices=("tiny",))
     parser.add_argument("--model", type=Path, help="checkpoint folder; default: the bundled gpt-oss-tiny")
+    parser.add_argument(
+        "--against", type=Path, help="a second model (bfloat16 experts, another seed) on the same prompts"
+    )
     parser.add_argument("--scale", type=float, default=1.0, help="share of the prompts")
     parser.add_argument(
         "--only", nargs="+", choices=("mixed", "effort", "foreign", "phrasing", "temperature_1", "inside")
@@ -37,15 +43,20 @@ def run(args: argparse.Namespace) -> None:
     from .. import __version__, load_model
     from ..evals.suite import run_suite
     from ..files import write_text
+    from ..resources import data_path
 
     model = load_model(args.model, device=args.device)
+    against = load_model(args.against, device=args.device) if args.against else None
     wanted = {NAMES.get(name, name) for name in args.only} if args.only else set(SIZES)
     sizes = {name: max(4, round(size * args.scale)) if name in wanted else 0 for name, size in SIZES.items()}
+    sizes["foreign"] = min(sizes["foreign"], 200)
     began = time.monotonic()
     results = {
+        "model": fingerprint(args.model or data_path("gpt-oss-tiny")), "scale": args.scale,
         "device": torch.cuda.get_device_name() if model.device.type == "cuda" else platform.machine(),
         "threads": torch.get_num_threads(), "torch": torch.__version__, "version": __version__, "date": time.strftime("%Y-%m-%d"),
     }  # fmt: skip
+    done = earlier(args.json, results)
 
     def store(name: str, section: dict) -> None:
         results[name] = section
@@ -55,7 +66,43 @@ def run(args: argparse.Namespace) -> None:
         if args.json:
             write_text(args.json, json.dumps(results, indent=1, ensure_ascii=False))
 
-    run_suite(model, sizes, args.batch, store, args.seconds)
+    results.update(done)
+    run_suite(model, sizes, args.batch, store, args.seconds, against, done, Progress())
+
+
+class Progress:
+    """A line every ten seconds: how far a section is."""
+
+    def __init__(self, every: float = 10.0):
+        self.every, self.last, self.section, self.began = every, time.monotonic(), "", 0.0
+
+    def __call__(self, section: str, answered: int, prompts: int, right: int, tokens: int) -> None:
+        now = time.monotonic()
+        if section != self.section:
+            self.section, self.began = section, self.last
+        if now - self.last < self.every and answered < prompts:
+            return
+        self.last = now
+        speed = tokens / max(1e-3, now - self.began)
+        print(f"{section}: {answered} of {prompts} answered, {right} right, {speed:.0f} tokens/s", flush=True)
+
+
+def fingerprint(folder: Path) -> str:
+    """The first 16 digits of the weights' sha256: tells results of different weights apart."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(folder).rglob("*.safetensors")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def earlier(path: Path | None, now: dict) -> dict:
+    """Sections that an earlier call has stored in this file, if model and scale are the same."""
+    if path is None or not path.is_file():
+        return {}
+    before = json.loads(path.read_text(encoding="utf-8"))
+    if any(before.get(name) != now[name] for name in ("model", "scale")):
+        return {}
+    return {name: section for name, section in before.items() if isinstance(section, dict)}
 
 
 def lines(section: dict, indent: str = "  ") -> list[str]:
@@ -72,6 +119,6 @@ def lines(section: dict, indent: str = "  ") -> list[str]:
             out += [f"{indent}{name}", *lines(value, indent + "  ")]
         elif isinstance(value, list) and value and isinstance(value[0], float):
             out.append(f"{indent}{name}: {' '.join(f'{v:.3f}' for v in value)}")
-        elif isinstance(value, (int, float, str)):
+        elif isinstance(value, (int, float, str)) and name != "flags":
             out.append(f"{indent}{name}: {value}")
     return out

@@ -7,7 +7,7 @@ result goes back to the model, and it goes on. A different call ends the dialogu
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from gptoss_edu.errors import HarmonyError
@@ -16,6 +16,7 @@ from gptoss_edu.harmony import Conversation, Message, parse, render
 from gptoss_edu.training.example import Example
 
 from .graders import GRADERS, same_call
+from .pool import Job, Pool
 
 
 @dataclass
@@ -40,6 +41,7 @@ def answer(
     temperature: float = 0.0,
     seed: int = 0,
     deadline: float | None = None,
+    watch: Callable[[int, int, int], None] | None = None,
 ) -> list[Outcome]:
     """Answer every example; the order of the result is that of the examples.
 
@@ -47,45 +49,44 @@ def answer(
     ----------
     batch : sequences decoded together
     max_new_tokens : of one turn; a turn cut off there counts as invalid
-    deadline : time.monotonic() after which no further batch is begun; what was not reached is left out of the result
+    deadline : time.monotonic() after which nothing new is begun; what was not reached is left out of the result
+    watch : called with (examples answered, right ones among them, tokens sampled) whenever one is answered
     """
+    prompts = [
+        render(Conversation.from_dict(e.prompt_conversation), encoding=model.tokenizer, drop_analysis="finished_turns")
+        for e in examples
+    ]
     effort = {"low": 0, "medium": 1, "high": 2}
-    order = sorted(
-        range(len(examples)), key=lambda i: (effort[examples[i].effort], len(str(examples[i].prompt_conversation)))
-    )
-    outcomes: dict[int, Outcome] = {}
-    for start in range(0, len(order), batch):
-        if deadline is not None and time.monotonic() > deadline:
-            break
-        chosen = order[start : start + batch]
-        for i, outcome in zip(
-            chosen,
-            _answer_batch(model, [examples[i] for i in chosen], max_new_tokens, temperature, seed + start),
-            strict=True,
-        ):
-            outcomes[i] = outcome
-    return [outcomes[i] for i in sorted(outcomes)]
-
-
-def _answer_batch(model, examples: list[Example], max_new_tokens: int, temperature: float, seed: int) -> list[Outcome]:
-    outcomes = [Outcome(example) for example in examples]
+    # long answers beside long answers: the cost of a step is that of the longest row
+    order = sorted(range(len(examples)), key=lambda i: (effort[examples[i].effort], len(prompts[i])))
+    room = min(model.config.max_context, max(map(len, prompts), default=1) + max_new_tokens + 400)
+    pool = Pool(model, batch, room, temperature)
+    outcomes = {i: Outcome(example) for i, example in enumerate(examples)}
     messages = [list(Conversation.from_dict(e.prompt_conversation).messages) for e in examples]
     left = [e.messages[e.prompt :] for e in examples]  # of the reference solution
-    running = list(range(len(examples)))
-    for turn in range(8):
-        if not running:
-            break
-        prompts = [
-            render(Conversation(messages[i]), encoding=model.tokenizer, drop_analysis="finished_turns") for i in running
-        ]
-        room = min(max_new_tokens, model.config.max_context - max(map(len, prompts)))
-        sampled = complete(model, prompts, room, temperature, seed + 100_003 * turn)
-        going = []
-        for i, tokens in zip(running, sampled, strict=True):
-            if _take(outcomes[i], tokens, messages[i], left[i], model.tokenizer):
-                going.append(i)
-        running = going
-    return outcomes
+    turns = [0] * len(examples)
+
+    def ask(i: int, prompt: list[int], first: bool) -> None:
+        limit = min(max_new_tokens, room - len(prompt))
+        pool.add(Job(i, prompt, limit, hash((seed, i, turns[i])) & 0xFFFFFFFF), first)
+
+    for i in order:
+        ask(i, prompts[i], first=False)
+    done = {}
+    for job in pool.run():
+        i = job.key
+        turns[i] += 1
+        if _take(outcomes[i], job.sampled, messages[i], left[i], model.tokenizer) and turns[i] < 8:
+            prompt = render(Conversation(messages[i]), encoding=model.tokenizer, drop_analysis="finished_turns")
+            if len(prompt) < room:
+                ask(i, prompt, first=True)
+                continue
+        done[i] = outcomes[i]
+        if watch:
+            watch(len(done), sum(o.correct for o in done.values()), pool.tokens)
+        if deadline is not None and time.monotonic() > deadline:
+            pool.waiting.clear()
+    return [done[i] for i in sorted(done)]
 
 
 def complete(

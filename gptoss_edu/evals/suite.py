@@ -51,7 +51,7 @@ def foreign_examples() -> list[Example]:
     ]
 
 
-def format_section(outcomes: list[Outcome], warm: list[Outcome] | None = None) -> dict:
+def format_section(outcomes: list[Outcome]) -> dict:
     """Validity and accuracy of mixed prompts, whole and by task; false refusals among what is no refusal."""
     inside_world = [
         o
@@ -67,8 +67,6 @@ def format_section(outcomes: list[Outcome], warm: list[Outcome] | None = None) -
         "by_level": {f"{t} {l}": count(o.correct for o in outcomes if (o.example.task, o.example.level) == (t, l)) for t in ("hierarchy", "functions") for l in sorted({o.example.level for o in outcomes if o.example.task == t})},
         "wrong": [describe(o) for o in outcomes if not o.correct][:40],
     }  # fmt: skip
-    if warm:
-        section["temperature_1"] = {"valid": count(o.valid for o in warm), "correct": count(o.correct for o in warm)}
     return section
 
 
@@ -115,14 +113,14 @@ def effort_section(outcomes: list[Outcome]) -> dict:
     return {"cells": table, "mean": mean}
 
 
-def paired(first: list[Outcome], second: list[Outcome]) -> dict:
+def paired(first: list[bool], second: list[bool]) -> dict:
     """Two models on the same prompts: how often each alone was right, and the difference of the shares."""
-    only_first = sum(a.correct and not b.correct for a, b in zip(first, second, strict=True))
-    only_second = sum(b.correct and not a.correct for a, b in zip(first, second, strict=True))
+    only_first = sum(a and not b for a, b in zip(first, second, strict=True))
+    only_second = sum(b and not a for a, b in zip(first, second, strict=True))
     n = len(first)
     spread = 1.96 * max(0.0, only_first + only_second - (only_first - only_second) ** 2 / max(1, n)) ** 0.5 / max(1, n)
     return {
-        "prompts": n, "first": count(o.correct for o in first), "second": count(o.correct for o in second), "only_first": only_first, "only_second": only_second,
+        "prompts": n, "first": count(first), "second": count(second), "only_first": only_first, "only_second": only_second,
         "difference": round((only_second - only_first) / max(1, n), 5), "half_interval": round(spread, 5),
     }  # fmt: skip
 
@@ -130,47 +128,79 @@ def paired(first: list[Outcome], second: list[Outcome]) -> dict:
 def run_suite(
     model,
     sizes: dict[str, int],
-    batch: int = 32,
+    batch: int = 64,
     store: Callable[[str, dict], None] = lambda name, section: None,
     seconds: float | None = None,
+    against=None,
+    done: dict | None = None,
+    watch: Callable[[str, int, int, int, int], None] | None = None,
 ) -> dict:
     """All sections, in the order of their importance; ``store`` is given each as soon as it is there.
 
     sizes : prompts of "mixed", "warm", "effort" (a cell and effort), "phrasing", "foreign", "probe" (a task); 0 leaves out
-    seconds : no new batch is begun after that time; what is missing is missing from the counts
+    seconds : nothing new is begun after that time; what is missing is missing from the counts
+    against : a second model that answers the mixed and the effort prompts too, compared prompt by prompt
+    done : sections of an earlier, interrupted call, which are not measured again
+    watch : called with (section, answered, prompts, right, tokens sampled) as answers come
     """
     deadline = time.monotonic() + seconds if seconds else None
-    results: dict = {}
+    results: dict = dict(done or {})
 
-    def keep(name: str, section: dict) -> None:
-        results[name] = section
-        store(name, section)
+    def measure(name: str, wanted, action: Callable[[], dict]) -> None:
+        if wanted and name not in results and (deadline is None or time.monotonic() < deadline):
+            results[name] = action()
+            store(name, results[name])
 
-    def ask(examples: list[Example], **how) -> list[Outcome]:
-        return answer(model, examples, batch, deadline=deadline, **how)
+    def ask(name: str, examples: list[Example], one=None, **how) -> list[Outcome]:
+        note = (lambda n, right, tokens: watch(name, n, len(examples), right, tokens)) if watch else None
+        return answer(one or model, examples, batch, deadline=deadline, watch=note, **how)
 
-    greedy = ask(mixed(sizes["mixed"])) if sizes.get("mixed") else []
-    if greedy:
-        keep("mixed", format_section(greedy))
-    if sizes.get("effort"):
-        keep("effort", effort_section(ask(effort_examples(sizes["effort"]))))
-    if sizes.get("foreign"):
-        outcomes = ask(foreign_examples()[: sizes["foreign"]])
-        accepted = [{"question": o.example.question, "found": o.text[:100]} for o in outcomes if not o.correct]
-        keep("foreign", {"refused": count(o.correct for o in outcomes), "accepted": accepted})
-    if sizes.get("phrasing"):
-        unseen = ask(mixed(sizes["phrasing"], "phrasing"))
-        seen = greedy[: len(unseen)]
-        keep("phrasing", {
-            "unseen": count(o.correct for o in unseen), "seen": count(o.correct for o in seen),
-            "by_task": {t: {"unseen": count(o.correct for o in unseen if o.example.task == t)} for t in MIX},
-            "wrong": [describe(o) for o in unseen if not o.correct][:40],
-        })  # fmt: skip
-    if sizes.get("warm"):
-        warm = ask(mixed(sizes["warm"]), temperature=1.0)
-        keep("temperature_1", {"valid": count(o.valid for o in warm), "correct": count(o.correct for o in warm)})
-    if sizes.get("probe") and (deadline is None or time.monotonic() < deadline):
-        examples = probe_examples(sizes["probe"])
-        keep("ablations", ablations(model, examples))
-        keep("inside", inside(model, examples))
+    def greedy(name: str, examples: list[Example], section: Callable[[list[Outcome]], dict]) -> dict:
+        """A section and, for a second model, which of its prompts were answered right: one 0 or 1 each."""
+        outcomes = ask(name, examples)
+        found = section(outcomes)
+        if len(outcomes) == len(examples):
+            found["flags"] = "".join(str(int(o.correct)) for o in outcomes)
+        return found
+
+    def compare(name: str, examples: list[Example]) -> dict:
+        second = ask(f"{name}, second model", examples, against)
+        first = results[name].get("flags", "")
+        if not len(second) == len(first) == len(examples):
+            return {"incomplete": f"{len(second)} of {len(examples)} prompts"}
+        return paired([flag == "1" for flag in first], [o.correct for o in second]) | {
+            "flags": "".join(str(int(o.correct)) for o in second)
+        }
+
+    n = sizes.get
+    measure("mixed", n("mixed"), lambda: greedy("mixed", mixed(n("mixed")), format_section))
+    measure("effort", n("effort"), lambda: greedy("effort", effort_examples(n("effort")), effort_section))
+    measure("foreign", n("foreign"), lambda: foreign_section(ask("foreign", foreign_examples()[: n("foreign")])))
+    measure("phrasing", n("phrasing"), lambda: phrasing_section(ask("phrasing", mixed(n("phrasing"), "phrasing"))))
+    measure("temperature_1", n("warm"), lambda: warm_section(ask("temperature 1", mixed(n("warm")), temperature=1.0)))
+    if n("probe"):
+        examples = probe_examples(n("probe"))
+        measure("ablations", True, lambda: ablations(model, examples))
+        measure("inside", True, lambda: inside(model, examples))
+    if against is not None:
+        for name, examples in (("mixed", mixed(n("mixed") or 0)), ("effort", effort_examples(n("effort") or 0))):
+            measure(f"paired_{name}", name in results and examples, lambda n=name, e=examples: compare(n, e))
     return results
+
+
+def foreign_section(outcomes: list[Outcome]) -> dict:
+    accepted = [{"question": o.example.question, "found": o.text[:100]} for o in outcomes if not o.correct]
+    return {"refused": count(o.correct for o in outcomes), "accepted": accepted}
+
+
+def phrasing_section(outcomes: list[Outcome]) -> dict:
+    """To be held against "correct" of the mixed section, whose wordings were trained."""
+    return {
+        "unseen": count(o.correct for o in outcomes),
+        "by_task": {task: count(o.correct for o in outcomes if o.example.task == task) for task in MIX},
+        "wrong": [describe(o) for o in outcomes if not o.correct][:40],
+    }
+
+
+def warm_section(outcomes: list[Outcome]) -> dict:
+    return {"valid": count(o.valid for o in outcomes), "correct": count(o.correct for o in outcomes)}

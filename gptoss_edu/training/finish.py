@@ -133,7 +133,8 @@ def compare_paired(model: Transformer, batch: int, seconds: float) -> dict:
             break
         for name, one in models.items():
             found[name] += answer(one, examples, batch)
-    result = {"all": paired(found["bf16"], found["mxfp4"]), "seconds": round(time.monotonic() - began, 1)}
+    flags = {name: [o.correct for o in outcomes] for name, outcomes in found.items()}
+    result = {"all": paired(flags["bf16"], flags["mxfp4"]), "seconds": round(time.monotonic() - began, 1)}
     for name, outcomes in found.items():
         chosen = {id(e) for e in effort_part}
         result[f"effort_{name}"] = effort_section([o for o in outcomes if id(o.example) in chosen])
