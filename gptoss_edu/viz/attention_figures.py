@@ -262,7 +262,15 @@ def _voice_band(ax, trace: Trace, first: int, last: int) -> None:
                 lw=0,
             )
             if t - start > (last - first) * 0.07:
-                ax.text((start + t) / 2, 0.0, name, ha="center", fontsize=8, color=style.color(name))
+                ax.text(
+                    (start + t) / 2,
+                    0.0,
+                    name,
+                    ha="center",
+                    fontsize=8,
+                    color=style.color(name),
+                    bbox={"fc": style.color("paper"), "lw": 0, "pad": 0.6, "alpha": 0.85},
+                )
         start = t
 
 
