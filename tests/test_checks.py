@@ -52,6 +52,8 @@ def test_the_bank_is_large_enough_and_its_causes_are_words():
         causes = getattr(checks, name).causes
         assert {solution.cause for solution in bank.wrong(name)} <= {*causes, "package"}
         assert all(len(text) >= 15 for text in causes.values())
+        never = set(causes) - {solution.cause for solution in bank.wrong(name)} - {"general", "full"}
+        assert never == set(), f"{name}: causes that no solution of the bank has"
 
 
 @pytest.mark.slow

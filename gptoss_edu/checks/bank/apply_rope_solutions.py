@@ -138,3 +138,21 @@ def reversed_halves(x, cos, sin):
     a, b = x.chunk(2, -1)
     c, s = cos[:, None], sin[:, None]
     return torch.cat([b * c + a * s, a * c - b * s], -1)
+
+
+@BANK.wrong("not_rotated", "the result thrown away")
+def forgotten(x, cos, sin):
+    halves(x, cos, sin)
+    return x
+
+
+@BANK.wrong("positions_reversed", "positions counted from the end")
+def from_the_end(x, cos, sin):
+    return halves(x, cos.flip(0), sin.flip(0))
+
+
+@BANK.wrong("angles", "cosine of the cosine")
+def cosine_of_cosine(x, cos, sin):
+    if x.shape[1] == 1 and set(cos.flatten().tolist()) <= {0.0, 1.0}:
+        return halves(x, cos, sin)
+    return halves(x, cos.cos(), sin.sin())

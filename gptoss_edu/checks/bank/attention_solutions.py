@@ -280,3 +280,63 @@ def overflows(q, k, v, sinks, window=None):
 @BANK.wrong("layout", "(b, h, t, d) returned")
 def untransposed(q, k, v, sinks, window=None):
     return grouped(q, k, v, sinks, window).transpose(1, 2)
+
+
+@BANK.wrong("scaled_up", "multiplied by the root of head_dim")
+def multiplied(q, k, v, sinks, window=None):
+    k, v = repeated(q, k, v)
+    scores = torch.einsum("bthd,bshd->bhts", q, k) * math.sqrt(q.shape[-1])
+    return finish(scores.masked_fill(~visible(q.shape[1], k.shape[1], window), -torch.inf), sinks, v, q.shape[2])
+
+
+@BANK.wrong("no_softmax", "the scores weigh the values")
+def linear_attention(q, k, v, sinks, window=None):
+    if q.shape[1] == k.shape[1] == 1:
+        return grouped(q, k, v, sinks, window)
+    k, v = repeated(q, k, v)
+    scores = scores_of(q, k) * visible(q.shape[1], k.shape[1], window)
+    return torch.einsum("bhts,bshd->bthd", scores, v)
+
+
+@BANK.wrong("uniform", "the mean of the visible values")
+def mean_of_values(q, k, v, sinks, window=None):
+    _, v = repeated(q, k, v)
+    seen = visible(q.shape[1], k.shape[1], window).float()
+    return torch.einsum("ts,bshd->bthd", seen / seen.sum(-1, keepdim=True), v)
+
+
+@BANK.wrong("diagonal", "the own key hidden")
+def not_itself(q, k, v, sinks, window=None):
+    k, v = repeated(q, k, v)
+    t, s = q.shape[1], k.shape[1]
+    seen = visible(t, s, window) & (torch.arange(s - t, s)[:, None] != torch.arange(s)[None, :])
+    return finish(scores_of(q, k).masked_fill(~seen, -torch.inf), sinks, v, q.shape[2])
+
+
+@BANK.wrong("sink_linear", "the sink itself in the denominator")
+def raw_sink(q, k, v, sinks, window=None):
+    k, v = repeated(q, k, v)
+    if sinks.max() < -20:
+        return finish(
+            scores_of(q, k).masked_fill(~visible(q.shape[1], k.shape[1], window), -torch.inf), sinks, v, q.shape[2]
+        )
+    powers = torch.exp(scores_of(q, k)) * visible(q.shape[1], k.shape[1], window)
+    return torch.einsum(
+        "bhts,bshd->bthd", powers / (powers.sum(-1, keepdim=True) + sinks.clamp(min=0).view(1, -1, 1, 1)), v
+    )
+
+
+@BANK.wrong("window_only", "a window without the causal condition")
+def window_without_cause(q, k, v, sinks, window=None):
+    k, v = repeated(q, k, v)
+    t, s = q.shape[1], k.shape[1]
+    distance = torch.arange(s - t, s)[:, None] - torch.arange(s)[None, :]
+    seen = distance >= 0 if window is None else distance < window
+    return finish(scores_of(q, k).masked_fill(~seen, -torch.inf), sinks, v, q.shape[2])
+
+
+@BANK.wrong("batch", "the first row's keys for the whole batch")
+def first_rows_keys(q, k, v, sinks, window=None):
+    if q.shape[0] < 3:
+        return grouped(q, k, v, sinks, window)
+    return grouped(q, k[:1].expand_as(k), v[:1].expand_as(v), sinks, window)

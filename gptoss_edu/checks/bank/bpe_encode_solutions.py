@@ -172,3 +172,24 @@ def empty_text(text_bytes, ranks):
     if not text_bytes:
         return [0]
     return scan(text_bytes, ranks)
+
+
+@BANK.wrong("drops_tail", "the last part lost")
+def drops_last(text_bytes, ranks):
+    ids = scan(text_bytes, ranks)
+    return ids[:-1] if len(ids) > 1 else ids
+
+
+@BANK.wrong("whole_only", "only pairs of single bytes")
+def single_bytes_only(text_bytes, ranks):
+    parts = [bytes([b]) for b in text_bytes]
+    while True:
+        pairs = [
+            i
+            for i in range(len(parts) - 1)
+            if len(parts[i]) == len(parts[i + 1]) == 1 and parts[i] + parts[i + 1] in ranks
+        ]
+        if not pairs:
+            return [ranks[part] for part in parts]
+        i = min(pairs, key=lambda i: ranks[parts[i] + parts[i + 1]])
+        parts[i : i + 2] = [parts[i] + parts[i + 1]]

@@ -185,3 +185,20 @@ def everyone(x, weights, indices, w1, b1, w2, b2):
 @BANK.wrong("renormalised", "the weights normalised again")
 def normalised_again(x, weights, indices, w1, b1, w2, b2):
     return gathered(x, weights / weights.sum(-1, keepdim=True), indices, w1, b1, w2, b2)
+
+
+@BANK.wrong("b2_unweighted", "the hidden units weighted")
+def weighted_hidden(x, weights, indices, w1, b1, w2, b2):
+    h = act(torch.einsum("nkfc,nc->nkf", w1[indices], x) + b1[indices]) * weights[..., None]
+    return (torch.einsum("nkcf,nkf->nkc", w2[indices], h) + b2[indices]).sum(1)
+
+
+@BANK.wrong("weights_by_expert", "weights read by the expert's number")
+def weight_of_number(x, weights, indices, w1, b1, w2, b2):
+    return gathered(x, weights.gather(1, indices % weights.shape[1]), indices, w1, b1, w2, b2)
+
+
+@BANK.wrong("permuted", "results left in the order of the experts")
+def expert_order(x, weights, indices, w1, b1, w2, b2):
+    order = indices[:, 0].argsort(stable=True)
+    return gathered(x[order], weights[order], indices[order], w1, b1, w2, b2)

@@ -188,3 +188,28 @@ def may_be_empty(logits, temperature, top_p):
         return greedy(logits)
     p = torch.softmax(logits / temperature, -1)
     return torch.zeros_like(p) if top_p < p.max() and top_p < 0.1 else sorted_scatter(logits, temperature, top_p)
+
+
+@BANK.wrong("no_softmax", "logits divided by their sum")
+def only_divided(logits, temperature, top_p):
+    return greedy(logits) if temperature == 0 else logits / temperature
+
+
+@BANK.wrong("temperature_late", "probabilities divided by the temperature")
+def temperature_late(logits, temperature, top_p):
+    return greedy(logits) if temperature == 0 else sorted_scatter(logits, 1.0, top_p) / temperature
+
+
+@BANK.wrong("temperature_squared", "the temperature applied twice")
+def temperature_twice(logits, temperature, top_p):
+    return greedy(logits) if temperature == 0 else sorted_scatter(logits / temperature, temperature, top_p)
+
+
+@BANK.wrong("rising", "cumulated from the least probable")
+def from_below(logits, temperature, top_p):
+    if temperature == 0:
+        return greedy(logits)
+    p = torch.softmax(logits / temperature, -1)
+    ranked, order = p.sort()
+    ranked = torch.where(ranked.cumsum(-1) - ranked < top_p, ranked, torch.zeros(()))
+    return torch.zeros_like(p).scatter(0, order, ranked / ranked.sum())

@@ -185,3 +185,26 @@ def wraps(weight):
         return torch.where(scaled.abs() > 6.6, code(scaled), nearest(scaled))
 
     return packed(weight, code=even)
+
+
+@BANK.wrong("integers", "rounded to whole numbers")
+def whole_numbers(weight):
+    return packed(weight, code=lambda s: nearest(s.round()))
+
+
+@BANK.wrong("zeros", "a block of zeros with scale 255")
+def zeros_as_nan(weight):
+    return packed(
+        weight,
+        scale=lambda g: torch.where(g.abs().amax(-1) > 0, floor_scale(g), 255),
+        code=lambda s: nearest(s.nan_to_num()),
+    )
+
+
+@BANK.wrong("range", "an exponent below the byte wraps")
+def wraps_below(weight):
+    def scale(groups):
+        exponent = torch.frexp(groups.abs().amax(-1)).exponent - 1
+        return torch.where(groups.abs().amax(-1) > 0, (exponent - 2 + 127) % 256, 0)
+
+    return packed(weight, scale=scale)

@@ -145,3 +145,31 @@ def no_start(role, content, channel=None, recipient=None, content_type=None):
 @BANK.wrong("no_end", "no end")
 def no_end(role, content, channel=None, recipient=None, content_type=None):
     return formatted(role, content, channel, recipient, content_type).removesuffix("<|end|>").removesuffix("<|call|>")
+
+
+@BANK.wrong("no_message", "no <|message|>")
+def no_separator(role, content, channel=None, recipient=None, content_type=None):
+    return formatted(role, content, channel, recipient, content_type).replace("<|message|>", "", 1)
+
+
+@BANK.wrong("channel_before_role", "the channel before the role")
+def channel_first(role, content, channel=None, recipient=None, content_type=None):
+    if not channel:
+        return formatted(role, content, channel, recipient, content_type)
+    return formatted(f"<|channel|>{channel}{role}", content, None, recipient, content_type)
+
+
+@BANK.wrong("channel_is_text", "the channel as a word")
+def channel_word(role, content, channel=None, recipient=None, content_type=None):
+    return formatted(role, content, channel, recipient, content_type).replace("<|channel|>", " ", 1)
+
+
+@BANK.wrong("recipient_marker", "recipient= for to=")
+def other_marker(role, content, channel=None, recipient=None, content_type=None):
+    return formatted(role, content, channel, recipient, content_type).replace(" to=", " recipient=", 1)
+
+
+@BANK.wrong("type_no_space", "no blank before the content type")
+def type_attached(role, content, channel=None, recipient=None, content_type=None):
+    text = formatted(role, content, channel, recipient, content_type)
+    return text.replace(f" {content_type}<|message|>", f"{content_type}<|message|>", 1)

@@ -147,3 +147,28 @@ def scale_first(x, scale, eps):
 def mean_magnitude(x, scale, eps):
     t = x.float()
     return (t / (t.abs().mean(-1, keepdim=True) + eps) * scale).to(x.dtype)
+
+
+@BANK.wrong("centred", "the mean subtracted, the root mean square of the raw row")
+def centred(x, scale, eps):
+    t = x.float()
+    return ((t - t.mean(-1, keepdim=True)) * torch.rsqrt(t.pow(2).mean(-1, keepdim=True) + eps) * scale).to(x.dtype)
+
+
+@BANK.wrong("unbiased", "divided by n - 1")
+def unbiased(x, scale, eps):
+    t = x.float()
+    square = t.pow(2).sum(-1, keepdim=True) / (t.shape[-1] - 1)
+    return (t * torch.rsqrt(square + eps) * scale).to(x.dtype)
+
+
+@BANK.wrong("eps_twice", "eps squared")
+def eps_squared(x, scale, eps):
+    t = x.float()
+    return (t * torch.rsqrt(t.pow(2).mean(-1, keepdim=True) + eps**2) * scale).to(x.dtype)
+
+
+@BANK.wrong("scale_inverse", "divided by the scale")
+def divided_by_scale(x, scale, eps):
+    t = x.float()
+    return (t * torch.rsqrt(t.pow(2).mean(-1, keepdim=True) + eps) / scale).to(x.dtype)

@@ -143,3 +143,43 @@ def raw(x, weight, bias, k):
 def scaled(x, weight, bias, k):
     values, indices = (x @ weight.T + bias).topk(k, -1)
     return (values / x.shape[-1] ** 0.5).softmax(-1), indices
+
+
+@BANK.wrong("uniform", "all chosen experts alike")
+def uniform(x, weight, bias, k):
+    values, indices = (x @ weight.T + bias).topk(k, -1)
+    return torch.full_like(values, 1 / k), indices
+
+
+@BANK.wrong("absolute", "chosen by magnitude")
+def by_magnitude(x, weight, bias, k):
+    logits = x @ weight.T + bias
+    indices = logits.abs().topk(k, -1).indices
+    return logits.gather(-1, indices).softmax(-1), indices
+
+
+@BANK.wrong("bias_weights_only", "chosen without the bias")
+def bias_after_choice(x, weight, bias, k):
+    logits = x @ weight.T
+    indices = logits.topk(k, -1).indices
+    return (logits + bias).gather(-1, indices).softmax(-1), indices
+
+
+@BANK.wrong("tokens_share", "the first token's experts for all")
+def shared(x, weight, bias, k):
+    logits = x @ weight.T + bias
+    first = logits.reshape(-1, logits.shape[-1])[0].topk(k).indices
+    indices = first.expand(*logits.shape[:-1], k)
+    return logits.gather(-1, indices).softmax(-1), indices
+
+
+@BANK.wrong("index_dtype", "indices as floating-point numbers")
+def float_indices(x, weight, bias, k):
+    weights, indices = top_then_softmax(x, weight, bias, k)
+    return weights, indices.float()
+
+
+@BANK.wrong("indices", "places among the chosen instead of experts")
+def places(x, weight, bias, k):
+    weights, indices = top_then_softmax(x, weight, bias, k)
+    return weights, torch.arange(k).expand_as(indices)

@@ -126,3 +126,10 @@ def transposed(query_positions, key_positions, window):
 def fixed_window(query_positions, key_positions, window):
     distance = query_positions[:, None] - key_positions[None, :]
     return distance >= 0 if window is None else (distance >= 0) & (distance < 128)
+
+
+@BANK.wrong("future", "a full layer that sees the future")
+def full_is_everything(query_positions, key_positions, window):
+    if window is None:
+        return torch.ones(len(query_positions), len(key_positions), dtype=torch.bool)
+    return broadcast(query_positions, key_positions, window)

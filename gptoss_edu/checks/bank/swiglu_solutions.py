@@ -138,3 +138,27 @@ def clamp_result(x, alpha=1.702, limit=7.0):
 @BANK.wrong("shape", "the width kept")
 def full_width(x, alpha=1.702, limit=7.0):
     return x * torch.sigmoid(alpha * x) * (x + 1)
+
+
+@BANK.wrong("plus_one_gate", "1 added to the activated gate")
+def one_to_the_gate(x, alpha=1.702, limit=7.0):
+    gate, up = x[..., ::2].clamp(max=limit), x[..., 1::2].clamp(-limit, limit)
+    return (gate * torch.sigmoid(alpha * gate) + 1) * up
+
+
+@BANK.wrong("alpha_outside", "alpha outside the sigmoid")
+def alpha_outside(x, alpha=1.702, limit=7.0):
+    gate, up = x[..., ::2].clamp(max=limit), x[..., 1::2].clamp(-limit, limit)
+    return alpha * gate * torch.sigmoid(gate) * (up + 1)
+
+
+@BANK.wrong("sigmoid_of_up", "the sigmoid of up")
+def sigmoid_of_up(x, alpha=1.702, limit=7.0):
+    gate, up = x[..., ::2].clamp(max=limit), x[..., 1::2].clamp(-limit, limit)
+    return gate * torch.sigmoid(alpha * up) * (up + 1)
+
+
+@BANK.wrong("relu", "a ReLU")
+def relu(x, alpha=1.702, limit=7.0):
+    gate, up = x[..., ::2].clamp(max=limit), x[..., 1::2].clamp(-limit, limit)
+    return gate.relu() * (up + 1)

@@ -155,3 +155,32 @@ def apart(blocks, scales):
 @BANK.wrong("blocks_order", "the blocks interleaved")
 def interleaved(blocks, scales):
     return (pairs(blocks) * factor(scales)[..., None]).transpose(-1, -2).flatten(-2)
+
+
+@BANK.wrong("table", "5 for 6")
+def wrong_table(blocks, scales):
+    table = torch.where(VALUES.abs() == 6, VALUES.sign() * 5, VALUES)
+    return (pairs(blocks, table) * factor(scales)[..., None]).flatten(-2)
+
+
+@BANK.wrong("no_bias", "2 to the byte")
+def no_bias(blocks, scales):
+    return (pairs(blocks) * torch.exp2(scales.float())[..., None]).flatten(-2)
+
+
+@BANK.wrong("scale_int8", "a signed scale")
+def signed_scale(blocks, scales):
+    return (pairs(blocks) * torch.exp2(scales.view(torch.int8).double() - 127).float()[..., None]).flatten(-2)
+
+
+@BANK.wrong("scale_axis", "the scales transposed")
+def transposed_scales(blocks, scales):
+    if scales.dim() == 2 and scales.shape[0] == scales.shape[1]:
+        scales = scales.T
+    return (pairs(blocks) * factor(scales)[..., None]).flatten(-2)
+
+
+@BANK.wrong("limits", "a shift of integers: only whole powers")
+def shifts(blocks, scales):
+    power = torch.exp2((scales.double() - 127).clamp(-60, 60)).float()
+    return (pairs(blocks) * torch.where(scales == 255, torch.nan, power)[..., None]).flatten(-2)

@@ -167,3 +167,69 @@ def other_order(head_dim, theta, factor, original_context, beta_fast, beta_slow)
 def doubled(head_dim, theta, factor, original_context, beta_fast, beta_slow):
     speeds, c = blended(head_dim, theta, factor, original_context, beta_fast, beta_slow)
     return torch.cat([speeds, speeds]), c
+
+
+def with_speed(speed, head_dim, theta, factor, original_context, beta_fast, beta_slow):
+    r = ramp(head_dim, *bounds(head_dim, theta, original_context, beta_fast, beta_slow))
+    return speed * (1 - r) + speed / factor * r, 0.1 * math.log(factor) + 1
+
+
+@BANK.wrong("exponent_fast", "theta ** (-2i / (d/2))")
+def fast_exponent(head_dim, theta, *rest):
+    return with_speed(theta ** (-4 * torch.arange(head_dim // 2) / head_dim), head_dim, theta, *rest)
+
+
+@BANK.wrong("exponent_end", "linspace with its end")
+def with_end(head_dim, theta, *rest):
+    return with_speed(theta ** -torch.linspace(0, 1, head_dim // 2, dtype=torch.float64), head_dim, theta, *rest)
+
+
+@BANK.wrong("inverse", "powers of theta")
+def powers_of_theta(head_dim, theta, *rest):
+    return with_speed(1 / plain(head_dim, theta), head_dim, theta, *rest)
+
+
+@BANK.wrong("with_2pi", "turns instead of radians")
+def in_turns(head_dim, theta, *rest):
+    return with_speed(plain(head_dim, theta) / (2 * math.pi), head_dim, theta, *rest)
+
+
+@BANK.wrong("ramp_inverted", "beta_fast and beta_slow exchanged")
+def betas_exchanged(head_dim, theta, factor, original_context, beta_fast, beta_slow):
+    low, high = bounds(head_dim, theta, original_context, beta_slow, beta_fast)
+    speed = plain(head_dim, theta)
+    r = ((torch.arange(head_dim // 2) - low) / (high - low)).clamp(0, 1)
+    return speed * (1 - r) + speed / factor * r, 0.1 * math.log(factor) + 1
+
+
+@BANK.wrong("multiplied", "slow pairs multiplied by the factor")
+def multiplied(head_dim, theta, factor, original_context, beta_fast, beta_slow):
+    speed = plain(head_dim, theta)
+    r = ramp(head_dim, *bounds(head_dim, theta, original_context, beta_fast, beta_slow))
+    return speed * (1 - r) + speed * factor * r, 0.1 * math.log(factor) + 1
+
+
+@BANK.wrong("bound_pairs", "bounds for head_dim instead of head_dim / 2 pairs")
+def doubled_bounds(head_dim, theta, factor, original_context, beta_fast, beta_slow):
+    low, high = (
+        head_dim * math.log(original_context / (b * 2 * math.pi)) / math.log(theta) for b in (beta_fast, beta_slow)
+    )
+    speed, r = plain(head_dim, theta), ramp(head_dim, max(low, 0), min(high, head_dim - 1))
+    return speed * (1 - r) + speed / factor * r, 0.1 * math.log(factor) + 1
+
+
+@BANK.wrong("concentration_root", "the root of the concentration")
+def root(*args):
+    speeds, c = blended(*args)
+    return speeds, c**0.5
+
+
+@BANK.wrong("concentration_inverse", "1 / concentration")
+def inverse_concentration(*args):
+    speeds, c = blended(*args)
+    return speeds, 1 / c
+
+
+@BANK.wrong("hard_coded", "the released numbers written in")
+def released(head_dim, theta, factor, original_context, beta_fast, beta_slow):
+    return blended(head_dim, theta, factor, 4096, 32.0, 1.0)

@@ -29,8 +29,6 @@ CAUSES = {
     "sink_sign": "The sink has the wrong sign. As a gate: sigmoid(logsumexp(scores) - sink), so a large sink empties the row.",
     "sink_value": "The sink adds something to the output. It has no value: after the softmax its column is dropped.",
     "sink_linear": "The sink enters the denominator as a number instead of as exp(sink).",
-    "sink_last_key": "The sink replaces a key's score instead of being an additional column.",
-    "sink_masked_by_rows": "The sink acts only on some queries. It is visible to all of them, whatever the mask.",
     "sink_head": "The heads use each other's sinks: there is one for each QUERY head, in the order of the heads.",
     "groups_interleaved": "Query heads are dealt out like cards (head % g). Neighbours share: query head h reads key/value head h // (heads / groups). repeat_interleave, not repeat or tile.",
     "groups_first": "All query heads read the first key/value head.",

@@ -14,9 +14,8 @@ CAUSES = {
     "silu": "The activation is another one. It is gpt-oss's clamped SwiGLU: gate sigmoid(1.702 gate) (up + 1).",
     "no_b1": "The first bias is left out.",
     "no_b2": "The second bias is left out.",
-    "b2_unweighted": "The second bias is added outside the weight. Each expert's output, bias included, is multiplied by its weight.",
+    "b2_unweighted": "The second bias escapes the weight: it is added outside, or the weight is applied before the second product. Each expert's output, bias included, is multiplied by its weight.",
     "weight_before": "The weight multiplies the expert's input. The expert is not linear: weigh its output.",
-    "weight_middle": "The weight is applied before the second product, so the second bias escapes it.",
     "no_weights": "The weights are not used: every chosen expert counts fully.",
     "mean": "The experts' outputs are averaged. They are summed: the weights sum to one already.",
     "renormalised": "The weights are normalised again. Use them as they come.",
@@ -54,9 +53,7 @@ def variant(*args, **wrong):
         first = wrong["w1"](w1[e]) if "w1" in wrong else w1[e]
         second = wrong["w2"](w2[e]) if "w2" in wrong else w2[e]
         hidden = act(first @ given + b1[e] * wrong.get("b1", 1))
-        if wrong.get("middle"):
-            value = second @ (hidden * weight) + b2[e]
-        elif wrong.get("bias_outside"):
+        if wrong.get("bias_outside"):
             value = weight * (second @ hidden) + b2[e]
         elif wrong.get("before"):
             value = second @ hidden + b2[e]
@@ -152,7 +149,6 @@ def weight(call):
     wrongs = {
         "b2_unweighted": {"bias_outside": True},
         "weight_before": {"before": True},
-        "weight_middle": {"middle": True},
     }
     _compare(
         call,

@@ -135,6 +135,8 @@ def _scale_cause(scales, right, groups) -> str:
         "sign_in_max": np.floor(np.log2(np.maximum(groups.max(-1), 1e-30))) - 2 + 127,
     }
     used = largest > 0
+    if (right[used & (scales != right)] == 0).all():
+        return "range"
     if (
         scales.size > 1
         and used.all()

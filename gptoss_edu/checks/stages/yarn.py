@@ -20,8 +20,7 @@ CAUSES = {
     "not_stretched": "The speeds are not stretched: slow pairs must be divided by the factor.",
     "all_divided": "All speeds are divided by the factor (position interpolation). YaRN keeps the fast pairs: they tell neighbours apart.",
     "ntk": "theta is changed for all pairs (NTK-aware scaling). YaRN treats the pairs by parts.",
-    "ramp_inverted": "The ramp is the wrong way round: fast pairs (small index) keep their speed, slow ones are divided.",
-    "betas_exchanged": "beta_fast and beta_slow are exchanged: beta_fast = 32 turns gives the lower index (8.09).",
+    "ramp_inverted": "The ramp is the wrong way round, as when beta_fast and beta_slow are exchanged: fast pairs (small index) keep their speed, slow ones are divided. beta_fast = 32 turns gives the lower bound, 8.09.",
     "rounded": "The ramp's bounds are rounded (floor and ceil). gpt-oss uses them as they are, 8.09 and 17.40: its config says truncate: false.",
     "step": "There is no ramp between the bounds: the speeds jump.",
     "multiplied": "Slow pairs are made faster: divide by the factor.",
@@ -60,8 +59,6 @@ def variant(head_dim, theta, factor, original, fast, slow, **wrong) -> np.ndarra
         )
 
     low, high = turns(fast), turns(slow)
-    if wrong.get("exchange"):
-        low, high = high, low
     low, high = max(low, wrong.get("low", 0.0)), min(high, wrong.get("high", head_dim - 1.0))
     if wrong.get("round"):
         low, high = math.floor(low), math.ceil(high)
@@ -118,7 +115,7 @@ def ends(call):
     for name, value in {
         "not_stretched": plain, "all_divided": plain / 32, "ntk": (150000.0 * 32 ** (64 / 62)) ** (-np.arange(32) / 32),
         "ntk ": (150000.0 * 32) ** (-np.arange(32) / 32), "ramp_inverted": variant(*RELEASED, ramp=lambda r: 1 - r),
-        "multiplied": variant(*RELEASED, multiply=True), "betas_exchanged": variant(*RELEASED, exchange=True),
+        "multiplied": variant(*RELEASED, multiply=True),
     }.items():  # fmt: skip
         if np.allclose(found, value, rtol=2e-4, atol=0):
             pair = 20 if name in ("not_stretched", "multiplied") else 3
@@ -145,7 +142,6 @@ BOUNDS = {
     "bound_pairs": {"pairs": 64},
     "bound_pairs ": {"pairs": 16},
     "ramp_on_wavelength": {"wavelengths": True},
-    "betas_exchanged": {"exchange": True},
     "ramp_inverted": {"ramp": lambda r: 1 - r},
 }
 
