@@ -10,10 +10,9 @@ from ..harness import Check
 
 CAUSES = {
     "unscaled": "The scores are not divided by the root of head_dim.",
-    "scaled_by_d": "The scores are divided by head_dim instead of by its root.",
+    "scaled_by_d": "The scores are divided by head_dim instead of by its root (or by the root twice).",
     "scaled_up": "The scores are multiplied by the root of head_dim; they are divided by it.",
     "scaled_by_width": "The scores are divided by the root of the whole width (heads x head_dim). Each head scales by its own: the root of head_dim.",
-    "scaled_twice": "The scores are divided by the root of head_dim twice.",
     "no_softmax": "The scores weigh the values directly: there is no softmax.",
     "softmax_axis": "The softmax runs over the queries. The weights of one query over its keys sum to one: the softmax is over the last axis, s.",
     "uniform": "All visible keys weigh the same: the scores do not reach the softmax.",
