@@ -22,14 +22,14 @@ class Tuning:
     grouped : (tokens, rows of the weight, MX blocks a step, warps, pipeline stages), for few and for many tokens an expert
     """
 
-    qkv: tuple[int, int, int, int] = (8, 256, 2, 3)
-    out: tuple[int, int, int, int] = (4, 1024, 4, 2)
+    qkv: tuple[int, int, int, int] = (8, 1024, 4, 1)
+    out: tuple[int, int, int, int] = (4, 1024, 4, 1)
     unembedding: tuple[int, int, int, int] = (8, 1024, 8, 1)
-    up: tuple[int, int, int, int] = (8, 32, 1, 2)
-    down: tuple[int, int, int, int] = (8, 32, 8, 6)
-    splits: int = 64
-    split_least: int = 128
-    split_keys: tuple[int, int] = (64, 4)  # keys a step, warps
+    up: tuple[int, int, int, int] = (32, 32, 8, 1)
+    down: tuple[int, int, int, int] = (8, 32, 8, 3)
+    splits: int = 32
+    split_least: int = 64
+    split_keys: tuple[int, int] = (64, 2)  # keys a step, warps
     slide_keys: tuple[int, int] = (128, 4)  # the same in sliding layers, which one program a head reads
     grouped_few: tuple[int, int, int, int, int] = (16, 64, 8, 4, 3)
     grouped_many: tuple[int, int, int, int, int] = (128, 128, 2, 8, 3)
