@@ -60,6 +60,7 @@ def test_seeds_repeat_and_reach_every_kind(model):
     assert "kind" not in repr(checks.fault(3, model).planted)
 
 
+@pytest.mark.slow
 def test_a_fault_in_the_bundled_packed_model():
     faulty = checks.fault(1)
     with torch.no_grad():
