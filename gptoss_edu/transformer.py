@@ -98,12 +98,7 @@ class Transformer(Hooked):
         else:
             positions = cache.begin(t, counts)  # (b or 1, t)
         rope = self._rope(positions)
-        masks = {}
-        for window in (None, self.config.sliding_window):
-            keys = positions if cache is None else cache.key_positions(window)
-            masks[window] = (
-                None if keys is None or t == keys.shape[1] == 1 else sliding_window_mask(positions, keys, window)
-            )
+        masks = {window: self._mask(positions, cache, window) for window in (None, self.config.sliding_window)}
         x = self.at("embedding", self.embedding(tokens))  # (b, t, c)
         for block in self.block:
             x = block(x, rope, masks[block.attn.window], cache)
@@ -114,6 +109,18 @@ class Transformer(Hooked):
             x = x.gather(1, last[:, None, None].expand(-1, 1, x.shape[-1]))  # (b, 1, c)
         x = self.at("final_norm", self.norm(x))
         return self.at("logits", self.unembedding(x))  # (b, t, v)
+
+    def _mask(self, positions: Tensor, cache: KVCache | None, window: int | None) -> Tensor | None:
+        """Which keys each query may see, (b or 1, t, s); None where that is all of them.
+
+        Padding that would see no key at all sees every one: a row without keys and with its sink at -inf would be NaN,
+        and NaN spreads (0 · NaN is NaN) to the rows that count.
+        """
+        keys = positions if cache is None else cache.key_positions(window)
+        if keys is None or positions.shape[-1] == keys.shape[-1] == 1:
+            return None
+        mask = sliding_window_mask(positions, keys, window)
+        return mask | ~mask.any(dim=-1, keepdim=True)
 
     def _rope(self, positions: Tensor) -> tuple[Tensor, Tensor]:
         """Rows of a table of cos and sin that grows as positions do."""
