@@ -47,3 +47,13 @@ $(VENV)/.base: pyproject.toml constraints.txt | $(BIN)/python
 $(VENV)/.test: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) -e '.[test]'
 	touch $@ $(VENV)/.base
+
+.PHONY: book book-deps
+
+book-deps: $(VENV)/.test  ## fetches the book's front-end files, once
+	$(PIP) -e '.[book]'
+	$(BIN)/python book/deps.py
+
+book:  ## needs no network after book-deps
+	$(BIN)/python -m sphinx -q -b html book book/_build/html
+	@echo book/_build/html/index.html
