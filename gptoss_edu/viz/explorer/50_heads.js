@@ -202,7 +202,7 @@ class MatrixView {
     pen.text("queries ↓", 12, g.top + g.size / 2, c.muted, { size: 11, align: "center", turn: -Math.PI / 2 });
     pen.clip(g.x, g.top, g.size, g.size, () => this.edges(pen, run, state, theme, g, a, n, px));
     this.selected(pen, store, theme, g, a, px);
-    const note = run.isExact(state.l, state.h) ? "exact weights, shaded by their root" : "pooled over " + Math.round(run.meta.pool_bin || run.T / run.arrays.pooled.shape[2]) + " tokens a side; exact rows: " + run.exactHeads().map(([l, h]) => l + "." + h).join(" ");
+    const note = run.isExact(state.l, state.h) ? "exact weights, shaded by their root" : "pooled over " + Math.round(run.meta.pool_bin || run.T / run.arrays.pooled.shape[2]) + " tokens a side; " + (run.exactHeads().length ? "exact rows: " + run.exactHeads().map(([l, h]) => l + "." + h).join(" ") : "no rows were kept exactly");
     pen.text(note, g.left, g.top + g.size + 13, c.muted, { size: 10.5 });
   }
   edges(pen, run, state, theme, g, a, n, px) {

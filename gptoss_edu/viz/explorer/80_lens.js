@@ -8,7 +8,7 @@ class LensView {
     return [s.t, s.l, s.side, width].join();
   }
   height(run) {
-    return 34 + (run.L + 1) * this.step(run);
+    return 34 + (run.has("lens_tokens") ? run.L + 1 : 1) * this.step(run);
   }
   step(run) {
     return run.L > 12 ? 17 : 28;
@@ -54,7 +54,7 @@ class LensView {
     return "if the model stopped after layer " + l + ": " + store.run.lens(l, store.state.t).map((r) => store.run.word(r.token) + " " + percent(r.prob)).join(", ");
   }
   legend() {
-    return { ramp: "sequential", low: 0, high: 1, name: "probability of the next token (root scale); framed: the token that came" };
+    return { ramp: "sequential", low: 0, high: 1, name: "probability (root scale); framed: what came" };
   }
   table(store) {
     const rows = this.rows(store.run, store.state.t).map((r) => [r.name, ...r.list.slice(0, 5).map((x) => store.run.word(x.token) + " " + percent(x.prob, 1))]);
@@ -115,8 +115,9 @@ class CompareView {
   }
   nexts(pen, theme, name, run, t, x, w) {
     const c = theme.colors;
-    pen.text(name + ": next after token " + t, x, 144, c.muted, { size: 10.5 });
-    run.next(t).slice(0, 4).forEach(({ token, prob }, i) => {
+    const before = Math.max(0, t - 1);
+    pen.text(name + (t ? " expected at token " + t + " “" + run.texts[t].slice(0, 14) + "”" : " expected after token 0"), x, 144, c.muted, { size: 10.5 });
+    run.next(before).slice(0, 4).forEach(({ token, prob }, i) => {
       const y = 154 + i * 15;
       pen.rect(x + 54, y, Math.max(1, (w - 96) * prob), 11, theme.ramp("sequential", 0.6));
       pen.text(run.word(token).slice(0, 8), x + 50, y + 6, c.ink, { size: 10.5, mono: true, align: "right" });
