@@ -166,8 +166,10 @@ def bits(call):
         different = (found != right).float().mean().item()
         if different < 0.002:
             continue
-        llama = ((wide / root).bfloat16().double() * weight.double()).bfloat16()
-        named = "cast_before_scale" if (found != llama).float().mean().item() < 0.01 else "low_precision"
+        early = (wide / root).bfloat16().double()
+        llama = [(early * factor.double()).bfloat16() for factor in (weight, weight.bfloat16())]  # either may be cast
+        like_llama = any((found != other).float().mean().item() < 0.01 for other in llama)
+        named = "cast_before_scale" if like_llama else "low_precision"
         at = tuple((found != right).nonzero()[0].tolist())
         raise Refused(
             f"x in bfloat16, scale in {name}: {different:.1%} of the values have other bits; row {at[0]}, channel {at[1]}: "
