@@ -49,10 +49,16 @@ def extra(overlap: bool) -> dict:
 
 
 def matvec(x: Tensor, weight: Tensor, out: Tensor, tile, eps=0.0, gain=None, bias=None, residual=None, overlap=False):
-    """out = residual + bias + weight @ rmsnorm(x); x (c,), weight (rows, c), out (rows,)."""
+    """out = residual + bias + weight @ rmsnorm(x); x (c,), weight (rows, c), out (rows,).
+
+    A thread gets two columns of a step or more. With one, the compiler would fuse its square with the neighbour's that it
+    receives: x0·x0 rounded once here and x1·x1 there, so threads that hold the same sum differ in its last bit, and which
+    of them writes it last is a race.
+    """
     rows, c = weight.shape
     block_n, block_c, warps, ahead = tile
-    block_c = min(block_c, pow2(c))
+    block_c = max(64, min(block_c, pow2(c)))
+    warps = min(warps, block_c // 64)
     decode.matvec_kernel[(triton.cdiv(rows, block_n),)](
         x, gain, weight, bias, residual, out, rows, eps, C=c, NORM=gain is not None, BIAS=bias is not None,
         RESIDUAL=residual is not None, BLOCK_N=block_n, BLOCK_C=block_c, AHEAD=min(ahead, triton.cdiv(c, block_c)),
