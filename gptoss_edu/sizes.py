@@ -48,6 +48,34 @@ def cache_bytes(config: ModelConfig, tokens: int, dtype: torch.dtype = torch.bfl
     return slot * sum(tokens if w is None else min(tokens, w) for w in windows)
 
 
+def step_bytes(config: ModelConfig, context: int, rows: int = 1, hit: float | None = None) -> float:
+    """Bytes that one decoded token (of each of `rows` sequences) must read: each weight used once, each live key once.
+
+    Weights as released, in the `original/` layout. hit : experts used a layer; by default `experts_per_token`
+    """
+    from .layouts import layout_entries
+
+    hit = config.experts_per_token if hit is None else hit
+    total = 0.0
+    for name, entry in layout_entries(config, "original").items():
+        if name == "embedding.weight":
+            continue
+        share = hit / config.num_experts if ".mlp1_" in name or ".mlp2_" in name else 1.0
+        total += torch.Size(entry.shape).numel() * (1 if entry.dtypes == ("U8",) else 2) * share
+    return total + rows * cache_bytes(config, context)
+
+
+def prefill_operations(config: ModelConfig, t: int) -> float:
+    """Multiplications and additions that a prompt of t tokens needs: weights a token uses, and keys a query sees."""
+    c, f, h, d = config.hidden_size, config.intermediate_size, config.num_attention_heads, config.head_dim
+    a_token = config.qkv_rows * c + h * d * c + config.num_experts * c + config.experts_per_token * 3 * f * c
+    total = 2.0 * t * a_token * config.num_hidden_layers + 2.0 * config.vocab_size * c
+    for i in range(config.num_hidden_layers):
+        window = min(config.layer_window(i) or t, t)
+        total += 4.0 * h * d * (window * (window + 1) / 2 + (t - window) * window)
+    return total
+
+
 def working_bytes(config: ModelConfig, context: int, dtype: torch.dtype = torch.bfloat16) -> int:
     """What the largest step of one sequence's prefill allocates beside weights and cache, by counting its tensors.
 
