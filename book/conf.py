@@ -1,6 +1,5 @@
 """Sphinx settings: the notebooks' stored outputs and a few pages, as a site that needs no network."""
 
-import shutil
 import sys
 from pathlib import Path
 
@@ -8,16 +7,10 @@ BOOK = Path(__file__).parent
 ROOT = BOOK.parent
 sys.path.insert(0, str(BOOK))
 
+from prepare import copy_chapters  # noqa: E402
+
 # Sphinx reads only below its own folder: the chapters are copied there, and nothing else writes to that copy.
-chapters = BOOK / "chapters"
-chapters.mkdir(exist_ok=True)
-for notebook in sorted((ROOT / "notebooks").glob("*.ipynb")):
-    target = chapters / notebook.name
-    if not target.exists() or target.read_bytes() != notebook.read_bytes():
-        shutil.copyfile(notebook, target)
-for stale in chapters.glob("*.ipynb"):
-    if not (ROOT / "notebooks" / stale.name).exists():
-        stale.unlink()
+copy_chapters(ROOT / "notebooks", BOOK / "chapters")
 
 project = "gpt-oss, built"
 author = "the authors of gptoss_edu"
@@ -40,7 +33,9 @@ html_theme_options = {
     "use_download_button": False,
     "use_fullscreen_button": False,
     "home_page_in_toc": True,
+    "navbar_persistent": [],
 }
+html_context = {"default_mode": "auto"}  # light or dark as the reader's system says; a button changes it
 html_show_sourcelink = False
 
 mathjax_path = "vendor/tex-svg-full.js"

@@ -7,7 +7,15 @@
       "@jupyter-widgets/html-manager/dist": here + "vendor/widgets",
     },
   });
-  // The widgets' manager asks for MathJax 2's queue; the page has MathJax 3.
-  window.MathJax = window.MathJax || {};
-  window.MathJax.Hub = window.MathJax.Hub || { Queue: function () { if (window.MathJax.typesetPromise) window.MathJax.typesetPromise(); } };
+  // The widgets' manager asks for MathJax 2's queue. MathJax 3 replaces window.MathJax when it starts, so every value that
+  // is ever put there is given one.
+  const hub = { Queue: () => value && value.typesetPromise && value.typesetPromise() };
+  let value = window.MathJax;
+  const withHub = (object) => (object && !object.Hub ? Object.assign(object, { Hub: hub }) : object);
+  withHub(value);
+  Object.defineProperty(window, "MathJax", {
+    configurable: true,
+    get: () => value,
+    set: (next) => { value = withHub(next); },
+  });
 })();

@@ -1,0 +1,91 @@
+"""Copies the chapters below book/, made ready for reading: what a learner should not see by accident is folded."""
+
+import copy
+import os
+import re
+from pathlib import Path
+
+import nbformat
+
+from gptoss_edu.workshop import BEGIN, is_hints, student_source
+
+EXERCISE = "```python\n{}\n```"
+FOLDED = '<details class="outcome"><summary>{}</summary>{}</details>'
+
+
+def copy_chapters(source: Path, target: Path) -> None:
+    """Write what changed, and nothing else, so that Sphinx reads again only what changed."""
+    target.mkdir(exist_ok=True)
+    for path in sorted(source.glob("[0-9][0-9]_*.ipynb")):
+        text = nbformat.writes(reading_copy(nbformat.read(path, as_version=4)))
+        write_if_changed(target / path.name, text)
+    for stale in target.glob("*.ipynb"):
+        if not (source / stale.name).exists():
+            stale.unlink()
+
+
+def write_if_changed(path: Path, text: str) -> None:
+    """Leave an equal file as it is; else replace it at once."""
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, path)
+
+
+def reading_copy(notebook):
+    """The notebook with its stubs in sight, and solutions, hints and outcomes of predictions folded."""
+    copied = copy.deepcopy(notebook)
+    cells, titled = [], False
+    for cell in copied.cells:
+        if cell.cell_type == "markdown":
+            titled = _one_title(cell, titled)
+        elif BEGIN in cell.source:
+            cells.append(_stub(cell))
+            _fold_input(cell, "the solution")
+        elif is_hints(cell):
+            _fold_input(cell, "the code of the hints")
+        elif "hide-input" in cell.metadata.get("tags", []):
+            _fold_input(cell, "the code")
+        if cell.cell_type == "code" and "reveal(" in cell.source:
+            _fold_outcome(cell)
+        cells.append(cell)
+    copied.cells = cells
+    return copied
+
+
+def _one_title(cell, titled: bool) -> bool:
+    """Only a page's first title is of the first level: a second one would be a second chapter in the contents."""
+    lines, inside = [], False
+    for line in cell.source.split("\n"):
+        inside ^= line.startswith("```")
+        if not inside and re.match(r"# ", line):
+            line = "#" + line if titled else line
+            titled = True
+        lines.append(line)
+    cell.source = "\n".join(lines)
+    return titled
+
+
+def _stub(cell):
+    """What the exercise asks for, as the student's copy shows it."""
+    stub = nbformat.v4.new_markdown_cell(EXERCISE.format(student_source(cell.source)))
+    stub.id = f"stub-{cell.get('id', 'x')}"[:64]
+    return stub
+
+
+def _fold_input(cell, name: str) -> None:
+    tags = cell.metadata.setdefault("tags", [])
+    if "hide-input" not in tags:
+        tags.append("hide-input")
+    cell.metadata["mystnb"] = {"code_prompt_show": f"Show {name}", "code_prompt_hide": f"Hide {name}"}
+
+
+def _fold_outcome(cell) -> None:
+    """The answer to a prediction: the last HTML output of a cell that reveals one."""
+    for output in reversed(cell.outputs):
+        page = output.get("data", {}).get("text/html")
+        if page:
+            output.data["text/html"] = FOLDED.format("How it came out", page)
+            return
