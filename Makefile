@@ -16,7 +16,7 @@ lab: $(VENV)/.base
 	$(BIN)/gptoss-edu lab
 
 quick: $(VENV)/.test  ## seconds: on every save
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "not slow and not gpu and not browser"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist=loadfile -m "not slow and not gpu and not browser"
 
 test: lint $(VENV)/.test  ## minutes: all tests, then all notebooks
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist=loadfile -m "not browser"

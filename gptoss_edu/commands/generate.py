@@ -15,6 +15,7 @@ from pathlib import Path
 
 from .. import generate, harmony, load_model
 from ..errors import TokenizerError
+from ..trace import question_tokens
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,12 +49,6 @@ def run(args: argparse.Namespace) -> None:
         sys.stdout.write(piece)
         sys.stdout.flush()
     print()
-
-
-def question_tokens(text: str, effort: str, tokenizer) -> list[int]:
-    """The prompt for one user's question, up to the start of the assistant's answer."""
-    system = harmony.Message("system", harmony.SystemContent(reasoning_effort=effort))
-    return harmony.render(harmony.Conversation([system, harmony.Message("user", text)]), encoding=tokenizer)
 
 
 def text_pieces(tokens, tokenizer):

@@ -19,7 +19,8 @@ from .. import ModelConfig, generate, load_model, load_tokenizer
 from ..files import write_text
 from ..layouts import original_shapes
 from ..sizes import parameter_counts
-from .generate import channel_pieces, question_tokens
+from ..trace import question_tokens
+from .generate import channel_pieces
 
 QUESTION = "What is 46 * 73?"
 SENTENCE = "gpt-oss reads numbers, not letters."
