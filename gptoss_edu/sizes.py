@@ -1,5 +1,6 @@
 """How big a gpt-oss is: parameters as the model card counts them, bytes on disk and in memory, key/value cache."""
 
+from bisect import bisect_right
 from dataclasses import dataclass
 
 import psutil
@@ -48,6 +49,17 @@ def cache_bytes(config: ModelConfig, tokens: int, dtype: torch.dtype = torch.bfl
     return slot * sum(tokens if w is None else min(tokens, w) for w in windows)
 
 
+def bytes_read(name: str, shape: tuple[int, ...], itemsize: int, share: float) -> float:
+    """Bytes of one tensor of the `original/` layout that one decoded token reads.
+
+    share : the part of a layer's experts that are used, k/e for one token
+    """
+    size = torch.Size(shape).numel() * itemsize
+    if name == "embedding.weight":
+        return size / shape[0]  # one row
+    return size * share if ".mlp.mlp" in name else size
+
+
 def step_bytes(config: ModelConfig, context: int, rows: int = 1, hit: float | None = None) -> float:
     """Bytes that one decoded token (of each of `rows` sequences) must read: each weight used once, each live key once.
 
@@ -55,14 +67,11 @@ def step_bytes(config: ModelConfig, context: int, rows: int = 1, hit: float | No
     """
     from .layouts import layout_entries
 
-    hit = config.experts_per_token if hit is None else hit
-    total = 0.0
+    share = (config.experts_per_token if hit is None else hit) / config.num_experts
+    total = rows * cache_bytes(config, context)
     for name, entry in layout_entries(config, "original").items():
-        if name == "embedding.weight":
-            continue
-        share = hit / config.num_experts if ".mlp1_" in name or ".mlp2_" in name else 1.0
-        total += torch.Size(entry.shape).numel() * (1 if entry.dtypes == ("U8",) else 2) * share
-    return total + rows * cache_bytes(config, context)
+        total += bytes_read(name, entry.shape, 1 if entry.dtypes == ("U8",) else 2, share)
+    return total
 
 
 def prefill_operations(config: ModelConfig, t: int) -> float:
@@ -86,6 +95,11 @@ def working_bytes(config: ModelConfig, context: int, dtype: torch.dtype = torch.
     scores = 4 * 4 * config.num_attention_heads * t * context
     experts = (4 * t * config.experts_per_token + config.hidden_size) * gate_up * dtype.itemsize
     return max(scores, experts) + 4 * config.vocab_size
+
+
+def longest_context(config: ModelConfig, room: int) -> int:
+    """Tokens of context, at most `config.max_context`, whose key/value cache fits into `room` bytes; 0 where none does."""
+    return bisect_right(range(1, config.max_context + 1), room, key=lambda n: cache_bytes(config, n))
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,8 @@ import torch
 
 from .. import ModelConfig, __version__, checkpoint
 from ..files import write_text
-from ..layouts import EXPERTS, original_shapes, split_name
 from ..moe import PackedWeight
-from ..sizes import GIB
+from ..sizes import GIB, step_bytes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,8 +45,9 @@ def run(args: argparse.Namespace) -> None:
     start = time.perf_counter()
     model = checkpoint.load_model(args.folder, device="cpu", dtype=torch.bfloat16, experts="packed")
     results = {"load_s": time.perf_counter() - start, "bandwidth_GB_per_s": bandwidth / 1e9}
-    floor = token_bytes(model.config) / bandwidth
-    results |= {"token_MB": token_bytes(model.config) / 1e6, "floor_s_per_token": floor}
+    token = step_bytes(model.config, context=0)
+    floor = token / bandwidth
+    results |= {"token_MB": token / 1e6, "floor_s_per_token": floor}
     print(
         f"loaded in {results['load_s']:.2f} s; memory read at {bandwidth / 1e9:.1f} GB/s; a token reads {results['token_MB']:,.0f} MB: floor {floor:.3f} s",
         flush=True,
@@ -92,22 +92,6 @@ def touch(folder: Path) -> None:
         with file.open("rb", buffering=0) as data:
             while data.read(1 << 24):
                 pass
-
-
-def token_bytes(config: ModelConfig) -> int:
-    """Bytes that one decoded token reads: k of e experts, bfloat16 for the rest, one row of the embedding."""
-    total = 0
-    for name, shape in original_shapes(config).items():
-        size = torch.Size(shape).numel()
-        if split_name(name)[1] in EXPERTS:
-            total += size * 17 // 32 * config.experts_per_token // config.num_experts
-        elif name == "embedding.weight":
-            total += shape[1] * 2
-        elif ".mlp.mlp" in name:
-            total += size * 2 * config.experts_per_token // config.num_experts
-        else:
-            total += size * 2
-    return total
 
 
 @torch.inference_mode()

@@ -1,0 +1,38 @@
+"""What a Triton program does, in NumPy (chapter 18): a tile's offsets and mask, and programs run one after the other.
+
+For reading, and for machines for which there is no Triton; nothing here is fast.
+"""
+
+import numpy as np
+from numpy import ndarray
+
+
+def tile(pid: int, step: int, block_n: int, block_c: int, rows: int, c: int) -> tuple[ndarray, ndarray]:
+    """The elements of a row-major (rows, c) matrix that program `pid` reads in one step.
+
+    Returns offsets from the matrix's first element and mask, True inside the matrix; both (block_n, block_c).
+    """
+    n = pid * block_n + np.arange(block_n)
+    columns = step * block_c + np.arange(block_c)
+    offsets = n[:, None] * c + columns[None, :]  # (block_n, block_c)
+    mask = (n < rows)[:, None] & (columns < c)[None, :]
+    return offsets, mask
+
+
+def load(memory: ndarray, offsets: ndarray, mask: ndarray) -> ndarray:
+    """Elements of flat memory at `offsets`; zero, and nothing is read, where the mask is False."""
+    values = np.zeros(offsets.shape, memory.dtype)
+    values[mask] = memory[offsets[mask]]
+    return values
+
+
+def matvec_program(pid: int, weight, x, out, rows: int, c: int, block_n: int, block_c: int, tile=tile) -> None:
+    """Program `pid` of out = weight @ x: block_n rows, block_c columns a step. All memory is flat."""
+    total = np.zeros(block_n)
+    for step in range(-(-c // block_c)):
+        offsets, mask = tile(pid, step, block_n, block_c, rows, c)
+        columns = step * block_c + np.arange(block_c)
+        part = load(x, columns, columns < c)  # (block_c,)
+        total += (load(weight, offsets, mask) * part).sum(axis=1)
+    n = pid * block_n + np.arange(block_n)
+    out[n[n < rows]] = total[n < rows]
