@@ -72,7 +72,7 @@ def tiny_run():
 
     model = gptoss_edu.load_model()
     text = "<|start|>user<|message|>3 + 4?<|end|><|start|>assistant<|channel|>final<|message|>7<|return|>"
-    ids = model.tokenizer.encode(text, allowed_special="all") if model.tokenizer else list(range(9, 33))
+    ids = model.tokenizer.encode(text, allowed_special="all")
     return trace.record(model, ids, heads=[(0, 0), (1, 3), (2, 5), (3, 1)])
 
 
@@ -333,6 +333,9 @@ def test_the_live_host_sends_interventions_and_cleans_up(open_page):
     assert sent["number"] == 1 and [m["kind"] for m in sent["interventions"]] == ["MaskExpert"]
     page.get_by_role("button", name="Ask", exact=True).click()
     assert page.evaluate("window.saved.at(-1)") == {"number": 2, "interventions": []}
+    page.get_by_label("without sinks").check()
+    page.get_by_role("button", name="Ask", exact=True).click()
+    assert page.evaluate("window.saved.at(-1).interventions.map((m) => m.kind + m.amount)") == ["ShiftSink-inf"]
     page.evaluate("window.close_widget()")
     assert page.evaluate("Object.keys(window.heard).length") == 0 and page.locator("section.panel").count() == 0
 

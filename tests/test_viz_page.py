@@ -115,7 +115,13 @@ def test_the_live_widget_answers_and_intervenes(model):
     assert decoded(type("P", (), {"data": first}))["runs"][0]["meta"]["n_layers"] == 2 and widget.status.startswith(
         "Answer"
     )
-    widget.request = {"number": 1, "interventions": [{"kind": "MaskExpert", "layer": 1, "expert": 0, "refill": "next"}]}
+    widget.request = {
+        "number": 1,
+        "interventions": [
+            {"kind": "MaskExpert", "layer": 1, "expert": 0, "refill": "next"},
+            {"kind": "ShiftSink", "amount": "-inf", "layer": None, "heads": None},
+        ],
+    }
     runs = decoded(type("P", (), {"data": widget.payload}))["runs"]
     assert len(runs) == 2 and runs[1]["meta"]["interventions"][0]["kind"] == "MaskExpert"
     widget.request = {"number": 2, "interventions": [{"kind": "Nonsense"}]}

@@ -2,7 +2,7 @@
 
 from gptoss_edu.trace.analysis import telling_heads, with_heads
 from gptoss_edu.trace.answer import question_tokens, trace_answer, trace_conversations
-from gptoss_edu.trace.capture import Run, capture, record
+from gptoss_edu.trace.capture import Run, capture, record, reference_twin
 from gptoss_edu.trace.compare import compare
 from gptoss_edu.trace.file import DamagedTraceError, ForeignTraceError, TraceFileError, TraceVersionError, load, save
 from gptoss_edu.trace.importers import from_routed_experts, from_transformers
@@ -25,5 +25,5 @@ __all__ = [
     "LEVELS", "DamagedTraceError", "Difference", "ExpertsPerToken", "ForceExpert", "ForeignTraceError", "MaskExpert",
     "Patch", "Run", "SetWindow", "ShiftSink", "Trace", "TraceFileError", "TraceVersionError", "ZeroHeads",
     "bytes_per_token", "capture", "compare", "describe", "difference", "from_routed_experts", "from_transformers",
-    "intervene", "label_tokens", "load", "question_tokens", "record", "save", "telling_heads", "token_kind", "trace_answer", "trace_conversations", "values_at", "with_heads",
+    "intervene", "label_tokens", "load", "question_tokens", "record", "reference_twin", "save", "telling_heads", "token_kind", "trace_answer", "trace_conversations", "values_at", "with_heads",
 ]  # fmt: skip

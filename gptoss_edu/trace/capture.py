@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from gptoss_edu.errors import TraceError
+from gptoss_edu.moe import PackedWeight
 from gptoss_edu.trace import interventions
 from gptoss_edu.trace.levels import LENS_TOKENS, LEVELS, MAX_EXACT_HEADS, NEXT_TOKENS
 from gptoss_edu.trace.metadata import shape_meta, token_arrays, vocabulary
@@ -22,6 +23,7 @@ from gptoss_edu.trace.statistics import (
     next_token_statistics,
     routing_statistics,
 )
+from gptoss_edu.transformer import Transformer
 
 LENS_ROWS = 256  # rows of logits made at once: a vocabulary of 201,088 needs 206 MB for them
 
@@ -72,6 +74,8 @@ def record(model, tokens, chunk: int | None = None, **options) -> Run:
     chunk : tokens a pass; None: all at once. A long text on a large model needs less memory in chunks.
     options : as for `capture`.
     """
+    fused = not hasattr(model, "hooks") and hasattr(model, "weights")
+    model = reference_twin(model) if fused else model
     ids = torch.as_tensor(np.asarray(tokens, np.int64), device=model.device)[None]  # (1, t)
     with torch.no_grad(), capture(model, **options) as run:
         if chunk is None or chunk >= ids.shape[1]:
@@ -80,7 +84,25 @@ def record(model, tokens, chunk: int | None = None, **options) -> Run:
             cache = model.new_cache(1, ids.shape[1])
             for part in ids.split(chunk, dim=1):
                 model(part, cache)
+    if fused:
+        run.meta["origin"]["path"] = "unfused operations on the fast model's weights"
     return run
+
+
+def reference_twin(model):
+    """The reference model on a fast model's own tensors, where every intermediate can be seen; nothing is copied.
+
+    The fast path fuses operations and has no place to look in between, so traces and interventions use this twin. Its
+    results differ from the fast path's by that path's tested tolerance.
+    """
+    with torch.device("meta"):
+        twin = Transformer(model.config, packed=True)
+    twin.load_state_dict(model.weights, assign=True)
+    for module in twin.modules():
+        if isinstance(module, PackedWeight):
+            module.dtype = model.dtype
+    twin.tokenizer = model.tokenizer
+    return twin.eval()
 
 
 class Recorder:
@@ -288,7 +310,8 @@ def _key_positions(past, counts, row, t, cache, window) -> np.ndarray:
 def _checked_level(model, level: str, heads, path) -> tuple[str, list[tuple[int, int]]]:
     if not hasattr(model, "hooks") or not hasattr(model, "block"):
         raise TraceError(
-            f"capture needs a model with hook points, as gptoss_edu.load_model(path) gives it; found {type(model).__name__}"
+            f"capture needs a model with hook points, as gptoss_edu.load_model(path) gives it; found {type(model).__name__}. "
+            "A fast model: trace.record takes it as it is, trace.reference_twin(model) gives one to capture."
         )
     if level not in LEVELS:
         raise TraceError(f"unknown level {level!r}; expected one of {', '.join(LEVELS)}")

@@ -6,12 +6,16 @@ async function renderLive({ model, el: host }) {
   const question = el("input", { type: "text", "aria-label": "Question", style: "flex:1 1 260px;font:inherit;padding:4px 8px" });
   question.value = model.get("question");
   const effort = select("Effort", ["low", "medium", "high"].map((v) => [v, v]), model.get("effort"), () => {});
+  const sinks = el("input", { type: "checkbox", id: "gx-no-sinks" });
+  const sinksBox = el("label", { for: "gx-no-sinks" }, "without sinks ");
+  sinksBox.append(sinks);
   const ask = el("button", { type: "submit", style: "font:inherit;padding:4px 12px" }, "Ask");
   const status = el("p", { role: "status", "aria-live": "polite", style: "font:13px system-ui,sans-serif;margin:4px 0" });
-  form.append(question, effort, ask);
+  form.append(question, effort, sinksBox, ask);
   box.append(form, status, page);
   host.append(box);
-  const send = (interventions) => {
+  const send = (masks) => {
+    const interventions = sinks.checked ? [...masks, { kind: "ShiftSink", amount: "-inf", layer: null, heads: null }] : masks;
     model.set("question", question.value);
     model.set("effort", effort.node.value);
     model.set("request", { number: (model.get("request").number || 0) + 1, interventions });
