@@ -13,7 +13,7 @@ from torch import Tensor
 from gptoss_edu.errors import TraceError
 from gptoss_edu.moe import PackedWeight
 from gptoss_edu.trace import interventions
-from gptoss_edu.trace.levels import LENS_TOKENS, LEVELS, MAX_EXACT_HEADS, NEXT_TOKENS
+from gptoss_edu.trace.levels import LENS_TOKENS, NEXT_TOKENS, checked_level
 from gptoss_edu.trace.metadata import shape_meta, token_arrays, vocabulary
 from gptoss_edu.trace.record import Trace
 from gptoss_edu.trace.statistics import (
@@ -110,7 +110,7 @@ class Recorder:
 
     def __init__(self, model, level, heads, row, lens, path, max_tokens):
         self.model, self.row = model, row
-        self.level, self.heads = _checked_level(model, level, heads, path)
+        self.level, self.heads = checked_level(model, level, heads, path)
         c = model.config
         active = 3 * c.experts_per_token * c.intermediate_size * c.hidden_size
         self.lens = (c.hidden_size * c.vocab_size <= active / 2) if lens == "auto" else bool(lens)
@@ -305,30 +305,3 @@ def _key_positions(past, counts, row, t, cache, window) -> np.ndarray:
     if t == 1 or window is None:
         return stored(after)
     return np.concatenate([stored(past), np.where(np.arange(t) < counts[row], past[row] + np.arange(t), -1)])
-
-
-def _checked_level(model, level: str, heads, path) -> tuple[str, list[tuple[int, int]]]:
-    if not hasattr(model, "hooks") or not hasattr(model, "block"):
-        raise TraceError(
-            f"capture needs a model with hook points, as gptoss_edu.load_model(path) gives it; found {type(model).__name__}. "
-            "A fast model: trace.record takes it as it is, trace.reference_twin(model) gives one to capture."
-        )
-    if level not in LEVELS:
-        raise TraceError(f"unknown level {level!r}; expected one of {', '.join(LEVELS)}")
-    c = model.config
-    heads = [(int(layer), int(head)) for layer, head in heads]
-    for layer, head in heads:
-        if not (0 <= layer < c.num_hidden_layers and 0 <= head < c.num_attention_heads):
-            raise TraceError(
-                f"there is no layer {layer} head {head}: the model has {c.num_hidden_layers} layers of "
-                f"{c.num_attention_heads} heads, counted from 0"
-            )
-    if len(heads) > MAX_EXACT_HEADS:
-        raise TraceError(
-            f'{len(heads)} exact heads were asked for, at most {MAX_EXACT_HEADS} are kept; level="full" keeps all'
-        )
-    if level == "full":
-        if path is None:
-            raise TraceError('level "full" appends to files: give a folder with path=')
-        return level, [(i, j) for i in range(c.num_hidden_layers) for j in range(c.num_attention_heads)]
-    return ("exact" if heads else level), heads

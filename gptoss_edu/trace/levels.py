@@ -67,6 +67,39 @@ def describe(config, level: str = "default", heads=(), length: int = 1024) -> st
     return f"level {level!r} keeps {LEVELS[level]}: {cost['total']:,} bytes a token at {length} tokens ({parts})"
 
 
+def checked_level(model, level: str, heads, path) -> tuple[str, list[tuple[int, int]]]:
+    """The level and the exact heads that `capture` will use.
+
+    Raises
+    ------
+    TraceError : a model without hook points, an unknown level or head, too many heads, no folder for level "full".
+    """
+    if not hasattr(model, "hooks") or not hasattr(model, "block"):
+        raise TraceError(
+            f"capture needs a model with hook points, as gptoss_edu.load_model(path) gives it; found {type(model).__name__}. "
+            "A fast model: trace.record takes it as it is, trace.reference_twin(model) gives one to capture."
+        )
+    if level not in LEVELS:
+        raise TraceError(f"unknown level {level!r}; expected one of {', '.join(LEVELS)}")
+    c = model.config
+    heads = [(int(layer), int(head)) for layer, head in heads]
+    for layer, head in heads:
+        if not (0 <= layer < c.num_hidden_layers and 0 <= head < c.num_attention_heads):
+            raise TraceError(
+                f"there is no layer {layer} head {head}: the model has {c.num_hidden_layers} layers of "
+                f"{c.num_attention_heads} heads, counted from 0"
+            )
+    if len(heads) > MAX_EXACT_HEADS:
+        raise TraceError(
+            f'{len(heads)} exact heads were asked for, at most {MAX_EXACT_HEADS} are kept; level="full" keeps all'
+        )
+    if level == "full":
+        if path is None:
+            raise TraceError('level "full" appends to files: give a folder with path=')
+        return level, [(i, j) for i in range(c.num_hidden_layers) for j in range(c.num_attention_heads)]
+    return ("exact" if heads else level), heads
+
+
 def _row(config, layer: int, length: int) -> int:
     window = config.layer_window(layer)
     return length if window is None else min(window, length)
