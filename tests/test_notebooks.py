@@ -11,6 +11,7 @@ import re
 import statistics
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import matplotlib
 import nbformat
@@ -241,23 +242,41 @@ def test_a_broken_notebook_breaks_every_rule():
     assert len(form(many)) == 2
 
 
+def bound(tree: ast.AST) -> set[str]:
+    """Names that a cell binds at its top level, not those inside of functions."""
+    found, waiting = set(), list(ast.iter_child_nodes(tree))
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            found.add(node.name)
+            continue
+        if isinstance(node, (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
+            continue
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            found |= {alias.asname or alias.name.split(".")[0] for alias in node.names}
+        waiting += ast.iter_child_nodes(node)
+    return found
+
+
 def needed(cells, targets: set[int]) -> list[int]:
     """Positions of the cells that `targets` need: those that bind a name which is read later, backwards from the targets."""
     wanted, keep = set(), set()
     for position in range(len(cells) - 1, -1, -1):
         tree = python(cells[position].source)
-        names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
-        binds = {node.id for node in names if isinstance(node.ctx, ast.Store)}
-        binds |= {node.name for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
-        binds |= {
-            a.asname or a.name.split(".")[0]
-            for node in ast.walk(tree)
-            if isinstance(node, (ast.Import, ast.ImportFrom))
-            for a in node.names
-        }
+        binds = bound(tree)
         if position in targets or binds & wanted:
             keep.add(position)
-            wanted |= {node.id for node in names if isinstance(node.ctx, ast.Load)}
+            wanted -= binds  # the last binding before its use is the one that counts
+            wanted |= {
+                node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+            }
+            wanted |= {
+                node.target.id
+                for node in ast.walk(tree)
+                if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name)
+            }
     return sorted(keep)
 
 
@@ -282,6 +301,7 @@ def execute(cells, positions, folder) -> tuple[str, dict]:
 
     def display(*values, **_):
         shown.write("".join(f"{value!r}\n" for value in values))
+        return SimpleNamespace(update=display)  # what display(…, display_id=True) gives
 
     namespace["display"] = display
     os.chdir(folder)

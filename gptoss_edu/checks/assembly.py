@@ -59,6 +59,7 @@ class Assembly:
             model = load_model(experts="packed" if "unpack_mxfp4" in functions else "auto")
         self.functions = {name: function for name, function in functions.items() if name in USED}
         self.model = model
+        self._unpacked: dict[int, Tensor] = {}  # a mixture's weights, unpacked once
 
     @property
     def owners(self) -> dict[str, str]:
@@ -82,7 +83,7 @@ class Assembly:
 
     def logits(self, tokens: Tensor) -> Tensor:
         """Logits (b, t, v) of token ids (b, t), through the learner's functions."""
-        with torch.no_grad(), borrowed(self.functions, self.model):
+        with torch.no_grad(), borrowed(self.functions, self.model, self._unpacked):
             return self.model(tokens)
 
     def prompt(self, question: str, effort: str = "medium") -> list[int]:
@@ -152,7 +153,7 @@ def _render_message(role: str, content: str) -> str:
 
 
 @contextmanager
-def borrowed(functions: dict[str, Callable], model):
+def borrowed(functions: dict[str, Callable], model, unpacked: dict[int, Tensor] | None = None):
     """Within the block the learner's functions stand where the model uses the package's."""
     from .. import attention, moe, mxfp4, norm, rope, transformer
 
@@ -192,7 +193,13 @@ def borrowed(functions: dict[str, Callable], model):
                 stack.enter_context(_put(attention.AttentionBlock, "forward", _attention_forward(function, attention)))
         if "route" in functions or "moe" in functions:
             route, mixture = functions.get("route", moe.route), functions.get("moe", moe.moe)
-            stack.enter_context(_put(moe.MLPBlock, "forward", _experts_forward(route, mixture, "moe" in functions)))
+            stack.enter_context(
+                _put(
+                    moe.MLPBlock,
+                    "forward",
+                    _experts_forward(route, mixture, unpacked if unpacked is not None else {}, "moe" in functions),
+                )
+            )
         yield
 
 
@@ -229,7 +236,7 @@ def _attention_forward(function: Callable, module) -> Callable:
     return forward
 
 
-def _experts_forward(route: Callable, mixture: Callable, dense: bool) -> Callable:
+def _experts_forward(route: Callable, mixture: Callable, unpacked: dict[int, Tensor], dense: bool) -> Callable:
     """MLPBlock.forward around the learner's route, and their moe on unpacked weights."""
 
     def forward(self, x):
@@ -237,7 +244,10 @@ def _experts_forward(route: Callable, mixture: Callable, dense: bool) -> Callabl
         weights, indices = route(flat, self.gate.weight, self.gate.bias, self.k)
         w1, w2 = self.mlp1_weight, self.mlp2_weight
         if dense:
-            w1, w2 = (weight.unpacked() if hasattr(weight, "unpacked") else weight for weight in (w1, w2))
+            for weight in (w1, w2):
+                if id(weight) not in unpacked:
+                    unpacked[id(weight)] = weight.unpacked() if hasattr(weight, "unpacked") else weight
+            w1, w2 = unpacked[id(w1)], unpacked[id(w2)]
         out = mixture(flat, weights.to(x.dtype), indices, w1, self.mlp1_bias, w2, self.mlp2_bias)
         return out.to(x.dtype).view_as(x)
 
