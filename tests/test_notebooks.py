@@ -12,6 +12,7 @@ import statistics
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
+from unittest import mock
 
 import matplotlib
 import nbformat
@@ -306,7 +307,7 @@ def execute(cells, positions, folder) -> tuple[str, dict]:
     namespace["display"] = display
     os.chdir(folder)
     try:
-        with contextlib.redirect_stdout(shown):
+        with contextlib.redirect_stdout(shown), mock.patch("IPython.display.display", display):
             for position in positions:
                 tree = python(cells[position].source)
                 last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
