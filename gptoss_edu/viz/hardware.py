@@ -1,0 +1,147 @@
+"""Figures of chapter 18: bytes of a token, tiles and masks, a roofline, kernels against their floors, cards."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from gptoss_edu.config import ModelConfig
+from gptoss_edu.sizes import GIB, cache_bytes, prefill_operations, step_bytes
+from gptoss_edu.viz import style
+
+HATCHES = ("", "//", "", "..", "\\\\")
+
+
+def figure_bytes(rows: dict[str, dict[str, float]]):
+    """Stacked bars: for each row the bytes of each part."""
+    figure, axis = plt.subplots(figsize=(7.2, 0.7 + 0.55 * len(rows)))
+    for y, parts in enumerate(rows.values()):
+        left = 0.0
+        for (part, size), color, hatch in zip(parts.items(), style.cycle(), HATCHES, strict=False):
+            label = part if y == 0 else None
+            axis.barh(y, size / 1e9, left=left, color=color, hatch=hatch, edgecolor=style.color("paper"), label=label)
+            if size > 0.5e9:
+                box = {"facecolor": color, "edgecolor": "none", "pad": 1.5}
+                text = f"{size / 1e9:.2f}"
+                axis.text(left + size / 2e9, y, text, ha="center", va="center", color="white", weight="bold", bbox=box)
+            left += size / 1e9
+        axis.text(left + 0.1, y, f"{left:.2f} GB", va="center")
+    most = max(sum(parts.values()) for parts in rows.values()) / 1e9
+    axis.set(yticks=range(len(rows)), yticklabels=rows, xlabel="gigabytes read for one token", xlim=(0, 1.12 * most))
+    axis.invert_yaxis()
+    axis.legend(ncols=5, loc="lower center", bbox_to_anchor=(0.4, 1), columnspacing=1, handlelength=1.4)
+    return figure
+
+
+def figure_tiles(tiles: dict, rows: int, c: int):
+    """A (rows, c) matrix with its offsets, once for each title: (offsets, mask); what a program reads is filled."""
+    figure, axes = plt.subplots(1, len(tiles), figsize=(7.2, 2.5), squeeze=False)
+    for axis, (title, (offsets, mask)) in zip(axes[0], tiles.items(), strict=True):
+        inside = np.asarray(offsets)[np.asarray(mask)]
+        owner = np.zeros(rows * c)
+        owner[inside[(inside >= 0) & (inside < rows * c)]] = 1
+        colors = {"cmap": style.sequential(), "vmin": 0, "vmax": 2, "edgecolors": style.color("grid"), "linewidth": 1}
+        axis.pcolormesh(owner.reshape(rows, c), **colors)
+        for place in range(rows * c):
+            axis.text(place % c + 0.5, place // c + 0.5, place, ha="center", va="center", fontsize=8)
+        outside = int((~np.asarray(mask)).sum())
+        axis.set(title=title, xticks=[], yticks=[], aspect="equal", xlabel=f"{outside} of {np.size(mask)} masked")
+        axis.invert_yaxis()
+    return figure
+
+
+def figure_masks(errors: dict[str, dict[str, np.ndarray]]):
+    """For each panel and kind the rows of a result: right, wrong or NaN."""
+    figure, axes = plt.subplots(1, len(errors), figsize=(7.2, 3.0), sharey=True)
+    for axis, (title, kinds) in zip(axes, errors.items(), strict=True):
+        for y, row_errors in enumerate(kinds.values()):
+            for x, error in enumerate(row_errors):
+                sign, color = ("N", "wrong") if np.isnan(error) else ("✗", "wrong") if error > 1e-9 else ("✓", "right")
+                axis.text(x, y, sign, ha="center", va="center", weight="bold", color=style.color(color))
+        count, n = len(kinds), len(row_errors)
+        axis.set(title=title, xlim=(-0.7, n - 0.3), ylim=(count - 0.4, -0.6), xlabel="row of y", xticks=[0, n - 1])
+        axis.set_yticks(range(count), kinds)
+        axis.tick_params(length=0)
+    return figure
+
+
+def roofline_points(results: dict, config: ModelConfig, leave_out=()) -> dict[str, tuple[float, float]]:
+    """Label to (operations a byte, operations a second) from the rows that `gptoss-edu bench gpu` writes for 20b.
+
+    Bytes count the experts that n independent tokens hit: e (1 - (1 - k/e)^n) a layer.
+    """
+    found, e, k = {}, config.num_experts, config.experts_per_token
+    for name, row in results.items():
+        words = name.replace(",", "").split()
+        if name.startswith("20b decode"):  # 20b decode, 1 x context 1,024, room 1,152
+            n, context = int(words[2]), int(words[5])
+            queries_a_key = config.num_attention_heads // config.num_key_value_heads
+            work = n * (prefill_operations(config, 1) + queries_a_key * cache_bytes(config, context))
+            size = step_bytes(config, context, n, e * (1 - (1 - k / e) ** n))
+            label = f"{n} sequences" if n > 1 else f"1 sequence, {context:,}"
+        elif name.startswith("20b prefill"):  # 20b prefill, 128 tokens
+            n = int(words[2])
+            work, size = prefill_operations(config, n), step_bytes(config, n, 1, e * (1 - (1 - k / e) ** n))
+            label = f"prompt of {n:,}"
+        else:
+            continue
+        if label not in leave_out:
+            found[label] = (work / size, work / (row["milliseconds"] / 1e3))
+    return found
+
+
+def figure_roofline(points: dict[str, tuple[float, float]], roof: dict, title: str):
+    """Measurements below the two limits, each with its share of what the roof allows."""
+    figure, axis = plt.subplots(figsize=(7.2, 4.3))
+    memory, arithmetic = roof["read_bytes_per_s"], roof["bf16_flop_per_s"]
+    intensity = np.geomspace(0.6, 6000, 200)
+    axis.loglog(intensity, np.minimum(intensity * memory, arithmetic) / 1e12, color=style.color("ink"))
+    axis.text(9, 16 * memory / 1e12, "waiting for memory", rotation=38, rotation_mode="anchor")
+    axis.text(3 * arithmetic / memory, 1.12 * arithmetic / 1e12, "waiting for arithmetic")
+    for label, (x, y) in points.items():
+        kind = 1 if label.startswith("prompt") else 0
+        best = min(x * memory, arithmetic)
+        axis.plot([x, x], [y / 1e12, best / 1e12], color=style.color("grid"), zorder=0)
+        axis.plot(x, y / 1e12, "os"[kind], color=style.cycle()[kind], markersize=6)
+        shift, side = {"1 sequence, 1,024": ((0, -14), "left"), "64 sequences": ((0, -15), "center")}.get(
+            label, ((8, -3), "left")
+        )
+        text = f"{label}: {y / best:.0%}"
+        axis.annotate(text, (x, y / 1e12), xytext=shift, textcoords="offset points", fontsize=8, ha=side)
+    axis.set(
+        xlabel="operations a byte", ylabel="10¹² operations a second", xlim=(0.6, 2e4), ylim=(1, 1300), title=title
+    )
+    return figure
+
+
+def figure_kernels(kernels: dict, sizes: dict[str, float], bandwidth: float):
+    """Time of each kernel in a step, filled as far as its bytes alone would take."""
+    figure, axis = plt.subplots(figsize=(7.2, 0.7 + 0.36 * len(sizes)))
+    for y, (name, size) in enumerate(sizes.items()):
+        took, count = kernels[name]
+        least = size / bandwidth * 1e6
+        axis.barh(y, took, color=style.color("grid"), edgecolor=style.color("muted"))
+        axis.barh(y, least, color=style.cycle()[0])
+        axis.text(took + 12, y, f"{took:.0f} µs in {count:.0f} launches, at least {least:.0f}", va="center", fontsize=9)
+    axis.set(yticks=range(len(sizes)), yticklabels=sizes, xlim=(0, 1.5 * max(kernels[name][0] for name in sizes)))
+    axis.set_xlabel("microseconds a token (filled: its bytes at the memory's speed)")
+    axis.invert_yaxis()
+    return figure
+
+
+def figure_cards(rows: dict[str, tuple[int, int, dict[str, float]]]):
+    """What a model takes of a card: label to (GiB of the card, tokens that fit or 0, bytes by part)."""
+    figure, axis = plt.subplots(figsize=(7.2, 0.8 + 0.3 * len(rows)))
+    for y, (card, tokens, parts) in enumerate(rows.values()):
+        left, last = 0.0, y == len(rows) - 1
+        colors = (style.cycle()[0], style.color("muted"), style.cycle()[1])
+        for (part, size), color in zip(parts.items(), colors, strict=True):
+            label = part if last else None
+            axis.barh(y, size / GIB, left=left, color=color, alpha=1 if tokens else 0.25, label=label)
+            left += size / GIB
+        end = {"color": style.color("ink"), "linewidth": 3, "label": "end of the card" if last else None}
+        axis.plot([card, card], [y - 0.45, y + 0.45], **end)
+        text = f"{tokens:,} tokens" if tokens else "does not fit"
+        axis.text(max(left, card) + 1, y, text, va="center", fontsize=9)
+    axis.set(yticks=range(len(rows)), yticklabels=rows, xlim=(0, 105), xlabel="GiB")
+    axis.invert_yaxis()
+    axis.legend(ncols=4, loc="lower center", bbox_to_anchor=(0.45, 1))
+    return figure
