@@ -88,6 +88,22 @@ def test_matvec_is_norm_product_bias_and_residual(rows, c):
     assert relative(out, w.double() @ y) < 1e-5
 
 
+@pytest.mark.parametrize("c", [32, 96, 256, 2880])
+def test_a_thread_of_a_matvec_has_two_columns_or_more(monkeypatch, c):
+    """With one, its square is fused with the neighbour's on its way: threads then disagree in the last bit of one sum."""
+    chosen = []
+
+    class Recorder:
+        def __getitem__(self, grid):
+            return lambda *args, BLOCK_C, num_warps, **rest: chosen.append(BLOCK_C / (32 * num_warps))
+
+    monkeypatch.setattr(launch.decode, "matvec_kernel", Recorder())
+    tuning = Tuning()
+    for tile in (tuning.qkv, tuning.out, tuning.unembedding, LARGE.qkv, (16, 32, 8, 3)):
+        launch.matvec(torch.zeros(c), torch.zeros(8, c), torch.zeros(8), tile, 1e-5, torch.ones(c))
+    assert len(chosen) == 5 and min(chosen) >= 2
+
+
 def test_unpack_is_exact_for_every_byte_and_scale():
     blocks = torch.arange(256, dtype=torch.uint8).repeat(32).view(1, 8, 64, 16).to(DEVICE)
     scales = (torch.arange(8 * 64) % 246 + 1).to(torch.uint8).view(1, 8, 64).to(DEVICE)

@@ -1,4 +1,4 @@
-"""What a Triton program does, in NumPy (chapter 18): a tile's offsets and mask, and programs run one after the other.
+"""What a Triton program does, in NumPy (chapter 18): a tile's offsets and mask, and a masked load.
 
 For reading, and for machines for which there is no Triton; nothing here is fast.
 """
@@ -24,15 +24,3 @@ def load(memory: ndarray, offsets: ndarray, mask: ndarray) -> ndarray:
     values = np.zeros(offsets.shape, memory.dtype)
     values[mask] = memory[offsets[mask]]
     return values
-
-
-def matvec_program(pid: int, weight, x, out, rows: int, c: int, block_n: int, block_c: int, tile=tile) -> None:
-    """Program `pid` of out = weight @ x: block_n rows, block_c columns a step. All memory is flat."""
-    total = np.zeros(block_n)
-    for step in range(-(-c // block_c)):
-        offsets, mask = tile(pid, step, block_n, block_c, rows, c)
-        columns = step * block_c + np.arange(block_c)
-        part = load(x, columns, columns < c)  # (block_c,)
-        total += (load(weight, offsets, mask) * part).sum(axis=1)
-    n = pid * block_n + np.arange(block_n)
-    out[n[n < rows]] = total[n < rows]

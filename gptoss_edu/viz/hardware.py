@@ -101,7 +101,7 @@ def figure_roofline(points: dict[str, tuple[float, float]], roof: dict, title: s
         best = min(x * memory, arithmetic)
         axis.plot([x, x], [y / 1e12, best / 1e12], color=style.color("grid"), zorder=0)
         axis.plot(x, y / 1e12, "os"[kind], color=style.cycle()[kind], markersize=6)
-        shift, side = {"1 sequence, 1,024": ((0, -14), "left"), "64 sequences": ((0, -15), "center")}.get(
+        shift, side = {"1 sequence, 1,024": ((-4, -19), "left"), "64 sequences": ((0, -15), "center")}.get(
             label, ((8, -3), "left")
         )
         text = f"{label}: {y / best:.0%}"

@@ -1,0 +1,72 @@
+"""Chapter 18: its solutions are the package's functions, and the recorded floors follow from shapes alone."""
+
+import json
+
+import nbformat
+import numpy as np
+import pytest
+
+from gptoss_edu import ModelConfig, sizes
+from gptoss_edu.kernels import twin
+from gptoss_edu.layouts import layout_entries
+from gptoss_edu.resources import data_path, notebooks_path
+
+SMALL, LARGE = ModelConfig.gpt_oss_20b(), ModelConfig.gpt_oss_120b()
+
+
+@pytest.fixture(scope="module")
+def shown() -> dict:
+    """The functions of the chapter's exercise cells."""
+    notebook = nbformat.read(notebooks_path() / "18_real_weights_on_a_gpu.ipynb", as_version=4)
+    names = {"np": np, "ModelConfig": ModelConfig, "cache_bytes": sizes.cache_bytes}
+    for cell in notebook.cells:
+        if "exercise" in cell.metadata.get("tags", []):
+            exec(cell.source, names)
+    return names
+
+
+def test_bytes_read_is_the_packages(shown):
+    for config in (SMALL, LARGE):
+        for name, entry in layout_entries(config, "original").items():
+            args = (name, entry.shape, 2, config.experts_per_token / config.num_experts)
+            assert shown["bytes_read"](*args) == pytest.approx(sizes.bytes_read(*args), rel=1e-12)
+
+
+def test_tile_is_the_packages_and_covers_every_element_once(shown):
+    for block_n, block_c, rows, c in ((4, 4, 10, 7), (2, 8, 5, 8), (16, 2, 3, 9)):
+        seen = []
+        for pid in range(-(-rows // block_n)):
+            for step in range(-(-c // block_c)):
+                args = (pid, step, block_n, block_c, rows, c)
+                offsets, mask = twin.tile(*args)
+                assert np.array_equal(shown["tile"](*args)[0], offsets) and np.array_equal(
+                    shown["tile"](*args)[1], mask
+                )
+                seen += offsets[mask].tolist()
+        assert sorted(seen) == list(range(rows * c))
+
+
+def test_longest_context_is_the_last_that_fits(shown):
+    for config in (SMALL, LARGE):
+        for room in (0, 49_151, 49_152, 10**6, 3 * 10**6 + 145_728, 10**9):
+            tokens = sizes.longest_context(config, room)
+            assert sizes.cache_bytes(config, tokens) <= room < sizes.cache_bytes(config, tokens + 1)
+            assert shown["longest_context"](config, room) == tokens
+        assert sizes.longest_context(config, -1) == 0
+        assert sizes.longest_context(config, 10**12) == config.max_context == shown["longest_context"](config, 10**12)
+
+
+@pytest.mark.parametrize(
+    "config, row, context",
+    [
+        (SMALL, "20b decode, 1 x context 1,024, room 1,152", 1024),
+        (SMALL, "20b decode, 1 x context 131,000, room 131,072", 131000),
+        (LARGE, "120b decode, 1 x context 32,000, room 32,768", 32000),
+    ],
+)
+def test_the_recorded_floors_follow_from_the_shapes(config, row, context):
+    """The run summed the bytes of the tensors on the card, without the embedding's one row."""
+    for file in data_path("benchmarks").glob("gpu-*.json"):
+        run = json.loads(file.read_text())
+        recorded = run["results"][row]["floor_milliseconds"] / 1e3 * run["ceilings"]["read_bytes_per_s"]
+        assert sizes.step_bytes(config, context) - 2 * config.hidden_size == pytest.approx(recorded, rel=1e-12)
