@@ -7,10 +7,13 @@ BOOK = Path(__file__).parent
 ROOT = BOOK.parent
 sys.path.insert(0, str(BOOK))
 
+from docstrings import to_rst  # noqa: E402
+from generate import generate  # noqa: E402
 from prepare import copy_chapters  # noqa: E402
 
 # Sphinx reads only below its own folder: the chapters are copied there, and nothing else writes to that copy.
 copy_chapters(ROOT / "notebooks", BOOK / "chapters")
+generate(BOOK / "chapters", BOOK / "generated")
 
 project = "gpt-oss, built"
 author = "the authors of gptoss_edu"
@@ -28,6 +31,7 @@ html_theme = "sphinx_book_theme"
 html_title = "gpt-oss, built"
 html_static_path = ["_static"]
 html_css_files = ["book.css"]
+html_js_files = ["book.js"]
 html_theme_options = {
     "show_toc_level": 2,
     "use_download_button": False,
@@ -37,6 +41,7 @@ html_theme_options = {
 }
 html_context = {"default_mode": "auto"}  # light or dark as the reader's system says; a button changes it
 html_show_sourcelink = False
+html_show_search_summary = False  # the search would fetch pages for it, which a browser refuses from file://
 
 mathjax_path = "vendor/tex-svg-full.js"
 mathjax3_config = {"options": {"enableMenu": False}}
@@ -48,9 +53,9 @@ nb_ipywidgets_js = {
 
 
 def setup(app):
-    """Docstrings hold control tokens such as <|start|>, which reStructuredText would take for substitutions."""
+    """Docstrings become reStructuredText before anything else reads them."""
 
-    def escape(app, what, name, obj, options, lines):
-        lines[:] = [line.replace("<|", "<\\|").replace("|>", "\\|>") for line in lines]
+    def translate(app, what, name, obj, options, lines):
+        lines[:] = to_rst(lines)
 
-    app.connect("autodoc-process-docstring", escape)
+    app.connect("autodoc-process-docstring", translate, priority=400)

@@ -3,6 +3,7 @@
     python book/deps.py        needs npm and a network, once; `make book` then needs neither
 
 MathJax and the widgets' manager are Apache-2.0 and BSD-3-Clause, require.js is MIT; none of them is kept in git.
+axe-core (MPL-2.0) is for the tests alone and goes into build/axe.
 """
 
 import hashlib
@@ -30,6 +31,11 @@ PACKAGES = {  # npm package -> file, sha256, {path inside: path under vendor/}
         "jupyter-widgets-html-manager-1.0.15.tgz",
         "2b9d65cb7913e1c7d671757a10008b32c9c2448d4429513371e55c07d6107638",
         {"package/dist/embed-amd.js": "widgets/embed-amd.js", "package/dist/*.woff2": "widgets/"},
+    ),
+    "axe-core@4.14.1": (
+        "axe-core-4.14.1.tgz",
+        "e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745",
+        {"package/axe.min.js": "../../../build/axe/package/axe.min.js"},
     ),
 }
 

@@ -48,6 +48,8 @@ def reading_copy(notebook):
             _fold_input(cell, "the code of the hints")
         elif "hide-input" in cell.metadata.get("tags", []):
             _fold_input(cell, "the code")
+        if cell.cell_type == "code":
+            _describe_figures(cell)
         if cell.cell_type == "code" and "reveal(" in cell.source:
             _fold_outcome(cell)
         cells.append(cell)
@@ -79,7 +81,15 @@ def _fold_input(cell, name: str) -> None:
     tags = cell.metadata.setdefault("tags", [])
     if "hide-input" not in tags:
         tags.append("hide-input")
-    cell.metadata["mystnb"] = {"code_prompt_show": f"Show {name}", "code_prompt_hide": f"Hide {name}"}
+    cell.metadata.setdefault("mystnb", {}).update(code_prompt_show=f"Show {name}", code_prompt_hide=f"Hide {name}")
+
+
+def _describe_figures(cell) -> None:
+    """For who cannot see a figure: the first line of the docstring of what draws it."""
+    if any("image/png" in output.get("data", {}) for output in cell.outputs):
+        words = re.search(r'^    """?([^"\n]+)', cell.source, re.M) or re.search(r'title="([^"]+)"', cell.source)
+        text = words[1] if words else "drawn by the cell above"
+        cell.metadata.setdefault("mystnb", {})["image"] = {"alt": f"Figure: {text}"}
 
 
 def _fold_outcome(cell) -> None:

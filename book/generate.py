@@ -1,0 +1,46 @@
+"""Writes the pages that are made by code, into book/generated (not kept in git)."""
+
+from pathlib import Path
+
+import drawings
+import numbers_page
+from prepare import write_if_changed
+
+from gptoss_edu.config import ModelConfig
+from gptoss_edu.resources import data_path
+
+RAW = "```{{raw}} html\n{}\n```\n"
+MAP = """# The chapters and what each needs
+
+An arrow leads from what is needed to what needs it, as the chapters themselves say at their top; what follows anyway is not drawn twice. Dashed boxes are optional branches. Every box is a link.
+
+"""
+PICTURE = """# gpt-oss in one picture
+
+Drawn by code from `ModelConfig.gpt_oss_20b()`: {twenty}. gpt-oss-120b has {layers} blocks and {experts} experts in each, and is otherwise the same: {hundred}. Read it from the bottom, following the arrows. The large part of a box leads to the chapter that builds it, the small one to its module.
+
+"""
+
+
+def generate(chapters: Path, target: Path) -> None:
+    """The map, the picture and the numbers."""
+    found = [drawings.read_chapter(path) for path in sorted(chapters.glob("[0-9][0-9]_*.ipynb"))]
+    stems = {chapter.number: chapter.stem for chapter in found}
+    write_if_changed(target / "chapter_map.md", MAP + RAW.format(drawings.chapter_map(found)) + needs_table(found))
+    small, large = ModelConfig.gpt_oss_20b(), ModelConfig.gpt_oss_120b()
+    text = PICTURE.format(
+        twenty=drawings.sizes(small), layers=large.num_hidden_layers, experts=large.num_experts, hundred=drawings.sizes(large)
+    )  # fmt: skip
+    write_if_changed(target / "one_picture.md", text + RAW.format(drawings.one_picture(small, stems)))
+    files = [path for folder in ("benchmarks", "measurements") for path in sorted(data_path(folder).glob("*.json"))]
+    write_if_changed(target / "measured_numbers.md", numbers_page.page(files))
+
+
+def needs_table(chapters: list[drawings.Chapter]) -> str:
+    """The same in words, for readers who do not see the drawing."""
+    lines = ["\n| chapter | time | needs |", "|---|---|---|"]
+    for chapter in chapters:
+        needs = ", ".join(f"{n:02d}" for n in chapter.needs) or "nothing before it"
+        title = f"[{chapter.number:02d} · {chapter.title}](../chapters/{chapter.stem}.ipynb)"
+        lines.append(f"| {title} | {chapter.time} | {needs} |")
+    return "\n".join(lines) + "\n"
