@@ -6,9 +6,13 @@ import warnings
 import pytest
 import torch
 
+from gptoss_edu import generate, load_model
+from gptoss_edu.checkpoint import convert
 from gptoss_edu.config import ModelConfig
 from gptoss_edu.errors import GptOssError
-from gptoss_edu.evals.graders import GRADERS, wilson
+from gptoss_edu.evals.answer import answer, cut_short
+from gptoss_edu.evals.graders import GRADERS, pass_at_k, wilson
+from gptoss_edu.evals.pool import Job, Pool
 from gptoss_edu.resources import data_path
 from gptoss_edu.tokenizer import load_tokenizer
 from gptoss_edu.training.arithmetic import add_columns, subtract_columns, times_digit
@@ -167,3 +171,66 @@ def test_the_fast_loss_is_the_reference_loss(encoding, monkeypatch):
 def test_wilson_interval():
     low, high = wilson(95, 100)
     assert low == pytest.approx(0.8882, abs=1e-3) and high == pytest.approx(0.9785, abs=1e-3)
+
+
+def test_pass_at_k_counts_choices_and_a_cut_thought_opens_the_final_message(encoding):
+    from itertools import combinations
+
+    tries = [1, 1, 0, 0, 0, 0]
+    choices = list(combinations(tries, 3))
+    assert pass_at_k(6, 2, 3) == pytest.approx(sum(map(any, choices)) / len(choices))
+    start = encoding.encode("<|start|>assistant", allowed_special="all")
+    thought = encoding.encode("12*3:36")
+    cut = encoding.decode(cut_short(start, thought, 4, encoding))
+    assert (
+        cut
+        == "<|start|>assistant<|channel|>analysis<|message|>12*3<|end|><|start|>assistant<|channel|>final<|message|>"
+    )
+    assert encoding.decode(cut_short(start, thought, 0, encoding)).count("<|channel|>") == 1
+
+
+def test_a_full_pool_answers_as_one_at_a_time(encoding):
+    """Rows that come and go, of unequal lengths, do not change what a row samples."""
+    model = random_model(SMALL, seed=3)
+    model.tokenizer = encoding
+    prompts = [[5 + i, *range(20, 20 + 7 * i)] for i in range(7)]
+    for temperature in (0.0, 1.0):
+        pool = Pool(model, rows=3, room=120, temperature=temperature)
+        for i, prompt in enumerate(prompts):
+            pool.add(Job(i, prompt, limit=5 + 3 * i, seed=i))
+        found = {job.key: job.sampled for job in pool.run()}
+        assert sorted(found) == list(range(7))
+        for i, prompt in enumerate(prompts):
+            assert found[i] == list(generate(model, prompt, 5 + 3 * i, temperature=temperature, seed=i))
+
+
+def test_the_bundled_model_answers_a_fixed_small_set():
+    """Greedy, held-out questions: form always, answers mostly; a damaged checkpoint or renderer fails here."""
+    tasks = ("product", "addition", "count", "reverse", "fact", "refusal", "hierarchy")
+    outcomes = answer(load_model(), [make_example(random.Random(f"smoke{t}"), t, effort="medium", split="test") for t in tasks])  # fmt: skip
+    assert all(o.valid for o in outcomes)
+    assert sum(o.correct for o in outcomes) >= 6, [o.text for o in outcomes if not o.correct]
+
+
+def test_the_answer_is_refused_where_a_dialogue_departs_from_the_reference():
+    examples = [make_example(random.Random(f"call{i}"), "functions", "one", "medium", "test") for i in range(3)]
+    for example in examples:
+        assert example.messages[-1]["content"][0]["text"] == example.answer
+        example.messages[example.prompt + 1]["recipient"] = "functions.no_such_function"
+    assert not any(o.correct for o in answer(load_model(), examples))
+
+
+@pytest.mark.slow
+def test_trained_weights_equal_transformers(tmp_path):
+    """The hf layout of the bundled model, read by transformers: the same logits on real conversations."""
+    transformers = pytest.importorskip("transformers", reason="transformers is needed for this comparison")
+    convert(data_path("gpt-oss-tiny"), tmp_path / "hf", layout="hf")
+    quantisation = transformers.Mxfp4Config(dequantize=True)
+    theirs = transformers.GptOssForCausalLM.from_pretrained(tmp_path / "hf", dtype=torch.float32, attn_implementation="eager", quantization_config=quantisation)  # fmt: skip
+    model = load_model()
+    for i, task in enumerate(("product", "functions", "browser", "chain")):
+        example = make_example(random.Random(f"hf{i}"), task, effort="high", split="test")
+        tokens = torch.tensor([encode(example, model.tokenizer)[0]])
+        with torch.no_grad():
+            ours, expected = model(tokens), theirs(tokens).logits
+        assert (ours - expected).abs().max() < 1e-4 * expected.abs().max()

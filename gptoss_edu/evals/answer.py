@@ -101,6 +101,18 @@ def complete(
     return sampled
 
 
+def cut_short(prompt: list[int], thought: list[int], budget: int, encoding) -> list[int]:
+    """A prompt that ends with <|start|>assistant, the thought's first ``budget`` tokens, and the opening of the final message.
+
+    With a budget of 0 there is no analysis message at all, as at low effort.
+    """
+    ids = list(prompt)
+    if budget > 0:
+        ids += encoding.encode("<|channel|>analysis<|message|>", allowed_special="all") + thought[:budget]
+        ids += encoding.encode("<|end|><|start|>assistant", allowed_special="all")
+    return ids + encoding.encode("<|channel|>final<|message|>", allowed_special="all")
+
+
 def _take(outcome: Outcome, tokens: list[int], messages: list[Message], left: list[dict], encoding) -> bool:
     """Note what the model wrote in one turn; true if it called a tool as it should and goes on."""
     outcome.tokens += tokens

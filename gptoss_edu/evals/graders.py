@@ -73,6 +73,14 @@ def wilson(successes: int, trials: int, z: float = 1.96) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
+def pass_at_k(n: int, c: int, k: int) -> float:
+    """Chance that k tries, drawn from n of which c are right, hold a right one.
+
+    Source: Chen et al. 2021, arXiv:2107.03374, equation 1.
+    """
+    return 1 - math.comb(n - c, k) / math.comb(n, k)
+
+
 def count(flags) -> dict:
     """{'right', 'of', 'share', 'low', 'high'}: a count with its share and 95 % interval."""
     flags = list(flags)
