@@ -48,12 +48,15 @@ $(VENV)/.test: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) -e '.[test]'
 	touch $@ $(VENV)/.base
 
-.PHONY: book book-deps
+.PHONY: book book-deps test-browser
 
 book-deps: $(VENV)/.test  ## fetches the book's front-end files, once
 	$(PIP) -e '.[book]'
 	$(BIN)/python book/deps.py
 
 book:  ## needs no network after book-deps
-	$(BIN)/python -m sphinx -q -b html book book/_build/html
+	$(BIN)/python -m sphinx -q -E -b html book book/_build/html
 	@echo book/_build/html/index.html
+
+test-browser: book  ## the book and the explorer in Chromium; make book-deps first
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist=loadfile -m browser tests/test_*_browser.py

@@ -90,7 +90,7 @@ def chapter_map(chapters: list[Chapter]) -> str:
     return svg(total, 20 + down * len(rows), parts, "The chapters and what each of them needs")
 
 
-def short(title: str, limit: int = 24) -> str:
+def short(title: str, limit: int = 22) -> str:
     """The title up to its colon, cut at a word."""
     title = title.split(":")[0]
     if len(title) <= limit:
@@ -123,6 +123,7 @@ def svg(width: float, height: float, parts: list[str], title: str) -> str:
 # ------------------------------------------------------------------------------------------------ gpt-oss in one picture
 
 API = "../pages/api.html#module-gptoss_edu."
+FILES = {"harmony": "harmony/"}  # a folder; every other module is one file
 
 
 def one_picture(config: ModelConfig, stems: dict[int, str]) -> str:
@@ -132,7 +133,7 @@ def one_picture(config: ModelConfig, stems: dict[int, str]) -> str:
 
     def part(x, y, width, name, detail, chapter, module):
         parts.append(box(x, y, width, 44, (f"{chapter:02d} {name}", detail), f"../chapters/{stems[chapter]}.html"))
-        parts.append(box(x, y + 46, width, 20, (f"{module.replace('.', '/')}.py",), API + module))
+        parts.append(box(x, y + 46, width, 20, (FILES.get(module, f"{module}.py"),), API + module))
 
     def flow(x1, y1, x2, y2):
         parts.append(f'<path class="line" marker-end="url(#flow)" d="M{x1} {y1} L{x2} {y2}"/>')
@@ -156,6 +157,8 @@ def one_picture(config: ModelConfig, stems: dict[int, str]) -> str:
     part(40, 185, 480, "experts", f"clamped SwiGLU of width {c.intermediate_size:,}, added up by the router's weights", 7, "moe")  # fmt: skip
     flow(260, 562, 298, 562), flow(410, 538, 410, 523), flow(410, 453, 410, 438), flow(150, 453, 150, 438)
     flow(298, 475, 262, 475), flow(185, 297, 203, 297), flow(278, 273, 278, 253), flow(445, 273, 445, 253)
+    for x, y in ((150, 614), (112, 350)):  # each half of the block reads the stream before it adds to it
+        parts.append(f'<path class="line" marker-end="url(#flow)" d="M600 {y} L{x} {y} L{x} {y - 8}"/>')
     for y in (392, 207):
         parts.append(f'<path class="line" marker-end="url(#flow)" d="M520 {y} L592 {y}"/><text x="568" y="{y - 6}" font-size="13">+</text>')  # fmt: skip
     part(480, 20, 220, "norm, unembedding", f"{c.vocab_size:,} logits", 10, "transformer")

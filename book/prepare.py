@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import nbformat
+from glossary_links import link_terms
 
 from gptoss_edu.workshop import BEGIN, is_hints, student_source
 
@@ -37,10 +38,12 @@ def write_if_changed(path: Path, text: str) -> None:
 def reading_copy(notebook):
     """The notebook with its stubs in sight, and solutions, hints and outcomes of predictions folded."""
     copied = copy.deepcopy(notebook)
-    cells, titled = [], False
+    cells, titled, seen = [], False, set()
     for cell in copied.cells:
         if cell.cell_type == "markdown":
             titled = _one_title(cell, titled)
+            if not is_hints(cell):
+                cell.source = link_terms(cell.source, seen)
         elif BEGIN in cell.source:
             cells.append(_stub(cell))
             _fold_input(cell, "the solution")
@@ -50,7 +53,6 @@ def reading_copy(notebook):
             _fold_input(cell, "the code")
         if cell.cell_type == "code":
             _describe_figures(cell)
-        if cell.cell_type == "code" and "reveal(" in cell.source:
             _fold_outcome(cell)
         cells.append(cell)
     copied.cells = cells
@@ -93,9 +95,8 @@ def _describe_figures(cell) -> None:
 
 
 def _fold_outcome(cell) -> None:
-    """The answer to a prediction: the last HTML output of a cell that reveals one."""
-    for output in reversed(cell.outputs):
-        page = output.get("data", {}).get("text/html")
-        if page:
+    """The answers to predictions, in a cell that reveals them."""
+    for output in cell.outputs:
+        page = output.get("data", {}).get("text/html", "")
+        if "the answer is" in page:
             output.data["text/html"] = FOLDED.format("How it came out", page)
-            return

@@ -1,4 +1,4 @@
-// What a screen reader is told: the visible words of folds and of the search button, and a name for what stored widgets draw.
+// For screen readers and keyboards: folds and the search button say their visible words, drawn things have names.
 (function () {
   function mend() {
     for (const element of document.querySelectorAll("summary[aria-label], .search-button-field[aria-label]")) {
@@ -7,6 +7,9 @@
     for (const handle of document.querySelectorAll(".noUi-handle:not([aria-label])")) {
       const label = handle.closest(".jupyter-widgets") && handle.closest(".jupyter-widgets").querySelector(".widget-label");
       handle.setAttribute("aria-label", (label && label.textContent) || "slider");
+    }
+    for (const formula of document.querySelectorAll("div.math:not([tabindex])")) {
+      if (formula.scrollWidth > formula.clientWidth + 1) formula.tabIndex = 0; // the keyboard can scroll what is too wide
     }
     for (const image of document.querySelectorAll("img:not([alt])")) image.alt = "Figure drawn by the cell above";
   }

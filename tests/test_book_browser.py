@@ -1,0 +1,244 @@
+"""The built book as a reader meets it, from a folder: links, figures, formulas, search, phones, the dark, and no network.
+
+`make test-browser` builds the book and runs this. Without Chromium only what can be read from the files is tested.
+"""
+
+import shutil
+from functools import cache
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from gptoss_edu.benchmarks import explorer as bench
+
+pytest.importorskip("playwright", reason="Playwright is missing: pip install 'gptoss-edu[book]'")
+pytestmark = pytest.mark.browser
+ROOT = Path(__file__).parent.parent
+SITE = ROOT / "book" / "_build" / "html"
+AXE = ROOT / "build" / "axe" / "package" / "axe.min.js"
+FOLDERS = (SITE, SITE / "chapters", SITE / "pages", SITE / "generated")
+PAGES = sorted(str(path.relative_to(SITE)) for folder in FOLDERS for path in folder.glob("*.html")) or ["index.html"]
+SEARCHES = {  # what a reader types, and the page that must be among the results
+    "MXFP4": "chapters/09_mxfp4",
+    "YaRN": "chapters/05_rope_and_yarn",
+    "sink": "chapters/06_attention_sinks",
+    "router": "chapters/08_moe_routing",
+    "harmony": "chapters/12_harmony",
+    "RMSNorm": "chapters/03_residual_and_rmsnorm",
+    "sliding window": "chapters/04_attention",
+    "tokenizer": "chapters/02_tokenizer",
+    "temperature": "chapters/11_cache_and_decoding",
+    "effort": "chapters/15_reasoning_effort",
+}
+LOCAL = ("file:", "data:", "blob:", "about:")
+needs_chromium = pytest.mark.skipif(shutil.which("chromium") is None, reason="no Chromium on the path")
+each_page = pytest.mark.parametrize("name", PAGES)
+
+
+@pytest.fixture(autouse=True)
+def site():
+    if not (SITE / "index.html").exists():
+        pytest.skip("the book is not built: make book")
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with bench.browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+def open_page(chromium):
+    """Opens a page of the book; the test fails if anything was asked of a network, was missing or went wrong."""
+    trouble, pages = [], []
+
+    def open_one(name: str, width: int = 1280, scheme: str = "light"):
+        page = chromium.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        pages.append(page)
+        page.route("**/*", lambda route: route.continue_() if route.request.url.startswith(LOCAL) else route.abort())
+        page.on("request", lambda r: r.url.startswith(LOCAL) or trouble.append(f"asks the network for {r.url}"))
+        page.on("requestfailed", lambda r: trouble.append(f"not there: {r.url}"))
+        page.on("console", lambda m: m.type == "error" and trouble.append(f"console: {m.text}"))
+        page.on("pageerror", lambda e: trouble.append(f"script: {e}"))
+        page.goto((SITE / name.split("?")[0]).as_uri() + ("?" + name.split("?")[1] if "?" in name else ""))
+        return page
+
+    yield open_one
+    for page in pages:
+        page.close()
+    assert trouble == []
+
+
+# ------------------------------------------------------------------------------------------------ read from the files
+
+
+class References(HTMLParser):
+    """The ids, links and pictures of one page."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.ids, self.links, self.pictures = set(), [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        given = dict(attrs)
+        self.ids |= {given[key] for key in ("id", "name") if given.get(key)}
+        if tag == "a" and given.get("href"):
+            self.links.append(given["href"])
+        elif tag in ("img", "script", "link", "iframe") and (given.get("src") or given.get("href")):
+            self.pictures.append(given.get("src") or given["href"])
+
+
+@cache
+def references(path: Path) -> References:
+    return References(path.read_text(encoding="utf-8"))
+
+
+def broken(path: Path) -> list[str]:
+    """Links and files of one page that lead nowhere."""
+    found = []
+    for link in references(path).links + references(path).pictures:
+        parts = urlsplit(link)
+        if parts.scheme or parts.netloc:
+            continue
+        target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+        anchor = unquote(parts.fragment)
+        if not target.is_file():
+            found.append(link)
+        elif anchor and target.suffix == ".html" and anchor not in references(target).ids:
+            found.append(link)
+    return sorted(set(found))
+
+
+@each_page
+def test_every_link_anchor_and_figure_is_there(name):
+    assert broken(SITE / name) == []
+
+
+def test_a_broken_link_would_be_found(tmp_path):
+    (tmp_path / "b.html").write_text('<p id="there">')
+    page = tmp_path / "a.html"
+    page.write_text('<a href="b.html#there">1</a><a href="b.html#gone">2</a><img src="c.png"><a href="#">3</a>')
+    assert broken(page) == ["b.html#gone", "c.png"]
+
+
+def test_solutions_and_outcomes_are_folded():
+    """On no page does a solution or the outcome of a prediction stand outside something that is closed."""
+    chapters = sorted((SITE / "chapters").glob("*.html"))
+    assert chapters
+    for path in chapters:
+        text = path.read_text(encoding="utf-8")
+        assert "<details open" not in text, path.name
+        folded = Folds()
+        folded.feed(text)
+        assert folded.visible == [], path.name
+
+
+class Folds(HTMLParser):
+    """Text outside every <details> that ought to be inside one."""
+
+    def __init__(self):
+        super().__init__()
+        self.depth, self.visible = 0, []
+
+    def handle_starttag(self, tag, attrs):
+        self.depth += tag == "details"
+
+    def handle_endtag(self, tag):
+        self.depth -= tag == "details"
+
+    def handle_data(self, data):
+        if self.depth == 0 and ("BEGIN SOLUTION" in data or ": the answer is " in data):
+            self.visible.append(data.strip()[:60])
+
+
+# ----------------------------------------------------------------------------------------------------- in the browser
+
+
+TYPESET = "() => document.querySelectorAll('.math').length === document.querySelectorAll('mjx-container').length"
+BAD_FORMULAS = "document.querySelectorAll('mjx-merror, [data-mjx-error]').length"
+EMPTY_PICTURES = """() => [...document.querySelectorAll('article img')]
+  .filter((image) => image.offsetParent && !(image.complete && image.naturalWidth)).map((image) => image.src.slice(-60))"""
+
+
+@needs_chromium
+@each_page
+def test_a_page_on_a_phone_in_the_dark(open_page, name):
+    """No request leaves, no error is logged, all formulas are typeset, nothing scrolls sideways."""
+    page = open_page(name, 375, "dark")
+    page.wait_for_function(TYPESET, timeout=30_000)
+    assert page.evaluate(BAD_FORMULAS) == 0
+    assert page.evaluate("document.documentElement.scrollWidth") <= 375
+    page.evaluate("document.querySelectorAll('img').forEach((image) => (image.loading = 'eager'))")
+    page.wait_for_function(f"() => ({EMPTY_PICTURES})().length === 0", timeout=10_000)
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
+def serious(page, options: str = "{}") -> list:
+    found = page.evaluate(
+        f"() => axe.run(document, {{ resultTypes: ['violations'], iframes: false, preload: false, ...{options} }})"
+    )
+    return [
+        (finding["id"], len(finding["nodes"]), [node["html"][:160] for node in finding["nodes"][:3]])
+        for finding in found["violations"]
+        if finding["impact"] in ("serious", "critical")
+    ]
+
+
+@needs_chromium
+@pytest.mark.skipif(not AXE.exists(), reason="axe-core is missing: make book-deps")
+@each_page
+def test_no_serious_finding_by_axe(open_page, name):
+    page = open_page(name)
+    page.wait_for_function(TYPESET, timeout=30_000)
+    page.evaluate(AXE.read_text())
+    assert serious(page) == []
+    page.add_style_tag(content="* { transition: none !important; }")
+    page.evaluate("() => { document.documentElement.dataset.theme = 'dark'; }")
+    assert serious(page, "{ runOnly: ['color-contrast'] }") == []
+
+
+@needs_chromium
+@pytest.mark.parametrize("term", SEARCHES)
+def test_search_finds(open_page, term):
+    page = open_page(f"search.html?q={term.replace(' ', '+')}")
+    page.wait_for_selector(f"#search-results a[href*='{SEARCHES[term]}']", timeout=20_000)
+
+
+@needs_chromium
+def test_the_explorer_answers_to_keys(open_page):
+    page = open_page("chapters/16_attention_lab.html")
+    page.locator("iframe").first.scroll_into_view_if_needed()
+    frame = page.locator("iframe").first.element_handle().content_frame()
+    frame.wait_for_selector("html[data-ready]", timeout=30_000)
+    before = frame.locator("#gx-say").inner_text()
+    frame.locator("[data-area=strip]").focus()
+    page.keyboard.press("ArrowLeft")
+    frame.wait_for_function("(text) => document.querySelector('#app').shadowRoot.querySelector('#gx-say').innerText !== text", arg=before)  # fmt: skip
+
+
+@needs_chromium
+def test_a_stored_slider_is_drawn_and_moves(open_page):
+    page = open_page("chapters/06_attention_sinks.html")
+    handle = page.locator(".widget-slider .noUi-handle").first
+    handle.wait_for(timeout=20_000)
+    before = page.locator(".widget-readout").first.inner_text()
+    handle.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("(text) => document.querySelector('.widget-readout').innerText !== text", arg=before)
+
+
+@needs_chromium
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [375, 1280])
+def test_screenshots_to_look_at(open_page, width, scheme):
+    """The main pages, written to build/screenshots."""
+    folder = ROOT / "build" / "screenshots"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("index.html", "chapters/06_attention_sinks.html", "chapters/16_attention_lab.html"):
+        page = open_page(name, width, scheme)
+        page.wait_for_function(TYPESET, timeout=30_000)
+        picture = page.screenshot(path=folder / f"{Path(name).stem}-{width}-{scheme}.png")
+        assert len(picture) > 10_000

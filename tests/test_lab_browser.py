@@ -1,0 +1,157 @@
+"""A real JupyterLab in Chromium: chapters run from top to bottom, a slider moves, an exercise is answered wrongly and rightly."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from gptoss_edu.benchmarks import explorer as bench
+from gptoss_edu.resources import notebooks_path
+
+pytest.importorskip("playwright", reason="Playwright is missing: pip install 'gptoss-edu[book]'")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("chromium") is None, reason="no Chromium on the path"),
+]
+WRONG = """def rms_norm(x, scale, eps=1e-5):
+    wide = x.float()
+    return (wide / (wide.square().mean(-1, keepdim=True).sqrt() + eps) * scale).to(x.dtype)"""
+RIGHT = """def rms_norm(x, scale, eps=1e-5):
+    wide = x.float()
+    return (wide * (wide.square().mean(-1, keepdim=True) + eps) ** -0.5 * scale.float()).to(x.dtype)"""
+
+# Opens a notebook and waits for its kernel; a run before that silently runs nothing.
+OPEN = """async (path) => {
+  const app = window.jupyterapp;
+  await app.restored;
+  const widget = await app.commands.execute('docmanager:open', { path, factory: 'Notebook' });
+  await widget.context.ready;
+  await widget.sessionContext.ready;
+  await widget.sessionContext.session.kernel.info;
+  window.opened = widget;
+  return widget.content.widgets.length;
+}"""
+RUN_ALL = "() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }"
+STATE = """() => window.opened.content.widgets.filter((cell) => cell.model.type === 'code').map((cell) => {
+  const outputs = cell.model.sharedModel.outputs || [];
+  const error = outputs.find((output) => output.output_type === 'error');
+  return [cell.model.sharedModel.source.trim() === '' || cell.model.executionState === 'idle' && cell.model.executionCount !== null,
+    error ? error.ename + ': ' + error.evalue : ''];
+})"""
+CELL = """async ([start, source]) => {
+  const notebook = window.opened.content;
+  const index = notebook.widgets.findIndex((cell) => cell.model.sharedModel.source.startsWith(start));
+  notebook.activeCellIndex = index;
+  if (source !== null) notebook.widgets[index].model.sharedModel.setSource(source);
+  await window.jupyterapp.commands.execute('notebook:run-cell');
+  notebook.widgets[index].node.scrollIntoView();
+  return notebook.widgets[index].node.innerText;
+}"""
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """JupyterLab's address; everything that it writes goes into a folder of its own."""
+    home = tmp_path_factory.mktemp("lab")
+    course = home / "course"
+    course.mkdir()
+    for number in ("03", "06"):
+        for path in notebooks_path().glob(f"{number}_*.ipynb"):
+            clear(path, course / path.name)
+    folders = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "XDG_CACHE_HOME")
+    places = {name: str(home / name.lower()) for name in folders}
+    options = ["--no-browser", "--port=0", "--IdentityProvider.token=", "--LabApp.expose_app_in_browser=True",
+               "--ServerApp.allow_root=True", "--ServerApp.open_browser=False", f"--ServerApp.root_dir={course}"]  # fmt: skip
+    environment = {**os.environ, **places, "JUPYTERLAB_DISABLE_UPDATE_CHECK": "1", "MPLBACKEND": ""}
+    environment.pop("MPLBACKEND")
+    log = (home / "log").open("w")
+    server = subprocess.Popen(
+        [sys.executable, "-m", "jupyterlab", *options], env=environment, cwd=course, stdout=log, stderr=log
+    )
+    try:
+        yield address(Path(places["JUPYTER_RUNTIME_DIR"]), server, home / "log")
+    finally:
+        server.terminate()
+        server.wait(20)
+        log.close()
+
+
+def clear(source: Path, target: Path) -> None:
+    """The notebook without outputs, so that whatever is seen was computed now."""
+    notebook = json.loads(source.read_text(encoding="utf-8"))
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            cell["outputs"], cell["execution_count"] = [], None
+    notebook["metadata"].pop("widgets", None)
+    target.write_text(json.dumps(notebook), encoding="utf-8")
+
+
+def address(runtime: Path, server, log: Path) -> str:
+    for _ in range(240):
+        for path in runtime.glob("jpserver-*.json"):
+            return json.loads(path.read_text())["url"]
+        if server.poll() is not None:
+            break
+        time.sleep(0.5)
+    pytest.fail("JupyterLab did not start: " + log.read_text()[-800:])
+
+
+@pytest.fixture(scope="module")
+def page(lab):
+    with bench.browser() as chromium:
+        page = chromium.new_page(viewport={"width": 1280, "height": 1000})
+        outside = []
+        page.on("request", lambda r: r.url.startswith((lab, lab.replace("http", "ws", 1), "data:", "blob:")) or outside.append(r.url))  # fmt: skip
+        page.goto(lab + "lab")
+        page.wait_for_function("() => window.jupyterapp", timeout=90_000)
+        yield page
+        assert outside == []
+
+
+def run_from_top(page, path: str, seconds: int) -> None:
+    """As Run All Cells in the menu; no cell may fail."""
+    assert page.evaluate(OPEN, path) > 40
+    page.evaluate(RUN_ALL)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        state = page.evaluate(STATE)
+        assert [error for _, error in state if error] == []
+        if all(done for done, _ in state):
+            return
+        page.wait_for_timeout(1000)
+    pytest.fail(f"{path}: {sum(not done for done, _ in state)} of {len(state)} cells not done in {seconds} s")
+
+
+def test_an_exercise_answered_wrongly_and_rightly(page):
+    run_from_top(page, "03_residual_and_rmsnorm.ipynb", 150)
+    page.evaluate(CELL, ["def rms_norm(", WRONG])
+    said = page.evaluate(CELL, ["checks.rms_norm(rms_norm)", None])
+    assert "passed" not in said and "eps" in said, said
+    page.evaluate(CELL, ["def rms_norm(", RIGHT])
+    assert "rms_norm: passed" in page.evaluate(CELL, ["checks.rms_norm(rms_norm)", None])
+
+
+def test_a_slider_moves_and_its_effect_is_seen(page):
+    run_from_top(page, "06_attention_sinks.ipynb", 200)
+    page.evaluate(
+        "() => window.opened.content.widgets.find((c) => c.model.sharedModel.source.startsWith('options = [')).node.scrollIntoView()"
+    )
+    handle = page.locator(".jp-OutputArea .noUi-handle").first
+    handle.wait_for(timeout=20_000)
+    readout = page.locator(".jp-OutputArea .widget-readout").first
+    picture = page.locator(".jp-OutputArea .widget-output img, .jp-OutputArea .jupyter-widgets-output-area img").first
+    before = readout.inner_text(), picture.get_attribute("src")
+    handle.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function(
+        "(src) => { const image = document.querySelector('.jupyter-widgets-output-area img'); return image && image.src !== src; }",
+        arg=before[1],
+        timeout=20_000,
+    )
+    assert readout.inner_text() != before[0]
