@@ -24,6 +24,7 @@ class KVCache:
         self.config, self.max_length, self.batch_size = config, max_length, batch_size
         self._lengths = [0] * batch_size
         self._counts: list[int] = []  # new tokens a row in the forward pass that is running
+        self._torn = False  # while a pass overwrites keys in the rings that an interruption would leave lost
         self.keys, self.values = [], []
         for layer in range(config.num_hidden_layers):
             shape = (batch_size, config.num_key_value_heads, self._slots(config.layer_window(layer)), config.head_dim)
@@ -49,12 +50,18 @@ class KVCache:
 
     def begin(self, t: int, counts: list[int]) -> Tensor:
         """Announce a forward pass over t columns of which counts[i] are tokens of row i. Returns query positions (b or 1, t)."""
+        if self._torn:
+            raise GptOssError(
+                "KVCache: a forward pass over several tokens was interrupted, and its tokens have taken the places of keys "
+                "that are still needed; make a new cache and prefill again."
+            )
         longest = max(n + c for n, c in zip(self._lengths, counts, strict=True))
         if longest > self.max_length:
             raise GptOssError(
                 f"KVCache: room for {self.max_length} tokens a row, found {longest}; make the cache with a larger max_length."
             )
         self._t, self._counts = t, counts
+        self._torn = t > 1 and longest > self.config.sliding_window  # one token overwrites only the key that leaves
         self.uniform = len(set(self._lengths)) == 1 and all(c == t for c in counts)
         starts = self._lengths[:1] if self.uniform else self._lengths
         return torch.tensor(starts, device=self.device)[:, None] + torch.arange(t, device=self.device)
@@ -114,6 +121,7 @@ class KVCache:
     def advance(self) -> None:
         """The forward pass is over: its tokens count as stored."""
         self._lengths = [n + c for n, c in zip(self._lengths, self._counts, strict=True)]
+        self._torn = False
 
     def select(self, rows: list[int]) -> None:
         """Keep only these rows, in this order: what is left of a batch when some sequences have ended."""

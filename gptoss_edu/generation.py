@@ -1,5 +1,6 @@
 """From logits to text: prefill, one token at a time, sampling, several sequences at once (chapter 11)."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -57,7 +58,7 @@ def default_stop_tokens(model) -> frozenset[int]:
 class Step:
     """One new token a sequence; None for sequences that ended before.
 
-    logprobs are those of the model itself, before temperature and truncation.
+    logprobs are those of the model (and of a logits_processor), before temperature and truncation.
     """
 
     tokens: list[int | None]
@@ -111,6 +112,11 @@ def generate_batch(
         step = Step([None] * len(prompts), [None] * len(prompts), finished)
         for row, token, logprob in zip(rows, chosen.tolist(), logprobs, strict=True):
             if not finished[row]:
+                if math.isnan(logprob):
+                    raise GptOssError(
+                        f"generate: expected logits from which a token can be drawn, found NaN, +inf or nothing but -inf in row "
+                        f"{row} after {len(generated[row])} new tokens; look for the first hook point that is not finite."
+                    )
                 generated[row].append(token)
                 step.tokens[row], step.logprobs[row], finished[row] = token, logprob, token in stops
         yield Step(step.tokens, step.logprobs, list(finished))
@@ -148,12 +154,15 @@ def generate(
 
 
 def prefill(model, prompts: list[list[int]], cache: KVCache) -> Tensor:
-    """Run the prompts through the model in chunks; returns the logits after each prompt's last token, (b, v)."""
+    """Run the prompts through the model in chunks; returns the logits after each prompt's last token, (b, v).
+
+    What the cache holds already counts for a chunk's size: its keys have scores too.
+    """
     longest = max(map(len, prompts))
     if hasattr(model, "prefill_chunk"):  # the GPU path never holds the scores
         chunk = max(1, model.prefill_chunk // len(prompts))
     else:
-        chunk = prefill_chunk(model.config, len(prompts), longest)
+        chunk = prefill_chunk(model.config, len(prompts), longest + int(cache.lengths.max()))
     logits = None
     for start in range(0, longest, chunk):
         parts = [prompt[start : start + chunk] for prompt in prompts]

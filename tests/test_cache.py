@@ -185,3 +185,20 @@ def test_errors_name_what_was_expected_and_found():
         MODEL(TOKENS[0])
     with pytest.raises(GptOssError, match="expected token ids from 0 to 210, found 0 to 211"):
         MODEL(torch.tensor([[0, 211]]))
+
+
+def test_an_interrupted_pass_is_refused_where_it_has_cost_keys_and_harmless_elsewhere():
+    """Two layers are written when the third fails: several new tokens lie where the rings held keys still needed."""
+
+    def fail(value, name):
+        raise KeyboardInterrupt
+
+    cache = MODEL.new_cache(1, 40)
+    MODEL(TOKENS[:1, :20], cache=cache)
+    with pytest.raises(KeyboardInterrupt), MODEL.hooks({"block.2.resid_pre": fail}):
+        MODEL(TOKENS[:1, 20:21], cache=cache)
+    assert relative(MODEL(TOKENS[:1, 20:21], cache=cache), WHOLE[:1, 20:21]) < 1e-5
+    with pytest.raises(KeyboardInterrupt), MODEL.hooks({"block.2.resid_pre": fail}):
+        MODEL(TOKENS[:1, 21:26], cache=cache)
+    with pytest.raises(GptOssError, match="was interrupted.*prefill again"):
+        MODEL(TOKENS[:1, 21:26], cache=cache)

@@ -196,6 +196,25 @@ def test_pieces_shrink_so_that_scores_stay_within_their_bytes():
     assert prefill_chunk(big, 1, 512) == generation.PREFILL_CHUNK
 
 
+def test_keys_that_the_cache_holds_count_for_the_size_of_a_piece(monkeypatch):
+    """A second prompt after a long first one: its scores reach over both."""
+    largest = 4 * SMALL.num_attention_heads * 4 * 44  # bytes of 4 queries' scores against 44 keys
+    monkeypatch.setattr(generation, "SCORE_BYTES", largest)
+    cache, sizes = MODEL.new_cache(1, 60), []
+    MODEL(random_tokens(SMALL, 1, 32), cache=cache)
+    with MODEL.hooks({"block.1.attn.scores": lambda scores, _: sizes.append(scores.nbytes)}):
+        generation.prefill(MODEL, [random_tokens(SMALL, 12).tolist()], cache)
+    assert len(sizes) == 3 and max(sizes) <= largest
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+def test_logits_that_are_no_numbers_are_refused(value):
+    """Otherwise the last id of the vocabulary would be drawn for ever."""
+    with MODEL.hooks({"logits": lambda logits, _: torch.full_like(logits, value)}):
+        with pytest.raises(GptOssError, match="from which a token can be drawn.*row 0 after 0 new tokens"):
+            list(generate(MODEL, PROMPT, max_new_tokens=2))
+
+
 def test_a_logits_processor_sees_what_was_generated_and_decides():
     seen = []
 
