@@ -339,6 +339,22 @@ def test_patching_everything_gives_the_other_run(model, tokens):
     assert (change[:39] < 1e-5).all() and change[39] > 1e-3
 
 
+def test_a_patch_finds_the_axis_of_the_positions_at_every_point(model, tokens):
+    """Experts' outputs are (n, k, c): position 1 is not the second expert of every token."""
+    other = tokens[::-1].copy()
+    points = [point for point in model.hook_points() if point.startswith("block.1.") and not point.endswith("sinks")]
+    for point in points:
+        own, foreign = (trace.values_at(model, text, point)[point] for text in (tokens, other))
+        mixed = next(iter(trace.Patch(point, foreign, positions=(1, 30)).hooks(model).values()))(own, point)
+        axes = model.hook_points()[point].strip("()").split(", ")
+        own, foreign, mixed = (x.movedim(axes.index("n" if "n" in axes else "t"), 0) for x in (own, foreign, mixed))
+        assert torch.equal(mixed[[1, 30]], foreign[[1, 30]]), point
+        rest = [i for i in range(len(tokens)) if i not in (1, 30)]
+        assert torch.equal(mixed[rest], own[rest]), point
+    with pytest.raises(TraceError, match="no axis of positions"):
+        logits_of(model, tokens, trace.Patch("block.1.attn.sinks", torch.zeros(4), positions=(0,)))
+
+
 def test_undo_leaves_the_weights_to_the_byte(model, tokens):
     before, plain = fingerprint(model), logits_of(model, tokens)
     changes = [

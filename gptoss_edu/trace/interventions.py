@@ -176,6 +176,11 @@ class Patch:
     positions: tuple[int, ...] | None = None
 
     def hooks(self, model) -> dict:
+        axes = model.hook_points().get(self.point, "").strip("()").split(", ")
+        axis = next((i for i, name in enumerate(axes) if name in ("t", "n")), None)  # n = b · t, and here b is 1
+        if self.positions is not None and self.point in model.hook_points() and axis is None:
+            raise TraceError(f"{self.point} {tuple(axes)} has no axis of positions; patch all of it (positions=None)")
+
         def patch(x: Tensor, name: str) -> Tensor:
             if x.shape != self.value.shape:
                 raise TraceError(
@@ -184,7 +189,6 @@ class Patch:
                 )
             if self.positions is None:
                 return self.value.to(x)
-            axis = 0 if x.ndim == 2 else (2 if name.endswith(("scores", "weights")) else 1)
             at = torch.tensor(self.positions, device=x.device)
             return x.index_copy(axis, at, self.value.to(x).index_select(axis, at))
 
