@@ -84,7 +84,7 @@ class PackedWeight(nn.Module):
     """Expert weights kept in MXFP4; `weight[e]` unpacks one expert, (rows, columns), in `dtype`.
 
     blocks : (e, rows, columns / 32, 16) uint8; scales : (e, rows, columns / 32) uint8. Where `kernel` is set, it
-    computes x @ weight[e].T from (x, blocks[e], scales[e]) without unpacking.
+    computes x @ weight[e].T from (x, blocks[e], scales[e]) without unpacking, in float32.
     """
 
     kernel: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None
@@ -109,8 +109,9 @@ class PackedWeight(nn.Module):
         return mxfp4.unpack(self.blocks[e], self.scales[e], dtype=self.dtype)
 
     def linear(self, x: Tensor, e: int) -> Tensor:
-        """(n, columns) to (n, rows) by expert e; the kernel is for processors and knows no gradients."""
-        if self.kernel is not None and x.device.type == "cpu" and not (torch.is_grad_enabled() and x.requires_grad):
+        """(n, columns) to (n, rows) by expert e; the kernel is for processors and knows neither gradients nor float64."""
+        fits = x.device.type == "cpu" and x.dtype != torch.float64 and not (torch.is_grad_enabled() and x.requires_grad)
+        if self.kernel is not None and fits:
             return self.kernel(x, self.blocks[e], self.scales[e])
         return F.linear(x, self[e])
 

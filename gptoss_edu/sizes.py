@@ -119,6 +119,8 @@ class MemoryPlan:
     def for_model(
         cls, config: ModelConfig, on_disk: int, dtype: torch.dtype, packed: bool, context: int, device: torch.device
     ):
+        if context < 1:
+            raise CheckpointError(f"context: expected at least one token to plan the cache for, found {context}.")
         weights = cls.packed_bytes(config, dtype) if packed else cls.dense_bytes(config, dtype)
         if device.type == "cuda":
             available, place = torch.cuda.mem_get_info(device)[0], torch.cuda.get_device_name(device)

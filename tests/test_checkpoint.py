@@ -189,6 +189,12 @@ def test_the_cpu_kernel_computes_what_unpacking_does(n):
     assert low.dtype == torch.bfloat16 and relative(low, exact) < 2**-8
 
 
+def test_float64_is_not_narrowed_by_the_cpu_kernel(written):
+    packed, dense = (load_model(written / "hf", dtype=torch.float64, experts=e) for e in ("packed", "dense"))
+    tokens = random_tokens(CONFIG, 1, 9)
+    assert relative(packed(tokens), dense(tokens)) < 1e-12
+
+
 def test_only_experts_that_tokens_hit_are_unpacked(written, monkeypatch):
     model = without_kernel(load_model(written / "original", experts="packed"))
     hit, unpacked, real = set(), [], mxfp4.unpack
