@@ -1,6 +1,6 @@
 """Fetch official gpt-oss weights from the Hugging Face hub: one layout only, resumed after a break, then checked.
 
-    gptoss-edu download 20b                              the original/ layout, 13 GB, into ./gpt-oss-20b-original
+    gptoss-edu download 20b                              the original/ layout, 12.8 GiB, into ./gpt-oss-20b-original
     gptoss-edu download 120b --layout hf --to weights
 
 The hub's repository holds three copies of the weights; this fetches one. Needs `pip install huggingface_hub`.
@@ -33,7 +33,8 @@ def run(args: argparse.Namespace) -> None:
     target = args.to or Path(f"gpt-oss-{args.size}-{args.layout}")
     config = ModelConfig.gpt_oss_20b() if args.size == "20b" else ModelConfig.gpt_oss_120b()
     check_room(target, layout_bytes(config))
-    by_hand = f"By hand: on any machine with a network, `hf download {repository} --include '{PATTERNS[args.layout][0]}' --local-dir {target}`, then copy that folder here."
+    code = by_python(repository, args.layout, target)
+    by_hand = f'By hand: on any machine with a network, `python -c "{code}"`, then copy that folder here.'
     try:
         from huggingface_hub import snapshot_download
     except ImportError:
@@ -44,7 +45,8 @@ def run(args: argparse.Namespace) -> None:
         snapshot_download(repository, allow_patterns=PATTERNS[args.layout], local_dir=target)
     except Exception as error:  # the hub's client raises many kinds; all mean the same to the reader
         raise CheckpointError(
-            f"the hub could not be reached ({type(error).__name__}); what has arrived is kept and the same command resumes. {by_hand}"
+            f"{repository} could not be fetched ({type(error).__name__}: {str(error).strip().partition(chr(10))[0]}); what has "
+            f"arrived is kept and the same command resumes. {by_hand}"
         ) from None
     folder = target / "original" if args.layout == "original" else target
     reader = CheckpointReader(folder)
@@ -57,8 +59,16 @@ def run(args: argparse.Namespace) -> None:
     )
 
 
+def by_python(repository: str, layout: str, target: Path) -> str:
+    """The same download for a machine that has only huggingface_hub."""
+    patterns = PATTERNS[layout]
+    call = f"snapshot_download({repository!r}, allow_patterns={patterns!r}, local_dir={target.as_posix()!r})"
+    return f"from huggingface_hub import snapshot_download; {call}"
+
+
 def check_room(target: Path, needed: int) -> None:
-    here = target if target.exists() else target.absolute().parent
+    """Refuse a disk without room for the rest; the folder may be yet to be made."""
+    here = next(place for place in (target, *target.absolute().parents) if place.exists())
     free = shutil.disk_usage(here).free
     held = sum(file.stat().st_size for file in target.rglob("*") if file.is_file()) if target.exists() else 0
     if free + held < needed:

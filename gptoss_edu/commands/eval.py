@@ -17,6 +17,8 @@ import platform
 import time
 from pathlib import Path
 
+from ..errors import GptOssError
+
 SIZES = {"mixed": 2000, "effort": 100, "foreign": 200, "phrasing": 1000, "warm": 2000, "probe": 24}
 NAMES = {"temperature_1": "warm", "inside": "probe"}
 
@@ -99,7 +101,14 @@ def earlier(path: Path | None, now: dict) -> dict:
     """Sections that an earlier call has stored in this file, if model and scale are the same."""
     if path is None or not path.is_file():
         return {}
-    before = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        before = None
+    if not isinstance(before, dict):
+        raise GptOssError(
+            f"--json {path}: expected results of an earlier call, found something else; name another file."
+        )
     if any(before.get(name) != now[name] for name in ("model", "scale")):
         return {}
     return {name: section for name, section in before.items() if isinstance(section, dict)}

@@ -6,6 +6,7 @@ gptoss-edu lab -- --no-browser       everything after -- goes to JupyterLab
 """
 
 import argparse
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -22,15 +23,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    if importlib.util.find_spec("jupyterlab") is None:
+        raise GptOssError("JupyterLab is missing: pip install jupyterlab")
     folder = course_folder(args.folder)
     print(f"notebooks in {folder}")
     environment = {**os.environ, "JUPYTERLAB_DISABLE_UPDATE_CHECK": "1"}
-    try:
-        return subprocess.call(
-            [sys.executable, "-m", "jupyterlab", f"--notebook-dir={folder}", *args.rest], env=environment
-        )
-    except FileNotFoundError:
-        raise GptOssError("JupyterLab is missing: pip install jupyterlab") from None
+    return subprocess.call(
+        [sys.executable, "-m", "jupyterlab", f"--notebook-dir={folder}", *args.rest], env=environment
+    )
 
 
 def course_folder(folder: Path | None) -> Path:

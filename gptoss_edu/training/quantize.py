@@ -11,6 +11,7 @@ import copy
 import torch
 
 from gptoss_edu import mxfp4
+from gptoss_edu.errors import GptOssError
 from gptoss_edu.transformer import Transformer
 
 EXPERTS = ("mlp.mlp1_weight", "mlp.mlp2_weight")
@@ -19,6 +20,10 @@ EXPERTS = ("mlp.mlp1_weight", "mlp.mlp2_weight")
 @torch.no_grad()
 def rounded(model: Transformer, rounding: str | None) -> Transformer:
     """A copy as it will be stored: experts through MXFP4 with that rounding (None: bfloat16 too), the rest bfloat16."""
+    if model.packed:
+        raise GptOssError(
+            "rounded: expected dense experts, found MXFP4 ones, which are rounded already; load the weights before packing."
+        )
     tokenizer, model.tokenizer = model.tokenizer, None
     twin = copy.deepcopy(model)
     model.tokenizer = twin.tokenizer = tokenizer

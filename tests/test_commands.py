@@ -1,0 +1,68 @@
+"""What the commands say when something is missing, damaged or out of range: one line, no traceback."""
+
+import importlib.util
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from gptoss_edu import ModelConfig, Transformer
+from gptoss_edu.cli import main
+from gptoss_edu.commands import download
+from gptoss_edu.commands.eval import earlier
+from gptoss_edu.errors import CheckpointError, GptOssError
+from gptoss_edu.training.quantize import rounded
+
+
+def refused(capsys, *arguments: str) -> str:
+    """The line on standard error of a call that must exit 2."""
+    assert main(list(arguments)) == 2
+    line = capsys.readouterr().err
+    assert line.startswith(f"gptoss-edu {arguments[0]}: ") and line.count("\n") == 1
+    return line
+
+
+@pytest.mark.parametrize("context", ["0", "-5"])
+def test_a_plan_needs_a_context(capsys, context):
+    assert f"at least one token to plan the cache for, found {context}" in refused(
+        capsys, "inspect", "--context", context
+    )
+
+
+def test_lab_says_that_jupyterlab_is_missing(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert "pip install jupyterlab" in refused(capsys, "lab", "--folder", str(tmp_path / "course"))
+    assert not (tmp_path / "course").exists()
+
+
+def test_download_measures_the_disk_of_a_folder_that_is_yet_to_be_made(tmp_path, monkeypatch):
+    target = tmp_path / "not" / "there" / "yet"
+    download.check_room(target, 1)
+    free = shutil.disk_usage(tmp_path).free
+    with pytest.raises(CheckpointError, match="are needed"):
+        download.check_room(target, 2 * free)
+    (tmp_path / "partial").write_bytes(b"0" * 1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: shutil._ntuple_diskusage(5000, 4500, 500))
+    download.check_room(tmp_path, 1400)  # what has arrived already needs no room
+
+
+@pytest.mark.parametrize("layout", download.PATTERNS)
+def test_the_download_by_hand_fetches_all_that_this_one_does(layout):
+    code = download.by_python("openai/gpt-oss-20b", layout, Path("a folder/here"))
+    compile(code, "by hand", "exec")
+    assert all(repr(pattern) in code for pattern in download.PATTERNS[layout]) and '"' not in code
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "7"])
+def test_eval_refuses_to_write_over_what_are_no_results(tmp_path, text):
+    (tmp_path / "results.json").write_text(text)
+    with pytest.raises(GptOssError, match="results of an earlier call"):
+        earlier(tmp_path / "results.json", {"model": "m", "scale": 1.0})
+
+
+def test_roundings_of_experts_that_are_rounded_already_are_refused(small_config: ModelConfig):
+    with torch.device("meta"):
+        model = Transformer(small_config, packed=True)
+    with pytest.raises(GptOssError, match="expected dense experts"):
+        rounded(model, "best")
