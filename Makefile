@@ -55,7 +55,8 @@ book-deps: $(VENV)/.test  ## fetches the book's front-end files, once
 	$(BIN)/python book/deps.py
 
 book:  ## needs no network after book-deps
-	$(BIN)/python -m sphinx -q -E -b html book book/_build/html
+	rm -rf book/_build
+	$(BIN)/python -m sphinx -q -b html book book/_build/html
 	@echo book/_build/html/index.html
 
 test-browser: book  ## the book and the explorer in Chromium; make book-deps first

@@ -73,6 +73,6 @@ def shown(value) -> str:
         return f"{value:,}"
     if isinstance(value, float):
         if value == 0 or 1e-3 <= abs(value) < 1e4:
-            return f"{value:.4g}"
+            return f"{value:,.4g}"
         return f"{value:,.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:.3e}"
     return str(value).replace("|", "\\|")
