@@ -2,6 +2,7 @@
 
 import argparse
 import inspect
+import os
 import sys
 from importlib import import_module
 
@@ -34,7 +35,17 @@ def describe(parser: argparse.ArgumentParser, module) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; 0, or 2 after one clear line on standard error."""
-    argv = sys.argv[1:] if argv is None else argv
+    try:
+        code = dispatch(sys.argv[1:] if argv is None else argv)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # the reader went away, as `| head` does: no fault, and nothing left to say
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains when it flushes at exit
+        return 0
+
+
+def dispatch(argv: list[str]) -> int:
+    """Find the command and run it, its errors as one line."""
     if not argv or argv[0] in ("-h", "--help"):
         print(overview())
         return 0
@@ -55,10 +66,13 @@ def main(argv: list[str] | None = None) -> int:
         describe(parser, module)
         return module.run(parser.parse_args(argv[1:])) or 0
     except GptOssError as error:
-        print(f"gptoss-edu {argv[0]}: {error}", file=sys.stderr)
+        print(f"gptoss-edu {argv[0]}: {str(error).removeprefix(argv[0] + ': ')}", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        raise
     except OSError as error:
-        print(f"gptoss-edu {argv[0]}: {error}", file=sys.stderr)
+        where = f"{error.filename}: {error.strerror}; check the path and your rights to it." if error.filename else error
+        print(f"gptoss-edu {argv[0]}: {where}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"\ngptoss-edu {argv[0]}: interrupted.", file=sys.stderr)

@@ -34,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     start = time.perf_counter()
+    args.out.mkdir(parents=True, exist_ok=True)  # first, so that a folder that cannot be written is told at once
     heading(1, "Text becomes numbers")
     tokens()
     heading(2, "A gpt-oss, small enough to carry")
@@ -44,7 +45,6 @@ def run(args: argparse.Namespace) -> None:
         ask(model, args.question, effort, start)
         start = None
     heading(4, "Look inside")
-    args.out.mkdir(parents=True, exist_ok=True)
     page = pictures(model, args.question, args.out)
     print(f"pictures: {page}")
     print("next: `gptoss-edu lab` opens the notebooks, `gptoss-edu chat` talks to the model.")
