@@ -119,6 +119,7 @@ def _other(shown):
 
 def _pairs(text: str, option: str) -> list[tuple[int, int]]:
     try:
-        return [tuple(int(n) for n in part.split(".", 1)) for part in text.split(",") if part.strip()]
+        pairs = [part.split(".") for part in text.split(",") if part.strip()]
+        return [(int(layer), int(number)) for layer, number in pairs]
     except ValueError:
         raise TraceError(f"{option} takes pairs such as 1.3,3.0 (layer.number); found {text!r}") from None
