@@ -155,6 +155,7 @@ def _write(identifier: str, locked: dict) -> None:
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".predictions")
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             json.dump(kept, file, indent=1)
+        os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except OSError:
         pass  # a folder that cannot be written: the lock holds for this kernel

@@ -68,6 +68,7 @@ def write_sections(folder: Path, sections: dict[str, str]) -> None:
     descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=".my_gptoss")
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write("\n\n".join(parts))
+    os.chmod(temporary, 0o644)  # a teacher reads it with `gptoss-edu progress`
     os.replace(temporary, folder / FILE_NAME)
 
 

@@ -97,6 +97,7 @@ def save(trace: Trace, path) -> Path:
                 out.write(b"\0" * (_padded(array.nbytes) - array.nbytes))
             out.flush()
             os.fsync(out.fileno())
+        os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):

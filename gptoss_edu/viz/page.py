@@ -75,6 +75,7 @@ class Page:
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as out:
                 out.write(self.html)
+            os.chmod(temporary, 0o644)  # a page is for others too; a temporary file is readable by its owner alone
             os.replace(temporary, path)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
