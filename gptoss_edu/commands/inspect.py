@@ -62,8 +62,10 @@ def run(args: argparse.Namespace) -> None:
 def table(shapes: dict, config: ModelConfig, nbytes: int) -> str:
     """Table 1 of the model card."""
     counts = parameter_counts(shapes, config)
-    lines = [f"{NAMES[key]:<26}{count / 1e9:>12.2f}B {count:>22,}" for key, count in counts.items()]
-    return "\n".join([*lines, f"{'checkpoint':<26}{nbytes / GIB:>11.1f}GiB {nbytes:>22,} bytes of tensor data"])
+    scale, letter = (1e9, "B") if counts["total"] >= 1e9 else (1e6, "M")
+    size, unit = (nbytes / GIB, "GiB") if nbytes >= GIB else (1024 * nbytes / GIB, "MiB")
+    lines = [f"{NAMES[key]:<26}{count / scale:>12.2f}{letter} {count:>22,}" for key, count in counts.items()]
+    return "\n".join([*lines, f"{'checkpoint':<26}{size:>11.1f}{unit} {nbytes:>22,} bytes of tensor data"])
 
 
 def layout_bytes(config: ModelConfig) -> int:
