@@ -38,9 +38,10 @@ clean:
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; name another with make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo 'No environment was made; on Debian and Ubuntu: apt install python3-venv'; exit 1; }
 
 $(VENV)/.base: pyproject.toml constraints.txt | $(BIN)/python
+	@echo 'installing PyTorch, JupyterLab and the rest into $(VENV): some minutes, once'
 	$(PIP) -e .
 	touch $@
 
