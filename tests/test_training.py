@@ -47,6 +47,15 @@ def test_reference_solutions_are_graded_right_and_wrong_ones_are_not(task):
         assert not GRADERS[example.grade]("Something else entirely: 0987654321.", example.answer)
 
 
+@pytest.mark.parametrize(
+    "text, right",
+    [("46 × 73 = 3358.", True), ("It is 3,358", True), ("3400-3358 and 3358", True), ('The letter "9" occurs 3358 times.', True),
+     ("It is 0.3358", False), ("It is 12.3358", False), ("-3358", False), ("3358.5", False), ("3358 or 3359", False), ("", False)],
+)  # fmt: skip
+def test_the_end_of_another_number_is_not_the_answer(text, right):
+    assert GRADERS["number"](text, "3358") is right
+
+
 def test_same_state_same_example():
     assert make_example(random.Random(3)).messages == make_example(random.Random(3)).messages
 

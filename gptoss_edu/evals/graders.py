@@ -11,12 +11,13 @@ from gptoss_edu.training.refusals import REFUSAL, TOO_LONG
 
 
 def last_number(text: str) -> str | None:
-    found = re.findall(r"\d+", text.replace(",", ""))
+    """The last number of a text as it stands there, sign and decimals included, without commas."""
+    found = re.findall(r"(?:(?<![\w.)])[-−])?\d+(?:\.\d+)?", text.replace(",", ""))
     return found[-1] if found else None
 
 
 def by_number(text: str, answer: str) -> bool:
-    """The last number of the text is the answer (for counts: the number before 'time')."""
+    """The last number of the text is the answer; what stands in quotation marks does not count."""
     return (last_number(re.sub(r'"[^"]*"', "", text)) or "") == answer
 
 
