@@ -157,12 +157,21 @@ def lines_typed(chat: Chat, screen: "Screen") -> Iterable[str]:
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401 — arrow keys in input()
     screen.note("Ctrl-C interrupts an answer, Ctrl-D ends; /help lists commands.")
+    interrupted = False
     while True:
         try:
             text = input("\nyou > ").strip()
-        except (EOFError, KeyboardInterrupt):
+        except EOFError:
             print()
             return
+        except KeyboardInterrupt:
+            if interrupted:
+                print()
+                return
+            interrupted = True  # often meant for an answer that had just ended
+            screen.note("\nCtrl-C again, or Ctrl-D, ends the conversation.")
+            continue
+        interrupted = False
         command, _, rest = text.partition(" ")
         if command == "/quit":
             return
