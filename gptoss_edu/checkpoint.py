@@ -125,7 +125,7 @@ def cpu_kernel():
     """The Numba kernel for packed experts, or None where Numba is not installed (pip install 'gptoss-edu[cpu]')."""
     try:
         from .kernels.cpu import mxfp4_linear
-    except ImportError:
+    except (ImportError, RuntimeError):  # RuntimeError: Numba finds no folder that it may cache compiled code in
         return None
     return mxfp4_linear
 
