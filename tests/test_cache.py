@@ -200,5 +200,5 @@ def test_an_interrupted_pass_is_refused_where_it_has_cost_keys_and_harmless_else
     assert relative(MODEL(TOKENS[:1, 20:21], cache=cache), WHOLE[:1, 20:21]) < 1e-5
     with pytest.raises(KeyboardInterrupt), MODEL.hooks({"block.2.resid_pre": fail}):
         MODEL(TOKENS[:1, 21:26], cache=cache)
-    with pytest.raises(GptOssError, match="was interrupted.*prefill again"):
+    with pytest.raises(GptOssError, match=r"was interrupted.*prefill again"):
         MODEL(TOKENS[:1, 21:26], cache=cache)

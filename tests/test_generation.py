@@ -211,7 +211,7 @@ def test_keys_that_the_cache_holds_count_for_the_size_of_a_piece(monkeypatch):
 def test_logits_that_are_no_numbers_are_refused(value):
     """Otherwise the last id of the vocabulary would be drawn for ever."""
     with MODEL.hooks({"logits": lambda logits, _: torch.full_like(logits, value)}):
-        with pytest.raises(GptOssError, match="from which a token can be drawn.*row 0 after 0 new tokens"):
+        with pytest.raises(GptOssError, match=r"from which a token can be drawn.*row 0 after 0 new tokens"):
             list(generate(MODEL, PROMPT, max_new_tokens=2))
 
 
