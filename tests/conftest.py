@@ -29,3 +29,10 @@ def small_config() -> ModelConfig:
         head_dim=32, num_attention_heads=4, num_key_value_heads=2, sliding_window=8, initial_context_length=64,
         rope_theta=1e4, rope_scaling_factor=8.0,
     )  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def gradients_stay_on():
+    """Chapters that tests run in this process may switch gradients off for all that follows."""
+    yield
+    torch.set_grad_enabled(True)
