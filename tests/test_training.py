@@ -1,5 +1,6 @@
 """Training: tasks are right, labels fall where they should, the loop resumes, the GPU's loss is the reference's."""
 
+import json
 import random
 import warnings
 
@@ -11,6 +12,7 @@ from gptoss_edu.checkpoint import convert
 from gptoss_edu.config import ModelConfig
 from gptoss_edu.errors import GptOssError
 from gptoss_edu.evals.answer import answer, cut_short
+from gptoss_edu.evals.card import fill
 from gptoss_edu.evals.graders import GRADERS, pass_at_k, wilson
 from gptoss_edu.evals.pool import Job, Pool
 from gptoss_edu.resources import data_path
@@ -243,3 +245,9 @@ def test_trained_weights_equal_transformers(tmp_path):
         with torch.no_grad():
             ours, expected = model(tokens), theirs(tokens).logits
         assert (ours - expected).abs().max() < 1e-4 * expected.abs().max()
+
+
+def test_the_model_card_shows_what_was_recorded():
+    recorded = json.loads(data_path("measurements", "tiny_eval.json").read_text(encoding="utf-8"))
+    card = data_path("gpt-oss-tiny", "README.md").read_text(encoding="utf-8")
+    assert fill(card, recorded) == card, "run python -m gptoss_edu.evals.card"

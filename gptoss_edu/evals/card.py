@@ -101,8 +101,8 @@ def measured(results: dict) -> str:
     if "effort" in results:
         lines += ["The same questions at each effort:", ""]
         lines += table(["", "low", "medium", "high", "tokens of analysis"], effort_rows(results["effort"]))
-    if "paired" in results:
-        p = results["paired"]
+    if "paired" in results or "paired_effort" in results:
+        p = results.get("paired") or results["paired_effort"]  # of all prompts, or of those above
         lines += [
             f"MXFP4 experts against bfloat16 ones, {p['prompts']:,} prompts in pairs: bfloat16 right {share(p['second'])}, MXFP4 {share(p['first'])}; only bfloat16 right "
             f"{p['only_second']}, only MXFP4 right {p['only_first']}; difference (bfloat16 − MXFP4) {100 * p['difference']:.2f} ± {100 * p['half_interval']:.2f} points.",
