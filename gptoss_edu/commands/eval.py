@@ -7,7 +7,8 @@
 
 Sections: mixed (validity, accuracy, tool dialogues, false refusals), effort, foreign (200 questions outside its world),
 phrasing (wordings never trained), temperature_1, and inside (losses with parts removed, sinks, router). Sections that
-stand in the --json file already, of the same model and sizes, are not measured again.
+stand in the --json file already, of the same model and sizes, are not measured again; `measured_with` says of each
+with what it was measured.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from ..errors import GptOssError
 
 SIZES = {"mixed": 2000, "effort": 100, "foreign": 200, "phrasing": 1000, "warm": 2000, "probe": 24}
 NAMES = {"temperature_1": "warm", "inside": "probe"}
+RUN = ("device", "threads", "torch", "version", "date")  # what may differ between the sections of one file
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,10 +60,13 @@ def run(args: argparse.Namespace) -> None:
         "device": torch.cuda.get_device_name() if model.device.type == "cuda" else platform.machine(),
         "threads": torch.get_num_threads(), "torch": torch.__version__, "version": __version__, "date": time.strftime("%Y-%m-%d"),
     }  # fmt: skip
-    done = earlier(args.json, results)
+    against_weights = {"against": fingerprint(args.against)} if args.against else {}
+    done, results["measured_with"] = earlier(args.json, results | against_weights)
 
     def store(name: str, section: dict) -> None:
         results[name] = section
+        with_what = {key: results[key] for key in RUN}
+        results["measured_with"][name] = with_what | (against_weights if name.startswith("paired") else {})
         results["seconds"] = round(time.monotonic() - began, 1)
         print(f"\n{name} ({results['seconds']:.0f} s)")
         print("\n".join(lines(section)), flush=True)
@@ -97,10 +102,11 @@ def fingerprint(folder: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def earlier(path: Path | None, now: dict) -> dict:
-    """Sections that an earlier call has stored in this file, if model and scale are the same."""
+def earlier(path: Path | None, now: dict) -> tuple[dict, dict]:
+    """Sections that earlier calls have stored in this file, if model and scale are the same, and by section what it was
+    measured with. A comparison with another second model than now's is left out."""
     if path is None or not path.is_file():
-        return {}
+        return {}, {}
     try:
         before = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
@@ -110,8 +116,14 @@ def earlier(path: Path | None, now: dict) -> dict:
             f"--json {path}: expected results of an earlier call, found something else; name another file."
         )
     if any(before.get(name) != now[name] for name in ("model", "scale")):
-        return {}
-    return {name: section for name, section in before.items() if isinstance(section, dict)}
+        return {}, {}
+    sections = {name: part for name, part in before.items() if isinstance(part, dict) and name != "measured_with"}
+    header = {key: before[key] for key in RUN if key in before}  # of the only call, where a file has no measured_with
+    how = {name: before.get("measured_with", {}).get(name, header) for name in sections}
+    other = [n for n in sections if n.startswith("paired") and how[n].get("against") != now.get("against")]
+    for name in other if "against" in now else ():
+        del sections[name], how[name]
+    return sections, how
 
 
 def lines(section: dict, indent: str = "  ") -> list[str]:

@@ -92,8 +92,10 @@ def inside_lines(results: dict) -> list[str]:
 
 def measured(results: dict) -> str:
     """The text between the two marks."""
+    runs = results.get("measured_with", {}).values() or [results]  # sections may come from several calls
+    runs = dict.fromkeys(f"{run['device']}, torch {run['torch']}, {run['date']}" for run in runs)
     lines = [
-        f"By `gptoss-edu eval tiny` on a processor ({results['device']}, torch {results['torch']}, {results['date']}), greedy unless said, on held-out operands. "
+        f"By `gptoss-edu eval tiny` on a processor ({'; '.join(runs)}), greedy unless said, on held-out operands. "
         f"Counts carry 95 % intervals (Wilson); the JSON is `data/measurements/tiny_eval.json`.",
         "",
     ]

@@ -56,9 +56,18 @@ def same_call(recipient: str | None, text: str, wanted_recipient: str, wanted: s
     if recipient != wanted_recipient:
         return False
     try:
-        return json.loads(text) == json.loads(wanted)
+        return same_json(json.loads(text), json.loads(wanted))
     except ValueError:
         return text.strip() == wanted.strip()
+
+
+def same_json(a, b) -> bool:
+    """Equal as JSON: 1 and 1.0 are the same number, but true is no number (in Python it equals 1)."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(same_json(a[key], b[key]) for key in a)
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(map(same_json, a, b))
+    return isinstance(a, bool) == isinstance(b, bool) and a == b
 
 
 def wilson(successes: int, trials: int, z: float = 1.96) -> tuple[float, float]:
