@@ -258,6 +258,16 @@ def test_masked_expert_equals_a_router_without_it(model, tokens):
     assert (got - altered(model, tokens, alter)).abs().max() < 1e-5
 
 
+def test_too_few_experts_left_are_refused_with_what_to_do(model, tokens):
+    most = [trace.MaskExpert(2, e) for e in range(6)]
+    with pytest.raises(TraceError, match=r"layer 2: 2 experts are left unmasked, and a token needs 3"):
+        logits_of(model, tokens, *most)
+    assert logits_of(model, tokens, *most, trace.ExpertsPerToken(2, layer=2)).isfinite().all()
+    assert logits_of(model, tokens, *most[:5]).isfinite().all()
+    with pytest.raises(TraceError, match="all 8 experts are masked"):
+        logits_of(model, tokens, trace.ExpertsPerToken(1), *(trace.MaskExpert(0, e) for e in range(8)))
+
+
 def test_dropped_expert_equals_zero_output(model, tokens):
     def alter(m):
         m.block[2].mlp.mlp2_weight[5] = 0
@@ -394,6 +404,8 @@ def test_interventions_are_data(model, tokens):
     ):
         with pytest.raises(TraceError, match="there are"):
             logits_of(model, tokens, change)
+    with pytest.raises(TraceError, match=r"not both; found heads \(1,\) and group 0"):
+        logits_of(model, tokens, trace.ZeroHeads(0, heads=(1,), group=0))
 
 
 def test_capture_sees_what_an_inner_intervention_left(model, tokens):

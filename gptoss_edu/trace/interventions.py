@@ -35,7 +35,7 @@ class MaskExpert:
             raise TraceError(f"refill is one of {', '.join(REFILLS)}, not {self.refill!r}")
         point = f"block.{self.layer}.mlp."
         if self.refill == "next":
-            return {point + "router_logits": lambda x, _: _with_column(x, self.expert, -torch.inf)}
+            return {point + "router_logits": lambda x, _: self._forbid(x, model.block[self.layer].mlp.k)}
         chosen = {}
 
         def remember(indices: Tensor, _: str) -> None:
@@ -45,6 +45,18 @@ class MaskExpert:
             return weights.masked_fill(chosen.pop("is"), 0.0)
 
         return {point + "expert_indices": remember, point + "expert_weights": drop}
+
+    def _forbid(self, logits: Tensor, k: int) -> Tensor:
+        logits = _with_column(logits, self.expert, -torch.inf)
+        left = logits.shape[1] - int((logits == -torch.inf).sum(1).max())
+        if left < k:
+            raise TraceError(
+                f"layer {self.layer}: {left} experts are left unmasked, and a token needs {k}; mask fewer, or ask for fewer "
+                f"with ExpertsPerToken({left}, layer={self.layer})"
+                if left
+                else f"layer {self.layer}: all {logits.shape[1]} experts are masked; leave at least one"
+            )
+        return logits
 
 
 @dataclass(frozen=True)
@@ -139,7 +151,7 @@ class SetWindow:
 
 @dataclass(frozen=True)
 class ZeroHeads:
-    """Erase what heads of a layer write, or (group) all heads that share a key/value head."""
+    """Erase what heads of a layer write (None: all), or instead (group) the heads that share a key/value head."""
 
     layer: int
     heads: tuple[int, ...] | None = None
@@ -148,6 +160,8 @@ class ZeroHeads:
     def hooks(self, model) -> dict:
         _layers(model, self.layer)
         heads = self.heads
+        if heads is not None and self.group is not None:
+            raise TraceError(f"give heads or a group of heads, not both; found heads {heads} and group {self.group}")
         if self.group is not None:
             c = model.config
             size = c.num_attention_heads // c.num_key_value_heads
