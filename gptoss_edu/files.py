@@ -5,11 +5,13 @@ The format is 8 bytes with the header's length (little-endian), a JSON header {n
 Source: https://github.com/huggingface/safetensors, section "Format".
 """
 
+import errno
 import json
 import math
 import os
 import shutil
 import struct
+import tempfile
 import uuid
 from collections.abc import Iterable
 from contextlib import contextmanager
@@ -20,7 +22,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from .errors import CheckpointError
+from .errors import CheckpointError, GptOssError
 
 DTYPES = {
     "BF16": torch.bfloat16, "F16": torch.float16, "F32": torch.float32, "F64": torch.float64, "U8": torch.uint8,
@@ -270,7 +272,29 @@ def write_file(
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a small file whole or not at all."""
+    """Write a small file whole or not at all; folders that are missing are made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
+    try:
+        partial.write_text(text, encoding="utf-8")
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def check_writable(path: Path | None, option: str) -> None:
+    """Tell before the work, and not after it, that its result cannot be written to `path`; nothing is left behind.
+
+    Errors: `GptOssError` that names the option.
+    """
+    if path is None:
+        return
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        with tempfile.TemporaryFile(dir=next(folder for folder in path.absolute().parents if folder.exists())):
+            pass
+    except OSError as error:
+        raise GptOssError(
+            f"{option} {path}: expected a file that can be written, found that it cannot ({error.strerror}); name another place."
+        ) from None

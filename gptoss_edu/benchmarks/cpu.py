@@ -19,7 +19,7 @@ import psutil
 import torch
 
 from .. import ModelConfig, __version__, checkpoint
-from ..files import write_text
+from ..files import check_writable, write_text
 from ..moe import PackedWeight
 from ..sizes import GIB, step_bytes
 
@@ -36,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    check_writable(args.json, "--json")
     if args.threads:
         torch.set_num_threads(args.threads)
     if not args.folder.exists():
@@ -129,7 +130,7 @@ def peak_memory() -> int:
 
 def processor() -> str:
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()

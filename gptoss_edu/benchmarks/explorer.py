@@ -98,7 +98,7 @@ def measure(trace, openings: int = OPENINGS, moves: int = MOVES, running=None) -
     """Open the explorer of a trace in Chromium and time it; `running` is a browser to use instead of a new one."""
     with tempfile.TemporaryDirectory() as folder:
         page_file = explore(trace).save(Path(folder) / "page.html")
-        source = page_file.read_text()
+        source = page_file.read_text(encoding="utf-8")
         with nullcontext(running) if running else browser() as chromium, served(folder) as address:
             page = chromium.new_page(viewport={"width": 1280, "height": 900})
             page.goto(f"{address}/page.html")

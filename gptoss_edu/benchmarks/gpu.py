@@ -25,10 +25,11 @@ import torch
 
 from ..config import ModelConfig
 from ..fast import FastTransformer
+from ..files import check_writable
 from ..kernels.launch import Tuning
 from ..layouts import layout_entries
 from ..sizes import prefill_operations, step_bytes
-from .gpu_parts import ceilings, kernel_times, record, save, timed, versions
+from .gpu_parts import ceilings, default_file, kernel_times, record, save, timed, versions
 from .gpu_peers import loading, peers
 
 GIB = 2**30
@@ -194,8 +195,11 @@ def run(args: argparse.Namespace) -> int | None:
     if not torch.cuda.is_available():
         print("bench gpu: needs an NVIDIA GPU, found none (torch.cuda.is_available() is False).", file=sys.stderr)
         return 2
+    device = torch.cuda.get_device_name()
+    path = args.json or default_file(device)
+    check_writable(path, "--json")
     wanted = [name for name in args.only.split(",") if name] or [*PARTS, "120b", "peers"]
-    out = {"device": torch.cuda.get_device_name(), "versions": versions(), "date": time.strftime("%Y-%m-%d")}
+    out = {"device": device, "versions": versions(), "date": time.strftime("%Y-%m-%d")}
     attempt(out, "ceilings", ceilings, out)
     config = ModelConfig.gpt_oss_20b()
     if args.layers:
@@ -208,14 +212,14 @@ def run(args: argparse.Namespace) -> int | None:
         for name, part in PARTS.items():
             if name in wanted:
                 attempt(out, name, part, model, out)
-                save(out, args.json)
+                save(out, path)
         del model
         gc.collect()
     if "120b" in wanted:
         attempt(out, "120b", part_120b, out, args.layers)
-        save(out, args.json)
+        save(out, path)
     if "peers" in wanted:
         attempt(out, "peers", peers, out, config)
-    path = save(out, args.json)
+    save(out, path)
     print(f"written to {path}")
     return 0

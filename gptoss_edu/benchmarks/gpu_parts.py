@@ -2,7 +2,6 @@
 
 import importlib.util
 import json
-import os
 import platform
 import statistics
 import time
@@ -13,6 +12,7 @@ import torch
 import triton
 import triton.language as tl
 
+from ..files import write_text
 from ..resources import data_path
 
 
@@ -32,15 +32,13 @@ def versions() -> dict[str, str]:
     return found
 
 
-def save(out: dict, path: Path | None) -> Path:
-    """Write the numbers, whole or not at all."""
-    name = "gpu-" + out["device"].lower().replace(" ", "-") + ".json"
-    path = Path(path) if path else data_path("benchmarks", name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(out, indent=1) + "\n")
-    os.replace(temporary, path)
-    return path
+def default_file(device: str) -> Path:
+    """Where the numbers of this card are kept."""
+    return data_path("benchmarks", "gpu-" + device.lower().replace(" ", "-") + ".json")
+
+
+def save(out: dict, path: Path) -> None:
+    write_text(path, json.dumps(out, indent=1) + "\n")
 
 
 @triton.jit

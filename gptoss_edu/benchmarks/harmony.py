@@ -23,7 +23,7 @@ import torch
 
 from .. import ModelConfig, __version__, load_tokenizer
 from ..errors import GptOssError
-from ..files import write_text
+from ..files import check_writable, write_text
 from ..generation import generate
 from ..harmony import (
     Conversation,
@@ -53,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    check_writable(args.json, "--json")
     reference = load_reference()
     encoding = load_tokenizer()
     results = {"render": bench_render(reference, encoding, args.rounds)}

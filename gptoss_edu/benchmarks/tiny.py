@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 from .. import __version__, generate, generate_batch, load_model
-from ..files import write_text
+from ..files import check_writable, write_text
 
 PROMPT = 96  # tokens before the first generated one
 
@@ -31,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    check_writable(args.json, "--json")
     if args.threads:
         torch.set_num_threads(args.threads)
     start = time.perf_counter()

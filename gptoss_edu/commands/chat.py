@@ -24,6 +24,7 @@ from pathlib import Path
 from .. import chat_files, load_model
 from ..chat import Chat, Event, MessageDone, Piece, Repaired, Settings, Stopped, ToolDone
 from ..errors import GptOssError, TokenizerError
+from ..files import check_writable
 from ..harmony import Message
 from ..samplers import ModelSampler
 from ..tools import FunctionTool, Toolbox
@@ -63,6 +64,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     wanted_tools(args)  # a mistake in the options is told before a large model is read
+    check_writable(args.file, "--file")
+    if args.file and args.file.exists():
+        chat_files.read_record(args.file)
     model = load_model(args.model, device=args.device)
     if model.tokenizer is None:
         raise TokenizerError(f"{args.model or 'the model'}: it has no tokenizer, and a conversation needs one.")

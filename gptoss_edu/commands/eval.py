@@ -6,9 +6,9 @@
     gptoss-edu eval tiny --only effort foreign --json results.json
 
 Sections: mixed (validity, accuracy, tool dialogues, false refusals), effort, foreign (200 questions outside its world),
-phrasing (wordings never trained), temperature_1, and inside (losses with parts removed, sinks, router). Sections that
-stand in the --json file already, of the same model and sizes, are not measured again; `measured_with` says of each
-with what it was measured.
+phrasing (held-out wordings), strangers (240 questions written without sight of the training's wordings), temperature_1,
+and inside (losses with parts removed, sinks, router). Sections that stand in the --json file already, of the same model
+and sizes, are not measured again; `measured_with` says of each with what it was measured.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from pathlib import Path
 
 from ..errors import GptOssError
 
-SIZES = {"mixed": 2000, "effort": 100, "foreign": 200, "phrasing": 1000, "warm": 2000, "probe": 24}
+SIZES = {"mixed": 2000, "effort": 100, "foreign": 200, "phrasing": 1000, "strangers": 240, "warm": 2000, "probe": 24}
 NAMES = {"temperature_1": "warm", "inside": "probe"}
 RUN = ("device", "threads", "torch", "version", "date")  # what may differ between the sections of one file
 
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--scale", type=float, default=1.0, help="share of the prompts")
     parser.add_argument(
-        "--only", nargs="+", choices=("mixed", "effort", "foreign", "phrasing", "temperature_1", "inside")
+        "--only", nargs="+", choices=("mixed", "effort", "foreign", "phrasing", "strangers", "temperature_1", "inside")
     )
     parser.add_argument("--batch", type=int, default=64, help="sequences decoded together")
     parser.add_argument("--seconds", type=float, help="begin nothing new after that time")
@@ -46,14 +46,15 @@ def run(args: argparse.Namespace) -> None:
 
     from .. import __version__, load_model
     from ..evals.suite import run_suite
-    from ..files import write_text
+    from ..files import check_writable, write_text
     from ..resources import data_path
 
+    check_writable(args.json, "--json")
     model = load_model(args.model, device=args.device)
     against = load_model(args.against, device=args.device) if args.against else None
     wanted = {NAMES.get(name, name) for name in args.only} if args.only else set(SIZES)
     sizes = {name: max(4, round(size * args.scale)) if name in wanted else 0 for name, size in SIZES.items()}
-    sizes["foreign"] = min(sizes["foreign"], 200)
+    sizes["foreign"], sizes["strangers"] = min(sizes["foreign"], 200), min(sizes["strangers"], 240)
     began = time.monotonic()
     results = {
         "model": fingerprint(args.model or data_path("gpt-oss-tiny")), "scale": args.scale,

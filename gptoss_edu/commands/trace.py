@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    from ..files import check_writable
     from ..trace import file
     from ..viz.page import explore
 
@@ -46,6 +47,7 @@ def run(args: argparse.Namespace) -> None:
     out = Path(args.out)
     if out.suffix not in (".html", ".trace"):
         raise TraceError(f"--out ends in .html (a page) or .trace (a trace file); found {out.name}")
+    check_writable(out, "--out")
     if args.source:
         shown = file.load(args.source)
     elif args.question:

@@ -72,7 +72,7 @@ def enter_namespaces():
         ("uid_map", f"{user or 1000} {user} 1"),
         ("gid_map", f"{group or 1000} {group} 1"),
     ):
-        with open(f"/proc/self/{file}", "w") as f:
+        with open(f"/proc/self/{file}", "w", encoding="utf-8") as f:
             f.write(line)
 
 
@@ -123,7 +123,7 @@ def descendants_of(parent):
     for entry in os.listdir("/proc"):
         if entry.isdigit():
             try:
-                with open(f"/proc/{entry}/stat") as f:
+                with open(f"/proc/{entry}/stat", encoding="utf-8", errors="replace") as f:
                     parents[int(entry)] = int(f.read().rpartition(")")[2].split()[1])
             except (OSError, IndexError, ValueError):
                 continue
@@ -209,7 +209,7 @@ def main():
             libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
             report = {"namespaces": True, **arrange_mounts(settings["writable"])}
         if settings.get("report"):
-            with open(settings["report"], "w") as f:
+            with open(settings["report"], "w", encoding="utf-8") as f:
                 json.dump(report, f)
         code = supervise(settings)
     os._exit(code if code >= 0 else 128 - code)

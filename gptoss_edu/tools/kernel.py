@@ -113,7 +113,9 @@ class Kernel:
                 continue
         else:
             self.log.flush()
-            log = Path(self.log.name).read_text(errors="replace").strip().splitlines() or ["it said nothing"]
+            log = Path(self.log.name).read_text(encoding="utf-8", errors="replace").strip().splitlines() or [
+                "it said nothing"
+            ]
             end = f"ended with status {self.process.poll()}" if not self.is_alive() else "did not answer"
             raise GptOssError(f"the Python kernel {end} within {self.limits.start_seconds:g} s of its start: {log[-1]}")
         self._await_output()

@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 
 from gptoss_edu import checkpoint
 from gptoss_edu.evals.probe import probe_examples
+from gptoss_edu.files import write_text
 from gptoss_edu.transformer import Transformer
 
 from .packing import make_batch
@@ -28,10 +29,7 @@ PART = 14_000_000  # bytes of one transferred file of weights
 def keep_json(name: str, value, *folders: Path | None) -> None:
     """Write a JSON file into each folder, in one move."""
     for folder in filter(None, folders):
-        folder.mkdir(parents=True, exist_ok=True)
-        new = folder / f".{name}.new"
-        new.write_text(json.dumps(value, indent=1))
-        os.replace(new, folder / name)
+        write_text(folder / name, json.dumps(value, indent=1))
 
 
 def finish(trainer: Trainer, args, started: float) -> None:

@@ -24,6 +24,7 @@ from tqdm.auto import tqdm
 
 from gptoss_edu.config import ModelConfig
 from gptoss_edu.errors import GptOssError
+from gptoss_edu.files import write_text
 from gptoss_edu.tokenizer import load_tokenizer
 from gptoss_edu.transformer import Transformer
 
@@ -243,21 +244,4 @@ class Trainer:
 
 
 def write_log(path: Path, log: list[dict]) -> None:
-    new = path.with_suffix(".new")
-    new.write_text("".join(json.dumps(line) + "\n" for line in log))
-    os.replace(new, path)
-
-
-def draw_log(log: list[dict], ax=None):
-    """Loss and learning rate over tokens; returns the axes."""
-    import matplotlib.pyplot as plt
-
-    ax = ax or plt.figure(figsize=(7, 4)).gca()
-    tokens = [line["tokens"] / 1e6 for line in log]
-    ax.plot(tokens, [line["loss"] for line in log], color="#0072B2", label="cross-entropy")
-    ax.set(xlabel="tokens, millions", ylabel="weighted cross-entropy, nats", yscale="log")
-    rate = ax.twinx()
-    rate.plot(tokens, [line["scale"] for line in log], color="#D55E00", linestyle="--", label="learning rate")
-    rate.set(ylabel="learning rate, share of the highest", ylim=(0, 1.1))
-    ax.legend([ax.lines[0], rate.lines[0]], ["cross-entropy", "learning rate"], loc="upper right")
-    return ax
+    write_text(path, "".join(json.dumps(line) + "\n" for line in log))

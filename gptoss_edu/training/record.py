@@ -47,11 +47,11 @@ def recorded(folder: Path) -> dict:
         raise GptOssError(
             f"{folder}: expected the files of a run of `gptoss-edu train tiny`, found no {', '.join(missing)}."
         )
-    report = json.loads((folder / "report.json").read_text())
+    report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     about = {name: report[name] for name in ("device", "torch", "date", "seed", "steps", "seconds", "tokens", "wall_seconds")}  # fmt: skip
     about["settings"] = {name: value for name, value in report["settings"].items() if name not in DROPPED}
-    log = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-    snapshots = json.loads((folder / "snapshots.json").read_text())
+    log = [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    snapshots = json.loads((folder / "snapshots.json").read_text(encoding="utf-8"))
     return {
         "about": about,
         "roundings": report.get("roundings"),

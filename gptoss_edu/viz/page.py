@@ -24,10 +24,10 @@ def module_source() -> str:
 
     Lines that hold only a comment, and indentation, are left out; the files themselves are what to read.
     """
-    sheet = (FOLDER / "explorer.css").read_text()
+    sheet = (FOLDER / "explorer.css").read_text(encoding="utf-8")
     parts = [f"const STYLE = {json.dumps(sheet)};"]
     for path in sorted(FOLDER.glob("*.js")):
-        lines = (line.strip() for line in path.read_text().splitlines())
+        lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
         parts += [line for line in lines if line and not line.startswith("//")]
     return "\n".join(parts) + "\n"
 

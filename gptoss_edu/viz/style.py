@@ -105,11 +105,6 @@ def expert_color(expert: int, theme: str | None = None) -> str:
     return cycle(theme)[expert % len(CYCLE)]
 
 
-def expert_colors(count: int, theme: str | None = None) -> list[str]:
-    """`expert_color` for experts 0 … count − 1."""
-    return [expert_color(i, theme) for i in range(count)]
-
-
 RAMPS = {
     # from the ground (nothing) through blue to ink (all): lightness falls, or rises, all the way
     "sequential": (

@@ -1,0 +1,91 @@
+"""Files are written whole, as UTF-8 on every system, and a place that cannot be written to is told before the work."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import gptoss_edu
+from gptoss_edu import files
+from gptoss_edu.cli import main
+
+PACKAGE = Path(gptoss_edu.__file__).parent
+TEXT_CALLS = ("read_text", "write_text", "open", "fdopen", "NamedTemporaryFile", "TemporaryFile")
+ELSEWHERE = ("os", "tarfile", "webbrowser")  # whose open() is another one
+
+
+def without_encoding(source: str) -> list[int]:
+    """Lines that read or write text and leave the encoding to the system."""
+    lines = []
+    for call in ast.walk(ast.parse(source)):
+        if not isinstance(call, ast.Call):
+            continue
+        name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", None)
+        owner = getattr(getattr(call.func, "value", None), "id", None)
+        if name not in TEXT_CALLS or (name == "open" and owner in ELSEWHERE):
+            continue
+        if name == "write_text" and owner is None and isinstance(call.func, ast.Name):
+            continue  # files.write_text
+        modes = [a.value for a in (*call.args, *(k.value for k in call.keywords)) if isinstance(a, ast.Constant)]
+        binary = any(isinstance(mode, str) and mode in ("rb", "wb", "ab", "r+b", "w+b", "xb") for mode in modes)
+        binary |= name.endswith("TemporaryFile") and not any(k.arg == "mode" for k in call.keywords)
+        if not binary and not any(k.arg == "encoding" for k in call.keywords):
+            lines.append(call.lineno)
+    return lines
+
+
+def test_text_is_read_and_written_as_utf_8():
+    """Windows takes another encoding where none is named. (Ruff's PLW1514 knows a path only where it sees Path(…).)"""
+    assert without_encoding("p.read_text()\nopen(p)\n(a / b).write_text(s)\nopen(p, 'w')\nos.fdopen(h, 'w')") == [
+        1, 2, 3, 4, 5,
+    ]  # fmt: skip
+    assert not without_encoding("p.read_text(encoding='utf-8')\nopen(p, 'rb')\nwrite_text(p, s)\nos.open(p, 0)")
+    found = {
+        f"{path.relative_to(PACKAGE)}:{line}"
+        for path in PACKAGE.rglob("*.py")
+        if "bundled" not in path.parts
+        for line in without_encoding(path.read_text(encoding="utf-8"))
+    }
+    assert not found
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        ("bench", "cpu", "--folder", "nowhere", "--json"),
+        ("bench", "tiny", "--json"),
+        ("bench", "harmony", "--json"),
+        ("eval", "tiny", "--json"),
+        ("chat", "--file"),
+    ],
+)
+def test_an_unwritable_result_is_told_before_the_work(call, tmp_path, capsys):
+    (tmp_path / "a file").write_text("in the way", encoding="utf-8")
+    for path in (tmp_path / "a file" / "results.json", tmp_path):
+        assert main([*call, str(path)]) == 2
+        error = capsys.readouterr().err
+        assert f"{call[-1]} {path}: expected a file that can be written" in error and error.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["a file"]
+
+
+def test_a_page_that_cannot_be_written_is_told_before_the_question(tmp_path, capsys):
+    (tmp_path / "a file").write_text("in the way", encoding="utf-8")
+    assert main(["trace", "What is 1 + 1?", "--out", str(tmp_path / "a file" / "run.html")]) == 2
+    said = capsys.readouterr()
+    assert "--out" in said.err and said.out == ""
+
+
+def test_writing_makes_its_folder_and_leaves_nothing_half_done(tmp_path, monkeypatch):
+    target = tmp_path / "new" / "deep" / "a.json"
+    files.check_writable(target, "--json")
+    assert not list(tmp_path.iterdir())
+    files.write_text(target, "ö\n")
+    assert target.read_bytes().replace(b"\r\n", b"\n") == "ö\n".encode()
+
+    def refuse(*paths):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files.os, "replace", refuse)
+    with pytest.raises(OSError, match="No space"):
+        files.write_text(target, "other")
+    assert [path.name for path in target.parent.iterdir()] == ["a.json"] and "ö" in target.read_text(encoding="utf-8")
