@@ -23,7 +23,7 @@ from gptoss_edu.resources import notebooks_path
 
 matplotlib.use("Agg")
 
-MAX_CELLS, MAX_WORDS, MAX_LINES, MAX_MEDIAN_LINES, MAX_BYTES = 64, 2500, 40, 8, 1_000_000  # "about 60" cells
+MAX_CELLS, MAX_WORDS, MAX_LINES, MAX_MEDIAN_LINES, MAX_BYTES = 60, 2500, 40, 8, 1_000_000
 MAX_HTML, MAX_EXPLORERS = 300_000, 2
 NETWORK = {"requests", "urllib", "urllib3", "http", "socket", "httpx", "aiohttp", "ftplib", "huggingface_hub"}
 NOTEBOOKS = sorted(notebooks_path().glob("[0-9][0-9]_*.ipynb"))
