@@ -64,7 +64,7 @@ def load_model(
     plan = MemoryPlan.for_model(config, reader.shards.nbytes, dtype, packed, context, device)
     if not small:
         print(plan, file=sys.stderr)
-    plan.refuse_if_too_big(reader.folder)
+    plan.refuse_if_too_big(reader.folder, reader.is_packed)
     fast = device.type == "cuda" and packed and dtype == torch.bfloat16
     model = (fast and _fast_path(reader, device)) or _read_reference(reader, packed, dtype, device, quiet=small)
     model.tokenizer = tokenizer

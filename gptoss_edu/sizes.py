@@ -13,6 +13,11 @@ from .generation import prefill_chunk
 GIB = 1 << 30
 
 
+def size_text(nbytes: int) -> str:
+    """'12.82 GiB', or '6.4 MiB' for less than one."""
+    return f"{nbytes / GIB:.2f} GiB" if nbytes >= GIB else f"{1024 * nbytes / GIB:.1f} MiB"
+
+
 def parameter_counts(shapes: dict[str, tuple[int, ...]], config: ModelConfig) -> dict[str, int]:
     """Table 1 of the model card, from tensors' shapes by original name (experts dense).
 
@@ -104,7 +109,10 @@ def longest_context(config: ModelConfig, room: int) -> int:
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """What loading will take, computed before a byte is read. `str(plan)` is what the user sees."""
+    """What loading will take, computed before a byte is read. `str(plan)` is what the user sees.
+
+    packed_weights, least : for advice: the weights with experts in MXFP4; cache and working space at one token of context
+    """
 
     on_disk: int
     weights: int
@@ -114,6 +122,8 @@ class MemoryPlan:
     available: int
     place: str
     packed: bool
+    packed_weights: int
+    least: int
 
     @classmethod
     def for_model(
@@ -121,13 +131,15 @@ class MemoryPlan:
     ):
         if context < 1:
             raise CheckpointError(f"context: expected at least one token to plan the cache for, found {context}.")
-        weights = cls.packed_bytes(config, dtype) if packed else cls.dense_bytes(config, dtype)
+        packed_weights = cls.packed_bytes(config, dtype)
+        weights = packed_weights if packed else cls.dense_bytes(config, dtype)
         if device.type == "cuda":
             available, place = torch.cuda.mem_get_info(device)[0], torch.cuda.get_device_name(device)
         else:
             available, place = psutil.virtual_memory().available, "memory"
         cache, working = cache_bytes(config, context, dtype), working_bytes(config, context, dtype)
-        return cls(on_disk, weights, cache, context, working, available, place, packed)
+        least = cache_bytes(config, 1, dtype) + working_bytes(config, 1, dtype)
+        return cls(on_disk, weights, cache, context, working, available, place, packed, packed_weights, least)
 
     @staticmethod
     def dense_bytes(config: ModelConfig, dtype: torch.dtype) -> int:
@@ -152,18 +164,27 @@ class MemoryPlan:
         return self.weights + self.cache + self.working
 
     def __str__(self) -> str:
-        gib = lambda n: f"{n / GIB:.2f} GiB"  # noqa: E731
         return (
-            f"plan: {gib(self.on_disk)} on disk; weights {gib(self.weights)} ({'experts in MXFP4' if self.packed else 'experts expanded'}), "
-            f"cache {gib(self.cache)} at {self.context:,} tokens, working space {gib(self.working)}: {gib(self.needed)} of {gib(self.available)} free in {self.place}"
+            f"plan: {size_text(self.on_disk)} on disk; weights {size_text(self.weights)} ({'experts in MXFP4' if self.packed else 'experts expanded'}), "
+            f"cache {size_text(self.cache)} at {self.context:,} tokens, working space {size_text(self.working)}: {size_text(self.needed)} of {size_text(self.available)} free in {self.place}"
         )
 
-    def refuse_if_too_big(self, folder) -> None:
+    def refuse_if_too_big(self, folder, stored_packed: bool = True) -> None:
+        """Raise where the plan does not fit, and name only what would help.
+
+        stored_packed : the files hold packed experts, so keeping them packed is one of the ways
+        """
         if self.needed <= self.available:
             return
-        advice = (
-            "ask for a shorter context or another device"
-            if self.packed
-            else "keep the experts packed (experts='packed'), or ask for another device"
-        )
+        shorter = "ask for a shorter context"
+        ways = [shorter] if self.weights + self.least <= self.available else []
+        if not self.packed and self.packed_weights + self.least <= self.available:
+            way = (
+                "keep the experts packed (experts='packed')"
+                if stored_packed
+                else f"pack the experts first (`gptoss-edu convert {folder} NEW_FOLDER --layout original --rounding best`) and load that folder"
+            )
+            enough = self.packed_weights + self.cache + self.working <= self.available
+            ways.append(way if enough else f"{way} and {shorter}")
+        advice = ", or ".join([*ways, "use a device with more memory"])
         raise CheckpointError(f"{folder}: does not fit. {self}. To make it fit, {advice}.")

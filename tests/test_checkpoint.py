@@ -17,7 +17,7 @@ from gptoss_edu.errors import CheckpointError, GptOssError
 from gptoss_edu.files import Shards, write_file
 from gptoss_edu.layouts import hf_name, original_shapes, split_name
 from gptoss_edu.moe import PackedWeight
-from gptoss_edu.sizes import MemoryPlan, cache_bytes, parameter_counts, working_bytes
+from gptoss_edu.sizes import MemoryPlan, cache_bytes, parameter_counts, size_text, working_bytes
 from gptoss_edu.tokenizer import load_tokenizer, make_encoding
 
 CONFIG = replace(BASE, num_hidden_layers=2, intermediate_size=96, vocab_size=300)
@@ -491,13 +491,43 @@ def test_the_plan_says_what_loading_takes_and_refuses_what_does_not_fit():
     assert plan.needed == plan.weights + plan.cache + plan.working and plan.needed < 16 * 2**30
     for words in ("12.82 GiB on disk", "experts in MXFP4", "at 4,096 tokens"):
         assert words in str(plan)
-    with pytest.raises(CheckpointError, match=r"does not fit\. plan: .* ask for a shorter context"):
+    with pytest.raises(CheckpointError, match=r"does not fit\. plan: .* use a device with more memory"):
         replace(plan, available=10**9).refuse_if_too_big("folder")
     dense = MemoryPlan.for_model(config, 13_761_264_768, torch.bfloat16, False, 4096, cpu)
     assert dense.weights == 2 * parameter_counts(original_shapes(config), config)["total"]
-    with pytest.raises(CheckpointError, match="keep the experts packed"):
-        replace(dense, available=10**9).refuse_if_too_big("folder")
     replace(plan, available=plan.needed).refuse_if_too_big("folder")
+
+
+def test_a_plan_that_does_not_fit_advises_only_what_would_help():
+    config = ModelConfig.gpt_oss_20b()
+    make = lambda *how: MemoryPlan.for_model(config, 0, torch.bfloat16, *how, torch.device("cpu"))  # noqa: E731
+    packed, dense = make(True, 131_072), make(False, 4096)
+
+    def advice(plan, available, stored_packed=True):
+        with pytest.raises(CheckpointError) as refused:
+            replace(plan, available=available).refuse_if_too_big("here", stored_packed)
+        return str(refused.value).partition("To make it fit, ")[2]
+
+    more = "use a device with more memory."
+    assert advice(packed, 10**9) == advice(dense, 10**9) == more
+    assert advice(packed, packed.needed - 1) == f"ask for a shorter context, or {more}"
+    assert advice(dense, dense.weights) == f"keep the experts packed (experts='packed'), or {more}"
+    assert advice(dense, dense.needed - 1).startswith("ask for a shorter context, or keep the experts packed")
+    tight = dense.packed_weights + dense.least
+    assert (
+        advice(dense, tight) == f"keep the experts packed (experts='packed') and ask for a shorter context, or {more}"
+    )
+    advised = advice(dense, dense.weights, stored_packed=False)
+    assert advised.startswith(
+        "pack the experts first (`gptoss-edu convert here NEW_FOLDER --layout original --rounding best`)"
+    )
+    assert "experts='packed'" not in advised
+
+
+def test_sizes_below_a_gibibyte_are_written_in_mebibytes():
+    assert [size_text(n) for n in (0, 7 << 20, (1 << 30) - 1, 1 << 30, 13_761_264_768)] == [
+        "0.0 MiB", "7.0 MiB", "1024.0 MiB", "1.00 GiB", "12.82 GiB",
+    ]  # fmt: skip
 
 
 def test_working_space_grows_with_context_up_to_a_bound():

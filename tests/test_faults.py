@@ -268,16 +268,24 @@ def test_the_table_is_long_and_no_two_rows_mean_the_same():
     assert len(kinds) > 0.9 * len(FAULTS)
 
 
-def test_what_does_not_fit_is_refused_with_its_plan(whole, monkeypatch):
-    class Little:
-        available = 1000
+def test_what_does_not_fit_is_refused_with_its_plan_and_advice_that_works(whole, tmp_path, monkeypatch):
+    plan = sizes.MemoryPlan.for_model(CONFIG, 0, torch.float32, False, 1, torch.device("cpu"))
 
+    class Little:
+        available = plan.packed_weights + plan.least
+
+    assert Little.available < plan.needed
     monkeypatch.setattr(sizes.psutil, "virtual_memory", Little)
-    with pytest.raises(
-        CheckpointError, match=r"original: does not fit\. plan: .*GiB on disk.*To make it fit, keep the experts packed"
-    ):
-        load_model(whole / "original")
-    with pytest.raises(CheckpointError, match="To make it fit, ask for a shorter context or another device"):
+    fits = {"experts": "packed", "context": 1}
+    with pytest.raises(CheckpointError, match=r"original: does not fit\. plan: .*iB on disk.*keep the experts packed"):
+        load_model(whole / "original", context=1)
+    assert load_model(whole / "original", **fits).packed
+    with pytest.raises(CheckpointError, match=r"hf-bf16: does not fit\..* pack the experts first .*convert") as refused:
+        load_model(whole / "hf-bf16", context=1)
+    assert "experts='packed'" not in str(refused.value)
+    checkpoint.convert(whole / "hf-bf16", tmp_path / "packed", layout="original", rounding="best")
+    assert load_model(tmp_path / "packed", **fits).packed
+    with pytest.raises(CheckpointError, match="To make it fit, ask for a shorter context, or use a device with more"):
         load_model(whole / "original", experts="packed")
 
 
