@@ -4,6 +4,7 @@ import argparse
 import inspect
 import os
 import sys
+from difflib import get_close_matches
 from importlib import import_module
 
 from .errors import GptOssError
@@ -55,8 +56,10 @@ def dispatch(argv: list[str]) -> int:
         print(f"gptoss-edu {__version__}")
         return 0
     if argv[0] not in COMMANDS:
+        near = get_close_matches(argv[0], COMMANDS, n=1)
         print(
-            f"gptoss-edu: no command {argv[0]!r}; there are {', '.join(COMMANDS)}. `gptoss-edu --help` explains them.",
+            f"gptoss-edu: no command {argv[0]!r}; there are {', '.join(COMMANDS)}. `gptoss-edu --help` explains them"
+            + (f"; did you mean {near[0]!r}?" if near else "."),
             file=sys.stderr,
         )
         return 2

@@ -3,13 +3,15 @@
 import importlib.util
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
+import psutil
 import pytest
 import torch
 
 from gptoss_edu import ModelConfig, Transformer
 from gptoss_edu.cli import main
-from gptoss_edu.commands import download
+from gptoss_edu.commands import doctor, download
 from gptoss_edu.commands.eval import earlier
 from gptoss_edu.errors import CheckpointError, GptOssError
 from gptoss_edu.training.quantize import rounded
@@ -21,6 +23,24 @@ def refused(capsys, *arguments: str) -> str:
     line = capsys.readouterr().err
     assert line.startswith(f"gptoss-edu {arguments[0]}: ") and line.count("\n") == 1
     return line
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("chta", "chat"), ("dcotor", "doctor"), ("xyzzy", None)])
+def test_a_mistyped_command_is_told_the_one_that_was_meant(capsys, typed, meant):
+    assert main([typed]) == 2
+    line = capsys.readouterr().err
+    assert line.endswith(f"did you mean {meant!r}?\n") if meant else "did you mean" not in line
+    assert f"no command {typed!r}" in line and line.count("\n") == 1
+
+
+def test_the_doctor_warns_of_little_memory_and_faults_what_cannot_run(capsys, monkeypatch):
+    def levels(free: int) -> dict[str, str]:
+        monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(total=8 << 30, available=free))
+        return {check.__name__: level for check in (doctor.memory, doctor.model) for level, _ in check()}
+
+    assert levels(3 << 30) == {"memory": doctor.OK, "model": doctor.OK}
+    assert levels(1 << 30) == {"memory": doctor.NOTE, "model": doctor.OK}
+    assert levels(1 << 20) == {"memory": doctor.NOTE, "model": doctor.FAULT}
 
 
 @pytest.mark.parametrize("context", ["0", "-5"])
