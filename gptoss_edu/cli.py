@@ -20,7 +20,7 @@ COMMANDS = {
     "convert": "write a checkpoint in another layout",
     "bench": "measure: cpu, gpu, tiny, harmony, explorer",
     "trace": "record one answer and look inside: a page with attention, sinks and experts",
-    "train": "train gpt-oss-tiny, or see a loss fall",
+    "train": "train gpt-oss-tiny or its vocabulary, or see a loss fall",
     "eval": "measure what the model can do, with intervals",
     "workshop": "write student copies of the notebooks",
     "progress": "which exercises of a student folder pass",

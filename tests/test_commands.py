@@ -14,6 +14,7 @@ from gptoss_edu.cli import main
 from gptoss_edu.commands import doctor, download
 from gptoss_edu.commands.eval import earlier
 from gptoss_edu.errors import CheckpointError, GptOssError
+from gptoss_edu.tokenizer import load_tokenizer
 from gptoss_edu.training.quantize import rounded
 
 
@@ -79,6 +80,18 @@ def test_eval_refuses_to_write_over_what_are_no_results(tmp_path, text):
     (tmp_path / "results.json").write_text(text)
     with pytest.raises(GptOssError, match="results of an earlier call"):
         earlier(tmp_path / "results.json", {"model": "m", "scale": 1.0})
+
+
+def test_a_vocabulary_is_learnt_and_never_written_over_another(capsys, tmp_path):
+    folder = tmp_path / "learnt"
+    assert main(["train", "tokenizer", "--out", str(folder), "--examples", "3"]) == 0
+    said, learnt = capsys.readouterr().out, load_tokenizer(folder)
+    assert f"{learnt.n_vocab:,} tokens" in said and "take more --examples" in said
+    assert learnt.decode(learnt.encode("12 * 34")) == "12 * 34" and len(learnt.encode("1234")) == 4
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    assert "without a vocabulary" in refused(capsys, "train", "tokenizer", "--out", str(folder))
+    assert before == {path: path.read_bytes() for path in folder.iterdir()}
+    assert "at least one" in refused(capsys, "train", "tokenizer", "--out", str(tmp_path), "--examples", "0")
 
 
 def test_roundings_of_experts_that_are_rounded_already_are_refused(small_config: ModelConfig):

@@ -1,9 +1,12 @@
-"""Train gpt-oss-tiny, or see a loss fall.
+"""Train gpt-oss-tiny or its vocabulary, or see a loss fall.
 
-  smoke  half a minute on two CPU cores: a smaller model, the same loop; the loss falls
-  tiny   the real one: about eight minutes on an H100, data, compilation and evaluation included
+  smoke      half a minute on two CPU cores: a smaller model, the same loop; the loss falls
+  tiny       the real one: about eight minutes on an H100, data, compilation and evaluation included
+  tokenizer  the vocabulary: byte pairs learnt from the tasks' text, in half a minute on a CPU
 
-A run leaves its checkpoint, log and snapshots in the folder and goes on from there when it is called again.
+A run of smoke or tiny leaves its checkpoint, log and snapshots in the folder and goes on from there when it is called
+again. Both take the bundled vocabulary, which is frozen with the weights: it was learnt from an earlier, smaller set of
+wordings of the same tasks, so that what `tokenizer` learns differs slightly as soon as wordings are added.
 """
 
 import os
@@ -12,13 +15,17 @@ import time
 from pathlib import Path
 
 from ..errors import GptOssError
+from ..files import check_writable
 from ..resources import data_path
 
 
 def add_arguments(parser):
-    parser.add_argument("what", choices=("smoke", "tiny"))
+    parser.add_argument("what", choices=("smoke", "tiny", "tokenizer"))
     parser.add_argument(
-        "--out", type=Path, default=None, help="folder for checkpoint, log and results (default: runs/WHAT)"
+        "--out",
+        type=Path,
+        default=None,
+        help="folder for checkpoint, log and results, or the vocabulary (default: runs/WHAT)",
     )
     parser.add_argument(
         "--seconds", type=float, default=None, help="time for training (default: 20 for smoke, 390 for tiny)"
@@ -27,6 +34,7 @@ def add_arguments(parser):
         "--steps", type=int, default=None, help="a number of updates instead of a time: exactly repeatable"
     )
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--examples", type=int, default=40_000, help="tokenizer: conversations to learn from (40,000)")
     parser.add_argument(
         "--workers",
         type=int,
@@ -52,6 +60,8 @@ def add_arguments(parser):
 
 
 def run(args) -> int:
+    if args.what == "tokenizer":
+        return _tokenizer(args.out or Path("runs") / args.what, args.examples, args.seed)
     import torch
 
     from ..training.pretrain import SMOKE, TINY, Settings, Trainer
@@ -74,6 +84,30 @@ def run(args) -> int:
         return _smoke(trainer) if small else _tiny(trainer, args, started)
     finally:
         trainer.close()
+
+
+def _tokenizer(out: Path, examples: int, seed: int) -> int:
+    from ..tokenizer import RANKS_FILE, load_tokenizer
+    from ..training.tokenizer import VOCABULARY, train_tokenizer
+
+    if examples < 1:
+        raise GptOssError(f"--examples: expected at least one conversation to learn from, found {examples}.")
+    if (out / RANKS_FILE).exists():
+        raise GptOssError(f"--out {out}: expected a folder without a vocabulary, found {RANKS_FILE}; name another.")
+    check_writable(out / RANKS_FILE, "--out")
+    learnt = train_tokenizer(out, examples, seed)
+    if learnt.n_vocab < VOCABULARY:
+        print(
+            f"{examples:,} conversations hold too few repeated pairs for {VOCABULARY:,} tokens; take more --examples."
+        )
+    bundled = load_tokenizer(data_path("gpt-oss-tiny"))
+    tokens, known = set(learnt.token_byte_values()), set(bundled.token_byte_values())
+    print(f"{out}: {learnt.n_vocab:,} tokens; `gptoss_edu.load_tokenizer({str(out)!r})` reads them.")
+    print(
+        f"{len(tokens & known):,} of {len(tokens):,} byte-pair tokens are in the bundled, frozen vocabulary too", end=""
+    )
+    print("." if tokens == known else ", which was learnt from an earlier set of wordings.")
+    return 0
 
 
 def _smoke(trainer) -> int:
