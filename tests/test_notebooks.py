@@ -9,6 +9,8 @@ import io
 import os
 import re
 import statistics
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,6 +27,7 @@ matplotlib.use("Agg")
 
 MAX_CELLS, MAX_WORDS, MAX_LINES, MAX_MEDIAN_LINES, MAX_BYTES = 60, 2500, 40, 8, 1_000_000
 MAX_HTML, MAX_EXPLORERS = 300_000, 2
+COMPARED = "nbval-check-output"  # nbval's tag: a stored output is compared when the notebook runs again
 NETWORK = {"requests", "urllib", "urllib3", "http", "socket", "httpx", "aiohttp", "ftplib", "huggingface_hub"}
 NOTEBOOKS = sorted(notebooks_path().glob("[0-9][0-9]_*.ipynb"))
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -111,10 +114,19 @@ def calls_check(cell, name: str) -> bool:
     )
 
 
+def runs_check(cell) -> bool:
+    """Whether a cell is the check of an exercise, not a picture or a call of something else in `checks`."""
+    return re.search(rf"^checks\.(custom|{'|'.join(checks.CHECKS)})\(", cell.source, re.M) is not None
+
+
 def exercises(notebook) -> list[str]:
-    """Every stub has a check in a later cell, and says about how many lines it takes."""
+    """Every stub has a check in a later cell, which nbval compares, and says about how many lines it takes."""
     found, cells = [], code_cells(notebook)
     for position, cell in enumerate(cells):
+        if runs_check(cell) and (COMPARED not in tags(cell) or ": passed, all" not in str(cell.outputs)):
+            found.append(
+                f"its stored output must say passed, and the tag {COMPARED} lets nbval compare: {cell.source[:50]!r}"
+            )
         if workshop.BEGIN in cell.source and not stubs(cell):
             found.append(f"a solution outside a function: {cell.source.splitlines()[0][:50]!r}")
         for name in stubs(cell):
@@ -229,13 +241,14 @@ def test_a_broken_notebook_breaks_every_rule():
         new_code_cell("import requests\n!pip install x", execution_count=3),
         new_code_cell(stub, execution_count=2, outputs=[new_output("error", ename="ValueError")]),
         new_code_cell("gate = 1  # NBVAL_CHECK_OUTPUT", execution_count=4),
-        new_code_cell("sinks = 2", execution_count=5, metadata={"tags": ["introduces:sinks"]}),
-        new_code_cell("1", execution_count=6, outputs=[new_output("execute_result", {"text/plain": "f: not written yet"}, execution_count=6)]),
+        new_code_cell("checks.custom('g', g, [])", execution_count=5, metadata={"tags": [COMPARED]}),
+        new_code_cell("sinks = 2", execution_count=6, metadata={"tags": ["introduces:sinks"]}),
+        new_code_cell("1", execution_count=7, outputs=[new_output("execute_result", {"text/plain": "f: not written yet"}, execution_count=7)]),
     ]  # fmt: skip
     broken = new_notebook(cells=cells)
     assert len(form(broken, 2_000_000)) == 3
     assert len(outputs(broken)) == 5
-    assert len(exercises(broken)) == 3
+    assert len(exercises(broken)) == 4
     assert len(network(broken)) == 2
     assert len(shape(broken)) == 5
     assert len(too_early(broken)) == 1
@@ -349,13 +362,17 @@ def test_solutions_pass_their_checks(path, tmp_path):
 
 
 @pytest.mark.slow
-@each_notebook
-def test_published_checks_pass_when_run_again(path, tmp_path):
-    cells = code_cells(read(path))
-    checking = {
-        i for i, cell in enumerate(cells) if any(calls_check(cell, name) for c in cells[:i] for name in stubs(c))
-    }
-    text, _ = execute(cells, needed(cells, checking), tmp_path)
-    assert "not written yet" not in text and "refused at" not in text
-    if checking:
-        assert "passed" in text
+def test_nbval_refuses_a_published_check_that_no_longer_passes(tmp_path):
+    """What the tag of `exercises` is for: a check never raises, so nbval must compare what it shows with what is stored."""
+    case = checks.Case("one", (1,), 2.0, "the cause")
+    result = checks.custom("f", lambda x: x + 1.0, [case])
+    data = {"text/plain": repr(result), "text/html": result._repr_html_()}
+    cells = []
+    for body, tag in (("x + 1.0", [COMPARED]), ("x + 2.0", []), ("x + 3.0", [COMPARED])):
+        source = f"from gptoss_edu import checks\nchecks.custom('f', lambda x: {body}, [checks.{case!r}])"
+        stored = nbformat.v4.new_output("execute_result", data, execution_count=1)
+        cells.append(nbformat.v4.new_code_cell(source, execution_count=1, outputs=[stored], metadata={"tags": tag}))
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "three.ipynb")
+    how = ["--nbval-lax", "--nbval-current-env", "-p", "no:cacheprovider", "-q", "three.ipynb"]  # as `make notebooks`
+    ran = subprocess.run([sys.executable, "-m", "pytest", *how], cwd=tmp_path, capture_output=True, text=True)
+    assert "FAILED three.ipynb::Cell 2" in ran.stdout and "1 failed, 2 passed" in ran.stdout, ran.stdout
