@@ -7,7 +7,7 @@ from functools import cache
 import matplotlib
 import nbformat
 import pytest
-from test_chapter_checks import run_cell
+from chapter_cells import run_cell
 
 from gptoss_edu.resources import notebooks_path
 

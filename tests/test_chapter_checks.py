@@ -1,15 +1,8 @@
 """The checks that chapters 00 and 02 bring along themselves, against plausible wrong solutions, each with its cause."""
 
-import ast
-import contextlib
-import io
-from functools import cache
-
 import matplotlib
-import nbformat
 import pytest
-
-from gptoss_edu.resources import notebooks_path
+from chapter_cells import chapter, run_cell
 
 matplotlib.use("Agg")
 
@@ -114,34 +107,10 @@ def slow(text, vocab_size, best=None, recount=True, times=lambda n: n):
 }
 
 
-def run_cell(source: str, names: dict):
-    """Execute a cell; the value of its last expression, as a notebook would show it."""
-    tree = ast.parse(source)
-    last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
-    exec(compile(tree, "cell", "exec"), names)
-    return eval(compile(ast.Expression(last.value), "cell", "eval"), names) if last else None
-
-
-@cache
-def chapter(name: str) -> tuple[dict, dict]:
-    """All names of a chapter that was run from top to bottom, and its check cells by exercise."""
-    notebook = nbformat.read(notebooks_path() / f"{name}.ipynb", as_version=4)
-    names: dict = {"display": lambda *shown: None}
-    checks = {}
-    with contextlib.redirect_stdout(io.StringIO()):
-        for cell in notebook.cells:
-            if cell.cell_type == "code":
-                run_cell(cell.source, names)
-                if "checks.custom(" in cell.source:
-                    checks[cell.source.split('checks.custom("')[1].split('"')[0]] = cell.source
-        run_cell(HELPERS[name], names)
-    return names, checks
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "exercise", "solution", "says"), WRONG)
 def test_a_wrong_solution_is_refused_with_its_cause(name, exercise, solution, says):
-    names, checks = chapter(name)
+    names, checks = chapter(name, HELPERS[name])
     names = dict(names)
     exec(solution, names)
     result = run_cell(checks[exercise], names)
@@ -152,7 +121,7 @@ def test_a_wrong_solution_is_refused_with_its_cause(name, exercise, solution, sa
 @pytest.mark.slow
 @pytest.mark.parametrize("exercise", sorted({(name, exercise) for name, exercise, _, _ in WRONG}))
 def test_a_stub_is_called_not_written(exercise):
-    names, checks = chapter(exercise[0])
+    names, checks = chapter(exercise[0], HELPERS[exercise[0]])
     names = dict(names)
     exec(f"def {exercise[1]}(*arguments):\n    raise NotImplementedError('write it')", names)
     assert run_cell(checks[exercise[1]], names).status == "not written yet"

@@ -1,15 +1,8 @@
 """The checks that chapters 12 and 14 bring along, against plausible wrong solutions, each with its cause."""
 
-import contextlib
-import io
-from functools import cache
-
 import matplotlib
-import nbformat
 import pytest
-from test_chapter_checks import run_cell
-
-from gptoss_edu.resources import notebooks_path
+from chapter_cells import chapter, run_cell
 
 matplotlib.use("Agg")
 HARMONY, STRUCTURED = "12_harmony", "14_structured_output"
@@ -127,21 +120,6 @@ WRONG = [  # chapter, exercise, wrong solution, words of the message
         "def sentence_pattern(country, cities):\n    return rf'The capital of {country} is [A-Z][a-z]+\\.'", "Only the cities",
     ),
 ]  # fmt: skip
-
-
-@cache
-def chapter(name: str) -> tuple[dict, dict]:
-    """All names of a chapter that was run from top to bottom, and its check cells by exercise."""
-    notebook = nbformat.read(notebooks_path() / f"{name}.ipynb", as_version=4)
-    names: dict = {"display": lambda *shown: None}
-    checks = {}
-    with contextlib.redirect_stdout(io.StringIO()):
-        for cell in notebook.cells:
-            if cell.cell_type == "code":
-                run_cell(cell.source, names)
-                if "checks.custom(" in cell.source:
-                    checks[cell.source.split('checks.custom("')[1].split('"')[0]] = cell.source
-    return names, checks
 
 
 @pytest.mark.slow
