@@ -1,6 +1,8 @@
 """Copies the chapters below book/, made ready for reading: what a learner should not see by accident is folded."""
 
+import base64
 import copy
+import html
 import os
 import re
 from pathlib import Path
@@ -8,9 +10,12 @@ from pathlib import Path
 import nbformat
 from glossary_links import link_terms
 
+from gptoss_edu.viz.page import Page
 from gptoss_edu.workshop import BEGIN, is_hints, student_source
 
 EXERCISE = "```python\n{}\n```"
+EXPLORER = re.compile(r'<iframe title="([^"]*)"[^>]*?height:(\d+)px[^>]*srcdoc="([^"]*)"></iframe>')
+EXPLORED = re.compile(r'<script id="data" type="text/plain">([\w+/=]+)</script>')
 FOLDED = '<details class="outcome"><summary>{}</summary>{}</details>'
 
 
@@ -53,6 +58,7 @@ def reading_copy(notebook):
             _fold_input(cell, "the code")
         if cell.cell_type == "code":
             _describe_figures(cell)
+            _renew_explorer(cell)
             _fold_outcome(cell)
         cells.append(cell)
     copied.cells = cells
@@ -92,6 +98,16 @@ def _describe_figures(cell) -> None:
         words = re.search(r'^    """?([^"\n]+)', cell.source, re.M) or re.search(r'title="([^"]+)"', cell.source)
         text = words[1] if words else "drawn by the cell above"
         cell.metadata.setdefault("mystnb", {})["image"] = {"alt": f"Figure: {text}"}
+
+
+def _renew_explorer(cell) -> None:
+    """A stored trace is shown by the explorer as it is now, not as it was when the notebook ran."""
+    for output in cell.outputs:
+        found = EXPLORER.fullmatch(output.get("data", {}).get("text/html", ""))
+        data = found and EXPLORED.search(html.unescape(found[3]))
+        if data:
+            page = Page(base64.b64decode(data[1]), html.unescape(found[1]), int(found[2]))
+            output.data["text/html"] = page._repr_html_()
 
 
 def _fold_outcome(cell) -> None:

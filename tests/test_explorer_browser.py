@@ -257,6 +257,29 @@ def test_ten_on_a_page_stay_apart(open_page):
     assert seen == [str(i) for i in range(10)]
 
 
+SITE = """<!doctype html><html><body>%s<script>
+window.heard = [];
+addEventListener("message", (event) => { window.heard.push(event.data); event.source.postMessage({ "gptoss-theme": "dark" }, "*"); });
+</script></body></html>"""
+
+
+def test_in_a_frame_the_theme_is_what_the_site_says(open_page):
+    """A light system and a dark site: dark. The site changes: so does the explorer. Nonsense and a chosen theme stay."""
+    shown = "".join(viz.explore(synthetic_trace(30), theme=t, height=400)._repr_html_() for t in ("auto", "light"))
+    page = open_page(SITE % shown.replace('loading="lazy"', ""), ready="iframe")
+    follows, chosen = page.frames[1:]
+    follows.wait_for_selector(".gx[data-theme=dark]", timeout=30_000)
+    chosen.wait_for_selector(".gx[data-theme=light]", timeout=30_000)
+    assert page.evaluate("window.heard") == [{"gptoss-theme": "ask"}]
+    assert follows.evaluate("getComputedStyle(document.body).colorScheme") == "dark"
+    send = (
+        "(said) => document.querySelectorAll('iframe').forEach((frame) => frame.contentWindow.postMessage(said, '*'))"
+    )
+    for said_, expected in ((None, "dark"), ({"gptoss-theme": "pink"}, "dark"), ({"gptoss-theme": "light"}, "light")):
+        page.evaluate(send, said_)
+        follows.wait_for_selector(f".gx[data-theme={expected}]", timeout=10_000)
+
+
 def axe_source() -> str:
     """axe-core from npm, kept in the ignored folder build/."""
     folder = ROOT / "build" / "axe"

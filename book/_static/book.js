@@ -18,3 +18,15 @@
     new MutationObserver(mend).observe(document.body, { childList: true, subtree: true });
   });
 })();
+
+// The explorers stand in sandboxed frames: they ask for the site's theme, and are told of every change.
+(function () {
+  const asked = new Set();
+  const tell = (frame) => frame.postMessage({ "gptoss-theme": document.documentElement.dataset.theme }, "*");
+  window.addEventListener("message", function (event) {
+    if (!event.data || event.data["gptoss-theme"] !== "ask") return;
+    asked.add(event.source);
+    tell(event.source);
+  });
+  new MutationObserver(() => asked.forEach(tell)).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+})();

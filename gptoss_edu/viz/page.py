@@ -45,10 +45,11 @@ class Page:
     def html(self) -> str:
         """The whole page. The data stands in it as base64, so no token's text is ever part of the markup."""
         script = (
-            module_source() + 'mountText(document.getElementById("app"), document.getElementById("data").textContent)'
+            module_source()
+            + 'mountText(document.getElementById("app"), document.getElementById("data").textContent, { whole: true })'
         )
         script += (
-            ".then((app) => { Object.assign(window, { explorer: app, explorerModule: { mount, mountText }, readyAt: performance.now() });"
+            ".then((app) => { followSite(app); Object.assign(window, { explorer: app, explorerModule: { mount, mountText }, readyAt: performance.now() });"
             ' document.documentElement.dataset.ready = "1"; });'
         )
         return (
@@ -101,7 +102,7 @@ def explore(
     other : a second trace of the same tokens.
     names : what the two are called; None: "as it is" and the interventions.
     title : the page's heading.
-    theme : "light", "dark" or "auto" (what the reader's system prefers).
+    theme : "light", "dark" or "auto" (what the page around it says, if it answers; else what the reader's system prefers).
     height : of the output in a notebook, in pixels.
     start : the selection to begin with: t, l, h, e, shade, grid, zoom.
 

@@ -99,6 +99,8 @@ class App {
     this.theme = new Theme(name, this.payload.palette);
     for (const [key, value] of Object.entries(this.theme.colors)) this.shell.style.setProperty("--" + key, value);
     this.shell.dataset.theme = name;
+    this.shell.style.colorScheme = name;
+    if (this.options.whole) document.body.style.colorScheme = name;
     this.tipBox.style.background = this.theme.colors.ink;
     this.tipBox.style.color = this.theme.colors.paper;
     this.schedule();
