@@ -7,6 +7,7 @@ BOOK = Path(__file__).parent
 ROOT = BOOK.parent
 sys.path.insert(0, str(BOOK))
 
+import api_links  # noqa: E402
 from docstrings import to_rst  # noqa: E402
 from generate import generate  # noqa: E402
 from prepare import copy_chapters  # noqa: E402
@@ -30,6 +31,7 @@ suppress_warnings = ["mystnb.unknown_mime_type", "myst.header"]
 html_theme = "sphinx_book_theme"
 html_title = "gpt-oss, built"
 html_static_path = ["_static"]
+html_favicon = "_static/favicon.svg"  # without one a browser asks a server for /favicon.ico
 html_css_files = ["book.css"]
 html_js_files = ["book.js"]
 html_theme_options = {
@@ -53,9 +55,10 @@ nb_ipywidgets_js = {
 
 
 def setup(app):
-    """Docstrings become reStructuredText before anything else reads them."""
+    """Docstrings become reStructuredText before anything else reads them; code in the text leads to its entry."""
 
     def translate(app, what, name, obj, options, lines):
         lines[:] = to_rst(lines)
 
     app.connect("autodoc-process-docstring", translate, priority=400)
+    api_links.setup(app, BOOK / "chapters")

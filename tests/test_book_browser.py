@@ -4,8 +4,10 @@
 """
 
 import shutil
-from functools import cache
+import threading
+from functools import cache, partial
 from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -136,6 +138,20 @@ def test_solutions_and_outcomes_are_folded():
         assert folded.visible == [], path.name
 
 
+def test_code_in_the_text_and_the_reference_lead_to_each_other():
+    """A function, a method of calling it, a file: to their entries. A file that is named like a function: to its source."""
+    api, norm = references(SITE / "pages" / "api.html"), references(SITE / "chapters" / "03_residual_and_rmsnorm.html")
+    for anchor in ("gptoss_edu.norm.rms_norm", "module-gptoss_edu.norm"):
+        assert f"../pages/api.html#{anchor}" in norm.links
+    assert "../chapters/03_residual_and_rmsnorm.html" in api.links
+    harmony = references(SITE / "chapters" / "12_harmony.html")
+    assert "../_modules/gptoss_edu/harmony/render.html" in harmony.links
+    for path in (SITE / "chapters").glob("*.html"):
+        links = references(path).links
+        assert any(link.startswith("../pages/api.html#") for link in links), path.name
+        assert f"../chapters/{path.name}" in api.links, path.name
+
+
 class Folds(HTMLParser):
     """Text outside every <details> that ought to be inside one."""
 
@@ -188,6 +204,29 @@ def serious(page, options: str = "{}") -> list:
 
 
 @needs_chromium
+def test_from_a_server_nothing_is_missing(chromium):
+    """Over http a browser also asks for what no page names, such as an icon."""
+    missing = []
+
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, *said):
+            pass
+
+        def send_error(self, code, *said):
+            missing.append(self.path)
+            super().send_error(code, *said)
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=SITE)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        page = chromium.new_page()
+        for name in ("index.html", "chapters/06_attention_sinks.html", "chapters/16_attention_lab.html"):
+            page.goto(f"http://127.0.0.1:{server.server_address[1]}/{name}", wait_until="networkidle")
+        page.close()
+        server.shutdown()
+    assert missing == []
+
+
+@needs_chromium
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core is missing: make book-deps")
 @each_page
 def test_no_serious_finding_by_axe(open_page, name):
@@ -217,6 +256,26 @@ def test_the_explorer_answers_to_keys(open_page):
     frame.locator("[data-area=strip]").focus()
     page.keyboard.press("ArrowLeft")
     frame.wait_for_function("(text) => document.querySelector('#app').shadowRoot.querySelector('#gx-say').innerText !== text", arg=before)  # fmt: skip
+
+
+@needs_chromium
+def test_the_explorer_wears_the_sites_theme_and_not_the_systems(open_page):
+    page = open_page("chapters/16_attention_lab.html", scheme="light")
+
+    def choose(theme: str) -> None:
+        page.locator(".theme-switch-button:visible").first.click()
+        page.locator(f".theme-change-button[data-mode={theme}]:visible").first.click()
+
+    choose("dark")
+    frames = page.locator("iframe")
+    assert frames.count() > 0
+    for number in range(frames.count()):
+        frames.nth(number).scroll_into_view_if_needed()
+        frame = frames.nth(number).element_handle().content_frame()
+        frame.wait_for_selector(".gx[data-theme=dark]", timeout=30_000)
+    page.evaluate("scrollTo(0, 0)")
+    choose("light")
+    frame.wait_for_selector(".gx[data-theme=light]", timeout=10_000)
 
 
 @needs_chromium
