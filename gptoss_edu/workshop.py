@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -223,6 +224,7 @@ Start with `gptoss-edu lab --folder .` or `jupyter lab` in this folder, and open
 - Exercises are functions that raise NotImplementedError until you write them. Run the check below each one as often as you like:
   it says what it saw and where, and `.why()` says why.
 - A passed check stores your function in `my_gptoss.py`. Chapter 10 runs gpt-oss-tiny on every part that stands there.
+  Of the other exercises `exercises.json` keeps which have passed.
 - `predict(...)` locks your prediction before the answer shows; the locks are kept in `predictions.json`.
 - `gptoss-edu progress .` shows how far you are, and one line without names that you can paste to a teacher.
 - `gptoss-edu workshop . --update` brings a newer course into this folder and keeps what you wrote.
@@ -230,6 +232,18 @@ Start with `gptoss-edu lab --folder .` or `jupyter lab` in this folder, and open
 The vocabulary, gpt-oss-tiny and the other data are read from the installed package; nothing is loaded from a network.
 
 Notebooks here:
+"""
+WHEELS = """
+Without network: `wheelhouse/INSTALL.txt` says how to install everything from the wheels in this folder.
+"""
+INSTALL = """These wheels are for Python {python} on {platform}. In the folder that holds `wheelhouse`, with that Python:
+
+python{python} -m venv .venv
+.venv/bin/python -m pip install --no-index --find-links wheelhouse gptoss-edu
+.venv/bin/gptoss-edu doctor
+.venv/bin/gptoss-edu lab --folder .
+
+On Windows write .venv\\Scripts\\python and .venv\\Scripts\\gptoss-edu for .venv/bin/python and .venv/bin/gptoss-edu.
 """
 
 
@@ -242,7 +256,8 @@ def _write_companions(folder: Path, sources: list[Path]) -> None:
         for path in sorted(folder.glob("[0-9][0-9]_*.ipynb"))
         if ".before-update" not in path.name
     ]
-    _write_text(folder / "README.md", NOTES + "\n" + "\n".join(titles) + "\n")
+    wheels = WHEELS if (folder / "wheelhouse").is_dir() else ""
+    _write_text(folder / "README.md", NOTES + "\n" + "\n".join(titles) + "\n" + wheels)
     if not (folder / FILE_NAME).exists():
         _write_text(folder / FILE_NAME, HEADER)
     for extra in sources[0].parent.iterdir():
@@ -278,8 +293,10 @@ def wheelhouse(folder: Path, extra_arguments: tuple[str, ...] = ()) -> Path:
     if finished.returncode:
         last = [line for line in finished.stderr.strip().splitlines() if line.strip()][-1:]
         raise WorkshopError(f"--wheelhouse: pip could not collect the wheels: {last[0] if last else 'no message'}")
-    _write_text(
-        target / "INSTALL.txt",
-        "python -m venv .venv\n.venv/bin/python -m pip install --no-index --find-links wheelhouse gptoss-edu\n",
-    )
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    _write_text(target / "INSTALL.txt", INSTALL.format(python=python, platform=sysconfig.get_platform()))
+    readme = Path(folder) / "README.md"
+    text = readme.read_text(encoding="utf-8") if readme.is_file() else ""
+    if WHEELS not in text:
+        _write_text(readme, text + WHEELS)
     return target

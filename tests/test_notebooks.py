@@ -21,6 +21,7 @@ import nbformat
 import pytest
 
 from gptoss_edu import checks, workshop
+from gptoss_edu.checks import exercises as exercise_list
 from gptoss_edu.resources import notebooks_path
 
 matplotlib.use("Agg")
@@ -254,6 +255,16 @@ def test_a_broken_notebook_breaks_every_rule():
     assert len(too_early(broken)) == 1
     many = new_notebook(cells=[new_code_cell("\n".join("x = 1" for _ in range(9))) for _ in range(MAX_CELLS + 1)])
     assert len(form(many)) == 2
+
+
+def test_progress_counts_every_exercise_of_every_chapter():
+    found = {path.stem[:2]: [name for cell in code_cells(read(path)) for name in stubs(cell)] for path in NOTEBOOKS}
+    assert sorted(name for names in found.values() for name in names) == sorted({*checks.CHECKS, *exercise_list.MORE})
+    for chapter, names in found.items():
+        own = [name for name in names if name not in checks.CHECKS]
+        assert own == list(exercise_list.BY_CHAPTER.get(chapter, ())), (
+            f"chapter {chapter}: name them in checks/exercises.py"
+        )
 
 
 def bound(tree: ast.AST) -> set[str]:

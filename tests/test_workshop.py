@@ -3,13 +3,14 @@
 import contextlib
 import io
 import json
+import sys
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from gptoss_edu import cli, workshop
-from gptoss_edu.checks import CHECKS, bank, store
+from gptoss_edu import checks, cli, workshop
+from gptoss_edu.checks import CHECKS, bank, exercises, store
 
 EXERCISE = '''def rms_norm(x, scale, eps):
     """About 3 lines."""
@@ -173,7 +174,11 @@ def test_wheelhouse_calls_pip_and_reports_its_failure(source, tmp_path, monkeypa
 
     monkeypatch.setattr(workshop.subprocess, "run", pip)
     assert run("workshop", tmp_path / "a", "--wheelhouse")[0] == 0
-    assert "wheel" in calls[0] and (tmp_path / "a" / "wheelhouse" / "INSTALL.txt").exists()
+    install = (tmp_path / "a" / "wheelhouse" / "INSTALL.txt").read_text()
+    assert "wheel" in calls[0] and f"Python {sys.version_info.major}.{sys.version_info.minor}" in install
+    assert "wheelhouse/INSTALL.txt" in (tmp_path / "a" / "README.md").read_text()
+    assert run("workshop", tmp_path / "a", "--update")[0] == 0
+    assert "wheelhouse/INSTALL.txt" in (tmp_path / "a" / "README.md").read_text()
     code, _, err = run("workshop", tmp_path / "b", "--wheelhouse")
     assert code == 2 and "no such index" in err
 
@@ -191,22 +196,71 @@ def test_progress(tmp_path):
             }
         )
     )
+    (folder / exercises.FILE_NAME).write_text(json.dumps({"sink_gate": "passed", "interleave": "refused"}))
     code, out, _ = run("progress", folder)
     line = out.strip().splitlines()[-1]
-    assert code == 0 and "1 of 13 exercises pass; 1 of 2 predictions" in out
+    assert "chapter 06  1 of 1\n" in out and "to do: run_expert, interleave (refused now)" in out
+    assert code == 0 and f"1 of 13 exercises pass, and 1 of {len(exercises.MORE)} more; 1 of 2 predictions" in out
     assert "stored, but refused now" in out
     marks = "".join({"swiglu": "x", "rms_norm": "?"}.get(name, ".") for name in CHECKS)
-    assert line == f"gptoss-edu-progress 1 {marks} predictions 1/2"
-    pasted = tmp_path / "lines.txt"
-    pasted.write_text(f"A: {line}\nB says {line.replace('?', 'x')} ok\n")
+    more = "".join({"sink_gate": "x", "interleave": "?"}.get(name, ".") for name in exercises.MORE)
+    assert line == f"gptoss-edu-progress 2 {marks} more {more} predictions 1/2"
+    pasted, old = tmp_path / "lines.txt", f"gptoss-edu-progress 1 {marks.replace('?', 'x')} predictions 1/2"
+    pasted.write_text(f"A: {line}\nB, whose course is older, says {old} ok\n")
     code, out, _ = run("progress", "--lines", pasted)
     assert (
         code == 0
         and "swiglu                        2" in out
         and "rms_norm                      1" in out
         and "2 of 4 right" in out
+        and "pass  of 2" in out
+        and "sink_gate                     1  " + "#" * 30 in out.partition("pass  of 1")[2]
     )
-    assert run("progress", folder, folder)[1].count("#" * 30) == 1
+    assert run("progress", folder, folder)[1].count("#" * 30) == 2
+
+
+def test_a_chapters_own_exercise_is_kept_as_its_check_came_out_last(tmp_path, monkeypatch):
+    monkeypatch.setenv(store.FOLDER_VARIABLE, str(tmp_path))
+
+    def sink_gate(x):
+        return x + wrong
+
+    def stub(x):
+        raise NotImplementedError
+
+    def check(name, function):
+        return checks.custom(name, function, [checks.Case("one", (1.0,), 2.0, "why")])
+
+    wrong = 5.0
+    check("sink_gate", sink_gate)
+    assert exercises.read(tmp_path) == {}, "what never passed is not yet done, not refused"
+    wrong = 1.0
+    assert check("sink_gate", sink_gate).remark == ""
+    assert check("an exercise of the learner's own", sink_gate).passed
+    assert exercises.read(tmp_path) == {"sink_gate": "passed"}
+    wrong = 5.0
+    check("sink_gate", sink_gate)
+    check("sink_gate", stub)
+    assert exercises.read(tmp_path) == {"sink_gate": "refused"}
+    (tmp_path / exercises.FILE_NAME).write_text("{")
+    wrong = 1.0
+    result = check("sink_gate", sink_gate)
+    assert result.passed and "damaged" in result.remark
+
+
+def test_the_finished_function_does_not_count_as_the_learners(tmp_path, monkeypatch):
+    monkeypatch.setenv(store.FOLDER_VARIABLE, str(tmp_path))
+    from gptoss_edu.evals.graders import wilson
+
+    namespace = {"wilson": wilson}
+    exec("def both(k, n):\n    return list(wilson(k, n))", namespace)
+    cases = [checks.Case("one", (3, 4), list(wilson(3, 4)), "why")]
+    for function in (namespace["both"], wilson):
+        assert checks.custom("wilson", function, cases).passed and exercises.read(tmp_path) == {}
+    exec("def wilson(k, n):\n    return finished(k, n)", namespace | {"finished": wilson}, namespace)
+    namespace["finished"] = wilson
+    assert checks.custom("wilson", namespace["both"], cases).passed
+    assert exercises.read(tmp_path) == {"wilson": "passed"}
 
 
 @pytest.mark.parametrize(
@@ -215,7 +269,9 @@ def test_progress(tmp_path):
         ((), "expected a student folder"),
         (("nowhere",), "my_gptoss.py"),
         (("--lines", "empty.txt"), "found none"),
-        (("--lines", "short.txt"), "2 marks"),
+        (("--lines", "short.txt"), "2 marks instead of 13"),
+        (("--lines", "other.txt"), "1 marks after 'more'"),
+        (("damaged",), "exercises.json is damaged"),
         (("broken",), "section swiglu"),
     ],
 )
@@ -223,6 +279,9 @@ def test_progress_refuses_in_one_line(arguments, words, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty.txt").write_text("nothing")
     (tmp_path / "short.txt").write_text("gptoss-edu-progress 1 xx predictions 1/2")
+    (tmp_path / "other.txt").write_text(f"gptoss-edu-progress 2 {'x' * len(CHECKS)} more x predictions 1/2")
+    store.write_sections(tmp_path / "damaged", {})
+    (tmp_path / "damaged" / exercises.FILE_NAME).write_text('{"sink_gate": 3}')
     store.write_sections(tmp_path / "broken", {"swiglu": "def swiglu(:\n"})
     code, _, err = run("progress", *arguments)
     assert code == 2 and words in err and len(err.strip().splitlines()) == 1

@@ -1,24 +1,40 @@
 """Which exercises of a student folder pass.
 
-    gptoss-edu progress my-course                      for the learner: every check, and one nameless line to paste
+    gptoss-edu progress my-course                      for the learner: every exercise, and one nameless line to paste
     gptoss-edu progress folder-a folder-b              for the teacher: several folders, and how many pass each check
     gptoss-edu progress --lines pasted.txt             the same from pasted lines
 
 The functions stored in my_gptoss.py are run through their checks again, so a folder runs its learner's code; pasted lines
-run nothing. A line names nobody.
+run nothing. The cases of the other exercises stand in the notebooks: these count as their checks came out when they ran last.
+A line names nobody.
 """
 
 import argparse
 import json
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 from .. import checks
+from ..checks import exercises
 from ..checks.predictions import FILE_NAME as PREDICTIONS
 from ..checks.store import FILE_NAME
 from ..errors import GptOssError
 
-LINE = re.compile(r"gptoss-edu-progress 1 ([x.?]+) predictions (\d+)/(\d+)")
+LINE = re.compile(r"gptoss-edu-progress (?:1 ([x.?]+)|2 ([x.?]+) more ([x.?]+)) predictions (\d+)/(\d+)")
+WORDS = {"x": "passes", ".": "not yet", "?": "stored, but refused now"}
+
+
+class Progress(NamedTuple):
+    """One mark an exercise (x passes, ? passed once but is refused now, . not yet), right and locked predictions.
+
+    `marks` are those of checks.CHECKS, `more` those of exercises.MORE: "" in a line that was made before they were counted.
+    """
+
+    marks: str
+    more: str
+    right: int
+    locked: int
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,14 +49,14 @@ def run(args: argparse.Namespace) -> int:
     if args.lines:
         marks += read_lines(args.lines)
     if len(marks) == 1 and not args.lines:
-        print(for_learner(*marks[0]))
+        print(for_learner(marks[0]))
     else:
         print(for_teacher(marks))
     return 0
 
 
-def read_folder(folder: Path) -> tuple[str, int, int]:
-    """One mark a check (x passes, ? stored but refused now, . not stored), right and locked predictions."""
+def read_folder(folder: Path) -> Progress:
+    """How far a student folder is."""
     if not (folder / FILE_NAME).is_file():
         raise GptOssError(
             f"{folder}: expected a student folder with {FILE_NAME}; `gptoss-edu workshop {folder}` makes one."
@@ -53,7 +69,12 @@ def read_folder(folder: Path) -> tuple[str, int, int]:
         "." if name not in stored else "x" if getattr(checks, name)(stored[name], keep=False) else "?"
         for name in checks.CHECKS
     )
-    return marks, *count_predictions(folder / PREDICTIONS)
+    try:
+        kept = exercises.read(folder)
+    except ValueError as error:
+        raise GptOssError(str(error)) from None
+    more = "".join({exercises.PASSED: "x", exercises.REFUSED: "?"}.get(kept.get(name), ".") for name in exercises.MORE)
+    return Progress(marks, more, *count_predictions(folder / PREDICTIONS))
 
 
 def count_predictions(path: Path) -> tuple[int, int]:
@@ -69,36 +90,62 @@ def count_predictions(path: Path) -> tuple[int, int]:
     return sum(locked[identifier]["choice"] == question.answer for identifier, question in known.items()), len(known)
 
 
-def read_lines(path: Path) -> list[tuple[str, int, int]]:
-    """Every progress line in a text."""
-    found = [(m[1], int(m[2]), int(m[3])) for m in LINE.finditer(path.read_text(encoding="utf-8"))]
-    wrong = next((marks for marks, _, _ in found if len(marks) != len(checks.CHECKS)), None)
-    if not found or wrong:
-        what = f"one with {len(wrong)} marks instead of {len(checks.CHECKS)}" if wrong else "none"
-        raise GptOssError(f"{path}: expected lines such as {as_line('x' * len(checks.CHECKS), 3, 4)!r}, found {what}.")
+def read_lines(path: Path) -> list[Progress]:
+    """Every progress line in a text, also those that count the checks of the package only."""
+    text = path.read_text(encoding="utf-8")
+    found = [Progress(m[1] or m[2], m[3] or "", int(m[4]), int(m[5])) for m in LINE.finditer(text)]
+    example = as_line(Progress("x" * len(checks.CHECKS), "." * len(exercises.MORE), 3, 4))
+    if not found:
+        raise GptOssError(f"{path}: expected lines such as {example!r}, found none.")
+    for what, wanted, marks in (
+        ("marks", len(checks.CHECKS), [entry.marks for entry in found]),
+        ("marks after 'more'", len(exercises.MORE), [entry.more for entry in found if entry.more]),
+    ):
+        wrong = next((part for part in marks if len(part) != wanted), None)
+        if wrong:
+            raise GptOssError(
+                f"{path}: found a line with {len(wrong)} {what} instead of {wanted}: is its course of another version?"
+            )
     return found
 
 
-def as_line(marks: str, right: int, locked: int) -> str:
+def as_line(progress: Progress) -> str:
     """The nameless line."""
-    return f"gptoss-edu-progress 1 {marks} predictions {right}/{locked}"
+    return f"gptoss-edu-progress 2 {progress.marks} more {progress.more} predictions {progress.right}/{progress.locked}"
 
 
-def for_learner(marks: str, right: int, locked: int) -> str:
-    words = {"x": "passes", ".": "not yet", "?": "stored, but refused now"}
-    lines = [f"{name:26} {words[mark]}" for name, mark in zip(checks.CHECKS, marks, strict=True)]
+def for_learner(progress: Progress) -> str:
+    marks, more, right, locked = progress
+    lines = [f"{name:26} {WORDS[mark]}" for name, mark in zip(checks.CHECKS, marks, strict=True)]
+    lines.append("\nmore, as their checks came out last:")
+    mark_of = dict(zip(exercises.MORE, more, strict=True))
+    for chapter, names in exercises.BY_CHAPTER.items():
+        passing = sum(mark_of[name] == "x" for name in names)
+        missing = [name + (" (refused now)" if mark_of[name] == "?" else "") for name in names if mark_of[name] != "x"]
+        lines.append(
+            f"chapter {chapter}  {passing} of {len(names)}" + (f"   to do: {', '.join(missing)}" if missing else "")
+        )
     lines.append(
-        f"\n{marks.count('x')} of {len(marks)} exercises pass; {right} of {locked} predictions from the question bank were right"
+        f"\n{marks.count('x')} of {len(marks)} exercises pass, and {more.count('x')} of {len(more)} more; "
+        f"{right} of {locked} predictions from the question bank were right"
     )
-    return "\n".join([*lines, "\nto paste:", as_line(marks, right, locked)])
+    return "\n".join([*lines, "\nto paste:", as_line(progress)])
 
 
-def for_teacher(marks: list[tuple[str, int, int]]) -> str:
-    people = len(marks)
-    lines = [f"{'':26} pass  of {people}"]
-    for index, name in enumerate(checks.CHECKS):
-        passing = sum(mark[index] == "x" for mark, _, _ in marks)
-        lines.append(f"{name:26} {passing:4}  {'#' * round(30 * passing / people)}")
-    right, locked = (sum(entry[i] for entry in marks) for i in (1, 2))
+def for_teacher(everyone: list[Progress]) -> str:
+    lines = passing_table(checks.CHECKS, [entry.marks for entry in everyone])
+    counted = [entry.more for entry in everyone if entry.more]
+    if counted:
+        lines += ["", "more, the chapters' own:", *passing_table(exercises.MORE, counted)]
+    right, locked = (sum(entry[i] for entry in everyone) for i in (2, 3))
     lines.append(f"\npredictions: {right} of {locked} right" if locked else "\npredictions: none locked")
     return "\n".join(lines)
+
+
+def passing_table(names, people: list[str]) -> list[str]:
+    """A line an exercise: how many pass it, as a number and a bar; `people` holds one string of marks each."""
+    lines = [f"{'':26} pass  of {len(people)}"]
+    for index, name in enumerate(names):
+        passing = sum(marks[index] == "x" for marks in people)
+        lines.append(f"{name:26} {passing:4}  {'#' * round(30 * passing / len(people))}")
+    return lines
