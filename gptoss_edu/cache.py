@@ -24,6 +24,7 @@ class KVCache:
         self.config, self.max_length, self.batch_size = config, max_length, batch_size
         self._lengths = [0] * batch_size
         self._counts: list[int] = []  # new tokens a row in the forward pass that is running
+        self._longest = 0  # tokens of the longest row when it is over
         self._torn = False  # while a pass overwrites keys in the rings that an interruption would leave lost
         self.keys, self.values = [], []
         for layer in range(config.num_hidden_layers):
@@ -60,7 +61,7 @@ class KVCache:
             raise GptOssError(
                 f"KVCache: room for {self.max_length} tokens a row, found {longest}; make the cache with a larger max_length."
             )
-        self._t, self._counts = t, counts
+        self._t, self._counts, self._longest = t, counts, longest
         self._torn = t > 1 and longest > self.config.sliding_window  # one token overwrites only the key that leaves
         self.uniform = len(set(self._lengths)) == 1 and all(c == t for c in counts)
         starts = self._lengths[:1] if self.uniform else self._lengths
@@ -98,7 +99,7 @@ class KVCache:
             self._write(keys, values, k, v)
         else:
             self._write(keys, values, k, v)
-            held = min(slots, max(n + c for n, c in zip(self._lengths, self._counts, strict=True)))
+            held = min(slots, self._longest)
             out = keys[:, :, :held], values[:, :, :held]
         return out[0].transpose(1, 2), out[1].transpose(1, 2)
 

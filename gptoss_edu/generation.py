@@ -27,10 +27,7 @@ def next_token_probabilities(
 
     Source: Holtzman et al. 2019, arXiv:1904.09751 (nucleus sampling).
     """
-    if temperature < 0 or not 0 < top_p <= 1 or (top_k is not None and top_k < 1):
-        raise GptOssError(
-            f"sampling: expected temperature >= 0, 0 < top_p <= 1 and top_k >= 1, found {temperature}, {top_p} and {top_k}."
-        )
+    _check_sampling(temperature, top_p, top_k)
     logits = logits.float()
     if temperature == 0:
         return torch.zeros_like(logits).scatter(-1, logits.argmax(-1, keepdim=True), 1.0)
@@ -87,9 +84,11 @@ def generate_batch(
     temperature, top_p, top_k : as in `next_token_probabilities`; 0 is greedy
     seed : row i draws as a single sequence with seed + i would
     stop_tokens : a sequence ends with (and yields) one of these; None for harmony's, [] for none
-    cache : what came before the given tokens; extended in place (all rows keep their place). None makes one
+    cache : what came before the given tokens, with room for these and the new ones but the last; extended in place
+        (all rows keep their place). None makes one
     logits_processor : (row, tokens generated so far, logits (v,)) -> logits (v,), for constrained decoding
     """
+    _check_sampling(temperature, top_p, top_k)
     prompts = [[int(token) for token in sequence] for sequence in sequences]
     room = _check_lengths(model, prompts, max_new_tokens, cache)
     stops = default_stop_tokens(model) if stop_tokens is None else frozenset(stop_tokens)
@@ -107,7 +106,10 @@ def generate_batch(
             logits = torch.stack(
                 [logits_processor(row, generated[row], line) for row, line in zip(rows, logits, strict=True)]
             )
-        chosen = pick(next_token_probabilities(logits, temperature, top_p, top_k), draws[rows, number])  # (b,)
+        if temperature == 0:
+            chosen = logits.argmax(dim=-1)  # (b,): all of the probability lies there
+        else:
+            chosen = pick(next_token_probabilities(logits, temperature, top_p, top_k), draws[rows, number])
         logprobs = logits.float().log_softmax(-1).gather(-1, chosen[:, None])[:, 0].tolist()
         step = Step([None] * len(prompts), [None] * len(prompts), finished)
         for row, token, logprob in zip(rows, chosen.tolist(), logprobs, strict=True):
@@ -126,7 +128,7 @@ def generate_batch(
         if own_cache and 2 * len(active) <= len(rows):
             cache.select(active)
             rows, chosen = [rows[i] for i in active], chosen[active]
-        counts = torch.tensor([0 if finished[row] else 1 for row in rows])
+        counts = torch.tensor([0 if finished[row] else 1 for row in rows])  # (b,)
         logits = model(chosen[:, None], cache=cache, lengths=counts, last_only=True)[:, -1]
 
 
@@ -187,6 +189,13 @@ def pick(probabilities: Tensor, draws: Tensor) -> Tensor:
     return torch.searchsorted(cumulative, at, right=True).clamp(max=probabilities.shape[-1] - 1)[:, 0]
 
 
+def _check_sampling(temperature: float, top_p: float, top_k: int | None) -> None:
+    if temperature < 0 or not 0 < top_p <= 1 or (top_k is not None and top_k < 1):
+        raise GptOssError(
+            f"sampling: expected temperature >= 0, 0 < top_p <= 1 and top_k >= 1, found {temperature}, {top_p} and {top_k}."
+        )
+
+
 def _check_lengths(model, prompts: list[list[int]], max_new_tokens: int, cache: KVCache | None) -> int:
     if not prompts or not all(prompts):
         raise GptOssError(
@@ -200,4 +209,11 @@ def _check_lengths(model, prompts: list[list[int]], max_new_tokens: int, cache: 
             f"generate: {room - max_new_tokens} prompt tokens and {max_new_tokens} new ones exceed this model's context of "
             f"{model.config.max_context}; shorten the prompt or ask for fewer."
         )
+    for row, (held, prompt) in enumerate(zip(cache.lengths.tolist() if cache else [], prompts)):
+        read = held + len(prompt) + max_new_tokens - 1  # the last new token is yielded, not read
+        if read > cache.max_length:
+            raise GptOssError(
+                f"generate: the cache has room for {cache.max_length} tokens a row, row {row} may need {read} ({held} held, "
+                f"{len(prompt)} of the prompt, {max_new_tokens} new but the last); ask for fewer or make a larger cache."
+            )
     return room

@@ -104,7 +104,7 @@ class Transformer(Hooked):
             x = block(x, rope, masks[block.attn.window], cache)
         if cache is not None:
             cache.advance()
-        if last_only:
+        if last_only and t > 1:
             last = torch.tensor(counts, device=x.device).sub(1).clamp(min=0)
             x = x.gather(1, last[:, None, None].expand(-1, 1, x.shape[-1]))  # (b, 1, c)
         x = self.at("final_norm", self.norm(x))
@@ -156,7 +156,7 @@ class Transformer(Hooked):
                 f"model: the cache was made for another model or dtype ({cache.keys[0].dtype}, this model computes in "
                 f"{self.dtype}); make it with model.new_cache()."
             )
-        counts = [t] * b if lengths is None else [int(n) for n in lengths]
+        counts = [t] * b if lengths is None else lengths.tolist()
         if len(counts) != b or not all(0 <= n <= t for n in counts):
             raise GptOssError(f"model: expected {b} lengths from 0 to {t}, found {counts}.")
         return counts

@@ -179,6 +179,24 @@ def test_a_cache_carries_on_where_the_last_call_ended():
     assert start + list(generate(MODEL, start[-1:], max_new_tokens=8, stop_tokens=[], cache=cache)) == whole
 
 
+def test_a_cache_that_would_run_out_is_refused_before_the_first_token():
+    need = len(PROMPT) + 6 - 1  # the last token is not read
+    cache = MODEL.new_cache(1, need - 1)
+    stream = generate(MODEL, PROMPT, max_new_tokens=6, stop_tokens=[], cache=cache)
+    with pytest.raises(
+        GptOssError, match=r"room for 15 tokens a row, row 0 may need 16 \(0 held, 11 of the prompt, 6 new"
+    ):
+        next(stream)
+    assert cache.lengths.tolist() == [0], "nothing was read"
+    cache = MODEL.new_cache(1, need)
+    assert len(list(generate(MODEL, PROMPT, max_new_tokens=6, stop_tokens=[], cache=cache))) == 6
+    with pytest.raises(GptOssError, match=r"row 0 may need 17 \(16 held, 1 of the prompt, 1 new"):
+        next(generate(MODEL, PROMPT[:1], max_new_tokens=1, cache=cache))
+    rows = MODEL.new_cache(3, need)
+    with pytest.raises(GptOssError, match=r"row 0 may need 17"):
+        next(generate_batch(MODEL, PROMPTS, 7, stop_tokens=[], cache=rows))
+
+
 def test_long_prompts_are_read_in_pieces(monkeypatch):
     whole = list(generate(MODEL, PROMPT, max_new_tokens=8, stop_tokens=[]))
     batch = [step.tokens for step in generate_batch(MODEL, PROMPTS, 8, stop_tokens=[])]
