@@ -65,7 +65,7 @@ def expert_outputs(x: Tensor, indices: Tensor, w1, b1: Tensor, w2, b2: Tensor, l
 def _per_expert(x: Tensor, hit: list[int], counts: list[int], weight) -> Tensor:
     """Each expert's matrix times its own stretch of rows."""
     linear = weight.linear if isinstance(weight, PackedWeight) else (lambda rows, e: expert_linear(rows, weight[e]))
-    return torch.cat([linear(rows, e) for e, rows in zip(hit, x.split(counts), strict=True)])
+    return torch.cat([linear(rows, e) for e, rows in zip(hit, x.split_with_sizes(counts), strict=True)])
 
 
 def expert_linear(x: Tensor, weight: Tensor) -> Tensor:
@@ -76,7 +76,9 @@ def expert_linear(x: Tensor, weight: Tensor) -> Tensor:
     """
     one_row = x.shape[0] == 1 and x.dtype == torch.float32 and x.device.type == "cpu"
     if one_row and weight.shape[0] % 2 == 0:
-        return torch.bmm(weight.unflatten(0, (2, -1)), x.T.expand(2, -1, 1)).view(1, -1)  # (2, r/2, c) · (2, c, 1)
+        return torch.bmm(weight.reshape(2, -1, weight.shape[1]), x.T.expand(2, -1, 1)).view(
+            1, -1
+        )  # (2, r/2, c) · (2, c, 1)
     return F.linear(x, weight)
 
 

@@ -274,7 +274,7 @@ def test_an_experts_single_row_is_the_same_product(m, r, c, dtype):
 
 
 def test_one_tokens_experts_are_those_of_the_token_in_a_batch():
-    e, c, f, k = 5, 16, 8, 3
+    e, c, f = 5, 16, 8
     weights = torch.randn(e, 2 * f, c), torch.randn(e, 2 * f), torch.randn(e, c, f), torch.randn(e, c)
     x, indices = torch.randn(4, c), torch.tensor([[0, 3, 1], [4, 4, 0], [2, 1, 0], [3, 0, 4]])
     whole = expert_outputs(x, indices, *weights)

@@ -9,7 +9,7 @@ import psutil
 import pytest
 import torch
 
-from gptoss_edu import ModelConfig, Transformer
+from gptoss_edu import ModelConfig, Transformer, commands, generate, load_model
 from gptoss_edu.cli import main
 from gptoss_edu.commands import doctor, download
 from gptoss_edu.commands.eval import earlier
@@ -99,3 +99,25 @@ def test_roundings_of_experts_that_are_rounded_already_are_refused(small_config:
         model = Transformer(small_config, packed=True)
     with pytest.raises(GptOssError, match="expected dense experts"):
         rounded(model, "best")
+
+
+def test_commands_give_a_small_model_one_thread_unless_told_otherwise(monkeypatch):
+    """Only the commands do: neither loading nor generating touches the process's threads."""
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        model = load_model()
+        list(generate(model, [1, 2, 3], max_new_tokens=1))
+        monkeypatch.setenv("OMP_NUM_THREADS", "2")
+        commands.one_thread_if_small(model)
+        assert torch.get_num_threads() == 2
+        monkeypatch.delenv("OMP_NUM_THREADS")
+        monkeypatch.setattr(commands, "SMALL", 1 << 20)
+        commands.one_thread_if_small(model)
+        assert torch.get_num_threads() == 2, "the model is larger than that"
+        monkeypatch.undo()
+        monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+        commands.one_thread_if_small(model)
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)

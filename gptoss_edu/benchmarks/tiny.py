@@ -1,7 +1,7 @@
 """The bundled gpt-oss-tiny through `generate`, one sequence, and through `generate_batch`, several at once.
 
 gptoss-edu bench tiny
-gptoss-edu bench tiny --batch 64 --threads 1
+gptoss-edu bench tiny --batch 64 --threads 2
 """
 
 import argparse
@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 
 from .. import __version__, generate, generate_batch, load_model
+from ..commands import one_thread_if_small
 from ..files import check_writable, write_text
 
 PROMPT = 96  # tokens before the first generated one
@@ -25,17 +26,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tokens", type=int, default=200, help="tokens to generate")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--threads", type=int, help="default: torch's own choice")
+    parser.add_argument("--threads", type=int, help="default: one for a small model on a CPU, as in chat")
     parser.add_argument("--device")
     parser.add_argument("--json", type=Path, help="write the results here")
 
 
 def run(args: argparse.Namespace) -> None:
     check_writable(args.json, "--json")
-    if args.threads:
-        torch.set_num_threads(args.threads)
     start = time.perf_counter()
     model = load_model(args.model, device=args.device)
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    else:
+        one_thread_if_small(model)
     results = {"load_s": round(time.perf_counter() - start, 3)}
     generator = torch.Generator().manual_seed(0)
     prompts = torch.randint(256, model.config.vocab_size - 16, (args.batch, PROMPT), generator=generator).tolist()

@@ -28,6 +28,7 @@ from ..files import check_writable
 from ..harmony import Message
 from ..samplers import ModelSampler
 from ..tools import FunctionTool, Toolbox
+from . import one_thread_if_small
 
 TOOLS = ("browser", "python")
 SHORT_CONTEXT = 8192  # up to here tools are described in few words, as gpt-oss-tiny was trained
@@ -68,6 +69,7 @@ def run(args: argparse.Namespace) -> None:
     if args.file and args.file.exists():
         chat_files.read_record(args.file)
     model = load_model(args.model, device=args.device)
+    one_thread_if_small(model)
     if model.tokenizer is None:
         raise TokenizerError(f"{args.model or 'the model'}: it has no tokenizer, and a conversation needs one.")
     toolbox = build_tools(args, brief=model.config.max_context <= SHORT_CONTEXT)

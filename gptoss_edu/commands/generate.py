@@ -16,6 +16,7 @@ from pathlib import Path
 from .. import generate, harmony, load_model
 from ..errors import TokenizerError
 from ..trace import question_tokens
+from . import one_thread_if_small
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     model = load_model(args.model, device=args.device)
+    one_thread_if_small(model)
     if model.tokenizer is None:
         raise TokenizerError(
             f"{args.model}: this folder has no tokenizer, and its vocabulary of {model.config.vocab_size} is not o200k_harmony's; text needs one."

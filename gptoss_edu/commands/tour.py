@@ -20,6 +20,7 @@ from ..files import write_text
 from ..layouts import original_shapes
 from ..sizes import parameter_counts
 from ..trace import question_tokens
+from . import one_thread_if_small
 from .generate import channel_pieces
 
 QUESTION = "What is 46 * 73?"
@@ -39,6 +40,7 @@ def run(args: argparse.Namespace) -> None:
     tokens()
     heading(2, "A gpt-oss, small enough to carry")
     model = load_model()
+    one_thread_if_small(model)
     sizes(model)
     heading(3, f"It answers: {args.question}")
     for effort in ("low", "medium", "high"):

@@ -13,6 +13,7 @@ import json
 from pathlib import Path
 
 from ..errors import TraceError
+from . import one_thread_if_small
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,6 +65,7 @@ def _ask(args, out: Path):
     from ..trace.answer import trace_answer
 
     model = load_model(args.model, device=args.device)
+    one_thread_if_small(model)
     heads = _pairs(args.heads, "--heads") or default_heads(model.config)
     changes = [MaskExpert(layer, expert) for layer, expert in _pairs(args.mask, "--mask")]
     changes += [ShiftSink()] if args.remove_sinks else []
