@@ -185,11 +185,10 @@ def network(notebook) -> list[str]:
 
 
 def used(cell, modules: set[str]) -> set[str]:
-    """Concepts that a cell uses: names it reads and does not bind itself, imports from the package, attributes of its modules."""
+    """Concepts that a cell uses: names it reads and does not bind itself, attributes of the package's modules; an import is no use."""
     found, own, tree = set(), set(), python(cell.source)
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("gptoss_edu"):
-            found |= {alias.name for alias in node.names}
             modules |= {alias.asname or alias.name for alias in node.names}
         elif isinstance(node, ast.Name):
             (found if isinstance(node.ctx, ast.Load) else own).add(node.id)

@@ -69,7 +69,9 @@ and the one six back, answers folded; `checks.questions.ask("06.6")` one (the si
 
 **Tags** in a code cell's metadata: `exercise` (holds a stub), `hints`, `hide-input`, and `introduces:NAME` for each concept that the
 cell introduces (NAME a word such as `sliding_window_mask`, used by later cells in code); `tests/test_notebooks.py` refuses a cell
-that uses a NAME before the cell tagged with it. The cell of a check carries `nbval-check-output`: nbval then compares
+that uses a NAME before the cell tagged with it, and `tests/test_concepts.py`
+the same across chapters: what comes from the package is introduced, by a tag and a word on it, here or in a chapter that this one
+needs. The cell of a check carries `nbval-check-output`: nbval then compares
 what the check says with what is stored, so a published check that no longer passes fails `make notebooks`.
 
 **Chapter 10**: `checks.fault(seed)` plants one fault in a copy of gpt-oss-tiny (`.planted.guess(point)`, `.planted.answer()`);
