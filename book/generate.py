@@ -4,6 +4,7 @@ from pathlib import Path
 
 import drawings
 import numbers_page
+from front_picture import front_picture
 from prepare import write_if_changed
 
 from gptoss_edu.config import ModelConfig
@@ -23,7 +24,7 @@ Drawn by code from `ModelConfig.gpt_oss_20b()`: {twenty}. gpt-oss-120b has {laye
 
 
 def generate(chapters: Path, target: Path) -> None:
-    """The map, the picture and the numbers."""
+    """The map, the pictures and the numbers."""
     found = [drawings.read_chapter(path) for path in sorted(chapters.glob("[0-9][0-9]_*.ipynb"))]
     stems = {chapter.number: chapter.stem for chapter in found}
     write_if_changed(target / "chapter_map.md", MAP + RAW.format(drawings.chapter_map(found)) + needs_table(found))
@@ -32,6 +33,7 @@ def generate(chapters: Path, target: Path) -> None:
         twenty=drawings.sizes(small), layers=large.num_hidden_layers, experts=large.num_experts, hundred=drawings.sizes(large)
     )  # fmt: skip
     write_if_changed(target / "one_picture.md", text + RAW.format(drawings.one_picture(small, stems)))
+    write_if_changed(target / "front_picture.html", front_picture(stems))
     files = [path for folder in ("benchmarks", "measurements") for path in sorted(data_path(folder).glob("*.json"))]
     write_if_changed(target / "measured_numbers.md", numbers_page.page(files))
 

@@ -3,6 +3,7 @@
 `make test-browser` builds the book and runs this. Without Chromium only what can be read from the files is tested.
 """
 
+import re
 import shutil
 import threading
 from functools import cache, partial
@@ -150,6 +151,16 @@ def test_code_in_the_text_and_the_reference_lead_to_each_other():
         links = references(path).links
         assert any(link.startswith("../pages/api.html#") for link in links), path.name
         assert f"../chapters/{path.name}" in api.links, path.name
+
+
+def test_the_front_page_shows_one_answer():
+    """Four experts for every token, a bar of its sinks for each, and the four chapters that build these parts."""
+    text = (SITE / "index.html").read_text(encoding="utf-8")
+    tokens = text.count('<rect class="chip"')
+    assert 10 < tokens <= 40 and text.count('<rect class="sink"') == tokens
+    assert text.count('<rect class="sliding"') == 4 * tokens
+    for chapter in ("02_tokenizer", "06_attention_sinks", "08_moe_routing", "12_harmony"):
+        assert re.search(rf'<a href="chapters/{chapter}.html"><text', text), chapter
 
 
 class Folds(HTMLParser):
