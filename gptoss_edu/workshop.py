@@ -10,6 +10,7 @@ import copy
 import hashlib
 import json
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -236,7 +237,8 @@ Notebooks here:
 WHEELS = """
 Without network: `wheelhouse/INSTALL.txt` says how to install everything from the wheels in this folder.
 """
-INSTALL = """These wheels are for Python {python} on {platform}. In the folder that holds `wheelhouse`, with that Python:
+INSTALL = """These wheels are for {platform} and for Python {python} as it was here, {full}, or newer: some refuse an older {python}.
+In the folder that holds `wheelhouse`:
 
 python{python} -m venv .venv
 .venv/bin/python -m pip install --no-index --find-links wheelhouse gptoss-edu
@@ -294,7 +296,10 @@ def wheelhouse(folder: Path, extra_arguments: tuple[str, ...] = ()) -> Path:
         last = [line for line in finished.stderr.strip().splitlines() if line.strip()][-1:]
         raise WorkshopError(f"--wheelhouse: pip could not collect the wheels: {last[0] if last else 'no message'}")
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    _write_text(target / "INSTALL.txt", INSTALL.format(python=python, platform=sysconfig.get_platform()))
+    _write_text(
+        target / "INSTALL.txt",
+        INSTALL.format(python=python, full=platform.python_version(), platform=sysconfig.get_platform()),
+    )
     readme = Path(folder) / "README.md"
     text = readme.read_text(encoding="utf-8") if readme.is_file() else ""
     if WHEELS not in text:
