@@ -47,39 +47,37 @@ def expert_outputs(x: Tensor, indices: Tensor, w1, b1: Tensor, w2, b2: Tensor, l
     Token copies are sorted by expert, so each expert that is hit is read (and unpacked) once.
     """
     n, k = indices.shape
-    experts = indices.flatten()  # (n·k,)
     if n == 1:  # decoding: one row an expert, nothing to sort
-        hit, counts, order, copies = experts.tolist(), [1] * k, None, x.repeat(k, 1)
+        hit, counts, order, copies = indices[0].tolist(), [1] * k, None, x.repeat(k, 1)
     else:
-        experts, order = experts.sort(stable=True)  # (n·k,) each: copies grouped by expert
-        counts = experts.bincount().tolist()
+        order = indices.flatten().argsort(stable=True)  # (n·k,) copies grouped by expert
+        counts = indices.flatten().bincount().tolist()
         hit, counts = [e for e, count in enumerate(counts) if count], [count for count in counts if count]
         copies = x[order // k]  # (n·k, c)
-    each = _per_expert(copies, hit, counts, w1) + b1[experts]  # (n·k, 2f)
-    each = _per_expert(swiglu(each, limit=limit), hit, counts, w2) + b2[experts]  # (n·k, c)
+    each = _per_expert(copies, hit, counts, w1, b1)  # (n·k, 2f)
+    each = _per_expert(swiglu(each, limit=limit), hit, counts, w2, b2)  # (n·k, c)
     if order is None:
         return each[None]
     return torch.empty_like(each).index_copy_(0, order, each).view(n, k, -1)
 
 
-def _per_expert(x: Tensor, hit: list[int], counts: list[int], weight) -> Tensor:
-    """Each expert's matrix times its own stretch of rows."""
-    linear = weight.linear if isinstance(weight, PackedWeight) else (lambda rows, e: expert_linear(rows, weight[e]))
-    return torch.cat([linear(rows, e) for e, rows in zip(hit, x.split_with_sizes(counts), strict=True)])
+def _per_expert(x: Tensor, hit: list[int], counts: list[int], weight, bias: Tensor) -> Tensor:
+    """Each expert's linear map on its own stretch of rows."""
+    linear = weight.linear if isinstance(weight, PackedWeight) else (lambda x, e, b: expert_linear(x, weight[e], b))
+    return torch.cat([linear(rows, e, bias[e]) for e, rows in zip(hit, x.split_with_sizes(counts), strict=True)])
 
 
-def expert_linear(x: Tensor, weight: Tensor) -> Tensor:
-    """x @ weight.T for an expert's tokens, x (m, c) and weight (r, c): (m, r), often with a single row.
+def expert_linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """x @ weight.T + bias for an expert's tokens: x (m, c), weight (r, c), bias (r,). Returns (m, r), m being often 1.
 
     A product with one row of float32 is handed to a matrix-vector routine, which on some processors reads the weight at
     half the memory's speed. As a batch of two halves it stays a matrix product, and is read at all of it.
     """
     one_row = x.shape[0] == 1 and x.dtype == torch.float32 and x.device.type == "cpu"
     if one_row and weight.shape[0] % 2 == 0:
-        return torch.bmm(weight.reshape(2, -1, weight.shape[1]), x.T.expand(2, -1, 1)).view(
-            1, -1
-        )  # (2, r/2, c) · (2, c, 1)
-    return F.linear(x, weight)
+        halves = weight.reshape(2, -1, weight.shape[1])  # (2, r/2, c)
+        return torch.baddbmm(bias.reshape(2, -1, 1), halves, x.T.expand(2, -1, 1)).view(1, -1)
+    return F.linear(x, weight, bias)
 
 
 def moe(x: Tensor, weights: Tensor, indices: Tensor, w1, b1: Tensor, w2, b2: Tensor) -> Tensor:
@@ -123,12 +121,12 @@ class PackedWeight(nn.Module):
     def __getitem__(self, e: int) -> Tensor:
         return mxfp4.unpack(self.blocks[e], self.scales[e], dtype=self.dtype)
 
-    def linear(self, x: Tensor, e: int) -> Tensor:
-        """(n, columns) to (n, rows) by expert e; the kernel is for processors and knows neither gradients nor float64."""
+    def linear(self, x: Tensor, e: int, bias: Tensor) -> Tensor:
+        """(n, columns) to (n, rows) by expert e and its bias; the kernel is for processors and knows neither gradients nor float64."""
         fits = x.device.type == "cpu" and x.dtype != torch.float64 and not (torch.is_grad_enabled() and x.requires_grad)
         if self.kernel is not None and fits:
-            return self.kernel(x, self.blocks[e], self.scales[e])
-        return F.linear(x, self[e])
+            return self.kernel(x, self.blocks[e], self.scales[e]) + bias
+        return F.linear(x, self[e], bias)
 
     def unpacked(self) -> Tensor:
         """All experts, (e, rows, columns)."""

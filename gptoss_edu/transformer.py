@@ -156,7 +156,7 @@ class Transformer(Hooked):
                 f"model: the cache was made for another model or dtype ({cache.keys[0].dtype}, this model computes in "
                 f"{self.dtype}); make it with model.new_cache()."
             )
-        counts = [t] * b if lengths is None else lengths.tolist()
+        counts = [t] * b if lengths is None else [int(n) for n in torch.as_tensor(lengths).tolist()]
         if len(counts) != b or not all(0 <= n <= t for n in counts):
             raise GptOssError(f"model: expected {b} lengths from 0 to {t}, found {counts}.")
         return counts

@@ -265,18 +265,22 @@ def test_yarn_equals_transformers_at_any_head_size(head_dim):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 @pytest.mark.parametrize("m, r, c", [(1, 6, 5), (1, 7, 5), (3, 6, 5), (1, 512, 256)])
 def test_an_experts_single_row_is_the_same_product(m, r, c, dtype):
-    x, weight = torch.randn(m, c).to(dtype), torch.randn(r, c).to(dtype)
+    torch.manual_seed(0)
+    x, weight, bias = torch.randn(m, c).to(dtype), torch.randn(r, c).to(dtype), torch.randn(r).to(dtype)
     for rows in (x, x[:1].expand(m, c), torch.randn(c, m).to(dtype).T):  # whatever its strides
-        expected = (rows.double() @ weight.double().T).to(dtype)
+        expected = (rows.double() @ weight.double().T + bias.double()).to(dtype)
         torch.testing.assert_close(
-            expert_linear(rows, weight), expected, rtol=2e-2 if dtype == torch.bfloat16 else 1e-4, atol=1e-4
+            expert_linear(rows, weight, bias), expected, rtol=2e-2 if dtype == torch.bfloat16 else 1e-4, atol=1e-4
         )
 
 
 def test_one_tokens_experts_are_those_of_the_token_in_a_batch():
     e, c, f = 5, 16, 8
+    torch.manual_seed(0)
     weights = torch.randn(e, 2 * f, c), torch.randn(e, 2 * f), torch.randn(e, c, f), torch.randn(e, c)
     x, indices = torch.randn(4, c), torch.tensor([[0, 3, 1], [4, 4, 0], [2, 1, 0], [3, 0, 4]])
     whole = expert_outputs(x, indices, *weights)
     for row in range(4):
-        torch.testing.assert_close(expert_outputs(x[row : row + 1], indices[row : row + 1], *weights)[0], whole[row])
+        torch.testing.assert_close(
+            expert_outputs(x[row : row + 1], indices[row : row + 1], *weights)[0], whole[row], rtol=1e-4, atol=1e-4
+        )
