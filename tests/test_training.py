@@ -251,3 +251,21 @@ def test_the_model_card_shows_what_was_recorded():
     recorded = json.loads(data_path("measurements", "tiny_eval.json").read_text(encoding="utf-8"))
     card = data_path("gpt-oss-tiny", "README.md").read_text(encoding="utf-8")
     assert fill(card, recorded) == card, "run python -m gptoss_edu.evals.card"
+
+
+def test_a_found_place_shows_as_many_lines_as_the_tool():
+    from gptoss_edu.tools import browser
+    from gptoss_edu.training import browsing
+
+    assert browsing.MATCH_LINES == browser.MATCH_LINES
+
+
+def test_a_held_out_wording_is_never_trained():
+    from gptoss_edu.training.example import Phrasings, expand
+
+    assert expand("[a|b] c[d|]") == ["a cd", "a c", "b cd", "b c"]
+    wordings = Phrasings("[What is|Compute|Find] {a} [times|*|x] {b}[?|]", "{a} by {b}[, please|?|]")
+    trained, held = ({wordings.pick(random.Random(i), unseen)[1] for i in range(2000)} for unseen in (False, True))
+    assert held and len(trained) > 4 * len(held) and not trained & held
+    with pytest.raises(ValueError, match="too few wordings"):
+        Phrasings("{a}*{b}")

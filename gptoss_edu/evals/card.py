@@ -57,16 +57,26 @@ def mixed_lines(results: dict) -> list[str]:
     if "foreign" in results:
         rows.append(["declined, of 200 questions outside its world", share(results["foreign"]["refused"])])
     if "phrasing" in results:
-        rows.append(["right in wordings that were never trained", share(results["phrasing"]["unseen"])])
+        rows.append(["right in held-out wordings of the same patterns", share(results["phrasing"]["unseen"])])
+    if "strangers" in results:
+        rows.append(
+            [
+                "right in 240 questions written without sight of the training's wordings",
+                share(results["strangers"]["unseen"]),
+            ]
+        )
     lines = table(["what", "count, share, 95 % interval"], rows)
     if "mixed" in results:
         unseen = results.get("phrasing", {}).get("by_task", {})
+        foreign = results.get("strangers", {}).get("by_task", {})
         by_task = [
-            [t.replace("_", " "), share(c), share(unseen[t]) if unseen.get(t, {}).get("of") else ""]
+            [t.replace("_", " "), share(c), *(share(u[t]) if u.get(t, {}).get("of") else "" for u in (unseen, foreign))]
             for t, c in results["mixed"]["by_task"].items()
         ]
         lines += ["By task, all efforts together (low effort answers hard sums without working, and mostly wrongly):", ""]  # fmt: skip
-        lines += table(["task", "trained wordings", "wordings never trained"], by_task)
+        lines += table(
+            ["task", "trained wordings", "held-out wordings", "strangers' wordings, medium and high"], by_task
+        )
     return lines
 
 

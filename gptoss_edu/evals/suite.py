@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import time
 from collections.abc import Callable
@@ -49,6 +50,17 @@ def foreign_examples() -> list[Example]:
         )
         for i, question in enumerate(foreign_questions())
     ]
+
+
+def stranger_examples() -> list[Example]:
+    """240 questions inside its world, written without sight of the wordings in training/, at high and medium effort."""
+    text = (files("gptoss_edu.evals") / "strangers.jsonl").read_text(encoding="utf-8")
+    examples = []
+    for i, line in enumerate(text.splitlines()):
+        asked, effort = json.loads(line), ("high", "medium")[i % 2]
+        messages = [system(effort), message("user", asked["question"])]
+        examples.append(Example(asked["task"], "", effort, effort, 0, asked["answer"], asked["grade"], 2, messages))
+    return examples
 
 
 def format_section(outcomes: list[Outcome]) -> dict:
@@ -137,7 +149,8 @@ def run_suite(
 ) -> dict:
     """All sections, in the order of their importance; ``store`` is given each as soon as it is there.
 
-    sizes : prompts of "mixed", "warm", "effort" (a cell and effort), "phrasing", "foreign", "probe" (a task); 0 leaves out
+    sizes : prompts of "mixed", "warm", "effort" (a cell and effort), "phrasing", "strangers", "foreign", "probe" (a task);
+        0 leaves out
     seconds : nothing new is begun after that time; what is missing is missing from the counts
     against : a second model that answers the mixed and the effort prompts too, compared prompt by prompt
     done : sections of an earlier, interrupted call, which are not measured again
@@ -177,6 +190,9 @@ def run_suite(
     measure("effort", n("effort"), lambda: greedy("effort", effort_examples(n("effort")), effort_section))
     measure("foreign", n("foreign"), lambda: foreign_section(ask("foreign", foreign_examples()[: n("foreign")])))
     measure("phrasing", n("phrasing"), lambda: phrasing_section(ask("phrasing", mixed(n("phrasing"), "phrasing"))))
+    measure(
+        "strangers", n("strangers"), lambda: phrasing_section(ask("strangers", stranger_examples()[: n("strangers")]))
+    )
     measure("temperature_1", n("warm"), lambda: warm_section(ask("temperature 1", mixed(n("warm")), temperature=1.0)))
     if n("probe"):
         examples = probe_examples(n("probe"))
@@ -194,7 +210,7 @@ def foreign_section(outcomes: list[Outcome]) -> dict:
 
 
 def phrasing_section(outcomes: list[Outcome]) -> dict:
-    """To be held against "correct" of the mixed section, whose wordings were trained."""
+    """Right in wordings that were never trained, whole and by task."""
     return {
         "unseen": count(o.correct for o in outcomes),
         "by_task": {task: count(o.correct for o in outcomes if o.example.task == task) for task in MIX},

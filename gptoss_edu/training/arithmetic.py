@@ -1,4 +1,4 @@
-"""Sums whose written working can be checked: products, additions, chains, word problems.
+"""Sums whose written working can be checked: products and additions. chains.py and stories.py put several in a row.
 
 Low effort answers at once. Medium writes the intermediate results, each in one go. High works digit by digit, lowest
 place first, so that no single token needs more than a small table, and then checks. About one high-effort example in
@@ -10,7 +10,6 @@ from __future__ import annotations
 import random
 
 from .example import RIGHT, WRONG, Draft, Phrasings, draw
-from .words import THINGS, person, plural
 
 ERROR_RATE = 0.11
 
@@ -99,11 +98,25 @@ def careful_step(rng: random.Random, a: int, op: str, b: int, error: bool = Fals
 # --------------------------------------------------------------------------------------------------------- products
 
 PRODUCT = Phrasings(
-    "{a}*{b}", "What is {a} times {b}?", "{a} × {b} = ?", "Multiply {a} by {b}.", "Compute {a} * {b}.", "What's {a} × {b}?",
-    "Find the product of {a} and {b}.", "Calculate {a} times {b}.", "{a} x {b}", "How much is {a} times {b}?",
-    "Work out {a} × {b}.", "Tell me {a} multiplied by {b}.", "what does {a} * {b} give?", "Could you multiply {a} and {b}?",
-    "I need the product {a} × {b}.", "Give me {a} times {b}, please.",
-    "What do you get if you multiply {a} by {b}?", "The product of {a} and {b} is?", "Evaluate {a} * {b}.", "How many are {a} times {b}?",
+    "{a}[*|×|x]{b}[|=|=?]", "{a} [*|×|x|·] {b}[| =| = ?|?]", "{a} [times|multiplied by] {b}[|?| is?| is what?| equals?| makes?]", "[What is|What's] {a} [times|multiplied by|*|×|x] {b}[?|, please?]",
+    "[How much is|How much are|How many are|How much would be] {a} [times|multiplied by|*|×] {b}?", "[What does|what does|What will|What would] {a} [times|multiplied by|*|×] {b} [give|make|equal|come to|yield|be equal to]?",
+    "[Compute|Calculate|Evaluate|Work out|Solve|Figure out|Determine|Find] {a} [times|multiplied by|*|×|x] {b}[.|, please.]", "Please [compute|calculate|evaluate|work out|solve|find|determine] {a} [times|multiplied by|*|×|x] {b}.",
+    "Multiply {a} [by|with|and|times] {b}[.|, please.|. What do you get?|. What is the result?| for me.]", "Multiply the [|two ]numbers {a} and {b}[.| for me.| with each other.]",
+    "Multiply [these|these numbers|these two|together]: {a}[ and|,| and then] {b}", "Please multiply {a} [by|with|and] {b}[.| for me.]",
+    "[Find|Give me|Tell me|Compute|Calculate|Work out|Determine|Show me|Get] the product of {a} and {b}[.|, please.]", "[What is|What's] the product of [|the numbers ]{a} and {b}?", "[The product|Product] of {a} and {b}[?| is?| is what?|, please.]",
+    "Product[:| wanted:] {a} [and|×|times] {b}", "Multiplication: {a} [×|*|times|by] {b}", "I [need|want|am looking for|would like|have to find] the product [{a} × {b}|of {a} and {b}|{a} * {b}|of {a} times {b}].",
+    "I [need|want|have] to multiply {a} [by|with|and] {b}[.|. What do I get?|. What is the answer?|. Help me.]", "[I'd like to know|I want to know|I need to know|I wonder] [what|how much] {a} [times|multiplied by] {b} [is|makes|gives|comes to].",
+    "[Tell me|Let me know|Please tell me|Work out|Find out] [what|how much] {a} [times|multiplied by|×] {b} [is|makes|gives|equals].", "[Give me|Tell me|Show me|Write down|Let me have] {a} [times|multiplied by|*|×] {b}[.|, please.]",
+    "[Can|Could|Would|Will] you [multiply|please multiply|kindly multiply] {a} [and|by|with] {b}[?| for me?]", "[Can|Could] you [tell me|say|work out|find out|figure out] [what|how much] {a} [times|multiplied by] {b} is?",
+    "[Can|Could|Would] you [compute|calculate|work out|solve|find] {a} [times|multiplied by|*|×] {b}[?| for me?]", "[Do you know|Any idea|Can you say] [what|how much] {a} [times|multiplied by|×] {b} [is|makes]?",
+    "What [do you get|do I get|comes out|is the result] [if|when] you multiply {a} [by|with|and] {b}?", "[If|When] I multiply {a} [by|with|and] {b}, what [do I get|is the result|is the product|comes out|is the answer]?",
+    "[Give me|Find|Tell me] the [result of|answer to|value of] {a} [times|multiplied by|*|×] {b}[.|, please.]", "[What is|What's] the [result of|answer to|value of] {a} [times|multiplied by|*|×] {b}?",
+    "[Result of|Answer to|Value of|Solution of] {a} [times|*|×|multiplied by] {b}[?|, please.]", "{a} and {b} multiplied[| together| with each other]: [what is that|what comes out|the result]?",
+    "{a} multiplied [with|by] {b} [gives|makes|equals|is] [what|which number]?", "[Need|Wanted|To solve|To do|Exercise]: {a} [×|*|times|x] {b}",
+    "[My exercise is|The task is|The exercise says|The question is|My worksheet says] {a} [×|*|times] {b}. [What is it|What comes out|What is the answer|How much is that]?",
+    "How many [are|do you get from|are there in|would be in] {a} [groups|lots|sets|rows|packs] of {b}?", "{a} [rows|groups|columns|sets] of {b}: how many [are there|is that|in all|altogether]?",
+    "[What|Which] number is {a} [times|multiplied by|×] {b}?", "[Fill in the blank|Fill the gap|Find the missing number]: {a} [×|*|times] {b} = [?|__|...]",
+    "[Help me|Please help me|Help] [multiply|with multiplying|to multiply] {a} [and|by|with] {b}.",
 )  # fmt: skip
 SIZES = (
     (1, 1, 1),
@@ -185,15 +198,49 @@ def product(rng: random.Random, style: str, test: bool, unseen: bool, level: str
 # --------------------------------------------------------------------------------------------------------- additions
 
 ADDITION = Phrasings(
-    "{a}+{b}", "What is {a} plus {b}?", "Add {a} and {b}.", "{a} + {b} = ?", "What's the sum of {a} and {b}?", "Compute {a} + {b}.",
-    "How much is {a} plus {b}?", "Calculate {a}+{b}.", "Sum {a} and {b}.", "What do {a} and {b} make together?", "Work out {a} plus {b}.",
-    "Add {b} to {a}.", "Tell me {a} + {b}.", "Could you add {a} and {b}?",
-    "Find the total of {a} and {b}.", "What does {a} + {b} equal?", "The sum of {a} and {b} is?",
+    "{a}+{b}[|=|=?]", "{a} + {b}[| =| = ?|?]", "{a} [plus|added to] {b}[|?| is?| is what?| equals?| makes?]", "[What is|What's] {a} [plus|added to|and|+] {b}[?|, please?]", "How much [is|would be|do you get for|are] {a} [plus|and|+] {b}?",
+    "How much [is|are|would be] {a} and {b} [together|in total|altogether|combined]?", "[Compute|Calculate|Evaluate|Work out|Solve|Figure out|Determine|Find] {a}[ + | plus |+]{b}[.|, please.]",
+    "Please [compute|calculate|evaluate|work out|solve|find|add] {a} [+|plus] {b}.", "[Add|Add up|Sum|Sum up|Total|Add together] {a} and {b}[.|, please.| for me.|. What do you get?|. What is the result?]",
+    "[Add|Please add|Now add] {b} to {a}[.|, please.|. What do you get?| for me.]", "[Add|Please add|Add up|Sum up|Please sum up] the [|two ]numbers {a} and {b}[.| for me.]",
+    "[Add|Add up|Sum up|Total|Sum] [these|these numbers|these two]: {a}[ and|,| +] {b}", "Please [add|add up|sum|sum up|add together] {a} and {b}[.| for me.]",
+    "[Find|Give me|Tell me|Compute|Calculate|Work out|Determine|Show me|Get] the [sum|total] of {a} and {b}[.|, please.]", "[What is|What's] the [sum|total] of [|the numbers ]{a} and {b}?",
+    "[The sum|Sum|The total|Total] of {a} and {b}[?| is?| is what?|, please.]", "[Sum|Total|Addition]: {a} [and|+|plus] {b}", "[What does|What will|What would] {a} [plus|+] {b} [give|make|equal|come to|yield|be equal to]?",
+    "What do {a} and {b} [give|come to|add up to|sum to|total|amount to]?", "What do {a} and {b} make[?| together?| in total?| altogether?]",
+    "I [need|want|am looking for|would like|have to find] the [sum|total] [{a} + {b}|of {a} and {b}|of {a} plus {b}].", "I [need|want|have] to add {a} and {b}[.|. What do I get?|. What is the answer?|. Help me.]",
+    "[I'd like to know|I want to know|I need to know|I wonder] [what|how much] {a} [plus|and] {b} [is|makes|comes to].", "[Tell me|Let me know|Please tell me|Work out|Find out] [what|how much] {a} [plus|and|+] {b} [is|makes|gives|equals].",
+    "[Give me|Tell me|Show me|Write down|Let me have] {a} [plus|+] {b}[.|, please.]", "[Can|Could|Would|Will] you [add|please add|sum|add up|kindly add] {a} and {b}[?| for me?]",
+    "[Can|Could] you [tell me|say|work out|find out|figure out] [what|how much] {a} [plus|and] {b} is?", "[Can|Could|Would] you [compute|calculate|work out|solve|find] {a} [plus|+] {b}[?| for me?]",
+    "[Do you know|Any idea|Can you say] [what|how much] {a} [plus|and|+] {b} [is|makes]?", "What [do you get|do I get|comes out|is the result|is the sum] [if|when] you [add|sum|add up] {a} and {b}?",
+    "[If|When] I add {a} and {b}, what [do I get|is the result|is the sum|comes out|is the answer|is the total]?", "What [do you get|do I get|comes out|is the result] [if|when] you add {b} to {a}?",
+    "[Give me|Find|Tell me] the [result of|answer to|value of] {a} [plus|+] {b}[.|, please.]", "[What is|What's] the [result of|answer to|value of] {a} [plus|+] {b}?", "[Result of|Answer to|Value of|Solution of] {a} [plus|+] {b}[?|, please.]",
+    "{a} and {b} added[| together| up]: [what is that|what comes out|the result|the sum]?", "[Need|Wanted|To solve|To do|Exercise]: {a} [+|plus] {b}",
+    "[My exercise is|The task is|The exercise says|The question is|My worksheet says] {a} [+|plus] {b}. [What is it|What comes out|What is the answer|How much is that]?",
+    "[Increase|Raise|Enlarge] {a} by {b}[.|. What do you get?|. What is the result?|. The new number?]", "[What is|Which number is|What number is|What is the number that is] {b} [more|greater|larger] than {a}?",
+    "[Find|Give me|Work out] the total [of|for] {a} and {b}[.|, please.]", "I have {a} and [get|receive|find|am given] {b} more. [How many do I have now|How many is that|What is the total]?",
+    "[Fill in the blank|Fill the gap|Find the missing number]: {a} + {b} = [?|__|...]", "[Help me|Please help me|Help] [add|with adding|to add] {a} and {b}.", "[What|Which] number is {a} [plus|+] {b}?",
 )  # fmt: skip
 SUBTRACTION = Phrasings(
-    "{a}-{b}", "What is {a} minus {b}?", "Subtract {b} from {a}.", "{a} - {b} = ?", "Take {b} away from {a}.", "Compute {a} - {b}.",
-    "How much is {a} minus {b}?", "What's the difference between {a} and {b}?", "Calculate {a} - {b}.", "Work out {a} minus {b}.",
-    "What remains if you take {b} from {a}?", "{a} less {b} is?", "Find {a} minus {b}.",
+    "{a}-{b}[|=|=?]", "{a} - {b}[| =| = ?|?]", "{a} [minus|less|take away] {b}[|?| is?| is what?| equals?| makes?]", "[What is|What's] {a} [minus|less|take away|-] {b}[?|, please?]",
+    "How much [is|would be|do you get for] {a} [minus|less|take away|-] {b}?", "[Compute|Calculate|Evaluate|Work out|Solve|Figure out|Determine|Find] {a} [-|minus|less] {b}[.|, please.]",
+    "Please [compute|calculate|evaluate|work out|solve|find] {a} [-|minus] {b}.", "[Subtract|Deduct|Take|Take away|Remove|Please subtract|Please deduct] {b} from {a}[.|, please.| for me.|. What do you get?|. What is the result?|. What remains?]",
+    "[Take|Please take|Now take] {b} [away|off] from {a}[.|. What is left?|. What remains?]", "[From|Starting from] {a}[|,] [subtract|take away|take|deduct] {b}[.|. What is left?|. What remains?]", "Take {b} away from {a}[.|, please.| for me.]",
+    "[Subtract|Please subtract] the number {b} from [|the number ]{a}[.| for me.]", "[What is|What's] the difference [between {a} and {b}|of {a} and {b}|of the numbers {a} and {b}|between the numbers {a} and {b}]?",
+    "[Find|Give me|Tell me|Compute|Calculate|Work out|Determine|Show me] the difference [between|of] {a} and {b}[.|, please.]", "[The difference|Difference] [between|of] {a} and {b}[?| is?| is what?|, please.]",
+    "[Difference|Subtraction]: {a} [minus|-|take away] {b}", "[What does|What will|What would] {a} [minus|-|less] {b} [give|make|equal|come to|leave|yield]?",
+    "What [remains|is left|is left over|do you get|do I get|comes out|is the result] [if|when] you [take|subtract|remove|deduct|take away] {b} from {a}?",
+    "[If|When] I [subtract|take|take away|remove] {b} from {a}, what [do I get|is the result|is left|remains|comes out|is the answer]?",
+    "I [need|want|am looking for|would like|have to find] the difference [{a} - {b}|between {a} and {b}|of {a} and {b}].",
+    "I [need|want|have] to [subtract|take away|take|deduct] {b} from {a}[.|. What do I get?|. What is the answer?|. What is left?]",
+    "[I'd like to know|I want to know|I need to know|I wonder] [what|how much] {a} [minus|less|take away] {b} [is|makes|leaves].",
+    "[Tell me|Let me know|Please tell me|Work out|Find out] [what|how much] {a} [minus|less|-] {b} [is|makes|gives|equals].", "[Give me|Tell me|Show me|Write down|Let me have] {a} [minus|-|less] {b}[.|, please.]",
+    "[Can|Could|Would|Will] you [subtract|please subtract|take|deduct|kindly subtract] {b} from {a}[?| for me?]", "[Can|Could] you [tell me|say|work out|find out|figure out] [what|how much] {a} [minus|less|take away] {b} is?",
+    "[Can|Could|Would] you [compute|calculate|work out|solve|find] {a} [minus|-] {b}[?| for me?]", "[Do you know|Any idea|Can you say] [what|how much] {a} [minus|less|-] {b} [is|makes]?",
+    "[Give me|Find|Tell me] the [result of|answer to|value of] {a} [minus|-] {b}[.|, please.]", "[What is|What's] the [result of|answer to|value of] {a} [minus|-] {b}?", "[Result of|Answer to|Value of|Solution of] {a} [minus|-] {b}[?|, please.]",
+    "[Reduce|Decrease|Lower|Diminish] {a} by {b}[.|. What do you get?|. What is the result?|. What is left?]", "[What is|Which number is|What number is|What is the number that is] {b} [less|smaller|lower] than {a}?",
+    "How much [larger|bigger|greater|more|higher] is {a} than {b}?", "How much [smaller|less|lower] is {b} than {a}?", "By how much [is {a} larger than {b}|is {a} greater than {b}|does {a} exceed {b}]?", "How [far|much] is it from {b} to {a}?",
+    "What [must I|do I have to|do you|should I] add to {b} to [get|reach|make] {a}?", "I have {a} and [give away|lose|spend|use|sell|eat] {b}. [How many are left|How many do I have left|How much remains|What is left]?",
+    "[Need|Wanted|To solve|To do|Exercise]: {a} [-|minus|take away] {b}", "[My exercise is|The task is|The exercise says|The question is|My worksheet says] {a} [-|minus] {b}. [What is it|What comes out|What is the answer|How much is that]?",
+    "[Fill in the blank|Fill the gap|Find the missing number]: {a} - {b} = [?|__|...]", "[Help me|Please help me|Help] [subtract|to subtract|with subtracting|take away|to take away] {b} from {a}.", "[What|Which] number is {a} [minus|-] {b}?",
 )  # fmt: skip
 
 
@@ -217,141 +264,4 @@ def addition(rng: random.Random, style: str, test: bool, unseen: bool, level: st
     }[style]
     return Draft(
         template.format(a=a, b=b), f"{a} {op} {b} = {value}", thought, str(value), level=str(digits), phrasing=index
-    )
-
-
-# ------------------------------------------------------------------------------------------------------------ chains
-
-CHAIN = Phrasings(
-    "{s}", "What is {s}?", "Compute {s}.", "Calculate {s}.", "{s} = ?", "Work out {s}.", "Evaluate {s}.", "How much is {s}?",
-    "Find the value of {s}.", "Start with {w}. What do you have?", "Begin with {w}. What is the result?", "Take {w}. What comes out?",
-    "What's {s}?", "Tell me {s}.", "Could you work out {s}?", "I start at {w}. Where do I end?",
-    "Give the result of {s}.", "First {w}. What is left at the end?", "Solve {s}.", "Please evaluate this: {s}",
-)  # fmt: skip
-
-
-def chain_terms(rng: random.Random, count: int) -> tuple[int, list[tuple[str, int]]]:
-    """A first number and ``count - 1`` steps whose running total stays between 0 and 2,999."""
-    total = first = rng.randrange(10, 1000)
-    steps = []
-    while len(steps) < count - 1:
-        op = rng.choice("+-")
-        b = rng.randrange(10, 100) if rng.random() < 0.65 else rng.randrange(100, 1000)
-        if 0 <= apply(total, op, b) < 3000:
-            steps.append((op, b))
-            total = apply(total, op, b)
-    return first, steps
-
-
-def chain(rng: random.Random, style: str, test: bool, unseen: bool, level: str | None = None) -> Draft:
-    """Sums and differences from left to right, 3 to 13 terms."""
-    count = int(level) if level else rng.choice((3, 4, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 13))
-    while True:
-        first, steps = chain_terms(rng, count)
-        key = draw(rng, test, lambda: (rng.randrange(10, 1000),))  # the first number says which side of the split
-        first = key[0]
-        total, fits = first, True
-        for op, b in steps:
-            total = apply(total, op, b)
-            fits = fits and 0 <= total < 3000
-        if fits:
-            break
-    index, template = CHAIN.pick(rng, unseen)
-    gap = rng.choice(("", " "))
-    symbols = str(first) + "".join(f"{gap}{op}{gap}{b}" for op, b in steps)
-    words = str(first) + "".join(f", {'add' if op == '+' else 'subtract'} {b}" for op, b in steps)
-    lines, total, error = [], first, rng.randrange(count - 1) if rng.random() < ERROR_RATE * 1.5 else -1
-    for i, (op, b) in enumerate(steps):
-        value = apply(total, op, b)
-        lines.append(f"{total}{op}{b}={value}" if style == "medium" else careful_step(rng, total, op, b, i == error))
-        total = value
-    thought = None if style == "low" else "\n".join(lines)
-    return Draft(
-        template.format(s=symbols, w=words),
-        f"The result is {total}.",
-        thought,
-        str(total),
-        level=str(count),
-        phrasing=index,
-    )
-
-
-# ----------------------------------------------------------------------------------------------------- word problems
-
-OPENINGS = Phrasings(
-    "{n} has {x} {t}.", "{n} starts with {x} {t}.", "In a box of {n} there are {x} {t}.", "{n} owns {x} {t}.", "There are {x} {t} on the table of {n}.",
-    "{n} collected {x} {t}.", "At first {n} has {x} {t}.", "{n} bought {x} {t}.", "{n} keeps {x} {t} in a drawer.", "This morning {n} had {x} {t}.",
-    "{n} brings {x} {t} to school.", "Yesterday {n} found {x} {t}.", "{n} counts {x} {t}.",
-)  # fmt: skip
-STEPS = {
-    "+": (
-        "{p} finds {b} more.", "{m} gives {n} {b} more.", "Then {b} more arrive.", "{n} buys another {b}.", "{p} gets {b} from {m}.", "{b} are added.",
-        "Later {n} picks up {b} more.", "{m} brings {b} {t}.", "{n} wins {b} in a game.",
-    ),
-    "-": (
-        "{p} gives {b} to {m}.", "{b} get lost.", "{n} sells {b}.", "{p} uses {b}.", "Then {b} break.", "{m} takes {b} away.",
-        "{n} hands {b} to {m}.", "{p} throws {b} away.", "{b} are stolen.",
-    ),
-    "*": (
-        "Then the number grows {b} times as large.", "{p} now multiplies them by {b}.", "A friend makes it {b} times as many.",
-        "Now there are {b} times as many.", "{n} trades them and has {b} times as many.",
-    ),
-}  # fmt: skip
-PACKS = (
-    "{n} buys {k} packs of {b} {t} each.",
-    "{m} brings {k} bags with {b} {t} in each.",
-    "{p} gets {k} boxes of {b} {t}.",
-    "Then {k} crates of {b} {t} each arrive.",
-)
-QUESTIONS = Phrasings(
-    "How many {t} does {n} have now?", "How many {t} are there in the end?", "How many {t} are left?", "What is the number of {t} now?", "How many {t} is that?",
-    "Count the {t} at the end.", "How many does {n} have at the end?", "So how many {t} are there?", "What is the final number of {t}?", "How many {t} remain?",
-    "Find the number of {t} now.", "Tell me how many {t} there are now.", "How large is the pile of {t} now?", "With how many {t} does {n} end?",
-)  # fmt: skip
-
-
-def word_problem(rng: random.Random, style: str, test: bool, unseen: bool, level: str | None = None) -> Draft:
-    """A story of two to five steps about one pile of things."""
-    count = int(level) if level else rng.choice((2, 3, 3, 4, 4, 5, 5))
-    (total,) = draw(rng, test, lambda: (rng.randrange(5, 200),))
-    name, other, things = person(rng), person(rng), plural(rng.choice(THINGS))
-    slips = random.Random(rng.getrandbits(48))  # the story is the same at every effort
-    index, template = OPENINGS.pick(rng, unseen)
-    text = [template.format(n=name, x=total, t=things)]
-    lines, error = [], slips.randrange(count) if slips.random() < ERROR_RATE * 1.3 else -1
-
-    def step(a: int, op: str, b: int, wrong: bool = False) -> int:
-        value = apply(a, op, b)
-        lines.append(f"{a}{op}{b}={value}" if style == "medium" else careful_step(slips, a, op, b, wrong))
-        return value
-
-    for i in range(count):
-        kind = rng.random()
-        pronoun = rng.choice(("She", "He", name)) if i else name
-        words = {"n": name, "m": other, "p": pronoun, "t": things}
-        if kind < 0.2:
-            packs, each = rng.randrange(2, 10), rng.randrange(3, 25)
-            text.append(rng.choice(PACKS).format(k=packs, b=each, **words))
-            total = step(total, "+", step(each, "*", packs, i == error))
-        else:
-            op = "*" if kind < 0.35 and total < 300 else "+" if kind < 0.65 or total < 8 else "-"
-            b = (
-                rng.randrange(2, 10)
-                if op == "*"
-                else rng.randrange(2, 150)
-                if op == "+"
-                else rng.randrange(2, min(total, 200))
-            )
-            text.append(rng.choice(STEPS[op]).format(b=b, **words))
-            total = step(total, op, b, i == error)
-    question, ending = QUESTIONS.pick(rng, unseen)
-    text.append(ending.format(n=name, t=things))
-    thought = None if style == "low" else "\n".join(lines)
-    return Draft(
-        " ".join(text),
-        f"There are {total} {things}.",
-        thought,
-        str(total),
-        level=str(count),
-        phrasing=100 * index + question,
     )

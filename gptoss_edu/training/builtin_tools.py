@@ -5,13 +5,12 @@ Their results are made here, in the form in which tools/ shows them; no code run
 
 from __future__ import annotations
 
-import json
 import math
 import random
 from functools import cache
 
-from .example import Draft, final, message, result, thought
-from .words import any_word, person, place, pseudo_word
+from .example import Draft, Phrasings, final, message, result, thought
+from .words import any_word
 
 PYTHON = {"python": {"name": "python", "description": "Runs Python code. Use print.", "tools": []}}
 BROWSER = {
@@ -63,8 +62,78 @@ def _call(recipient: str, text: str) -> dict:
 # ------------------------------------------------------------------------------------------------------------- python
 
 
+_YOU = "[Can|Could|Would|Will] you [please |]"
+_KNOW = (
+    "[I want to know|I'd like to know|I need to know|I would like to know|I wonder|Tell me|Please tell me|Find out] "
+)
+_WORDINGS = {
+    "product": Phrasings(
+        "[What is|What's|How much is] {a} [times|multiplied by|*|×|x] {b}?", "{a}[*| * |×| × | x | times ]{b}[| = ?| =|?]", "[Multiply|Please multiply] {a} [by|with|and|times] {b}.",
+        "[Compute|Calculate|Find|Work out|Evaluate|Determine|Solve|Tell me|Give me] {a} [times|multiplied by|*|×] {b}[|, please| with Python| for me].", "[Product|The product|Multiplication] of {a} and {b}[?|]", "[Calculate|Compute|Find|Work out|Determine|Give me|Tell me] the product of {a} and {b}[|, please].",
+        _YOU + "[multiply {a} by|compute {a} times|calculate {a} *|work out {a} times] {b}?", _KNOW + "[what {a} times {b} is|how much {a} times {b} is].", "[What do you get|What comes out|What do I get] when [you multiply|I multiply|multiplying] {a} by {b}?",
+        "I [need|want|have] to multiply {a} by {b}.", "[What is|What's] the [product|result] of {a} [times|multiplied by|*|×] {b}?", "[Run|Use|Write] [Python|code|a program] to multiply {a} by {b}.", "If you multiply {a} and {b}, what [is the product|do you get|comes out]?",
+        "[A box holds|A shelf holds|A house has] {a} [nails|seeds|bricks]. How many [are in|make] {b} of them?",
+    ),
+    "power": Phrasings(
+        "[What is|What's|How much is] {n} [to the power of|to the power|raised to|raised to the power of|^|**] {p}?", "{n}[^|**| ^ | ** |**]{p}[| = ?| =|?]", "[Compute|Calculate|Find|Work out|Evaluate|Determine|Tell me|Give me] {n}[**|^| to the power of | raised to the power ]{p}[|, please].",
+        "[Raise|Please raise|Take] {n} to the power [of |]{p}.", "{n} to the {th} power[?|]", "[Find|Compute|Calculate|Give me|Work out|Tell me] the {th} power of {n}.", "[What is|What's] the {th} power of {n}?", _YOU + "[raise {n} to the power|compute {n} to the power|calculate {n} to the power of] {p}?",
+        _KNOW + "[what {n} to the power of {p} is|how much {n} to the power of {p} is].", "[Power|Exponent|Powers]: {n}[^|**| to the power of | to the ]{p}", "[What do you get|What comes out] when [{n} is raised|you raise {n}|I raise {n}] to the power [of |]{p}?",
+        "[Base|The base is] {n}, [exponent|the exponent is] {p}. What is the [power|result|value]?", "I need {n} [to the power of|raised to|to the power] {p}.", "[What is|What's] the [value|result] of {n}[^|**| to the power of ]{p}?",
+    ),
+    "range": Phrasings(
+        "[What is|What's] the [sum|total] of [all|the|all the] [numbers|integers|whole numbers] [from {k} to|from {k} up to|from {k} through] {n}?", "[Find|Compute|Calculate|Tell me|Give me|Work out|I need] the [sum|total] of [all|the|all the] [numbers|integers|whole numbers] [from {k} to|from {k} up to|from {k} through] {n}[.|, please.]", "What is the sum of all numbers from {k} to {n}?",
+        "[Add|Add up|Sum|Sum up|Total|Please add|Please add up] [the|all|all the] [numbers|integers|whole numbers] from {k} [to|up to|through] {n}.", "[Sum|Total|The sum] [of|from] {k} to {n}[?|]", "[Sum|Add up|Add|Total] [everything|all] from {k} [up to|to] {n}.",
+        "[Total|Sum] of [the|all|all the] [numbers|integers] {k} to {n}[?|]", "What do [the|all|all the] [numbers|integers|whole numbers] from {k} to {n} [add up to|sum to|make together|give together]?", _YOU + "[add|add up|sum|sum up] [all|the] [numbers|integers] from {k} to {n}?",
+        _KNOW + "[what all numbers from {k} to {n} add up to|what the sum of the numbers from {k} to {n} is].", "{k} + ... + {n}[| = ?|?]", "{k}+...+{n}[| = ?|?]", "[Count up|Go|Start at {k} and go] from {k} to {n} and add [all|the] numbers.", "I [want to|need to|have to] add [all|the] [numbers|integers] from {k} to {n}.",
+        "[How much is|What is] {k} + {k2} + ... + {n}?", "How [big|large] is the sum of [the|all] [numbers|integers] from {k} to {n}?",
+    ),
+    "factorial": Phrasings(
+        "[What is|What's|How much is|How large is|How big is] [{m} factorial|the factorial of {m}|{m}!]?", "{m}![| =| = ?|?]", "[Compute|Calculate|Find|Give me|Tell me|Work out|Evaluate|Determine|Show me|I need] [the factorial of {m}|{m} factorial][|, please].", "[Factorial|The factorial] of {m}[?|]", "Give me {m}!.",
+        "[Factorial|Factorial:] {m}[|, please]", _YOU + "[compute|calculate|work out|find|tell me] [the factorial of {m}|{m} factorial]?", _KNOW + "[what the factorial of {m} is|what {m} factorial is|how large {m} factorial is].", "{m} factorial[?|]", "[Multiply|Please multiply] all [numbers|integers|whole numbers] from 1 to {m}.",
+        "[What is|What's] the product of [all|the] [numbers|integers|whole numbers] from 1 to {m}?", "[Find|Compute] the product of [all|the] [numbers|integers|whole numbers] from 1 to {m}[.|, please.]", "In how many [ways|orders] can {m} [different |]things be arranged[| in a row]?", "1 × 2 × ... × {m}[| = ?|?]",
+    ),
+    "length": Phrasings(
+        "How many [letters|characters] [does {w} have|are in {w}|are there in {w}|does the word {w} have|are in the word {w}|has {w}|has the word {w}|does {w} contain|does {w} consist of]?", "How long is [{w}|the word {w}|the string {w}]?", "[Length|Word length|The length|Letter count|Number of characters] of {w}[?|]",
+        "Count [the|all|all the] [letters|characters] [of|in] [{w}|the word {w}][|, please].", "[Number of letters|Number of characters|Letters|How many letters] in {w}[?|]", "[What is|What's] the [length|number of letters|number of characters] of [the word |]{w}?", "[Find|Give me|Tell me|Compute|Determine|I need|Work out|Print] the [length|number of letters|number of characters] of [the word |]{w}[.|, please.]", "What is the length of {w}?",
+        _YOU + "[count the letters of|count the letters in|tell me the length of|find the length of] {w}?", _KNOW + "[how long {w} is|how many letters {w} has|how many letters there are in {w}].", "With how many letters [do you write|is spelled|does one write] {w}?",
+        "The word {w}: how [long is it|many letters does it have|many letters are there]?", "len({w})[| = ?|?]", "[Measure|Check] the length of [the word |]{w}.", "[Look at|Take] the word {w}. How [many letters does it have|long is it|many characters are there]?",
+    ),
+    "floor": Phrasings(
+        "[What is|What's|How much is] {a} divided by {k}, [rounded down|without the remainder|as a whole number|rounded down to a whole number|ignoring the remainder]?", "[Find|Compute|Calculate|Tell me|Give me] {a} divided by {k}, [rounded down|without the remainder|as a whole number|rounded down to a whole number|ignoring the remainder][.|, please.]", "What is {a} divided by {k}, rounded down?", "[Divide|Please divide] {a} by {k}[ and round down|, rounded down|, without the rest|, without the remainder| and drop the remainder| and ignore the rest|, whole part only].",
+        "{a} // {k}[| = ?|?]", "{a}//{k}[| = ?|?]", "How [often|many times] [does {k} go into|does {k} fit into|is {k} contained in|can I subtract {k} from] {a}?", "[Integer part|Whole part|Floor|Rounded-down value|Integer quotient] of {a} [divided by|over|/] {k}[?|]",
+        "[What is|What's] the [integer part|whole part|floor|integer quotient] of {a} [divided by|over|/] {k}?", "[Compute|Find|Calculate|Give me|Work out|I need] the [integer part|whole part|floor|integer quotient] of {a} [divided by|over|/] {k}[.|, please.]", "[Integer division|Floor division|Whole-number division] of {a} by {k}[?|.|, please.]", _YOU + "divide {a} by {k} and [round down|drop the remainder|ignore the rest]?",
+        _KNOW + "[how often|how many times] {k} [goes|fits] into {a}.", "How many [full|whole|complete] groups of {k} [are in|can I make from|do you get from] {a}?", "How many times [|completely ]does {k} go into {a}?",
+    ),
+    "mod": Phrasings(
+        "[What is|What's] the [remainder|rest] [of {a} divided by|when {a} is divided by|of the division of {a} by|of {a} over|of dividing {a} by] {k}?", "[Find|Compute|Calculate|Tell me|Give me|Determine|Work out|I need] the [remainder|rest] [of {a} divided by|when {a} is divided by|of the division of {a} by|of {a} over|of dividing {a} by] {k}[.|, please.]", "What is the remainder of {a} divided by {k}?",
+        "{a}[ mod | modulo | % |%]{k}[| = ?|?]", "[Remainder|Rest|The remainder] of {a} [by|over|divided by|/] {k}[?|]", "[Compute|Calculate|Find|Give me|Work out|Tell me|Evaluate] {a} [modulo|mod|%] {k}[|, please].", "[What is|What's] {a} [modulo|mod|%] {k}?",
+        "[What is left|What remains|How much is left|What is left over|What remainder is left|How much remains] when {a} is divided by {k}?", "[What|Which] [remainder|rest] [does {a} leave when divided by|is left if {a} is divided by|do you get when dividing {a} by] {k}?",
+        "[Divide|Please divide] {a} by {k}[ and tell me the remainder.| and give only the rest.|. What is left?|. What is the remainder?|. What remains?]", _YOU + "[find|compute|calculate|tell me] the remainder of {a} [divided by|over] {k}?",
+        _KNOW + "[what is left|what remains] when {a} is divided by {k}.", "I share {a} [marbles|coins|cards|beads] among {k} [children|people|friends]. How many are left[| over]?", "[In groups|Packed in boxes] of {k}, how many of {a} are left over?",
+    ),
+    "max": Phrasings(
+        "[What is|What's] the [largest|biggest|highest|greatest|maximum] [number |value |one |][of|in|among] {l}?", "[Maximum|Max|Largest|Biggest|Highest number|Largest number|Greatest number|Maximum value] [of|in|among] {l}[?|]", "[Which|Which one|Which number] is the [biggest|largest|highest|greatest] [of|among|in] {l}?",
+        "[Find|Pick|Give me|Tell me|Show me|Get|Select|Choose|I need|Return|Print|Please find] the [maximum|largest|highest|biggest|greatest|largest number|biggest number] [of|among|in] {l}.", "The [greatest|largest|biggest|highest|maximum] [among|of|in] {l}[?|, please.]", "max({l})[| = ?|?]",
+        _YOU + "[find|pick|tell me|give me] the [largest|biggest|highest|maximum] of {l}?", _KNOW + "which [number |]is the [largest|biggest|highest|greatest] of {l}.", "[Look at|Here are|I have] these numbers: {l}[. Which is the largest|. Which is the biggest|. What is the maximum|. Which one is the highest]?",
+        "Of {l}, which [number |]is the [largest|biggest|highest|greatest]?", "[Which of these is|Which one of these is|Which number is] the [largest|biggest|highest|greatest]: {l}[|?]", "[Maximum|Largest|Biggest|Highest]: {l}",
+    ),
+    "total": Phrasings(
+        "[What is|What's] the [sum|total] of {l}?", "[Sum|Sum up|Add|Add up|Total|Please add|Please add up] {l}.", "[Total|Sum|Sum total|The sum|The total] of {l}[?|]", "[Add|Add up|Sum|Sum up] [all of|all numbers in|the numbers] {l}.", "[Add|Add up|Sum|Sum up|Total|Please add] [these|these numbers|the following|the numbers|the following numbers|all these]: {l}",
+        "What do {l} [add up to|sum to|make together|give together|make in total]?", "[Find|Compute|Calculate|Give me|Tell me|Work out|Determine|I need|Show me] the [sum|total] of {l}[|, please].", _YOU + "[add|add up|sum|sum up] {l}?", _KNOW + "[what {l} add up to|what the sum of {l} is].",
+        "How much are {l} [together|in all|in total|altogether]?", "sum({l})[| = ?|?]", "[I have|Here are|Look at] these numbers: {l}[. Add them|. Add them up|. Sum them|. Add all of them].", "[Altogether|In total|All together], how much are {l}?", "[Numbers|A list|The list]: {l}. [What is the sum|What is the total|What do they add up to]?",
+        "I [want to|need to|have to] [add|add up|sum] {l}.", "If you add {l}, what do you get?",
+    ),
+    "prime": Phrasings(
+        "Is {n} [a prime number|a prime|prime|prime or not|really prime]?", "[Check|Test|Find out|Tell me|See|Determine|Please check|Decide|Verify] [whether|if] {n} is [prime|a prime|a prime number].", "[Prime or not|Prime|Is this prime|Is this a prime number|Prime number or not|Prime number]: {n}[?|]", "Tell me if {n} is a prime.",
+        "Can {n} only be divided by [1 and itself|one and itself|itself and 1]?", "[Test|Check|Examine|Please test] {n} for [primality|being prime].", _YOU + "[check|tell me|find out|test] [whether|if] {n} is [prime|a prime|a prime number]?", "[I want to know|I'd like to know|I need to know|I wonder|I would like to know] [whether|if] {n} is [prime|a prime|a prime number].",
+        "[Does {n} belong to|Is {n} among|Is {n} one of] the [primes|prime numbers]?", "Is the number {n} [prime|a prime|a prime number]?", "Do you know [whether|if] {n} is [prime|a prime|a prime number]?", "[Would you say|Am I right|Is it true|Is it correct] that {n} is [prime|a prime number|a prime]?",
+        "Has {n} [no divisors|no factors] [other than|besides|except] 1 and itself?", "Are 1 and {n} the only [divisors|factors] of {n}?", "{n}: [prime or not|is it prime|is it a prime number|a prime number or not]?",
+    ),
+}  # fmt: skip
+
+
 def _number_tasks(rng: random.Random) -> list[tuple]:
-    """(phrasings, values, code, value, answer); the last phrasings of each are held out."""
+    """(kind of wording, values, code, value, answer), one of each kind."""
     a, b, n, k = (
         rng.randrange(10_000, 10 ** rng.randint(5, 8)),
         rng.randrange(10_000, 10 ** rng.randint(5, 8)),
@@ -75,23 +144,23 @@ def _number_tasks(rng: random.Random) -> list[tuple]:
     items = [rng.randrange(1, 100) for _ in range(rng.randrange(3, 9))]
     power, m = rng.randrange(3, 12), rng.randrange(5, 25)
     return [
-        (("What is {a} times {b}?", "{a}*{b}", "Multiply {a} by {b}.", "Compute {a} × {b}.", "Product of {a} and {b}?", "Find {a} times {b}.", "Evaluate {a} * {b}."), {"a": a, "b": b}, f"print({a}*{b})", a * b, "{a} × {b} = {v}"),
-        (("What is {n} to the power of {p}?", "{n}^{p}", "Compute {n}**{p}.", "Raise {n} to the power {p}.", "{n} to the {p}th power?", "Find the {p}th power of {n}.", "Calculate {n}^{p}."), {"n": n, "p": power}, f"print({n}**{power})", n**power, "{n} to the power of {p} is {v}."),
-        (("What is the sum of all numbers from {k} to {n}?", "Add the numbers from {k} to {n}.", "Sum of {k} to {n}?", "Sum everything from {k} up to {n}.", "Add up all integers from {k} to {n}.", "Total of the numbers {k} to {n}?", "What do the numbers from {k} to {n} add up to?"), {"k": k, "n": n + 12}, f"print(sum(range({k}, {n + 13})))", sum(range(k, n + 13)), "The sum is {v}."),
-        (("What is {m} factorial?", "{m}!", "Compute the factorial of {m}.", "Factorial of {m}?", "Find {m} factorial.", "Give me {m}!.", "How large is {m} factorial?"), {"m": m}, f"import math\nprint(math.factorial({m}))", math.factorial(m), "The factorial of {m} is {v}."),
-        (("How many letters does {w} have?", "How long is the word {w}?", "Length of {w}?", "Count the letters of {w}.", "Number of letters in {w}?", "How many characters has {w}?", "What is the length of {w}?"), {"w": word}, f'print(len("{word}"))', len(word), "{w} has {v} letters."),
-        (("What is {a} divided by {k}, rounded down?", "Divide {a} by {k} and round down.", "{a} // {k}", "How often does {k} go into {a}?", "Integer part of {a} divided by {k}?", "Floor of {a} over {k}?", "Divide {a} by {k}, without the rest."), {"a": a, "k": k}, f"print({a}//{k})", a // k, "The result is {v}."),
-        (("What is the remainder of {a} divided by {k}?", "{a} mod {k}", "Remainder of {a} by {k}?", "Compute {a} modulo {k}.", "What is left when {a} is divided by {k}?", "Rest of {a} over {k}?", "Find {a} mod {k}."), {"a": a, "k": k}, f"print({a}%{k})", a % k, "The remainder is {v}."),
-        (("What is the largest of {l}?", "Maximum of {l}?", "Which is the biggest of {l}?", "Find the maximum of {l}.", "Largest number in {l}?", "Pick the highest of {l}.", "The greatest among {l}?"), {"l": ", ".join(map(str, items))}, f"print(max({items}))", max(items), "The largest is {v}."),
-        (("What is the sum of {l}?", "Sum up {l}.", "Total of {l}?", "Add all of {l}.", "Add these: {l}", "What do {l} add up to?", "Find the sum of {l}."), {"l": ", ".join(map(str, items))}, f"print(sum({items}))", sum(items), "The sum is {v}."),
-        (("Is {n} a prime number?", "Is {n} prime?", "Check whether {n} is prime.", "Prime or not: {n}?", "Tell me if {n} is a prime.", "Can {n} only be divided by 1 and itself?", "Test {n} for primality."), {"n": n}, f"n = {n}\nprint(all(n % i for i in range(2, n)))", n > 1 and all(n % i for i in range(2, n)), "For {n} the answer is {v}."),
+        ("product", {"a": a, "b": b}, f"print({a}*{b})", a * b, "{a} × {b} = {v}"),
+        ("power", {"n": n, "p": power, "th": "3rd" if power == 3 else f"{power}th"}, f"print({n}**{power})", n**power, "{n} to the power of {p} is {v}."),
+        ("range", {"k": k, "k2": k + 1, "n": n + 12}, f"print(sum(range({k}, {n + 13})))", sum(range(k, n + 13)), "The sum is {v}."),
+        ("factorial", {"m": m}, f"import math\nprint(math.factorial({m}))", math.factorial(m), "The factorial of {m} is {v}."),
+        ("length", {"w": word}, f'print(len("{word}"))', len(word), "{w} has {v} letters."),
+        ("floor", {"a": a, "k": k}, f"print({a}//{k})", a // k, "The result is {v}."),
+        ("mod", {"a": a, "k": k}, f"print({a}%{k})", a % k, "The remainder is {v}."),
+        ("max", {"l": ", ".join(map(str, items))}, f"print(max({items}))", max(items), "The largest is {v}."),
+        ("total", {"l": ", ".join(map(str, items))}, f"print(sum({items}))", sum(items), "The sum is {v}."),
+        ("prime", {"n": n}, f"n = {n}\nprint(all(n % i for i in range(2, n)))", n > 1 and all(n % i for i in range(2, n)), "For {n} the answer is {v}."),
     ]  # fmt: skip
 
 
 def use_python(rng: random.Random, style: str, test: bool, unseen: bool, level: str | None = None) -> Draft:
     """One piece of code, its output, the answer; now and then the code fails."""
-    phrasings, values, code, value, answer = rng.choice(_number_tasks(rng))
-    index = rng.randrange(len(phrasings) - 2, len(phrasings)) if unseen else rng.randrange(len(phrasings) - 2)
+    kind, values, code, value, answer = rng.choice(_number_tasks(rng))
+    index, template = _WORDINGS[kind].pick(rng, unseen)
     failed = rng.random() < 0.06
     shown = (
         rng.choice(
@@ -123,7 +192,7 @@ def use_python(rng: random.Random, style: str, test: bool, unseen: bool, level: 
         )
     builtin = PYTHON if rng.random() < 0.7 else _official()[0]
     return Draft(
-        phrasings[index].format(**values),
+        template.format(**values),
         text,
         None,
         text,
@@ -133,154 +202,3 @@ def use_python(rng: random.Random, style: str, test: bool, unseen: bool, level: 
         builtin=builtin,
         phrasing=index,
     )
-
-
-# ------------------------------------------------------------------------------------------------------------ browser
-
-# attribute: line on the page, phrasings of the question, answer
-_FIELDS: dict[str, tuple] = {
-    "founded": ("It was founded in {v}.", ("When was {e} founded?", "In which year was {e} founded?", "Year of the founding of {e}?", "How long ago was {e} founded? Give the year.", "What year does {e} date from?", "Since when does {e} exist?"), "{e} was founded in {v}."),
-    "people": ("{v} people live there.", ("How many people live in {e}?", "What is the population of {e}?", "Population of {e}?", "Tell me how many people live in {e}.", "How many inhabitants does {e} have?", "How large is the population of {e}?"), "{v} people live in {e}."),
-    "river": ("It lies on the river {v}.", ("On which river does {e} lie?", "Which river flows through {e}?", "River of {e}?", "Name the river of {e}.", "What river runs by {e}?", "Tell me the river at {e}."), "{e} lies on the river {v}."),
-    "mayor": ("The mayor is {v}.", ("Who is the mayor of {e}?", "Mayor of {e}?", "Name the mayor of {e}.", "Who leads {e} as mayor?", "What is the mayor of {e} called?", "Tell me who the mayor of {e} is."), "The mayor of {e} is {v}."),
-    "known": ("It is known for its {v}.", ("What is {e} known for?", "For what is {e} known?", "What is {e} famous for?", "Why do people know {e}?", "Tell me what {e} is known for.", "What made {e} famous?"), "{e} is known for its {v}."),
-    "height": ("It stands {v} metres above the sea.", ("How high is {e}?", "How many metres above the sea is {e}?", "Height of {e}?", "Tell me the height of {e}.", "At what height does {e} stand?", "What is the altitude of {e}?"), "{e} stands {v} metres above the sea."),
-}  # fmt: skip
-_ASK_PAGE = (
-    "Look this up: {q}",
-    "{q}",
-    "{q}",
-    "{q} Search for it.",
-    "Please search: {q}",
-    "Find out: {q}",
-    "{q} Use the browser.",
-)
-
-
-def _value(rng: random.Random, field: str):
-    return {
-        "founded": rng.randrange(900, 2020), "people": rng.randrange(100, 10 ** rng.randrange(3, 7)), "river": pseudo_word(rng, 2).capitalize(),
-        "mayor": f"{person(rng)} {pseudo_word(rng, 2).capitalize()}", "known": any_word(rng), "height": rng.randrange(1, 4000),
-    }[field]  # fmt: skip
-
-
-def display(cursor: int, title: str, lines: list[str]) -> str:
-    """A page as tools/browser.py shows it: cursor, title, and numbered lines."""
-    body = "\n".join(f"L{i}: {line}" for i, line in enumerate(lines))
-    return f"[{cursor}] {title}\n**viewing lines [0 - {len(lines) - 1}] of {len(lines) - 1}**\n\n{body}"
-
-
-def use_browser(rng: random.Random, style: str, test: bool, unseen: bool, level: str | None = None) -> Draft:
-    """Search, open the right link, perhaps find a word on the page, and answer with the line cited."""
-    name = place(rng) if rng.random() < 0.3 else pseudo_word(rng, rng.choice((2, 2, 3))).capitalize()
-    field = rng.choice(list(_FIELDS))
-    known = rng.sample(list(_FIELDS), rng.randrange(2, 6))
-    missing = rng.random() < 0.12
-    known = [f for f in known if f != field] if missing else known if field in known else [*known[1:], field]
-    rng.shuffle(known)
-    sentence, phrasings, answer = _FIELDS[field]
-    index = len(phrasings) - 1 if unseen else rng.randrange(len(phrasings) - 1)
-    values = {f: _value(rng, f) for f in known}
-    address = f"{rng.choice(('course://pages', 'https://wiki.example', 'https://towns.example'))}/{name.lower()}"
-    lines = [
-        f"# {name}",
-        "",
-        f"{name} is a {rng.choice(('town', 'village', 'city'))}.",
-        *(_FIELDS[f][0].format(v=values[f]) for f in known),
-    ]
-    turns = _search(rng, style, name, address)
-    where = lines.index(sentence.format(v=values[field])) if not missing else -1
-    pages = _open_page(rng, style, name, address, lines, where, sentence, turns)
-    if missing:
-        text = f"The page about {name} does not say that."
-    else:
-        text = answer.format(e=name, v=values[field]) + f"【{pages}†L{where if pages == 1 else 1}】"
-    if style != "low":
-        found = "not on the page" if missing else f"line {where}"
-        turns.append(
-            thought(
-                f"It is {found}."
-                if style == "medium"
-                else f"I looked for {field}. It is {found}. I "
-                + ("say so and do not guess." if missing else "cite that line.")
-            )
-        )
-    builtin = BROWSER if rng.random() < 0.85 else _official()[1]
-    question = rng.choice(_ASK_PAGE).format(q=phrasings[index].format(e=name))
-    return Draft(
-        question,
-        text,
-        None,
-        text,
-        "dialogue",
-        "missing" if missing else field,
-        turns=[*turns, final(text)],
-        builtin=builtin,
-        phrasing=index,
-    )
-
-
-def _search(rng: random.Random, style: str, name: str, address: str) -> list[dict]:
-    """The search call, its result, and the call that opens the right link."""
-    titles = [name] + [
-        pseudo_word(rng, 2).capitalize()
-        if rng.random() < 0.6
-        else name + rng.choice((" FC", " Hotel", " Airport", " News"))
-        for _ in range(rng.randrange(0, 4))
-    ]
-    rng.shuffle(titles)
-    site = address.split("//")[1].split("/")[0]
-    passages = [" ".join(any_word(rng) for _ in range(rng.randrange(0, 4))) for _ in titles]
-    lines = [
-        "# Search Results",
-        "",
-        *(f"  * 【{i}†{t}†{site}】 {p}" for i, (t, p) in enumerate(zip(titles, passages, strict=True))),
-    ]
-    turns: list[dict] = []
-    if style == "medium":
-        turns.append(thought(f"Search {name}."))
-    elif style == "high":
-        turns.append(thought(f"I do not know {name}. I search for it with the browser."))
-    turns.append(_call("browser.search", json.dumps({"query": name}, ensure_ascii=False)))
-    turns.append(result("browser.search", display(0, name, lines), channel="analysis"))
-    link = titles.index(name)
-    if style == "high":
-        turns.append(thought(f"Link {link} is {name} itself. I open it."))
-    turns.append(_call("browser.open", json.dumps({"id": link})))
-    return turns
-
-
-def _open_page(
-    rng: random.Random,
-    style: str,
-    name: str,
-    address: str,
-    lines: list[str],
-    where: int,
-    sentence: str,
-    turns: list[dict],
-) -> int:
-    """The opened page, and where it is long a search for a word on it. Returns the cursor that holds the answer."""
-    turns.append(result("browser.open", display(1, f"{name} ({address})", lines), channel="analysis"))
-    if where < 0 or len(lines) < 8:
-        return 1
-    pattern = sentence.split(" {v}")[0].split("{v} ")[-1].rstrip(".")
-    if style != "low":
-        turns.append(
-            thought(
-                f"Find {pattern}." if style == "medium" else f"To be sure I look for the words {pattern} on the page."
-            )
-        )
-    turns.append(_call("browser.find", json.dumps({"pattern": pattern})))
-    turns.append(
-        result(
-            "browser.find",
-            display(
-                2,
-                f"Find results for text: `{pattern}` in `{name}` ({address}/find)",
-                [f"# 【0†match at L{where}】", lines[where]],
-            ),
-            channel="analysis",
-        )
-    )
-    return 2

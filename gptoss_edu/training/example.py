@@ -7,7 +7,9 @@ removes and turns into loss weight 0.
 
 from __future__ import annotations
 
+import itertools
 import random
+import re
 import zlib
 from dataclasses import dataclass, field
 
@@ -140,48 +142,59 @@ def draw(rng: random.Random, test: bool, make) -> tuple:
 
 
 class Phrasings:
-    """Templates of one task; the last quarter (at least two) is held out and never trained on."""
+    """Wordings of one task, written as patterns: "[What is|Compute] {a} [times|*] {b}[?|]" stands for eight of them.
 
-    def __init__(self, *templates: str):
-        self.templates = templates
-        self.trained = len(templates) - max(2, len(templates) // 4)
+    One wording in eight is held out and never trained on. The wording itself decides which, so the same one is held out
+    wherever it occurs.
+    """
+
+    def __init__(self, *patterns: str):
+        self.patterns = patterns
+        self.sides: tuple[list, list] = ([], [])  # trained, held out: (number of the pattern, its wordings)
+        for number, pattern in enumerate(patterns):
+            wordings: tuple[list[str], list[str]] = ([], [])
+            for wording in expand(pattern):
+                wordings[zlib.crc32(wording.encode()) % 8 == 0].append(wording)
+            for side, chosen in zip(self.sides, wordings, strict=True):
+                if chosen:
+                    side.append((number, chosen))
+        if not all(self.sides):
+            raise ValueError(f"Phrasings: too few wordings to hold one out: {patterns!r}. Add patterns or choices.")
 
     def pick(self, rng: random.Random, unseen: bool) -> tuple[int, str]:
-        index = rng.randrange(self.trained, len(self.templates)) if unseen else rng.randrange(self.trained)
-        return index, self.templates[index]
+        """(number of the pattern, wording); every pattern is as likely, however many choices it has."""
+        number, wordings = rng.choice(self.sides[unseen])
+        return number, rng.choice(wordings)
 
 
-_BEFORE = (
-    "Please ",
-    "Hi! ",
-    "Hello. ",
-    "Can you help? ",
-    "Quick question: ",
-    "Hey, ",
-    "OK. ",
-    "I need this: ",
-    "Now: ",
-    "Next: ",
-)
-_AFTER = (
-    " Thanks.",
-    " Thank you!",
-    " Please.",
-    " Be careful.",
-    " I'm curious.",
-    " Thanks in advance.",
-    " It's for school.",
-)
+def expand(pattern: str) -> list[str]:
+    """Every wording that a pattern stands for: '[a|b] c[d|]' gives 'a cd', 'a c', 'b cd', 'b c'."""
+    parts = re.split(r"\[([^\]]*)\]", pattern)  # text, choices, text, choices, …, text
+    choices = [part.split("|") if i % 2 else [part] for i, part in enumerate(parts)]
+    return ["".join(chosen) for chosen in itertools.product(*choices)]
+
+
+_BEFORE = tuple(
+    "Please |Hi! |Hello. |Hello! |Can you help? |Quick question: |Hey, |OK. |I need this: |Now: |Next: |So, |Well, |Tell me: |Just tell me: |"
+    "A question: |I have a question. |My homework says: |For my class: |I was wondering: |One more: |Let's try this: |Help me here: |Could you tell me: |"
+    "Listen. |My question: |Task: |Problem 3: |Good morning. |Good evening! |Another one: |And now: |First: |I want to know: |Sorry, one more thing. |Hmm. |"
+    "Let me ask you something. |Here is a task. |Question: |Q: |Try this: |Again: |Then: |Alright: |Do this for me: |Here we go: |Okay, |Right. |Dear model, ".split("|")
+)  # fmt: skip
+_AFTER = tuple(
+    " Thanks.| Thank you!| Please.| Be careful.| I'm curious.| Thanks in advance.| It's for school.| Please be exact.| I need it today.| Check your answer.|"
+    " Take your time.| No hurry.| It is important.| I forgot.| Do it for me.| Show me.| I don't know.| Can you do that?| Is that possible?| My teacher asked.| Thank you very much.|"
+    " Let me know.| That's all.| I want to be sure.| Be quick.| I could not do it.| Go.| Tell me.| Many thanks!| Cheers.".split("|")
+)  # fmt: skip
 
 
 def dress(rng: random.Random, text: str) -> str:
     """Greetings, thanks, lower case, a missing full stop: what people do to a question."""
-    if rng.random() < 0.08:
+    if rng.random() < 0.12:
         text = text[0].lower() + text[1:]
-    if rng.random() < 0.08 and text[-1] in ".?":
+    if rng.random() < 0.12 and text[-1] in ".?":
         text = text[:-1]
-    if rng.random() < 0.18:
-        text = rng.choice(_BEFORE) + text
-    if rng.random() < 0.1:
+    if rng.random() < 0.22:
+        text = rng.choice(_BEFORE) + (text[0].lower() + text[1:] if rng.random() < 0.25 else text)
+    if rng.random() < 0.13:
         text = text + ("" if text[-1] in ".?!" else ".") + rng.choice(_AFTER)
     return text

@@ -22,6 +22,7 @@ from gptoss_edu.rope import apply_rope, rope_cos_sin
 from gptoss_edu.transformer import Transformer
 
 from .objective import BALANCE, targets_and_weights
+from .quantize import fake_quantized
 
 BLOCK = 128
 
@@ -145,9 +146,13 @@ def attention_part(
     return x + F.linear(heads, out_weight.to(x.dtype), out_bias.to(x.dtype))
 
 
-def experts_part(x: Tensor, weights: tuple, k: int, limit: float, eps: float) -> tuple[Tensor, Tensor]:
-    """x + experts(norm(x)), and the layer's balance loss."""
+def experts_part(
+    x: Tensor, weights: tuple, k: int, limit: float, eps: float, rounding: str | None
+) -> tuple[Tensor, Tensor]:
+    """x + experts(norm(x)), and the layer's balance loss; with a ``rounding`` the experts as MXFP4 would store them."""
     scale, gate_weight, gate_bias, w1, b1, w2, b2 = weights
+    if rounding is not None:
+        w1, w2 = fake_quantized(w1, rounding), fake_quantized(w2, rounding)
     e = gate_weight.shape[0]
     normed = rms_norm(x, scale, eps).flatten(0, 1)  # (n, c)
     router_logits = F.linear(normed.float(), gate_weight, gate_bias)  # (n, e)
@@ -185,10 +190,18 @@ def output_part(x: Tensor, scale: Tensor, unembedding: Tensor, targets: Tensor, 
 
 
 class FastLoss:
-    """`reference_loss` for one model and one batch shape, compiled where ``compiled`` says so."""
+    """`reference_loss` for one model, one batch shape and one ``rounding``, compiled where ``compiled`` says so."""
 
-    def __init__(self, model: Transformer, b: int, t: int, dtype: torch.dtype = torch.bfloat16, compiled: bool = True):
-        self.model, self.dtype = model, dtype
+    def __init__(
+        self,
+        model: Transformer,
+        b: int,
+        t: int,
+        dtype: torch.dtype = torch.bfloat16,
+        compiled: bool = True,
+        rounding: str | None = None,
+    ):
+        self.model, self.dtype, self.rounding = model, dtype, rounding
         config = model.config
         self.masks = DocumentMasks(b, t, config.sliding_window, model.device)
         positions = torch.arange(t, device=model.device)
@@ -213,7 +226,7 @@ class FastLoss:
             )  # fmt: skip
             x, balanced = self.experts(
                 x, (mlp.norm.scale, mlp.gate.weight, mlp.gate.bias, mlp.mlp1_weight, mlp.mlp1_bias, mlp.mlp2_weight, mlp.mlp2_bias),
-                mlp.k, mlp.limit, eps,
+                mlp.k, mlp.limit, eps, self.rounding,
             )  # fmt: skip
             total = total + balanced
         cross_entropy = self.output(x, model.norm.scale, model.unembedding.weight, targets, weights, eps)

@@ -21,7 +21,7 @@ from gptoss_edu.transformer import Transformer
 
 from .packing import make_batch
 from .pretrain import Trainer, write_log
-from .quantize import compare_roundings, rounded
+from .quantize import ROUNDING, compare_roundings, packed, rounded
 
 PART = 14_000_000  # bytes of one transferred file of weights
 
@@ -70,13 +70,12 @@ def finish(trainer: Trainer, args, started: float) -> None:
         print(name, json.dumps(part)[:1500], flush=True)
 
 
-def save_all(model: Transformer, folder: Path, transfer: Path | None, rounding: str = "best") -> dict:
+def save_all(model: Transformer, folder: Path, transfer: Path | None, rounding: str = ROUNDING) -> dict:
     """`model/` in the original layout with MXFP4 experts, and the dense bfloat16 weights in parts."""
     target = folder / "model"
     if target.exists():
         shutil.rmtree(target)
-    model = rounded(model, None).cpu()
-    checkpoint.save(model, target, layout="original", rounding=rounding)
+    checkpoint.save(packed(model, rounding).cpu(), target, layout="original")  # packed where it lies: on a GPU, seconds
     if transfer:
         transfer.mkdir(parents=True, exist_ok=True)
         new = transfer / ".model.tar.new"
@@ -110,9 +109,10 @@ def fast_equals_reference(trainer: Trainer) -> dict:
 
     batch = make_batch(trainer.model.tokenizer, 2, 1024, "equal")
     tokens, codes, documents = (torch.from_numpy(part).to(trainer.device) for part in batch)
-    fast = FastLoss(trainer.model, 2, 1024, compiled=False)(tokens.long(), codes, documents)[1]
-    reference = reference_loss(trainer.model, tokens.long(), codes, documents)[1]
-    return {"fast_bf16": float(fast), "reference_fp32": float(reference)}
+    rounding = trainer.rounding
+    fast = FastLoss(trainer.model, 2, 1024, compiled=False, rounding=rounding)(tokens.long(), codes, documents)[1]
+    reference = reference_loss(trainer.model, tokens.long(), codes, documents, rounding=rounding)[1]
+    return {"experts": rounding or "as they are", "fast_bf16": float(fast), "reference_fp32": float(reference)}
 
 
 def compare_paired(model: Transformer, batch: int, seconds: float) -> dict:
@@ -120,7 +120,7 @@ def compare_paired(model: Transformer, batch: int, seconds: float) -> dict:
     from gptoss_edu.evals.answer import answer
     from gptoss_edu.evals.suite import effort_examples, effort_section, format_section, mixed, paired
 
-    models, began = {"bf16": rounded(model, None), "mxfp4": rounded(model, "best")}, time.monotonic()
+    models, began = {"bf16": rounded(model, None), "mxfp4": rounded(model, ROUNDING)}, time.monotonic()
     found: dict = {name: [] for name in models}
     size = 2 * batch
     mixed_part, effort_part = mixed(2400), effort_examples(60)

@@ -29,9 +29,10 @@ class GraphedStep:
         balance: float,
         graph: bool = True,
         compiled: bool = True,
+        rounding: str | None = None,
     ):
         self.model, self.optimizer, self.balance = model, optimizer, balance
-        self.loss = FastLoss(model, rows, length, compiled=compiled)
+        self.loss = FastLoss(model, rows, length, compiled=compiled, rounding=rounding)
         device = model.device
         self.tokens = torch.zeros(rows, length, dtype=torch.int16, device=device)
         self.codes = torch.full((rows, length), 2, dtype=torch.uint8, device=device)
@@ -41,6 +42,12 @@ class GraphedStep:
         self.graph: torch.cuda.CUDAGraph | None = None
         saved = {name: value.clone() for name, value in optimizer.state_dict().items()}
         optimizer.set_scale(0.0)  # warming up must not train
+        try:
+            self._record(graph)
+        finally:  # also where it fails: another kind of step then goes on from the same state
+            optimizer.load_state_dict(saved)
+
+    def _record(self, graph: bool) -> None:
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
@@ -49,12 +56,13 @@ class GraphedStep:
         torch.cuda.current_stream().wait_stream(stream)
         torch.cuda.synchronize()
         if graph:
-            model.zero_grad(set_to_none=True)  # so that the recorded backward pass writes gradients instead of adding
+            self.model.zero_grad(
+                set_to_none=True
+            )  # so that the recorded backward pass writes gradients instead of adding
             recorded = torch.cuda.CUDAGraph()
             with torch.cuda.graph(recorded):
                 self.result = self._step()
             self.graph = recorded
-        optimizer.load_state_dict(saved)
 
     def _step(self) -> tuple[Tensor, Tensor]:
         loss, cross_entropy = self.loss(self.tokens.long(), self.codes, self.documents, self.balance)

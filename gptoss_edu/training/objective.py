@@ -12,6 +12,7 @@ from torch import Tensor
 from gptoss_edu.transformer import Transformer
 
 from .packing import LOSS_WEIGHTS
+from .quantize import quantized_experts
 
 BALANCE = 0.01
 
@@ -41,9 +42,17 @@ def balance_loss(router_logits: Tensor, k: int) -> Tensor:
 
 
 def reference_loss(
-    model: Transformer, tokens: Tensor, codes: Tensor, documents: Tensor, balance: float = BALANCE
+    model: Transformer,
+    tokens: Tensor,
+    codes: Tensor,
+    documents: Tensor,
+    balance: float = BALANCE,
+    rounding: str | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """(loss to minimise, cross-entropy alone) of one packed batch, by the reference model."""
+    """(loss to minimise, cross-entropy alone) of one packed batch, by the reference model.
+
+    rounding : None, or how its experts are rounded to MXFP4 for this loss (quantisation-aware training)
+    """
     targets, weights = targets_and_weights(tokens, codes)
     same = documents[:, :, None] == documents[:, None, :]  # (b, t, s)
     logits_of_routers: list[Tensor] = []
@@ -56,8 +65,9 @@ def reference_loss(
         f"block.{i}.mlp.router_logits": lambda value, name: logits_of_routers.append(value)
         for i in range(len(model.block))
     }
+    experts = {} if rounding is None else quantized_experts(model, rounding)
     with model.hooks(points):
-        logits = model(tokens)  # (b, t, v)
+        logits = torch.func.functional_call(model, experts, (tokens,))  # (b, t, v)
     cross_entropy = weighted_cross_entropy(logits, targets, weights)
     k = model.config.experts_per_token
     balanced = torch.stack([balance_loss(value, k) for value in logits_of_routers]).mean()

@@ -22,6 +22,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from gptoss_edu.checkpoint import load_model
 from gptoss_edu.config import ModelConfig
 from gptoss_edu.errors import GptOssError
 from gptoss_edu.files import write_text
@@ -31,6 +32,7 @@ from gptoss_edu.transformer import Transformer
 from .objective import BALANCE, reference_loss
 from .optim import Optimizer, schedule
 from .packing import Batch, Batches
+from .quantize import ROUNDING
 
 TINY = ModelConfig(
     num_hidden_layers=6, num_experts=16, experts_per_token=4, vocab_size=1024, hidden_size=256, intermediate_size=256, head_dim=32,
@@ -66,6 +68,9 @@ class Settings:
     adam: float = 3e-3
     sinks: float = 9e-3
     plain: bool = False  # AdamW for every parameter
+    rate: float = 1.0  # times the three learning rates above
+    qat: float = 0.0  # share of the run, at its end, that trains with experts rounded to MXFP4
+    init: str | None = None  # checkpoint folder whose weights to begin with; None: random ones
     log_every: int = 20
     save_every: float = 60.0  # seconds
     give_up: tuple[int, float] = (1000, 2.0)  # stop where the loss is still above this at that step: something is wrong
@@ -105,18 +110,26 @@ class Trainer:
     def __init__(self, config: ModelConfig, settings: Settings, folder: Path, tokenizer: Path, device: str = "cpu"):
         if (settings.seconds is None) == (settings.steps is None):
             raise GptOssError("train: give either a number of steps or a number of seconds.")
+        if not (0 <= settings.qat <= 1 and settings.rate > 0 and 0 < settings.decay <= 1):
+            raise GptOssError(
+                f"train: expected qat from 0 to 1, a rate above 0 and a decay above 0 and at most 1, found "
+                f"qat = {settings.qat}, rate = {settings.rate}, decay = {settings.decay}."
+            )
         self.settings, self.folder, self.device = settings, Path(folder), torch.device(device)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.model = initialise(config, settings.seed, device).train()
         self.model.tokenizer = load_tokenizer(tokenizer)
-        self.optimizer = Optimizer(self.model, settings.muon, settings.adam, settings.sinks, plain=settings.plain)
+        rates = (rate * settings.rate for rate in (settings.muon, settings.adam, settings.sinks))
+        self.optimizer = Optimizer(self.model, *rates, plain=settings.plain)
         self.step, self.elapsed, self.log, self.waited = 0, 0.0, [], 0.0
         if (self.folder / CHECKPOINT).exists():
             self.load()
+        elif settings.init is not None:
+            self._begin_with(settings.init)
         self.batches = Batches(tokenizer, settings.rows, settings.length, settings.seed, self.step, settings.workers)
-        self.update: Callable[[Batch], tuple[Tensor, Tensor]] = self._plain_update
-        if self.device.type == "cuda":
-            self.update = self._gpu_update()
+        self.rounding: str | None = None  # of the experts, in the present phase
+        self.update: Callable[[Batch], tuple[Tensor, Tensor]] | None = None
+        self._begin_phase()
 
     @property
     def progress(self) -> float:
@@ -124,9 +137,29 @@ class Trainer:
         limit = self.settings.steps or self.settings.seconds
         return (self.step if self.settings.steps else self.elapsed) / limit
 
+    def _begin_with(self, folder: str) -> None:
+        """The weights of a checkpoint in any layout, which must be of this model and this vocabulary."""
+        start = load_model(folder, device="cpu", dtype=torch.float32, experts="dense")
+        ours, theirs = asdict(self.model.config), asdict(start.config)
+        differing = [f"{name} = {theirs[name]}, not {ours[name]}" for name in ours if ours[name] != theirs[name]]
+        if start.tokenizer is None or start.tokenizer.token_byte_values() != self.model.tokenizer.token_byte_values():
+            differing.append("another vocabulary")
+        if differing:
+            raise GptOssError(f"{folder}: expected weights of the model to be trained, found {'; '.join(differing)}.")
+        self.model.load_state_dict(start.state_dict())
+
+    def _begin_phase(self) -> None:
+        """Make the step of a phase where it begins: with experts as they are, or, in the last ``qat`` of the run, rounded."""
+        rounding = ROUNDING if self.settings.qat and self.progress >= 1 - self.settings.qat else None
+        if self.update is None or rounding != self.rounding:
+            self.rounding, self.update = rounding, None  # an earlier graph's memory is free before the next is recorded
+            self.update = self._gpu_update() if self.device.type == "cuda" else self._plain_update
+
     def _plain_update(self, batch: Batch) -> tuple[Tensor, Tensor]:
         tokens, codes, documents = (torch.from_numpy(part).to(self.device) for part in batch)
-        loss, cross_entropy = reference_loss(self.model, tokens.long(), codes, documents, self.settings.balance)
+        loss, cross_entropy = reference_loss(
+            self.model, tokens.long(), codes, documents, self.settings.balance, self.rounding
+        )
         self.model.zero_grad(set_to_none=True)
         loss.backward()
         return cross_entropy, self.optimizer.step()
@@ -135,6 +168,8 @@ class Trainer:
         """The graph; where it cannot be made, the compiled step; where that fails too, the reference."""
         from .graphed import GraphedStep
 
+        settings = self.settings
+        torch.cuda.synchronize()
         for how in (
             {"graph": True, "compiled": True},
             {"graph": False, "compiled": True},
@@ -143,9 +178,13 @@ class Trainer:
             try:
                 started = time.monotonic()
                 step = GraphedStep(
-                    self.model, self.optimizer, self.settings.rows, self.settings.length, self.settings.balance, **how
+                    self.model, self.optimizer, settings.rows, settings.length, settings.balance,
+                    rounding=self.rounding, **how,
+                )  # fmt: skip
+                print(
+                    f"step: {how}, experts {self.rounding or 'as they are'}, ready after {time.monotonic() - started:.1f} s",
+                    flush=True,
                 )
-                print(f"step: {how}, ready after {time.monotonic() - started:.1f} s", flush=True)
                 return step
             except Exception as error:
                 print(f"step {how} failed: {type(error).__name__}: {str(error)[:1500]}", file=sys.stderr, flush=True)
@@ -163,6 +202,9 @@ class Trainer:
                 pause = time.monotonic()
                 waiting.pop(share)(self)
                 started += time.monotonic() - pause  # looking does not count as training
+            pause = time.monotonic()
+            self._begin_phase()
+            started += time.monotonic() - pause  # nor does compiling
             scale = schedule(self.progress, self.step, self.settings.warmup, self.settings.decay)
             self.optimizer.set_scale(scale)
             asked = time.monotonic()
@@ -228,8 +270,9 @@ class Trainer:
         with safe_open(self.folder / CHECKPOINT, "pt", device=str(self.device)) as file:
             about = json.loads(file.metadata()["about"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}
-        was, now = about["settings"], asdict(self.settings)
-        differing = [k for k in ("rows", "length", "seed", "plain") if was[k] != now[k]]
+        was, now = asdict(Settings()) | about["settings"], asdict(self.settings)
+        same = ("rows", "length", "seed", "plain", "rate", "decay", "qat", "init")
+        differing = [k for k in same if was[k] != now[k]]
         if differing:
             raise GptOssError(
                 f"{self.folder / CHECKPOINT}: expected a run with the same {', '.join(differing)}, found "

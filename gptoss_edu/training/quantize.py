@@ -1,7 +1,10 @@
-"""Post-training quantisation: the experts of a trained model to MXFP4, and what that costs.
+"""The experts to MXFP4: after training, and what that costs; or during it, so that training answers the rounding.
 
 Only the expert matrices are rounded; everything else stays bfloat16. The roundings of mxfp4.py differ in how the shared
 exponent of 32 weights is chosen; which is best is measured, not assumed.
+
+Source: Bengio et al. 2013, arXiv:1308.3432 (gradients straight through a step); Jacob et al. 2018, arXiv:1712.05877,
+section 3 (training with simulated quantisation).
 """
 
 from __future__ import annotations
@@ -9,12 +12,89 @@ from __future__ import annotations
 import copy
 
 import torch
+from torch import Tensor
 
 from gptoss_edu import mxfp4
 from gptoss_edu.errors import GptOssError
 from gptoss_edu.transformer import Transformer
 
 EXPERTS = ("mlp.mlp1_weight", "mlp.mlp2_weight")
+ROUNDING = "best"  # how experts are stored, and rounded in quantisation-aware training
+
+
+def fake_quantized(weight: Tensor, rounding: str = ROUNDING) -> Tensor:
+    """What MXFP4 would store instead of these weights; gradients pass straight through to the weights themselves.
+
+    weight : (..., r, 32 G), floating and finite: each row of 32 G inputs in G blocks. Returns the same shape and dtype.
+
+    The sum is exactly the rounded value, since a value that is not 0 lies within a factor of two of its weight or below it,
+    where float32 subtracts exactly.
+    """
+    return weight + (mxfp4_values(weight, rounding) - weight).detach()
+
+
+def mxfp4_values(weight: Tensor, rounding: str = ROUNDING) -> Tensor:
+    """mxfp4.unpack(*mxfp4.pack(weight, rounding)) without the bytes: about thirty operations that fuse into one kernel.
+
+    Nothing here waits for the values, so that it can be compiled and recorded in a CUDA graph; NaN is therefore not
+    refused, but returned.
+    """
+    if rounding not in mxfp4.ROUNDINGS or weight.shape[-1] % mxfp4.BLOCK:
+        raise GptOssError(
+            f"mxfp4_values: expected a rounding of {', '.join(mxfp4.ROUNDINGS)} and a last axis that is a multiple of "
+            f"{mxfp4.BLOCK}, found {rounding!r} and {tuple(weight.shape)}."
+        )
+    block = weight.detach().float().unflatten(-1, (-1, mxfp4.BLOCK))  # (..., G, 32)
+    largest = block.abs().amax(-1, keepdim=True).view(torch.int32)  # (..., G, 1): 8 bits exponent, 23 bits mantissa
+    if rounding == "floor":
+        values = _nearest(block, largest)
+    else:
+        # a mantissa above 1.5, which would saturate, is carried into the exponent
+        values = _nearest(block, largest + 0x3FFFFF)
+    if rounding == "best":
+        floor = _nearest(block, largest)
+        values = torch.where(_error(block, values) < _error(block, floor), values, floor)
+    return values.flatten(-2).to(weight.dtype)
+
+
+def _nearest(block: Tensor, bits: Tensor) -> Tensor:
+    """The nearest e2m1 multiples of the scale whose exponent stands in ``bits``, less the 2 of the largest value, 6 = 1.5 · 2²."""
+    byte = ((bits >> 23) - 2).clamp(0, mxfp4.LARGEST_SCALE)  # (..., G, 1) e8m0
+    scale = torch.where(byte == 0, 1 << 22, byte << 23).view(
+        torch.float32
+    )  # 2^(byte - 127), of which 2^-127 is subnormal
+    scaled = block * ((2 * mxfp4.BIAS - byte) << 23).view(torch.float32)
+    magnitude = scaled.abs()
+    coarse = torch.where(
+        magnitude < 4, scaled.round(), (scaled * 0.5).round() * 2
+    )  # round() takes ties to the even one,
+    nearest = torch.where(magnitude < 2, (scaled * 2).round() * 0.5, coarse)  # whose mantissa bit is 0
+    return nearest.clamp(-mxfp4.VALUES[-1], mxfp4.VALUES[-1]) * scale
+
+
+def _error(block: Tensor, values: Tensor) -> Tensor:
+    return (values.double() - block.double()).square().sum(-1, keepdim=True)  # (..., G, 1)
+
+
+def quantized_experts(model: Transformer, rounding: str = ROUNDING) -> dict[str, Tensor]:
+    """Every expert matrix by name as MXFP4 would store it, for `torch.func.functional_call`."""
+    return {n: fake_quantized(p, rounding) for n, p in model.named_parameters() if n.endswith(EXPERTS)}
+
+
+@torch.no_grad()
+def packed(model: Transformer, rounding: str = ROUNDING) -> Transformer:
+    """The model with MXFP4 experts and the rest in bfloat16, made on the device where it lies."""
+    state: dict[str, Tensor] = {}
+    for name, value in model.state_dict().items():
+        if name.endswith(EXPERTS):
+            state[name + ".blocks"], state[name + ".scales"] = mxfp4.pack(value.float(), rounding)
+        else:
+            state[name] = value.to(torch.bfloat16)
+    with torch.device("meta"):
+        twin = Transformer(model.config, packed=True)
+    twin.load_state_dict(state, strict=True, assign=True)
+    twin.tokenizer = model.tokenizer
+    return twin.eval().requires_grad_(False)
 
 
 @torch.no_grad()

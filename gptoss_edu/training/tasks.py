@@ -12,14 +12,18 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from .arithmetic import addition, chain, product, word_problem
-from .builtin_tools import use_browser, use_python
+from .arithmetic import addition, product
+from .browsing import use_browser
+from .builtin_tools import use_python
+from .chains import chain
 from .example import STYLES, Draft, Example, developer, dress, final, message, system, thought
 from .facts import chat, fact
 from .functions import offered, use_functions
 from .hierarchy import hierarchy
-from .letters import count_letters, reverse_items, sort_items
+from .letters import count_letters, reverse_items
 from .refusals import refusal
+from .sorting import sort_items
+from .stories import word_problem
 
 TASKS: dict[str, Callable[..., Draft]] = {
     "product": product,
@@ -38,8 +42,8 @@ TASKS: dict[str, Callable[..., Draft]] = {
     "refusal": refusal,
 }
 MIX = {
-    "product": 0.25, "addition": 0.06, "chain": 0.10, "word_problem": 0.09, "count": 0.06, "sort": 0.04, "reverse": 0.04, "fact": 0.05, "chat": 0.015,
-    "hierarchy": 0.075, "functions": 0.09, "python": 0.025, "browser": 0.025, "refusal": 0.08,
+    "product": 0.22, "addition": 0.06, "chain": 0.10, "word_problem": 0.09, "count": 0.06, "sort": 0.05, "reverse": 0.04, "fact": 0.055, "chat": 0.015,
+    "hierarchy": 0.07, "functions": 0.09, "python": 0.025, "browser": 0.045, "refusal": 0.08,
 }  # fmt: skip
 EFFORTS = (0.24, 0.33, 0.43)  # low, medium, high: the longer the work, the more there is to learn
 LEAK = 0.08  # share of examples whose chain of thought is that of a neighbouring effort
