@@ -28,7 +28,7 @@ def add_arguments(parser):
         help="folder for checkpoint, log and results, or the vocabulary (default: runs/WHAT)",
     )
     parser.add_argument(
-        "--seconds", type=float, default=None, help="time for training (default: 20 for smoke, 390 for tiny)"
+        "--seconds", type=float, default=None, help="time for training (default: 20 for smoke, 400 for tiny)"
     )
     parser.add_argument(
         "--steps", type=int, default=None, help="a number of updates instead of a time: exactly repeatable"
@@ -44,6 +44,26 @@ def add_arguments(parser):
     parser.add_argument("--rows", type=int, default=None, help="packed rows in a batch (default: 16; smoke 4)")
     parser.add_argument("--length", type=int, default=None, help="tokens in a row (default: 2048; smoke 256)")
     parser.add_argument("--device", default=None, help="default: cuda where there is one")
+    parser.add_argument(
+        "--init", default=None, metavar="FOLDER", help="begin with the weights of this checkpoint, not with random ones"
+    )
+    parser.add_argument(
+        "--qat",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="share of the run, at its end, that trains with experts rounded to MXFP4 (default: 0, never; 1: always)",
+    )
+    parser.add_argument(
+        "--rate", type=float, default=1.0, metavar="SCALE", help="times all learning rates (default: 1)"
+    )
+    parser.add_argument(
+        "--decay",
+        type=float,
+        default=None,
+        metavar="SHARE",
+        help="share of the run, at its end, in which the rates fall to zero (default: 0.18)",
+    )
     parser.add_argument("--plain", action="store_true", help="AdamW alone, without Muon")
     parser.add_argument(
         "--eval-seconds",
@@ -72,10 +92,11 @@ def run(args) -> int:
     cores = os.cpu_count() or 1
     out = args.out or Path("runs") / args.what
     workers = args.workers if args.workers is not None else 0 if small else max(0, min(12, cores - 3))
-    seconds = None if args.steps else args.seconds or (20 if small else 390)
+    seconds = None if args.steps else args.seconds or (20 if small else 400)
     settings = Settings(
         seconds=seconds, steps=args.steps, seed=args.seed, workers=workers, plain=args.plain,
         rows=args.rows or (4 if small else 16), length=args.length or (256 if small else 2048),
+        init=args.init, qat=args.qat, rate=args.rate, decay=Settings.decay if args.decay is None else args.decay,
         warmup=10 if small else 150, log_every=5 if small else 20, save_every=1e9 if small else 60,
     )  # fmt: skip
     started = time.monotonic()

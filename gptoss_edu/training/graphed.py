@@ -56,9 +56,7 @@ class GraphedStep:
         torch.cuda.current_stream().wait_stream(stream)
         torch.cuda.synchronize()
         if graph:
-            self.model.zero_grad(
-                set_to_none=True
-            )  # so that the recorded backward pass writes gradients instead of adding
+            self.model.zero_grad(set_to_none=True)  # so that the recorded backward pass writes instead of adding
             recorded = torch.cuda.CUDAGraph()
             with torch.cuda.graph(recorded):
                 self.result = self._step()

@@ -181,10 +181,8 @@ class Trainer:
                     self.model, self.optimizer, settings.rows, settings.length, settings.balance,
                     rounding=self.rounding, **how,
                 )  # fmt: skip
-                print(
-                    f"step: {how}, experts {self.rounding or 'as they are'}, ready after {time.monotonic() - started:.1f} s",
-                    flush=True,
-                )
+                seconds = time.monotonic() - started
+                print(f"step: {how}, rounding {self.rounding}, ready after {seconds:.1f} s", flush=True)
                 return step
             except Exception as error:
                 print(f"step {how} failed: {type(error).__name__}: {str(error)[:1500]}", file=sys.stderr, flush=True)

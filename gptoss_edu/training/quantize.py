@@ -27,14 +27,13 @@ def fake_quantized(weight: Tensor, rounding: str = ROUNDING) -> Tensor:
 
     weight : (..., r, 32 G), floating and finite: each row of 32 G inputs in G blocks. Returns the same shape and dtype.
 
-    The sum is exactly the rounded value, since a value that is not 0 lies within a factor of two of its weight or below it,
-    where float32 subtracts exactly.
+    The sum is exactly the rounded value: it is 0 or within a factor of two of its weight, where floats subtract exactly.
     """
     return weight + (mxfp4_values(weight, rounding) - weight).detach()
 
 
 def mxfp4_values(weight: Tensor, rounding: str = ROUNDING) -> Tensor:
-    """mxfp4.unpack(*mxfp4.pack(weight, rounding)) without the bytes: about thirty operations that fuse into one kernel.
+    """mxfp4.unpack(*mxfp4.pack(weight, rounding)) without the bytes, in a few dozen operations that a compiler fuses.
 
     Nothing here waits for the values, so that it can be compiled and recorded in a CUDA graph; NaN is therefore not
     refused, but returned.
@@ -58,17 +57,14 @@ def mxfp4_values(weight: Tensor, rounding: str = ROUNDING) -> Tensor:
 
 
 def _nearest(block: Tensor, bits: Tensor) -> Tensor:
-    """The nearest e2m1 multiples of the scale whose exponent stands in ``bits``, less the 2 of the largest value, 6 = 1.5 · 2²."""
-    byte = ((bits >> 23) - 2).clamp(0, mxfp4.LARGEST_SCALE)  # (..., G, 1) e8m0
-    scale = torch.where(byte == 0, 1 << 22, byte << 23).view(
-        torch.float32
-    )  # 2^(byte - 127), of which 2^-127 is subnormal
+    """block (..., G, 32) at the scale whose exponent stands in bits (..., G, 1), less the 2 of the largest value, 1.5 · 2²."""
+    byte = ((bits >> 23) - 2).clamp(0, mxfp4.LARGEST_SCALE)  # (..., G, 1) e8m0: 2^(byte - 127), subnormal for byte 0
+    scale = torch.where(byte == 0, 1 << 22, byte << 23).view(torch.float32)
     scaled = block * ((2 * mxfp4.BIAS - byte) << 23).view(torch.float32)
     magnitude = scaled.abs()
-    coarse = torch.where(
-        magnitude < 4, scaled.round(), (scaled * 0.5).round() * 2
-    )  # round() takes ties to the even one,
-    nearest = torch.where(magnitude < 2, (scaled * 2).round() * 0.5, coarse)  # whose mantissa bit is 0
+    # in steps of 1/2 below 2, of 1 below 4, of 2 up to 6; round() takes a tie to the even one, whose mantissa bit is 0
+    coarse = torch.where(magnitude < 4, scaled.round(), (scaled * 0.5).round() * 2)
+    nearest = torch.where(magnitude < 2, (scaled * 2).round() * 0.5, coarse)
     return nearest.clamp(-mxfp4.VALUES[-1], mxfp4.VALUES[-1]) * scale
 
 
