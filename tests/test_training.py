@@ -336,3 +336,27 @@ def test_a_held_out_wording_is_never_trained():
     assert held and len(trained) > 4 * len(held) and not trained & held
     with pytest.raises(ValueError, match="too few wordings"):
         Phrasings("{a}*{b}")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="steps are compiled and recorded on an NVIDIA GPU with CUDA")
+@pytest.mark.parametrize("rounding", mxfp4.ROUNDINGS)
+def test_fake_quantized_weights_compiled_on_a_gpu_are_what_mxfp4_stores(rounding):
+    compiled = torch.compile(partial(fake_quantized, rounding=rounding), fullgraph=True, dynamic=False)
+    for power in (-30, -5, 0, 7):
+        weight = torch.randn(4, 64, 96, generator=torch.Generator().manual_seed(power)).cuda() * 2.0**power
+        assert torch.equal(compiled(weight), mxfp4.unpack(*mxfp4.pack(weight, rounding)))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="steps are compiled and recorded on an NVIDIA GPU with CUDA")
+def test_each_phase_is_recorded_once_and_trains_like_the_reference(tmp_path):
+    settings = Settings(steps=8, rows=2, length=512, log_every=1, warmup=2, qat=0.5)
+    trainer = Trainer(SMALL, settings, tmp_path / "gpu", data_path("gpt-oss-tiny"), "cuda")
+    steps = [trainer.update]
+    trainer.run(until=5)
+    steps.append(trainer.update)
+    found = trainer.run()
+    assert trainer.update is steps[1] is not steps[0] and all(step.graph is not None for step in steps)
+    expected = Trainer(SMALL, settings, tmp_path / "cpu", data_path("gpt-oss-tiny")).run()
+    assert [line["loss"] for line in found] == pytest.approx([line["loss"] for line in expected], rel=0.02)
