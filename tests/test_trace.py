@@ -140,24 +140,6 @@ def test_a_generation_is_traced_like_a_forward_pass(model, tokens):
         assert np.abs(a - b).max() < 0.02, name
 
 
-@pytest.mark.slow
-def test_a_fast_model_is_traced_on_its_own_tensors():
-    import gptoss_edu
-    from gptoss_edu.fast import FastTransformer
-
-    reference = gptoss_edu.load_model(experts="packed", dtype=torch.bfloat16)
-    fast = FastTransformer.from_reference(reference)
-    twin = trace.reference_twin(fast)
-    assert twin.embedding.weight.data_ptr() == fast.weights["embedding.weight"].data_ptr()
-    a, b = (trace.record(m, np.arange(20, 60), heads=[(1, 2)]) for m in (fast, reference))
-    assert "unfused" in a.meta["origin"]["path"] and "path" not in b.meta["origin"]
-    for name in ("sink_mass", "expert_indices", "exact.1.2", "surprisal"):
-        left, right = (np.nan_to_num(t[name].astype(np.float32)) for t in (a, b))
-        assert np.abs(left - right).max() < 0.02, name
-    with pytest.raises(TraceError, match="reference_twin"), trace.capture(fast):
-        pass
-
-
 def test_pooled_is_the_mean_of_exact_rows(model, tokens, run):
     weights = by_hand(model, tokens, "block.1.attn.weights")[0]  # (h, t, s+1)
     size = run.meta["pool_bin"]
@@ -406,6 +388,45 @@ def test_interventions_are_data(model, tokens):
             logits_of(model, tokens, change)
     with pytest.raises(TraceError, match=r"not both; found heads \(1,\) and group 0"):
         logits_of(model, tokens, trace.ZeroHeads(0, heads=(1,), group=0))
+
+
+EVERY = [
+    trace.MaskExpert(0, 1), trace.MaskExpert(1, 1, "drop"), trace.ForceExpert(2, 2), trace.ExpertsPerToken(2),
+    trace.ShiftSink(), trace.ShiftSink(2.0, layer=1, heads=(0, 3)), trace.SetWindow(0, 3), trace.SetWindow(2, None),
+    trace.ZeroHeads(1, group=0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("change", EVERY, ids=lambda c: type(c).__name__)
+def test_every_intervention_on_a_batch_of_unequal_lengths(model, tokens, change):
+    """Each row as it would be alone, in one pass and in a prefill with a cache; padding spreads no NaN."""
+    rows = [tokens[:17], tokens[3:40], tokens[:1]]
+    lengths = torch.tensor([len(row) for row in rows])
+    batch = torch.zeros(3, 37, dtype=torch.int64)
+    for i, row in enumerate(rows):
+        batch[i, : len(row)] = torch.as_tensor(row)
+    for cache in (None, model.new_cache(3, 40)):
+        with torch.no_grad(), trace.intervene(model, change), trace.capture(model, row=0) as run:
+            together = model(batch, cache, lengths)
+        assert together.isfinite().all() and len(run) == 17 and len(run.meta["interventions"]) == 1
+        for i, row in enumerate(rows):
+            assert (together[i, : len(row)] - logits_of(model, row, change)[0]).abs().max() < 1e-5
+    plain = logits_of(model, rows[1])[0]
+    assert (together[1] - plain).abs().max() > 1e-3
+
+
+def test_removed_sinks_while_a_batch_of_unequal_lengths_is_decoded(model, tokens):
+    """A step in which one row rests, and rows past the window: as each would be alone."""
+    rows, cache = [tokens[:9], tokens[3:5]], model.new_cache(2, 20)
+    batch = torch.zeros(2, 9, dtype=torch.int64)
+    batch[0], batch[1, :2] = torch.as_tensor(rows[0]), torch.as_tensor(rows[1])
+    step = torch.tensor([[5], [6]])
+    with torch.no_grad(), trace.intervene(model, trace.ShiftSink()):
+        model(batch, cache, torch.tensor([9, 2]))
+        model(step, cache, torch.tensor([0, 1]))
+        last = model(step, cache)
+    for i, before in ((0, [*rows[0], 5]), (1, [*rows[1], 6, 6])):
+        assert (last[i, 0] - logits_of(model, np.array(before), trace.ShiftSink())[0, -1]).abs().max() < 1e-5
 
 
 def test_capture_sees_what_an_inner_intervention_left(model, tokens):

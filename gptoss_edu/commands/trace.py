@@ -76,6 +76,8 @@ def _ask(args, out: Path):
     cost = bytes_per_token(model.config, "exact", heads, len(run), lens="lens_tokens" in run)["total"]
     print(f"answer: {said or '(no final message)'}")
     print(f"{len(run)} tokens, {run.bytes_per_token():,.0f} bytes a token (stated: {cost:,})")
+    if "path" in run.meta["origin"]:
+        print(f"traced with {run.meta['origin']['path']}: within the fast path's tolerance of what it answers with")
     if not changes:
         return run
     altered = trace_answer(

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from gptoss_edu.errors import TraceError
-from gptoss_edu.moe import PackedWeight
 from gptoss_edu.trace import interventions
 from gptoss_edu.trace.levels import LENS_TOKENS, NEXT_TOKENS, checked_level
 from gptoss_edu.trace.metadata import shape_meta, token_arrays, vocabulary
@@ -23,7 +22,7 @@ from gptoss_edu.trace.statistics import (
     next_token_statistics,
     routing_statistics,
 )
-from gptoss_edu.transformer import Transformer
+from gptoss_edu.trace.unfused import PATH, unfused
 
 LENS_ROWS = 256  # rows of logits made at once: a vocabulary of 201,088 needs 206 MB for them
 
@@ -38,11 +37,13 @@ def capture(
 ) -> Iterator[Run]:
     """Record what a model computes within the block: one forward pass, or a prefill and the steps that follow it.
 
-    On the reference path the result stays the same to the bit: the hooks only look.
+    On the reference path the result stays the same to the bit: the hooks only look. The fast path has no place to look
+    in between: within the block a fast model computes with unfused operations on the same weights, its results differ by
+    that path's tested tolerance, and the trace says so (`run.meta["origin"]["path"]`).
 
     Parameters
     ----------
-    model : gptoss_edu.transformer.Transformer.
+    model : gptoss_edu.transformer.Transformer, or a fast model.
     level : what to keep, see `gptoss_edu.trace.LEVELS` and `bytes_per_token`.
     heads : up to eight (layer, head) pairs whose attention rows are kept exactly; implies level "exact".
     row : the batch's row to record.
@@ -58,11 +59,14 @@ def capture(
     ------
     TraceError : unknown level or head, a model without hook points, or a second run in one block.
     """
-    recorder = Recorder(model, level, heads, row, lens, path, max_tokens)
-    run = Run()
-    with recorder.attached():
-        yield run
+    with unfused(model) as seen:
+        recorder = Recorder(seen, level, heads, row, lens, path, max_tokens)
+        run = Run()
+        with recorder.attached():
+            yield run
     recorder.finish(run)
+    if seen is not model:
+        run.meta["origin"]["path"] = PATH
 
 
 def record(model, tokens, chunk: int | None = None, **options) -> Run:
@@ -74,8 +78,6 @@ def record(model, tokens, chunk: int | None = None, **options) -> Run:
     chunk : tokens a pass; None: all at once. A long text on a large model needs less memory in chunks.
     options : as for `capture`.
     """
-    fused = not hasattr(model, "hooks") and hasattr(model, "weights")
-    model = reference_twin(model) if fused else model
     ids = torch.as_tensor(np.asarray(tokens, np.int64), device=model.device)[None]  # (1, t)
     with torch.no_grad(), capture(model, **options) as run:
         if chunk is None or chunk >= ids.shape[1]:
@@ -84,25 +86,7 @@ def record(model, tokens, chunk: int | None = None, **options) -> Run:
             cache = model.new_cache(1, ids.shape[1])
             for part in ids.split(chunk, dim=1):
                 model(part, cache)
-    if fused:
-        run.meta["origin"]["path"] = "unfused operations on the fast model's weights"
     return run
-
-
-def reference_twin(model):
-    """The reference model on a fast model's own tensors, where every intermediate can be seen; nothing is copied.
-
-    The fast path fuses operations and has no place to look in between, so traces and interventions use this twin. Its
-    results differ from the fast path's by that path's tested tolerance.
-    """
-    with torch.device("meta"):
-        twin = Transformer(model.config, packed=True)
-    twin.load_state_dict(model.weights, assign=True)
-    for module in twin.modules():
-        if isinstance(module, PackedWeight):
-            module.dtype = model.dtype
-    twin.tokenizer = model.tokenizer
-    return twin.eval()
 
 
 class Recorder:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from gptoss_edu.errors import TraceError
+from gptoss_edu.trace.unfused import unfused
 
 _ACTIVE: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 REFILLS = ("next", "drop")
@@ -218,20 +219,22 @@ KINDS = {
 def intervene(model, *changes) -> Iterator:
     """Apply interventions, or their dictionaries, to a model for the length of a block.
 
-    Yields the model. Blocks nest; the model's weights are never touched.
+    Yields the model. Blocks nest; the model's weights are never touched. A fast model computes with unfused operations
+    within the block.
     """
     changes = [from_dict(change) if isinstance(change, dict) else change for change in changes]
-    before = list(_ACTIVE.get(model, ()))
     with ExitStack() as stack:
+        changed = stack.enter_context(unfused(model)) if changes else model
+        before = active(changed)
         for change in changes:
-            stack.enter_context(model.hooks(change.hooks(model)))
+            stack.enter_context(changed.hooks(change.hooks(changed)))
             if hasattr(change, "applied"):
-                stack.enter_context(change.applied(model))
-        _ACTIVE[model] = before + [to_dict(change) for change in changes]
+                stack.enter_context(change.applied(changed))
+        _ACTIVE[changed] = before + [to_dict(change) for change in changes]
         try:
             yield model
         finally:
-            _ACTIVE[model] = before
+            _ACTIVE[changed] = before
 
 
 def active(model) -> list[dict]:
@@ -283,8 +286,8 @@ def values_at(model, tokens, points) -> dict[str, Tensor]:
     def keep(x: Tensor, name: str) -> None:
         seen[name] = x.detach().clone()
 
-    with torch.no_grad(), model.hooks(dict.fromkeys(points, keep)):
-        model(torch.as_tensor(tokens, device=model.device).long().reshape(1, -1))
+    with torch.no_grad(), unfused(model) as open_model, open_model.hooks(dict.fromkeys(points, keep)):
+        open_model(torch.as_tensor(tokens, device=model.device).long().reshape(1, -1))
     return seen
 
 

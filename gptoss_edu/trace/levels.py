@@ -76,8 +76,7 @@ def checked_level(model, level: str, heads, path) -> tuple[str, list[tuple[int, 
     """
     if not hasattr(model, "hooks") or not hasattr(model, "block"):
         raise TraceError(
-            f"capture needs a model with hook points, as gptoss_edu.load_model(path) gives it; found {type(model).__name__}. "
-            "A fast model: trace.record takes it as it is, trace.reference_twin(model) gives one to capture."
+            f"capture needs a model with hook points, as gptoss_edu.load_model(path) gives it; found {type(model).__name__}"
         )
     if level not in LEVELS:
         raise TraceError(f"unknown level {level!r}; expected one of {', '.join(LEVELS)}")

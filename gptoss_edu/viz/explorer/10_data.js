@@ -82,6 +82,19 @@ class RunData {
     return this.has(what) ? this.meta[table][this.arrays[what].data[t]] : "none";
   }
 
+  // Where to look first: the answer's last word or number, else the last that the assistant wrote and that is no control
+  // token, else the last token of all.
+  lastAnswered() {
+    let last = -1;
+    for (let t = this.T - 1; t >= 0; t--) {
+      if (this.label("role", t) !== "assistant" || this.label("section", t) === "control") continue;
+      const says = this.label("section", t) === "content" && !["space", "punctuation"].includes(this.label("kind", t));
+      if (says && this.label("channel", t) === "final") return t;
+      if (last < 0) last = t;
+    }
+    return last < 0 ? Math.max(0, this.T - 1) : last;
+  }
+
   // Channel of an assistant's message, else the role: the name of the token's colour.
   voice(t) {
     const channel = this.label("channel", t);

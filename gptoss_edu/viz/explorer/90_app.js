@@ -21,7 +21,7 @@ class App {
     this.build();
     this.setTheme(options.theme || payload.theme || "auto");
     const run = this.store.run;
-    const t = start.t ?? Math.max(0, run.T - 1);
+    const t = start.t ?? run.lastAnswered();
     this.unsubscribe = this.store.listeners.add(() => this.schedule());
     this.store.set({ t, ...start });
     this.flush();
@@ -53,7 +53,7 @@ class App {
     const bar = el("header", { class: "bar" });
     const title = el("div", { class: "title" });
     const origin = run.meta.origin || {};
-    title.append(el("h1", {}, this.payload.title || "Trace explorer"), el("p", { class: "sub" }, run.meta.model + " · " + run.T + " tokens · " + run.L + " layers × " + run.H + " heads · " + run.E + " experts, " + run.K + " a token" + (origin.device ? " · " + origin.device + ", " + origin.dtype : "")));
+    title.append(el("h1", {}, this.payload.title || "Trace explorer"), el("p", { class: "sub" }, run.meta.model + " · " + run.T + " tokens · " + run.L + " layers × " + run.H + " heads · " + run.E + " experts, " + run.K + " a token" + (origin.device ? " · " + origin.device + ", " + origin.dtype : "") + (origin.path ? " · " + origin.path : "")));
     const shades = Object.entries(SHADES).filter(([k]) => k !== "difference" || this.payload.runs.length > 1).map(([k, v]) => [k, v.name]);
     this.shadeBox = select("Tokens by", shades, this.store.state.shade, (shade) => this.store.set({ shade }));
     this.gridBox = select("Heads by", Object.entries(GRID).map(([k, v]) => [k, v.name]), this.store.state.grid, (g) => this.store.set({ grid: g }));

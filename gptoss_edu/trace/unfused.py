@@ -1,0 +1,48 @@
+"""A fast model, seen from inside: a reference model on the same tensors stands in for it while somebody looks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from gptoss_edu.moe import PackedWeight
+from gptoss_edu.transformer import Transformer
+
+PATH = "unfused operations on the fast model's weights"
+
+
+def reference_twin(model) -> Transformer:
+    """The reference model on a fast model's own tensors, where every intermediate can be seen; nothing is copied.
+
+    The fast path fuses operations and has no place to look in between, so traces and interventions use this twin. Its
+    results differ from the fast path's by that path's tested tolerance.
+    """
+    with torch.device("meta"):
+        twin = Transformer(model.config, packed=True)
+    twin.load_state_dict(model.weights, assign=True)
+    for module in twin.modules():
+        if isinstance(module, PackedWeight):
+            module.dtype = model.dtype
+    twin.tokenizer = model.tokenizer
+    return twin.eval()
+
+
+@contextmanager
+def unfused(model) -> Iterator:
+    """Within the block, every call of a fast model computes with unfused operations; blocks may nest.
+
+    Yields the model whose hook points then see everything: the reference twin, or the model itself where it has hook
+    points of its own. Afterwards the fast model runs its own kernels again; its weights and caches are the same tensors
+    in both, so a generation may begin in one and go on in the other.
+    """
+    if not hasattr(model, "stand_in"):
+        yield model
+        return
+    before = model.stand_in
+    model.stand_in = before or reference_twin(model)
+    try:
+        yield model.stand_in
+    finally:
+        model.stand_in = before
