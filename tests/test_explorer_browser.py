@@ -354,8 +354,11 @@ def test_the_live_host_sends_interventions_and_cleans_up(open_page):
     page.get_by_role("button", name="Run the model with these masks").click()
     sent = page.evaluate("window.saved.at(-1)")
     assert sent["number"] == 1 and [m["kind"] for m in sent["interventions"]] == ["MaskExpert"]
+    page.get_by_role("button", name="Ask", exact=True).click()  # what is shown as masked stays masked
+    assert page.evaluate("window.saved.at(-1)") == {**sent, "number": 2}
+    page.get_by_role("button", name="Undo all masks").click()
     page.get_by_role("button", name="Ask", exact=True).click()
-    assert page.evaluate("window.saved.at(-1)") == {"number": 2, "interventions": []}
+    assert page.evaluate("window.saved.at(-1)") == {"number": 3, "interventions": []}
     page.get_by_label("without sinks").check()
     page.get_by_role("button", name="Ask", exact=True).click()
     assert page.evaluate("window.saved.at(-1).interventions.map((m) => m.kind + m.amount)") == ["ShiftSink-inf"]

@@ -1,13 +1,15 @@
-"""A real JupyterLab in Chromium: chapters run from top to bottom, a slider moves, an exercise is answered wrongly and rightly."""
+"""A real JupyterLab in Chromium: chapters run, a slider moves, an exercise is answered wrongly and rightly, the live explorer answers."""
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from gptoss_edu.benchmarks import explorer as bench
@@ -63,6 +65,13 @@ SEEN = f"""() => {{
 }}"""
 
 
+LIVE = [
+    "import gptoss_edu\nfrom gptoss_edu import viz\nmodel = gptoss_edu.load_model()",
+    "viz.live(model, 'What is 21 plus 9?', 'low')",
+]
+CELLS = "() => window.opened.content.widgets.map((cell) => [cell.model.type, cell.model.sharedModel.source])"
+
+
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
     """JupyterLab's address; everything that it writes goes into a folder of its own."""
@@ -72,6 +81,9 @@ def lab(tmp_path_factory):
     for number in ("03", "06"):
         for path in notebooks_path().glob(f"{number}_*.ipynb"):
             clear(path, course / path.name)
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}  # without it the Lab asks and waits
+    live = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in LIVE], metadata=kernel)
+    nbformat.write(live, course / "live.ipynb")
     folders = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "XDG_CACHE_HOME")
     places = {name: str(home / name.lower()) for name in folders}
     options = ["--no-browser", "--port=0", "--IdentityProvider.token=", "--LabApp.expose_app_in_browser=True",
@@ -122,9 +134,9 @@ def page(lab):
         assert outside == []
 
 
-def run_from_top(page, path: str, seconds: int) -> None:
+def run_from_top(page, path: str, seconds: int, cells: int = 40) -> None:
     """As Run All Cells in the menu; no cell may fail."""
-    assert page.evaluate(OPEN, path) > 40
+    assert page.evaluate(OPEN, path) >= cells
     page.evaluate(RUN_ALL)
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -156,3 +168,40 @@ def test_a_slider_moves_and_its_effect_is_seen(page):
     page.keyboard.press("ArrowRight")
     page.wait_for_function(f"(before) => ({SEEN})()[0] !== before[0]", arg=before, timeout=20_000)
     page.wait_for_function(f"(before) => {{ const now = ({SEEN})(); return now[1] && now[1] !== before[1]; }}", arg=before, timeout=60_000)  # fmt: skip
+
+
+def test_the_live_explorer_answers_anew(page):
+    """A question typed, an expert masked, the sinks removed: each brings new numbers, and its keys stay out of the notebook."""
+    trouble = []
+    page.on("console", lambda message: message.type == "error" and trouble.append(message.text))
+    page.on("pageerror", lambda error: trouble.append(str(error)))
+    run_from_top(page, "live.ipynb", 90, cells=2)
+    before = page.evaluate(CELLS)
+    shown, status = page.locator(".jp-OutputArea-output"), page.locator(".answer")
+    status.get_by_text("Answer: ").wait_for(timeout=30_000)
+    said = page.locator("#gx-say")
+
+    page.get_by_label("Question").click()
+    page.keyboard.press("Control+A")
+    page.keyboard.type("What is 13 plus 4?")  # typed, so that the notebook would see the keys too
+    page.keyboard.press("Enter")
+    page.locator(".answer", has_text=re.compile(r"Answer: .*17")).wait_for(timeout=60_000)
+    assert "assistant on final" in said.inner_text()  # it opens on the answer, not on what ends it
+
+    page.locator("[data-area=grid]").focus()
+    for key in ("a", "b", "x", "m"):  # in the notebook: a cell above, below, cut, markdown
+        page.keyboard.press(key)
+    page.locator(".masks code").wait_for(timeout=10_000)
+    page.get_by_role("button", name="Run the model with these masks").click()
+    page.locator("[data-area=compare]").wait_for(timeout=60_000)
+    masked = status.inner_text()
+    assert "With the interventions: " in masked and "Surprisal changes by" in masked and "17" in masked
+    assert page.locator(".masks").inner_text().startswith("Masked: layer")  # still chosen, for the next question
+    page.get_by_label("without sinks").check()
+    page.get_by_role("button", name="Ask", exact=True).click()
+    page.locator(".answer", has_text="Mean sink mass changes by -0.").wait_for(timeout=60_000)
+
+    assert page.locator(".gx.ask").get_attribute("data-theme") == "light"
+    page.evaluate("() => window.jupyterapp.commands.execute('apputils:change-theme', { theme: 'JupyterLab Dark' })")
+    page.locator(".gx.ask[data-theme=dark]").wait_for(timeout=20_000)
+    assert page.evaluate(CELLS) == before and shown.count() == 1 and trouble == []

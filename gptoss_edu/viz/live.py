@@ -11,7 +11,7 @@ from gptoss_edu.trace.answer import trace_answer
 from gptoss_edu.trace.compare import compare
 from gptoss_edu.trace.interventions import from_dict
 from gptoss_edu.viz import payload
-from gptoss_edu.viz.page import module_source
+from gptoss_edu.viz.page import module_source, run_name
 
 
 def live(
@@ -28,7 +28,7 @@ def live(
     model : a model with a tokenizer.
     question, effort : what it starts with.
     max_new_tokens : longest answer.
-    theme : "light", "dark" or "auto".
+    theme : "light", "dark" or "auto" (JupyterLab's own, elsewhere what the reader's system prefers).
 
     Returns
     -------
@@ -56,6 +56,9 @@ def live(
             )
         except GptOssError as error:
             widget.status = str(error)
+        except Exception as error:
+            widget.status = f"The model could not answer: {type(error).__name__}: {error}"
+            raise
 
     widget.observe(answer, "request")
     answer()
@@ -65,9 +68,11 @@ def live(
 def _answer(model, widget, wanted: list[dict], max_new_tokens: int, theme: str) -> tuple[bytes, str]:
     changes = [from_dict(change) for change in wanted]
     run, tokens, said = trace_answer(model, widget.question, widget.effort, max_new_tokens)
+    answer = f"Answer: {said or '(no final message)'}"
     if not changes:
-        return payload.encode([run], ["as it is"], theme=theme), f"Answer: {said}"
+        return payload.encode([run], ["as it is"], theme=theme), answer
     _, _, said_then = trace_answer(model, widget.question, widget.effort, max_new_tokens, changes)
     change = compare(model, tokens, *changes)
-    data = payload.encode([change.base, change.other], ["as it is", "with masks"], {"shade": "difference"}, theme=theme)
-    return data, f"Answer: {said} With the interventions: {said_then} {change.summary()}"
+    names = ["as it is", run_name(change.other)]
+    data = payload.encode([change.base, change.other], names, {"shade": "difference"}, theme=theme)
+    return data, f"{answer}\nWith the interventions: {said_then or '(no final message)'}\n{change.summary()}"

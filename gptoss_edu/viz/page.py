@@ -122,14 +122,15 @@ def explore(
         )
     runs = [run] if other is None else [run, other]
     if names is None:
-        names = [_name(r) for r in runs]
+        names = [run_name(r) for r in runs]
     if other is not None:
         start = {"shade": "difference"} | start
     title = title or ("Trace explorer" if other is None else "Trace explorer: what an intervention changes")
     return Page(payloads.encode(runs, list(names), start, title, theme), title, height)
 
 
-def _name(run: Trace) -> str:
+def run_name(run: Trace) -> str:
+    """What a run is called: its interventions, or "as it is"."""
     changes = run.meta.get("interventions") or []
     said = [
         change["kind"] + " " + ", ".join(f"{k} {v}" for k, v in change.items() if k != "kind" and v is not None)

@@ -14,7 +14,7 @@ class App {
     this.root = root;
     this.options = options;
     this.payload = payload;
-    const start = payload.start || {};
+    const start = { ...payload.start, ...options.start };
     this.store = new Store(payload, start);
     this.timings = [];
     this.resized = true;
@@ -90,16 +90,15 @@ class App {
     const code = "trace.compare(model, tokens, " + list.map((m) => "trace.MaskExpert(" + m.layer + ", " + m.expert + ")").join(", ") + ")";
     const note = this.options.apply ? "" : " This page holds no model, so it shows each masked layer's own route only; the line below gives what follows.";
     this.masks.replaceChildren(el("p", {}, "Masked: " + list.map((m) => "layer " + m.layer + " expert " + m.expert).join("; ") + "." + note), el("code", {}, code));
-    if (this.options.apply) this.masks.append(button("Run the model with these masks", "Run the model with these masks", () => this.options.apply(list)));
+    if (this.options.apply) this.masks.append(button("Run the model with these masks", "Run the model with these masks", this.options.apply));
     this.masks.append(button("Undo all", "Undo all masks", () => this.store.set({ masks: {} })));
   }
   setTheme(choice) {
     this.choice = choice;
     const name = choice === "auto" ? (this.media.matches ? "dark" : "light") : choice;
     this.theme = new Theme(name, this.payload.palette);
-    for (const [key, value] of Object.entries(this.theme.colors)) this.shell.style.setProperty("--" + key, value);
-    this.shell.dataset.theme = name;
-    this.shell.style.colorScheme = name;
+    dress(this.shell, this.theme);
+    if (this.options.dressed) this.options.dressed(this.theme);
     if (this.options.whole) document.body.style.colorScheme = name;
     this.tipBox.style.background = this.theme.colors.ink;
     this.tipBox.style.color = this.theme.colors.paper;
@@ -194,6 +193,13 @@ class App {
     this.panels = null;
     this.root.replaceChildren();
   }
+}
+
+// A theme's colours, as the style sheet names them.
+function dress(node, theme) {
+  for (const [key, value] of Object.entries(theme.colors)) node.style.setProperty("--" + key, value);
+  node.dataset.theme = theme.name;
+  node.style.colorScheme = theme.name;
 }
 
 function following(node, value) {
