@@ -113,7 +113,7 @@ def test_removed_sinks_in_a_batch_of_unequal_lengths(pair):
 @needs_gpu
 def test_gpt_oss_tiny_on_a_gpu_is_traced_as_closely_as_bfloat16_allows():
     """Against float32 on the processor; the yardstick is the reference path in bfloat16, as for the kernels."""
-    model = gptoss_edu.load_model(device="cuda")
+    model = gptoss_edu.load_model(device="cuda", experts="packed")
     assert isinstance(model, FastTransformer)
     reference = gptoss_edu.load_model(device="cpu", dtype=torch.float32)
     exact, ids, _ = trace.trace_answer(reference, "What is 47 times 36?", max_new_tokens=120, heads=HEADS, lens=True)

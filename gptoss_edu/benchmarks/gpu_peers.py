@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -41,8 +42,11 @@ def loading(out: dict, config: ModelConfig, weights: dict[str, torch.Tensor], na
         record(out, f"{name} loading", seconds=min(seconds), first_seconds=seconds[0], place=place, same_bytes=same)
 
 
-def peers(out: dict, config: ModelConfig) -> None:
-    """Other implementations, where they are installed; the rest is named as missing, and nothing is said about it."""
+def peers(out: dict, config: ModelConfig, keep: Callable[[], None]) -> None:
+    """Other implementations, where they are installed; the rest is named as missing, and nothing is said about it.
+
+    keep : writes down what there is; called before each part that may take minutes
+    """
     names = {"transformers": "transformers", "gpt_oss": "gpt_oss.triton", "llama_cpp": "llama.cpp (llama-bench)"}
     missing = [text for name, text in names.items() if importlib.util.find_spec(name) is None]
     if shutil.which("llama-bench") is None and names["llama_cpp"] not in missing:
@@ -51,10 +55,10 @@ def peers(out: dict, config: ModelConfig) -> None:
     print("peers missing in this run: " + (", ".join(missing) or "none"), flush=True)
     if "transformers" not in missing:
         with torch.inference_mode():
-            transformers_peer(out, config)
+            transformers_peer(out, config, keep)
 
 
-def transformers_peer(out: dict, config: ModelConfig, context: int = 1024) -> None:
+def transformers_peer(out: dict, config: ModelConfig, keep: Callable[[], None], context: int = 1024) -> None:
     """GptOssForCausalLM with bfloat16 experts and a static cache: prompt and one token, plain and compiled in a graph."""
     from transformers import GptOssConfig, GptOssForCausalLM, StaticCache
 
@@ -83,14 +87,9 @@ def transformers_peer(out: dict, config: ModelConfig, context: int = 1024) -> No
         out, f"transformers decode, eager, context {context:,}", milliseconds=seconds * 1e3, tokens_per_s=1 / seconds,
         allocated_gib=torch.cuda.memory_allocated() / GIB,
     )  # fmt: skip
-    compiled = torch.compile(step, dynamic=False)
-    for _ in range(3):
-        compiled()
-    torch.cuda.synchronize()
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        compiled()
-    seconds = timed(graph.replay, 20, 3)
+    keep()
+    compiled = torch.compile(step, mode="reduce-overhead", dynamic=False)  # torch records and replays the graphs itself
+    seconds = timed(compiled, 20, 5)
     record(
         out, f"transformers decode, compiled, in a graph, context {context:,}",
         milliseconds=seconds * 1e3, tokens_per_s=1 / seconds,
