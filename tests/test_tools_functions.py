@@ -131,7 +131,7 @@ def test_reserved_words_as_parameters():
         return [schema, model_config, copy]
 
     tool = FunctionTool([odd])
-    assert tool.call("functions.odd", '{"schema": "s", "copy": true}').text == '["s", 1, true]'
+    assert tool.call("functions.odd", '{"schema": "s", "copy": true}').text == '["s",1,true]'
 
 
 def test_good_calls(tool):

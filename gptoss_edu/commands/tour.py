@@ -107,8 +107,11 @@ def pictures(model, question: str, folder: Path) -> Path:
 
     style.use()
     config = model.config
-    heads = [(0, 0), (1, 0), (config.num_hidden_layers - 1, 0)]
-    run, ids, _ = trace.trace_answer(model, question, effort="medium", heads=heads)
+    run, ids, _ = trace.trace_answer(model, question, effort="medium")
+    seeing = int(run["sink_mass"][1].mean(0).argmin())  # the head of layer 1 that leaves least on its sink
+    heads = [(0, 0), (1, seeing), (config.num_hidden_layers - 1, 0)]
+    meta, run = run.meta, trace.record(model, ids, heads=heads)
+    run.meta["question"], run.meta["effort"] = meta["question"], meta["effort"]
     last = len(ids)
     first = max(0, last - 40)
     figures = {
@@ -116,7 +119,7 @@ def pictures(model, question: str, folder: Path) -> Path:
                        lambda: architecture.figure_parameters(ModelConfig.gpt_oss_20b(), "gpt-oss-20b")),
         "attention_sliding": (f"A head of an even layer: it sees {config.sliding_window} tokens and no more, and may leave its attention on the sink.",
                               lambda: attention_figures.attention(run, *heads[0])),
-        "attention_full": ("A head of an odd layer sees everything before it.", lambda: attention_figures.attention(run, *heads[1], first=first)),
+        "attention_full": ("A head of an odd layer sees everything before it (here: the last 40 tokens of the conversation).", lambda: attention_figures.attention(run, *heads[1], first=first)),
         "sinks": ("How much of its attention each head leaves on its sink, on average.", lambda: attention_figures.head_grid(run)),
         "router": ("Which 4 experts each token of the answer goes to in one layer, and how much each counts.",
                    lambda: router_figures.router_map(run, 2, first=first)),

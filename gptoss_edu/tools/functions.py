@@ -78,11 +78,12 @@ def kind_of(value: Any) -> str:
 
 
 def as_text(value: Any) -> str:
-    """A function's result for a tool message: text as it is, everything else as JSON."""
+    """A function's result for a tool message: text as it is, everything else as JSON without blanks, which cost tokens."""
     if isinstance(value, str):
         text = value
     else:
-        text = json.dumps(pydantic.TypeAdapter(Any).dump_python(value, mode="json", fallback=str), ensure_ascii=False)
+        plain = pydantic.TypeAdapter(Any).dump_python(value, mode="json", fallback=str)
+        text = json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
     return shorten(text, RESULT_CHARACTERS)
 
 
