@@ -69,6 +69,9 @@ LIVE = [
     "import gptoss_edu\nfrom gptoss_edu import viz\nmodel = gptoss_edu.load_model()",
     "viz.live(model, 'What is 21 plus 9?', 'low')",
 ]
+INKS = """(canvas) => { const d = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data, sums = [];
+  for (let i = 0; i < d.length; i += 4) if (d[i + 3] === 255) sums.push(d[i] + d[i + 1] + d[i + 2]);
+  return sums; }"""
 CELLS = "() => window.opened.content.widgets.map((cell) => [cell.model.type, cell.model.sharedModel.source])"
 
 
@@ -204,4 +207,8 @@ def test_the_live_explorer_answers_anew(page):
     assert page.locator(".gx.ask").get_attribute("data-theme") == "light"
     page.evaluate("() => window.jupyterapp.commands.execute('apputils:change-theme', { theme: 'JupyterLab Dark' })")
     page.locator(".gx.ask[data-theme=dark]").wait_for(timeout=20_000)
+    page.locator("[data-area=load]").scroll_into_view_if_needed()
+    page.wait_for_timeout(500)
+    inks = page.locator("[data-area=load] canvas").evaluate(INKS)
+    assert max(inks) > 600, "drawn for a light page: the brightest colour of the dark theme's text is missing"
     assert page.evaluate(CELLS) == before and shown.count() == 1 and trouble == []

@@ -42,8 +42,9 @@ class Panel {
     if (this.view.scrolls) this.stage.addEventListener("scroll", () => this.draw());
   }
   // Asking for the width lays the page out, so it is asked for only after the page's size changed.
+  // JupyterLab takes a notebook off the page for a moment, as when its theme changes: then the width is still the last one.
   measure() {
-    this.width = Math.floor(this.stage.clientWidth);
+    this.width = Math.floor(this.stage.clientWidth) || this.width;
   }
   // Redraw if what the view depends on has changed.
   draw(force = false) {
