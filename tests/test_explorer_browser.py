@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+import gptoss_edu
 from gptoss_edu import trace, viz
 from gptoss_edu.benchmarks import explorer as bench
 from gptoss_edu.trace.synthetic import synthetic_trace
@@ -68,8 +69,6 @@ def open_page(chromium, tmp_path):
 
 @pytest.fixture(scope="module")
 def tiny_run():
-    import gptoss_edu
-
     model = gptoss_edu.load_model()
     text = "<|start|>user<|message|>3 + 4?<|end|><|start|>assistant<|channel|>final<|message|>7<|return|>"
     ids = model.tokenizer.encode(text, allowed_special="all")
@@ -159,6 +158,20 @@ def test_by_keyboard_alone(open_page):
     assert f"trace.MaskExpert({layer}, {expert})" in code
     press(page, "m")
     assert "masked" not in said(page)
+
+
+def test_it_opens_on_the_answer(open_page, tiny_run):
+    """The answer's last word or number; where there is no final message, the last that the assistant wrote."""
+    model = gptoss_edu.load_model()
+    for text, expected in (
+        ("<|channel|>final<|message|>12.<|return|>", "2"),
+        ("<|channel|>analysis<|message|>7 + 5<|end|><|start|>assistant<|channel|>final<|message|>12 <|return|>", "2"),
+        ("<|channel|>analysis<|message|>7 + 5<|end|>", "5"),
+    ):
+        prompt = "<|start|>user<|message|>7 + 5?<|end|><|start|>assistant"
+        run = trace.record(model, model.tokenizer.encode(prompt + text, allowed_special="all"), level="routing")
+        assert said(open_page(viz.explore(run))).split("“")[1].split("”")[0] == expected
+    assert "token 0 " in said(open_page(viz.explore(tiny_run, t=0)))
 
 
 def test_every_control_has_a_key_and_a_table(open_page):

@@ -2,11 +2,13 @@
 
 import hashlib
 import struct
+import time
 
 import numpy as np
 import pytest
 import torch
 
+import gptoss_edu
 from gptoss_edu import trace
 from gptoss_edu.config import ModelConfig
 from gptoss_edu.errors import TraceError
@@ -183,6 +185,24 @@ def test_levels_cost_what_they_state(model, tokens):
         assert 0.7 * stated < got.bytes_per_token() < 1.15 * stated, level
     for length in (16, 100, 1024, 4096, 100_000):
         assert trace.bytes_per_token(ModelConfig.gpt_oss_20b(), length=length)["total"] <= 16 * 1024
+
+
+@pytest.mark.slow
+def test_capture_costs_at_most_twice_the_plain_pass():
+    """gpt-oss-tiny at the default level; the fastest of alternating passes, so that a busy machine disturbs both alike."""
+    model = gptoss_edu.load_model()
+    ids = torch.arange(256)[None]
+    seconds = {"plain": [], "captured": []}
+    with torch.no_grad():
+        for _ in range(12):
+            start = time.perf_counter()
+            model(ids)
+            middle = time.perf_counter()
+            with trace.capture(model):
+                model(ids)
+            seconds["plain"].append(middle - start)
+            seconds["captured"].append(time.perf_counter() - middle)
+    assert min(seconds["captured"]) < 2 * min(seconds["plain"]), seconds
 
 
 def test_full_level_is_memory_mapped(model, tokens, run, tmp_path):

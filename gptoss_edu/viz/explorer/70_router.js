@@ -239,7 +239,7 @@ class LoadView {
     return "expert " + e + ": " + parts.map((p) => p.voice + " " + percent(p.counts[e] / total, 1)).join(", ");
   }
   legend() {
-    return { note: "share of all choices in this layer, by role and channel", voices: true };
+    return { note: "share of choices, by role and channel", voices: true };
   }
   table(store) {
     const { run, state } = store;

@@ -54,7 +54,7 @@ class LensView {
     return "if the model stopped after layer " + l + ": " + store.run.lens(l, store.state.t).map((r) => store.run.word(r.token) + " " + percent(r.prob)).join(", ");
   }
   legend() {
-    return { ramp: "sequential", low: 0, high: 1, name: "probability (root scale); framed: what came" };
+    return { ramp: "sequential", low: 0, high: 1, name: "probability; framed: next" };
   }
   table(store) {
     const rows = this.rows(store.run, store.state.t).map((r) => [r.name, ...r.list.slice(0, 5).map((x) => store.run.word(x.token) + " " + percent(x.prob, 1))]);
