@@ -149,8 +149,7 @@ def run_suite(
 ) -> dict:
     """All sections, in the order of their importance; ``store`` is given each as soon as it is there.
 
-    sizes : prompts of "mixed", "warm", "effort" (a cell and effort), "phrasing", "strangers", "foreign", "probe" (a task);
-        0 leaves out
+    sizes : how many prompts of "mixed", "effort" (a cell and effort), "foreign", "phrasing", "strangers", "warm", "probe" (a task)
     seconds : nothing new is begun after that time; what is missing is missing from the counts
     against : a second model that answers the mixed and the effort prompts too, compared prompt by prompt
     done : sections of an earlier, interrupted call, which are not measured again
