@@ -330,6 +330,13 @@ def test_large_trace_within_its_budget(chromium):
     assert late < 1.25 * early + 5
 
 
+@pytest.mark.slow
+def test_every_view_of_a_large_trace_draws(open_page):
+    page = open_page(viz.explore(synthetic_trace(2000, 24, 64, 8, 32, window=128)))
+    for area in AREAS:
+        assert page.evaluate(COUNT_INK, area) > 8, area
+
+
 def test_updates_do_not_grow_with_the_text(open_page):
     """Moving in a text ten times as long costs at most three times the script: only what is in sight is drawn."""
     times = []
