@@ -75,12 +75,12 @@ class StripView {
     for (let t = firstAtOrBelow(p.ys, top - ROW); t < run.T && p.ys[t] < top + box.h; t++) {
       const x = p.xs[t], y = p.ys[t] - top, w = p.ws[t];
       const v = (shade.value(t) - shade.low) / span;
-      pen.rect(x, y, w, CHIP, theme.ramp(shade.ramp, v), 3);
+      pen.rect(x, y, w, CHIP, theme.plate(shade.ramp, v), 3);
       const control = run.label("section", t) === "control";
       const ink = theme.over(shade.ramp, v);
       pen.text(this.short(run.texts[t]), x + 4, y + 10, ink, { size: control ? 11 : 12, mono: true });
       voiceBar(pen, run.voice(t), x, y + CHIP - 1, w, 4, theme);
-      if (t === state.t) pen.frame(x - 0.5, y - 0.5, w + 1, CHIP + 5, theme.colors.ink, 2.5, 4);
+      if (t === state.t) ring(pen, theme, x - 0.5, y - 0.5, w + 1, CHIP + 5, 2.5, 4);
     }
   }
   hit(store, x, y) {
@@ -97,7 +97,7 @@ class StripView {
   }
   legend(store) {
     const shade = shading(store);
-    return { ramp: shade.ramp, low: shade.low, high: shade.high, name: shade.name + (shade.unit ? " (" + shade.unit + ")" : ""), voices: true };
+    return { ramp: shade.ramp, plate: true, low: shade.low, high: shade.high, name: shade.name + (shade.unit ? " (" + shade.unit + ")" : ""), voices: true };
   }
   table(store) {
     const { run, state } = store;

@@ -67,7 +67,7 @@ class GridView {
     }
     if (small) this.pixels(pen, run, state, mode, theme, g);
     const { x, y } = this.cell(g, state.l, state.h);
-    pen.frame(x - 1.5, y - 1.5, g.cw + 3, g.ch + 3, c.ink, 2.5, 3);
+    ring(pen, theme, x - 1.5, y - 1.5, g.cw + 3, g.ch + 3, 2.5, 3);
   }
   // Many small cells: one pixel a head, enlarged group by group, and the gaps drawn over it.
   pixels(pen, run, state, mode, theme, g) {
@@ -100,7 +100,7 @@ class GridView {
     pen.image(atlas.canvas, sx + 1, sy, p, p, x + s + 1, y, g.cw - s - 1, g.ch);
   }
   atlas(run, theme) {
-    const id = run.name + theme.name;
+    const id = run.name + theme.id;
     if (this.made && this.made.id === id) return this.made;
     const p = run.arrays.pooled.shape[2];
     const canvas = makeCanvas(run.H * (p + 1), run.L * p);
@@ -215,21 +215,25 @@ class MatrixView {
     if (w === null || w >= a + n) return;
     // Key k is visible from query q while k > q − w: the edge is a staircase along k = q − w.
     pen.line([[at(a), down(a + w)], [at(a + n), down(a + n + w)]], c.sliding, 2, [6, 3]);
-    if ((n - w) * px > 60) pen.text("beyond the window of " + w, g.x + 10, g.top + g.size - 14, c.sliding, { size: 12 });
+    if ((n - w) * px > 60) pen.text("beyond the window of " + w, g.x + 10, g.top + g.size - 14, strengthen(c.sliding, [c.raised], 4.5), { size: 12 });
   }
   selected(pen, store, theme, g, a, px) {
     const { state } = store;
     const c = theme.colors;
     const y = g.top + (state.t - a) * px;
     const h = Math.max(2, px);
-    if (px >= 6) pen.frame(g.left - 1, y, g.size + g.sink + g.gap + 2, h, c.ink, 1.5);
-    else pen.line([[g.left - 1, y + h / 2], [g.x + g.size, y + h / 2]], c.ink, 1.5);
+    const middle = [[g.left - 1, y + h / 2], [g.x + g.size, y + h / 2]];
+    if (px >= 6) ring(pen, theme, g.left - 1, y, g.size + g.sink + g.gap + 2, h, 1.5);
+    else {
+      if (theme.strong) pen.line(middle, c.paper, 4.5);
+      pen.line(middle, c.ink, 1.5);
+    }
     pen.area([[g.left - 3, y + h / 2], [g.left - 10, y + h / 2 - 5], [g.left - 10, y + h / 2 + 5]], c.ink);
     pen.text("" + state.t, g.left - 13, y + h / 2, c.ink, { size: 11, align: "right", bold: true });
   }
   // The head as two bitmaps: queries by keys, and the sink's column. At most 512 pixels a side; the largest weight counts.
   picture(run, l, h, theme) {
-    const id = [run.name, l, h, theme.name].join();
+    const id = [run.name, l, h, theme.id].join();
     if (this.made.has(id)) return this.made.get(id);
     const exact = run.isExact(l, h);
     const p = exact ? 0 : run.arrays.pooled.shape[2];

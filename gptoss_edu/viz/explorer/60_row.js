@@ -26,7 +26,7 @@ class RowView {
     const what = row.exact ? "query " + state.t + " “" + this.cut(run.texts[state.t], 14) + "”" : "the mean of " + Math.round(row.bin) + " queries around " + state.t;
     pen.text("Where " + what + " looks, layer " + state.l + " head " + state.h, x0, 9, c.ink, { size: 11.5, bold: true });
     let x = x0 + row.sink * width;
-    pen.rect(x0, y, row.sink * width, h, theme.ramp("heat", 0.66));
+    pen.rect(x0, y, row.sink * width, h, theme.plate("heat", 0.66));
     for (let i = 0; i < row.sink * width - 3; i += 7) pen.line([[x0 + i, y + h], [x0 + Math.min(i + 7, row.sink * width), y]], fade(c.paper, 0.28), 1);
     this.label(pen, theme, "sink", row.sink, x0, y, row.sink * width, h, c.sink);
     const top = Math.max(...row.weights, 1e-9);
@@ -37,7 +37,7 @@ class RowView {
         continue;
       }
       const v = 0.25 + 0.55 * Math.sqrt(row.weights[j] / top);
-      pen.rect(x, y, w, h, theme.ramp("sequential", v));
+      pen.rect(x, y, w, h, theme.plate("sequential", v));
       if (w > 3) pen.rect(x, y, 1, h, c.paper);
       const name = row.exact ? run.texts[row.first + j] : Math.round(j * row.bin) + "…";
       if (w > 22) this.label(pen, theme, name, row.weights[j], x, y, w, h, c.ink, theme.over("sequential", v));
@@ -73,7 +73,7 @@ class RowView {
     return found.sink ? "the sink: " + percent(row.sink, 1) : (row.exact ? spoken(store.run, found.key) : "tokens from " + found.key) + ": " + percent(found.weight, 1);
   }
   legend() {
-    return { ramp: "sequential", low: 0, high: 1, name: "share of a key", sink: true };
+    return { ramp: "sequential", plate: true, low: 0, high: 1, name: "share of a key", sink: true };
   }
   table(store) {
     return new MatrixView().table(store);

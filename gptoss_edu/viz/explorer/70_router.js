@@ -28,10 +28,10 @@ class RibbonView {
       if (g.band > 20 || l % 2 === 0) pen.text(g.band > 20 ? "layer " + l : "" + l, 66, y + g.band / 2, c.ink, { size: 11, align: "right", bold: l === state.l });
       pen.rect(g.left, y + g.band - 1, g.w, 1, c.paper);
     }
-    pen.frame(g.left - 1, g.top + state.l * g.band - 1, g.w + 2, g.band, c.ink, 1.8);
+    ring(pen, theme, g.left - 1, g.top + state.l * g.band - 1, g.w + 2, g.band, 1.8);
     const px = g.w / run.T;
     const x = g.left + state.t * px;
-    pen.frame(x - 0.5, g.top - 3, Math.max(2, px + 1), run.L * g.band + 6, c.ink, 1.6);
+    ring(pen, theme, x - 0.5, g.top - 3, Math.max(2, px + 1), run.L * g.band + 6, 1.6);
     pen.area([[x + px / 2, g.top - 4], [x + px / 2 - 5, g.top - 11], [x + px / 2 + 5, g.top - 11]], c.ink);
     this.voices(pen, run, theme, g);
   }
@@ -50,7 +50,7 @@ class RibbonView {
   // One pixel a token; BAND pixels a layer, shared out by weight. The whole ribbon is drawn once; the selected layer is
   // drawn again over it, with the selected expert standing out.
   pictures(run, layer, selected, theme) {
-    const id = [run.name, theme.name].join();
+    const id = [run.name, theme.id].join();
     if (!this.made || this.made.id !== id) {
       this.made = { id, all: makeCanvas(run.T, run.L * BAND), one: makeCanvas(run.T, BAND), shown: "" };
       const colors = this.colors(run, theme, () => 0.62);
@@ -214,7 +214,7 @@ class LoadView {
         y -= h;
         if (h > 0) voiceBlock(pen, voice, x + g.dx * 0.12, y, g.dx * 0.76, h, theme);
       }
-      if (e === state.e) pen.frame(x + 0.5, y - 2, g.dx - 1, g.top + g.h - y + 3, c.ink, 2, 2);
+      if (e === state.e) ring(pen, theme, x + 0.5, y - 2, g.dx - 1, g.top + g.h - y + 3, 2, 2);
       if (g.dx > 15 || e % Math.ceil(18 / g.dx) === 0) pen.text("" + e, x + g.dx / 2, g.top + g.h + 10, e === state.e ? c.ink : c.muted, { size: 10, align: "center", bold: e === state.e });
     }
     const even = g.top + g.h - (1 / run.E / top) * g.h;

@@ -32,7 +32,7 @@ class LensView {
       list.slice(0, 5).forEach(({ token, prob }, j) => {
         const x = left + j * cell;
         const word = run.word(token);
-        pen.rect(x, y, cell - 2, step - 2, theme.ramp("sequential", Math.sqrt(prob)), 3);
+        pen.rect(x, y, cell - 2, step - 2, theme.plate("sequential", Math.sqrt(prob)), 3);
         pen.frame(x, y, cell - 2, step - 2, word === actual ? c.sink : c.grid, word === actual ? 2 : 1, 3);
         const ink = theme.over("sequential", Math.sqrt(prob));
         const room = Math.floor((cell - 8) / 6.6);
@@ -54,7 +54,7 @@ class LensView {
     return "if the model stopped after layer " + l + ": " + store.run.lens(l, store.state.t).map((r) => store.run.word(r.token) + " " + percent(r.prob)).join(", ");
   }
   legend() {
-    return { ramp: "sequential", low: 0, high: 1, name: "probability; framed: next" };
+    return { ramp: "sequential", plate: true, low: 0, high: 1, name: "probability; framed: next" };
   }
   table(store) {
     const rows = this.rows(store.run, store.state.t).map((r) => [r.name, ...r.list.slice(0, 5).map((x) => store.run.word(x.token) + " " + percent(x.prob, 1))]);
@@ -109,7 +109,7 @@ class CompareView {
     pen.text("bits", left - 4, middle, c.muted, { size: 10, align: "right" });
     pen.text("experts", left - 4, 112, c.muted, { size: 10, align: "right" });
     pen.text("replaced", left - 4, 123, c.muted, { size: 10, align: "right" });
-    pen.frame(left + (t / a.T) * w - 1, 22, bar + 2, 110, c.ink, 1.4);
+    ring(pen, theme, left + (t / a.T) * w - 1, 22, bar + 2, 110, 1.4);
     this.nexts(pen, theme, "A", a, t, 2, box.w / 2 - 6);
     this.nexts(pen, theme, "B", b, t, box.w / 2 + 4, box.w / 2 - 6);
   }

@@ -51,7 +51,7 @@ class Panel {
     const { app, view, store } = this;
     if (!(this.width >= 20)) return;
     if (view.scrolls) view.top = this.stage.scrollTop;
-    const key = view.key(store.state, this.width) + app.theme.name + app.ratio;
+    const key = view.key(store.state, this.width) + app.theme.id + app.ratio;
     if (!force && key === this.drawn) return;
     this.drawn = key;
     this.height = Math.ceil(view.height(store.run, this.width));
@@ -80,7 +80,7 @@ class Panel {
   drawLegend() {
     const { app, view, store } = this;
     const legend = view.legend(store, this.width);
-    const key = JSON.stringify(legend) + this.width + app.theme.name + app.ratio;
+    const key = JSON.stringify(legend) + this.width + app.theme.id + app.ratio;
     if (key === this.legendDrawn) return;
     this.legendDrawn = key;
     sizeCanvas(this.legend, this.width, LEGEND, app.ratio);
@@ -116,15 +116,16 @@ const LEGEND = 20;
 
 function paintLegend(pen, legend, theme, x, y, width) {
   const c = theme.colors;
+  const shade = (ramp, value) => (legend.plate ? theme.plate(ramp, value) : theme.ramp(ramp, value));
   if (legend.sink) {
-    for (let i = 0; i < 24; i++) pen.rect(x + i, y - 5, 1.2, 10, theme.ramp("heat", i / 24));
+    for (let i = 0; i < 24; i++) pen.rect(x + i, y - 5, 1.2, 10, shade("heat", i / 24));
     pen.text("sink", x + 29, y, c.ink, { size: 10.5 });
     x += 58;
   }
   if (legend.ramp) {
     pen.text(String(legend.low), x, y, c.ink, { size: 10.5 });
     x += 6 + 6.2 * String(legend.low).length;
-    for (let i = 0; i < 64; i++) pen.rect(x + i, y - 5, 1.2, 10, theme.ramp(legend.ramp, i / 63));
+    for (let i = 0; i < 64; i++) pen.rect(x + i, y - 5, 1.2, 10, shade(legend.ramp, i / 63));
     pen.frame(x, y - 5, 64, 10, c.muted, 0.7);
     pen.text(String(legend.high) + "  " + legend.name, x + 69, y, c.ink, { size: 10.5 });
     x += 80 + 6 * (legend.name.length + String(legend.high).length);

@@ -46,8 +46,9 @@ class App {
     });
     this.observer.observe(this.shell);
     this.media = window.matchMedia("(prefers-color-scheme: dark)");
-    this.onMedia = () => this.choice === "auto" && this.setTheme("auto");
-    this.media.addEventListener("change", this.onMedia);
+    this.strong = window.matchMedia("(prefers-contrast: more), (forced-colors: active)");
+    this.onMedia = () => this.setTheme(this.choice);
+    for (const media of [this.media, this.strong]) media.addEventListener("change", this.onMedia);
   }
   header(run) {
     const bar = el("header", { class: "bar" });
@@ -96,7 +97,7 @@ class App {
   setTheme(choice) {
     this.choice = choice;
     const name = choice === "auto" ? (this.media.matches ? "dark" : "light") : choice;
-    this.theme = new Theme(name, this.payload.palette);
+    this.theme = new Theme(name, this.payload.palette, this.strong.matches);
     dress(this.shell, this.theme);
     if (this.options.dressed) this.options.dressed(this.theme);
     if (this.options.whole) document.body.style.colorScheme = name;
@@ -188,7 +189,7 @@ class App {
     this.gone = true;
     cancelAnimationFrame(this.frame);
     this.observer.disconnect();
-    this.media.removeEventListener("change", this.onMedia);
+    for (const media of [this.media, this.strong]) media.removeEventListener("change", this.onMedia);
     this.store.listeners.clear();
     this.panels = null;
     this.root.replaceChildren();

@@ -1,0 +1,283 @@
+"""The explorer for every eye: the same in the book and alone, still where motion is unwanted, readable in raised contrast."""
+
+import io
+import itertools
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gptoss_edu import viz
+from gptoss_edu.benchmarks import explorer as bench
+from gptoss_edu.trace.synthetic import synthetic_trace
+from gptoss_edu.viz import style
+
+pytest.importorskip("playwright", reason="Playwright is missing: pip install 'gptoss-edu[book]'")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(shutil.which("chromium") is None, reason="no Chromium on the path"),
+]
+CHAPTER = Path(__file__).parent.parent / "book" / "_build" / "html" / "chapters" / "17_router_lab.html"
+SELECTED = ["strip", "grid", "matrix", "ribbon", "load"]  # the views that frame what is selected
+# The frame where it stands in the page, below what the site keeps in sight, beginning at a whole pixel.
+IN_PLACE = """(frame) => {
+  document.documentElement.style.scrollBehavior = "auto";
+  scrollTo(0, scrollY + frame.getBoundingClientRect().top - 150);
+  const at = frame.getBoundingClientRect();
+  frame.style.marginLeft = Math.ceil(at.left) - at.left + "px";
+  frame.style.marginTop = Math.ceil(at.top) - at.top + "px";
+  const now = frame.getBoundingClientRect();
+  return { x: Math.round(now.left) + frame.clientLeft, y: Math.round(now.top) + frame.clientTop };
+}"""
+PAINTED = "() => new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(r)))"
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with bench.browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+def open_page(chromium, tmp_path):
+    """Opens a page, or an address, with the reader's preferences; the test fails if an error was logged."""
+    trouble, pages = [], []
+
+    def open_one(page_or_html, script=None, ready="html[data-ready]", width=1280, height=1100, **preferences):
+        page = chromium.new_page(viewport={"width": width, "height": height}, **preferences)
+        pages.append(page)
+        page.on("pageerror", lambda e: trouble.append(str(e)))
+        if script:
+            page.add_init_script(script)
+        path = page_or_html
+        if not isinstance(path, Path):
+            path = tmp_path / f"page{len(pages)}.html"
+            path.write_text(page_or_html if isinstance(page_or_html, str) else page_or_html.html, encoding="utf-8")
+        page.goto(path.as_uri())
+        page.wait_for_selector(ready, timeout=30_000)
+        return page
+
+    yield open_one
+    for page in pages:
+        page.close()
+    assert trouble == []
+
+
+def pixels(page, **how) -> np.ndarray:
+    """A screenshot as (rows, columns, 3) of 0 … 255."""
+    return np.asarray(Image.open(io.BytesIO(page.screenshot(**how))).convert("RGB")).astype(int)
+
+
+# ------------------------------------------------------------------------------------------- in the book and alone
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_same_in_the_book_and_alone(open_page, scheme):
+    """At the same size and theme, at its top and at its end: but for the frame's round corners, pixel for pixel."""
+    if not CHAPTER.exists():
+        pytest.skip("the book is not built: make book")
+    book = open_page(CHAPTER, ready="iframe", height=1300, color_scheme=scheme)
+    assert book.evaluate("document.documentElement.dataset.theme") == scheme
+    holder = book.locator("iframe").first
+    place = holder.evaluate(IN_PLACE)
+    framed = holder.element_handle().content_frame()
+    framed.wait_for_selector(f"html[data-ready] .gx[data-theme={scheme}]", timeout=30_000)
+    size = framed.evaluate("({ width: innerWidth, height: innerHeight })")
+    assert size["width"] > 500 and size["height"] > 900
+    alone = open_page(holder.get_attribute("srcdoc"), **size, color_scheme=scheme)
+    for scroll in (0, 10_000):
+        for view in (framed, alone):
+            view.evaluate("(y) => scrollTo(0, y)", scroll)
+            view.evaluate(PAINTED)
+        first = pixels(book, clip={**place, **size})
+        second = pixels(alone)
+        for corner in (np.s_[:12, :12], np.s_[:12, -12:], np.s_[-12:, :12], np.s_[-12:, -12:]):
+            first[corner] = second[corner]
+        differing = np.abs(first - second).max(axis=2) > 2
+        assert differing.sum() <= 20, np.argwhere(differing)[:5]
+        assert len(np.unique(first.reshape(-1, 3), axis=0)) > 200  # and it is a picture of something
+
+
+# -------------------------------------------------------------------------------------------------- without motion
+
+MOVING = """() => {
+  const nodes = [document.documentElement, document.body, ...document.querySelector("#app").shadowRoot.querySelectorAll("*")];
+  const lasts = (list) => list.split(",").some((s) => parseFloat(s) > 0);
+  const found = nodes.filter((node) => ["", "::before", "::after"].some((part) => {
+    const s = getComputedStyle(node, part || null);
+    return lasts(s.transitionDuration) || (s.animationName !== "none" && lasts(s.animationDuration)) || s.scrollBehavior === "smooth";
+  }));
+  const running = document.getAnimations().length + document.querySelector("#app").shadowRoot.getAnimations().length;
+  return found.map((node) => node.tagName + "." + node.className).concat(running ? ["running: " + running] : []);
+}"""
+# A key, the next frame, and a second later: the pictures of all views.
+DRAWN_AT_ONCE = """async (key) => {
+  const app = window.explorer, frame = () => new Promise(requestAnimationFrame);
+  const shown = () => app.panels.map((p) => p.canvas.toDataURL()).concat(app.say.textContent, [...app.panels].map((p) => p.stage.scrollTop));
+  const before = shown();
+  app.command(key);
+  await frame(); await frame();
+  const next = shown();
+  await new Promise((r) => setTimeout(r, 600));
+  return { changed: next.join() !== before.join(), settled: shown().join() === next.join() };
+}"""
+
+
+def test_reduced_motion_means_no_motion(open_page):
+    page = open_page(viz.explore(synthetic_trace(300), t=40), reduced_motion="reduce")
+    assert page.evaluate("matchMedia('(prefers-reduced-motion: reduce)').matches")
+    page.evaluate("['?', 'm'].forEach((key) => window.explorer.command(key))")
+    page.evaluate("window.explorer.panels.forEach((panel) => panel.showTable(true))")
+    page.evaluate(PAINTED)
+    page.locator("button").first.hover()
+    assert page.evaluate(MOVING) == []
+    for key in ("ArrowRight", "End", "s", "z", "d"):
+        assert page.evaluate(DRAWN_AT_ONCE, key) == {"changed": True, "settled": True}, key
+    page.evaluate("window.explorer.say.style.transition = 'color 1s'")  # motion would be noticed
+    assert len(page.evaluate(MOVING)) == 1
+
+
+# ------------------------------------------------------------------------------------------------- raised contrast
+
+# Before every text on a canvas: its colour, and the colours that it is written on. After every stroke: its colour and width.
+LISTEN = """
+window.written = [];
+window.stroked = [];
+const whole = CanvasRenderingContext2D.prototype, write = whole.fillText, stroke = whole.stroke;
+whole.fillText = function (text, x, y) {
+  const m = this.getTransform(), s = this.measureText(text);
+  const across = (k) => [m.a * (x + k[0]) + m.c * (y + k[1]) + m.e, m.b * (x + k[0]) + m.d * (y + k[1]) + m.f];
+  const a = across([-s.actualBoundingBoxLeft, -s.actualBoundingBoxAscent]), b = across([s.actualBoundingBoxRight, s.actualBoundingBoxDescent]);
+  const left = Math.max(0, Math.floor(Math.min(a[0], b[0]))), top = Math.max(0, Math.floor(Math.min(a[1], b[1])));
+  const w = Math.min(this.canvas.width, Math.ceil(Math.max(a[0], b[0]))) - left, h = Math.min(this.canvas.height, Math.ceil(Math.max(a[1], b[1]))) - top;
+  if (this.canvas.isConnected && text.trim() && w > 0 && h > 0) {
+    const d = this.getImageData(left, top, w, h).data, under = {};
+    for (let i = 0; i < d.length; i += 4) {
+      const key = d[i + 3] < 128 ? "paper" : d[i] + "," + d[i + 1] + "," + d[i + 2];
+      under[key] = (under[key] || 0) + 4 / d.length;
+    }
+    const box = this.canvas.closest(".panel");
+    window.written.push({ area: box.querySelector("[data-area]").dataset.area, text, ink: this.fillStyle, under, paper: getComputedStyle(this.canvas).backgroundColor.startsWith("rgba(0, 0, 0, 0") ? getComputedStyle(box).backgroundColor : getComputedStyle(this.canvas).backgroundColor });
+  }
+  return write.apply(this, arguments);
+};
+whole.stroke = function () {
+  const panel = this.canvas.isConnected && this.canvas.closest(".panel");
+  if (panel) window.stroked.push([panel.querySelector("[data-area]").dataset.area, this.strokeStyle, this.lineWidth]);
+  return stroke.apply(this, arguments);
+};
+"""
+# Every text outside the canvases with its colour and what is behind it.
+TEXTS = """() => {
+  const found = [];
+  for (const node of document.querySelector("#app").shadowRoot.querySelectorAll(".gx *")) {
+    const own = [...node.childNodes].some((c) => c.nodeType === 3 && c.textContent.trim()) || ["INPUT", "SELECT"].includes(node.tagName);
+    if (!own || !node.getClientRects().length) continue;
+    let behind = node, ground;
+    while ((ground = getComputedStyle(behind).backgroundColor) === "rgba(0, 0, 0, 0)") behind = behind.parentElement || document.body;
+    const ink = getComputedStyle(node).color, placeholder = getComputedStyle(node, "::placeholder").color;
+    found.push([node.tagName + " " + node.textContent.slice(0, 30), ink, ground]);
+    if (node.placeholder) found.push(["placeholder", placeholder, ground]);
+  }
+  return found;
+}"""
+
+
+def ratio(first: str, second: str) -> float:
+    """WCAG contrast of two colours as a browser names them."""
+
+    def as_hex(name: str) -> str:
+        if name.startswith("#"):
+            return name
+        return "#" + "".join(f"{int(float(v)):02x}" for v in re.findall(r"[\d.]+", name)[:3])
+
+    return style.contrast(as_hex(first), as_hex(second))
+
+
+def faint(page, least: float) -> list:
+    """Texts below a contrast: those of the elements, and those on the canvases by the pixels that they are written on."""
+    low = [
+        (what, round(ratio(ink, ground), 2)) for what, ink, ground in page.evaluate(TEXTS) if ratio(ink, ground) < least
+    ]
+    written = page.evaluate("window.written")
+    assert {w["area"] for w in written} >= {*SELECTED, "row", "route", "lens", "compare"} and len(written) > 200
+    for w in written:
+        for color in (color for color, share in w["under"].items() if share > 0.15):
+            ground = w["paper"] if color == "paper" else f"rgb({color})"
+            if ratio(w["ink"], ground) < least:
+                low.append((w["area"], w["text"], w["ink"], ground, round(ratio(w["ink"], ground), 2)))
+    return low
+
+
+def two_runs():
+    return viz.explore(synthetic_trace(60), synthetic_trace(60, seed=3), shade="surprisal")
+
+
+def use_all(page) -> None:
+    """Every shade of the tokens and colouring of the heads, the masks, the help and the tables."""
+    page.evaluate("['?', 'm'].forEach((key) => window.explorer.command(key))")
+    for _ in range(6):
+        page.evaluate("['x', 'g', 'ArrowRight', 'ArrowDown'].forEach((key) => window.explorer.command(key))")
+        page.evaluate(PAINTED)
+    page.evaluate("window.explorer.panels.forEach((panel) => panel.showTable(true))")
+    page.locator(".gx button").first.hover()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_raised_contrast_is_seven_to_one(open_page, scheme):
+    """All text, on the page and on the canvases; and what is selected is framed in ink and paper, on whatever it lies."""
+    page = open_page(two_runs(), LISTEN, color_scheme=scheme, contrast="more")
+    use_all(page)
+    assert faint(page, 7) == []
+    look = "(name) => document.querySelector('#app').shadowRoot.querySelector('.gx').style.getPropertyValue(name)"
+    ink, paper, final = (page.evaluate(look, name) for name in ("--ink", "--paper", "--final"))
+    assert ratio(ink, paper) >= 7 and ratio(final, paper) >= 7  # the frame of the selection, the ring of the focus
+    strokes = page.evaluate("window.stroked")
+    for area in SELECTED:
+        mine = [(color, width) for name, color, width in strokes if name == area]
+        framed = [
+            inner[1]
+            for outer, inner in itertools.pairwise(mine)
+            if outer[0] == paper.lower() and inner[0] == ink.lower() and outer[1] >= inner[1] + 2
+        ]
+        assert framed and min(framed) >= 1.4, area
+
+
+def test_the_ordinary_contrast_is_less(open_page):
+    """What the test above measures can be missed: without the preference some text is below seven to one, none below 4.5."""
+    page = open_page(two_runs(), LISTEN)
+    use_all(page)
+    assert faint(page, 7) != [] and faint(page, 4.5) == []
+
+
+def test_a_change_of_the_preference_is_followed(open_page):
+    page = open_page(viz.explore(synthetic_trace(40)))
+    muted = "window.explorer.theme.colors.muted"
+    before = page.evaluate(muted)
+    page.emulate_media(contrast="more")
+    page.wait_for_function("(old) => window.explorer.theme.colors.muted !== old", arg=before)
+    page.emulate_media(contrast="no-preference")
+    page.wait_for_function("(old) => window.explorer.theme.colors.muted === old", arg=before)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_nothing_vanishes_in_forced_colours(open_page, scheme, theme):
+    """The reader's own few colours, also where the site's theme is the other one: every view and control is there."""
+    shown = viz.explore(synthetic_trace(60), synthetic_trace(60, seed=3), theme=theme)
+    page = open_page(shown, LISTEN, color_scheme=scheme, forced_colors="active")
+    use_all(page)
+    assert page.evaluate("matchMedia('(forced-colors: active)').matches")
+    assert faint(page, 7) == []
+    # A pressed button and the tip are told from the rest without the colours that were taken away.
+    page.evaluate("(window.explorer.store.set({ zoom: true }), window.explorer.tip('words', 40, 40))")
+    page.evaluate(PAINTED)
+    look = "(b) => [getComputedStyle(b).backgroundColor, getComputedStyle(b).color, getComputedStyle(b).borderStyle]"
+    pressed = page.locator(".gx button[aria-pressed=true]").evaluate(look)
+    plain = page.locator(".gx button[aria-label='Dark or light']").evaluate(look)
+    assert pressed[0] != plain[0] and ratio(pressed[0], pressed[1]) >= 4.5
+    tip = page.locator(".tip").evaluate(look)
+    assert tip[2] == "solid" and ratio(tip[0], tip[1]) >= 7
