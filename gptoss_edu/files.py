@@ -274,7 +274,7 @@ def write_file(
 def write_text(path: Path, text: str) -> None:
     """Write a small file whole or not at all; folders that are missing are made."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
+    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.partial")  # its own: two may write at once
     try:
         partial.write_text(text, encoding="utf-8")
         os.replace(partial, path)

@@ -161,7 +161,8 @@ def prefill(model, prompts: list[list[int]], cache: KVCache) -> Tensor:
     What the cache holds already counts for a chunk's size: its keys have scores too.
     """
     longest = max(map(len, prompts))
-    if hasattr(model, "prefill_chunk"):  # the GPU path never holds the scores
+    kernels = hasattr(model, "prefill_chunk") and model.stand_in is None
+    if kernels:  # the GPU path never holds the scores; what stands in for it while it is traced does
         chunk = max(1, model.prefill_chunk // len(prompts))
     else:
         chunk = prefill_chunk(model.config, len(prompts), longest + int(cache.lengths.max()))
@@ -190,7 +191,7 @@ def pick(probabilities: Tensor, draws: Tensor) -> Tensor:
 
 
 def _check_sampling(temperature: float, top_p: float, top_k: int | None) -> None:
-    if temperature < 0 or not 0 < top_p <= 1 or (top_k is not None and top_k < 1):
+    if not temperature >= 0 or not 0 < top_p <= 1 or (top_k is not None and top_k < 1):
         raise GptOssError(
             f"sampling: expected temperature >= 0, 0 < top_p <= 1 and top_k >= 1, found {temperature}, {top_p} and {top_k}."
         )

@@ -1,7 +1,7 @@
 """Train gpt-oss-tiny or its vocabulary, or see a loss fall.
 
   smoke      half a minute on two CPU cores: a smaller model, the same loop; the loss falls
-  tiny       the real one: about eight minutes on an H100, data, compilation and evaluation included
+  tiny       the real one: about eight minutes on an H100 or H200, data and compilation included; saving and comparing comes on top
   tokenizer  the vocabulary: byte pairs learnt from the tasks' text, in half a minute on a CPU
 
 A run of smoke or tiny leaves its checkpoint, log and snapshots in the folder and goes on from there when it is called

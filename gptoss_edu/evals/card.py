@@ -74,9 +74,7 @@ def mixed_lines(results: dict) -> list[str]:
             for t, c in results["mixed"]["by_task"].items()
         ]
         lines += ["By task, all efforts together (low effort answers hard sums without working, and mostly wrongly):", ""]  # fmt: skip
-        lines += table(
-            ["task", "trained wordings", "held-out wordings", "strangers' wordings, medium and high"], by_task
-        )
+        lines += table(["task", "trained wordings", "held-out wordings", "written apart, medium and high"], by_task)
     return lines
 
 
@@ -105,7 +103,7 @@ def measured(results: dict) -> str:
     runs = results.get("measured_with", {}).values() or [results]  # sections may come from several calls
     runs = dict.fromkeys(f"{run['device']}, torch {run['torch']}, {run['date']}" for run in runs)
     lines = [
-        f"By `gptoss-edu eval tiny` on a processor ({'; '.join(runs)}), greedy unless said, on held-out operands. "
+        f"By `gptoss-edu eval tiny` on a processor ({'; '.join(runs)}), greedy unless said, on held-out operands where a task has operands. "
         f"Counts carry 95 % intervals (Wilson); the JSON is `data/measurements/tiny_eval.json`.",
         "",
     ]

@@ -30,7 +30,7 @@ def mixed(number: int, split: str = "test", seed: int = 1) -> list[Example]:
 
 
 def foreign_questions() -> list[str]:
-    """200 questions outside the model's world, written by hand and not by tasks.py."""
+    """200 questions outside the model's world, a fixed list, not made by tasks.py."""
     return (files("gptoss_edu.evals") / "foreign.txt").read_text(encoding="utf-8").splitlines()
 
 

@@ -2,7 +2,7 @@
 
 Low effort answers at once. Medium writes the intermediate results, each in one go. High works digit by digit, lowest
 place first, so that no single token needs more than a small table, and then checks. About one high-effort example in
-nine holds an injected wrong step: the check fails, the text says ``bad``, and the work is done again.
+twenty holds an injected wrong step: the check fails, the text says ``bad``, and the work is done again.
 """
 
 from __future__ import annotations

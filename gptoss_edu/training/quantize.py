@@ -16,6 +16,7 @@ from torch import Tensor
 
 from gptoss_edu import mxfp4
 from gptoss_edu.errors import GptOssError
+from gptoss_edu.moe import PackedWeight
 from gptoss_edu.transformer import Transformer
 
 EXPERTS = ("mlp.mlp1_weight", "mlp.mlp2_weight")
@@ -89,6 +90,9 @@ def packed(model: Transformer, rounding: str = ROUNDING) -> Transformer:
     with torch.device("meta"):
         twin = Transformer(model.config, packed=True)
     twin.load_state_dict(state, strict=True, assign=True)
+    for module in twin.modules():
+        if isinstance(module, PackedWeight):
+            module.dtype = torch.bfloat16
     twin.tokenizer = model.tokenizer
     return twin.eval().requires_grad_(False)
 

@@ -107,7 +107,10 @@ def sort_items(rng: random.Random, style: str, test: bool, unseen: bool, level: 
     def make():
         if numbers:
             return tuple(rng.sample(range(1, rng.choice((20, 100, 1000))), count))
-        return tuple(dict.fromkeys(any_word(rng) for _ in range(count)))
+        words = dict.fromkeys(any_word(rng) for _ in range(count))
+        while len(words) < count:
+            words[any_word(rng)] = None
+        return tuple(words)
 
     items = list(draw(rng, test, make))
     down = numbers and rng.random() < 0.35
