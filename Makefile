@@ -1,4 +1,4 @@
-# make tour: the first look. make test: every test and every notebook. make lab: the notebooks.
+# make tour: the first look. make test: every test and every notebook. make lab: your copy of the notebooks.
 # Works with any Python from 3.11 on: make tour PYTHON=python3.12
 
 PYTHON ?= python3

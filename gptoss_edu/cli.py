@@ -12,7 +12,7 @@ from .errors import GptOssError
 COMMANDS = {
     "tour": "text through tokenizer, files and model, with pictures; the place to begin",
     "doctor": "check this machine: Python, packages, kernel, disk, memory, GPU, vocabulary",
-    "lab": "open the notebooks in JupyterLab",
+    "lab": "open your copy of the notebooks in JupyterLab",
     "inspect": "what a checkpoint folder holds: layout, sizes, memory, anything odd",
     "generate": "continue a text, or answer a question",
     "chat": "talk to the model, with tools, in the terminal",

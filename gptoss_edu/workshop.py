@@ -119,6 +119,11 @@ def chapters(selection: list[str] | None = None) -> list[Path]:
     return [path for number, path in known.items() if number in wanted]
 
 
+def is_student_folder(folder: Path) -> bool:
+    """Whether `write` has made this folder."""
+    return (Path(folder) / MANIFEST).is_file()
+
+
 def write(folder: Path, selection: list[str] | None = None, with_hints: bool = False, update: bool = False) -> Report:
     """Write student copies into `folder`; with `update`, bring newer ones without touching what the learner wrote.
 
@@ -133,6 +138,9 @@ def write(folder: Path, selection: list[str] | None = None, with_hints: bool = F
             f"{folder} already holds {present[0].name}; with --update a newer course is brought in and what was written there is kept."
         )
     folder.mkdir(parents=True, exist_ok=True)
+    with_hints = with_hints or any(
+        is_hints(cell) for path in present for cell in nbformat.read(folder / path.name, as_version=4).cells
+    )  # an update leaves the hints where they were
     written = _read_manifest(folder)
     for source in sources:
         new = student_notebook(nbformat.read(source, as_version=4), with_hints)
@@ -220,7 +228,7 @@ def _write_text(path: Path, text: str) -> None:
 
 NOTES = """# Your copy of the course
 
-Start with `gptoss-edu lab --folder .` or `jupyter lab` in this folder, and open the first notebook.
+Start with `gptoss-edu lab` or `jupyter lab` in this folder (or `gptoss-edu lab --folder .`; what is here is only opened), and open the first notebook.
 
 - Exercises are functions that raise NotImplementedError until you write them. Run the check below each one as often as you like:
   it says what it saw and where, and `.why()` says why.

@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import platform
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -11,6 +12,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from gptoss_edu import checks, cli, workshop
 from gptoss_edu.checks import CHECKS, bank, exercises, store
+from gptoss_edu.commands import lab
+from gptoss_edu.resources import notebooks_path
 
 EXERCISE = '''def rms_norm(x, scale, eps):
     """About 3 lines."""
@@ -99,6 +102,69 @@ def test_an_existing_folder_is_not_overwritten(source, tmp_path):
     run("workshop", tmp_path / "mine")
     code, _, err = run("workshop", tmp_path / "mine")
     assert code == 2 and "--update" in err
+
+
+@pytest.fixture
+def opened(monkeypatch, tmp_path):
+    """The folders that JupyterLab would have been opened in; the working folder is empty."""
+    calls = []
+    monkeypatch.setattr(lab.subprocess, "call", lambda command, env: calls.append(command[3].partition("=")[2]) or 0)
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    return calls
+
+
+def test_lab_opens_a_copy_with_empty_exercises_and_fills_it_once(source, opened):
+    assert run("lab")[0] == 0 and opened == ["my-course"]
+    path = Path("my-course") / "03_norm.ipynb"
+    assert STUB in sources(path) and "inverse" not in path.read_text() and "hint" in path.read_text()
+    path.unlink()
+    (path.parent / "05_rope.ipynb").write_text("mine")
+    assert run("lab")[0] == 0 and not path.exists() and (path.parent / "05_rope.ipynb").read_text() == "mine"
+    assert run("lab", "--folder", "other")[0] == 0 and STUB in sources("other/03_norm.ipynb")
+    assert opened == ["my-course", "my-course", "other"]
+
+
+@pytest.mark.parametrize("arguments", [(), ("--folder", ".")])
+def test_lab_in_a_student_folder_adds_nothing(arguments, source, opened, monkeypatch):
+    run("workshop", "some", "--chapters", "03")
+    monkeypatch.chdir("some")
+    before = {path.name: path.read_bytes() for path in Path().iterdir()}
+    assert run("lab", *arguments)[0] == 0 and opened == ["."]
+    assert before == {path.name: path.read_bytes() for path in Path().iterdir()}
+
+
+def test_lab_shows_solutions_when_asked_and_never_in_a_student_folder(source, opened, monkeypatch):
+    assert run("lab", "--solutions")[0] == 0 and opened == [str(notebooks_path())]
+    monkeypatch.setattr(lab, "notebooks_path", lambda: source)
+    monkeypatch.setattr(lab, "PACKAGE", source / "elsewhere" / "package")  # as installed from a wheel
+    assert run("lab", "--solutions")[0] == 0 and opened[-1] == "gptoss-notebooks"
+    assert EXERCISE in sources("gptoss-notebooks/03_norm.ipynb")
+    run("workshop", "mine")
+    code, _, err = run("lab", "--solutions", "--folder", "mine")
+    assert code == 2 and "student folder" in err and STUB in sources("mine/03_norm.ipynb")
+
+
+@pytest.mark.parametrize(
+    ("folder", "words"), [("taken", "is a file"), ("full", "other files"), ("nope/deep", "no such folder")]
+)
+def test_lab_and_workshop_write_only_where_they_may(folder, words, source, opened):
+    Path("taken").write_text("in the way")
+    Path("full").mkdir()
+    Path("full", "letter.txt").write_text("mine")
+    before = sorted(Path().rglob("*"))
+    calls = [("lab", "--folder", folder)] + ([] if folder == "full" else [("workshop", folder)])
+    for call in calls:
+        code, _, err = run(*call)
+        assert code == 2 and words in err and len(err.strip().splitlines()) == 1
+    assert sorted(Path().rglob("*")) == before and not opened
+
+
+def test_an_update_leaves_the_hints(source, tmp_path):
+    workshop.write(tmp_path / "mine", with_hints=True)
+    report = workshop.write(tmp_path / "mine", update=True)
+    assert not (report.new or report.replaced or report.merged)
 
 
 def test_an_update_keeps_what_was_written(source, tmp_path):

@@ -1,7 +1,8 @@
-"""Open the course's notebooks in JupyterLab.
+"""Open your copy of the course in JupyterLab.
 
-gptoss-edu lab                       your own copy of the notebooks in ./gptoss-notebooks, or the repository's own
-gptoss-edu lab --folder my-course    a copy somewhere else; files that are there are never overwritten
+gptoss-edu lab                       your copy in ./my-course, with empty exercises; written when it is not there
+gptoss-edu lab --folder elsewhere    the same in another folder; what is in a student folder is never touched
+gptoss-edu lab --solutions           the finished notebooks, every exercise written
 gptoss-edu lab -- --no-browser       everything after -- goes to JupyterLab
 """
 
@@ -13,19 +14,28 @@ import subprocess
 import sys
 from pathlib import Path
 
+from .. import workshop
 from ..errors import GptOssError
+from ..paths import check_folder
 from ..resources import PACKAGE, notebooks_path
+
+STUDENT, FINISHED = Path("my-course"), Path("gptoss-notebooks")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--folder", type=Path, help="where your copy of the notebooks lives")
+    parser.add_argument("--folder", type=Path, help=f"where your copy lives (./{STUDENT})")
+    parser.add_argument(
+        "--solutions",
+        action="store_true",
+        help=f"the finished notebooks: the repository's own, or a copy in ./{FINISHED}",
+    )
     parser.add_argument("rest", nargs="*", metavar="-- OPTIONS", help="options for jupyter lab")
 
 
 def run(args: argparse.Namespace) -> int:
     if importlib.util.find_spec("jupyterlab") is None:
         raise GptOssError("JupyterLab is missing: pip install jupyterlab")
-    folder = course_folder(args.folder)
+    folder = finished_folder(args.folder) if args.solutions else student_folder(args.folder)
     print(f"notebooks in {folder}")
     environment = {**os.environ, "JUPYTERLAB_DISABLE_UPDATE_CHECK": "1"}
     return subprocess.call(
@@ -33,13 +43,33 @@ def run(args: argparse.Namespace) -> int:
     )
 
 
-def course_folder(folder: Path | None) -> Path:
+def student_folder(folder: Path | None) -> Path:
+    """The learner's folder: one that is there is only opened, a new one is written with empty exercises and hints."""
+    here = workshop.is_student_folder(Path())
+    target = folder or (Path() if here else STUDENT)
+    if workshop.is_student_folder(target):
+        return target
+    check_folder(target, "--folder")
+    if target.is_dir() and any(target.iterdir()):
+        raise GptOssError(
+            f"{target}: expected a student folder or a new one, found a folder with other files; name another with "
+            "--folder, or add --solutions for the finished notebooks."
+        )
+    report = workshop.write(target, with_hints=True)
+    print(f"wrote {len(report.new)} notebooks with empty exercises")
+    return target
+
+
+def finished_folder(folder: Path | None) -> Path:
     """The repository's notebooks in a checkout; from a wheel, a copy that the reader may write to."""
     source = notebooks_path()
     if folder is None and source.parent == PACKAGE.parent:
         return source
-    target = folder or Path("gptoss-notebooks")
-    target.mkdir(parents=True, exist_ok=True)
+    target = folder or FINISHED
+    check_folder(target, "--folder")
+    if workshop.is_student_folder(target):
+        raise GptOssError(f"{target}: found a student folder; --solutions needs another, so that both stay apart.")
+    target.mkdir(exist_ok=True)
     for notebook in sorted(source.glob("*.ipynb")):
         if not (target / notebook.name).exists():
             shutil.copyfile(notebook, target / notebook.name)

@@ -14,6 +14,7 @@ import argparse
 from pathlib import Path
 
 from .. import workshop
+from ..paths import check_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    check_folder(args.folder, "the folder")
     report = workshop.write(args.folder, args.chapters, args.with_hints, args.update)
     for label, names in (("new", report.new), ("replaced", report.replaced), ("merged, answers kept", report.merged)):
         if names:
