@@ -50,7 +50,7 @@ def test_the_bank_is_large_enough_and_its_causes_are_words():
     assert sum(len(bank.wrong(name)) for name in checks.CHECKS) >= 80
     for name in checks.CHECKS:
         causes = getattr(checks, name).causes
-        assert {solution.cause for solution in bank.wrong(name)} <= {*causes, "package"}
+        assert {solution.cause for solution in bank.wrong(name)} <= {*causes, "package", "input_changed"}
         assert all(len(text) >= 15 for text in causes.values())
         never = set(causes) - {solution.cause for solution in bank.wrong(name)} - {"general", "full"}
         assert never == set(), f"{name}: causes that no solution of the bank has"
@@ -197,6 +197,32 @@ def test_arguments_are_copies():
     call = checks.harness.Call(in_place)
     call(x, None, None)
     assert x.sum() == 8
+
+
+def test_overwriting_an_input_is_refused_and_ones_own_intermediates_are_free():
+    def scaled(x, weights):
+        x *= 2
+        return x
+
+    def own(x, weights):
+        return x.clone().mul_(2)
+
+    one, nan = torch.ones(2, 2), torch.full((2, 2), float("nan"))
+    cases = [checks.Case("ones", (one, nan), 2 * one, "It is doubled.")]
+    assert checks.custom("double", own, cases).passed
+    result = checks.custom("double", scaled, cases)
+    assert result.status == "failed" and result.cause_id == "input_changed"
+    assert result.symptom == "your function changed its input x: x[0, 0] was 1, and is 2 after the call"
+    assert "clone()" in result.why() and "without the underscore" in result.why()
+    reshaped = checks.custom("double", lambda x, weights: 2 * x.unsqueeze_(0)[0], cases)
+    assert "float32 (2, 2) before the call, float32 (1, 2, 2) after" in reshaped.symptom
+
+
+def test_arguments_are_described_one_by_one():
+    result = checks.custom(
+        "pair", lambda *a, **k: None, [checks.Case("one", (torch.ones(2), 3, (torch.ones(1),)), 0, "")]
+    )
+    assert "a[0]: float32 (2,), a[1]: 3, a[2]: tuple of (float32 (1,))" in result.symptom
 
 
 def test_custom_checks():

@@ -101,8 +101,10 @@ def time_limit(seconds: float = TIME_LIMIT):
 
 def describe(value) -> str:
     """One short phrase for an argument: dtype and shape of arrays, the value of small things."""
-    if hasattr(value, "shape") and hasattr(value, "dtype"):
+    if _is_array(value):
         return f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}"
+    if type(value) in (tuple, list) and len(value) <= 8 and any(map(_is_array, value)):
+        return f"{type(value).__name__} of ({', '.join(map(describe, value))})"
     text = repr(value)
     return (
         text
@@ -113,13 +115,30 @@ def describe(value) -> str:
     )
 
 
+def _is_array(value) -> bool:
+    return hasattr(value, "shape") and hasattr(value, "dtype")
+
+
+def named_arguments(function, args: tuple, kwargs: dict) -> dict:
+    """The arguments under the learner's own parameter names, where these can be read; those that `*a` collects are a[0], a[1], …"""
+    try:
+        signature = inspect.signature(function)
+        bound = signature.bind(*args, **kwargs).arguments
+    except (TypeError, ValueError):
+        return {f"argument {i + 1}": value for i, value in enumerate(args)} | kwargs
+    named = {}
+    for name, value in bound.items():
+        kind = signature.parameters[name].kind
+        if kind is inspect.Parameter.VAR_POSITIONAL:
+            named |= {f"{name}[{i}]": entry for i, entry in enumerate(value)}
+        else:
+            named |= value if kind is inspect.Parameter.VAR_KEYWORD else {name: value}
+    return named
+
+
 def describe_call(function, args: tuple, kwargs: dict) -> str:
     """`x: float32 (2, 3), eps: 1e-05`, with the learner's own parameter names where they can be read."""
-    try:
-        bound = inspect.signature(function).bind(*args, **kwargs).arguments
-    except (TypeError, ValueError):
-        bound = {f"argument {i + 1}": value for i, value in enumerate(args)} | kwargs
-    return ", ".join(f"{name}: {describe(value)}" for name, value in bound.items())
+    return ", ".join(f"{name}: {describe(value)}" for name, value in named_arguments(function, args, kwargs).items())
 
 
 def locate(error: BaseException, function) -> str:

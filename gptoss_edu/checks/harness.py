@@ -18,9 +18,11 @@ from .guard import (
     Forbidden,
     PackageCalled,
     TookTooLong,
+    describe,
     describe_call,
     is_package_function,
     locate,
+    named_arguments,
     time_limit,
     watching,
 )
@@ -34,6 +36,14 @@ class Refused(Exception):
         self.symptom = symptom
         self.cause = cause
         self.picture = picture
+
+
+INPUT_CHANGED = (
+    "An in-place operation reaches the caller's tensor, and whoever called goes on with the changed one: in the model the residual "
+    "stream, for instance. `x.float()` and `x.to(...)` return x itself when it has that dtype already, and slices and views share "
+    "its memory; so `y /= ...` or `y.clamp_(...)` then writes into x. Use an operation that makes a new tensor (`y = y / ...`, "
+    "`clamp` without the underscore), or `x.clone()` first."
+)
 
 
 class NotWritten(Exception):
@@ -198,7 +208,11 @@ class Check:
             symptom = f"the result could not be compared: {type(error).__name__}: {error}"
             cause = "Your function returned something of another kind than the exercise asks for; compare with its signature."
             return self._result("error", stage.name, symptom, cause, "check", passed)
-        return self._package(noticed[0], stage.name, passed) if noticed else None
+        if noticed:
+            return self._package(noticed[0], stage.name, passed)
+        if call.changed:
+            return self._result("failed", stage.name, call.changed, INPUT_CHANGED, "input_changed", passed)
+        return None
 
     def _result(self, status, stage, symptom, cause, cause_id="", passed=(), picture=None) -> Result:
         return Result(self.name, status, symptom, cause, cause_id, stage, passed, len(self.stages), picture)
@@ -228,11 +242,16 @@ class Call:
         self.rules = rules
         self.seconds = seconds
         self.noticed: list[str] = []  # package functions that were called
+        self.changed = ""  # the first input that was overwritten, in words
 
     def __call__(self, *args, **kwargs):
         args = tuple(_copied(value) for value in args)
         kwargs = {name: _copied(value) for name, value in kwargs.items()}
         shown = describe_call(self.function, args, kwargs)
+        given = {
+            name: value for name, value in named_arguments(self.function, args, kwargs).items() if _is_tensor(value)
+        }
+        before = {name: value.clone() for name, value in given.items()}
         try:
             with time_limit(self.seconds), watching(self.rules, self.noticed):
                 result = self.function(*args, **kwargs)
@@ -254,7 +273,25 @@ class Call:
                 f"your function returned {result} ({shown})",
                 "The result is not returned: is there a `return` at the end?",
             )
+        differences = (_difference(name, before[name], value) for name, value in given.items())
+        self.changed = self.changed or next(filter(None, differences), "")
         return result
+
+
+def _is_tensor(value) -> bool:
+    return hasattr(value, "clone") and hasattr(value, "shape")
+
+
+def _difference(name: str, before, after) -> str:
+    """What happened to an input during the call, in words; "" where it is the same, NaN in the same places included."""
+    if before.shape != after.shape or before.dtype != after.dtype:
+        return f"your function changed its input {name}: {describe(before)} before the call, {describe(after)} after it"
+    changed = (before != after) & ~((before != before) & (after != after))
+    if not changed.any():
+        return ""
+    at = tuple(changed.nonzero()[0].tolist())
+    where = f"{name}[{', '.join(map(str, at))}]" if at else name
+    return f"your function changed its input {name}: {where} was {before[at].item():.5g}, and is {after[at].item():.5g} after the call"
 
 
 def _copied(value):

@@ -30,14 +30,14 @@ def by_complex(x, cos, sin):
     return torch.cat([z.real, z.imag], -1).to(x.dtype)
 
 
-@BANK.right("a loop over positions, in place")
+@BANK.right("a loop over positions, into a copy")
 def loop(x, cos, sin):
-    half = x.shape[-1] // 2
+    half, out = x.shape[-1] // 2, x.clone()
     for t in range(x.shape[1]):
-        a, b = x[:, t, :, :half].clone(), x[:, t, :, half:].clone()
-        x[:, t, :, :half] = a * cos[t] - b * sin[t]
-        x[:, t, :, half:] = b * cos[t] + a * sin[t]
-    return x
+        a, b = x[:, t, :, :half], x[:, t, :, half:]
+        out[:, t, :, :half] = a * cos[t] - b * sin[t]
+        out[:, t, :, half:] = b * cos[t] + a * sin[t]
+    return out
 
 
 @BANK.right("2 x 2 matrices by einsum")

@@ -172,3 +172,17 @@ def eps_squared(x, scale, eps):
 def divided_by_scale(x, scale, eps):
     t = x.float()
     return (t * torch.rsqrt(t.pow(2).mean(-1, keepdim=True) + eps) / scale).to(x.dtype)
+
+
+@BANK.wrong("input_changed", "in place on x.float(), which is x itself in float32")
+def overwrites_its_input(x, scale, eps):
+    t = x.float()
+    t /= torch.sqrt(t.pow(2).mean(-1, keepdim=True) + eps)
+    return (t * scale).to(x.dtype)
+
+
+@BANK.wrong("input_changed", "the scale multiplied in place as well")
+def scales_its_input(x, scale, eps):
+    t = x.to(torch.float32)
+    t.mul_(torch.rsqrt(t.pow(2).mean(-1, keepdim=True) + eps)).mul_(scale)
+    return t.to(x.dtype)

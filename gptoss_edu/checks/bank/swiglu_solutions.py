@@ -22,9 +22,9 @@ def pairs(x, alpha=1.702, limit=7.0):
     return (up + 1) * gate / (1 + torch.exp(-alpha * gate))
 
 
-@BANK.right("clamped in place, SiLU of alpha gate over alpha")
+@BANK.right("copies clamped in place, SiLU of alpha gate over alpha")
 def in_place(x, alpha=1.702, limit=7.0):
-    gate, up = x[..., 0::2], x[..., 1::2]
+    gate, up = x[..., 0::2].clone(), x[..., 1::2].clone()
     gate.clamp_(max=limit)
     up.clamp_(min=-limit, max=limit)
     act = torch.nn.functional.silu(alpha * gate) / alpha
@@ -162,3 +162,11 @@ def sigmoid_of_up(x, alpha=1.702, limit=7.0):
 def relu(x, alpha=1.702, limit=7.0):
     gate, up = x[..., ::2].clamp(max=limit), x[..., 1::2].clamp(-limit, limit)
     return gate.relu() * (up + 1)
+
+
+@BANK.wrong("input_changed", "the caller's tensor clamped in place")
+def clamps_its_input(x, alpha=1.702, limit=7.0):
+    gate, up = x[..., ::2], x[..., 1::2]
+    gate.clamp_(max=limit)
+    up.clamp_(-limit, limit)
+    return gate * torch.sigmoid(alpha * gate) * (up + 1)
