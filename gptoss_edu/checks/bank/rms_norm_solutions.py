@@ -186,3 +186,57 @@ def scales_its_input(x, scale, eps):
     t = x.to(torch.float32)
     t.mul_(torch.rsqrt(t.pow(2).mean(-1, keepdim=True) + eps)).mul_(scale)
     return t.to(x.dtype)
+
+
+@BANK.wrong("eps_ignored", "eps written in, 1e-6")
+def fixed_eps_six(x, scale, eps):
+    t = x.float()
+    return (t * torch.rsqrt(t.pow(2).mean(-1, keepdim=True) + 1e-6) * scale).to(x.dtype)
+
+
+@BANK.wrong("eps_ignored", "eps written in, 1e-8")
+def fixed_eps_eight(x, scale, eps):
+    t = x.float()
+    return (t * torch.rsqrt(t.pow(2).mean(-1, keepdim=True) + 1e-8) * scale).to(x.dtype)
+
+
+@BANK.wrong("eps_twice", "eps added twice")
+def eps_added_twice(x, scale, eps):
+    t = x.float()
+    return (t * torch.rsqrt(t.pow(2).mean(-1, keepdim=True) + eps + eps) * scale).to(x.dtype)
+
+
+@BANK.wrong("keepdim", "keepdim forgotten")
+def without_keepdim(x, scale, eps):
+    t = x.float()
+    return (t * torch.rsqrt(t.pow(2).mean(-1) + eps) * scale).to(x.dtype)
+
+
+@BANK.wrong("standard_deviation", "divided by torch.std")
+def by_std(x, scale, eps):
+    t = x.float()
+    return (t / (t.std(-1, keepdim=True) + eps) * scale).to(x.dtype)
+
+
+@BANK.wrong("standard_deviation", "divided by the root of the variance")
+def by_variance(x, scale, eps):
+    t = x.float()
+    return (t / torch.sqrt(t.var(-1, keepdim=True) + eps) * scale).to(x.dtype)
+
+
+@BANK.wrong("standard_deviation", "divided by the root of the variance with n")
+def by_biased_variance(x, scale, eps):
+    t = x.float()
+    return (t * torch.rsqrt(t.var(-1, keepdim=True, unbiased=False) + eps) * scale).to(x.dtype)
+
+
+@BANK.wrong("scale_added", "the scale added")
+def plus_scale(x, scale, eps):
+    t = x.float()
+    return (t * torch.rsqrt(t.pow(2).mean(-1, keepdim=True) + eps) + scale).to(x.dtype)
+
+
+@BANK.wrong("multiplied_by_root", "multiplied by the root")
+def times_root(x, scale, eps):
+    t = x.float()
+    return (t * torch.sqrt(t.pow(2).mean(-1, keepdim=True) + eps) * scale).to(x.dtype)

@@ -170,3 +170,39 @@ def clamps_its_input(x, alpha=1.702, limit=7.0):
     gate.clamp_(max=limit)
     up.clamp_(-limit, limit)
     return gate * torch.sigmoid(alpha * gate) * (up + 1)
+
+
+@BANK.wrong("clamp_outside_sigmoid", "the gate clamped outside the sigmoid only")
+def clamped_outside(x, alpha=1.702, limit=7.0):
+    gate, up = x[..., ::2], x[..., 1::2].clamp(-limit, limit)
+    return gate.clamp(max=limit) * torch.sigmoid(alpha * gate) * (up + 1)
+
+
+@BANK.wrong("limit_hard_coded", "the gate's limit written in")
+def fixed_gate_limit(x, alpha=1.702, limit=7.0):
+    gate, up = x[..., ::2].clamp(max=7.0), x[..., 1::2].clamp(-limit, limit)
+    return gate * torch.sigmoid(alpha * gate) * (up + 1)
+
+
+@BANK.wrong("plus_one_gate", "1 added to the gate's factor")
+def one_to_the_factor(x, alpha=1.702, limit=7.0):
+    gate, up = x[..., ::2].clamp(max=limit), x[..., 1::2].clamp(-limit, limit)
+    return (gate + 1) * torch.sigmoid(alpha * gate) * up
+
+
+@BANK.wrong("plus_one_gate", "1 added to the gate, inside the sigmoid too")
+def one_to_the_gate_everywhere(x, alpha=1.702, limit=7.0):
+    gate, up = x[..., ::2].clamp(max=limit) + 1, x[..., 1::2].clamp(-limit, limit)
+    return gate * torch.sigmoid(alpha * gate) * up
+
+
+@BANK.wrong("tanh", "tanh of alpha times the gate")
+def tanh(x, alpha=1.702, limit=7.0):
+    gate, up = x[..., ::2].clamp(max=limit), x[..., 1::2].clamp(-limit, limit)
+    return gate * torch.tanh(alpha * gate) * (up + 1)
+
+
+@BANK.wrong("tanh", "tanh of the gate")
+def tanh_alone(x, alpha=1.702, limit=7.0):
+    gate, up = x[..., ::2].clamp(max=limit), x[..., 1::2].clamp(-limit, limit)
+    return gate * torch.tanh(gate) * (up + 1)

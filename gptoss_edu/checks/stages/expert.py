@@ -21,11 +21,13 @@ CAUSES = {
     "gelu": "This is GELU. sigmoid(1.702 x) x is an approximation of it, with other values.",
     "no_gate_factor": "The gate's own factor is missing: gate * sigmoid(alpha * gate), not the sigmoid alone (which is plain GLU).",
     "sigmoid_of_up": "The sigmoid is taken of up. It is taken of the gate.",
+    "tanh": "The gate goes through tanh. It goes through the sigmoid, which lies between 0 and 1: a very negative gate closes, instead of changing the sign.",
     "relu": "The gate goes through a ReLU.",
     "gate_not_clamped": "The gate is not clamped from above: at most `limit`.",
     "up_not_clamped": "up is not clamped: to between -limit and +limit.",
     "gate_clamped_below": "The gate is clamped from below too. The clamp is asymmetric: gate has a maximum only, up has both. (A very negative gate gives about 0 all the same, but not the same 0.)",
     "up_one_sided": "up is clamped from above only. It is clamped on both sides; the gate is the one with a maximum only.",
+    "clamp_outside_sigmoid": "The gate is clamped as a factor only; inside the sigmoid it still stands unclamped. Clamp it once, first, and use the clamped gate in both places.",
     "clamp_exchanged": "The two clamps are exchanged: gate has a maximum only, up is clamped on both sides.",
     "clamp_after": "The clamp comes too late: gate and up are clamped first, then 1 is added and the gate activated.",
     "clamp_result": "The result is clamped instead of gate and up.",
@@ -62,6 +64,10 @@ FORMS = {
     "halves ": {"split": lambda x: (x[..., x.shape[-1] // 2 :], x[..., : x.shape[-1] // 2])},
     "no_plus_one": {"join": lambda a, u: a * u},
     "plus_one_gate": {"join": lambda a, u: (a + 1) * u},
+    "plus_one_gate ": {"act": lambda g: (g + 1) * _sigmoid(1.702 * g), "join": lambda a, u: a * u},
+    "plus_one_gate  ": {"act": lambda g: (g + 1) * _sigmoid(1.702 * (g + 1)), "join": lambda a, u: a * u},
+    "tanh": {"act": lambda g: g * np.tanh(1.702 * g)},
+    "tanh ": {"act": lambda g: g * np.tanh(g)},
     "alpha_one": {"act": lambda g: g * _sigmoid(g)},
     "alpha_outside": {"act": lambda g: 1.702 * g * _sigmoid(g)},
     "gelu": {"act": lambda g: 0.5 * g * (1 + np.tanh(np.sqrt(2 / np.pi) * (g + 0.044715 * g**3)))},
@@ -158,9 +164,15 @@ def up_both(call):
 @CHECK.stage("another limit")
 def limit(call):
     x = torch.tensor([[-3.0, 0.5], [3.0, 0.5], [0.5, 3.0], [0.5, -3.0]])
-    wrongs = {"limit_hard_coded": lambda: reference.swiglu(x), "gate_clamped_below": {"gate": lambda g: np.clip(g, -1, 1)},
-              "up_one_sided": {"up": lambda u: np.minimum(u, 1)}, "gate_not_clamped": {"gate": lambda g: g}, "up_not_clamped": {"up": lambda u: u}}  # fmt: skip
-    _compare(call, x, "limit_hard_coded", wrongs, limit=1.0, prefix="limit 1: ")
+    wrongs = {
+        "limit_hard_coded": lambda: reference.swiglu(x),
+        "limit_hard_coded ": {"gate": lambda g: g},  # the stages above have seen both clamps, at 7
+        "limit_hard_coded  ": {"up": lambda u: u},
+        "clamp_outside_sigmoid": {"gate": lambda g: g, "act": lambda g: np.minimum(g, 1) * _sigmoid(1.702 * g)},
+        "gate_clamped_below": {"gate": lambda g: np.clip(g, -1, 1)},
+        "up_one_sided": {"up": lambda u: np.minimum(u, 1)},
+    }
+    _compare(call, x, "general", wrongs, limit=1.0, prefix="limit 1: ")
 
 
 @CHECK.stage("any leading axes")

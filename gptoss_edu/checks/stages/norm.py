@@ -16,14 +16,18 @@ CAUSES = {
     "centred": "The mean is subtracted, as LayerNorm does. RMSNorm leaves the mean alone: that is what makes it cheaper, and it has no bias.",
     "layer_norm": "This is LayerNorm: it centres the row and divides by the standard deviation. RMSNorm divides by the root mean square, uncentred.",
     "unbiased": "The squares are divided by n - 1, as torch.std and torch.var do by default. The mean square divides by n.",
+    "standard_deviation": "The row is divided by its standard deviation, which measures from the mean of the row (and in torch.std and torch.var divides by n - 1). RMSNorm divides by sqrt(mean(x²) + eps): from zero, by n.",
+    "multiplied_by_root": "The row is multiplied by its root mean square. It is divided by it: multiply by rsqrt, or divide by sqrt.",
+    "keepdim": "keepdim=True is missing: the mean then has no last axis, and its values are spread along the channels instead of the rows. It goes unnoticed when there are as many rows as channels.",
     "wrong_axis": "The mean runs over the tokens or over everything. Each row (the last axis) is normalised by itself: a token must not see the others.",
     "eps_outside": "eps is added to the root instead of to the mean square. Inside the root, 1e-5 is already sqrt(1e-5) = 0.003 for a row of zeros.",
     "eps_missing": "eps is left out: a row of zeros is divided by zero.",
     "eps_max": "eps is used as a floor (max) instead of being added to the mean square.",
     "eps_twice": "eps is squared, or added twice; it is added once to the mean square.",
-    "eps_ignored": "The eps of the call is not used: a number is written into the function instead.",
+    "eps_ignored": "The eps of the call is not used: a number is written into the function instead. The model passes its own, rms_norm_eps.",
     "no_scale": "The learned scale is not applied.",
     "scale_plus_one": "The result is multiplied by (1 + scale), as Gemma does. gpt-oss multiplies by scale itself.",
+    "scale_added": "The scale is added. It is multiplied: each channel has its own factor.",
     "scale_before": "The scale is applied before the mean square is taken, so it partly cancels. Normalise first, then scale.",
     "scale_inverse": "The row is divided by the scale. It is multiplied.",
     "cast_before_scale": "The normalised row is cast to bfloat16 before the scale multiplies it, as Llama does. gpt-oss multiplies in float32 and casts once, at the end: other bits.",
@@ -51,15 +55,20 @@ def one_row(call):
     x = torch.tensor([[3.0, -4.0, 12.0, 0.0]])
     scale = torch.ones(4)
     n, square, d = 4, _rows(x), x.double().numpy()
-    centred = d - d.mean()
+    centred, root = d - d.mean(), square**0.5
+    deviation = math.sqrt((centred**2).mean())
     suspects = {
         "sum": d / math.sqrt((d**2).sum()),
         "no_root": d / square,
         "abs_mean": d / abs(d).mean(),
-        "centred": centred / square**0.5,
+        "centred": centred / root,
         "layer_norm": centred / (centred**2).mean() ** 0.5,
         "unbiased": d / math.sqrt((d**2).sum() / (n - 1)),
-        "scale_plus_one": 2 * d / square**0.5,
+        "standard_deviation": d / deviation,
+        "standard_deviation ": d / deviation * math.sqrt((n - 1) / n),
+        "multiplied_by_root": d * root,
+        "scale_plus_one": 2 * d / root,
+        "scale_added": d / root + 1,
     }
     unbiased_norm = centred / math.sqrt((centred**2).sum() / (n - 1))
     expect_close(
@@ -76,7 +85,11 @@ def one_row(call):
 def rows(call):
     x = torch.tensor([[1.0, 2.0, -2.0], [10.0, 0.0, 5.0], [0.1, 0.2, 0.4]])
     d = x.double().numpy()
-    suspects = {"wrong_axis": d / (d**2).mean(0, keepdims=True) ** 0.5, "wrong_axis ": d / (d**2).mean() ** 0.5}
+    suspects = {
+        "keepdim": d / (d**2).mean(-1) ** 0.5,
+        "wrong_axis": d / (d**2).mean(0, keepdims=True) ** 0.5,
+        "wrong_axis ": d / (d**2).mean() ** 0.5,
+    }
     expect_close(
         call(x, torch.ones(3), 1e-9),
         reference.rms_norm(x, torch.ones(3), 1e-9),
@@ -102,9 +115,10 @@ def eps(call):
         "eps_missing",
         prefix="a row of zeros, ",
     )
-    x = torch.tensor([[0.01, -0.02, 0.0, 0.02], [1.0, 0.5, 0.0, -1.0]])
+    x = torch.tensor([[0.01, -0.02, 0.0, 0.02], [1.0, 0.5, 0.0, -1.0], [1e-5, -2e-5, 0.0, 2e-5]])
     d, square = x.double().numpy(), _rows(x)
-    for value in (1e-3, 0.5):
+    written = [*(10.0**-power for power in range(4, 13)), torch.finfo(torch.float32).eps]
+    for value in (0.02, 0.5):  # neither their squares nor their doubles are numbers that one would write in
         suspects = {
             "eps_outside": d / (square**0.5 + value),
             "eps_missing": d / square**0.5,
@@ -112,8 +126,7 @@ def eps(call):
             "eps_max ": d / (square**0.5).clip(min=value),
             "eps_twice": d / (square + value**2) ** 0.5,
             "eps_twice ": d / (square + 2 * value) ** 0.5,
-            "eps_ignored": d / (square + 1e-5) ** 0.5,
-            "eps_ignored ": d / (square + 1e-6) ** 0.5,
+            **{"eps_ignored" + " " * i: d / (square + number) ** 0.5 for i, number in enumerate(written)},
         }
         expect_close(
             call(x, torch.ones(4), value),
@@ -135,6 +148,7 @@ def scale(call):
     suspects = {
         "no_scale": d / root,
         "scale_plus_one": d / root * (1 + w),
+        "scale_added": d / root + w,
         "scale_before": scaled / ((scaled**2).mean(-1, keepdims=True) + 1e-5) ** 0.5,
         "scale_inverse": d / root / w,
     }
