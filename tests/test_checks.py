@@ -235,6 +235,11 @@ def test_custom_checks():
     result = checks.custom("double", lambda x: x * 2 if not hasattr(x, "shape") else x, cases)
     assert result.stage == "a tensor" and result.why() == "Every entry is doubled." and len(result.stages) == 1
     assert checks.custom("double", lambda x: [x], cases).status == "failed"
+    last = torch.tensor([[1.0, 1.0], [1.0, 5.0]])
+    case = checks.Case("two tokens", (last,), torch.ones(2, 2), "why")
+    result = checks.custom("ones", lambda x: x.clone(), [case])
+    assert result.symptom == "at [1, 1]: yours is 5, right is 1; 1 of 4 values differ"
+    assert repr(result).count("two tokens") == 1 and "refused at: two tokens" in repr(result)
 
 
 HELPER = 2
@@ -302,6 +307,10 @@ def test_predictions_lock(monkeypatch, tmp_path):
     assert "you said a" in repr(shown) and "two it is" in shown._repr_html_()
     assert "No prediction was locked" in repr(checks.reveal("99.y", answer="a"))
     assert "no such question" in repr(checks.reveal("99.z"))
+    for shown in (checks.predict("03.9", "a", 0.7), checks.predict("03.9"), checks.reveal("03.9")):
+        assert "03.9: no such question; chapter 03 has 03.1, 03.2, 03.3" in repr(shown)
+    assert "no chapter 77" in repr(checks.predict("77.1", "a", 0.7)) and "03.9" not in predictions.outcome()
+    assert "Locked: b" in repr(checks.predict("99.capital", " B", 0.7, **asked))
     monkeypatch.setenv(store.FOLDER_VARIABLE, str(tmp_path))
     checks.predict("99.w", "b", 0.6, **asked)
     predictions.forget()

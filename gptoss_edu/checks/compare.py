@@ -69,7 +69,10 @@ def worst(out: np.ndarray, expected: np.ndarray) -> tuple[int, ...]:
 
 
 def place(index: tuple[int, ...], axes: Iterable[str]) -> str:
-    """`batch 0, query 2, head 1` for index (0, 2, 1)."""
+    """`batch 0, query 2, head 1` for index (0, 2, 1); `at [0, 2, 1]` where the axes have no names."""
+    axes = tuple(axes)
+    if index and not axes:
+        return f"at [{', '.join(map(str, index))}]"
     return ", ".join(f"{axis} {i}" for axis, i in zip(axes, index, strict=False) if axis)
 
 
@@ -91,7 +94,7 @@ def expect_close(
 ) -> None:
     """Refuse `out` unless it equals `expected`.
 
-    Parameters: `axes`, names of the axes for the place ("batch", "query", "head", …); `cause`, the cause given when nothing
+    Parameters: `axes`, names of the axes for the place ("batch", "query", "head", …), none where they have none; `cause`, the cause given when nothing
     better fits; `suspects`, what known misconceptions would have produced here, by cause: the first that equals `out` is named.
     """
     axes = tuple(axes)

@@ -31,11 +31,16 @@ def predict(
     """Ask question `identifier`, and lock `choice` with `confidence` (from 0.5, a guess, to 1, certain).
 
     Without a choice the question is shown and nothing is locked. A second choice does not replace the first. The question
-    comes from the bank (`"06.1"`), or is given here with `question=` and `options={"a": ..., "b": ...}`.
+    comes from the bank (`"06.1"`), or is given here with `question=` and `options={"a": ..., "b": ...}`; without either
+    nothing is locked.
     """
     asked = questions.get(identifier)
+    if asked is None and not question and not options:
+        return _no_such_question(identifier)
     text = question or (asked.question if asked else "")
     options = options or (asked.options if asked else {})
+    if isinstance(choice, str) and choice not in options and choice.strip().lower() in options:
+        choice = choice.strip().lower()
     locked = _read().get(identifier)
     if choice is None and locked is None:
         return _shown(
@@ -64,7 +69,7 @@ def reveal(identifier: str, *, answer: str | None = None, because: str = "") -> 
     answer = answer or (asked.answer if asked else None)
     because = because or (asked.because if asked else "")
     if answer is None:
-        return Shown(box(f"{identifier}: no such question", "", "failed"), f"{identifier}: no such question")
+        return _no_such_question(identifier)
     _REVEALED.add(identifier)
     locked = _read().get(identifier)
     if locked is None:
@@ -100,6 +105,11 @@ def forget() -> None:
     """Unlock everything in this kernel (not in a workshop folder): for tests."""
     _LOCKED.clear()
     _REVEALED.clear()
+
+
+def _no_such_question(identifier: str) -> Shown:
+    text = questions.unknown(identifier)
+    return Shown(box(text, "", "failed"), text)
 
 
 def _remark(right: bool, confidence: float) -> str:

@@ -63,6 +63,14 @@ def get(identifier: str) -> Question | None:
     return next((question for question in load(identifier.split(".")[0]) if question.id == identifier), None)
 
 
+def unknown(identifier: str) -> str:
+    """What to say of an identifier that is not in the bank, with the questions that its chapter has."""
+    chapter = identifier.split(".")[0]
+    known = [question.id for question in load(chapter)]
+    there = f"chapter {chapter} has {', '.join(known)}" if known else f"there is no chapter {chapter} in the bank"
+    return f"{identifier}: no such question; {there}"
+
+
 def ask(identifier: str) -> Shown:
     """One question with its answer folded."""
     question = get(identifier)
