@@ -228,7 +228,7 @@ def _write_text(path: Path, text: str) -> None:
 
 NOTES = """# Your copy of the course
 
-Start with `gptoss-edu lab` or `jupyter lab` in this folder (or `gptoss-edu lab --folder .`; what is here is only opened), and open the first notebook.
+Start with `gptoss-edu lab` or `jupyter lab` in this folder, and open the first notebook. What is here is opened as it is.
 
 - Exercises are functions that raise NotImplementedError until you write them. Run the check below each one as often as you like:
   it says what it saw and where, and `.why()` says why.

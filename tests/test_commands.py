@@ -11,7 +11,7 @@ import torch
 
 from gptoss_edu import ModelConfig, Transformer, commands, generate, load_model
 from gptoss_edu.cli import main
-from gptoss_edu.commands import doctor, download
+from gptoss_edu.commands import doctor, download, tour
 from gptoss_edu.commands.eval import earlier
 from gptoss_edu.errors import CheckpointError, GptOssError
 from gptoss_edu.tokenizer import load_tokenizer
@@ -49,6 +49,27 @@ def test_a_plan_needs_a_context(capsys, context):
     assert f"at least one token to plan the cache for, found {context}" in refused(
         capsys, "inspect", "--context", context
     )
+
+
+def test_the_tour_says_which_answers_are_right():
+    said = tour.judgement({"low": "46 × 73 = 3398", "medium": "46 × 73 = 3,358", "high": ""})
+    assert "46 * 73 is 3358" in said and "right: medium; wrong: low, high" in said and "guesses" in said
+    assert "wrong:" not in tour.judgement(dict.fromkeys(tour.EFFORTS, "It is 3358"))
+
+
+def test_the_tour_names_commands_that_work_where_it_was_run(monkeypatch, tmp_path):
+    program = tmp_path / ".venv" / "bin" / "python"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tour, "PACKAGE", tmp_path / "gptoss_edu")
+    monkeypatch.setattr(tour.sys, "executable", str(program))
+    monkeypatch.setattr(tour.sys, "prefix", str(tmp_path / ".venv"))
+    found = {"make": "/usr/bin/make"}
+    monkeypatch.setattr(tour.shutil, "which", found.get)
+    assert tour.next_steps() == ("make lab", str(Path(".venv/bin/gptoss-edu chat")))
+    monkeypatch.setattr(tour, "PACKAGE", tmp_path / "lib" / "gptoss_edu")
+    assert tour.next_steps()[0] == str(Path(".venv/bin/gptoss-edu lab"))
+    found["gptoss-edu"] = "/usr/bin/gptoss-edu"
+    assert tour.next_steps() == ("gptoss-edu lab", "gptoss-edu chat")
 
 
 def test_lab_says_that_jupyterlab_is_missing(capsys, monkeypatch, tmp_path):

@@ -4,6 +4,8 @@ import os
 
 import torch
 
+from ..errors import GptOssError
+
 SMALL = 256 << 20  # bytes of weights: gpt-oss-tiny has 82 MB of them, gpt-oss-20b 14 GB
 
 
@@ -16,3 +18,9 @@ def one_thread_if_small(model) -> None:
     small = model.device.type == "cpu" and sum(value.nbytes for value in model.state_dict().values()) < SMALL
     if small and "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(1)
+
+
+def check_question(text: str, what: str) -> None:
+    """Refuse a text of nothing but blanks: every model would answer something to it."""
+    if not text.strip():
+        raise GptOssError(f"{what}: expected a text, found an empty one; put the question in quotes.")

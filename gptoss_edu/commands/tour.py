@@ -10,6 +10,8 @@ exercises, and says so when it is asked for more.
 
 import argparse
 import html
+import re
+import shutil
 import sys
 import time
 import webbrowser
@@ -18,12 +20,15 @@ from pathlib import Path
 from .. import ModelConfig, generate, load_model, load_tokenizer
 from ..files import write_text
 from ..layouts import original_shapes
+from ..paths import check_folder
+from ..resources import PACKAGE
 from ..sizes import parameter_counts
-from ..trace import question_tokens
-from . import one_thread_if_small
+from ..trace.answer import EFFORTS, final_text, question_tokens
+from . import check_question, one_thread_if_small
 from .generate import channel_pieces
 
 QUESTION = "What is 46 * 73?"
+SHOWN = 40  # tokens in the figures of a part of the conversation
 SENTENCE = "gpt-oss reads numbers, not letters."
 
 
@@ -35,7 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     start = time.perf_counter()
-    args.out.mkdir(parents=True, exist_ok=True)  # first, so that a folder that cannot be written is told at once
+    check_question(args.question, "--question")
+    check_folder(args.out, "--out")
+    args.out.mkdir(exist_ok=True)  # first, so that a folder that cannot be written is told at once
     heading(1, "Text becomes numbers")
     tokens()
     heading(2, "A gpt-oss, small enough to carry")
@@ -43,13 +50,17 @@ def run(args: argparse.Namespace) -> None:
     one_thread_if_small(model)
     sizes(model)
     heading(3, f"It answers: {args.question}")
-    for effort in ("low", "medium", "high"):
-        ask(model, args.question, effort, start)
+    said = {}
+    for effort in EFFORTS:
+        said[effort] = ask(model, args.question, effort, start)
         start = None
+    if args.question == QUESTION:
+        print(f"\n{judgement(said)}")
     heading(4, "Look inside")
     page = pictures(model, args.question, args.out)
     print(f"pictures: {page}")
-    print("next: `gptoss-edu lab` opens the notebooks, `gptoss-edu chat` talks to the model.")
+    lab, chat = next_steps()
+    print(f"next: `{lab}` opens your copy of the notebooks, `{chat}` talks to the model.")
     if not args.no_open and sys.stdout.isatty():
         webbrowser.open(page.resolve().as_uri())
 
@@ -76,23 +87,44 @@ def sizes(model) -> None:
         )
 
 
-def ask(model, question: str, effort: str, start: float | None) -> None:
-    """Stream one answer, its channels named."""
+def ask(model, question: str, effort: str, start: float | None) -> str:
+    """Stream one answer, its channels named; returns the text of its final message."""
     print(f"\nreasoning effort {effort}:")
-    began, count = time.perf_counter(), 0
+    began, tokens = time.perf_counter(), []
 
-    def counted():
-        nonlocal count
+    def kept():
         for token in generate(model, question_tokens(question, effort, model.tokenizer), max_new_tokens=1024):
-            if start is not None and count == 0:
+            if start is not None and not tokens:
                 print(f"(first token {time.perf_counter() - start:.1f} s after the start)")
-            count += 1
+            tokens.append(token)
             yield token
 
-    for piece in channel_pieces(counted(), model.tokenizer):
+    for piece in channel_pieces(kept(), model.tokenizer):
         print(piece, end="", flush=True)
     seconds = time.perf_counter() - began
-    print(f"({count} tokens, {count / seconds:.0f} a second)")
+    print(f"({len(tokens)} tokens, {len(tokens) / seconds:.0f} a second)")
+    return final_text(tokens, model.tokenizer)
+
+
+def judgement(said: dict[str, str]) -> str:
+    """Which of the answers to QUESTION, one an effort, end in the true product."""
+    a, b = map(int, re.findall(r"\d+", QUESTION))
+    right = [effort for effort, text in said.items() if re.findall(r"\d+", text.replace(",", ""))[-1:] == [f"{a * b}"]]
+    wrong = [effort for effort in said if effort not in right]
+    found = [f"{name}: {', '.join(efforts)}" for name, efforts in (("right", right), ("wrong", wrong)) if efforts]
+    return f"{a} * {b} is {a * b}. Of the answers, {'; '.join(found)}. At low effort the model works nothing out: it guesses."
+
+
+def next_steps() -> tuple[str, str]:
+    """The commands that open the notebooks and the chat, as they can be typed where the tour was run."""
+    program = Path(sys.executable).with_name("gptoss-edu")
+    here = Path.cwd()
+    name = str(program.relative_to(here)) if program.is_relative_to(here) else str(program)
+    called = "gptoss-edu" if shutil.which("gptoss-edu") else name
+    checkout = PACKAGE.parent
+    if Path(sys.prefix) == checkout / ".venv" and here == checkout and shutil.which("make"):
+        return "make lab", f"{called} chat"
+    return f"{called} lab", f"{called} chat"
 
 
 def pictures(model, question: str, folder: Path) -> Path:
@@ -113,15 +145,16 @@ def pictures(model, question: str, folder: Path) -> Path:
     meta, run = run.meta, trace.record(model, ids, heads=heads)
     run.meta["question"], run.meta["effort"] = meta["question"], meta["effort"]
     last = len(ids)
-    first = max(0, last - 40)
+    first = max(0, last - SHOWN)
+    shown = f"the last {last - first} tokens of the conversation"
     figures = {
-        "parameters": ("Where the 20.9 billion parameters of gpt-oss-20b sit: nearly all in experts that a given token does not use.",
+        "parameters": ("Where the 20.9 billion parameters of gpt-oss-20b sit: four fifths of them in experts that a given token does not use.",
                        lambda: architecture.figure_parameters(ModelConfig.gpt_oss_20b(), "gpt-oss-20b")),
-        "attention_sliding": (f"A head of an even layer: it sees {config.sliding_window} tokens and no more, and may leave its attention on the sink.",
+        "attention_sliding": (f"A head of an even layer: it sees {config.sliding_window} tokens and no more, and may leave its attention on the sink. Shown is the whole conversation, {last} tokens; the share of the sink in the title is the mean over all of them.",
                               lambda: attention_figures.attention(run, *heads[0])),
-        "attention_full": ("A head of an odd layer sees everything before it (here: the last 40 tokens of the conversation).", lambda: attention_figures.attention(run, *heads[1], first=first)),
-        "sinks": ("How much of its attention each head leaves on its sink, on average.", lambda: attention_figures.head_grid(run)),
-        "router": ("Which 4 experts each token of the answer goes to in one layer, and how much each counts.",
+        "attention_full": (f"A head of an odd layer sees everything before it. Shown are {shown}, as queries and as keys: keys before them are cut off, so a row can look emptier than it is. The share of the sink in the title is the mean over these {last - first} queries.", lambda: attention_figures.attention(run, *heads[1], first=first)),
+        "sinks": (f"How much of its attention each head leaves on its sink: the mean over the whole conversation, all {last} tokens.", lambda: attention_figures.head_grid(run)),
+        "router": ("Which 4 experts each token goes to in one layer, and how much each counts: " + shown + ".",
                    lambda: router_figures.router_map(run, 2, first=first)),
     }  # fmt: skip
     parts = []
@@ -132,7 +165,10 @@ def pictures(model, question: str, folder: Path) -> Path:
             f'<figure><img src="{name}.png" alt="{html.escape(caption)}"><figcaption>{html.escape(caption)}</figcaption></figure>'
         )
     viz.explore(run).save(folder / "look_inside.html")
-    write_text(folder / "index.html", PAGE.format(question=html.escape(question), figures="\n".join(parts)))
+    write_text(
+        folder / "index.html",
+        PAGE.format(question=html.escape(question), lab=html.escape(next_steps()[0]), figures="\n".join(parts)),
+    )
     return folder / "index.html"
 
 
@@ -148,6 +184,6 @@ figcaption {{ margin-top: .5rem; }}
 <h1>gpt-oss-tiny, looked into</h1>
 <p>The question was: {question} <a href="look_inside.html">Explore the whole answer</a>: every token, head and expert, linked.</p>
 {figures}
-<p>Next: <code>gptoss-edu lab</code> opens the notebooks that build all of this.</p>
+<p>Next: <code>{lab}</code> opens your copy of the notebooks that build all of this.</p>
 </html>
 """
