@@ -260,6 +260,10 @@ def test_progress_counts_every_exercise_of_every_chapter():
     found = {path.stem[:2]: [name for cell in code_cells(read(path)) for name in stubs(cell)] for path in NOTEBOOKS}
     assert sorted(name for names in found.values() for name in names) == sorted({*checks.CHECKS, *exercise_list.MORE})
     for chapter, names in found.items():
+        checked = {name for name in names if name in checks.CHECKS}
+        assert checked == set(exercise_list.CHECKED.get(chapter, ())), (
+            f"chapter {chapter}: name them in checks/exercises.py"
+        )
         own = [name for name in names if name not in checks.CHECKS]
         assert own == list(exercise_list.BY_CHAPTER.get(chapter, ())), (
             f"chapter {chapter}: name them in checks/exercises.py"

@@ -35,7 +35,19 @@ BY_CHAPTER = {
     "17": ("load_entropy", "table_information", "shuffle_by_group"),
     "18": ("bytes_read", "tile", "longest_context"),
     "19": ("packed_mask", "schedule", "orthogonalise"),
-}  # in the order of the course; tests/test_notebooks.py compares it with the notebooks
+}  # in the order of the course; tests/test_notebooks.py compares this and CHECKED with the notebooks
+CHECKED = {
+    "02": ("bpe_encode",),
+    "03": ("rms_norm",),
+    "04": ("sliding_window_mask",),
+    "05": ("apply_rope", "yarn_inv_freq"),
+    "06": ("attention",),
+    "07": ("swiglu",),
+    "08": ("route", "moe"),
+    "09": ("unpack_mxfp4", "pack_mxfp4"),
+    "11": ("next_token_probabilities",),
+    "12": ("render_message",),
+}  # where the exercises of `CHECKS` stand
 MORE = tuple(name for names in BY_CHAPTER.values() for name in names)
 
 

@@ -1,6 +1,6 @@
 """Which exercises of a student folder pass.
 
-    gptoss-edu progress my-course                      for the learner: every exercise, and one nameless line to paste
+    gptoss-edu progress my-course                      for the learner: the exercises of its chapters, and one nameless line to paste
     gptoss-edu progress folder-a folder-b              for the teacher: several folders, and how many pass each check
     gptoss-edu progress --lines pasted.txt             the same from pasted lines
 
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     if args.lines:
         marks += read_lines(args.lines)
     if len(marks) == 1 and not args.lines:
-        print(for_learner(marks[0]))
+        print(for_learner(marks[0], chapters_of(args.folders[0])))
     else:
         print(for_teacher(marks))
     return 0
@@ -75,6 +75,11 @@ def read_folder(folder: Path) -> Progress:
         raise GptOssError(str(error)) from None
     more = "".join({exercises.PASSED: "x", exercises.REFUSED: "?"}.get(kept.get(name), ".") for name in exercises.MORE)
     return Progress(marks, more, *count_predictions(folder / PREDICTIONS))
+
+
+def chapters_of(folder: Path) -> set[str] | None:
+    """The chapters ("03") whose notebooks are in a student folder; None, which stands for all, where there is no notebook."""
+    return {path.name[:2] for path in folder.glob("[0-9][0-9]_*.ipynb")} or None
 
 
 def count_predictions(path: Path) -> tuple[int, int]:
@@ -114,21 +119,31 @@ def as_line(progress: Progress) -> str:
     return f"gptoss-edu-progress 2 {progress.marks} more {progress.more} predictions {progress.right}/{progress.locked}"
 
 
-def for_learner(progress: Progress) -> str:
+def for_learner(progress: Progress, chapters: set[str] | None = None) -> str:
+    """Every exercise of these chapters (None: of all) and of others only what has been done; the line to paste holds all."""
     marks, more, right, locked = progress
-    lines = [f"{name:26} {WORDS[mark]}" for name, mark in zip(checks.CHECKS, marks, strict=True)]
-    lines.append("\nmore, as their checks came out last:")
-    mark_of = dict(zip(exercises.MORE, more, strict=True))
-    for chapter, names in exercises.BY_CHAPTER.items():
+    mark_of = dict(zip((*checks.CHECKS, *exercises.MORE), marks + more, strict=True))
+
+    def listed(by_chapter: dict) -> dict[str, tuple[str, ...]]:
+        return {
+            chapter: names
+            for chapter, names in by_chapter.items()
+            if chapters is None or chapter in chapters or any(mark_of[name] != "." for name in names)
+        }
+
+    checked, own = listed(exercises.CHECKED), listed(exercises.BY_CHAPTER)
+    lines = [f"{name:26} {WORDS[mark_of[name]]}" for names in checked.values() for name in names]
+    lines += ["\nmore, as their checks came out last:"] if own else []
+    for chapter, names in own.items():
         passing = sum(mark_of[name] == "x" for name in names)
         missing = [name + (" (refused now)" if mark_of[name] == "?" else "") for name in names if mark_of[name] != "x"]
         lines.append(
             f"chapter {chapter}  {passing} of {len(names)}" + (f"   to do: {', '.join(missing)}" if missing else "")
         )
-    lines.append(
-        f"\n{marks.count('x')} of {len(marks)} exercises pass, and {more.count('x')} of {len(more)} more; "
-        f"{right} of {locked} predictions from the question bank were right"
-    )
+    here, beside = ([mark_of[name] for names in part.values() for name in names] for part in (checked, own))
+    counts = [f"{here.count('x')} of {len(here)} exercises pass"] if here or not beside else []
+    counts += [f"{beside.count('x')} of {len(beside)} {'more' if here else 'exercises pass'}"] if beside else []
+    lines.append(f"\n{', and '.join(counts)}; {right} of {locked} predictions from the question bank were right")
     return "\n".join([*lines, "\nto paste:", as_line(progress)])
 
 
