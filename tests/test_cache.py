@@ -95,6 +95,10 @@ def test_last_only_gives_the_last_counted_position():
     last = MODEL(TOKENS, lengths=lengths, last_only=True)
     assert last.shape == (3, 1, SMALL.vocab_size)
     assert relative(last[:, 0], torch.stack([WHOLE[row, n - 1] for row, n in enumerate(lengths)])) < 1e-5
+    pair = torch.tensor([1, 2])  # the shortest batch in which a row's last token is not the last column
+    last = MODEL(TOKENS[:2, :2], lengths=pair, last_only=True)
+    assert last.shape == (2, 1, SMALL.vocab_size)
+    assert relative(last[:, 0], torch.stack([WHOLE[row, n - 1] for row, n in enumerate(pair)])) < 1e-5
 
 
 def test_sliding_layers_keep_a_ring_of_the_window_and_no_more():

@@ -1,14 +1,17 @@
 """Evaluation: what counts as the same call, and what a file of several calls says about each of its sections."""
 
 import json
+from collections import Counter
 
 import pytest
 
 from gptoss_edu.cli import main
 from gptoss_edu.commands import eval as eval_command
 from gptoss_edu.evals import suite
+from gptoss_edu.evals.answer import Outcome
 from gptoss_edu.evals.card import measured
-from gptoss_edu.evals.graders import same_call
+from gptoss_edu.evals.graders import GRADERS, same_call
+from gptoss_edu.resources import data_path
 
 
 @pytest.mark.parametrize(
@@ -64,3 +67,56 @@ def test_a_comparison_with_another_second_model_is_measured_again(tmp_path):
     assert eval_command.earlier(path, now | {"against": "B"})[1] == how
     assert eval_command.earlier(path, now | {"against": "C"}) == ({"mixed": {}}, {"mixed": {"date": "d"}})
     assert eval_command.earlier(path, now | {"scale": 0.5}) == ({}, {})
+
+
+def test_a_comparison_is_stored_with_the_weights_it_was_made_against_and_fixed_questions_are_asked_once(
+    tmp_path, monkeypatch
+):
+    asked = {}
+
+    def run_suite(model, sizes, batch, store, seconds, against, done, watch):
+        asked.update(sizes, against=against)
+        for name in ("mixed", "paired_mixed"):
+            store(name, {"right": 1})
+
+    monkeypatch.setattr(suite, "run_suite", run_suite)
+    path, folder = tmp_path / "results.json", str(data_path("gpt-oss-tiny"))
+    call = ["eval", "tiny", "--device", "cpu", "--scale", "3", "--json", str(path), "--against", folder]
+    assert main(call) == 0 and asked["against"] is not None
+    assert asked["strangers"] == 240 and asked["foreign"] == 200 and asked["mixed"] == 6000
+    how = json.loads(path.read_text(encoding="utf-8"))["measured_with"]
+    assert how["paired_mixed"]["against"] == eval_command.fingerprint(folder) and "against" not in how["mixed"]
+
+
+STRANGERS = {
+    "product": 50, "word_problem": 40, "fact": 40, "addition": 25, "chain": 25, "count": 25, "sort": 20, "reverse": 15,
+}  # fmt: skip
+
+
+def test_the_strangers_are_240_questions_inside_its_world():
+    examples = suite.stranger_examples()
+    assert len(examples) == 240 and Counter(e.task for e in examples) == STRANGERS
+    assert {e.grade for e in examples} <= set(GRADERS) - {"refusal", "dialogue"}
+    efforts = Counter(e.effort for e in examples)
+    assert efforts == {"high": 120, "medium": 120} and all(e.style == e.effort for e in examples)
+    for example in examples:
+        (head,) = example.messages[0]["content"]
+        assert head["reasoning_effort"] == example.effort.capitalize() and example.prompt == 2
+        assert GRADERS[example.grade](example.answer, example.answer), example
+    questions = {e.question for e in examples}
+    assert len(questions) == 240 and not questions & set(suite.foreign_questions())
+
+
+def test_the_suite_asks_the_strangers(monkeypatch):
+    asked = []
+
+    def answer(model, examples, *rest, **options):
+        asked.extend(examples)
+        return [Outcome(example, correct=True) for example in examples]
+
+    monkeypatch.setattr(suite, "answer", answer)
+    results = suite.run_suite(None, {"strangers": 60})
+    assert asked == suite.stranger_examples()[:60] and list(results) == ["strangers"]
+    found = results["strangers"]
+    assert found["unseen"]["right"] == found["unseen"]["of"] == 60
+    assert found["by_task"]["product"]["of"] == 50 and found["by_task"]["browser"]["of"] == 0

@@ -457,6 +457,24 @@ def test_capture_sees_what_an_inner_intervention_left(model, tokens):
     assert run.meta["interventions"][0]["kind"] == "MaskExpert"
 
 
+def test_an_inner_intervention_leaves_the_outer_one_in_force(model, tokens):
+    from gptoss_edu.trace.interventions import active, to_dict
+
+    outer, inner = trace.MaskExpert(1, 4), trace.ShiftSink(2.0, layer=0)
+    with trace.intervene(model, outer):
+        with trace.intervene(model, inner):
+            assert active(model) == [to_dict(outer), to_dict(inner)]
+            both = trace.record(model, tokens)
+        assert active(model) == [to_dict(outer)]
+        alone = trace.record(model, tokens)
+    assert active(model) == []
+    assert both.meta["interventions"] == [to_dict(outer), to_dict(inner)]
+    assert alone.meta["interventions"] == [to_dict(outer)]
+    for run in (both, alone):
+        assert not (run["expert_indices"][1] == 4).any()
+    assert both["sink_mass"][0].mean() > alone["sink_mass"][0].mean()
+
+
 # ---- file -------------------------------------------------------------------------------------------------------
 
 

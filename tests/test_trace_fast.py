@@ -79,6 +79,18 @@ def test_every_intervention_works_on_a_fast_model(pair, tokens, change):
     assert [said["kind"] for said in run.meta["interventions"]] == [type(change).__name__]
 
 
+def test_a_finished_capture_leaves_an_outer_intervention_in_force(pair, tokens):
+    reference, fast = pair
+    change = trace.ZeroHeads(1, group=0)
+    with trace.intervene(reference, change), torch.no_grad():
+        right = reference(tokens)
+    with trace.intervene(fast, change):
+        with trace.capture(fast):
+            fast(tokens)
+        assert relative(fast(tokens).cpu(), right) < 1e-4
+    assert fast.stand_in is None and relative(right, reference(tokens)) > 1e-3
+
+
 def test_comparison_and_patch_of_a_fast_model(pair, tokens):
     _, fast = pair
     change = trace.compare(fast, tokens[0], trace.MaskExpert(1, 2))

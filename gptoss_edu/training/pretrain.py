@@ -142,7 +142,8 @@ class Trainer:
         start = load_model(folder, device="cpu", dtype=torch.float32, experts="dense")
         ours, theirs = asdict(self.model.config), asdict(start.config)
         differing = [f"{name} = {theirs[name]}, not {ours[name]}" for name in ours if ours[name] != theirs[name]]
-        if start.tokenizer and start.tokenizer.token_byte_values() != self.model.tokenizer.token_byte_values():
+        here, there = self.model.tokenizer, start.tokenizer  # which token has which id, not only which tokens there are
+        if there and (there._mergeable_ranks, there._special_tokens) != (here._mergeable_ranks, here._special_tokens):
             differing.append("another vocabulary")
         if differing:
             raise GptOssError(f"{folder}: expected weights of the model to be trained, found {'; '.join(differing)}.")
