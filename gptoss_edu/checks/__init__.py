@@ -64,6 +64,9 @@ In the published notebook leave `None, None`, with a comment `# your choice, you
 predictions for chapter 06; a chapter's own: `predict("06.window", None, None, question="…", options={"a": "…", "b": "…"})` and
 `reveal("06.window", answer="b", because="…")`.
 
+**A quiz** with a lesson for each question, listed in the chapter's question file: `quiz = checks.Quiz("01")`; `quiz.ask(mine)`
+shows the cards and locks `mine = {"softmax": ("a", 0.7)}`; `quiz.lessons()` says which lessons to read; `quiz.answer("softmax")`.
+
 **Questions**: `checks.opening_questions("06")` right after the header gives three questions, on the last chapter, the one three back
 and the one six back, answers folded; `checks.questions.ask("06.6")` one (the sixth is the transfer: put it near the end).
 
@@ -93,6 +96,7 @@ from .harness import Check, Result
 from .picture import attempt, picture, show
 from .predictions import outcome, predict, reveal
 from .questions import opening_questions
+from .quiz import Quiz
 from .store import load_functions
 
 CHECKS = {
@@ -117,6 +121,7 @@ __all__ = [
     "CHECKS",
     "Case",
     "Check",
+    "Quiz",
     "Result",
     "attempt",
     "custom",

@@ -27,12 +27,16 @@ def predict(
     *,
     question: str = "",
     options: dict[str, str] | None = None,
+    title: str = "",
+    how: str = "",
+    where: str = "",
 ) -> Shown:
     """Ask question `identifier`, and lock `choice` with `confidence` (from 0.5, a guess, to 1, certain).
 
     Without a choice the question is shown and nothing is locked. A second choice does not replace the first. The question
     comes from the bank (`"06.1"`), or is given here with `question=` and `options={"a": ..., "b": ...}`; without either
-    nothing is locked.
+    nothing is locked. `title`, `how` to answer and `where` the answer will stand are words on the card, for questions
+    that are not asked in a cell of their own.
     """
     asked = questions.get(identifier)
     if asked is None and not question and not options:
@@ -47,24 +51,26 @@ def predict(
             identifier,
             text,
             options,
-            "Set a choice and a confidence between 0.5 and 1 in this cell, then run it again.",
+            how or "Set a choice and a confidence between 0.5 and 1 in this cell, then run it again.",
             "waiting",
+            title,
         )
     if locked is None:
         problem = _problem(choice, confidence, options)
         if problem:
-            return _shown(identifier, text, options, problem, "failed")
+            return _shown(identifier, text, options, problem, "failed", title)
         locked = {"choice": choice, "confidence": float(confidence)}
         _write(identifier, locked)
     note = f"Locked: {locked['choice']}, confidence {locked['confidence']:.0%}."
     if choice is not None and choice != locked["choice"]:
         note += f" Your first choice stands; {choice} came after it."
-    note += f' `reveal("{identifier}")` shows the answer.'
-    return _shown(identifier, text, options, note, "note")
+    note += " " + (where or f'`reveal("{identifier}")` shows the answer.')
+    return _shown(identifier, text, options, note, "note", title)
 
 
-def reveal(identifier: str, *, answer: str | None = None, because: str = "") -> Shown:
+def reveal(identifier: str, *, answer: str | None = None, because: str = "", title: str = "") -> Shown:
     """Show the answer beside the locked prediction. `answer` and `because` are for questions that are not in the bank."""
+    name = title or identifier
     asked = questions.get(identifier)
     answer = answer or (asked.answer if asked else None)
     because = because or (asked.because if asked else "")
@@ -74,14 +80,14 @@ def reveal(identifier: str, *, answer: str | None = None, because: str = "") -> 
     locked = _read().get(identifier)
     if locked is None:
         title, kind, remark = (
-            f"{identifier}: the answer is {answer}",
+            f"{name}: the answer is {answer}",
             "waiting",
             "No prediction was locked for this one.",
         )
     else:
         right = locked["choice"] == answer
         title, kind = (
-            f"{identifier}: the answer is {answer}; you said {locked['choice']}",
+            f"{name}: the answer is {answer}; you said {locked['choice']}",
             "passed" if right else "failed",
         )
         remark = _remark(right, locked["confidence"])
@@ -128,16 +134,13 @@ def _problem(choice, confidence, options: dict[str, str]) -> str:
     return ""
 
 
-def _shown(identifier: str, text: str, options: dict[str, str], note: str, kind: str) -> Shown:
+def _shown(identifier: str, text: str, options: dict[str, str], note: str, kind: str, title: str = "") -> Shown:
+    title = title or f"Prediction {identifier}"
     body = f"<div>{inline(text)}</div>" + "".join(
         f"<div>&ensp;<b>{key}</b>&ensp;{inline(option)}</div>" for key, option in options.items()
     )
-    plain = "\n".join(
-        [f"Prediction {identifier}: {text}", *(f"  {key}  {option}" for key, option in options.items()), note]
-    )
-    return Shown(
-        box(f"Prediction {identifier}", f"{body}<div style='margin-top:.4em'><i>{inline(note)}</i></div>", kind), plain
-    )
+    plain = "\n".join([f"{title}: {text}", *(f"  {key}  {option}" for key, option in options.items()), note])
+    return Shown(box(title, f"{body}<div style='margin-top:.4em'><i>{inline(note)}</i></div>", kind), plain)
 
 
 def _path() -> Path | None:

@@ -2,7 +2,8 @@
 
 `chapter_06.toml` holds `[[question]]` tables with `id`, `question`, `options` (a, b, c, …), `answer`, `because` (why it is right)
 and `wrong` (what each other option gets wrong). Numbers 1 and 2 are predictions for the chapter itself, 3 to 5 recall it in later
-chapters, 6 is the transfer.
+chapters, 6 is the transfer. A chapter that opens with a quiz lists its items in `[[quiz]]` tables, in order: a `key`, and the `id` of
+one of the six, or a question of its own with an `id` beyond them.
 """
 
 from __future__ import annotations
@@ -58,9 +59,19 @@ def load(chapter: str) -> tuple[Question, ...]:
     return tuple(Question(**entry) for entry in tomllib.loads(path.read_text(encoding="utf-8"))["question"])
 
 
+@cache
+def quiz(chapter: str) -> dict[str, Question]:
+    """The items of a chapter's quiz, key -> question, in the order of its lessons; empty where a chapter has none."""
+    path = FOLDER / f"chapter_{chapter}.toml"
+    items = tomllib.loads(path.read_text(encoding="utf-8")).get("quiz", []) if path.is_file() else []
+    six = {question.id: question for question in load(chapter)}
+    return {item.pop("key"): six.get(item["id"]) or Question(**item) for item in items}
+
+
 def get(identifier: str) -> Question | None:
-    """The question with that identifier ("06.1"), or None."""
-    return next((question for question in load(identifier.split(".")[0]) if question.id == identifier), None)
+    """The question with that identifier ("06.1"), of the six or of the chapter's quiz, or None."""
+    chapter = identifier.split(".")[0]
+    return next((found for found in (*load(chapter), *quiz(chapter).values()) if found.id == identifier), None)
 
 
 def unknown(identifier: str) -> str:
