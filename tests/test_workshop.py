@@ -285,6 +285,26 @@ def test_progress(tmp_path):
     assert run("progress", folder, folder)[1].count("#" * 30) == 2
 
 
+def test_progress_lists_and_counts_the_chapters_of_the_folder(source, tmp_path):
+    folder = tmp_path / "mine"
+    assert run("workshop", folder)[0] == 0  # chapters 03 and 05
+    code, out, _ = run("progress", folder)
+    assert code == 0 and [line.split()[0] for line in out.splitlines()[:3]] == [
+        "rms_norm",
+        "apply_rope",
+        "yarn_inv_freq",
+    ]
+    assert [line.split()[1] for line in out.splitlines() if line.startswith("chapter")] == ["03"]
+    assert "0 of 3 exercises pass, and 0 of 2 more" in out
+    line = out.strip().splitlines()[-1]
+    assert "." * len(CHECKS) + " more " + "." * len(exercises.MORE) in line, "pasted lines count all, to be added up"
+    (folder / exercises.FILE_NAME).write_text(json.dumps({"sink_gate": "passed"}))
+    assert "1 of 3 more" in run("progress", folder)[1], "what is done elsewhere is not lost"
+    (folder / "03_norm.ipynb").rename(folder / "13_tools.ipynb")
+    (folder / "05_rope.ipynb").unlink()
+    assert "\n1 of 5 exercises pass; 0 of 0" in run("progress", folder)[1]
+
+
 def test_a_chapters_own_exercise_is_kept_as_its_check_came_out_last(tmp_path, monkeypatch):
     monkeypatch.setenv(store.FOLDER_VARIABLE, str(tmp_path))
 
