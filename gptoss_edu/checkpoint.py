@@ -78,9 +78,9 @@ def _usable_device(name) -> torch.device:
         return torch.device(name)
     except (RuntimeError, AssertionError, TypeError) as error:
         reason = str(error).partition("\n")[0]
-        raise CheckpointError(
-            f"device {str(name)!r}: torch cannot use it ({reason}); expected 'cpu' or 'cuda'."
-        ) from None
+        unknown = reason.startswith("Expected one of")  # a list of all that torch could be built for follows
+        said = "no such device" if unknown else f"torch cannot use it ({reason})"
+        raise CheckpointError(f"device {str(name)!r}: {said}; expected 'cpu' or 'cuda'.") from None
 
 
 def _fast_path(reader: CheckpointReader, device: torch.device):

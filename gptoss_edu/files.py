@@ -23,6 +23,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from .errors import CheckpointError, GptOssError
+from .paths import check_parent
 
 DTYPES = {
     "BF16": torch.bfloat16, "F16": torch.float16, "F32": torch.float32, "F64": torch.float64, "U8": torch.uint8,
@@ -282,13 +283,17 @@ def write_text(path: Path, text: str) -> None:
         partial.unlink(missing_ok=True)
 
 
-def check_writable(path: Path | None, option: str) -> None:
+def check_writable(path: Path | None, option: str, makes_folder: bool = False) -> None:
     """Tell before the work, and not after it, that its result cannot be written to `path`; nothing is left behind.
+
+    makes_folder : the command makes the folder that it lies in; else this must be there, and a mistyped one is not made
 
     Errors: `GptOssError` that names the option.
     """
     if path is None:
         return
+    if not makes_folder and not path.absolute().parent.exists():
+        check_parent(path, option)
     try:
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))

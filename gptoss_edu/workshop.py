@@ -106,11 +106,16 @@ def chapters(selection: list[str] | None = None) -> list[Path]:
     if not selection:
         return found
     wanted: set[int] = set()
-    for item in selection:
+    for item in re.split(r"[,\s]+", ",".join(selection).strip(", ")):
         match = re.fullmatch(r"(\d{1,2})(?:-(\d{1,2}))?", item)
         if not match:
             raise WorkshopError(f"--chapters: expected numbers or ranges such as 03 or 05-08, found {item!r}.")
-        wanted |= set(range(int(match[1]), int(match[2] or match[1]) + 1))
+        first, last = int(match[1]), int(match[2] or match[1])
+        if last < first:
+            raise WorkshopError(
+                f"--chapters: expected a range from low to high, found {item!r}; write {last:02d}-{first:02d}."
+            )
+        wanted |= set(range(first, last + 1))
     known = {int(path.name[:2]): path for path in found}
     if wanted - set(known) == wanted:
         raise WorkshopError(

@@ -115,7 +115,13 @@ def test_commands_while_talking(chat, tmp_path):
     list(chat.say("2 + 3?"))
     command.carry_out(chat, "/new", "")
     assert chat.history == []
-    assert "/effort" in command.carry_out(chat, "/nonsense", "")
+    said = command.carry_out(chat, "/nonsense", "")
+    assert said.startswith("no command /nonsense") and "/effort" in said
+    assert command.carry_out(chat, "/help", "") == command.HELP
+    assert "found extreme" in command.carry_out(chat, "/effort", "extreme") and chat.settings.effort == "high"
+    assert "expected a file's name" in command.carry_out(chat, "/save", "")
+    assert "not saved" in command.carry_out(chat, "/save", str(tmp_path / "nope" / "a.json"))
+    assert not (tmp_path / "nope").exists()
 
 
 def test_functions_come_from_a_file(tmp_path):

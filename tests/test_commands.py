@@ -1,6 +1,7 @@
 """What the commands say when something is missing, damaged or out of range: one line, no traceback."""
 
 import importlib.util
+import re
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,11 +12,13 @@ import torch
 
 from gptoss_edu import ModelConfig, Transformer, commands, generate, load_model
 from gptoss_edu.cli import main
-from gptoss_edu.commands import doctor, download, tour
+from gptoss_edu.commands import doctor, download, inspect, tour
 from gptoss_edu.commands.eval import earlier
 from gptoss_edu.errors import CheckpointError, GptOssError
 from gptoss_edu.tokenizer import load_tokenizer
+from gptoss_edu.trace import answer, interventions
 from gptoss_edu.training.quantize import rounded
+from gptoss_edu.viz import page
 
 
 def refused(capsys, *arguments: str) -> str:
@@ -49,6 +52,93 @@ def test_a_plan_needs_a_context(capsys, context):
     assert f"at least one token to plan the cache for, found {context}" in refused(
         capsys, "inspect", "--context", context
     )
+
+
+def test_a_plan_counts_no_more_context_than_the_model_has_and_says_that_it_does_not_fit(capsys, monkeypatch):
+    longest = load_model().config.max_context
+    assert longest < 4096 and f"at most this model's context of {longest:,}" in refused(
+        capsys, "inspect", "--context", f"{longest + 1}"
+    )
+    assert main(["inspect"]) == 0
+    said = capsys.readouterr().out
+    assert f"at {longest:,} tokens" in said and "does not fit" not in said
+    assert inspect.planned_context(None, ModelConfig.gpt_oss_20b()) == 4096
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(total=8 << 20, available=1 << 20))
+    assert main(["inspect"]) == 0 and "does not fit: " in capsys.readouterr().out
+    assert "leave one of them out" in refused(capsys, "inspect", "--released", "20b", "somewhere")
+
+
+def test_an_answer_that_is_cut_off_says_so(capsys):
+    assert main(["generate", "What is 2 + 2?", "--max-new-tokens", "5"]) == 0
+    assert capsys.readouterr().err == "[cut off: 5 tokens are written, the most that --max-new-tokens allows]\n"
+    assert main(["generate", "What is 2 + 2?", "--effort", "low"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (("generate", "What", "is", "2"), 'put it in quotes, "What is 2"'),
+        (("generate", " "), "found an empty one"),
+        (("tour", "--question", ""), "found an empty one"),
+        (("trace", " "), "ask something"),
+        (("generate", "2 + 2", "--device", "gpu"), "device 'gpu': no such device; expected 'cpu' or 'cuda'"),
+        (("chat", "--date", "banana"), "expected a date such as 2025-08-05, found 'banana'"),
+        (("chat", "--message", ""), "found an empty one"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(capsys, call, words):
+    assert words in refused(capsys, *call)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("--mask", "9.1", "--mask 9.1: there are layers 0 to 5; found 9"),
+        ("--mask", "3.16", "--mask 3.16: there are experts 0 to 15; found 16"),
+        ("--mask", ",".join(f"3.{e}" for e in range(13)), "layer 3 keeps 3 experts, and a token needs 4"),
+        ("--heads", "1.9", "there is no layer 1 head 9"),
+    ],
+)
+def test_what_a_trace_changes_is_checked_before_the_model_runs(capsys, monkeypatch, tmp_path, option, value, words):
+    def answered(*_, **__):
+        raise AssertionError("the model ran")
+
+    monkeypatch.setattr(answer, "trace_answer", answered)
+    assert words in refused(capsys, "trace", "What is 1 + 1?", option, value, "--out", str(tmp_path / "run.html"))
+
+
+def test_a_trace_with_a_mask_says_in_words_what_it_did(capsys, tmp_path):
+    call = ["trace", "What is 2 + 3?", "--effort", "low", "--mask", "3.5", "--out", str(tmp_path / "run.html")]
+    assert main(call) == 0
+    said = capsys.readouterr().out
+    assert "answer with expert 5 of layer 3 masked, the next best takes its place: " in said
+    assert re.search(r"bytes a token \(at most [\d,]+ are promised at this level\)", said)
+    assert main([*call, "--max-new-tokens", "2"]) == 0
+    assert capsys.readouterr().out.count("(no final message in 2 tokens; it begins: ") == 2
+
+
+def test_every_intervention_has_plain_words():
+    changes = {
+        interventions.MaskExpert(3, 5, "drop"): "expert 5 of layer 3 masked, nothing takes its place",
+        interventions.ForceExpert(1, 2): "every token sent to expert 2 of layer 1",
+        interventions.ExpertsPerToken(2): "2 experts a token",
+        interventions.ShiftSink(): "sinks of all heads removed",
+        interventions.ShiftSink(2.0, 1, (0, 3)): "sinks of heads 0, 3 in layer 1 shifted by +2",
+        interventions.SetWindow(0, None): "layer 0 sees all keys",
+        interventions.ZeroHeads(1, group=0): "the heads of group 0 in layer 1 erased",
+    }
+    assert {page.in_words(interventions.to_dict(change)): words for change, words in changes.items()} == {
+        words: words for words in changes.values()
+    }
+    patch = interventions.Patch("block.0.attn.out", torch.zeros(1))
+    assert page.in_words(interventions.to_dict(patch)) == "block.0.attn.out taken from another run, everywhere"
+    assert {type(change).__name__ for change in changes} | {"Patch"} == set(interventions.KINDS)
+
+
+def test_help_is_a_command_too(capsys):
+    assert main(["help"]) == 0
+    assert "usage: gptoss-edu COMMAND" in capsys.readouterr().out
 
 
 def test_the_tour_says_which_answers_are_right():

@@ -93,7 +93,9 @@ def test_hints_and_chapters_are_a_choice(source, tmp_path):
     assert not (tmp_path / "a" / "05_rope.ipynb").exists()
     assert run("workshop", tmp_path / "b", "--chapters", "04-06")[0] == 0
     assert [path.name for path in (tmp_path / "b").glob("*.ipynb")] == ["05_rope.ipynb"]
-    for wrong in ("x", "17", "3-"):
+    assert run("workshop", tmp_path / "d", "--chapters", "03,05", "06")[0] == 0
+    assert len(list((tmp_path / "d").glob("*.ipynb"))) == 2
+    for wrong in ("x", "17", "3-", "5-3", "03,x"):
         code, _, err = run("workshop", tmp_path / "c", "--chapters", wrong)
         assert code == 2 and "--chapters" in err and len(err.strip().splitlines()) == 1
 

@@ -68,6 +68,26 @@ def test_an_unwritable_result_is_told_before_the_work(call, tmp_path, capsys):
     assert [path.name for path in tmp_path.iterdir()] == ["a file"]
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        ("trace", "What is 1 + 1?", "--out", "nope/run.html"),
+        ("chat", "--file", "nope/talk.json"),
+        ("eval", "tiny", "--json", "nope/results.json"),
+        ("tour", "--no-open", "--out", "nope/tour"),
+        ("train", "tokenizer", "--out", "nope/learnt"),
+        ("train", "smoke", "--out", "nope/run"),
+        ("workshop", "nope/mine"),
+    ],
+)
+def test_a_mistyped_path_makes_no_folders(call, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main([*call]) == 2
+    said = capsys.readouterr()
+    assert f"{call[-1]}: expected the folder {tmp_path / 'nope'} to be there" in said.err
+    assert said.err.count("\n") == 1 and said.out == "" and not list(tmp_path.iterdir())
+
+
 def test_a_page_that_cannot_be_written_is_told_before_the_question(tmp_path, capsys):
     (tmp_path / "a file").write_text("in the way", encoding="utf-8")
     assert main(["trace", "What is 1 + 1?", "--out", str(tmp_path / "a file" / "run.html")]) == 2
@@ -77,7 +97,7 @@ def test_a_page_that_cannot_be_written_is_told_before_the_question(tmp_path, cap
 
 def test_writing_makes_its_folder_and_leaves_nothing_half_done(tmp_path, monkeypatch):
     target = tmp_path / "new" / "deep" / "a.json"
-    files.check_writable(target, "--json")
+    files.check_writable(target, "--json", makes_folder=True)
     assert not list(tmp_path.iterdir())
     files.write_text(target, "ö\n")
     assert target.read_bytes().replace(b"\r\n", b"\n") == "ö\n".encode()

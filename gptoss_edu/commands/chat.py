@@ -28,7 +28,7 @@ from ..files import check_writable
 from ..harmony import Message
 from ..samplers import ModelSampler
 from ..tools import FunctionTool, Toolbox
-from . import one_thread_if_small
+from . import check_question, one_thread_if_small
 
 TOOLS = ("browser", "python")
 SHORT_CONTEXT = 8192  # up to here tools are described in few words, as gpt-oss-tiny was trained
@@ -54,16 +54,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--file", type=Path, help="save the conversation here, and go on with it if it is there")
     parser.add_argument("--message", action="append", metavar="TEXT", help="say this and end; may be repeated")
     parser.add_argument("--hide-analysis", action="store_true", help="do not show the chain of thought")
-    parser.add_argument("--date", help="the date that the system message names (default: today)")
-    parser.add_argument("--max-tokens", type=int, default=4096, help="most tokens for one answer, thoughts included")
-    parser.add_argument("--max-steps", type=int, default=8, help="most tool calls for one answer")
-    parser.add_argument("--temperature", type=float, default=1.0)
-    parser.add_argument("--top-p", type=float, default=1.0)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device")
+    parser.add_argument("--date", metavar="YYYY-MM-DD", help="the date that the system message names (today)")
+    parser.add_argument(
+        "--max-tokens", type=int, default=4096, help="most tokens for one answer, thoughts included (4096)"
+    )
+    parser.add_argument("--max-steps", type=int, default=8, help="most tool calls for one answer (8)")
+    parser.add_argument("--temperature", type=float, default=1.0, help="of the sampling; 0 is greedy (1)")
+    parser.add_argument(
+        "--top-p", type=float, default=1.0, help="sample from the likeliest tokens of this mass (1: all)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the sampling (0)")
+    parser.add_argument("--device", help="cpu or cuda; default: what there is")
 
 
 def run(args: argparse.Namespace) -> None:
+    check_date(args.date)
+    for message in args.message or ():
+        check_question(message, "--message")
     wanted_tools(args)  # a mistake in the options is told before a large model is read
     check_writable(args.file, "--file")
     if args.file and args.file.exists():
@@ -85,6 +92,14 @@ def run(args: argparse.Namespace) -> None:
             answer(chat, text, screen)
             if args.file:
                 chat_files.save(chat, args.file)
+
+
+def check_date(text: str | None) -> None:
+    """Refuse what is no date: the model would be told it as one."""
+    try:
+        datetime.date.fromisoformat(text or "2025-08-05")
+    except ValueError:
+        raise GptOssError(f"--date: expected a date such as 2025-08-05, found {text!r}") from None
 
 
 def wanted_tools(args: argparse.Namespace) -> list[str]:
@@ -189,19 +204,24 @@ def lines_typed(chat: Chat, screen: "Screen") -> Iterable[str]:
 
 def carry_out(chat: Chat, command: str, rest: str) -> str:
     """Do what a /command says; returns what to tell."""
-    if command == "/effort" and rest in ("low", "medium", "high"):
+    if command == "/effort":
+        if rest not in ("low", "medium", "high"):
+            return f"/effort: expected low, medium or high, found {rest or 'nothing'}"
         chat.settings = replace(chat.settings, effort=rest)
         return f"reasoning effort: {rest}"
     if command == "/new":
         chat.history.clear()
         return "a new conversation"
-    if command == "/save" and rest:
+    if command == "/save":
+        if not rest:
+            return "/save: expected a file's name, found nothing"
         try:
+            check_writable(Path(rest), "/save")
             chat_files.save(chat, rest)
-        except OSError as error:
+        except (OSError, GptOssError) as error:
             return f"not saved: {error}"
         return f"saved to {rest}"
-    return HELP
+    return HELP if command == "/help" else f"no command {command}; there are:\n{HELP}"
 
 
 def answer(chat: Chat, text: str, screen: "Screen") -> None:

@@ -14,43 +14,60 @@ import sys
 from pathlib import Path
 
 from .. import generate, harmony, load_model
-from ..errors import TokenizerError
+from ..errors import GptOssError, TokenizerError
+from ..generation import default_stop_tokens
 from ..trace import question_tokens
-from . import one_thread_if_small
+from . import check_question, one_thread_if_small
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("text")
+    parser.add_argument("text", nargs="+", help="the question, or with --raw the text to continue; in quotes")
     parser.add_argument("--model", type=Path, help="checkpoint folder; default: the bundled gpt-oss-tiny")
-    parser.add_argument("--effort", choices=("low", "medium", "high"), default="medium", help="reasoning effort")
-    parser.add_argument("--raw", action="store_true", help="continue the text without harmony")
-    parser.add_argument("--max-new-tokens", type=int, default=512)
     parser.add_argument(
-        "--temperature", type=float, default=0.0, help="0 is greedy; gpt-oss is meant to be sampled at 1"
+        "--effort", choices=("low", "medium", "high"), default="medium", help="reasoning effort (medium)"
     )
-    parser.add_argument("--top-p", type=float, default=1.0)
-    parser.add_argument("--top-k", type=int)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device")
+    parser.add_argument("--raw", action="store_true", help="continue the text without harmony")
+    parser.add_argument("--max-new-tokens", type=int, default=512, help="longest answer, thoughts included (512)")
+    parser.add_argument(
+        "--temperature", type=float, default=0.0, help="0 is greedy; gpt-oss is meant to be sampled at 1 (0)"
+    )
+    parser.add_argument(
+        "--top-p", type=float, default=1.0, help="sample from the likeliest tokens of this mass (1: all)"
+    )
+    parser.add_argument("--top-k", type=int, help="sample from the k likeliest tokens (all)")
+    parser.add_argument("--seed", type=int, default=0, help="of the sampling (0)")
+    parser.add_argument("--device", help="cpu or cuda; default: what there is")
 
 
 def run(args: argparse.Namespace) -> None:
+    if len(args.text) > 1:
+        raise GptOssError(f'expected one text, found {len(args.text)}: put it in quotes, "{" ".join(args.text)}".')
+    text = args.text[0]
+    check_question(text, "the text")
     model = load_model(args.model, device=args.device)
     one_thread_if_small(model)
     if model.tokenizer is None:
         raise TokenizerError(
             f"{args.model}: this folder has no tokenizer, and its vocabulary of {model.config.vocab_size} is not o200k_harmony's; text needs one."
         )
-    prompt = (
-        model.tokenizer.encode_ordinary(args.text)
-        if args.raw
-        else question_tokens(args.text, args.effort, model.tokenizer)
-    )
-    tokens = generate(model, prompt, args.max_new_tokens, args.temperature, args.top_p, args.top_k, args.seed)
-    for piece in text_pieces(tokens, model.tokenizer) if args.raw else channel_pieces(tokens, model.tokenizer):
+    encoding = model.tokenizer
+    prompt = encoding.encode_ordinary(text) if args.raw else question_tokens(text, args.effort, encoding)
+    written: list[int] = []
+
+    def kept():
+        for token in generate(model, prompt, args.max_new_tokens, args.temperature, args.top_p, args.top_k, args.seed):
+            written.append(token)
+            yield token
+
+    for piece in (text_pieces if args.raw else channel_pieces)(kept(), encoding):
         sys.stdout.write(piece)
         sys.stdout.flush()
     print()
+    if not args.raw and written[-1] not in default_stop_tokens(model):  # a raw text has no end of its own
+        print(
+            f"[cut off: {len(written)} tokens are written, the most that --max-new-tokens allows]",
+            file=sys.stderr,
+        )
 
 
 def text_pieces(tokens, tokenizer):

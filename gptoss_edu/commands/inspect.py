@@ -18,8 +18,9 @@ from .. import ModelConfig, generate, load_model, mxfp4
 from ..errors import CheckpointError
 from ..layouts import CheckpointReader, layout_entries, original_shapes
 from ..resources import data_path
-from ..sizes import GIB, MemoryPlan, parameter_counts
+from ..sizes import GIB, MemoryPlan, parameter_counts, size_text
 
+CONTEXT = 4096
 NAMES = {
     "mlp": "MLP",
     "attention": "attention",
@@ -34,11 +35,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--released", choices=("20b", "120b"), help="compute the table from the released shape, without files"
     )
-    parser.add_argument("--context", type=int, default=4096, help="tokens that the plan counts the cache for")
+    parser.add_argument(
+        "--context",
+        type=int,
+        help=f"tokens that the plan counts the cache for ({CONTEXT:,}, or the model's longest where that is less)",
+    )
     parser.add_argument("--verify", action="store_true", help="read every tensor")
 
 
 def run(args: argparse.Namespace) -> None:
+    if args.released and args.folder:
+        raise CheckpointError(
+            f"--released {args.released}: reads no files, but found the folder {args.folder}; leave one of them out."
+        )
     if args.released:
         config = ModelConfig.gpt_oss_20b() if args.released == "20b" else ModelConfig.gpt_oss_120b()
         print(f"gpt-oss-{args.released}, computed from its configuration; no files were read")
@@ -46,17 +55,35 @@ def run(args: argparse.Namespace) -> None:
         return
     reader = CheckpointReader(args.folder or data_path("gpt-oss-tiny"))
     config = reader.config
+    context = planned_context(args.context, config)
     print(
         f"{reader.folder}: layout {reader.layout}, {len(reader.shards.files)} file(s), {len(reader.shards.infos)} tensors"
     )
     print(", ".join(f"{key} {value}" for key, value in config.to_dict().items()))
     print(table(shapes_of(reader), config, reader.shards.nbytes))
     packed = reader.is_packed
-    print(MemoryPlan.for_model(config, reader.shards.nbytes, torch.bfloat16, packed, args.context, torch.device("cpu")))
+    plan = MemoryPlan.for_model(config, reader.shards.nbytes, torch.bfloat16, packed, context, torch.device("cpu"))
+    print(plan)
+    if plan.needed > plan.available:
+        print(f"does not fit: {size_text(plan.needed - plan.available)} more would have to be free in {plan.place}")
     for line in oddities(reader):
         print("odd:", line)
     if args.verify:
         verify(reader, args.folder)
+
+
+def planned_context(asked: int | None, config: ModelConfig) -> int:
+    """Tokens that the plan counts the cache for: as asked, and never more than the model was made for.
+
+    Errors: `CheckpointError` where more are asked for.
+    """
+    if asked is None:
+        return min(CONTEXT, config.max_context)
+    if asked > config.max_context:
+        raise CheckpointError(
+            f"--context {asked}: expected at most this model's context of {config.max_context:,} tokens."
+        )
+    return asked
 
 
 def table(shapes: dict, config: ModelConfig, nbytes: int) -> str:

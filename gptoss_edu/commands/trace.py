@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
+from collections import Counter
 from pathlib import Path
 
 from ..errors import TraceError
@@ -51,7 +53,7 @@ def run(args: argparse.Namespace) -> None:
     check_writable(out, "--out")
     if args.source:
         shown = file.load(args.source)
-    elif args.question:
+    elif args.question and args.question.strip():
         shown = _ask(args, out)
     else:
         raise TraceError('ask something, for example: gptoss-edu trace "What is 2 + 2?", or read a file with --open')
@@ -61,32 +63,67 @@ def run(args: argparse.Namespace) -> None:
 
 def _ask(args, out: Path):
     from .. import load_model
-    from ..trace import MaskExpert, ShiftSink, bytes_per_token, compare
-    from ..trace.answer import trace_answer
+    from ..trace import ShiftSink, bytes_per_token, compare
+    from ..trace.answer import question_tokens, trace_answer
+    from ..trace.levels import checked_level
+    from ..viz.page import run_name
 
     model = load_model(args.model, device=args.device)
     one_thread_if_small(model)
     heads = _pairs(args.heads, "--heads") or default_heads(model.config)
-    changes = [MaskExpert(layer, expert) for layer, expert in _pairs(args.mask, "--mask")]
+    checked_level(model, "exact", heads, None)
+    changes = masks(model, _pairs(args.mask, "--mask"))
     changes += [ShiftSink()] if args.remove_sinks else []
     chunk = 256 if model.config.num_hidden_layers > 12 else None  # a long text on a large model: less memory in pieces
     run, tokens, said = trace_answer(
         model, args.question, args.effort, args.max_new_tokens, (), heads=heads, chunk=chunk
     )
     cost = bytes_per_token(model.config, "exact", heads, len(run), lens="lens_tokens" in run)["total"]
-    print(f"answer: {said or '(no final message)'}")
-    print(f"{len(run)} tokens, {run.bytes_per_token():,.0f} bytes a token (stated: {cost:,})")
+    prompt = len(question_tokens(args.question, args.effort, model.tokenizer))
+    print(f"answer: {said or beginning(tokens[prompt:], model.tokenizer)}")
+    print(
+        f"{len(run)} tokens, {run.bytes_per_token():,.0f} bytes a token (at most {cost:,} are promised at this level)"
+    )
     if "path" in run.meta["origin"]:
         print(f"traced with {run.meta['origin']['path']}: within the fast path's tolerance of what it answers with")
     if not changes:
         return run
-    altered = trace_answer(
+    altered, written, said = trace_answer(
         model, args.question, args.effort, args.max_new_tokens, changes, level="routing", chunk=chunk
-    )[2]
-    print(f"answer with the interventions: {altered or '(no final message)'}")
+    )
+    print(f"answer with {run_name(altered)}: {said or beginning(written[prompt:], model.tokenizer)}")
     change = compare(model, tokens, *changes, heads=heads, chunk=chunk)
     print(change.summary())
     return change
+
+
+def masks(model, pairs) -> list:
+    """The masks of --mask, checked before the model runs.
+
+    Errors: `TraceError` where a layer or an expert is not there, or a layer keeps fewer experts than a token needs.
+    """
+    from ..trace import MaskExpert
+
+    changes = [MaskExpert(layer, expert) for layer, expert in dict.fromkeys(pairs)]
+    try:
+        for change in changes:
+            change.hooks(model)
+    except TraceError as error:
+        raise TraceError(f"--mask {change.layer}.{change.expert}: {error}") from None
+    config = model.config
+    for layer, count in Counter(change.layer for change in changes).items():
+        if config.num_experts - count < config.experts_per_token:
+            raise TraceError(
+                f"--mask: layer {layer} keeps {config.num_experts - count} experts, and a token needs {config.experts_per_token}"
+            )
+    return changes
+
+
+def beginning(answer: list[int], encoding, words: int = 8) -> str:
+    """What to print for an answer without a final message: the first words of what was written instead."""
+    written = re.sub(r"<\|\w+\|>", " ", encoding.decode(answer)).split()
+    shown = " ".join(written[:words])[:80]
+    return f"(no final message in {len(answer)} tokens; it begins: {shown} …)"
 
 
 def _router(args) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from ..errors import GptOssError
 from ..files import check_writable
+from ..paths import check_folder
 from ..resources import data_path
 
 
@@ -80,6 +81,8 @@ def add_arguments(parser):
 
 
 def run(args) -> int:
+    if args.out:
+        check_folder(args.out, "--out")
     if args.what == "tokenizer":
         return _tokenizer(args.out or Path("runs") / args.what, args.examples, args.seed)
     import torch
@@ -115,7 +118,7 @@ def _tokenizer(out: Path, examples: int, seed: int) -> int:
         raise GptOssError(f"--examples: expected at least one conversation to learn from, found {examples}.")
     if (out / RANKS_FILE).exists():
         raise GptOssError(f"--out {out}: expected a folder without a vocabulary, found {RANKS_FILE}; name another.")
-    check_writable(out / RANKS_FILE, "--out")
+    check_writable(out / RANKS_FILE, "--out", makes_folder=True)
     learnt = train_tokenizer(out, examples, seed)
     if learnt.n_vocab < VOCABULARY:
         print(

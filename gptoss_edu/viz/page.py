@@ -131,9 +131,33 @@ def explore(
 
 def run_name(run: Trace) -> str:
     """What a run is called: its interventions, or "as it is"."""
-    changes = run.meta.get("interventions") or []
-    said = [
-        change["kind"] + " " + ", ".join(f"{k} {v}" for k, v in change.items() if k != "kind" and v is not None)
-        for change in changes
-    ]
-    return "; ".join(said) or "as it is"
+    return "; ".join(in_words(change) for change in run.meta.get("interventions") or []) or "as it is"
+
+
+def in_words(change: dict) -> str:
+    """An intervention, as `trace.interventions.to_dict` gives it, in plain words."""
+    layer, heads = change.get("layer"), change.get("heads")
+    where = "" if layer is None else f" in layer {layer}"
+    whose = "all heads" if heads is None else "heads " + ", ".join(map(str, heads))
+    match change["kind"]:
+        case "MaskExpert":
+            then = "the next best takes its place" if change.get("refill") == "next" else "nothing takes its place"
+            return f"expert {change.get('expert')} of layer {layer} masked, {then}"
+        case "ForceExpert":
+            return f"every token sent to expert {change.get('expert')} of layer {layer}"
+        case "ExpertsPerToken":
+            return f"{change.get('k')} experts a token{where}"
+        case "ShiftSink":
+            amount = change.get("amount")
+            then = f"shifted by {amount:+g}" if isinstance(amount, int | float) else "removed"
+            return f"sinks of {whose}{where} {then}"
+        case "SetWindow":
+            seen = "all keys" if change.get("window") is None else f"{change.get('window')} keys"
+            return f"layer {layer} sees {seen}"
+        case "ZeroHeads":
+            group = change.get("group")
+            return f"{whose if group is None else f'the heads of group {group}'}{where} erased"
+        case "Patch":
+            at = "everywhere" if change.get("positions") is None else "at chosen positions"
+            return f"{change.get('point')} taken from another run, {at}"
+    return change["kind"]
