@@ -21,6 +21,7 @@ ROPE_KEYS = {  # ours -> key inside rope_scaling (transformers 4) or rope_parame
     "rope_ntk_beta": "beta_fast",
     "initial_context_length": "original_max_position_embeddings",
 }
+MOST_LAYERS = 10_000  # lists of that length are made; a damaged number must not fill the memory
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,10 @@ class ModelConfig:
                 kind = "whole number" if field.type is int else "number"
                 raise ConfigError(f"config key {field.name!r}: expected a positive {kind}, found {value!r}.")
             object.__setattr__(self, field.name, field.type(value))
+        if self.num_hidden_layers > MOST_LAYERS:
+            raise ConfigError(
+                f"config key 'num_hidden_layers': expected at most {MOST_LAYERS:,}, found {self.num_hidden_layers:,}."
+            )
         self._check_divisible()
 
     def _check_divisible(self) -> None:

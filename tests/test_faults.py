@@ -356,3 +356,10 @@ def test_any_config_is_read_or_refused_as_a_config(changes):
         assert str(error)
         return
     assert ModelConfig.from_dict(config.to_dict()) == config
+
+
+def test_a_number_of_layers_beyond_reason_is_refused_at_once():
+    with pytest.raises(
+        ConfigError, match="'num_hidden_layers': expected at most 10,000, found 4,611,686,018,427,387,904"
+    ):
+        ModelConfig.from_dict(CONFIG.to_hf_dict() | {"num_hidden_layers": 2**62})

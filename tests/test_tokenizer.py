@@ -54,10 +54,10 @@ def test_control_tokens_are_openai_harmonys(monkeypatch):
 
 def test_loading_takes_under_a_second():
     best = float("inf")
-    for _ in range(3):  # the best of three, so that a busy machine does not decide
-        start = time.perf_counter()
+    for _ in range(3):  # processor time, the best of three, so that a busy machine does not decide
+        start = time.process_time()
         tokenizer._o200k_harmony.__wrapped__()
-        best = min(best, time.perf_counter() - start)
+        best = min(best, time.process_time() - start)
     assert best < 1.0
 
 

@@ -162,6 +162,7 @@ def test_a_loop_that_ignores_the_interrupt_is_replaced(tool):
 
 @pytest.mark.slow
 def test_ctrl_c_in_the_caller_stops_the_code_and_keeps_the_state(tool):
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job begins with it ignored
     run(tool, "kept = 'kept'")
     threading.Timer(0.3, os.kill, [os.getpid(), signal.SIGINT]).start()
     with pytest.raises(KeyboardInterrupt):
