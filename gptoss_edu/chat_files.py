@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -13,6 +11,7 @@ import tiktoken
 
 from gptoss_edu.chat import Chat, Settings
 from gptoss_edu.errors import GptOssError
+from gptoss_edu.files import write_text
 from gptoss_edu.harmony import Conversation, HarmonyError, Message, parse
 from gptoss_edu.samplers import Sampler
 from gptoss_edu.tools.base import Tool, Toolbox
@@ -31,16 +30,7 @@ def save(chat: Chat, path: str | Path) -> None:
         "tokens": [None if m.source is None else {"encoding": m.source[0], "ids": m.source[1]} for m in chat.history],
         "browser": browser.state() if browser is not None and hasattr(browser, "state") else [],
     }
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(record, file, ensure_ascii=False, indent=1)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    write_text(Path(path), json.dumps(record, ensure_ascii=False, indent=1))
 
 
 def load(

@@ -12,6 +12,7 @@ import os
 import shutil
 import struct
 import tempfile
+import time
 import uuid
 from collections.abc import Iterable
 from contextlib import contextmanager
@@ -277,7 +278,13 @@ def write_text(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.partial")  # its own: two may write at once
     try:
-        partial.write_text(text, encoding="utf-8")
+        partial.write_bytes(text.encode())  # as it is: no other line ends on Windows
+        for wait in (0.01, 0.1, 1.0):
+            try:
+                os.replace(partial, path)
+                return
+            except PermissionError:  # Windows, for as long as somebody reads the old file
+                time.sleep(wait)
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)

@@ -23,7 +23,6 @@ import functools
 import hashlib
 import json
 import os
-import tempfile
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -32,6 +31,7 @@ import tiktoken
 
 from gptoss_edu import bpe
 from gptoss_edu.errors import TokenizerError
+from gptoss_edu.files import write_text
 from gptoss_edu.resources import data_path
 
 O200K_SHA256 = "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d"
@@ -217,26 +217,13 @@ def save_tokenizer(encoding: tiktoken.Encoding, folder: str | os.PathLike) -> No
     pair of which only one half was renewed is refused when it is loaded.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     ranks = sorted(encoding._mergeable_ranks.items(), key=lambda item: item[1])
-    raw = b"".join(base64.b64encode(token) + b" %d\n" % rank for token, rank in ranks)
+    lines = "".join(f"{base64.b64encode(token).decode()} {rank}\n" for token, rank in ranks)
     meta = {
         "name": encoding.name,
         "pat_str": encoding._pat_str,
         "special_tokens": dict(sorted(encoding._special_tokens.items(), key=lambda item: item[1])),
-        "sha256": hashlib.sha256(raw).hexdigest(),
+        "sha256": hashlib.sha256(lines.encode()).hexdigest(),
     }
-    _write(folder / RANKS_FILE, raw)
-    _write(folder / META_FILE, (json.dumps(meta, ensure_ascii=False, indent=1) + "\n").encode())
-
-
-def _write(path: Path, raw: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(raw)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    write_text(folder / RANKS_FILE, lines)
+    write_text(folder / META_FILE, json.dumps(meta, ensure_ascii=False, indent=1) + "\n")

@@ -9,20 +9,19 @@ import ast
 import copy
 import hashlib
 import json
-import os
 import platform
 import re
 import shutil
 import subprocess
 import sys
 import sysconfig
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import nbformat
 
 from .errors import GptOssError
+from .files import write_text
 from .resources import PACKAGE, notebooks_path
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
@@ -155,10 +154,10 @@ def write(folder: Path, selection: list[str] | None = None, with_hints: bool = F
         else:
             new = _brought_up(target, new, set(written.get(target.name, [])), report)
         if new is not None:
-            _write_notebook(target, new)
+            write_text(target, nbformat.writes(new, version=4) + "\n")
         fresh = student_notebook(nbformat.read(source, as_version=4), with_hints)
         written[target.name] = sorted({*written.get(target.name, []), *(_digest(cell.source) for cell in fresh.cells)})
-    _write_text(folder / MANIFEST, json.dumps(written, indent=1))
+    write_text(folder / MANIFEST, json.dumps(written, indent=1))
     _write_companions(folder, sources)
     return report
 
@@ -219,18 +218,6 @@ def _read_manifest(folder: Path) -> dict[str, list[str]]:
         ) from None
 
 
-def _write_notebook(path: Path, notebook: nbformat.NotebookNode) -> None:
-    _write_text(path, nbformat.writes(notebook, version=4) + "\n")
-
-
-def _write_text(path: Path, text: str) -> None:
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:20]}")
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.chmod(temporary, 0o644)
-    os.replace(temporary, path)
-
-
 NOTES = """# Your copy of the course
 
 Start with `gptoss-edu lab` or `jupyter lab` in this folder, and open the first notebook. What is here is opened as it is.
@@ -272,9 +259,9 @@ def _write_companions(folder: Path, sources: list[Path]) -> None:
         if ".before-update" not in path.name
     ]
     wheels = WHEELS if (folder / "wheelhouse").is_dir() else ""
-    _write_text(folder / "README.md", NOTES + "\n" + "\n".join(titles) + "\n" + wheels)
+    write_text(folder / "README.md", NOTES + "\n" + "\n".join(titles) + "\n" + wheels)
     if not (folder / FILE_NAME).exists():
-        _write_text(folder / FILE_NAME, HEADER)
+        write_text(folder / FILE_NAME, HEADER)
     for extra in sources[0].parent.iterdir():
         if extra.is_file() and extra.suffix != ".ipynb" and not extra.name.startswith("."):
             shutil.copyfile(extra, folder / extra.name)
@@ -309,12 +296,12 @@ def wheelhouse(folder: Path, extra_arguments: tuple[str, ...] = ()) -> Path:
         last = [line for line in finished.stderr.strip().splitlines() if line.strip()][-1:]
         raise WorkshopError(f"--wheelhouse: pip could not collect the wheels: {last[0] if last else 'no message'}")
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    _write_text(
+    write_text(
         target / "INSTALL.txt",
         INSTALL.format(python=python, full=platform.python_version(), platform=sysconfig.get_platform()),
     )
     readme = Path(folder) / "README.md"
     text = readme.read_text(encoding="utf-8") if readme.is_file() else ""
     if WHEELS not in text:
-        _write_text(readme, text + WHEELS)
+        write_text(readme, text + WHEELS)
     return target

@@ -1,17 +1,22 @@
 """Student copies, their updates, and progress, on a small course and on the chapters that exist."""
 
 import contextlib
+import errno
 import io
 import json
+import os
 import platform
+import subprocess
+import sys
 from pathlib import Path
 
+import filelock
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from gptoss_edu import checks, cli, workshop
-from gptoss_edu.checks import CHECKS, bank, exercises, store
+from gptoss_edu import checks, cli, files, workshop
+from gptoss_edu.checks import CHECKS, bank, exercises, predictions, store
 from gptoss_edu.commands import lab
 from gptoss_edu.resources import notebooks_path
 
@@ -336,6 +341,79 @@ def test_a_chapters_own_exercise_is_kept_as_its_check_came_out_last(tmp_path, mo
     assert result.passed and "damaged" in result.remark
 
 
+WRITER = """
+import sys, time
+from pathlib import Path
+from gptoss_edu.checks import exercises, predict, store
+
+def answer(x):
+    return x
+
+mine = int(sys.argv[1])
+print("ready", flush=True)
+sys.stdin.readline()
+for name in exercises.MORE[mine::2]:
+    assert exercises.record(name, answer, "passed") == ""
+    assert store.remember(name, answer)[1] == ""
+    predict(name, "a", 0.7, question="Which?", options={"a": "one"})
+"""
+
+
+@pytest.mark.slow
+def test_two_notebooks_that_write_at_once_lose_nothing(tmp_path):
+    (tmp_path / "writer.py").write_text(WRITER)
+    (tmp_path / "course").mkdir()
+    environment = {**os.environ, store.FOLDER_VARIABLE: str(tmp_path / "course")}
+    two = [
+        subprocess.Popen([sys.executable, tmp_path / "writer.py", str(i)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True)
+        for i in range(2)
+    ]  # fmt: skip
+    for writer in two:
+        assert writer.stdout.readline() == "ready\n"
+    for writer in two:
+        writer.stdin.write("go\n")
+        writer.stdin.flush()
+    assert [writer.wait(60) for writer in two] == [0, 0]
+    everything = set(exercises.MORE)
+    assert set(exercises.read(tmp_path / "course")) == everything
+    assert set(store.read_sections(tmp_path / "course")) == everything
+    assert set(predictions.read(tmp_path / "course")) == everything
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOLCK, "no locks here"), filelock.Timeout("lock")], ids=["none", "held"]
+)
+def test_without_locks_things_are_kept_and_while_another_holds_the_lock_nothing_is(error, tmp_path, monkeypatch):
+    def acquire(*args, **options):
+        raise error
+
+    monkeypatch.setenv(store.FOLDER_VARIABLE, str(tmp_path))
+    monkeypatch.setattr(filelock.FileLock, "acquire", acquire)
+    held = isinstance(error, filelock.Timeout)
+    said = exercises.record("sink_gate", lambda x: x, "passed")
+    checks.predict("99.lock", "a", 0.7, question="Which?", options={"a": "one"})
+    predictions.forget()
+    assert said.startswith("not recorded in exercises.json: ") == held and bool(said) == held
+    assert sorted(path.name for path in tmp_path.glob("*.json")) == (
+        [] if held else ["exercises.json", "predictions.json"]
+    )
+
+
+def test_a_file_that_somebody_reads_is_replaced_a_moment_later(tmp_path, monkeypatch):
+    """As on Windows, where a file that is open anywhere cannot be replaced."""
+    refusals = iter([PermissionError()] * 2)
+    replace = os.replace
+
+    def busy(*names):
+        for refusal in refusals:
+            raise refusal
+        replace(*names)
+
+    monkeypatch.setattr(files.os, "replace", busy)
+    files.write_text(tmp_path / "a", "one\n")
+    assert (tmp_path / "a").read_bytes() == b"one\n" and len(list(tmp_path.iterdir())) == 1
+
+
 def test_the_finished_function_does_not_count_as_the_learners(tmp_path, monkeypatch):
     monkeypatch.setenv(store.FOLDER_VARIABLE, str(tmp_path))
     from gptoss_edu.evals.graders import wilson
@@ -360,6 +438,7 @@ def test_the_finished_function_does_not_count_as_the_learners(tmp_path, monkeypa
         (("--lines", "short.txt"), "2 marks instead of 13"),
         (("--lines", "other.txt"), "1 marks after 'more'"),
         (("damaged",), "exercises.json is damaged"),
+        (("guessed",), "predictions.json is damaged"),
         (("broken",), "section swiglu"),
     ],
 )
@@ -370,6 +449,8 @@ def test_progress_refuses_in_one_line(arguments, words, tmp_path, monkeypatch):
     (tmp_path / "other.txt").write_text(f"gptoss-edu-progress 2 {'x' * len(CHECKS)} more x predictions 1/2")
     store.write_sections(tmp_path / "damaged", {})
     (tmp_path / "damaged" / exercises.FILE_NAME).write_text('{"sink_gate": 3}')
+    store.write_sections(tmp_path / "guessed", {})
+    (tmp_path / "guessed" / predictions.FILE_NAME).write_text('["06.1"]')
     store.write_sections(tmp_path / "broken", {"swiglu": "def swiglu(:\n"})
     code, _, err = run("progress", *arguments)
     assert code == 2 and words in err and len(err.strip().splitlines()) == 1

@@ -7,12 +7,11 @@ the right solutions, refused or listed as equivalent. Exit status 1 when anythin
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..files import write_text
 from . import CHECKS, bank
 from . import __getattr__ as check_named
 
@@ -128,15 +127,8 @@ def main(arguments: list[str] | None = None) -> int:
     if faults:
         print("\nOut of place:\n" + "\n".join(f"- {fault}" for fault in faults))
     if options.markdown:
-        _write(options.markdown, table + "\n")
+        write_text(options.markdown, table + "\n")
     return 1 if faults else 0
-
-
-def _write(path: Path, text: str) -> None:
-    descriptor, temporary = tempfile.mkstemp(dir=path.resolve().parent, prefix=".confusion")
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.replace(temporary, path)
 
 
 if __name__ == "__main__":

@@ -7,12 +7,11 @@ stand in its notebook, so what is kept is how its check came out when it ran las
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from .store import workshop_folder
+from ..files import write_text
+from .store import alone, read_entries, workshop_folder
 
 FILE_NAME = "exercises.json"
 PASSED, REFUSED = "passed", "refused"
@@ -60,10 +59,11 @@ def record(name: str, function: Callable, status: str) -> str:
     if folder is None or name not in MORE or status == "not written yet" or not _is_own(name, function):
         return ""
     try:
-        kept = read(folder)
-        if status != PASSED and name not in kept:
-            return ""
-        _write(folder, kept | {name: PASSED if status == PASSED else REFUSED})
+        with alone(folder):
+            kept = read(folder)
+            if status == PASSED or name in kept:
+                kept[name] = PASSED if status == PASSED else REFUSED
+                write_text(Path(folder) / FILE_NAME, json.dumps(kept, indent=1))
     except (OSError, ValueError) as error:
         return f"not recorded in {FILE_NAME}: {error}"
     return ""
@@ -71,29 +71,11 @@ def record(name: str, function: Callable, status: str) -> str:
 
 def read(folder: Path) -> dict[str, str]:
     """Exercise -> "passed", or "refused" where it had passed and its last check did not. Raises ValueError on a damaged file."""
-    path = Path(folder) / FILE_NAME
-    if not path.is_file():
-        return {}
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        found = None
-    if not isinstance(found, dict) or any(value not in (PASSED, REFUSED) for value in found.values()):
-        raise ValueError(
-            f"{path} is damaged: expected JSON of exercises and how they came out. Delete it to begin anew."
-        )
-    return found
+    what = "exercises and how they came out"
+    return read_entries(Path(folder) / FILE_NAME, what, lambda entry: entry in (PASSED, REFUSED))
 
 
 def _is_own(name: str, function: Callable) -> bool:
     """Whether neither the function nor, where it only calls the exercise, the exercise is the package's."""
     called = getattr(function, "__globals__", {}).get(name, function)
     return not any((getattr(f, "__module__", "") or "").startswith("gptoss_edu") for f in (function, called))
-
-
-def _write(folder: Path, kept: dict[str, str]) -> None:
-    descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=".exercises")
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(kept, file, indent=1)
-    os.chmod(temporary, 0o644)  # a teacher reads it with `gptoss-edu progress`
-    os.replace(temporary, Path(folder) / FILE_NAME)

@@ -7,17 +7,18 @@ does not unlock them there.
 from __future__ import annotations
 
 import json
-import os
-import tempfile
+from contextlib import suppress
 from pathlib import Path
 
+from ..files import write_text
 from . import questions
 from .display import Shown, box, inline
-from .store import workshop_folder
+from .store import alone, read_entries, workshop_folder
 
 _LOCKED: dict[str, dict] = {}
 _REVEALED: set[str] = set()
 FILE_NAME = "predictions.json"
+FIELDS = {"choice", "confidence"}
 
 
 def predict(
@@ -143,32 +144,26 @@ def _shown(identifier: str, text: str, options: dict[str, str], note: str, kind:
     return Shown(box(title, f"{body}<div style='margin-top:.4em'><i>{inline(note)}</i></div>", kind), plain)
 
 
-def _path() -> Path | None:
-    folder = workshop_folder()
-    return folder / FILE_NAME if folder else None
+def read(folder: Path) -> dict[str, dict]:
+    """What a folder keeps: question -> {"choice", "confidence"}. Raises ValueError on a damaged file."""
+    what = "questions, each with a choice and a confidence"
+    return read_entries(
+        Path(folder) / FILE_NAME, what, lambda entry: isinstance(entry, dict) and entry.keys() >= FIELDS
+    )
 
 
 def _read() -> dict[str, dict]:
-    path = _path()
-    if path is None or not path.is_file():
-        return dict(_LOCKED)
+    folder = workshop_folder()
     try:
-        return json.loads(path.read_text(encoding="utf-8")) | _LOCKED
+        return (read(folder) if folder else {}) | _LOCKED
     except (OSError, ValueError):
         return dict(_LOCKED)
 
 
 def _write(identifier: str, locked: dict) -> None:
-    kept = _read() | {identifier: locked}
+    """Lock; where the folder cannot be written, or its file is damaged, for this kernel only."""
     _LOCKED[identifier] = locked
-    path = _path()
-    if path is None:
-        return
-    try:
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".predictions")
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(kept, file, indent=1)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except OSError:
-        pass  # a folder that cannot be written: the lock holds for this kernel
+    folder = workshop_folder()
+    if folder is not None:
+        with suppress(OSError, ValueError), alone(folder):
+            write_text(folder / FILE_NAME, json.dumps(read(folder) | _LOCKED, indent=1))

@@ -8,16 +8,22 @@ from __future__ import annotations
 import ast
 import dis
 import inspect
+import json
 import os
 import re
 import sys
-import tempfile
 import textwrap
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
+from ..files import write_text
+
 FILE_NAME = "my_gptoss.py"
+LOCK_NAME = ".my_gptoss.lock"
 FOLDER_VARIABLE = "GPTOSS_EDU_FOLDER"
 HEADER = '"""The parts of gpt-oss that I wrote. Each section was stored when its check passed."""\n'
 SECTION = re.compile(r"^# --- (?P<name>\w+) ---\n(?P<body>.*?)^# --- end of (?P=name) ---\n", re.M | re.S)
@@ -30,6 +36,39 @@ def workshop_folder() -> Path | None:
         return Path(named)
     here = Path.cwd()
     return next((folder for folder in (here, *here.parents) if (folder / FILE_NAME).is_file()), None)
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Between reading and writing again what a folder keeps: the notebooks that are open beside this one wait.
+
+    Raises: Timeout, an OSError, when another process has not finished within ten seconds.
+    """
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    lock = FileLock(Path(folder) / LOCK_NAME)
+    try:
+        lock.acquire(timeout=10, poll_interval=0.01)
+    except Timeout:
+        raise
+    except (OSError, NotImplementedError):
+        pass  # a file system without locks; or one that cannot be written, which the writing itself will say
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def read_entries(path: Path, what: str, is_entry: Callable[[object], bool]) -> dict:
+    """A JSON object that the folder keeps, {} where there is none yet. Raises ValueError where it is damaged."""
+    if not path.is_file():
+        return {}
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or not all(map(is_entry, found.values())):
+        raise ValueError(f"{path} is damaged: expected JSON of {what}. Delete it to begin anew.")
+    return found
 
 
 def read_sections(folder: Path) -> dict[str, str]:
@@ -52,7 +91,8 @@ def remember(check: str, function: Callable) -> tuple[str | None, str]:
     try:
         source = source_with_needs(check, function)
         compile(source, FILE_NAME, "exec")
-        write_sections(folder, read_sections(folder) | {check: source})
+        with alone(folder):
+            write_sections(folder, read_sections(folder) | {check: source})
     except (OSError, TypeError, SyntaxError, ValueError) as error:
         return None, f"not stored in {FILE_NAME}: {error}"
     return (FILE_NAME if folder == Path.cwd() else str(folder / FILE_NAME)), ""
@@ -63,13 +103,7 @@ def write_sections(folder: Path, sections: dict[str, str]) -> None:
     parts = [HEADER] + [
         f"# --- {name} ---\n{body.rstrip()}\n# --- end of {name} ---\n" for name, body in sections.items()
     ]
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=".my_gptoss")
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write("\n\n".join(parts))
-    os.chmod(temporary, 0o644)  # a teacher reads it with `gptoss-edu progress`
-    os.replace(temporary, folder / FILE_NAME)
+    write_text(Path(folder) / FILE_NAME, "\n\n".join(parts))
 
 
 def source_with_needs(check: str, function: Callable) -> str:

@@ -10,14 +10,12 @@ A line names nobody.
 """
 
 import argparse
-import json
 import re
 from pathlib import Path
 from typing import NamedTuple
 
 from .. import checks
-from ..checks import exercises
-from ..checks.predictions import FILE_NAME as PREDICTIONS
+from ..checks import exercises, predictions
 from ..checks.store import FILE_NAME
 from ..errors import GptOssError
 
@@ -70,11 +68,11 @@ def read_folder(folder: Path) -> Progress:
         for name in checks.CHECKS
     )
     try:
-        kept = exercises.read(folder)
+        kept, locked = exercises.read(folder), predictions.read(folder)
     except ValueError as error:
         raise GptOssError(str(error)) from None
     more = "".join({exercises.PASSED: "x", exercises.REFUSED: "?"}.get(kept.get(name), ".") for name in exercises.MORE)
-    return Progress(marks, more, *count_predictions(folder / PREDICTIONS))
+    return Progress(marks, more, *count_predictions(locked))
 
 
 def chapters_of(folder: Path) -> set[str] | None:
@@ -82,14 +80,8 @@ def chapters_of(folder: Path) -> set[str] | None:
     return {path.name[:2] for path in folder.glob("[0-9][0-9]_*.ipynb")} or None
 
 
-def count_predictions(path: Path) -> tuple[int, int]:
+def count_predictions(locked: dict[str, dict]) -> tuple[int, int]:
     """(right, locked) among the predictions that are in the question bank."""
-    if not path.is_file():
-        return 0, 0
-    try:
-        locked = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        raise GptOssError(f"{path} is damaged: expected JSON. Delete it to begin anew.") from None
     asked = {identifier: checks.questions.get(identifier) for identifier in locked}
     known = {identifier: question for identifier, question in asked.items() if question}
     return sum(locked[identifier]["choice"] == question.answer for identifier, question in known.items()), len(known)

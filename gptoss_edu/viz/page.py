@@ -6,11 +6,10 @@ import base64
 import functools
 import html
 import json
-import os
-import tempfile
 from pathlib import Path
 
 from gptoss_edu.errors import TraceError
+from gptoss_edu.files import write_text
 from gptoss_edu.trace.record import Difference, Trace
 from gptoss_edu.viz import payload as payloads
 
@@ -71,16 +70,7 @@ class Page:
     def save(self, path) -> Path:
         """Write the page to a file, all of it or nothing."""
         path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=path.name, suffix=".part", dir=path.parent)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as out:
-                out.write(self.html)
-            os.chmod(temporary, 0o644)  # a page is for others too; a temporary file is readable by its owner alone
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        write_text(path, self.html)
         return path
 
 
