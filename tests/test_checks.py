@@ -167,6 +167,23 @@ def test_an_exception_is_shown_as_theirs_with_shapes():
     assert checks.rms_norm(rms_norm(torch.ones(2, 2), 1, 1)).status == "error"
 
 
+def scaled_by(x, factor):
+    return [factor * int(part) for part in (x, None)]
+
+
+def test_an_exception_behind_a_chapters_wrapper_is_located_in_the_learners_code():
+    def wrapper(x, scale):
+        return sum(scaled_by(x, scale))
+
+    result = checks.custom("scaled_by", wrapper, [checks.Case("two", (2, len), 4, "why")])
+    assert "line 2 of scaled_by: return [factor * int(part)" in result.symptom
+    assert "called with x: 2, scale: len" in result.symptom
+    assert "signature" not in result.why(), "int() takes None badly; the parameters are not at fault"
+    fewer = checks.custom("scaled_by", lambda x: x, [checks.Case("two", (2, 3), 4, "why")])
+    assert "yours takes (x)" in fewer.why()
+    assert checks.custom("scaled_by", len, [checks.Case("two", (2, 3), 4, "why")]).status == "error"
+
+
 def test_a_function_that_does_not_return_is_stopped():
     def endless(*args):
         while True:
@@ -238,7 +255,7 @@ def test_custom_checks():
     last = torch.tensor([[1.0, 1.0], [1.0, 5.0]])
     case = checks.Case("two tokens", (last,), torch.ones(2, 2), "why")
     result = checks.custom("ones", lambda x: x.clone(), [case])
-    assert result.symptom == "at [1, 1]: yours is 5, right is 1; 1 of 4 values differ"
+    assert result.symptom == "at [1, 1]: yours is 5, right is 1; 1 of 4 values differ\ncalled with x: float32 (2, 2)"
     assert repr(result).count("two tokens") == 1 and "refused at: two tokens" in repr(result)
 
 
@@ -340,6 +357,14 @@ def test_pictures_survive_a_stub_and_an_error(capsys):
     assert draw(stub) is None and "not written yet" in capsys.readouterr().out
     assert draw(lambda x: x).item() == 1
     matplotlib.pyplot.close("all")
+
+    @checks.picture
+    def bars(f):
+        matplotlib.pyplot.figure()
+        matplotlib.pyplot.bar([0, 1], f(torch.ones(1)))
+
+    assert bars(lambda x: [1, 2, 3]) is None and "cannot be drawn (ValueError" in capsys.readouterr().out
+    assert not matplotlib.pyplot.get_fignums()
 
 
 def test_the_reference_stands_alone():

@@ -94,7 +94,9 @@ def outputs(notebook) -> list[str]:
             text = str(output.get("text", "")) + str(output.get("data", {}).get("text/plain", ""))
             if output.output_type == "error":
                 found.append(f"stored error {output.ename}: {first!r}")
-            if re.search(r"not written yet|stages passed; refused at|no such question|no question \d", text):
+            if re.search(
+                r"not written yet|cannot be drawn|stages passed; refused at|no such question|no question \d", text
+            ):
                 found.append(f"a check does not pass in the published notebook: {first!r}")
     return found + ([f"{explorers} explorers, at most {MAX_EXPLORERS}"] if explorers > MAX_EXPLORERS else [])
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from .compare import close, expect_close, expect_shape, number, to_numpy
 from .exercises import record
+from .guard import describe_call
 from .harness import Check, Refused, Result, Stage
 
 
@@ -40,7 +41,15 @@ def custom(name: str, function: Callable, cases: Iterable[Case]) -> Result:
 
 def _stage(case: Case):
     def run(call) -> None:
-        found, right = call(*case.args), case.right()
+        found = call(*case.args)
+        try:
+            compare(found)
+        except Refused as refused:
+            shown = describe_call(call.function, case.args, {})
+            raise Refused(f"{refused.symptom}\ncalled with {shown}", refused.cause, refused.picture) from None
+
+    def compare(found) -> None:
+        right = case.right()
         if isinstance(right, (str, bytes, bool, dict, set)) or right is None:
             if found != right:
                 raise Refused(f"yours is {found!r}, right is {right!r}", case.cause)

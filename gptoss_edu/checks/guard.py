@@ -7,6 +7,7 @@ reached the package's function. It is in place only while the learner's function
 from __future__ import annotations
 
 import inspect
+import linecache
 import signal
 import sys
 import threading
@@ -103,6 +104,8 @@ def describe(value) -> str:
     """One short phrase for an argument: dtype and shape of arrays, the value of small things."""
     if _is_array(value):
         return f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}"
+    if inspect.isroutine(value):
+        return value.__name__
     if type(value) in (tuple, list) and len(value) <= 8 and any(map(_is_array, value)):
         return f"{type(value).__name__} of ({', '.join(map(describe, value))})"
     text = repr(value)
@@ -142,15 +145,16 @@ def describe_call(function, args: tuple, kwargs: dict) -> str:
 
 
 def locate(error: BaseException, function) -> str:
-    """Where in the learner's code an exception arose: `line 4: return x @ y` (line counted from their `def`)."""
-    code = getattr(inspect.unwrap(function), "__code__", None)
-    if code is None:
+    """Where in the learner's code an exception arose: `line 4 of f: return x @ y` (lines counted from that `def`).
+
+    Their code is whatever shares `function`'s namespace: a helper, or the function that a chapter's check wraps.
+    """
+    home = getattr(inspect.unwrap(function), "__globals__", None)
+    frames = [(frame.f_code, line) for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_globals is home]
+    named = [code for code, _ in frames if code.co_name[0] != "<"]  # a comprehension's lines are its function's
+    if not named:
         return ""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == code.co_filename]
-    if not frames:
-        return ""
-    last = frames[-1]
-    inside = last.name == code.co_name
-    number = last.lineno - code.co_firstlineno + 1 if inside else last.lineno
-    where = f"line {number} of {code.co_name}" if inside else f"line {number}, in {last.name}"
-    return f"{where}: {last.line}" if last.line else where
+    line, code = frames[-1][1], named[-1]
+    where = f"line {line - code.co_firstlineno + 1} of {code.co_name}"
+    text = linecache.getline(code.co_filename, line).strip()
+    return f"{where}: {text}" if text else where

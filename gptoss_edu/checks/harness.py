@@ -311,7 +311,8 @@ def _in_words(error: BaseException, function: Callable, shown: str) -> tuple[str
 
 def _likely(error: BaseException, function: Callable) -> str:
     text = str(error)
-    if isinstance(error, TypeError) and "argument" in text:
+    entered = error.__traceback__.tb_next is not None
+    if isinstance(error, TypeError) and not entered and hasattr(function, "__code__"):
         return f"The check calls your function with positional arguments; yours takes {inspect.signature(function)}. Compare with the signature in the exercise."
     if isinstance(error, NameError):
         return "A name is used before it exists. A missing import, a misspelt name, or a cell above that was not run."

@@ -24,7 +24,8 @@ def attempt(function: Callable, *args, **kwargs):
 def picture(draw: Callable) -> Callable:
     """Decorator for a picture helper that calls the learner's function; the helper's first argument must be that function.
 
-    Inside, call it as usual. A stub shows "not written yet", an exception of theirs is shown as theirs, and no cell raises.
+    Inside, call it as usual. A stub shows "not written yet", an exception of theirs is shown as theirs, a result that cannot be
+    drawn is said to be one, and no cell raises.
     """
 
     @functools.wraps(draw)
@@ -34,11 +35,15 @@ def picture(draw: Callable) -> Callable:
         before = set(plt.get_fignums())
         try:
             return draw(Call(function), *args, **kwargs)
-        except (NotWritten, TheirError) as reason:
-            for number in set(plt.get_fignums()) - before:
-                plt.close(number)
-            _display(_excuse(getattr(function, "__name__", "your function"), reason))
-            return None
+        except (NotWritten, TheirError) as error:
+            reason = error
+        except Exception as error:  # a result of another kind or shape; the check says what is wrong with it
+            first = str(error).partition("\n")[0]
+            reason = TheirError(f"your result cannot be drawn ({type(error).__name__}: {first})", "")
+        for number in set(plt.get_fignums()) - before:
+            plt.close(number)
+        _display(_excuse(getattr(function, "__name__", "your function"), reason))
+        return None
 
     return safely
 
