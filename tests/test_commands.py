@@ -10,13 +10,14 @@ import psutil
 import pytest
 import torch
 
-from gptoss_edu import ModelConfig, Transformer, commands, generate, load_model
+from gptoss_edu import ModelConfig, Transformer, commands, generate, load_model, trace
 from gptoss_edu.cli import main
 from gptoss_edu.commands import doctor, download, inspect, tour
 from gptoss_edu.commands.eval import earlier
 from gptoss_edu.errors import CheckpointError, GptOssError
 from gptoss_edu.tokenizer import load_tokenizer
 from gptoss_edu.trace import answer, interventions
+from gptoss_edu.trace.synthetic import synthetic_trace
 from gptoss_edu.training.quantize import rounded
 from gptoss_edu.viz import page
 
@@ -145,6 +146,27 @@ def test_the_tour_says_which_answers_are_right():
     said = tour.judgement({"low": "46 × 73 = 3398", "medium": "46 × 73 = 3,358", "high": ""})
     assert "46 * 73 is 3358" in said and "right: medium; wrong: low, high" in said and "guesses" in said
     assert "wrong:" not in tour.judgement(dict.fromkeys(tour.EFFORTS, "It is 3358"))
+
+
+def test_the_tour_draws_the_head_of_layer_1_that_leaves_least_on_its_sink(monkeypatch, tmp_path):
+    run = synthetic_trace(50, layers=6, heads=8)
+    run["sink_mass"][:] = 0.5
+    run["sink_mass"][1, :, 5] = 0.2
+    run["sink_mass"][1, :, 6] = 0.9
+    run["sink_mass"][1, 3, 2] = 0.0  # for one token only
+    run["sink_mass"][2, :, 1] = 0.0  # in another layer
+
+    class Chosen(Exception):
+        pass
+
+    def record(model, ids, heads):
+        raise Chosen(heads)
+
+    monkeypatch.setattr(trace, "trace_answer", lambda *given, **options: (run, [0], None))
+    monkeypatch.setattr(trace, "record", record)
+    with pytest.raises(Chosen) as chosen:
+        tour.pictures(SimpleNamespace(config=ModelConfig.gpt_oss_20b()), tour.QUESTION, tmp_path)
+    assert chosen.value.args[0] == [(0, 0), (1, 5), (23, 0)]
 
 
 def test_the_tour_names_commands_that_work_where_it_was_run(monkeypatch, tmp_path):
