@@ -129,15 +129,3 @@ class KVCache:
         for layer in range(len(self.keys)):
             self.keys[layer], self.values[layer] = self.keys[layer][rows], self.values[layer][rows]
         self._lengths, self.batch_size = [self._lengths[row] for row in rows], len(rows)
-
-    def truncate(self, length: int) -> None:
-        """Forget all tokens from position `length` on. Refused where a sliding layer's ring has overwritten what would be needed."""
-        if length < 0:
-            raise GptOssError(f"KVCache.truncate: expected a length >= 0, found {length}.")
-        window = min(self.config.sliding_window, self.max_length)
-        for n in self._lengths:
-            if n > window and length < n:
-                raise GptOssError(
-                    f"KVCache.truncate: rings of {window} slots have moved on past {length} (row of {n}); prefill again."
-                )
-        self._lengths = [min(n, length) for n in self._lengths]

@@ -146,20 +146,6 @@ def test_select_keeps_rows_in_the_order_asked_for():
     assert relative(MODEL(step, cache=cache)[:, 0], expected) < 1e-5
 
 
-def test_truncate_forgets_and_refuses_what_a_ring_has_lost():
-    cache = MODEL.new_cache(1, 40)
-    MODEL(TOKENS[:1, :7], cache=cache)
-    cache.truncate(3)
-    assert cache.lengths.tolist() == [3]
-    assert relative(MODEL(TOKENS[:1, 3:20], cache=cache), WHOLE[:1, 3:20]) < 1e-5
-    with pytest.raises(GptOssError, match="rings of 8 slots have moved on past 12"):
-        cache.truncate(12)
-    with pytest.raises(GptOssError, match="expected a length >= 0"):
-        cache.truncate(-1)
-    cache.truncate(20)
-    assert relative(MODEL(TOKENS[:1, 20:21], cache=cache), WHOLE[:1, 20:21]) < 1e-5
-
-
 def test_the_cache_changes_no_gradient_and_the_model_trains_after_generating():
     """Tables made under inference mode must not be stored where training needs them."""
     model = strong_model(SMALL).requires_grad_(True)
