@@ -184,6 +184,15 @@ def test_an_exception_behind_a_chapters_wrapper_is_located_in_the_learners_code(
     assert checks.custom("scaled_by", len, [checks.Case("two", (2, 3), 4, "why")]).status == "error"
 
 
+def test_bytes_as_an_index_and_a_model_as_an_argument_are_said_in_words():
+    table, codes = torch.arange(16.0), torch.zeros(1, 2, dtype=torch.uint8)
+    result = checks.custom("look_up", lambda codes: table[codes], [checks.Case("two", (codes,), 0, "why")])
+    assert "too many indices" in result.symptom and "`.long()`" in result.why()
+    model = torch.nn.TransformerEncoderLayer(4, 2)
+    result = checks.custom("run", lambda model: 1, [checks.Case("one", (model,), 2, "why")])
+    assert "model: TransformerEncoderLayer( (self_attn)" in result.symptom
+
+
 def test_a_function_that_does_not_return_is_stopped():
     def endless(*args):
         while True:
@@ -257,6 +266,29 @@ def test_custom_checks():
     result = checks.custom("ones", lambda x: x.clone(), [case])
     assert result.symptom == "at [1, 1]: yours is 5, right is 1; 1 of 4 values differ\ncalled with x: float32 (2, 2)"
     assert repr(result).count("two tokens") == 1 and "refused at: two tokens" in repr(result)
+    mean = checks.custom(
+        "mean", lambda x: x.mean(-1), [checks.Case("one row", (torch.ones(1, 4),), 1.0, "the mean of all")]
+    )
+    assert mean.symptom.startswith("the result has shape (1,), expected one number\n")
+
+
+@pytest.mark.parametrize(
+    ("made", "says"),
+    [
+        (
+            [200006, 17, 200007],
+            "yours is [200006, 17, 200007], right is [200006, 1428, 17, 200007]; first difference at [1]",
+        ),
+        ([200006, 1428, 17], "first difference at [3]"),
+        ([200006, [1428], 17, 200007], "[1] of the result is a list, a whole number was expected"),
+        ("<|start|>user", "the result is a str, a list was expected"),
+    ],
+)
+def test_a_list_of_ids_is_compared_and_shown_as_one(made, says):
+    case = checks.Case("a message", (0,), [200006, 1428, 17, 200007], "why")
+    assert says in checks.custom("ids", lambda x: made, [case]).symptom
+    for same in ([200006, 1428, 17, 200007], torch.tensor([200006, 1428, 17, 200007]), (200006, 1428, 17.0, 200007)):
+        assert checks.custom("ids", lambda x, same=same: same, [case]).passed
 
 
 HELPER = 2
@@ -365,6 +397,19 @@ def test_pictures_survive_a_stub_and_an_error(capsys):
 
     assert bars(lambda x: [1, 2, 3]) is None and "cannot be drawn (ValueError" in capsys.readouterr().out
     assert not matplotlib.pyplot.get_fignums()
+
+
+def test_what_rounding_leaves_is_not_drawn_as_a_difference(monkeypatch):
+    monkeypatch.setattr("matplotlib.pyplot.show", lambda: None)
+    x = torch.linspace(-1, 1, 13).view(1, 13)
+
+    def strongest(f) -> float:
+        checks.show(f, x, right=lambda x: x)
+        image = matplotlib.pyplot.gcf().axes[2].images[0]
+        matplotlib.pyplot.close("all")
+        return float(abs(image.get_array()).max() / image.get_clim()[1])
+
+    assert strongest(lambda x: x * (1 + 1e-7)) < 0.05 and strongest(lambda x: x * 1.001) == 1
 
 
 def test_the_reference_stands_alone():

@@ -22,14 +22,17 @@ def to_numpy(value, what: str = "the result") -> np.ndarray:
     try:
         return np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError):
-        raise Refused(f"{what} is a {type(value).__name__}, a tensor was expected", "Return a tensor.") from None
+        raise Refused(
+            f"{what} is a {type(value).__name__}, numbers were expected", "Return a tensor, or a list of numbers."
+        ) from None
 
 
 def expect_shape(value: np.ndarray, shape: tuple[int, ...], axes: str, cause: str = "") -> None:
-    """Refuse another shape than `shape`; `axes` is its reading, such as "(b, t, h, d)"."""
+    """Refuse another shape than `shape`; `axes` is its reading, such as "(b, t, h, d)", or "" where there is none."""
     if tuple(value.shape) != tuple(shape):
+        wanted = f"{tuple(shape)}{f' = {axes}' if axes else ''}" if shape else "one number"
         raise Refused(
-            f"the result has shape {tuple(value.shape)}, expected {tuple(shape)} = {axes}",
+            f"the result has shape {tuple(value.shape)}, expected {wanted}",
             cause
             or "The axes of the result do not follow the exercise. Write the axes behind every line that changes a shape.",
         )

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from .compare import close, expect_close, expect_shape, number, to_numpy
 from .exercises import record
 from .guard import describe_call
@@ -54,8 +56,11 @@ def _stage(case: Case):
             if found != right:
                 raise Refused(f"yours is {found!r}, right is {right!r}", case.cause)
             return
+        if isinstance(right, list) and all(type(value) is int for value in right):
+            expect_same_list(found, right, case.cause)
+            return
         found, right = to_numpy(found), to_numpy(right)
-        expect_shape(found, right.shape, "as in the exercise", case.cause)
+        expect_shape(found, right.shape, "", case.cause)
         if right.ndim == 0 and not close(found, right, case.rtol, case.atol):
             raise Refused(f"yours is {number(float(found))}, right is {number(float(right))}", case.cause)
         expect_close(
@@ -68,3 +73,19 @@ def _stage(case: Case):
         )
 
     return Stage(case.label, run)
+
+
+def expect_same_list(found: Any, right: list[int], cause: str) -> None:
+    """Refuse anything but these whole numbers; both lists are shown, and where they part."""
+    found = found.tolist() if hasattr(found, "tolist") else found
+    if not isinstance(found, (list, tuple)):
+        raise Refused(f"the result is a {type(found).__name__}, a list was expected", "Return a list of whole numbers.")
+    odd = next((i for i, value in enumerate(found) if not isinstance(value, (int, float, np.number))), None)
+    if odd is not None:
+        what = f"[{odd}] of the result is a {type(found[odd]).__name__}, a whole number was expected"
+        raise Refused(what, "A flat list of whole numbers is wanted; a list inside a list is unpacked with a star.")
+    if list(found) != right:
+        at = next(
+            (i for i, (a, b) in enumerate(zip(found, right, strict=False)) if a != b), min(len(found), len(right))
+        )
+        raise Refused(f"yours is {list(found)}, right is {right}; first difference at [{at}]", cause)

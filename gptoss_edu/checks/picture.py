@@ -81,7 +81,8 @@ def _three_panels(mine: np.ndarray, theirs: np.ndarray, title: str, labels: tupl
         high = low + 1
     figure, axes = plt.subplots(1, 3, figsize=(9, 2.6), layout="constrained")
     for axis, values, name in zip(axes, (mine, theirs, mine - theirs), ("yours", "right", "difference"), strict=True):
-        limit = float(np.nanmax(np.abs(values))) or 1.0
+        # what rounding in float32 leaves is not a difference to look at: it stays pale
+        limit = max(float(np.nanmax(np.abs(values))), 1e-5 * float(np.nanmax(np.abs(theirs)))) or 1.0
         limits = (
             {"vmin": low, "vmax": high, "cmap": "cividis"}
             if name != "difference"
@@ -89,6 +90,7 @@ def _three_panels(mine: np.ndarray, theirs: np.ndarray, title: str, labels: tupl
         )
         drawn = axis.imshow(values, aspect="auto", interpolation="nearest", **limits)
         axis.set(title=name, xlabel=labels[0], ylabel=labels[1] if name == "yours" else "")
+        axis.locator_params(integer=True)  # rows and columns are counted
         figure.colorbar(drawn, ax=axis, shrink=0.8)
     figure.suptitle(title)
     plt.show()
