@@ -108,7 +108,7 @@ def describe(value) -> str:
         return value.__name__
     if type(value) in (tuple, list) and len(value) <= 8 and any(map(_is_array, value)):
         return f"{type(value).__name__} of ({', '.join(map(describe, value))})"
-    text = repr(value)
+    text = " ".join(line.strip() for line in repr(value).splitlines())
     return (
         text
         if len(text) <= 60

@@ -202,3 +202,18 @@ def weight_of_number(x, weights, indices, w1, b1, w2, b2):
 def expert_order(x, weights, indices, w1, b1, w2, b2):
     order = indices[:, 0].argsort(stable=True)
     return gathered(x[order], weights[order], indices[order], w1, b1, w2, b2)
+
+
+@BANK.wrong("residual", "started from the input instead of zeros")
+def with_residual(x, weights, indices, w1, b1, w2, b2):
+    return x + gathered(x, weights, indices, w1, b1, w2, b2)
+
+
+@BANK.wrong("first_weight", "the first slot's weight for every slot")
+def first_slot_weight(x, weights, indices, w1, b1, w2, b2):
+    return gathered(x, weights[:, :1].expand_as(weights), indices, w1, b1, w2, b2)
+
+
+@BANK.wrong("general", "each expert weighs what all of a token's slots weigh")
+def whole_weight(x, weights, indices, w1, b1, w2, b2):
+    return gathered(x, weights.sum(-1, keepdim=True).expand_as(weights), indices, w1, b1, w2, b2)

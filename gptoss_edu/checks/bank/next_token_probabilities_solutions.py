@@ -213,3 +213,17 @@ def from_below(logits, temperature, top_p):
     ranked, order = p.sort()
     ranked = torch.where(ranked.cumsum(-1) - ranked < top_p, ranked, torch.zeros(()))
     return torch.zeros_like(p).scatter(0, order, ranked / ranked.sum())
+
+
+@BANK.wrong("token_for_distribution", "the token's number at temperature 0")
+def argmax_alone(logits, temperature, top_p):
+    return logits.argmax() if temperature == 0 else sorted_scatter(logits, temperature, top_p)
+
+
+@BANK.wrong("sorted_twice", "indexed with the order instead of put back by it")
+def order_again(logits, temperature, top_p):
+    if temperature == 0:
+        return greedy(logits)
+    ranked, order = (logits / temperature).softmax(-1).sort(descending=True)
+    ranked = torch.where(ranked.cumsum(-1) - ranked < top_p, ranked, 0.0)
+    return (ranked / ranked.sum())[order]

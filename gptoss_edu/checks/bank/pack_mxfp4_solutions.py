@@ -112,7 +112,7 @@ def rounded_log(weight):
     )
 
 
-@BANK.wrong("bias", "a bias of 128")
+@BANK.wrong("off_by_one", "a bias of 128")
 def bias_128(weight):
     return packed(weight, scale=lambda g: floor_scale(g) + 1)
 
@@ -208,3 +208,14 @@ def wraps_below(weight):
         return torch.where(groups.abs().amax(-1) > 0, (exponent - 2 + 127) % 256, 0)
 
     return packed(weight, scale=scale)
+
+
+@BANK.wrong("off_by_one", "the exponent of frexp taken for floor(log2)")
+def frexp_as_floor(weight):
+    return packed(weight, scale=lambda g: (torch.frexp(g.abs().amax(-1)).exponent - 2 + 127).clamp(0, 252))
+
+
+@BANK.wrong("bias", "the exponent stored without a bias")
+def no_bias(weight):
+    blocks, scales = packed(weight)
+    return blocks, (scales.int() - 127).to(torch.uint8)

@@ -173,3 +173,9 @@ def other_marker(role, content, channel=None, recipient=None, content_type=None)
 def type_attached(role, content, channel=None, recipient=None, content_type=None):
     text = formatted(role, content, channel, recipient, content_type)
     return text.replace(f" {content_type}<|message|>", f"{content_type}<|message|>", 1)
+
+
+@BANK.wrong("role_changed", "the word tool for a tool's name")
+def role_tool(role, content, channel=None, recipient=None, content_type=None):
+    known = role in ("system", "developer", "user", "assistant")
+    return formatted(role if known else "tool", content, channel, recipient, content_type)

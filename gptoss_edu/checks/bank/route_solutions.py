@@ -183,3 +183,16 @@ def float_indices(x, weight, bias, k):
 def places(x, weight, bias, k):
     weights, indices = top_then_softmax(x, weight, bias, k)
     return weights, torch.arange(k).expand_as(indices)
+
+
+@BANK.wrong("sum_of_all", "renormalised by the sum over all tokens")
+def one_sum_for_all(x, weight, bias, k):
+    values, indices = (x @ weight.T + bias).softmax(-1).topk(k, -1)
+    return values / values.sum(), indices
+
+
+@BANK.wrong("k_ignored", "a weight for every expert, 0 where it is not chosen")
+def dense_weights(x, weight, bias, k):
+    logits = x @ weight.T + bias
+    values, indices = logits.topk(k, -1)
+    return torch.zeros_like(logits).scatter(-1, indices, values.softmax(-1)), indices

@@ -206,3 +206,21 @@ def tanh(x, alpha=1.702, limit=7.0):
 def tanh_alone(x, alpha=1.702, limit=7.0):
     gate, up = x[..., ::2].clamp(max=limit), x[..., 1::2].clamp(-limit, limit)
     return gate * torch.tanh(gate) * (up + 1)
+
+
+@BANK.wrong("plus_one_outside", "the brackets of up + 1 forgotten")
+def without_brackets(x, alpha=1.702, limit=7.0):
+    gate, up = x[..., ::2].clamp(max=limit), x[..., 1::2].clamp(-limit, limit)
+    return gate * torch.sigmoid(alpha * gate) * up + 1
+
+
+@BANK.wrong("clamp_is_minimum", "the limit given to clamp as its first argument")
+def clamp_by_position(x, alpha=1.702, limit=7.0):
+    gate, up = x[..., ::2].clamp(limit), x[..., 1::2].clamp(-limit, limit)
+    return gate * torch.sigmoid(alpha * gate) * (up + 1)
+
+
+@BANK.wrong("general", "computed in half precision")
+def in_half_precision(x, alpha=1.702, limit=7.0):
+    gate, up = x.half()[..., ::2].clamp(max=limit), x.half()[..., 1::2].clamp(-limit, limit)
+    return gate * torch.sigmoid(alpha * gate) * (up + 1)

@@ -184,3 +184,9 @@ def transposed_scales(blocks, scales):
 def shifts(blocks, scales):
     power = torch.exp2((scales.double() - 127).clamp(-60, 60)).float()
     return (pairs(blocks) * torch.where(scales == 255, torch.nan, power)[..., None]).flatten(-2)
+
+
+@BANK.wrong("scale_base", "exp for exp2")
+def natural_base(blocks, scales):
+    power = torch.where(scales == 255, torch.nan, torch.exp(scales.double() - 127).float())
+    return (pairs(blocks) * power[..., None]).flatten(-2)

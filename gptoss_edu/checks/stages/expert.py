@@ -23,6 +23,8 @@ CAUSES = {
     "sigmoid_of_up": "The sigmoid is taken of up. It is taken of the gate.",
     "tanh": "The gate goes through tanh. It goes through the sigmoid, which lies between 0 and 1: a very negative gate closes, instead of changing the sign.",
     "relu": "The gate goes through a ReLU.",
+    "plus_one_outside": "The 1 is added to the product. It is added to up, before the product: `* (up + 1)`, with the brackets.",
+    "clamp_is_minimum": "The gate is raised to at least `limit`: the first argument of clamp is the minimum. It is at most `limit`: `clamp(max=limit)`.",
     "gate_not_clamped": "The gate is not clamped from above: at most `limit`.",
     "up_not_clamped": "up is not clamped: to between -limit and +limit.",
     "gate_clamped_below": "The gate is clamped from below too. The clamp is asymmetric: gate has a maximum only, up has both. (A very negative gate gives about 0 all the same, but not the same 0.)",
@@ -63,6 +65,8 @@ FORMS = {
     "exchanged": {"split": lambda x: (x[..., 1::2], x[..., 0::2])},
     "halves ": {"split": lambda x: (x[..., x.shape[-1] // 2 :], x[..., : x.shape[-1] // 2])},
     "no_plus_one": {"join": lambda a, u: a * u},
+    "plus_one_outside": {"join": lambda a, u: a * u + 1},
+    "clamp_is_minimum": {"gate": lambda g: np.maximum(g, 7)},
     "plus_one_gate": {"join": lambda a, u: (a + 1) * u},
     "plus_one_gate ": {"act": lambda g: (g + 1) * _sigmoid(1.702 * g), "join": lambda a, u: a * u},
     "plus_one_gate  ": {"act": lambda g: (g + 1) * _sigmoid(1.702 * (g + 1)), "join": lambda a, u: a * u},
@@ -147,7 +151,7 @@ def gate_above(call):
 def from_below(call):
     """Gates of -8 give tiny values, so the tolerance is relative; the last rows tell the clamps apart."""
     x = torch.tensor([[-8.0, 3.0], [-7.5, 7.0], [1.0, -9.0], [1.0, 9.0]])
-    _compare(call, x, "gate_clamped_below", CLAMPS, prefix="gate -8, -7.5; up -9, 9: ", rtol=5e-3, atol=1e-9)
+    _compare(call, x, "general", CLAMPS, prefix="gate -8, -7.5; up -9, 9: ", rtol=5e-3, atol=1e-9)
 
 
 @CHECK.stage("up is clamped on both sides")

@@ -9,6 +9,7 @@ CAUSES = {
     "no_message": "<|message|> separates the header from the content.",
     "no_end": "A message ends: with <|end|>, or with <|call|> when the assistant calls a tool.",
     "newline": "There is a line break, or a blank, that harmony does not have: control tokens stand directly beside the text.",
+    "role_changed": "The role is written as it is given: a tool's message has the tool's name there, not the word tool.",
     "channel_missing": "The channel is left out: <|channel|> and its name come after the role.",
     "channel_always": "Without a channel there is no <|channel|> either: user and system messages have none.",
     "channel_none": "None is written out as text. An absent part leaves nothing behind.",
@@ -59,6 +60,7 @@ def _suspects(role, content, channel, recipient, content_type) -> dict[str, str]
         "return": head + to + ch + ty + body + "<|return|>",
         "call_for_tools": head + to + ch + ty + body + ("<|call|>" if recipient is not None else "<|end|>"),
         "call_missing": head + to + ch + ty + body + "<|end|>",
+        "role_changed": right.replace(role, "tool", 1),
         "content_changed": right.replace(content, content.strip()),
         "content_changed ": right.replace(body, f"<|message|>{content!r}"),
         "content_changed  ": right.replace(body, '<|message|>"' + content.replace('"', '\\"') + '"'),
@@ -137,8 +139,8 @@ def calls(call):
 
 @CHECK.stage("a tool's answer")
 def tool(call):
-    _compare(call, "functions.get_weather", '{"sunny": true}', "commentary", "assistant", general="call_for_tools")
-    _compare(call, "python", "4", recipient="assistant", general="call_for_tools")
+    _compare(call, "functions.get_weather", '{"sunny": true}', "commentary", "assistant")
+    _compare(call, "python", "4", recipient="assistant")
 
 
 @CHECK.stage("a content type without a recipient, content untouched")

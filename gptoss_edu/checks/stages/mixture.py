@@ -12,6 +12,7 @@ CAUSES = {
     "halves": "Gate and up are taken as halves of the first product. They alternate row by row.",
     "no_clamp": "The activation does not clamp: gate at most 7, up within ±7.",
     "silu": "The activation is another one. It is gpt-oss's clamped SwiGLU: gate sigmoid(1.702 gate) (up + 1).",
+    "residual": "The input is added to the result. The mixture returns what the experts make of it; the residual connection stands outside.",
     "no_b1": "The first bias is left out.",
     "no_b2": "The second bias is left out.",
     "b2_unweighted": "The second bias escapes the weight: it is added outside, or the weight is applied before the second product. Each expert's output, bias included, is multiplied by its weight.",
@@ -21,6 +22,7 @@ CAUSES = {
     "renormalised": "The weights are normalised again. Use them as they come.",
     "weights_by_expert": "weights[token, e] is read with the expert's number. The weights are by slot: the j-th weight belongs to the expert indices[token, j].",
     "slot_as_expert": "The slot number is used as the expert's number. The expert of slot j is indices[token, j].",
+    "first_weight": "The first slot's weight is used for all slots. The j-th weight belongs to the expert indices[token, j].",
     "first_only": "Only the first expert of each token counts. All k are summed.",
     "last_only": "Each expert overwrites what the one before wrote. Add them up: `+=` (or index_add_), not `=`.",
     "first_token_expert": "All tokens go to the experts of the first token.",
@@ -85,6 +87,7 @@ BOOKKEEPING = {
     "mean ": {"weight": lambda t, s, w, i: 1 / w.shape[1]},
     "renormalised": {"weight": lambda t, s, w, i: w[t, s] / w[t].sum()},
     "renormalised ": {"weight": lambda t, s, w, i: np.exp(w[t, s]) / np.exp(w[t]).sum()},
+    "first_weight": {"weight": lambda t, s, w, i: w[t, 0]},
     "weights_by_expert": {"weight": lambda t, s, w, i: w[t, i[t, s] % w.shape[1]]},
     "weights_by_expert ": {"weight": lambda t, s, w, i: w[t, s - 1]},
     "slot_as_expert": {"expert": lambda t, s, i: s},
@@ -112,6 +115,7 @@ def _inputs(n, c, f, e, k, seed, size=1.0):
 
 
 def _compare(call, args, wrongs, general="general", prefix=""):
+    wrongs = wrongs | {"residual": lambda: reference.moe(*args) + args[0].double().numpy()}
     suspects = {name: (lambda w=w: variant(*args, **w)) if isinstance(w, dict) else w for name, w in wrongs.items()}
     expect_close(
         call(*args), reference.moe(*args), ("token", "channel"), general, suspects, rtol=2e-3, atol=1e-4, prefix=prefix
@@ -144,7 +148,7 @@ def biases(call):
 @CHECK.stage("the weight after the second bias")
 def weight(call):
     args = _inputs(1, 4, 3, 3, 2, 5)
-    args[2] = torch.tensor([[2, 0]])
+    args[2] = torch.tensor([[1, 2]])
     args[1] = torch.tensor([[0.25, 0.35]])
     wrongs = {
         "b2_unweighted": {"bias_outside": True},
@@ -154,7 +158,7 @@ def weight(call):
         call,
         args,
         wrongs | BOOKKEEPING | {"all_experts": _everyone(args)},
-        "b2_unweighted",
+        "general",
         "two experts of weight 0.25 and 0.35: ",
     )
 

@@ -23,7 +23,8 @@ CAUSES = {
     "bias_choice_only": "The bias counts for the choice only, as in models that balance the load with it. In gpt-oss it is an ordinary bias: choice and weights.",
     "bias_weights_only": "The experts are chosen without the bias, the weights are computed with it. It belongs to the logits, before the choice.",
     "tokens_share": "The tokens share their experts: each token chooses its own.",
-    "k_ignored": "k is not used: the number of chosen experts must be the argument.",
+    "sum_of_all": "The weights are divided by the sum over all tokens. Each token's own k weights sum to one: `sum(-1, keepdim=True)`.",
+    "k_ignored": "The last axis must hold k numbers, one for each chosen expert: k is the argument, not always 4 and not the number of experts.",
     "rising": "The experts come in rising order. The largest weight comes first.",
     "by_index": "The experts come in the order of their numbers. The largest weight comes first.",
     "unpaired": "The weights are not in the order of their indices: sort both together.",
@@ -79,6 +80,7 @@ def _wrong(x, weight, bias, k) -> dict[str, tuple]:
         "scaled": (_softmax(values / np.sqrt(x.shape[-1])), indices),
     }  # fmt: skip
     if x.dim() > 1:
+        found["sum_of_all"] = (whole / whole.sum(), indices)
         found["softmax_axis"] = (_softmax(values, 0), indices)
         found["softmax_axis "] = (take(_softmax(logits, 0), indices), indices)
         if x.dim() == 3:

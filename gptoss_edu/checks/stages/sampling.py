@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from .. import reference
-from ..compare import expect_close
+from ..compare import expect_close, expect_shape, to_numpy
 from ..guard import Forbidden
 from ..harness import Check
 
@@ -16,6 +16,7 @@ CAUSES = {
     "temperature_late": "The temperature divides the probabilities. It divides the logits, before the softmax.",
     "temperature_squared": "The temperature is applied twice.",
     "greedy": "A temperature of 0 means greedy: all the probability on the largest logit. Dividing by 0 gives NaN.",
+    "token_for_distribution": "This is the token's number. The result is a distribution at temperature 0 too: (v,), 1 at the largest logit and 0 elsewhere.",
     "top_p_ignored": "top_p is not used.",
     "not_renormalised": "What is kept is not renormalised: the probabilities sum to less than one.",
     "excludes_crossing": "The token that carries the sum over top_p is dropped. The nucleus is the smallest set that REACHES top_p, so that token stays.",
@@ -24,6 +25,7 @@ CAUSES = {
     "unsorted": "The probabilities are cumulated in the order of the vocabulary. Sort them first, falling.",
     "rising": "They are cumulated from the least probable up.",
     "not_restored": "The result is in sorted order. Put the probabilities back to their tokens (scatter, or the inverse permutation).",
+    "sorted_twice": "The result is indexed with `order`, which sorts once more instead of undoing it. To put it back: zeros.scatter(-1, order, kept), or kept[order.argsort()].",
     "top_p_before_temperature": "The nucleus is cut before the temperature is applied. First the temperature, then top_p.",
     "softmax_again": "The kept probabilities go through a second softmax. Divide them by their sum.",
     "at_least_one": "Nothing is kept when top_p is small. The most probable token always stays.",
@@ -67,6 +69,8 @@ def _nucleus(p, top_p, **wrong):
         kept = _softmax(np.where(keep, ranked, 0))
     if wrong.get("sorted"):
         return kept
+    if wrong.get("again_sorted"):
+        return kept[order]
     out = np.zeros_like(p)
     out[order] = kept
     return out
@@ -100,6 +104,7 @@ def _compare(call, logits, temperature, top_p, general, prefix=""):
             "unsorted": _nucleus(p, top_p, order=lambda p: np.arange(len(p))),
             "rising": _nucleus(p, top_p, order=lambda p: np.argsort(p, kind="stable")),
             "not_restored": _nucleus(p, top_p, sorted=True),
+            "sorted_twice": _nucleus(p, top_p, again_sorted=True),
             "top_p_before_temperature": _softmax(cut_first),
             "softmax_again": _nucleus(p, top_p, again=True),
             "softmax_again ": _nucleus(p, top_p, again_all=True),
@@ -111,9 +116,10 @@ def _compare(call, logits, temperature, top_p, general, prefix=""):
             suspects = {name: value for name, value in suspects.items() if not name.startswith("temperature")}
         if top_p < p.max():
             suspects = {"at_least_one": np.zeros_like(p), "at_least_one ": np.full_like(p, np.nan)} | suspects
-    expect_close(
-        call(logits, temperature, top_p), right, ("token",), general, suspects, rtol=1e-3, atol=1e-5, prefix=prefix
-    )
+    found = call(logits, temperature, top_p)
+    if to_numpy(found).ndim == 0:
+        expect_shape(to_numpy(found), right.shape, "(v,)", "token_for_distribution")
+    expect_close(found, right, ("token",), general, suspects, rtol=1e-3, atol=1e-5, prefix=prefix)
 
 
 @CHECK.stage("softmax")

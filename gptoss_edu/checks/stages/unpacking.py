@@ -19,6 +19,7 @@ CAUSES = {
     "table": "One of the sixteen values is wrong: ±{0, 0.5, 1, 1.5, 2, 3, 4, 6}.",
     "bias_128": "The exponent's bias is 128. An e8m0 byte means 2^(byte - 127).",
     "no_bias": "The byte is used as an exponent without its bias: 2^(byte - 127).",
+    "scale_base": "The scale is a power of e. It is a power of two: 2^(byte - 127), torch.exp2.",
     "scale_linear": "The scale byte is used as a number. It is an exponent: 2^(byte - 127).",
     "scale_inverse": "The values are divided by the scale. They are multiplied.",
     "scale_missing": "The scale is not applied.",
@@ -78,6 +79,7 @@ CODES = {
 SCALES = {
     "bias_128": {"factor": lambda s: 2.0 ** (s - 128)},
     "no_bias": {"factor": lambda s: 2.0**s},
+    "scale_base": {"factor": lambda s: np.exp(s - 127)},
     "scale_linear": {"factor": lambda s: s},
     "scale_linear ": {"factor": lambda s: s - 127},
     "scale_linear  ": {"factor": lambda s: s / 127},
