@@ -38,6 +38,12 @@ WRONG = [  # exercise, wrong solution, words of the message
         "string, number",
     ),
     (
+        "schema_of",
+        "def schema_of(f):\n    p = inspect.signature(f).parameters.values()\n"
+        "    return {**right(f), 'required': [q.name for q in p if q.default is None]}",
+        "not None",
+    ),
+    (
         "mistakes",
         "def mistakes(s, a):\n    return {**right(s, a), 'missing': set(s['properties']) - set(a)}",
         "Only names in required can be missing",
@@ -77,6 +83,11 @@ WRONG = [  # exercise, wrong solution, words of the message
         "def citations(t):\n    return {m[0]: (int(m[1]), int(m[2]), int(m[3] or m[2])) for m in"
         " re.finditer(r'【(\\d+)†L(\\d+)(?:-(\\d+))?】', t)}",
         "follows -L",
+    ),
+    (
+        "citations",
+        "def citations(t):\n    return {k: tuple(map(str, v)) for k, v in right(t).items()}",
+        "Three ints",
     ),
     (
         "citations",

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from gptoss_edu.harmony import Message
 from gptoss_edu.tools.base import ToolResult
+from gptoss_edu.tools.browser import wrap
 from gptoss_edu.tools.pages import Page
 from gptoss_edu.viz import style
 
@@ -116,7 +117,7 @@ def figure_stack(pages: Sequence[Page], steps: Sequence[str]) -> Figure:
     figure, axis = plt.subplots(figsize=(2.55 * len(pages), 1.2))
     for cursor, page in enumerate(pages):
         box = {"boxstyle": "round,pad=0.5", "facecolor": style.color("raised"), "edgecolor": style.color("tool")}
-        count = f"{page.text.count(chr(10)) + 1} lines, {len(page.links)} link{'s' * (len(page.links) != 1)}"
+        count = f"{len(wrap(page.text))} lines, {len(page.links)} link{'s' * (len(page.links) != 1)}"
         text = f"[{cursor}]  {shorten(page.title, 22)}\n{count}"
         axis.text(cursor, 0, text, ha="center", va="center", size=8.5, bbox=box)
         if cursor:
