@@ -408,6 +408,31 @@ def test_interventions_are_data(model, tokens):
             logits_of(model, tokens, change)
     with pytest.raises(TraceError, match=r"not both; found heads \(1,\) and group 0"):
         logits_of(model, tokens, trace.ZeroHeads(0, heads=(1,), group=0))
+    for change in (trace.ShiftSink(torch.inf), trace.ForceExpert(0, 1, margin=torch.nan)):
+        with pytest.raises(TraceError, match="finite number"):
+            logits_of(model, tokens, change)
+
+
+@pytest.mark.parametrize(("layer", "window"), [(0, None), (1, 3)])
+def test_a_changed_window_is_recorded_as_it_was(model, tokens, tmp_path, layer, window):
+    """Rows that see more, or fewer, keys than the model's own layer are kept whole, and the trace names the window."""
+    run = trace.compare(model, tokens, trace.SetWindow(layer, window), heads=[(layer, 1)]).other
+    weights, sink = run.attention(layer, 1)
+    assert run.windows[layer] == window and np.abs(weights.sum(1) + sink - 1).max() < 2e-3
+    assert (weights[-1] > 0).sum() == (window or len(tokens))
+    with trace.intervene(model, trace.SetWindow(0, None)), pytest.raises(TraceError, match="more keys than its file"):
+        trace.record(model, tokens, level="full", path=tmp_path, max_tokens=64)
+
+
+def test_a_changed_number_of_experts_is_recorded_as_it_was(model, tokens):
+    for k in (1, 8):
+        run = trace.compare(model, tokens, trace.ExpertsPerToken(k)).other
+        assert run.meta["experts_per_token"] == k == run["expert_indices"].shape[-1]
+        ranked = -np.sort(-run["router_logits"].astype(np.float32), -1)
+        left_out = ranked[..., 0] - ranked[..., 1] if k == 1 else 60000  # of eight chosen experts none is left out
+        assert np.abs(run["router_margin"] - left_out).max() < 0.01
+    with pytest.raises(TraceError, match="different numbers of experts"):
+        trace.compare(model, tokens, trace.ExpertsPerToken(1, layer=1))
 
 
 EVERY = [

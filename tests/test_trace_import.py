@@ -50,6 +50,7 @@ def test_same_trace_from_transformers(pair):
         difference = np.abs(a[name].astype(np.float32) - b[name].astype(np.float32))
         assert difference.max() < 0.02, name
     assert np.array_equal(a["expert_indices"], b["expert_indices"])
+    assert a.meta["pool_bin"] == b.meta["pool_bin"]
     assert trace.difference(a, b).summary()
 
 

@@ -147,6 +147,15 @@ class Recorder:
         }
         self.tokens += tokens[self.row, : self.count].tolist()
         self.applied = interventions.active(self.model)
+        self.exact.windows = self._windows()
+
+    def _windows(self) -> list[int | None]:
+        """Each layer's window, as an intervention may have set it."""
+        windows = [block.attn.window for block in self.model.block]
+        for change in self.applied:
+            if change["kind"] == "SetWindow":
+                windows[change["layer"]] = change["window"]
+        return windows
 
     def _functions(self) -> dict:
         """Hook functions by point; each returns None, so nothing is replaced."""
@@ -233,8 +242,10 @@ class Recorder:
         if self.level != "routing":
             run.arrays["pooled"], run.arrays["pooled_sink"] = self.pooled.result(len(self.tokens))
             run.arrays |= self.exact.result(len(self.tokens))
-        run.arrays |= routing_statistics(run.arrays, model.config.experts_per_token)
+        k = run.arrays["expert_indices"].shape[-1]  # an intervention may have changed it
+        run.arrays |= routing_statistics(run.arrays, k)
         run.meta.update(describe_model(model), level=self.level, interventions=self.applied)
+        run.meta.update(experts_per_token=k, windows=self._windows())
         run.meta["vocabulary"] = vocabulary(run.arrays, encoding)
         if "pooled" in run.arrays:
             run.meta["pool_bin"] = self.pooled.bin
@@ -246,6 +257,11 @@ class Recorder:
             joined.setdefault(name, []).append((int(layer or 0), np.concatenate(self.parts.pop(key))))
         out = {}
         for name, by_layer in joined.items():
+            if name == "expert_indices" and len({a.shape[-1] for _, a in by_layer}) > 1:
+                raise TraceError(
+                    "the layers chose different numbers of experts, and a trace holds one number for all; "
+                    "trace ExpertsPerToken without a layer"
+                )
             single = name in ("surprisal", "next_tokens", "next_probs", "next_entropy")
             whole = by_layer[0][1] if single else np.stack([a for _, a in sorted(by_layer, key=lambda pair: pair[0])])
             integer = {"expert_indices": np.uint8, "next_tokens": np.int32, "lens_tokens": np.int32}

@@ -37,7 +37,7 @@ def from_routed_experts(routed, tokens, config, encoding=None, source: str = "vL
     routed = np.asarray(routed)
     layers, k = config.num_hidden_layers, config.experts_per_token
     tokens = np.asarray(tokens, np.int64).reshape(-1)
-    if routed.ndim != 3 or routed.shape[1:] != (layers, k):
+    if routed.ndim != 3 or routed.shape[1:] != (layers, k) or not len(routed):
         raise TraceError(f"{source}: expected routed experts (tokens, {layers} layers, {k}), found {routed.shape}")
     if len(tokens) not in (len(routed), len(routed) + 1):
         raise TraceError(f"{source}: {len(routed)} rows of experts do not belong to {len(tokens)} tokens")
@@ -85,7 +85,8 @@ def from_transformers(model, tokens, encoding=None, heads=()) -> Trace:
             handle.remove()
     attentions = _checked_attentions(out.attentions, config)
     meta, arrays = _common(ids[0].tolist(), config, encoding, "transformers")
-    arrays |= _router_arrays(routers, config) | _attention_arrays(attentions, config, list(heads))
+    attention, meta["pool_bin"] = _attention_arrays(attentions, config, list(heads))
+    arrays |= _router_arrays(routers, config) | attention
     log_probs = out.logits[0].float().log_softmax(-1)
     surprisal, top, entropy = next_token_statistics(log_probs, None, ids[0].tolist(), 8)
     arrays |= {
@@ -135,7 +136,8 @@ def _router_arrays(routers: dict, config) -> dict[str, np.ndarray]:
     return arrays | routing_statistics(arrays, config.experts_per_token)
 
 
-def _attention_arrays(attentions: list, config, heads: list) -> dict[str, np.ndarray]:
+def _attention_arrays(attentions: list, config, heads: list) -> tuple[dict[str, np.ndarray], int]:
+    """The arrays of attention, and the tokens in a pooled bin."""
     t = attentions[0].shape[-1]
     positions = np.arange(t)
     stats: dict[str, list] = {"sink_mass": [], "head_entropy": [], "head_distance": []}
@@ -150,7 +152,7 @@ def _attention_arrays(attentions: list, config, heads: list) -> dict[str, np.nda
         exact.add(layer, weights, positions, positions)
     arrays = {name: np.stack(values).astype(np.float16) for name, values in stats.items()}
     arrays["pooled"], arrays["pooled_sink"] = pooled.result(t)
-    return arrays | exact.result(t)
+    return arrays | exact.result(t), pooled.bin
 
 
 def _common(tokens, config, encoding, source: str) -> tuple[dict, dict]:

@@ -70,6 +70,8 @@ class ForceExpert:
 
     def hooks(self, model) -> dict:
         _check_expert(model, self.layer, self.expert)
+        if not self.margin < torch.inf:
+            raise TraceError(f"margin is a finite number, not {self.margin}")
 
         def force(x: Tensor, _: str) -> Tensor:
             largest = x.amax(-1)
@@ -117,6 +119,8 @@ class ShiftSink:
 
     def hooks(self, model) -> dict:
         heads = _heads(model, self.heads)
+        if not self.amount < torch.inf:
+            raise TraceError(f"amount is a finite number, or -inf to remove the sinks, not {self.amount}")
 
         def shift(sinks: Tensor, _: str) -> Tensor:
             shifted = sinks.detach().clone()

@@ -69,7 +69,8 @@ def routing_statistics(arrays: dict, k: int) -> dict[str, np.ndarray]:
     p = np.exp(finite - finite.max(-1, keepdims=True))
     p /= p.sum(-1, keepdims=True)
     entropy = -(p * np.log2(np.maximum(p, 1e-30))).sum(-1)
-    margin = ranked[..., k - 1] - ranked[..., min(k, logits.shape[-1] - 1)]
+    left_out = ranked[..., k] if k < ranked.shape[-1] else -np.inf
+    margin = ranked[..., k - 1] - left_out
     return {
         "router_margin": np.minimum(np.nan_to_num(margin, posinf=60000.0), 60000.0).astype(np.float16),
         "router_entropy": entropy.astype(np.float16),
@@ -137,7 +138,8 @@ class AttentionRows:
     """Exact rows of chosen heads, in memory, or of all heads in one memory-mapped file a layer."""
 
     def __init__(self, config, heads: list[tuple[int, int]], folder, max_tokens: int):
-        self.config, self.max_tokens = config, max_tokens
+        self.windows = [config.layer_window(layer) for layer in range(config.num_hidden_layers)]
+        self.max_tokens = max_tokens
         self.by_layer: dict[int, list[int]] = {}
         for layer, head in heads:
             self.by_layer.setdefault(layer, []).append(head)
@@ -149,12 +151,13 @@ class AttentionRows:
     def _open(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for layer, heads in self.by_layer.items():
-            shape = (len(heads), self.max_tokens, min(self._window(layer), self.max_tokens) + 1)
+            shape = (len(heads), self.max_tokens, self._width(layer, self.max_tokens) + 1)
             self.files[layer] = np.memmap(folder / f"attention.{layer}.f2", "<f2", "w+", shape=shape)
 
-    def _window(self, layer: int) -> int:
-        window = self.config.layer_window(layer)
-        return self.max_tokens if window is None else window
+    def _width(self, layer: int, tokens: int) -> int:
+        """Keys that a row of this layer can have in a text of so many tokens."""
+        window = self.windows[layer]
+        return tokens if window is None else min(window, tokens)
 
     def add(self, layer: int, weights: Tensor, queries: np.ndarray, keys: np.ndarray) -> None:
         """Keep the rows (h, t, s+1) of the chosen heads of a layer."""
@@ -165,6 +168,10 @@ class AttentionRows:
         if layer not in self.files:
             self.pieces.setdefault(layer, []).append((rows, queries, keys))
             return
+        if self._width(layer, self.max_tokens) >= self.files[layer].shape[-1]:
+            raise TraceError(
+                f"layer {layer} sees more keys than its file has room for; keep its heads with heads= instead"
+            )
         if queries[-1] >= self.max_tokens:
             raise TraceError(
                 f"the run is longer than the {self.max_tokens} tokens that the files have room for; raise max_tokens"
@@ -179,9 +186,7 @@ class AttentionRows:
                 self.files[layer].flush()
                 rows = self.files[layer][:, :tokens]
             else:
-                window = self.config.layer_window(layer)
-                width = tokens if window is None else min(window, tokens)
-                rows = np.zeros((len(heads), tokens, width + 1), np.float16)
+                rows = np.zeros((len(heads), tokens, self._width(layer, tokens) + 1), np.float16)
                 for piece in self.pieces.get(layer, ()):
                     scatter_rows(rows, *piece)
             out |= {f"exact.{layer}.{head}": rows[i] for i, head in enumerate(heads)}
