@@ -89,6 +89,22 @@ def test_what_cannot_be_shown_is_refused():
     empty = trace.Trace()
     with pytest.raises(TraceError, match="capture one first"):
         viz.explore(empty)
+    with pytest.raises(TraceError, match="different shapes"):
+        viz.explore(synthetic_trace(30), synthetic_trace(30, layers=4))
+    for mistake in ({"layer": 3}, {"l": None}, {"grid": "sinks"}, {"shade": 1}, {"theme": "drak"}, {"names": "plain"}):
+        with pytest.raises(TraceError, match=next(iter(mistake))):
+            viz.explore(synthetic_trace(30), **mistake)
+    assert decoded(viz.explore(synthetic_trace(30), t=np.int64(3), zoom=True))["start"] == {"t": 3, "zoom": True}
+
+
+def test_a_masked_experts_logit_costs_no_precision(model):
+    """Minus infinity has a byte of its own; the other 255 share the range of the numbers."""
+    change = trace.compare(model, np.arange(40), trace.MaskExpert(0, 1))
+    entries = [
+        next(a for a in run["arrays"] if a["name"] == "router_logits") for run in decoded(viz.explore(change))["runs"]
+    ]
+    assert "hole" not in entries[0] and entries[1]["hole"]
+    assert entries[1]["step"] < 1.2 * entries[0]["step"]
 
 
 def test_saving_is_all_or_nothing(tmp_path, monkeypatch):

@@ -13,6 +13,12 @@ from gptoss_edu.files import write_text
 from gptoss_edu.trace.record import Difference, Trace
 from gptoss_edu.viz import payload as payloads
 
+START = {
+    "shade": ("surprisal", "sink", "head", "router", "attended", "difference"),
+    "grid": ("map", "sink", "meansink", "entropy", "distance"),
+    "zoom": (False, True),
+}  # and t, l, h, e: whole numbers
+
 FOLDER = Path(__file__).parent / "explorer"
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'"
 
@@ -49,14 +55,16 @@ class Page:
         )
         script += (
             ".then((app) => { followSite(app); Object.assign(window, { explorer: app, explorerModule: { mount, mountText }, readyAt: performance.now() });"
-            ' document.documentElement.dataset.ready = "1"; });'
+            ' document.documentElement.dataset.ready = "1"; })'
+            '.catch((error) => { document.body.append(el("p", { role: "status" }, "This explorer could not open: " + error.message'
+            ' + ". It needs a browser of 2023 or later.")); throw error; });'
         )
         return (
             '<!doctype html><html lang="en"><head><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width, initial-scale=1">'
             f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
             f"<title>{html.escape(self.title)}</title><style>body{{margin:0;background:Canvas;color-scheme:light dark}}</style></head>"
-            f'<body><main id="app"></main><script id="data" type="text/plain">{base64.b64encode(self.data).decode()}</script>'
+            f'<body><main id="app"></main><noscript>This explorer needs JavaScript.</noscript><script id="data" type="text/plain">{base64.b64encode(self.data).decode()}</script>'
             f'<script type="module">{script.replace("</", "<" + chr(92) + "/")}</script></body></html>'
         )
 
@@ -102,7 +110,8 @@ def explore(
 
     Raises
     ------
-    TraceError : there is nothing to show, or the two traces are not of the same tokens.
+    TraceError : there is nothing to show, the two traces are not of the same tokens and the same shape, or the theme or
+        the selection is none.
     """
     if isinstance(run, Difference):
         run, other = run.base, run.other
@@ -111,12 +120,27 @@ def explore(
             f"explore needs a trace (trace.capture, trace.record or trace.load); found {type(run).__name__}"
         )
     runs = [run] if other is None else [run, other]
-    if names is None:
-        names = [run_name(r) for r in runs]
+    names = [run_name(r) for r in runs] if names is None else names
+    if isinstance(names, str) or len(names) != len(runs):
+        raise TraceError(f"names holds a name for each of the {len(runs)} traces; found {names!r}")
+    start = _checked_start(start, theme)
     if other is not None:
         start = {"shade": "difference"} | start
     title = title or ("Trace explorer" if other is None else "Trace explorer: what an intervention changes")
     return Page(payloads.encode(runs, list(names), start, title, theme), title, height)
+
+
+def _checked_start(start: dict, theme: str) -> dict:
+    if theme not in ("auto", "light", "dark"):
+        raise TraceError(f"theme is auto, light or dark, not {theme!r}")
+    checked = {}
+    for key, value in start.items():
+        if key in START and value not in START[key]:
+            raise TraceError(f"{key} is one of {', '.join(map(str, START[key]))}, not {value!r}")
+        if key not in START and not (key in ("t", "l", "h", "e") and hasattr(value, "__index__")):
+            raise TraceError(f"{key}={value!r} selects nothing; give whole numbers t, l, h, e, or {', '.join(START)}")
+        checked[key] = value if key in START else int(value)
+    return checked
 
 
 def run_name(run: Trace) -> str:

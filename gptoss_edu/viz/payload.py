@@ -11,6 +11,8 @@ linear   low + byte · step
 root     low + (byte · step)², finer near the low end
 =======  =====================================================
 
+In an array with `hole` the byte 0 is minus infinity, as the logit of a masked expert is.
+
 The rows `exact.L.H` hold round(levels · √(share / row's largest)), row after row, only the keys that a row can see.
 """
 
@@ -26,12 +28,14 @@ from gptoss_edu.trace.record import Trace
 from gptoss_edu.viz import style
 
 PER_TOKEN_LIMIT = 600_000  # values of a per-head statistic beyond which only its mean over the run is sent
-PLAIN = {"tokens": "i4", "piece_offsets": "i4", "lens_tokens": "i4", "next_tokens": "i4", "piece_bytes": "u1"}
+PLAIN = {
+    "tokens": "i4", "piece_offsets": "i4", "lens_tokens": "i4", "next_tokens": "i4", "piece_bytes": "u1", "surprisal": "f4",
+}  # fmt: skip
 LABELS = ("role", "channel", "section", "kind", "message", "expert_indices")
 BYTES = {
     "sink_mass": "linear", "router_logits": "linear", "expert_weights": "linear", "router_margin": "root",
-    "router_entropy": "linear", "head_entropy": "linear", "head_distance": "root", "surprisal": "root",
-    "lens_probs": "root", "next_probs": "root", "pooled": "root", "pooled_sink": "linear",
+    "router_entropy": "linear", "head_entropy": "linear", "head_distance": "root", "lens_probs": "root",
+    "next_probs": "root", "pooled": "root", "pooled_sink": "linear",
 }  # fmt: skip
 META = (
     "model", "n_layers", "n_heads", "n_kv_heads", "n_experts", "experts_per_token", "windows", "roles", "channels",
@@ -72,9 +76,7 @@ def encode(
     header = {"title": title, "theme": theme, "start": start or {}, "palette": palette(), "runs": headers}
     raw = json.dumps(header, separators=(",", ":")).encode()
     body = len(raw).to_bytes(4, "little") + raw
-    return gzip.compress(
-        body + b"\0" * (-len(body) % 8) + b"".join(blobs), compresslevel=9 if offset < 4e6 else 6, mtime=0
-    )
+    return gzip.compress(body + b"\0" * (-len(body) % 8) + b"".join(blobs), mtime=0)
 
 
 def palette() -> dict:
@@ -92,8 +94,16 @@ def _check(runs: list[Trace]) -> None:
         for layer, head in run.exact_heads():
             if run.arrays[f"exact.{layer}.{head}"].shape[0] != len(run):
                 raise TraceError(f"the rows of layer {layer} head {head} do not belong to these {len(run)} tokens")
-    if len(runs) == 2 and not np.array_equal(runs[0]["tokens"], runs[1]["tokens"]):
+    if len(runs) == 1:
+        return
+    if not np.array_equal(runs[0]["tokens"], runs[1]["tokens"]):
         raise TraceError("the two traces are not of the same tokens; run the second on the first one's tokens")
+    shapes = [tuple(run.meta[key] for key in ("n_layers", "n_heads", "n_kv_heads", "n_experts")) for run in runs]
+    if shapes[0] != shapes[1]:
+        raise TraceError(
+            "the two traces are of models of different shapes (layers, heads, key/value heads, experts): "
+            f"{shapes[0]} and {shapes[1]}; show each on a page of its own"
+        )
 
 
 def _meta(run: Trace) -> dict:
@@ -113,12 +123,17 @@ def _coded(run: Trace, bins: int):
     for name, coding in BYTES.items():
         if name not in run:
             continue
-        values = np.nan_to_num(run[name].astype(np.float32), nan=0.0, neginf=-60.0, posinf=60.0)
+        values = np.nan_to_num(run[name].astype(np.float32), nan=0.0, neginf=-np.inf, posinf=60.0)
+        hole = np.isneginf(values)
+        if hole.any():
+            low, high = values[~hole].min(initial=60.0), values[~hole].max(initial=-60.0)
+            values[hole] = low - max(high - low, 1e-3) / 254  # the lowest of the 256 steps, which no number has
         if name in ("head_entropy", "head_distance", "sink_mass"):
             yield _bytes(name + "_mean", values.mean(1), coding)
             if values.size > PER_TOKEN_LIMIT and name != "sink_mass":
                 continue
-        yield _bytes(name, np.minimum(values, 1000.0), coding)
+        entry, array = _bytes(name, np.minimum(values, 1000.0), coding)
+        yield entry | ({"hole": True} if hole.any() else {}), array
     for layer, head in run.exact_heads()[:8]:
         yield from _exact(run, layer, head)
 

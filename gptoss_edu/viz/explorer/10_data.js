@@ -8,7 +8,7 @@ async function decodePayload(bytes) {
   const length = new DataView(buffer).getUint32(0, true);
   const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
   const base = 4 + length + ((8 - ((4 + length) % 8)) % 8);
-  return { ...header, runs: header.runs.map((run) => new RunData(run, buffer, base)) };
+  return { ...header, runs: header.runs.map((run, id) => new RunData(run, id, buffer, base)) };
 }
 
 function bytesFromBase64(text) {
@@ -18,7 +18,7 @@ function bytesFromBase64(text) {
   return bytes;
 }
 
-// Control characters, marks that turn the direction of writing, and bytes that are no code point become visible.
+// Spaces, control characters, marks that turn the direction of writing, and bytes that are no code point become visible.
 function visibleText(bytes) {
   let text;
   try {
@@ -34,13 +34,14 @@ function visible(text) {
     .replace(/\r?\n/g, "↵")
     .replace(/\t/g, "⇥")
     .replace(/ /g, "·")
-    .replace(/[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g, (c) => {
+    .replace(/[\u0000-\u001f\u007f-\u00a0\u00ad\u061c\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff]/g, (c) => {
       return "‹U+" + c.codePointAt(0).toString(16).toUpperCase().padStart(4, "0") + "›";
     });
 }
 
 class RunData {
-  constructor(header, buffer, base) {
+  constructor(header, id, buffer, base) {
+    this.id = id; // names may be equal
     this.meta = header.meta;
     this.name = header.name;
     this.arrays = {};
@@ -72,6 +73,7 @@ class RunData {
   at(name, index) {
     const a = this.arrays[name];
     const v = a.data[index];
+    if (a.hole && v === 0) return -Infinity;
     if (a.coding === "linear") return a.low + v * a.step;
     if (a.coding === "root") return a.low + (v * a.step) ** 2;
     return v;
@@ -101,6 +103,11 @@ class RunData {
     const role = this.label("role", t);
     if (role === "tool") return "tool";
     return channel !== "none" ? channel : role !== "none" ? role : "neutral";
+  }
+
+  // Whose tokens there are, in the order of the text.
+  get voices() {
+    return this.memo("voices", () => [...new Set(this.texts.map((_, t) => this.voice(t)))]);
   }
 
   kind(l) {
@@ -157,7 +164,12 @@ class RunData {
     return this.summaries[key];
   }
 
-  // The k experts of a token in a layer: [{expert, weight}], falling.
+  // What is said about a weight; nothing where only the choice was kept.
+  weighed(text) {
+    return this.has("expert_weights") ? text : "";
+  }
+
+  // The k experts of a token in a layer: [{expert, weight}], falling; shared evenly where only the choice was kept.
   route(l, t) {
     const out = [];
     for (let j = 0; j < this.K; j++) {
@@ -167,25 +179,11 @@ class RunData {
     return out;
   }
 
-  margin(l, t) {
-    return this.has("router_margin") ? this.at("router_margin", l * this.T + t) : NaN;
-  }
-
   routerLogits(l, t) {
     if (!this.has("router_logits")) return null;
     const out = new Float32Array(this.E);
     for (let e = 0; e < this.E; e++) out[e] = this.at("router_logits", (l * this.T + t) * this.E + e);
     return out;
-  }
-
-  // The first expert that was left out.
-  runnerUp(l, t) {
-    const logits = this.routerLogits(l, t);
-    if (!logits || this.E <= this.K) return null;
-    const chosen = new Set(this.route(l, t).map((r) => r.expert));
-    let best = -1;
-    for (let e = 0; e < this.E; e++) if (!chosen.has(e) && (best < 0 || logits[e] > logits[best])) best = e;
-    return best;
   }
 
   // The route if some experts of this layer were masked and the next ones took their places.
@@ -197,6 +195,24 @@ class RunData {
     const powers = order.map((e) => Math.exp(logits[e] - logits[order[0]]));
     const total = powers.reduce((a, b) => a + b, 0);
     return order.map((expert, i) => ({ expert, weight: powers[i] / total }));
+  }
+
+  // The first expert that was left out, and its logit's distance from the last one chosen; null where there is none.
+  leftOut(l, t, masked = new Set()) {
+    const logits = this.routerLogits(l, t);
+    if (!logits) return null;
+    const chosen = this.routeWithout(l, t, masked).map((r) => r.expert);
+    let expert = -1, most = -Infinity;
+    for (let e = 0; e < this.E; e++) if (logits[e] > most && !masked.has(e) && !chosen.includes(e)) [expert, most] = [e, logits[e]];
+    if (expert < 0) return null;
+    const altered = this.route(l, t).some((r) => masked.has(r.expert));
+    return { expert, margin: altered ? Math.max(0, logits[chosen.at(-1)] - most) : this.at("router_margin", l * this.T + t) };
+  }
+
+  // That distance in words; empty where nothing was left out or no logits were kept.
+  margin(l, t, digits = 2, masked) {
+    const left = this.leftOut(l, t, masked);
+    return left ? left.margin.toFixed(digits) : "";
   }
 
   isExact(l, h) {
@@ -222,10 +238,19 @@ class RunData {
     return { first, weights, sink: this.sink(l, q, h) };
   }
 
+  // Tokens in a bin of the pooled map.
+  get bin() {
+    return this.meta.pool_bin || this.T / this.arrays.pooled.shape[2];
+  }
+
+  // Whether a row is that of one query: kept exactly, or in a map whose bins are single tokens.
+  isSingle(l, h) {
+    return this.isExact(l, h) || (this.has("pooled") && this.bin === 1);
+  }
+
   // A row of the pooled map: each bin's share for the mean query of q's bin.
   pooledRow(l, h, q) {
-    const p = this.arrays.pooled.shape[2];
-    const bin = this.meta.pool_bin || this.T / p;
+    const p = this.arrays.pooled.shape[2], bin = this.bin;
     const i = Math.min(p - 1, Math.floor(q / bin));
     const weights = new Float32Array(i + 1);
     for (let j = 0; j <= i; j++) weights[j] = this.at("pooled", ((l * this.H + h) * p + i) * p + j);

@@ -128,6 +128,17 @@ function escapeXml(value) {
   return clean.replace(/[&<>"']/g, (c) => "&#" + c.charCodeAt(0) + ";");
 }
 
+// At most so many letters of a text, those of East Asia and emoji counted twice; no letter is cut in two.
+function cut(text, room) {
+  let used = 0, kept = "";
+  for (const letter of text) {
+    used += letter < "\u1100" || (letter >= "\u1200" && letter < "\u2e80") ? 1 : 2;
+    if (used > room) return (kept || letter) + "…";
+    if (used < room) kept += letter;
+  }
+  return text;
+}
+
 function makeCanvas(width, height) {
   const canvas = document.createElement("canvas");
   canvas.width = width;

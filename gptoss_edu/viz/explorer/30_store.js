@@ -77,12 +77,12 @@ function summary(store) {
     const sink = run.sink(l, t, h);
     second = "Layer " + l + " (" + run.kind(l) + (run.windows[l] ? " over " + run.windows[l] : "") + "), head " + h + ": " + percent(sink) + " to the sink";
     const top = topKeys(run, l, h, t, 1)[0];
-    const near = run.isExact(l, h) ? ", most of the rest to " : "; the queries around it give most to ";
+    const near = run.isSingle(l, h) ? ", most of the rest to " : "; the queries around it give most to ";
     if (top) second += near + top.name + " (" + percent(top.weight) + ")";
     second += ". ";
   }
   const route = run.routeWithout(l, t, store.masked(l));
-  second += "Router of layer " + l + ": " + route.map((r) => "expert " + r.expert + " " + percent(r.weight)).join(", ");
+  second += "Router of layer " + l + ": " + route.map((r) => "expert " + r.expert + run.weighed(" " + percent(r.weight))).join(", ");
   const place = route.findIndex((r) => r.expert === state.e);
   if (place !== 0) second += "; selected: expert " + state.e + (place < 0 ? ", not chosen here" : ", number " + (place + 1));
   const lost = run.route(l, t).filter((r) => store.masked(l).has(r.expert));

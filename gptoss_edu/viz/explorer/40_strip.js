@@ -1,35 +1,39 @@
 // The token strip: the text itself, shaded by a number, with a bar for role and channel under each token.
 
 const SHADES = {
-  surprisal: { name: "surprisal", unit: "bits", ramp: "sequential" },
-  sink: { name: "mean sink mass", unit: "", ramp: "heat" },
-  head: { name: "this head's sink mass", unit: "", ramp: "heat" },
-  router: { name: "routing entropy", unit: "bits", ramp: "sequential" },
-  attended: { name: "attention from the selected token", unit: "", ramp: "sequential" },
-  difference: { name: "change of surprisal, A to B", unit: "bits", ramp: "diverging" },
+  surprisal: { name: "surprisal", unit: "bits", ramp: "sequential", array: "surprisal" },
+  sink: { name: "mean sink mass", unit: "", ramp: "heat", array: "sink_mass" },
+  head: { name: "this head's sink mass", unit: "", ramp: "heat", array: "sink_mass" },
+  router: { name: "routing entropy", unit: "bits", ramp: "sequential", array: "router_entropy" },
+  attended: { name: "attention from the selected token", unit: "", ramp: "sequential", array: "pooled" },
+  difference: { name: "change of surprisal, A to B", unit: "bits", ramp: "diverging", array: "surprisal" },
 };
+
+// The shadings that a payload has the numbers for.
+function shadesOf({ runs }) {
+  return Object.keys(SHADES).filter((k) => runs.every((run) => run.has(SHADES[k].array)) && (k !== "difference" || runs.length > 1));
+}
 
 // The shading of every token, as values in 0 … 1 of a ramp, with the numbers at its two ends.
 function shading(store) {
-  const { run, other, state } = store;
+  const { run, state } = store;
   const from = (value, low, high) => ({ value, low, high, ...SHADES[state.shade] });
-  if (state.shade === "sink" && run.has("sink_mass")) return from((t) => run.sinkByToken()[t], 0, 1);
-  if (state.shade === "head" && run.has("sink_mass")) return from((t) => run.sink(state.l, t, state.h), 0, 1);
-  if (state.shade === "router" && run.has("router_entropy")) {
-    const values = run.routerEntropyByToken();
-    return from((t) => values[t], 0, Math.log2(run.E));
+  if (state.shade === "surprisal") return from((t) => (t ? run.at("surprisal", t) : 0), 0, 8);
+  if (state.shade === "sink") return from((t) => run.sinkByToken()[t], 0, 1);
+  if (state.shade === "head") return from((t) => run.sink(state.l, t, state.h), 0, 1);
+  if (state.shade === "router") return from((t) => run.routerEntropyByToken()[t], 0, +Math.log2(run.E).toFixed(2));
+  if (state.shade === "attended") {
+    const exact = run.isExact(state.l, state.h);
+    const row = exact ? run.row(state.l, state.h, state.t) : run.pooledRow(state.l, state.h, state.t);
+    const at = exact ? (t) => t - row.first : (t) => Math.floor(t / row.bin);
+    const name = run.isSingle(state.l, state.h) ? {} : { name: "pooled attention around the selected token" };
+    return { ...from((t) => row.weights[at(t)] || 0, 0, +Math.max(...row.weights, 1e-6).toPrecision(2)), ...name };
   }
-  if (state.shade === "attended" && run.isExact(state.l, state.h)) {
-    const row = run.row(state.l, state.h, state.t);
-    const top = Math.max(...row.weights, 1e-6);
-    return from((t) => row.weights[t - row.first] || 0, 0, top);
-  }
-  if (state.shade === "difference" && other && run.has("surprisal")) {
+  if (state.shade === "difference") {
     const [a, b] = store.payload.runs;
     return from((t) => (t ? b.at("surprisal", t) - a.at("surprisal", t) : 0), -4, 4);
   }
-  if (run.has("surprisal")) return { ...from((t) => (t ? run.at("surprisal", t) : 0), 0, 8), ...SHADES.surprisal };
-  return { value: () => 0, low: 0, high: 1, ...SHADES.surprisal };
+  return { value: () => 0, low: 0, high: 1, name: "", unit: "", ramp: "sequential", none: true };
 }
 
 class StripView {
@@ -41,30 +45,27 @@ class StripView {
   key(s, width) {
     return [s.t, s.shade, s.side, width, ["head", "attended"].includes(s.shade) ? s.l + "." + s.h : "", this.top].join();
   }
-  height() {
-    return 176;
+  height(run, width, context) {
+    return Math.min(176, this.layout(run, width, context).total);
   }
   // Places of all chips for a width; made once.
   layout(run, width, context) {
     if (this.places && this.places.width === width && this.places.run === run) return this.places;
     context.font = "12px " + MONO;
     const xs = new Float32Array(run.T), ys = new Float32Array(run.T), ws = new Float32Array(run.T);
-    let x = 0, y = 0;
+    let x = EDGE, y = EDGE;
     for (let t = 0; t < run.T; t++) {
-      const shown = this.short(run.texts[t]);
+      const shown = cut(run.texts[t], LONGEST);
       if (!this.widths.has(shown)) this.widths.set(shown, Math.ceil(context.measureText(shown).width) + 8);
-      const w = Math.min(this.widths.get(shown), width);
+      const w = Math.min(this.widths.get(shown), width - 2 * EDGE);
       const starts = t > 0 && run.arrays.message && run.arrays.message.data[t] !== run.arrays.message.data[t - 1];
-      if (x + w > width || starts) [x, y] = [0, y + ROW + (starts ? 5 : 0)];
+      if (x + w > width - EDGE || starts) [x, y] = [EDGE, y + (x > EDGE ? ROW : 0) + (starts ? 5 : 0)];
       [xs[t], ys[t], ws[t]] = [x, y, w];
       x += w + 2;
-      if (run.texts[t].endsWith("↵") && x > 0) [x, y] = [0, y + ROW];
+      if (run.texts[t].endsWith("↵") && t + 1 < run.T) [x, y] = [EDGE, y + ROW];
     }
     this.places = { width, run, xs, ys, ws, total: y + ROW };
     return this.places;
-  }
-  short(text) {
-    return text.length > 40 ? text.slice(0, 39) + "…" : text;
   }
   draw(pen, store, box, theme, context) {
     const { run, state } = store;
@@ -78,7 +79,7 @@ class StripView {
       pen.rect(x, y, w, CHIP, theme.plate(shade.ramp, v), 3);
       const control = run.label("section", t) === "control";
       const ink = theme.over(shade.ramp, v);
-      pen.text(this.short(run.texts[t]), x + 4, y + 10, ink, { size: control ? 11 : 12, mono: true });
+      pen.text(cut(run.texts[t], LONGEST), x + 4, y + 10, ink, { size: control ? 11 : 12, mono: true });
       voiceBar(pen, run.voice(t), x, y + CHIP - 1, w, 4, theme);
       if (t === state.t) ring(pen, theme, x - 0.5, y - 0.5, w + 1, CHIP + 5, 2.5, 4);
     }
@@ -93,11 +94,11 @@ class StripView {
   }
   tip(store, found) {
     const shade = shading(store);
-    return spoken(store.run, found.t) + " · " + shade.name + " " + shade.value(found.t).toFixed(2) + " " + shade.unit;
+    return spoken(store.run, found.t) + (shade.none ? "" : " · " + shade.name + " " + shade.value(found.t).toFixed(2) + " " + shade.unit);
   }
   legend(store) {
     const shade = shading(store);
-    return { ramp: shade.ramp, plate: true, low: shade.low, high: shade.high, name: shade.name + (shade.unit ? " (" + shade.unit + ")" : ""), voices: true };
+    return { ramp: shade.none ? "" : shade.ramp, plate: true, low: shade.low, high: shade.high, name: shade.name + (shade.unit ? " (" + shade.unit + ")" : ""), voices: store.run.voices };
   }
   table(store) {
     const { run, state } = store;
@@ -115,6 +116,8 @@ class StripView {
 
 const ROW = 28;
 const CHIP = 20;
+const EDGE = 3; // room for the frame of what is selected
+const LONGEST = 40;
 
 // First index whose y is at least `y`; ys never fall.
 function firstAtOrBelow(ys, y) {

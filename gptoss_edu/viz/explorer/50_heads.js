@@ -100,7 +100,7 @@ class GridView {
     pen.image(atlas.canvas, sx + 1, sy, p, p, x + s + 1, y, g.cw - s - 1, g.ch);
   }
   atlas(run, theme) {
-    const id = run.name + theme.id;
+    const id = run.id + theme.id;
     if (this.made && this.made.id === id) return this.made;
     const p = run.arrays.pooled.shape[2];
     const canvas = makeCanvas(run.H * (p + 1), run.L * p);
@@ -202,7 +202,7 @@ class MatrixView {
     pen.text("queries ↓", 12, g.top + g.size / 2, c.muted, { size: 11, align: "center", turn: -Math.PI / 2 });
     pen.clip(g.x, g.top, g.size, g.size, () => this.edges(pen, run, state, theme, g, a, n, px));
     this.selected(pen, store, theme, g, a, px);
-    const note = run.isExact(state.l, state.h) ? "exact weights, shaded by their root" : "pooled over " + Math.round(run.meta.pool_bin || run.T / run.arrays.pooled.shape[2]) + " tokens a side; " + (run.exactHeads().length ? "exact rows: " + run.exactHeads().map(([l, h]) => l + "." + h).join(" ") : "no rows were kept exactly");
+    const note = run.isExact(state.l, state.h) ? "exact weights, shaded by their root" : run.isSingle(state.l, state.h) ? "one cell a token, shaded by the root" : "pooled over " + Math.round(run.bin) + " tokens a side; " + (run.exactHeads().length ? "exact rows: " + run.exactHeads().map(([l, h]) => l + "." + h).join(" ") : "no rows were kept exactly");
     pen.text(note, g.left, g.top + g.size + 13, c.muted, { size: 10.5 });
   }
   edges(pen, run, state, theme, g, a, n, px) {
@@ -233,11 +233,11 @@ class MatrixView {
   }
   // The head as two bitmaps: queries by keys, and the sink's column. At most 512 pixels a side; the largest weight counts.
   picture(run, l, h, theme) {
-    const id = [run.name, l, h, theme.id].join();
+    const id = [run.id, l, h, theme.id].join();
     if (this.made.has(id)) return this.made.get(id);
     const exact = run.isExact(l, h);
     const p = exact ? 0 : run.arrays.pooled.shape[2];
-    const bin = exact ? Math.max(1, Math.ceil(run.T / 512)) : run.meta.pool_bin || run.T / p;
+    const bin = exact ? Math.max(1, Math.ceil(run.T / 512)) : run.bin;
     const side = exact ? Math.ceil(run.T / bin) : p;
     const cells = new Float32Array(side * side), sinks = new Float32Array(side);
     if (exact) this.fillExact(run, l, h, bin, side, cells, sinks);
@@ -295,7 +295,8 @@ class MatrixView {
     if (k === null) return "query " + t + " “" + run.texts[t] + "” · " + percent(run.sink(state.l, t, state.h), 1) + " to the sink";
     const w = run.windows[state.l];
     if (w !== null && k <= t - w) return "query " + t + " cannot see key " + k + ": it is beyond the window of " + w;
-    const share = run.isExact(state.l, state.h) ? percent(run.row(state.l, state.h, t).weights[k - run.row(state.l, state.h, t).first], 1) : "pooled";
+    const row = run.isExact(state.l, state.h) ? run.row(state.l, state.h, t) : { first: 0, ...run.pooledRow(state.l, state.h, t) };
+    const share = run.isSingle(state.l, state.h) ? percent(row.weights[k - row.first], 1) : "pooled";
     return "query " + t + " “" + run.texts[t] + "” to key " + k + " “" + run.texts[k] + "”: " + share;
   }
   legend() {

@@ -14,7 +14,7 @@ class RowView {
     const { run, state } = store;
     if (run.isExact(state.l, state.h)) return { bin: 1, exact: true, ...run.row(state.l, state.h, state.t) };
     if (!run.has("pooled")) return null;
-    return { first: 0, exact: false, ...run.pooledRow(state.l, state.h, state.t) };
+    return { first: 0, exact: run.isSingle(state.l, state.h), ...run.pooledRow(state.l, state.h, state.t) };
   }
   draw(pen, store, box, theme) {
     const { run, state } = store;
@@ -23,7 +23,7 @@ class RowView {
     if (!row) return pen.text("This trace keeps no attention.", 10, 30, c.muted, { size: 13 });
     const x0 = 4, width = box.w - 64, y = 22, h = 34;
     const total = row.sink + row.weights.reduce((a, b) => a + b, 0);
-    const what = row.exact ? "query " + state.t + " “" + this.cut(run.texts[state.t], 14) + "”" : "the mean of " + Math.round(row.bin) + " queries around " + state.t;
+    const what = row.exact ? "query " + state.t + " “" + cut(run.texts[state.t], 14) + "”" : "the mean of " + Math.round(row.bin) + " queries around " + state.t;
     pen.text("Where " + what + " looks, layer " + state.l + " head " + state.h, x0, 9, c.ink, { size: 11.5, bold: true });
     let x = x0 + row.sink * width;
     pen.rect(x0, y, row.sink * width, h, theme.plate("heat", 0.66));
@@ -52,11 +52,8 @@ class RowView {
   label(pen, theme, name, share, x, y, w, h, below, inside) {
     if (w < 14) return;
     const room = Math.floor((w - 4) / 7);
-    if (room >= 1) pen.text(this.cut(name, room), x + w / 2, y + h / 2, inside || theme.over("heat", 0.66), { size: inside ? 11 : 12.5, mono: !!inside, bold: !inside, align: "center" });
+    if (room >= 1) pen.text(cut(name, room), x + w / 2, y + h / 2, inside || theme.over("heat", 0.66), { size: inside ? 11 : 12.5, mono: !!inside, bold: !inside, align: "center" });
     if (w > 26) pen.text(percent(share), x + w / 2, y + h + 11, below, { size: 10.5, align: "center" });
-  }
-  cut(text, room) {
-    return text.length > room ? text.slice(0, Math.max(1, room - 1)) + "…" : text;
   }
   hit(store, x, y, box) {
     const row = this.row(store);

@@ -50,7 +50,7 @@ class RibbonView {
   // One pixel a token; BAND pixels a layer, shared out by weight. The whole ribbon is drawn once; the selected layer is
   // drawn again over it, with the selected expert standing out.
   pictures(run, layer, selected, theme) {
-    const id = [run.name, theme.id].join();
+    const id = [run.id, theme.id].join();
     if (!this.made || this.made.id !== id) {
       this.made = { id, all: makeCanvas(run.T, run.L * BAND), one: makeCanvas(run.T, BAND), shown: "" };
       const colors = this.colors(run, theme, () => 0.62);
@@ -94,7 +94,7 @@ class RibbonView {
   }
   tip(store, { t, l }) {
     const { run } = store;
-    return spoken(run, t) + " · layer " + l + ": " + run.route(l, t).map((r) => r.expert + " (" + percent(r.weight) + ")").join(", ") + " · margin " + run.margin(l, t).toFixed(2);
+    return spoken(run, t) + " · layer " + l + ": " + run.route(l, t).map((r) => r.expert + run.weighed(" (" + percent(r.weight) + ")")).join(", ") + (run.leftOut(l, t) ? " · margin " + run.margin(l, t) : "");
   }
   legend(store) {
     return { note: "each column shares its height among the experts chosen; layer " + store.state.l + ": expert " + store.state.e + " in full colour", swatch: store.state.e };
@@ -104,7 +104,7 @@ class RibbonView {
     const first = clamp(state.t - 8, 0, Math.max(0, run.T - 17));
     const rows = [];
     for (let t = first; t < Math.min(run.T, first + 17); t++)
-      rows.push([(t === state.t ? "▸ " : "") + t, run.texts[t], run.route(state.l, t).map((r) => r.expert + " (" + r.weight.toFixed(2) + ")").join(", "), run.margin(state.l, t).toFixed(2)]);
+      rows.push([(t === state.t ? "▸ " : "") + t, run.texts[t], run.route(state.l, t).map((r) => r.expert + run.weighed(" (" + r.weight.toFixed(2) + ")")).join(", "), run.margin(state.l, t)]);
     return { head: ["token", "text", "experts of layer " + state.l + " (weight)", "margin to the first left out"], rows };
   }
 }
@@ -119,7 +119,7 @@ class RouteView {
     return [s.t, s.l, s.e, s.side, width, JSON.stringify(s.masks)].join();
   }
   height(run) {
-    return 28 + run.L * this.step(run) + 26;
+    return 28 + run.L * this.step(run) + 6;
   }
   step(run) {
     return run.L > 12 ? 14 : 32;
@@ -145,18 +145,16 @@ class RouteView {
       pen.text("" + l, g.left - 10, y, c.ink, { size: 11, align: "right", bold: l === state.l });
       const masked = store.masked(l);
       const route = run.routeWithout(l, state.t, masked);
-      const next = run.runnerUp(l, state.t);
-      if (next !== null && !route.some((r) => r.expert === next)) pen.circle(at(l, next)[0], y, Math.min(4, radius * 0.5), c.paper, c.muted, 1.2);
+      const next = run.leftOut(l, state.t, masked);
+      if (next) pen.circle(at(l, next.expert)[0], y, Math.min(4, radius * 0.5), c.paper, c.muted, 1.2);
       for (const { expert, weight } of route) pen.circle(at(l, expert)[0], y, radius * Math.sqrt(weight), theme.expert(expert), expert === state.e && l === state.l ? c.ink : c.paper, expert === state.e && l === state.l ? 2 : 1);
       for (const e of masked) {
         const [x] = at(l, e);
         pen.line([[x - 5, y - 5], [x + 5, y + 5]], c.wrong, 2.2);
         pen.line([[x - 5, y + 5], [x + 5, y - 5]], c.wrong, 2.2);
       }
-      const margin = run.margin(l, state.t);
-      pen.text(margin > 1000 ? "" : margin.toFixed(2), g.right + 6, y, margin < 0.1 ? c.sink : c.muted, { size: 10.5, bold: margin < 0.1 });
+      if (next) pen.text(next.margin.toFixed(2), g.right + 6, y, next.margin < 0.1 ? c.sink : c.muted, { size: 10.5, bold: next.margin < 0.1 });
     }
-    pen.text("● area: weight   ○ first left out   × masked", g.left, g.top + run.L * g.dy + 13, c.muted, { size: 10.5 });
   }
   hit(store, x, y, box) {
     const { run } = store;
@@ -168,17 +166,17 @@ class RouteView {
     const route = store.run.routeWithout(l, store.state.t, store.masked(l));
     const found = route.find((r) => r.expert === e);
     const logits = store.run.routerLogits(l, store.state.t);
-    return "layer " + l + " expert " + e + (found ? ": weight " + found.weight.toFixed(3) : ": not chosen") + (logits ? ", logit " + logits[e].toFixed(2) : "");
+    return "layer " + l + " expert " + e + (found ? ": chosen" + store.run.weighed(", weight " + found.weight.toFixed(3)) : ": not chosen") + (!logits ? "" : logits[e] > -Infinity ? ", logit " + logits[e].toFixed(2) : ", it was masked");
   }
-  legend() {
-    return { note: "area of a dot: weight; ring: first expert left out" };
+  legend(store) {
+    return { note: store.run.weighed("area of a dot: weight; ring: first expert left out; ") + "cross: masked" };
   }
   table(store) {
     const { run, state } = store;
     const rows = [];
     for (let l = 0; l < run.L; l++) {
       const route = run.routeWithout(l, state.t, store.masked(l));
-      rows.push([(l === state.l ? "▸ " : "") + l, route.map((r) => r.expert + " (" + r.weight.toFixed(3) + ")").join(", "), run.runnerUp(l, state.t) ?? "", run.margin(l, state.t).toFixed(3), [...store.masked(l)].join(", ")]);
+      rows.push([(l === state.l ? "▸ " : "") + l, route.map((r) => r.expert + run.weighed(" (" + r.weight.toFixed(3) + ")")).join(", "), run.leftOut(l, state.t, store.masked(l))?.expert ?? "", run.margin(l, state.t, 3, store.masked(l)), [...store.masked(l)].join(", ")]);
     }
     return { head: ["layer", "experts (weight)", "first left out", "margin", "masked"], rows };
   }
@@ -205,7 +203,7 @@ class LoadView {
     const sums = Array.from({ length: run.E }, (_, e) => parts.reduce((a, p) => a + p.counts[e], 0) / total);
     const top = Math.max(...sums, 1.5 / run.E);
     const entropy = -sums.reduce((a, p) => a + (p ? p * Math.log2(p) : 0), 0);
-    pen.text("layer " + state.l + ": " + entropy.toFixed(2) + " of " + Math.log2(run.E).toFixed(0) + " bits", g.left, 8, c.ink, { size: 11.5, bold: true });
+    pen.text("layer " + state.l + ": entropy " + entropy.toFixed(2) + " of " + +Math.log2(run.E).toFixed(2) + " bits", g.left, 8, c.ink, { size: 11.5, bold: true });
     for (let e = 0; e < run.E; e++) {
       const x = g.left + e * g.dx;
       let y = g.top + g.h;
@@ -239,7 +237,7 @@ class LoadView {
     return "expert " + e + ": " + parts.map((p) => p.voice + " " + percent(p.counts[e] / total, 1)).join(", ");
   }
   legend() {
-    return { note: "share of choices, by role and channel", voices: true };
+    return { note: "share of choices, by role and channel" };
   }
   table(store) {
     const { run, state } = store;

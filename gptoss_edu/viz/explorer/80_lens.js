@@ -23,8 +23,9 @@ class LensView {
     const { run, state } = store;
     const c = theme.colors;
     const left = 54, step = this.step(run), width = box.w - left - 4;
-    const actual = state.t + 1 < run.T ? run.texts[state.t + 1] : null;
-    pen.text("after “" + this.cut(run.texts[state.t], 14) + "”" + (actual ? ", next is really “" + this.cut(actual, 14) + "”" : ""), 2, 9, c.ink, { size: 11.5, bold: true });
+    const follows = state.t + 1 < run.T;
+    const actual = follows ? run.arrays.tokens.data[state.t + 1] : -1;
+    pen.text("after “" + cut(run.texts[state.t], 14) + "”" + (follows ? ", next is really “" + cut(run.texts[state.t + 1], 14) + "”" : ""), 2, 9, c.ink, { size: 11.5, bold: true });
     this.rows(run, state.t).forEach(({ name, l, list }, i) => {
       const y = 24 + i * step;
       pen.text(name, left - 6, y + step / 2, c.ink, { size: 10.5, align: "right", bold: l === state.l || l < 0 });
@@ -33,18 +34,15 @@ class LensView {
         const x = left + j * cell;
         const word = run.word(token);
         pen.rect(x, y, cell - 2, step - 2, theme.plate("sequential", Math.sqrt(prob)), 3);
-        pen.frame(x, y, cell - 2, step - 2, word === actual ? c.sink : c.grid, word === actual ? 2 : 1, 3);
+        pen.frame(x, y, cell - 2, step - 2, token === actual ? c.sink : c.grid, token === actual ? 2 : 1, 3);
         const ink = theme.over("sequential", Math.sqrt(prob));
         const room = Math.floor((cell - 8) / 6.6);
         if (step > 20) {
-          pen.text(this.cut(word, room), x + 4, y + 9, ink, { size: 11, mono: true });
+          pen.text(cut(word, room), x + 4, y + 9, ink, { size: 11, mono: true });
           pen.text(percent(prob), x + 4, y + 20, ink, { size: 9 });
-        } else pen.text(this.cut(word, room), x + 4, y + step / 2 - 1, ink, { size: 10.5, mono: true });
+        } else pen.text(cut(word, room), x + 4, y + step / 2 - 1, ink, { size: 10.5, mono: true });
       });
     });
-  }
-  cut(text, room) {
-    return text.length > room ? text.slice(0, Math.max(1, room - 1)) + "…" : text;
   }
   hit(store, x, y) {
     const row = this.rows(store.run, store.state.t)[Math.floor((y - 24) / this.step(store.run))];
@@ -70,7 +68,7 @@ class CompareView {
     return [s.t, width].join();
   }
   height() {
-    return 214;
+    return 228;
   }
   changes(store) {
     const [a, b] = store.payload.runs;
@@ -79,8 +77,8 @@ class CompareView {
       const replaced = new Float32Array(a.T);
       for (let t = 0; t < a.T; t++)
         for (let l = 0; l < a.L; l++) {
-          const before = new Set(a.route(l, t).map((r) => r.expert));
-          replaced[t] += b.route(l, t).filter((r) => !before.has(r.expert)).length / (b.K * a.L);
+          const after = new Set(b.route(l, t).map((r) => r.expert));
+          replaced[t] += a.route(l, t).filter((r) => !after.has(r.expert)).length / (a.K * a.L);
         }
       this.made = { bits, replaced };
     }
@@ -93,40 +91,42 @@ class CompareView {
     const { bits, replaced } = this.changes(store);
     const left = 46, w = box.w - left - 6;
     const span = Math.max(0.5, ...bits.map(Math.abs));
-    pen.text("A: " + a.name + "   B: " + b.name, 2, 9, c.ink, { size: 11.5, bold: true });
-    const middle = 62, half = 34;
+    const room = Math.floor(box.w / 6.3);
+    pen.text(cut("A: " + a.name, room), 2, 9, c.ink, { size: 11.5, bold: true });
+    pen.text(cut("B: " + b.name, room), 2, 24, c.ink, { size: 11.5, bold: true });
+    const middle = 76, half = 34, foot = 142;
     const bar = Math.max(0.7, w / a.T - 0.4);
     for (let i = 0; i < a.T; i++) {
       const x = left + (i / a.T) * w;
       const y = (bits[i] / span) * half;
       if (y) pen.rect(x, y > 0 ? middle - y : middle, bar, Math.abs(y), theme.ramp("diverging", y > 0 ? 0.95 : 0.05));
-      if (replaced[i]) pen.rect(x, 128 - 20 * replaced[i], bar, 20 * replaced[i], c.full);
+      if (replaced[i]) pen.rect(x, foot - 20 * replaced[i], bar, 20 * replaced[i], c.full);
     }
     pen.line([[left, middle], [left + w, middle]], c.muted, 1);
-    pen.line([[left, 128], [left + w, 128]], c.muted, 1);
+    pen.line([[left, foot], [left + w, foot]], c.muted, 1);
     pen.text("+" + span.toFixed(1), left - 4, middle - half + 4, c.muted, { size: 10, align: "right" });
     pen.text("−" + span.toFixed(1), left - 4, middle + half - 4, c.muted, { size: 10, align: "right" });
     pen.text("bits", left - 4, middle, c.muted, { size: 10, align: "right" });
-    pen.text("experts", left - 4, 112, c.muted, { size: 10, align: "right" });
-    pen.text("replaced", left - 4, 123, c.muted, { size: 10, align: "right" });
-    ring(pen, theme, left + (t / a.T) * w - 1, 22, bar + 2, 110, 1.4);
+    pen.text("experts", left - 4, foot - 16, c.muted, { size: 10, align: "right" });
+    pen.text("replaced", left - 4, foot - 5, c.muted, { size: 10, align: "right" });
+    ring(pen, theme, left + (t / a.T) * w - 1, 36, bar + 2, 110, 1.4);
     this.nexts(pen, theme, "A", a, t, 2, box.w / 2 - 6);
     this.nexts(pen, theme, "B", b, t, box.w / 2 + 4, box.w / 2 - 6);
   }
   nexts(pen, theme, name, run, t, x, w) {
     const c = theme.colors;
     const before = Math.max(0, t - 1);
-    pen.text(name + (t ? " expected at token " + t + " “" + run.texts[t].slice(0, 14) + "”" : " expected after token 0"), x, 144, c.muted, { size: 10.5 });
+    pen.text(name + (t ? " expected at token " + t + " “" + cut(run.texts[t], 14) + "”" : " expected after token 0"), x, 158, c.muted, { size: 10.5 });
     run.next(before).slice(0, 4).forEach(({ token, prob }, i) => {
-      const y = 154 + i * 15;
+      const y = 168 + i * 15;
       pen.rect(x + 54, y, Math.max(1, (w - 96) * prob), 11, theme.ramp("sequential", 0.6));
-      pen.text(run.word(token).slice(0, 8), x + 50, y + 6, c.ink, { size: 10.5, mono: true, align: "right" });
+      pen.text(cut(run.word(token), 8), x + 50, y + 6, c.ink, { size: 10.5, mono: true, align: "right" });
       pen.text(percent(prob, 1), x + 58 + (w - 96) * prob, y + 6, c.ink, { size: 10 });
     });
   }
   hit(store, x, y, box) {
     const t = Math.floor(((x - 46) / (box.w - 52)) * store.run.T);
-    return t >= 0 && t < store.run.T && y < 132 ? { t } : null;
+    return t >= 0 && t < store.run.T && y < 146 ? { t } : null;
   }
   tip(store, { t }) {
     const { bits, replaced } = this.changes(store);

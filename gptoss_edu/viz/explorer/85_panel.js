@@ -30,7 +30,7 @@ class Panel {
       return this.view.hit(this.store, event.clientX - r.left, event.clientY - r.top, { w: this.width, h: this.height });
     };
     this.canvas.addEventListener("pointerdown", (event) => {
-      const found = place(event);
+      const found = event.button === 0 && place(event);
       if (found) this.store.set(pick(found, ["t", "l", "h", "e"]));
     });
     this.canvas.addEventListener("pointermove", (event) => {
@@ -51,12 +51,13 @@ class Panel {
     const { app, view, store } = this;
     if (!(this.width >= 20)) return;
     if (view.scrolls) view.top = this.stage.scrollTop;
-    const key = view.key(store.state, this.width) + app.theme.id + app.ratio;
+    const { t, l, h, e } = store.state;
+    const key = [view.key(store.state, this.width), app.theme.id, app.ratio, this.tableBox.hidden ? "" : [t, l, h, e]].join();
     if (!force && key === this.drawn) return;
     this.drawn = key;
-    this.height = Math.ceil(view.height(store.run, this.width));
-    sizeCanvas(this.canvas, this.width, this.height, app.ratio);
     const context = this.canvas.getContext("2d");
+    this.height = Math.ceil(view.height(store.run, this.width, context));
+    sizeCanvas(this.canvas, this.width, this.height, app.ratio);
     context.setTransform(app.ratio, 0, 0, app.ratio, 0, 0);
     context.clearRect(0, 0, this.width, this.height);
     if (view.scrolls) this.reveal(context);
@@ -83,10 +84,11 @@ class Panel {
     const key = JSON.stringify(legend) + this.width + app.theme.id + app.ratio;
     if (key === this.legendDrawn) return;
     this.legendDrawn = key;
-    sizeCanvas(this.legend, this.width, LEGEND, app.ratio);
+    this.legendHeight = paintLegend(new SvgPen(), legend, app.theme, 2, 9, this.width) + 11;
+    sizeCanvas(this.legend, this.width, this.legendHeight, app.ratio);
     const context = this.legend.getContext("2d");
     context.setTransform(app.ratio, 0, 0, app.ratio, 0, 0);
-    context.clearRect(0, 0, this.width, LEGEND);
+    context.clearRect(0, 0, this.width, this.legendHeight);
     paintLegend(new CanvasPen(context), legend, app.theme, 2, 9, this.width);
   }
   showTable(open) {
@@ -112,51 +114,64 @@ class Panel {
   }
 }
 
-const LEGEND = 20;
+const LINE = 17;
+const ruler = makeCanvas(1, 1).getContext("2d");
 
-function paintLegend(pen, legend, theme, x, y, width) {
+function textWidth(text, size) {
+  ruler.font = size + "px " + FONT;
+  return ruler.measureText(text).width;
+}
+
+// A text in as many lines as it needs to stay left of `right`; gives the last line's y.
+function paragraph(pen, text, x, y, right, fill, size) {
+  let line = "";
+  for (const word of text.split(" ")) {
+    const longer = line ? line + " " + word : word;
+    if (line && x + textWidth(longer, size) > right) {
+      pen.text(line + " ", x, y, fill, { size });
+      [line, y] = [word, y + LINE];
+    } else line = longer;
+  }
+  pen.text(line, x, y, fill, { size });
+  return y;
+}
+
+// The parts of a legend in a row, or in several where the view is narrow; gives the last row's y.
+function paintLegend(pen, legend, theme, left, y, right) {
   const c = theme.colors;
   const shade = (ramp, value) => (legend.plate ? theme.plate(ramp, value) : theme.ramp(ramp, value));
-  if (legend.sink) {
-    for (let i = 0; i < 24; i++) pen.rect(x + i, y - 5, 1.2, 10, shade("heat", i / 24));
-    pen.text("sink", x + 29, y, c.ink, { size: 10.5 });
-    x += 58;
-  }
+  let x = left;
+  const put = (before, mark, name) => {
+    const w = mark + textWidth(name, 10.5);
+    if (x > left && x + w > right) [x, y] = [left, y + LINE];
+    before(x);
+    pen.text(name, x + mark, y, c.ink, { size: 10.5 });
+    x += w + 12;
+  };
+  const bar = (ramp, at, w, n) => {
+    for (let i = 0; i < n; i++) pen.rect(at + (i * w) / n, y - 5, w / n + 0.2, 10, shade(ramp, i / (n - 1)));
+  };
+  if (legend.sink) put((at) => bar("heat", at, 24, 24), 29, "sink");
   if (legend.ramp) {
-    pen.text(String(legend.low), x, y, c.ink, { size: 10.5 });
-    x += 6 + 6.2 * String(legend.low).length;
-    for (let i = 0; i < 64; i++) pen.rect(x + i, y - 5, 1.2, 10, shade(legend.ramp, i / 63));
-    pen.frame(x, y - 5, 64, 10, c.muted, 0.7);
-    pen.text(String(legend.high) + "  " + legend.name, x + 69, y, c.ink, { size: 10.5 });
-    x += 80 + 6 * (legend.name.length + String(legend.high).length);
+    const low = String(legend.low), start = 5 + textWidth(low, 10.5);
+    put((at) => {
+      pen.text(low, at, y, c.ink, { size: 10.5 });
+      bar(legend.ramp, at + start, 64, 64);
+      pen.frame(at + start, y - 5, 64, 10, c.muted, 0.7);
+    }, start + 69, legend.high + "  " + legend.name);
   }
   if (legend.swatch !== undefined) {
     pen.rect(x, y - 5, 10, 10, theme.expert(legend.swatch));
     x += 15;
   }
-  if (legend.note) {
-    pen.text(legend.note, x, y, c.ink, { size: 10.5 });
-    x += 12 + 5.6 * legend.note.length;
+  if (legend.note) y = paragraph(pen, legend.note, x, y, right, c.ink, 10.5);
+  if (legend.kinds) {
+    put((at) => pen.rect(at, y - 4, 8, 8, c.sliding, 2), 12, "sliding");
+    put((at) => pen.circle(at + 4, y, 4, c.full), 12, "full");
+    put((at) => pen.circle(at + 4, y, 2.2, c.ink), 12, "rows kept exactly");
   }
-  if (legend.kinds && x + 120 < width) {
-    pen.rect(x, y - 4, 8, 8, c.sliding, 2);
-    pen.text("sliding", x + 12, y, c.ink, { size: 10.5 });
-    pen.circle(x + 60, y, 4, c.full);
-    pen.text("full", x + 68, y, c.ink, { size: 10.5 });
-    x += 96;
-    if (x + 110 < width) {
-      pen.circle(x + 4, y, 2.2, c.ink);
-      pen.text("rows kept exactly", x + 12, y, c.ink, { size: 10.5 });
-    }
-  }
-  if (legend.voices && legend.ramp)
-    for (const voice of ["system", "developer", "user", "analysis", "commentary", "final", "tool"]) {
-      const w = 22 + voice.length * 6;
-      if (x + w > width) break;
-      voiceBar(pen, voice, x, y - 3, 14, 5, theme);
-      pen.text(voice, x + 18, y, c.ink, { size: 10.5 });
-      x += w + 6;
-    }
+  for (const voice of legend.voices || []) put((at) => voiceBar(pen, voice, at, y - 3, 14, 5, theme), 18, voice);
+  return y;
 }
 
 // A picture with its title, its legend and where it comes from.
@@ -164,11 +179,12 @@ function compose(panel, pen) {
   const { app, view, store, width } = panel;
   const c = app.theme.colors;
   const whole = view.scrolls ? Math.min(4000, view.places.total) : panel.height;
-  const total = 30 + whole + 8 + LEGEND + 18;
-  pen.rect(0, 0, width + 24, total + 12, c.paper);
+  const after = 30 + whole + 8, from = origin(store);
+  const total = paragraph(new SvgPen(), from, 12, after + panel.legendHeight + 8, width + 12, c.muted, 10) + 16;
+  pen.rect(0, 0, width + 24, total, c.paper);
   pen.text(view.title, 12, 16, c.ink, { size: 14, bold: true });
   const body = () => view.draw(pen, store, { w: width, h: whole, whole: true }, app.theme, makeCanvas(1, 1).getContext("2d"));
-  return { total: total + 12, width: width + 24, body, after: 30 + whole + 8, origin: origin(store) };
+  return { total, width: width + 24, body, after, from };
 }
 
 function origin(store) {
@@ -207,8 +223,8 @@ function saveSvg(panel) {
 }
 
 function finishPicture(panel, pen, plan) {
-  paintLegend(pen, panel.view.legend(panel.store, panel.width), panel.app.theme, 12, plan.after + 8, plan.width);
-  pen.text(plan.origin, 12, plan.after + 28, panel.app.theme.colors.muted, { size: 10 });
+  paintLegend(pen, panel.view.legend(panel.store, panel.width), panel.app.theme, 12, plan.after + 8, panel.width + 10);
+  paragraph(pen, plan.from, 12, plan.after + panel.legendHeight + 8, panel.width + 12, panel.app.theme.colors.muted, 10);
 }
 
 function download(blob, name) {

@@ -6,7 +6,7 @@ const KEYS = [
   ["1 … 9", "the token's 1st … 9th expert"], ["S", "head with the largest sink at this token"], ["M", "mask the first expert of the token, or undo"],
   ["Shift+M", "mask the selected expert, or undo"], ["Z", "zoom the attention around the token"], ["X", "shade tokens by the next number"],
   ["G", "colour heads by the next number"], ["A B", "first, second run"], ["/", "find a token"], ["T", "table of the view in focus"],
-  ["P", "picture (PNG) of the view in focus"], ["D", "dark or light"], ["Home End", "first, last token"], ["?", "this help"],
+  ["P", "picture (PNG) of the view in focus"], ["D", "dark or light"], ["PgUp PgDn", "ten tokens before, after"], ["Home End", "first, last token"], ["?", "this help"],
 ];
 
 class App {
@@ -16,14 +16,14 @@ class App {
     this.payload = payload;
     const start = { ...payload.start, ...options.start };
     this.store = new Store(payload, start);
+    this.shades = shadesOf(payload);
+    if (!this.shades.includes(this.store.state.shade)) this.store.state.shade = this.shades[0];
     this.timings = [];
     this.resized = true;
     this.build();
     this.setTheme(options.theme || payload.theme || "auto");
-    const run = this.store.run;
-    const t = start.t ?? run.lastAnswered();
-    this.unsubscribe = this.store.listeners.add(() => this.schedule());
-    this.store.set({ t, ...start });
+    this.store.listeners.add(() => this.schedule());
+    this.store.set({ t: this.store.run.lastAnswered(), ...start, shade: this.store.state.shade });
     this.flush();
   }
   build() {
@@ -32,12 +32,12 @@ class App {
     this.say = el("p", { id: "gx-say", class: "say", role: "status", "aria-live": "polite" });
     this.tipBox = el("div", { class: "tip", "aria-hidden": "true", hidden: "" });
     const views = [["strip", new StripView()], ["grid", new GridView()], ["matrix", new MatrixView()], ["row", new RowView()], ["ribbon", new RibbonView()], ["route", new RouteView()], ["load", new LoadView()], ["lens", new LensView()]];
-    if (this.payload.runs.length > 1) views.push(["compare", new CompareView()]);
+    if (this.payload.runs.length > 1) views.splice(1, 0, ["compare", new CompareView()]);
     const keep = { grid: run.has("sink_mass"), matrix: run.has("sink_mass"), row: run.has("sink_mass"), lens: run.has("next_tokens") };
     this.panels = views.filter(([name]) => keep[name] !== false).map(([area, view]) => new Panel(this, view, area));
     const grid = el("div", { class: "grid" });
     grid.append(...this.panels.map((p) => p.root));
-    this.shell.append(this.header(run), this.say, grid, this.maskBox(), this.help());
+    this.shell.append(this.header(run), this.help(), this.say, this.maskBox(), grid);
     this.root.append(el("style", {}, STYLE), this.shell, this.tipBox);
     this.shell.addEventListener("keydown", (event) => this.keydown(event));
     this.observer = new ResizeObserver(() => {
@@ -54,22 +54,26 @@ class App {
     const bar = el("header", { class: "bar" });
     const title = el("div", { class: "title" });
     const origin = run.meta.origin || {};
-    title.append(el("h1", {}, this.payload.title || "Trace explorer"), el("p", { class: "sub" }, run.meta.model + " · " + run.T + " tokens · " + run.L + " layers × " + run.H + " heads · " + run.E + " experts, " + run.K + " a token" + (origin.device ? " · " + origin.device + ", " + origin.dtype : "") + (origin.path ? " · " + origin.path : "")));
-    const shades = Object.entries(SHADES).filter(([k]) => k !== "difference" || this.payload.runs.length > 1).map(([k, v]) => [k, v.name]);
-    this.shadeBox = select("Tokens by", shades, this.store.state.shade, (shade) => this.store.set({ shade }));
+    title.append(el("h1", {}, this.payload.title || "Trace explorer"), el("p", { class: "sub" }, run.meta.model + " · " + run.T + (run.T === 1 ? " token · " : " tokens · ") + run.L + " layers × " + run.H + " heads · " + run.E + " experts, " + run.K + " a token" + (origin.device ? " · " + origin.device + ", " + origin.dtype : "") + (origin.path ? " · " + origin.path : "")));
+    this.shadeBox = select("Tokens by", this.shades.map((k) => [k, SHADES[k].name]), this.store.state.shade, (shade) => this.store.set({ shade }));
     this.gridBox = select("Heads by", Object.entries(GRID).map(([k, v]) => [k, v.name]), this.store.state.grid, (g) => this.store.set({ grid: g }));
     this.find = el("input", { type: "search", placeholder: "find a token", "aria-label": "Find a token's text" });
     this.find.addEventListener("keydown", (event) => event.key === "Enter" && this.search());
     const controls = el("div", { class: "controls" });
-    controls.append(this.shadeBox, this.gridBox, this.find);
+    if (this.shades.length) controls.append(this.shadeBox);
+    if (run.has("sink_mass")) controls.append(this.gridBox);
+    controls.append(this.find);
     if (this.payload.runs.length > 1) {
       this.sideBox = select("Run", this.payload.runs.map((r, i) => [String(i), "AB"[i] + ": " + r.name]), "0", (side) => this.store.set({ side: Number(side) }));
       controls.append(this.sideBox);
     }
-    controls.append(button("Largest sink (S)", "Select the head with the largest sink at this token", () => this.command("s")));
+    if (run.has("sink_mass")) controls.append(button("Largest sink (S)", "Select the head with the largest sink at this token", () => this.command("s")));
     controls.append(button("Mask (M)", "Mask the first expert of this token in this layer, or undo", () => this.command("m")));
     this.zoomButton = button("Zoom (Z)", "Zoom the attention around the token", () => this.command("z"));
-    controls.append(this.zoomButton, button("◐", "Dark or light", () => this.command("d")), button("?", "Keyboard help", () => this.command("?")));
+    if (run.has("sink_mass")) controls.append(this.zoomButton);
+    this.helpButton = button("?", "Keyboard help", () => this.command("?"));
+    this.helpButton.setAttribute("aria-expanded", "false");
+    controls.append(button("◐", "Dark or light", () => this.command("d")), this.helpButton);
     bar.append(title, controls);
     return bar;
   }
@@ -100,7 +104,7 @@ class App {
     this.theme = new Theme(name, this.payload.palette, this.strong.matches);
     dress(this.shell, this.theme);
     if (this.options.dressed) this.options.dressed(this.theme);
-    if (this.options.whole) document.body.style.colorScheme = name;
+    if (this.options.whole) Object.assign(document.body.style, { colorScheme: name, background: this.theme.colors.raised });
     this.tipBox.style.background = this.theme.colors.ink;
     this.tipBox.style.color = this.theme.colors.paper;
     this.schedule();
@@ -115,7 +119,7 @@ class App {
   flush() {
     if (!this.panels || this.gone) return;
     const start = performance.now();
-    this.ratio = Math.min(2, window.devicePixelRatio || 1);
+    this.ratio = Math.min(4, window.devicePixelRatio || 1); // a page zoomed to 200 % on a fine screen has 4
     if (this.resized) this.panels.forEach((panel) => panel.measure());
     this.resized = false;
     this.panels.forEach((panel) => panel.draw());
@@ -143,7 +147,8 @@ class App {
     this.tipBox.textContent = text;
     const w = document.documentElement.clientWidth;
     this.tipBox.style.left = Math.max(4, Math.min(x + 14, w - 300)) + "px";
-    this.tipBox.style.top = y + 16 + "px";
+    const below = y + 16, h = this.tipBox.offsetHeight;
+    this.tipBox.style.top = (below + h > window.innerHeight ? Math.max(0, y - h - 8) : below) + "px";
   }
   keydown(event) {
     const origin = event.composedPath()[0];
@@ -164,14 +169,17 @@ class App {
     };
     if (key in moves) store.set(moves[key]);
     else if (/^[1-9]$/.test(key)) store.set({ e: (run.route(state.l, state.t)[key - 1] || { expert: state.e }).expert });
-    else if (key === "s") {
+    else if (key === "s" && run.has("sink_mass")) {
       const [l, h] = store.largestSink();
       store.set({ l, h });
     } else if (key === "m") store.toggleMask(state.l, run.route(state.l, state.t)[0].expert);
     else if (key === "M") store.toggleMask(state.l, state.e);
     else if (key === "d") this.setTheme(this.theme.name === "dark" ? "light" : "dark");
-    else if (key === "?") this.helpBox.hidden = !this.helpBox.hidden;
-    else if (key === "/") this.find.focus();
+    else if (key === "?") {
+      this.helpBox.hidden = !this.helpBox.hidden;
+      this.helpButton.setAttribute("aria-expanded", String(!this.helpBox.hidden));
+      this.helpBox.scrollIntoView({ block: "nearest" });
+    } else if (key === "/") this.find.focus();
     else if (key === "t" && panel) panel.showTable(panel.tableBox.hidden);
     else if (key === "p" && panel) savePng(panel);
     else return false;
@@ -180,10 +188,11 @@ class App {
   search() {
     const { run, state } = this.store;
     const wanted = visible(this.find.value).toLowerCase();
-    for (let i = 1; wanted && i <= run.T; i++) {
-      const t = (state.t + i) % run.T;
-      if (run.texts[t].toLowerCase().includes(wanted)) return this.store.set({ t });
-    }
+    let i = 1;
+    while (i <= run.T && !run.texts[(state.t + i) % run.T].toLowerCase().includes(wanted)) i++;
+    if (wanted && i <= run.T) this.store.set({ t: (state.t + i) % run.T });
+    this.find.setCustomValidity(i <= run.T ? "" : "No token has this text.");
+    this.find.reportValidity();
   }
   destroy() {
     this.gone = true;
@@ -208,11 +217,16 @@ function following(node, value) {
   return keys[(keys.indexOf(value) + 1) % keys.length];
 }
 
+const MOUNTED = new WeakMap(); // the explorer that an element holds: a new one takes its place whole
+
 export async function mount(element, bytes, options = {}) {
   const payload = await decodePayload(bytes);
   const root = element.shadowRoot || element.attachShadow({ mode: "open" });
+  if (MOUNTED.has(root)) MOUNTED.get(root).destroy();
   root.replaceChildren();
-  return new App(root, payload, options);
+  const app = new App(root, payload, options);
+  MOUNTED.set(root, app);
+  return app;
 }
 
 export async function mountText(element, base64, options = {}) {
