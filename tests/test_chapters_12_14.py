@@ -119,6 +119,19 @@ WRONG = [  # chapter, exercise, wrong solution, words of the message
         STRUCTURED, "sentence_pattern",
         "def sentence_pattern(country, cities):\n    return rf'The capital of {country} is [A-Z][a-z]+\\.'", "Only the cities",
     ),
+    (
+        STRUCTURED, "sentence_pattern",
+        "def sentence_pattern(country, cities):\n    return rf\"The capital of {country} is [{'|'.join(cities)}]+\\.\"", "Square brackets",
+    ),
+    (
+        STRUCTURED, "masked_probabilities",
+        "def masked_probabilities(logits, allowed):\n    logits[~allowed] = -torch.inf\n    return logits.softmax(-1)", "changed its input logits",
+    ),
+    (
+        STRUCTURED, "allowed_tokens",
+        "def allowed_tokens(prefix, vocabulary, words):\n    return [t for t in vocabulary if any(w.startswith(prefix + t) for w in words)]",
+        "6 entries for 12 tokens",
+    ),
 ]  # fmt: skip
 
 
