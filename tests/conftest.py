@@ -6,10 +6,14 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
+from contextlib import ExitStack
+from pathlib import Path
+
 import pytest
 import torch
 
-from gptoss_edu import ModelConfig
+from gptoss_edu import ModelConfig, load_tokenizer
+from gptoss_edu.errors import GptOssError
 
 
 def pytest_collection_modifyitems(items):
@@ -31,8 +35,70 @@ def small_config() -> ModelConfig:
     )  # fmt: skip
 
 
+@pytest.fixture(scope="session")
+def encoding():
+    """o200k_harmony."""
+    return load_tokenizer()
+
+
 @pytest.fixture(autouse=True)
 def gradients_stay_on():
     """Chapters that tests run in this process may switch gradients off for all that follows."""
     yield
     torch.set_grad_enabled(True)
+
+
+READ_BACK = "Canvas2D: Multiple readback operations"  # Chromium's advice to tests that look at the pixels of a canvas
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """A headless browser; what needs it is skipped, with the reason, where there is none."""
+    from gptoss_edu.benchmarks import explorer
+
+    with ExitStack() as stack:
+        try:
+            browser = stack.enter_context(explorer.browser())
+        except GptOssError as error:
+            pytest.skip(str(error))
+        yield browser
+
+
+@pytest.fixture
+def open_page(chromium, tmp_path):
+    """Opens an explorer, HTML or a file, as a reader with these preferences; `ready` is what to wait for.
+
+    The test fails if a page reports an error, or asks for anything but itself and, of a file, its neighbours.
+    """
+    trouble, pages = [], []
+
+    def heard(message, in_the_book: bool):  # whose theme talks
+        if message.type == "error" or not (in_the_book or READ_BACK in message.text):
+            trouble.append(f"console: {message.text}")
+
+    def open_one(
+        shown, width=1280, scheme="light", ready="html[data-ready]", *, query="", height=900, script=None, **preferences
+    ):
+        path = shown if isinstance(shown, Path) else tmp_path / f"page{len(pages)}.html"
+        if path is not shown:
+            path.write_text(shown if isinstance(shown, str) else shown.html, encoding="utf-8")
+        allowed = ("file:" if path is shown else path.as_uri(), "data:", "blob:", "about:")
+        page = chromium.new_page(viewport={"width": width, "height": height}, color_scheme=scheme, **preferences)
+        pages.append(page)
+        page.route("**/*", lambda route: route.continue_() if route.request.url.startswith(allowed) else route.abort())
+        page.on("request", lambda r: r.url.startswith(allowed) or trouble.append(f"asks for {r.url}"))
+        page.on("requestfailed", lambda r: trouble.append(f"not there: {r.url}"))
+        page.on("console", lambda m: heard(m, path is shown))
+        page.on("pageerror", lambda e: trouble.append(f"script: {e}"))
+        page.on("dialog", lambda d: (trouble.append(f"dialog: {d.message}"), d.dismiss()))
+        if script:
+            page.add_init_script(script)
+        page.goto(path.as_uri() + query)
+        if ready:
+            page.wait_for_selector(ready, timeout=30_000)
+        return page
+
+    yield open_one
+    for page in pages:
+        page.close()
+    assert trouble == []

@@ -4,7 +4,6 @@
 """
 
 import re
-import shutil
 import threading
 from functools import cache, partial
 from html.parser import HTMLParser
@@ -13,14 +12,11 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from axe import needs_axe, serious
 
-from gptoss_edu.benchmarks import explorer as bench
-
-pytest.importorskip("playwright", reason="Playwright is missing: pip install 'gptoss-edu[book]'")
 pytestmark = pytest.mark.browser
 ROOT = Path(__file__).parent.parent
 SITE = ROOT / "book" / "_build" / "html"
-AXE = ROOT / "build" / "axe" / "package" / "axe.min.js"
 FOLDERS = (SITE, SITE / "chapters", SITE / "pages", SITE / "generated")
 PAGES = sorted(str(path.relative_to(SITE)) for folder in FOLDERS for path in folder.glob("*.html")) or ["index.html"]
 SEARCHES = {  # what a reader types, and the page that must be among the results
@@ -35,8 +31,6 @@ SEARCHES = {  # what a reader types, and the page that must be among the results
     "temperature": "chapters/11_cache_and_decoding",
     "effort": "chapters/15_reasoning_effort",
 }
-LOCAL = ("file:", "data:", "blob:", "about:")
-needs_chromium = pytest.mark.skipif(shutil.which("chromium") is None, reason="no Chromium on the path")
 each_page = pytest.mark.parametrize("name", PAGES)
 
 
@@ -46,32 +40,14 @@ def site():
         pytest.skip("the book is not built: make book")
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    with bench.browser() as browser:
-        yield browser
-
-
 @pytest.fixture
-def open_page(chromium):
-    """Opens a page of the book; the test fails if anything was asked of a network, was missing or went wrong."""
-    trouble, pages = [], []
+def open_chapter(open_page):
+    """Opens a page of the book by its name."""
 
-    def open_one(name: str, width: int = 1280, scheme: str = "light"):
-        page = chromium.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        pages.append(page)
-        page.route("**/*", lambda route: route.continue_() if route.request.url.startswith(LOCAL) else route.abort())
-        page.on("request", lambda r: r.url.startswith(LOCAL) or trouble.append(f"asks the network for {r.url}"))
-        page.on("requestfailed", lambda r: trouble.append(f"not there: {r.url}"))
-        page.on("console", lambda m: m.type == "error" and trouble.append(f"console: {m.text}"))
-        page.on("pageerror", lambda e: trouble.append(f"script: {e}"))
-        page.goto((SITE / name.split("?")[0]).as_uri() + ("?" + name.split("?")[1] if "?" in name else ""))
-        return page
+    def open_one(name: str, width: int = 1280, scheme: str = "light", query: str = ""):
+        return open_page(SITE / name, width, scheme, ready=None, query=query)
 
-    yield open_one
-    for page in pages:
-        page.close()
-    assert trouble == []
+    return open_one
 
 
 # ------------------------------------------------------------------------------------------------ read from the files
@@ -190,11 +166,10 @@ EMPTY_PICTURES = """() => [...document.querySelectorAll('article img')]
   .filter((image) => image.offsetParent && !(image.complete && image.naturalWidth)).map((image) => image.src.slice(-60))"""
 
 
-@needs_chromium
 @each_page
-def test_a_page_on_a_phone_in_the_dark(open_page, name):
+def test_a_page_on_a_phone_in_the_dark(open_chapter, name):
     """No request leaves, no error is logged, all formulas are typeset, nothing scrolls sideways."""
-    page = open_page(name, 375, "dark")
+    page = open_chapter(name, 375, "dark")
     page.wait_for_function(TYPESET, timeout=30_000)
     assert page.evaluate(BAD_FORMULAS) == 0
     assert page.evaluate("document.documentElement.scrollWidth") <= 375
@@ -203,18 +178,6 @@ def test_a_page_on_a_phone_in_the_dark(open_page, name):
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
 
 
-def serious(page, options: str = "{}") -> list:
-    found = page.evaluate(
-        f"() => axe.run(document, {{ resultTypes: ['violations'], iframes: false, preload: false, ...{options} }})"
-    )
-    return [
-        (finding["id"], len(finding["nodes"]), [node["html"][:160] for node in finding["nodes"][:3]])
-        for finding in found["violations"]
-        if finding["impact"] in ("serious", "critical")
-    ]
-
-
-@needs_chromium
 def test_from_a_server_nothing_is_missing(chromium):
     """Over http a browser also asks for what no page names, such as an icon."""
     missing = []
@@ -237,29 +200,25 @@ def test_from_a_server_nothing_is_missing(chromium):
     assert missing == []
 
 
-@needs_chromium
-@pytest.mark.skipif(not AXE.exists(), reason="axe-core is missing: make book-deps")
+@needs_axe
 @each_page
-def test_no_serious_finding_by_axe(open_page, name):
-    page = open_page(name)
+def test_no_serious_finding_by_axe(open_chapter, name):
+    page = open_chapter(name)
     page.wait_for_function(TYPESET, timeout=30_000)
-    page.evaluate(AXE.read_text())
     assert serious(page) == []
     page.add_style_tag(content="* { transition: none !important; }")
     page.evaluate("() => { document.documentElement.dataset.theme = 'dark'; }")
     assert serious(page, "{ runOnly: ['color-contrast'] }") == []
 
 
-@needs_chromium
 @pytest.mark.parametrize("term", SEARCHES)
-def test_search_finds(open_page, term):
-    page = open_page(f"search.html?q={term.replace(' ', '+')}")
+def test_search_finds(open_chapter, term):
+    page = open_chapter("search.html", query=f"?q={term.replace(' ', '+')}")
     page.wait_for_selector(f"#search-results a[href*='{SEARCHES[term]}']", timeout=20_000)
 
 
-@needs_chromium
-def test_the_explorer_answers_to_keys(open_page):
-    page = open_page("chapters/16_attention_lab.html")
+def test_the_explorer_answers_to_keys(open_chapter):
+    page = open_chapter("chapters/16_attention_lab.html")
     page.locator("iframe").first.scroll_into_view_if_needed()
     frame = page.locator("iframe").first.element_handle().content_frame()
     frame.wait_for_selector("html[data-ready]", timeout=30_000)
@@ -269,9 +228,8 @@ def test_the_explorer_answers_to_keys(open_page):
     frame.wait_for_function("(text) => document.querySelector('#app').shadowRoot.querySelector('#gx-say').innerText !== text", arg=before)  # fmt: skip
 
 
-@needs_chromium
-def test_the_explorer_wears_the_sites_theme_and_not_the_systems(open_page):
-    page = open_page("chapters/16_attention_lab.html", scheme="light")
+def test_the_explorer_wears_the_sites_theme_and_not_the_systems(open_chapter):
+    page = open_chapter("chapters/16_attention_lab.html", scheme="light")
 
     def choose(theme: str) -> None:
         page.locator(".theme-switch-button:visible").first.click()
@@ -289,9 +247,8 @@ def test_the_explorer_wears_the_sites_theme_and_not_the_systems(open_page):
     frame.wait_for_selector(".gx[data-theme=light]", timeout=10_000)
 
 
-@needs_chromium
-def test_a_stored_slider_is_drawn_and_moves(open_page):
-    page = open_page("chapters/06_attention_sinks.html")
+def test_a_stored_slider_is_drawn_and_moves(open_chapter):
+    page = open_chapter("chapters/06_attention_sinks.html")
     handle = page.locator(".widget-slider .noUi-handle").first
     handle.wait_for(timeout=20_000)
     before = page.locator(".widget-readout").first.inner_text()
@@ -300,15 +257,14 @@ def test_a_stored_slider_is_drawn_and_moves(open_page):
     page.wait_for_function("(text) => document.querySelector('.widget-readout').innerText !== text", arg=before)
 
 
-@needs_chromium
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [375, 1280])
-def test_screenshots_to_look_at(open_page, width, scheme):
+def test_screenshots_to_look_at(open_chapter, width, scheme):
     """The main pages, written to build/screenshots."""
     folder = ROOT / "build" / "screenshots"
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("index.html", "chapters/06_attention_sinks.html", "chapters/16_attention_lab.html"):
-        page = open_page(name, width, scheme)
+        page = open_chapter(name, width, scheme)
         page.wait_for_function(TYPESET, timeout=30_000)
         picture = page.screenshot(path=folder / f"{Path(name).stem}-{width}-{scheme}.png")
         assert len(picture) > 10_000

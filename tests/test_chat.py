@@ -8,7 +8,7 @@ import tiktoken
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gptoss_edu import ModelConfig, chat_files, harmony, load_tokenizer
+from gptoss_edu import ModelConfig, chat_files, harmony
 from gptoss_edu.chat import INTERRUPTED, Chat, Piece, Repaired, Settings, Stopped, ToolDone
 from gptoss_edu.errors import GptOssError
 from gptoss_edu.samplers import ModelSampler, replay
@@ -22,11 +22,6 @@ CALL = (
 ANSWER = (
     "<|channel|>analysis<|message|>Sun.<|end|><|start|>assistant<|channel|>final<|message|>Sunny, 🌞 25 °C.<|return|>"
 )
-
-
-@pytest.fixture(scope="module")
-def encoding():
-    return load_tokenizer()
 
 
 def weather(city: str) -> dict:

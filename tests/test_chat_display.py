@@ -7,7 +7,7 @@ import matplotlib
 import matplotlib.pyplot as plt
 import pytest
 
-from gptoss_edu import harmony, load_tokenizer
+from gptoss_edu import harmony
 from gptoss_edu.chat import Chat, Piece, Settings, Stopped
 from gptoss_edu.cli import main
 from gptoss_edu.commands import chat as command
@@ -30,11 +30,6 @@ TURN = [
 def add(a: int, b: int) -> int:
     """Add."""
     return a + b
-
-
-@pytest.fixture(scope="module")
-def encoding():
-    return load_tokenizer()
 
 
 @pytest.fixture(autouse=True)

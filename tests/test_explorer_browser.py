@@ -1,25 +1,18 @@
 """The explorer in headless Chromium: what it draws, says, costs and refuses. Needs Chromium and Playwright."""
 
 import re
-import shutil
-import subprocess
-from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from axe import needs_axe, serious
 
 import gptoss_edu
 from gptoss_edu import trace, viz
 from gptoss_edu.benchmarks import explorer as bench
 from gptoss_edu.trace.synthetic import synthetic_trace
 
-pytest.importorskip("playwright", reason="Playwright is missing: pip install 'gptoss-edu[book]'")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(shutil.which("chromium") is None, reason="no Chromium on the path"),
-]
-ROOT = Path(__file__).parent.parent
+pytestmark = pytest.mark.browser
 AREAS = ["strip", "grid", "matrix", "row", "ribbon", "route", "load", "lens"]
 HOSTILE = [
     b"</script>", b"<img src=x onerror=alert(1)>", b"\xf0\x9f", "\u202egnp.exe".encode(), b"<!--", b"]]>", b"&lt;b&gt;",
@@ -32,39 +25,6 @@ COUNT_INK = """(area) => {
   for (let i = 0; i < d.length; i += 16) seen.add((d[i] << 16) | (d[i + 1] << 8) | d[i + 2]);
   return seen.size;
 }"""
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with bench.browser() as browser:
-        yield browser
-
-
-@pytest.fixture
-def open_page(chromium, tmp_path):
-    """Opens a page that reports every request, message and error; the test fails if there was one."""
-    trouble, pages = [], []
-
-    def open_one(page_or_html, width=1280, scheme="light", ready="html[data-ready]"):
-        path = tmp_path / f"page{len(pages)}.html"
-        path.write_text(page_or_html if isinstance(page_or_html, str) else page_or_html.html)
-        page = chromium.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        page.on("console", lambda m: trouble.append(m.text))
-        page.on("pageerror", lambda e: trouble.append(str(e)))
-        page.on(
-            "request",
-            lambda r: r.url == path.as_uri() or r.url.startswith(("data:", "blob:", "about:")) or trouble.append(r.url),
-        )
-        page.on("dialog", lambda d: (trouble.append("dialog " + d.message), d.dismiss()))
-        page.goto(path.as_uri())
-        page.wait_for_selector(ready, timeout=30_000)
-        pages.append(page)
-        return page
-
-    yield open_one
-    for page in pages:
-        page.close()
-    assert trouble == []
 
 
 @pytest.fixture(scope="module")
@@ -293,33 +253,12 @@ def test_in_a_frame_the_theme_is_what_the_site_says(open_page):
         follows.wait_for_selector(f".gx[data-theme={expected}]", timeout=10_000)
 
 
-def axe_source() -> str:
-    """axe-core from npm, kept in the ignored folder build/."""
-    folder = ROOT / "build" / "axe"
-    script = folder / "package" / "axe.min.js"
-    if not script.exists():
-        if shutil.which("npm") is None:
-            pytest.skip("axe-core is missing and there is no npm to fetch it with")
-        folder.mkdir(parents=True, exist_ok=True)
-        done = subprocess.run(["npm", "pack", "axe-core", "--silent"], cwd=folder, capture_output=True, text=True)
-        if done.returncode:
-            pytest.skip(f"axe-core is missing and npm could not fetch it: {done.stderr.strip()[:200]}")
-        subprocess.run(["tar", "-xzf", done.stdout.strip().splitlines()[-1]], cwd=folder, check=True)
-    return script.read_text()
-
-
+@needs_axe
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_serious_finding_by_axe(open_page, scheme):
     page = open_page(viz.explore(synthetic_trace(60), synthetic_trace(60, seed=3)), scheme=scheme)
     press(page, "t", "m", "?")
-    page.evaluate(axe_source())
-    found = page.evaluate("() => axe.run(document, { resultTypes: ['violations'] })")
-    serious = [
-        (v["id"], [n["html"][:120] for n in v["nodes"]])
-        for v in found["violations"]
-        if v["impact"] in ("serious", "critical")
-    ]
-    assert serious == []
+    assert serious(page) == []
 
 
 @pytest.mark.slow

@@ -3,7 +3,6 @@
 import io
 import itertools
 import re
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +10,10 @@ import pytest
 from PIL import Image
 
 from gptoss_edu import viz
-from gptoss_edu.benchmarks import explorer as bench
 from gptoss_edu.trace.synthetic import synthetic_trace
 from gptoss_edu.viz import style
 
-pytest.importorskip("playwright", reason="Playwright is missing: pip install 'gptoss-edu[book]'")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(shutil.which("chromium") is None, reason="no Chromium on the path"),
-]
+pytestmark = pytest.mark.browser
 CHAPTER = Path(__file__).parent.parent / "book" / "_build" / "html" / "chapters" / "17_router_lab.html"
 SELECTED = ["strip", "grid", "matrix", "ribbon", "load"]  # the views that frame what is selected
 # The frame where it stands in the page, below what the site keeps in sight, beginning at a whole pixel.
@@ -35,37 +29,6 @@ IN_PLACE = """(frame) => {
 PAINTED = "() => new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(r)))"
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    with bench.browser() as browser:
-        yield browser
-
-
-@pytest.fixture
-def open_page(chromium, tmp_path):
-    """Opens a page, or an address, with the reader's preferences; the test fails if an error was logged."""
-    trouble, pages = [], []
-
-    def open_one(page_or_html, script=None, ready="html[data-ready]", width=1280, height=1100, **preferences):
-        page = chromium.new_page(viewport={"width": width, "height": height}, **preferences)
-        pages.append(page)
-        page.on("pageerror", lambda e: trouble.append(str(e)))
-        if script:
-            page.add_init_script(script)
-        path = page_or_html
-        if not isinstance(path, Path):
-            path = tmp_path / f"page{len(pages)}.html"
-            path.write_text(page_or_html if isinstance(page_or_html, str) else page_or_html.html, encoding="utf-8")
-        page.goto(path.as_uri())
-        page.wait_for_selector(ready, timeout=30_000)
-        return page
-
-    yield open_one
-    for page in pages:
-        page.close()
-    assert trouble == []
-
-
 def pixels(page, **how) -> np.ndarray:
     """A screenshot as (rows, columns, 3) of 0 … 255."""
     return np.asarray(Image.open(io.BytesIO(page.screenshot(**how))).convert("RGB")).astype(int)
@@ -79,7 +42,7 @@ def test_the_same_in_the_book_and_alone(open_page, scheme):
     """At the same size and theme, at its top and at its end: but for the frame's round corners, pixel for pixel."""
     if not CHAPTER.exists():
         pytest.skip("the book is not built: make book")
-    book = open_page(CHAPTER, ready="iframe", height=1300, color_scheme=scheme)
+    book = open_page(CHAPTER, ready="iframe", height=1300, scheme=scheme)
     assert book.evaluate("document.documentElement.dataset.theme") == scheme
     holder = book.locator("iframe").first
     place = holder.evaluate(IN_PLACE)
@@ -87,7 +50,7 @@ def test_the_same_in_the_book_and_alone(open_page, scheme):
     framed.wait_for_selector(f"html[data-ready] .gx[data-theme={scheme}]", timeout=30_000)
     size = framed.evaluate("({ width: innerWidth, height: innerHeight })")
     assert size["width"] > 500 and size["height"] > 900
-    alone = open_page(holder.get_attribute("srcdoc"), **size, color_scheme=scheme)
+    alone = open_page(holder.get_attribute("srcdoc"), **size, scheme=scheme)
     for scroll in (0, 10_000):
         for view in (framed, alone):
             view.evaluate("(y) => scrollTo(0, y)", scroll)
@@ -229,7 +192,7 @@ def use_all(page) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_raised_contrast_is_seven_to_one(open_page, scheme):
     """All text, on the page and on the canvases; and what is selected is framed in ink and paper, on whatever it lies."""
-    page = open_page(two_runs(), LISTEN, color_scheme=scheme, contrast="more")
+    page = open_page(two_runs(), script=LISTEN, scheme=scheme, contrast="more")
     use_all(page)
     assert faint(page, 7) == []
     look = "(name) => document.querySelector('#app').shadowRoot.querySelector('.gx').style.getPropertyValue(name)"
@@ -248,7 +211,7 @@ def test_raised_contrast_is_seven_to_one(open_page, scheme):
 
 def test_the_ordinary_contrast_is_less(open_page):
     """What the test above measures can be missed: without the preference some text is below seven to one, none below 4.5."""
-    page = open_page(two_runs(), LISTEN)
+    page = open_page(two_runs(), script=LISTEN)
     use_all(page)
     assert faint(page, 7) != [] and faint(page, 4.5) == []
 
@@ -268,7 +231,7 @@ def test_a_change_of_the_preference_is_followed(open_page):
 def test_nothing_vanishes_in_forced_colours(open_page, scheme, theme):
     """The reader's own few colours, also where the site's theme is the other one: every view and control is there."""
     shown = viz.explore(synthetic_trace(60), synthetic_trace(60, seed=3), theme=theme)
-    page = open_page(shown, LISTEN, color_scheme=scheme, forced_colors="active")
+    page = open_page(shown, script=LISTEN, scheme=scheme, forced_colors="active")
     use_all(page)
     assert page.evaluate("matchMedia('(forced-colors: active)').matches")
     assert faint(page, 7) == []

@@ -11,7 +11,6 @@ from jsonschema import Draft202012Validator
 from gptoss_edu.benchmarks.harmony import bench_structured, varied_schemas
 from gptoss_edu.harmony import HarmonyError, Message, as_chat_template, control_tokens, parse, render
 from gptoss_edu.harmony.constrain import Constraint, json_schema, lark, regex
-from gptoss_edu.tokenizer import load_tokenizer
 
 CITY = {
     "type": "object",
@@ -19,11 +18,6 @@ CITY = {
     "required": ["city"],
     "additionalProperties": False,
 }
-
-
-@pytest.fixture(scope="module")
-def encoding():
-    return load_tokenizer()
 
 
 @pytest.fixture(scope="module")

@@ -32,12 +32,6 @@ from gptoss_edu.harmony import (
     render,
     stop_tokens,
 )
-from gptoss_edu.tokenizer import load_tokenizer
-
-
-@pytest.fixture(scope="module")
-def encoding():
-    return load_tokenizer()
 
 
 @pytest.fixture(scope="module")
@@ -208,6 +202,7 @@ def test_where_strict_is_stricter_than_openai_harmony(transcript, reference, enc
         ("<|start|>assistant<|channel|>final", "ends at token 4 inside a header"),
         ("<|start|>assistant to=a to=b<|message|>x<|end|>", "expected one recipient, found a second: 'to=b'"),
         ("<|start|>bob<|message|>a<|end|>", "'bob' is no role"),
+        ("<|start|>user:ada to=assistant<|message|>a<|end|>", "'user:ada' names its author"),  # and is no tool's result
         ("<|start|>assistant<|channel|><|message|>a<|end|>", "right after <|channel|>"),
     ],
 )

@@ -24,12 +24,6 @@ from gptoss_edu.harmony import (
     response_format,
     typescript,
 )
-from gptoss_edu.tokenizer import load_tokenizer
-
-
-@pytest.fixture(scope="module")
-def encoding():
-    return load_tokenizer()
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -12,15 +11,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from gptoss_edu.benchmarks import explorer as bench
 from gptoss_edu.resources import notebooks_path
 
-pytest.importorskip("playwright", reason="Playwright is missing: pip install 'gptoss-edu[book]'")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.slow,
-    pytest.mark.skipif(shutil.which("chromium") is None, reason="no Chromium on the path"),
-]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 WRONG = """def rms_norm(x, scale, eps=1e-5):
     wide = x.float()
     return (wide / (wide.square().mean(-1, keepdim=True).sqrt() + eps) * scale).to(x.dtype)"""
@@ -126,15 +119,14 @@ def address(runtime: Path, server, log: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def page(lab):
-    with bench.browser() as chromium:
-        page = chromium.new_page(viewport={"width": 1280, "height": 1000})
-        outside = []
-        page.on("request", lambda r: r.url.startswith((lab, lab.replace("http", "ws", 1), "data:", "blob:")) or outside.append(r.url))  # fmt: skip
-        page.goto(lab + "lab")
-        page.wait_for_function("() => window.jupyterapp", timeout=90_000)
-        yield page
-        assert outside == []
+def page(chromium, lab):
+    page = chromium.new_page(viewport={"width": 1280, "height": 1000})
+    outside = []
+    page.on("request", lambda r: r.url.startswith((lab, lab.replace("http", "ws", 1), "data:", "blob:")) or outside.append(r.url))  # fmt: skip
+    page.goto(lab + "lab")
+    page.wait_for_function("() => window.jupyterapp", timeout=90_000)
+    yield page
+    assert outside == []
 
 
 def run_from_top(page, path: str, seconds: int, cells: int = 40) -> None:
