@@ -124,6 +124,8 @@ def _coded(run: Trace, bins: int):
         if name not in run:
             continue
         values = np.nan_to_num(run[name].astype(np.float32), nan=0.0, neginf=-np.inf, posinf=60.0)
+        if name == "router_margin":
+            values[values >= 60000] = 0  # no expert was left out, and no margin is shown
         hole = np.isneginf(values)
         if hole.any():
             low, high = values[~hole].min(initial=60.0), values[~hole].max(initial=-60.0)
