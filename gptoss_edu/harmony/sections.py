@@ -104,8 +104,8 @@ def _namespace_text(namespace: ToolNamespace) -> str:
     return "\n".join(lines)
 
 
-def browser_tools() -> ToolNamespace:
-    """The browser that the models were trained with: search, open, find."""
+def browser_tools(source: str = "web") -> ToolNamespace:
+    """The browser that the models were trained with: search, open, find. `source` : where its pages come from."""
     number = {"type": "number", "default": -1}
     text = {"type": "string"}
     search = {"query": text, "topn": {"type": "number", "default": 10}, "source": text}
@@ -114,7 +114,7 @@ def browser_tools() -> ToolNamespace:
     find = {"pattern": text, "cursor": number}
     return ToolNamespace(
         "browser",
-        _BROWSER,
+        _BROWSER.replace("SOURCE", source),
         (
             ToolDescription("search", _SEARCH, {"type": "object", "properties": search, "required": ["query"]}),
             ToolDescription("open", _OPEN, {"type": "object", "properties": target}),
@@ -123,9 +123,12 @@ def browser_tools() -> ToolNamespace:
     )
 
 
-def python_tool() -> ToolNamespace:
-    """The Python tool that the models were trained with; it takes code, not JSON, so it lists no functions."""
-    return ToolNamespace("python", _PYTHON)
+def python_tool(seconds: float = 120.0, folder: str = "/mnt/data") -> ToolNamespace:
+    """The Python tool that the models were trained with; it takes code, not JSON, so it lists no functions.
+
+    seconds : after which a call times out; folder : where the code can keep files
+    """
+    return ToolNamespace("python", _PYTHON.format(seconds=seconds, folder=folder))
 
 
 # The wording below is part of the format: the models were trained on exactly these sentences.
@@ -134,7 +137,7 @@ The `cursor` appears in brackets before each browsing display: `[{cursor}]`.
 Cite information from the tool using the following format:
 `【{cursor}†L{line_start}(-L{line_end})?】`, for example: `【6†L9-L11】` or `【8†L3】`.
 Do not quote more than 10 words directly from the tool output.
-sources=web (default: web)"""
+sources=SOURCE (default: SOURCE)"""
 _SEARCH = "Searches for information related to `query` and displays `topn` results."
 _OPEN = """Opens the link `id` from the page indicated by `cursor` starting at line number `loc`, showing `num_lines` lines.
 Valid link ids are displayed with the formatting: `【{id}†.*】`.
@@ -148,6 +151,6 @@ This tool should be used for internal reasoning, but not for code that is intend
 (e.g. when creating plots, tables, or files).
 
 When you send a message containing Python code to python, it will be executed in a stateful Jupyter notebook \
-environment. python will respond with the output of the execution or time out after 120.0 seconds. The drive at \
-'/mnt/data' can be used to save and persist user files. Internet access for this session is UNKNOWN. \
+environment. python will respond with the output of the execution or time out after {seconds:.1f} seconds. The drive at \
+'{folder}' can be used to save and persist user files. Internet access for this session is UNKNOWN. \
 Depends on the cluster."""

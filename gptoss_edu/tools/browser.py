@@ -24,6 +24,7 @@ from dataclasses import asdict, dataclass
 from typing import Protocol
 
 from gptoss_edu.errors import GptOssError
+from gptoss_edu.harmony import browser_tools
 from gptoss_edu.tools.base import ToolError, ToolResult
 from gptoss_edu.tools.functions import Function, decode_arguments, from_callable
 from gptoss_edu.tools.pages import RESERVED, OfflineBackend, Page, site_of
@@ -34,25 +35,7 @@ MATCH_LINES = 4
 MAX_MATCHES = 50
 CITATION = re.compile(r"【(\d+)†L(\d+)(?:-L?(\d+))?】")
 LINK = re.compile(r"【\d+†([^【】†]*)(?:†[^【】†]*)?】")
-# Word for word the text that the models were trained with.
-DESCRIPTION = """\
-Tool for browsing.
-The `cursor` appears in brackets before each browsing display: `[{cursor}]`.
-Cite information from the tool using the following format:
-`【{cursor}†L{line_start}(-L{line_end})?】`, for example: `【6†L9-L11】` or `【8†L3】`.
-Do not quote more than 10 words directly from the tool output.
-sources=SOURCE (default: SOURCE)"""
-SEARCH = "Searches for information related to `query` and displays `topn` results."
-OPEN = """\
-Opens the link `id` from the page indicated by `cursor` starting at line number `loc`, showing `num_lines` lines.
-Valid link ids are displayed with the formatting: `【{id}†.*】`.
-If `cursor` is not provided, the most recent page is implied.
-If `id` is a string, it is treated as a fully qualified URL associated with `source`.
-If `loc` is not provided, the viewport will be positioned at the beginning of the document or centered on the most \
-relevant passage, if available.
-Use this function without `id` to scroll to a new location of an opened page."""
-FIND = "Finds exact matches of `pattern` in the current page, or the page given by `cursor`."
-# The same in few words, for small models with short contexts: what gpt-oss-tiny was trained with.
+# The official description in few words, for small models with short contexts: what gpt-oss-tiny was trained with.
 BRIEF = "Searches pages. Cite as 【{cursor}†L{line}】."
 BRIEF_TOOLS = {
     "search": ("Searches for query.", "query", "string"),
@@ -91,15 +74,6 @@ def wrap(text: str) -> list[str]:
     return lines
 
 
-def schema(required: list[str], **properties: dict) -> dict:
-    parameters = {"type": "object", "properties": properties}
-    return {**parameters, "required": required} if required else parameters
-
-
-def number(default: float) -> dict:
-    return {"type": "number", "default": default}
-
-
 class BrowserTool:
     """Pages for the model.
 
@@ -121,22 +95,18 @@ class BrowserTool:
         }
 
     def config(self) -> dict:
-        if self.brief:
-            tools = [(n, d, schema([key], **{key: {"type": kind}})) for n, (d, key, kind) in BRIEF_TOOLS.items()]
-            return self._config(BRIEF, tools)
-        string, source = {"type": "string"}, {"source": {"type": "string"}}
-        opening = {"id": {"type": ["number", "string"], "default": -1}, "cursor": number(-1), "loc": number(-1)}
-        opening |= {"num_lines": number(-1), "view_source": {"type": "boolean", "default": False}, **source}
+        """What the model is told of the tool: harmony's own text, or a few words."""
+        if not self.brief:
+            return browser_tools(self.backend.source).to_dict()
         tools = [
-            ("search", SEARCH, schema(["query"], query=string, topn=number(10), **source)),
-            ("open", OPEN, schema([], **opening)),
-            ("find", FIND, schema(["pattern"], pattern=string, cursor=number(-1))),
+            {
+                "name": name,
+                "description": text,
+                "parameters": {"type": "object", "properties": {key: {"type": kind}}, "required": [key]},
+            }
+            for name, (text, key, kind) in BRIEF_TOOLS.items()
         ]
-        return self._config(DESCRIPTION.replace("SOURCE", self.backend.source), tools)
-
-    def _config(self, description: str, tools: list[tuple[str, str, dict]]) -> dict:
-        listed = [{"name": name, "description": text, "parameters": parameters} for name, text, parameters in tools]
-        return {"name": self.name, "description": description, "tools": listed}
+        return {"name": self.name, "description": BRIEF, "tools": tools}
 
     def call(self, recipient: str, arguments: str) -> ToolResult:
         """Run browser.search, browser.open or browser.find."""

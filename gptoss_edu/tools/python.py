@@ -15,19 +15,10 @@ import weakref
 from pathlib import Path
 
 from gptoss_edu.errors import GptOssError
+from gptoss_edu.harmony import python_tool
 from gptoss_edu.tools import kernel as kernels
 from gptoss_edu.tools import sandbox
 from gptoss_edu.tools.base import ToolResult, shorten
-
-# The text that the models were trained with, so that they meet what they know (openai-harmony, ToolNamespaceConfig.python).
-DESCRIPTION = """\
-Use this tool to execute Python code in your chain of thought. The code will not be shown to the user. This tool should \
-be used for internal reasoning, but not for code that is intended to be visible to the user (e.g. when creating plots, \
-tables, or files).
-
-When you send a message containing Python code to python, it will be executed in a stateful Jupyter notebook environment. \
-python will respond with the output of the execution or time out after {seconds:.1f} seconds. The drive at '{folder}' can \
-be used to save and persist user files. Internet access for this session is UNKNOWN. Depends on the cluster."""
 
 BRIEF = "Runs Python code. Use print."  # for small models with short contexts: what gpt-oss-tiny was trained with
 NO_OUTPUT = "[The code ran; it printed nothing. Use print() to see a value.]"
@@ -89,9 +80,9 @@ class PythonTool:
         return sandbox.visible_scratch(self.isolation, self.scratch)
 
     def config(self) -> dict:
-        official = DESCRIPTION.format(seconds=self.limits.call_seconds, folder=self.visible_folder)
-        text = BRIEF if self.brief else official
-        return {"name": self.name, "description": text, "tools": []}
+        """What the model is told of the tool: harmony's own text, or a few words."""
+        official = python_tool(self.limits.call_seconds, self.visible_folder).to_dict()
+        return official | {"description": BRIEF} if self.brief else official
 
     def forget(self) -> None:
         """Tell the model at its next call that it starts afresh: for conversations resumed from a file."""
