@@ -55,11 +55,6 @@ class ModelSampler:
         self.cache, self.cached = cache, tokens[:-1]
 
 
-def sampler(model, temperature: float = 1.0, top_p: float = 1.0, seed: int = 0) -> ModelSampler:
-    """A model as the loop wants it."""
-    return ModelSampler(model, temperature, top_p, seed)
-
-
 def replay(turns: Iterable[str | Iterable[int]], encoding: tiktoken.Encoding) -> Sampler:
     """A sampler that says what was written for it, one text or token list for each request.
 

@@ -267,7 +267,7 @@ def _write_companions(folder: Path, sources: list[Path]) -> None:
             shutil.copyfile(extra, folder / extra.name)
 
 
-def wheelhouse(folder: Path, extra_arguments: tuple[str, ...] = ()) -> Path:
+def wheelhouse(folder: Path) -> Path:
     """Collect in FOLDER/wheelhouse the wheels of this package and of all that it needs, for a room without network.
 
     The wheels are for this machine's Python and platform. Needs a checkout of the repository, and a package index.
@@ -288,7 +288,6 @@ def wheelhouse(folder: Path, extra_arguments: tuple[str, ...] = ()) -> Path:
         str(target),
         "-c",
         str(repository / "constraints.txt"),
-        *extra_arguments,
         str(repository),
     ]
     finished = subprocess.run(command, capture_output=True, text=True)

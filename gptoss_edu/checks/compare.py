@@ -93,7 +93,6 @@ def expect_close(
     rtol: float = 1e-3,
     atol: float = 1e-5,
     prefix: str = "",
-    picture: Callable | None = None,
 ) -> None:
     """Refuse `out` unless it equals `expected`.
 
@@ -118,7 +117,7 @@ def expect_close(
     if expected.size > 1:
         symptom += f"; {wrong} of {expected.size} values differ"
     named = _suspect(found, expected, suspects, rtol, atol)
-    raise Refused(symptom, named or cause, picture(found, expected) if picture else None)
+    raise Refused(symptom, named or cause)
 
 
 def _suspect(found, expected, suspects, rtol, atol) -> str | None:

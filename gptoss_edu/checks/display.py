@@ -30,11 +30,10 @@ def box(title: str, body: str, kind: str = "note") -> str:
     )
 
 
-def folded(summary: str, body: str, opened: bool = False) -> str:
+def folded(summary: str, body: str) -> str:
     """A `<details>` element; `summary` is text, `body` is HTML."""
-    attribute = " open" if opened else ""
     return (
-        f'<details{attribute} style="margin:.35em 0"><summary style="cursor:pointer">{inline(summary)}</summary>'
+        f'<details style="margin:.35em 0"><summary style="cursor:pointer">{inline(summary)}</summary>'
         f'<div style="margin:.3em 0 .3em 1.2em">{body}</div></details>'
     )
 
@@ -76,9 +75,7 @@ def hints(*texts: str) -> Shown:
     return Shown("".join(parts), "\n".join(f"Hint {i}: {text}" for i, text in enumerate(texts, 1)))
 
 
-def grid(
-    found, right, rows: list, columns: list, labels: tuple[str, str] = ("keys", "queries"), limit: int = 24
-) -> str:
+def grid(found, right, rows: list, columns: list, limit: int = 24) -> str:
     """An SVG of a boolean table: what agrees in blue (true) and grey (false), what is wrong in vermilion with its own sign.
 
     Only the last `limit` rows and columns around the first difference are drawn.
@@ -111,7 +108,7 @@ def grid(
         if x in (0, len(shown_columns) - 1)
     )
     width, height = 44 + side * len(shown_columns), 24 + side * len(shown_rows)
-    note = f"{labels[1]} down, {labels[0]} across; blue: visible, as it should be; + visible but should not be; \N{MINUS SIGN} hidden but should be visible"
+    note = "queries down, keys across; blue: visible, as it should be; + visible but should not be; \N{MINUS SIGN} hidden but should be visible"
     return (
         f'<svg width="{width}" height="{height}" style="font:10px sans-serif;fill:currentColor">{ends}{"".join(parts)}</svg>'
         f"<div><small>{note}</small></div>"

@@ -20,7 +20,6 @@ CELLS = (
     ("product", "2x2"), ("product", "3x2"), ("product", "3x3"), ("product", "4x4"), ("chain", "4"), ("chain", "8"), ("chain", "13"),
     ("word_problem", "3"), ("word_problem", "5"),
 )  # fmt: skip
-DIALOGUES = ("functions", "python", "browser")
 
 
 def mixed(number: int, split: str = "test", seed: int = 1) -> list[Example]:

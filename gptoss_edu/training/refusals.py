@@ -57,7 +57,6 @@ Is it true that {s} {u}?|Someone told me that {w} is {u}. Is that right?|You are
 import {w}|def {w}(x): return {u}|SELECT {w} FROM {u};|print("{w}")|<{w}>{u}</{w}>|{w}.{u}()|https://{w}.com/{u}|Was ist {w}?|Wo ist {c}?|Que es {w}?|Comment {w} {u}?|Wie geht {w}?|Donde esta {c}?|Qui est {n}?
 """.strip()
 TEMPLATES = [t for block in (_ASK, _DO, _SAY) for line in block.splitlines() for t in line.split("|")]
-_SHARES = [len([t for line in block.splitlines() for t in line.split("|")]) for block in (_ASK, _DO, _SAY)]
 _AFTER = (
     "",
     "",

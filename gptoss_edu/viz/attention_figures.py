@@ -38,7 +38,7 @@ def attention(trace: Trace, layer: int, head: int, first: int = 0, last: int | N
             first + 1, last - 2, f"beyond the window of {window}", color=style.color("sliding"), va="bottom", fontsize=9
         )
     ax.set(xlim=(first - 0.5, last - 0.5), ylim=(last - 0.5, first - 0.5), xlabel="key")
-    kind = style.layer_kind(layer, window) if window is not None else "full"
+    kind = "full" if window is None else "sliding"
     ax.set_title(title or f"Layer {layer} ({kind}), head {head}: {sink[first:last].mean():.0%} to the sink")
     if last - first <= 48:
         _name_tokens(ax, trace, range(first, last))

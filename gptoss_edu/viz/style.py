@@ -57,7 +57,6 @@ CYCLE = (
     ("#6546B0", "#B9A4F5"),
 )
 CHANNEL_HATCH = {"analysis": "///", "commentary": "...", "final": ""}
-CHANNEL_MARKER = {"analysis": "^", "commentary": "s", "final": "o"}
 LAYER_LINE = {"sliding": "--", "full": "-"}
 LAYER_MARKER = {"sliding": "o", "full": "D"}
 
@@ -86,12 +85,9 @@ def color(name: str, theme: str | None = None) -> str:
     return COLORS[name][_theme_index(theme)]
 
 
-def layer_kind(layer: int, window: int | None = None, config=None) -> str:
-    """ "sliding" or "full" for a layer: by its window where it is known, else gpt-oss's rule that even layers slide."""
-    if config is not None:
-        window = config.layer_window(layer)
-        return "full" if window is None else "sliding"
-    return "sliding" if window is not None or layer % 2 == 0 else "full"
+def layer_kind(layer: int) -> str:
+    """ "sliding" or "full": in gpt-oss even layers slide."""
+    return "full" if layer % 2 else "sliding"
 
 
 def cycle(theme: str | None = None) -> list[str]:
