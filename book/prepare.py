@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import nbformat
+from figure_words import defined_words, words_for
 from glossary_links import link_terms
 
 from gptoss_edu.viz.page import Page
@@ -43,7 +44,7 @@ def write_if_changed(path: Path, text: str) -> None:
 def reading_copy(notebook):
     """The notebook with its stubs in sight, and solutions, hints and outcomes of predictions folded."""
     copied = copy.deepcopy(notebook)
-    cells, titled, seen = [], False, set()
+    cells, titled, seen, defined = [], False, set(), {}
     for cell in copied.cells:
         if cell.cell_type == "markdown":
             titled = _one_title(cell, titled)
@@ -57,7 +58,8 @@ def reading_copy(notebook):
         elif "hide-input" in cell.metadata.get("tags", []):
             _fold_input(cell, "the code")
         if cell.cell_type == "code":
-            _describe_figures(cell)
+            _describe_figures(cell, defined)
+            defined |= defined_words(cell.source)
             _renew_explorer(cell)
             _fold_outcome(cell)
         cells.append(cell)
@@ -92,11 +94,10 @@ def _fold_input(cell, name: str) -> None:
     cell.metadata.setdefault("mystnb", {}).update(code_prompt_show=f"Show {name}", code_prompt_hide=f"Hide {name}")
 
 
-def _describe_figures(cell) -> None:
-    """For who cannot see a figure: the first line of the docstring of what draws it."""
+def _describe_figures(cell, defined: dict[str, str]) -> None:
+    """For who cannot see a figure: what the code that draws it says of itself."""
     if any("image/png" in output.get("data", {}) for output in cell.outputs):
-        words = re.search(r'^    """?([^"\n]+)', cell.source, re.M) or re.search(r'title="([^"]+)"', cell.source)
-        text = words[1] if words else "drawn by the cell above"
+        text = words_for(cell.source, defined) or "drawn by the cell above"
         cell.metadata.setdefault("mystnb", {})["image"] = {"alt": f"Figure: {text}"}
 
 

@@ -103,6 +103,18 @@ def test_a_broken_link_would_be_found(tmp_path):
     assert broken(page) == ["b.html#gone", "c.png"]
 
 
+def test_every_figure_is_told_in_words():
+    """Each in words of its own: two may share them where one function drew both."""
+    told = [
+        alt
+        for path in (SITE / "chapters").glob("*.html")
+        for alt in re.findall(r'<img[^>]* alt="([^"]*)"', path.read_text(encoding="utf-8"))
+    ]
+    figures = [alt.removeprefix("Figure: ") for alt in told if alt.startswith("Figure: ")]
+    assert len(figures) > 100 and all(figures) and "drawn by the cell above" not in figures
+    assert len(set(figures)) > 0.9 * len(figures)
+
+
 def test_solutions_and_outcomes_are_folded():
     """On no page does a solution or the outcome of a prediction stand outside something that is closed."""
     chapters = sorted((SITE / "chapters").glob("*.html"))
