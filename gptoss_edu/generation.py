@@ -31,6 +31,7 @@ def next_token_probabilities(
     logits = logits.float()
     if temperature == 0:
         return torch.zeros_like(logits).scatter(-1, logits.argmax(-1, keepdim=True), 1.0)
+    temperature, top_p = min(max(temperature, 1e-30), 1e30), max(top_p, 1e-30)  # float32 would make these 0 or infinite
     logits = (logits - logits.amax(-1, keepdim=True)) / temperature  # the largest becomes 0: no overflow when cold
     if top_k is not None and top_k < logits.shape[-1]:
         kept = torch.full_like(logits, -torch.inf)

@@ -45,6 +45,14 @@ def literal_probabilities(logits, temperature, top_p, top_k):
 SAMPLINGS = [(0.0, 1.0, None), (1.0, 1.0, None), (0.7, 1.0, None), (2.0, 1.0, 5), (1.0, 0.9, None), (1.3, 0.5, 10), (1.0, 1e-6, None), (1.0, 1.0, 1), (1e-3, 1.0, None), (1.0, 1.0, 999)]  # fmt: skip
 
 
+def test_settings_beyond_float32_are_its_limits_and_never_nan():
+    logits = torch.tensor([1.0, 3.0, 2.0, -torch.inf])
+    for cold in ({"temperature": 1e-300}, {"top_p": 1e-300}):
+        assert next_token_probabilities(logits, **cold).tolist() == [0, 1, 0, 0]
+    for hot in (1e300, math.inf):
+        assert next_token_probabilities(logits, hot).tolist() == pytest.approx([1 / 3, 1 / 3, 1 / 3, 0])
+
+
 @pytest.mark.parametrize("temperature, top_p, top_k", SAMPLINGS)
 def test_probabilities_are_the_literal_definition(temperature, top_p, top_k):
     logits = 3 * torch.randn(6, 40, generator=torch.Generator().manual_seed(1))

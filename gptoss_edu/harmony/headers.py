@@ -131,6 +131,8 @@ def _settle_author(header: Header, refuse) -> None:
     """The first word is a role, or else a tool's name; a tool always answers somebody."""
     if header.name in ROLES:
         header.role, header.name = header.name, "tool" if header.name == "tool" else None
+    elif header.name.partition(":")[0] in ROLES:
+        raise refuse(f"{header.name!r} names its author beside the role, which lenient parsing reads")
     elif header.recipient is None:
         raise refuse(
             f"{header.name!r} is no role ({', '.join(ROLES)}); a tool's result names its recipient, 'to=assistant'"
