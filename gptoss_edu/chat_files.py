@@ -69,7 +69,7 @@ def read_record(path: Path) -> dict:
         record = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise GptOssError(f"{path}: expected a saved conversation, found no such file") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise GptOssError(f"{path}: expected a saved conversation (JSON), found something else: {error}") from None
     if not isinstance(record, dict) or record.get("format") != FORMAT or record.get("version") != VERSION:
         raise GptOssError(f"{path}: expected a {FORMAT!r} file of version {VERSION}, found something else")

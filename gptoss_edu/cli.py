@@ -36,6 +36,9 @@ def describe(parser: argparse.ArgumentParser, module) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; 0, or 2 after one clear line on standard error."""
+    for stream in (sys.stdin, sys.stdout, sys.stderr):  # a terminal that lacks a character shows "?" in its place
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
     try:
         code = dispatch(sys.argv[1:] if argv is None else argv)
         sys.stdout.flush()

@@ -278,7 +278,8 @@ def write_text(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.partial")  # its own: two may write at once
     try:
-        partial.write_bytes(text.encode())  # as it is: no other line ends on Windows
+        # As it is, without other line ends on Windows; half a surrogate pair, which UTF-8 lacks, as JSON's escape.
+        partial.write_bytes(text.encode(errors="backslashreplace"))
         for wait in (0.01, 0.1, 1.0):
             try:
                 os.replace(partial, path)
@@ -288,6 +289,19 @@ def write_text(path: Path, text: str) -> None:
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def read_text(path: Path, what: str) -> str:
+    """A text file that a user names; the mark that some editors put in front of UTF-8 is left out.
+
+    Errors: `GptOssError` that names `what`, the option, where the file is not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise GptOssError(
+            f"{what} {path}: expected a text in UTF-8, found other bytes (at {error.start}); save it as UTF-8."
+        ) from None
 
 
 def check_writable(path: Path | None, option: str, makes_folder: bool = False) -> None:

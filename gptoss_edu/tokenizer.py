@@ -160,7 +160,7 @@ def _read_json(path: Path) -> dict:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise TokenizerError(f"{path}: expected a JSON file, but {error.strerror}; copy it again") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise TokenizerError(f"{path}: expected JSON, found none ({error}); copy it again") from None
     if not isinstance(content, dict):
         raise TokenizerError(f"{path}: expected a JSON object, found a {type(content).__name__}; copy it again")

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 
 import pytest
 import tiktoken
@@ -298,6 +299,15 @@ def test_save_and_resume(encoding, tmp_path):
     assert again.prompt() == chat.prompt()
     assert list(again.say("More"))[-1].reason == "answered"
     assert not list(tmp_path.glob(".*")), "no temporary file is left"
+
+
+def test_a_file_name_that_is_no_utf_8_can_be_said_and_saved(encoding, tmp_path):
+    broken = os.fsdecode(b"gr\xf6\xdfe.txt")  # as os.listdir gives it
+    chat = make(encoding, ANSWER)
+    list(chat.say(broken))
+    chat_files.save(chat, tmp_path / "talk.json")
+    again = chat_files.load(tmp_path / "talk.json", replay([], encoding), (), encoding)
+    assert again.history == chat.history and again.history[0].text == broken
 
 
 def test_tokens_in_a_file_that_do_not_spell_their_message_are_not_used(encoding, tmp_path):

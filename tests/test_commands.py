@@ -1,8 +1,10 @@
 """What the commands say when something is missing, damaged or out of range: one line, no traceback."""
 
 import importlib.util
+import io
 import re
 import shutil
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,11 +12,12 @@ import psutil
 import pytest
 import torch
 
-from gptoss_edu import ModelConfig, Transformer, commands, generate, load_model, trace
+from gptoss_edu import ModelConfig, Transformer, cli, commands, generate, load_model, trace
 from gptoss_edu.cli import main
 from gptoss_edu.commands import doctor, download, inspect, tour
 from gptoss_edu.commands.eval import earlier
 from gptoss_edu.errors import CheckpointError, GptOssError
+from gptoss_edu.files import read_text
 from gptoss_edu.tokenizer import load_tokenizer
 from gptoss_edu.trace import answer, interventions
 from gptoss_edu.trace.synthetic import synthetic_trace
@@ -46,6 +49,14 @@ def test_the_doctor_warns_of_little_memory_and_faults_what_cannot_run(capsys, mo
     assert levels(3 << 30) == {"memory": doctor.OK, "model": doctor.OK}
     assert levels(1 << 30) == {"memory": doctor.NOTE, "model": doctor.OK}
     assert levels(1 << 20) == {"memory": doctor.NOTE, "model": doctor.FAULT}
+
+
+def test_a_character_that_the_terminal_lacks_is_a_question_mark(monkeypatch):
+    terminal = io.TextIOWrapper(io.BytesIO(), encoding="cp1252")
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setattr(cli, "overview", lambda: "final │ 東 größe")
+    assert main([]) == 0
+    assert terminal.buffer.getvalue().decode("cp1252").strip() == "final ? ? größe"
 
 
 @pytest.mark.parametrize("context", ["0", "-5"])
@@ -90,6 +101,22 @@ def test_an_answer_that_is_cut_off_says_so(capsys):
 )
 def test_what_cannot_be_meant_is_refused(capsys, call, words):
     assert words in refused(capsys, *call)
+
+
+@pytest.mark.parametrize(
+    ("call", "option"),
+    [
+        (("trace", "--router", "{}"), "--router"),
+        (("progress", "--lines", "{}"), "--lines"),
+        (("chat", "--message", "Hi.", "--developer", "@{}"), "--developer"),
+    ],
+)
+def test_a_text_that_is_not_utf_8_is_named(capsys, tmp_path, call, option):
+    saved = tmp_path / "größe.txt"
+    saved.write_text("What is 2 + 2?", encoding="utf-16")
+    assert f"{option} {saved}: expected a text in UTF-8" in refused(capsys, *(part.format(saved) for part in call))
+    saved.write_text("What is 2 + 2?", encoding="utf-8-sig")
+    assert read_text(saved, option) == "What is 2 + 2?"
 
 
 @pytest.mark.parametrize(

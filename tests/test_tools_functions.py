@@ -163,6 +163,14 @@ def test_mistakes_are_explained(tool, call, arguments, expected):
     assert "Traceback" not in result.text and len(result.text) < 1000
 
 
+def test_a_function_that_would_end_the_program_only_fails():
+    def leave():
+        raise SystemExit(3)
+
+    result = FunctionTool([leave]).call("functions.leave", "{}")
+    assert result.error and result.text == "leave failed: SystemExit: 3"
+
+
 @given(st.text(max_size=60))
 def test_any_argument_text_gets_an_answer(text):
     def f(a: int, b: Literal["x", "y"] = "x"):

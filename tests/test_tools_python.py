@@ -101,6 +101,7 @@ def test_description_is_the_one_that_models_know():
 def test_state_output_and_errors(tool):
     assert run(tool, "x = 6 * 7").text == "[The code ran; it printed nothing. Use print() to see a value.]"
     assert run(tool, "print('hello'); x").text == "hello\n42"
+    assert run(tool, "print(4, end=''); 2").text == "4\n2", "a value stands on a line of its own"
     failed = run(tool, "def f():\n    return 1 / 0\nf()")
     assert failed.error and "ZeroDivisionError" in failed.text and "\x1b" not in failed.text
     assert run(tool, "x").text == "42", "an error does not end the state"

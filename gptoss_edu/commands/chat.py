@@ -24,7 +24,7 @@ from pathlib import Path
 from .. import chat_files, load_model
 from ..chat import Chat, Event, MessageDone, Piece, Repaired, Settings, Stopped, ToolDone
 from ..errors import GptOssError, TokenizerError
-from ..files import check_writable
+from ..files import check_writable, read_text
 from ..harmony import Message
 from ..samplers import ModelSampler
 from ..tools import FunctionTool, Toolbox
@@ -165,7 +165,7 @@ def build_chat(args: argparse.Namespace, toolbox: Toolbox, sample, encoding) -> 
         given["effort"] = args.effort
     if args.developer is not None:
         is_file = args.developer.startswith("@")
-        given["developer"] = Path(args.developer[1:]).read_text(encoding="utf-8") if is_file else args.developer
+        given["developer"] = read_text(Path(args.developer[1:]), "--developer") if is_file else args.developer
     if args.file and args.file.exists():
         chat = chat_files.load(args.file, sample, toolbox, encoding)
         chat.settings = replace(chat.settings, **given)

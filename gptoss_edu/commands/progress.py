@@ -18,6 +18,7 @@ from .. import checks
 from ..checks import exercises, predictions
 from ..checks.store import FILE_NAME
 from ..errors import GptOssError
+from ..files import read_text
 
 LINE = re.compile(r"gptoss-edu-progress (?:1 ([x.?]+)|2 ([x.?]+) more ([x.?]+)) predictions (\d+)/(\d+)")
 WORDS = {"x": "passes", ".": "not yet", "?": "stored, but refused now"}
@@ -89,7 +90,7 @@ def count_predictions(locked: dict[str, dict]) -> tuple[int, int]:
 
 def read_lines(path: Path) -> list[Progress]:
     """Every progress line in a text, also those that count the checks of the package only."""
-    text = path.read_text(encoding="utf-8")
+    text = read_text(path, "--lines")
     found = [Progress(m[1] or m[2], m[3] or "", int(m[4]), int(m[5])) for m in LINE.finditer(text)]
     example = as_line(Progress("x" * len(checks.CHECKS), "." * len(exercises.MORE), 3, 4))
     if not found:

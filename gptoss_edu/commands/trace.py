@@ -129,11 +129,12 @@ def beginning(answer: list[int], encoding, words: int = 8) -> str:
 def _router(args) -> None:
     """The analysis of chapter 17 for any checkpoint: trace every question at all three efforts, print the table."""
     from .. import load_model
+    from ..files import read_text
     from ..trace.analysis import Corpus
     from ..trace.answer import EFFORTS, question_tokens, trace_conversations
     from ..trace.report import LABELS, as_text, router_report
 
-    lines = [line for line in Path(args.router).read_text(encoding="utf-8").splitlines() if line.strip()]
+    lines = [line for line in read_text(Path(args.router), "--router").splitlines() if line.strip()]
     pairs = [line.split("\t", 1) if "\t" in line else ("", line) for line in lines]
     if not pairs:
         raise TraceError(f"{args.router} holds no question; write one a line, or TASK<tab>QUESTION")

@@ -275,7 +275,7 @@ class FunctionTool:
             result.text = function.call(arguments)
         except ToolError as error:
             result.text, result.error = str(error), True
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a function that calls sys.exit() must not end the conversation
             result.text, result.error = f"{name} failed: {type(error).__name__}: {shorten(str(error), 1000)}", True
         result.seconds = time.monotonic() - started
         return result

@@ -207,7 +207,8 @@ class Kernel:
                     except (binascii.Error, TypeError, ValueError):
                         continue
                     return
-            self._append(result, str(data.get("text/plain", "")) + "\n")
+            begun = result.output and not result.output.endswith("\n")  # a value stands on a line of its own
+            self._append(result, "\n" * bool(begun) + str(data.get("text/plain", "")) + "\n")
         elif kind == "error":
             if result.status == "ok":
                 result.status = "error"
