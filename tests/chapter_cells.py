@@ -18,6 +18,12 @@ def run_cell(source: str, names: dict):
     return eval(compile(ast.Expression(last.value), "cell", "eval"), names) if last else None
 
 
+def check_cell(name: str, exercise: str) -> str:
+    """The source of the cell that checks one exercise of a chapter."""
+    notebook = nbformat.read(notebooks_path() / f"{name}.ipynb", as_version=4)
+    return next(cell.source for cell in notebook.cells if f'checks.custom("{exercise}"' in cell.source)
+
+
 @cache
 def chapter(name: str, helpers: str = "") -> tuple[dict, dict]:
     """All names of a chapter that was run from top to bottom, with a test's helpers, and its check cells by exercise."""

@@ -43,6 +43,22 @@ WRONG = [  # chapter, exercise, wrong solution, words of the message
         "not a tool's result",
     ),
     (
+        HARMONY, "stays",
+        "def stays(messages):\n    return [not (m == ('assistant', 'analysis') and messages[i + 1 : i + 2] == [('assistant', 'final')]) for i, m in enumerate(messages)]",
+        "ALL thoughts before the answer",
+    ),
+    (
+        HARMONY, "stays",
+        "def stays(messages):\n    finals = [i for i, m in enumerate(messages) if m == ('assistant', 'final')]\n"
+        "    return [not (finals and m in (('assistant', 'analysis'), ('assistant', 'commentary')) and i < finals[-1]) for i, m in enumerate(messages)]",
+        "the call and its result stay",
+    ),
+    (
+        HARMONY, "stays",
+        "def stays(messages):\n    return [not (m == ('assistant', 'analysis') and ('user', None) in messages[i:]) for i, m in enumerate(messages)]",
+        "no next question has to follow",
+    ),
+    (
         HARMONY, "read_header",
         READ.replace("BODY", "found[name if i == 0 else 'recipient'] = word.removeprefix('to=')"),
         "is a content type, not a recipient",
@@ -61,7 +77,9 @@ WRONG = [  # chapter, exercise, wrong solution, words of the message
         "    return out",
         "decide by id",
     ),
-    (HARMONY, "my_order", "def my_order():\n    return 'F E C H J D A G B I'", "IndentationError"),
+    (HARMONY, "my_order", "def my_order():\n    return 'F E C H J D A G B I'", "no Python yet: unexpected indent"),
+    (HARMONY, "my_order", "def my_order():\n    return 'F C H E J D A G'", "not just once: B I"),
+    (HARMONY, "my_order", "def my_order():\n    return 'f,c,h,e,j,d,a,g,b,i'", None),
     (HARMONY, "my_order", "def my_order():\n    return 'F C H E A G J D B I'", None),  # another right order
     (
         STRUCTURED, "allowed_tokens",
