@@ -139,8 +139,8 @@ def exercises(notebook) -> list[str]:
                 r"about \d+ lines?|about (one|two|three|four|five|six|seven|eight|nine|ten) lines?", cell.source, re.I
             ):
                 found.append(f"{name} does not say about how many lines it takes")
-            if "exercise" not in tags(cell):
-                found.append(f"the cell of {name} is not tagged exercise")
+            if not {"exercise", "hide-input"} <= set(tags(cell)):
+                found.append(f"the cell of {name} is not tagged exercise and hide-input")
     return found
 
 
