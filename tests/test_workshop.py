@@ -15,7 +15,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from gptoss_edu import checks, cli, files, workshop
+from gptoss_edu import checks, cli, files, wheelhouse, workshop
 from gptoss_edu.checks import CHECKS, bank, exercises, predictions, store
 from gptoss_edu.commands import lab
 from gptoss_edu.resources import notebooks_path
@@ -245,7 +245,7 @@ def test_wheelhouse_calls_pip_and_reports_its_failure(source, tmp_path, monkeypa
         calls.append(command)
         return type("Finished", (), {"returncode": len(calls) - 1, "stderr": "noise\nERROR: no such index\n"})()
 
-    monkeypatch.setattr(workshop.subprocess, "run", pip)
+    monkeypatch.setattr(wheelhouse.subprocess, "run", pip)
     assert run("workshop", tmp_path / "a", "--wheelhouse")[0] == 0
     install = (tmp_path / "a" / "wheelhouse" / "INSTALL.txt").read_text()
     assert "wheel" in calls[0] and f"as it was here, {platform.python_version()}, or newer" in install

@@ -13,7 +13,7 @@ pictures say "not written yet". A passed check stores the learner's function in 
 import argparse
 from pathlib import Path
 
-from .. import workshop
+from .. import wheelhouse, workshop
 from ..paths import check_folder
 
 
@@ -38,6 +38,6 @@ def run(args: argparse.Namespace) -> int:
     if not (report.new or report.replaced or report.merged):
         print("nothing to do: the folder is up to date")
     if args.wheelhouse:
-        folder = workshop.wheelhouse(args.folder)
+        folder = wheelhouse.collect(args.folder)
         print(f"wheels in {folder}; {folder / 'INSTALL.txt'} says how to install from them")
     return 0
