@@ -15,7 +15,7 @@ from gptoss_edu.viz.page import Page
 from gptoss_edu.workshop import BEGIN, is_hints, student_source
 
 EXERCISE = "```python\n{}\n```"
-EXPLORER = re.compile(r'<iframe title="([^"]*)"[^>]*?height:(\d+)px[^>]*srcdoc="([^"]*)"></iframe>')
+EXPLORER = re.compile(r'<iframe title="([^"]*)"[^>]*?height:(\d+)px[^>]*srcdoc=("[^"]*"|\'[^\']*\')></iframe>')
 EXPLORED = re.compile(r'<script id="data" type="text/plain">([\w+/=]+)</script>')
 FOLDED = '<details class="outcome"><summary>{}</summary>{}</details>'
 
