@@ -54,14 +54,14 @@ def run(args: argparse.Namespace) -> None:
     if args.source:
         shown = file.load(args.source)
     elif args.question and args.question.strip():
-        shown = _ask(args, out)
+        shown = _ask(args)
     else:
         raise TraceError('ask something, for example: gptoss-edu trace "What is 2 + 2?", or read a file with --open')
     written = explore(shown, theme=args.theme).save(out) if out.suffix == ".html" else file.save(_other(shown), out)
     print(f"wrote {written} ({written.stat().st_size / 1e6:.2f} MB)")
 
 
-def _ask(args, out: Path):
+def _ask(args):
     from .. import load_model
     from ..trace import ShiftSink, bytes_per_token, compare
     from ..trace.answer import question_tokens, trace_answer
