@@ -125,8 +125,15 @@ def test_functions_come_from_a_file(tmp_path):
     )
     box = command.build_tools(options("--functions", str(tmp_path / "mine.py")))
     assert box.recipients() == ["functions.double"] and box.call("functions.double", '{"n": 4}').text == "8"
+    (tmp_path / "later.py").write_text(
+        "from __future__ import annotations\nfrom dataclasses import dataclass\n"
+        "@dataclass\nclass Place:\n    city: str\ndef where(place: Place) -> str:\n    return place.city\n"
+    )
+    box = command.build_tools(options("--functions", str(tmp_path / "later.py")))
+    assert box.call("functions.where", '{"place": {"city": "Rome"}}').text == "Rome"
     (tmp_path / "broken.py").write_text("1 / 0")
-    for name, words in (("none.py", "found none"), ("broken.py", "ZeroDivisionError")):
+    (tmp_path / "ends.py").write_text("raise SystemExit")
+    for name, words in (("none.py", "found none"), ("broken.py", "ZeroDivisionError"), ("ends.py", "SystemExit")):
         with pytest.raises(GptOssError, match=words):
             command.build_tools(options("--functions", str(tmp_path / name)))
 

@@ -1,6 +1,7 @@
 """Developer functions: descriptions from signatures, checked calls, errors that a model can act on."""
 
 import enum
+import functools
 import json
 from typing import Annotated, Literal
 
@@ -189,7 +190,16 @@ def test_definitions_that_cannot_work_are_refused():
     async def later(a: int):
         pass
 
+    def strange(a: slice):
+        pass
+
+    def misspelt(a: "int |"):
+        pass
+
     for function, word in (
+        (strange, "strange: expected parameters that JSON can hold"),
+        (misspelt, "misspelt: its parameters or their annotations"),
+        (functools.partial(star), "function name"),
         (untyped, "annotate"),
         (star, "named parameters"),
         (later, "coroutine"),

@@ -138,10 +138,10 @@ def functions_of(path: Path) -> list[Callable]:
     spec = importlib.util.spec_from_file_location("chat_functions", path)
     if spec is None or not path.is_file():
         raise GptOssError(f"--functions: expected a Python file, found none at {path}")
-    module = importlib.util.module_from_spec(spec)
+    module = sys.modules["chat_functions"] = importlib.util.module_from_spec(spec)  # annotations are looked up there
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise GptOssError(f"--functions: {path} cannot be imported: {type(error).__name__}: {error}") from error
     found = [f for name, f in vars(module).items() if inspect.isfunction(f) and not name.startswith("_")]
     found = [f for f in found if f.__module__ == "chat_functions"]

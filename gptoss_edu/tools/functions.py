@@ -97,13 +97,18 @@ def from_callable(function: Callable[..., Any], name: str | None = None) -> Func
     Every parameter needs an annotation; a default makes it optional. Parameter texts come from a NumPy, Google or
     reStructuredText docstring, or from ``Annotated[int, Field(description=…, ge=1)]``, whose bounds are checked too.
     """
-    name = name or function.__name__
+    name = name or getattr(function, "__name__", "")
     if not NAME.fullmatch(name):
         raise GptOssError(f"function name: expected letters, digits, _ and -, found {name!r}: pass name=…")
     if inspect.iscoroutinefunction(function):
         raise GptOssError(f"{name}: expected an ordinary function, found a coroutine: wrap it in one that runs it")
     summary, fields = fields_of(function, name)
-    model = pydantic.create_model(name, __config__=pydantic.ConfigDict(extra="forbid"), **fields)
+    try:
+        model = pydantic.create_model(name, __config__=pydantic.ConfigDict(extra="forbid"), **fields)
+        schema = tidy_schema(model.model_json_schema())
+    except pydantic.PydanticUserError as error:
+        reason = re.split(r"\. |\n", str(error))[0]
+        raise GptOssError(f"{name}: expected parameters that JSON can hold, found another type: {reason}") from None
 
     def validate(arguments: dict) -> dict:
         try:
@@ -112,7 +117,6 @@ def from_callable(function: Callable[..., Any], name: str | None = None) -> Func
             raise ToolError(explain([pydantic_problem(e, model) for e in error.errors()])) from None
         return {model.model_fields[field].alias: getattr(checked, field) for field in checked.model_fields_set}
 
-    schema = tidy_schema(model.model_json_schema())
     return Function(name, summary, schema if schema.get("properties") else None, function, validate)
 
 
@@ -123,8 +127,8 @@ def fields_of(function: Callable[..., Any], name: str) -> tuple[str, dict[str, A
     """
     try:
         signature = inspect.signature(function, eval_str=True)
-    except NameError as error:
-        raise GptOssError(f"{name}: an annotation cannot be resolved: {error}") from None
+    except (NameError, SyntaxError, ValueError) as error:  # ValueError: some built-in functions have no signature
+        raise GptOssError(f"{name}: its parameters or their annotations cannot be read: {error}") from None
     summary, texts = read_docstring(inspect.getdoc(function) or "", signature.parameters)
     fields = {}
     for parameter in signature.parameters.values():
