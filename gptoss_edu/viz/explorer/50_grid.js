@@ -147,7 +147,7 @@ class GridView {
     const name = this.mode(store.run, store.state, width);
     const mode = GRID[name];
     const top = mode.top ? mode.top(store.run) : 1;
-    return { ramp: mode.ramp, low: 0, high: mode.root ? top : +top.toFixed(1), name: mode.name, sink: name === "map", kinds: true };
+    return { ramp: mode.ramp, low: 0, high: mode.root ? top : +top.toFixed(1), name: mode.name, sink: name === "map", kinds: true, exact: store.run.exactHeads().length > 0 };
   }
   table(store) {
     const { run, state } = store;

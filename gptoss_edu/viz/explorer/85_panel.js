@@ -1,11 +1,12 @@
 // One view on the page: a heading, a canvas that takes the keyboard, a legend, its pictures, and its table.
+// It has the role of an application, or a screen reader would keep the arrow keys for itself.
 
 class Panel {
   constructor(app, view, area) {
     Object.assign(this, { app, view, area });
     const id = "gx-" + area;
     this.canvas = el("canvas", { "aria-hidden": "true" });
-    this.stage = el("div", { class: "stage" + (view.scrolls ? " scrolls" : ""), tabindex: "0", role: "group", "aria-labelledby": id, "aria-describedby": "gx-say", "data-area": area });
+    this.stage = el("div", { class: "stage" + (view.scrolls ? " scrolls" : ""), tabindex: "0", role: "application", "aria-labelledby": id, "aria-describedby": "gx-say", "data-area": area });
     this.spacer = el("div", { class: "spacer" });
     this.stage.append(this.canvas);
     if (view.scrolls) this.stage.append(this.spacer);
@@ -168,7 +169,7 @@ function paintLegend(pen, legend, theme, left, y, right) {
   if (legend.kinds) {
     put((at) => pen.rect(at, y - 4, 8, 8, c.sliding, 2), 12, "sliding");
     put((at) => pen.circle(at + 4, y, 4, c.full), 12, "full");
-    put((at) => pen.circle(at + 4, y, 2.2, c.ink), 12, "rows kept exactly");
+    if (legend.exact) put((at) => pen.circle(at + 4, y, 2.2, c.ink), 12, "rows kept exactly");
   }
   for (const voice of legend.voices || []) put((at) => voiceBar(pen, voice, at, y - 3, 14, 5, theme), 18, voice);
   return y;
