@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from gptoss_edu.errors import GptOssError, TraceError
+from gptoss_edu.harmony import Message
 from gptoss_edu.trace.analysis import (
     Corpus,
     bootstrap_interval,
@@ -20,6 +21,7 @@ from gptoss_edu.trace.analysis import (
 from gptoss_edu.trace.record import difference
 from gptoss_edu.trace.synthetic import synthetic_trace
 from gptoss_edu.viz import figures, style
+from gptoss_edu.viz.sequence import figure_sequence
 
 
 def test_entropy_and_information_of_known_cases():
@@ -121,6 +123,16 @@ def test_the_picture_of_a_row_is_the_row(traces):
     widths = [bar.get_width() for bar in fig.axes[0].patches]
     assert sum(widths) == pytest.approx(1, abs=0.01) and widths[0] == pytest.approx(float(sink[40]), abs=1e-3)
     assert max(widths[1:-1]) == pytest.approx(float(weights[40].max()), abs=1e-3)
+    plt.close("all")
+
+
+def test_dollars_in_a_text_are_no_formula():
+    run = synthetic_trace(30, pieces=[b"$x^$", b"$$", rb"a$\frac$$$$$$"])
+    layer, head = run.exact_heads()[0]
+    message = Message("assistant", "between $5^ and $6", channel="final")
+    made = [figures.row(run, layer, head, 20), figures.attention(run, layer, head), figure_sequence([message])]
+    for fig in made:
+        fig.canvas.draw()
     plt.close("all")
 
 

@@ -56,7 +56,7 @@ def row(trace: Trace, layer: int, head: int, query: int, keys: int = 14):
     parts = [("sink", float(sink[query]), style.color("sink"))]
     parts += [
         (
-            trace.text(k).replace("\n", "↵"),
+            short(trace.text(k), 16),
             float(shares[k]),
             style.sequential()(0.35 + 0.4 * float(shares[k] / shares.max())),
         )
@@ -81,7 +81,7 @@ def row(trace: Trace, layer: int, head: int, query: int, keys: int = 14):
         xlim=(0, 1),
         ylim=(-0.5, 0.5),
         yticks=[],
-        xlabel=f"share of query {query} ({trace.text(query)!r}), together {at:.2f}",
+        xlabel=f"share of query {query} (“{short(trace.text(query), 16)}”), together {at:.2f}",
     )
     ax.set_title(f"Layer {layer} head {head}: where query {query} looks")
     ax.spines["left"].set_visible(False)
@@ -276,6 +276,5 @@ def _voice_band(ax, trace: Trace, first: int, last: int) -> None:
 
 def short(text: str, room: int = 9) -> str:
     """A token as an axis label: visible spaces, no markup, at most `room` characters."""
-    text = text.replace("\n", "↵").replace(" ", "·").replace("$", r"\$")
-    text = "".join(c if c.isprintable() else "□" for c in text)
-    return text if len(text) <= room else text[: room - 1] + "…"
+    text = "".join(c if c.isprintable() else "□" for c in text.replace("\n", "↵").replace(" ", "·"))
+    return (text if len(text) <= room else text[: room - 1] + "…").replace("$", r"\$")

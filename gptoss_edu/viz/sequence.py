@@ -50,9 +50,9 @@ def tool_of(message: Message) -> str | None:
 
 
 def shorten(text: str, length: int) -> str:
-    """One line of at most `length` characters."""
+    """One line of at most `length` characters, for Matplotlib: a dollar begins no formula."""
     line = " ".join(text.split()) or "(empty)"
-    return line if len(line) <= length else line[: length - 1] + "…"
+    return (line if len(line) <= length else line[: length - 1] + "…").replace("$", r"\$")
 
 
 def draw_message(axis: Axes, y: int, message: Message, columns: dict[str, int], length: int) -> None:
