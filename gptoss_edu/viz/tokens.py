@@ -73,11 +73,13 @@ def token_strip(
     for label, content in rows.items():
         ids = encoding.encode_ordinary(content) if isinstance(content, str) else list(content)
         boxes = "".join(_box(i, index, encoding, numbers) for index, i in enumerate(ids))
-        count = f"<span style='opacity:.75;font-size:80%'>&ensp;{len(ids)} tokens</span>"
-        head = f"<b>{html.escape(label)}</b>{count}" if label else ""
+        count = f"{len(ids)} token{'' if len(ids) == 1 else 's'}"
+        head = (
+            f"<b>{html.escape(label)}</b><span style='opacity:.75;font-size:80%'>&ensp;{count}</span>" if label else ""
+        )
         lines.append(f"<div style='margin:.35em 0;max-width:60em'>{head}<div dir='ltr'>{boxes}</div></div>")
         shown = "|".join(token_text(encoding.decode_single_token_bytes(i))[0] for i in ids)
-        plain.append(f"{label} ({len(ids)} tokens): {shown}" if label else f"{shown} ({len(ids)} tokens)")
+        plain.append(f"{label} ({count}): {shown}" if label else f"{shown} ({count})")
     return TokenStrip("".join(lines), "\n".join(plain))
 
 
