@@ -145,3 +145,22 @@ def test_a_page_that_cannot_open_says_why(chromium, tmp_path):
     page.goto(path.as_uri())
     page.get_by_text("could not open: DecompressionStream is not defined").wait_for(timeout=10_000)
     page.close()
+
+
+def test_a_large_model_fits_a_phone(open_page):
+    """All 64 heads lie in the picture, and what 128 experts get is still large enough to be seen."""
+    page = open_page(viz.explore(synthetic_trace(40, 36, 64, 8, 128)), 360)
+    right, width = page.evaluate("""() => {
+      const { view, width } = window.explorer.panels.find((p) => p.area === "grid"), run = window.explorer.store.run;
+      const g = view.geometry(run, width);
+      return [view.cell(g, 0, 63).x + g.cw, width];
+    }""")
+    assert 0.9 * width < right <= width
+    coloured = page.evaluate("""() => {
+      const { canvas } = window.explorer.panels.find((p) => p.area === "route");
+      const d = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+      let n = 0;
+      for (let i = 0; i < d.length; i += 4) n += Math.max(d[i], d[i + 1], d[i + 2]) - Math.min(d[i], d[i + 1], d[i + 2]) > 90;
+      return n;
+    }""")
+    assert coloured > 36 * 4 * 20  # the four dots of a layer, some twenty pixels each

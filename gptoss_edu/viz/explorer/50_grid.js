@@ -21,12 +21,13 @@ class GridView {
   }
   geometry(run, width) {
     const left = 74, top = 22, gap = 7;
-    const cw = Math.max(2, (width - left - gap * (run.G - 1) - 4) / run.H - 2);
+    const pitch = (width - left - gap * (run.G - 1) - 4) / run.H;
+    const space = pitch < 8 ? 1 : 2, cw = Math.max(1, pitch - space);
     const ch = Math.max(6, Math.min(cw * (run.L > 12 ? 2.4 : 1), (480 - top) / run.L - 2, 62));
-    return { left, top, gap, cw, ch, per: run.H / run.G };
+    return { left, top, gap, space, cw, ch, per: run.H / run.G };
   }
   cell(g, l, h) {
-    return { x: g.left + h * (g.cw + 2) + Math.floor(h / g.per) * g.gap, y: g.top + l * (g.ch + 2) };
+    return { x: g.left + h * (g.cw + g.space) + Math.floor(h / g.per) * g.gap, y: g.top + l * (g.ch + 2) };
   }
   // Maps need room: where the cells are too small for them, the sink's mass takes their place.
   mode(run, state, width) {
@@ -84,8 +85,8 @@ class GridView {
     const height = run.L * (g.ch + 2);
     for (let i = 0; i < run.G; i++) {
       const { x } = this.cell(g, 0, i * g.per);
-      pen.image(this.tiny, i * g.per, 0, g.per, run.L, x, g.top, g.per * (g.cw + 2), height);
-      for (let h = 1; h <= g.per; h++) pen.rect(x + h * (g.cw + 2) - 2, g.top, 2, height, theme.colors.paper);
+      pen.image(this.tiny, i * g.per, 0, g.per, run.L, x, g.top, g.per * (g.cw + g.space), height);
+      for (let h = 1; h <= g.per; h++) pen.rect(x + h * (g.cw + g.space) - g.space, g.top, g.space, height, theme.colors.paper);
     }
     for (let l = 1; l <= run.L; l++) pen.rect(g.left, g.top + l * (g.ch + 2) - 2, this.cell(g, 0, run.H - 1).x + g.cw - g.left, 2, theme.colors.paper);
   }

@@ -135,10 +135,10 @@ class RouteView {
     const at = (l, e) => [g.left + (e + 0.5) * g.dx, g.top + (l + 0.5) * g.dy];
     pen.rect(g.left, g.top + state.l * g.dy, run.E * g.dx, g.dy, c.raised);
     pen.rect(g.left + state.e * g.dx, g.top, g.dx, run.L * g.dy, c.raised);
-    for (let e = 0; e < run.E; e++) if (g.dx > 15 || e % Math.ceil(18 / g.dx) === 0) pen.text("" + e, at(0, e)[0], 16, e === state.e ? c.ink : c.muted, { size: 10, align: "center", bold: e === state.e });
+    for (let e = 0; e < run.E; e++) if (g.dx > 15 || e % Math.ceil(24 / g.dx) === 0) pen.text("" + e, at(0, e)[0], 16, e === state.e ? c.ink : c.muted, { size: 10, align: "center", bold: e === state.e });
     pen.text("expert", g.left, 5, c.muted, { size: 10 });
     pen.text("margin", g.right + 5, 16, c.muted, { size: 10 });
-    const radius = Math.min(g.dx * 0.95, g.dy * 0.62, 14);
+    const radius = Math.min(Math.max(g.dx * 0.95, 6), g.dy * 0.62, 14);
     for (let l = 0; l < run.L; l++) {
       const [, y] = at(l, 0);
       pen.line([[g.left, y], [g.right - 2, y]], c.grid, 1);
@@ -212,8 +212,9 @@ class LoadView {
         y -= h;
         if (h > 0) voiceBlock(pen, voice, x + g.dx * 0.12, y, g.dx * 0.76, h, theme);
       }
-      if (e === state.e) ring(pen, theme, x + 0.5, y - 2, g.dx - 1, g.top + g.h - y + 3, 2, 2);
-      if (g.dx > 15 || e % Math.ceil(18 / g.dx) === 0) pen.text("" + e, x + g.dx / 2, g.top + g.h + 10, e === state.e ? c.ink : c.muted, { size: 10, align: "center", bold: e === state.e });
+      const wide = Math.max(g.dx - 1, 5); // a frame as narrow as one of 128 bars would hide it
+      if (e === state.e) ring(pen, theme, x + (g.dx - wide) / 2, y - 2, wide, g.top + g.h - y + 3, 2, 2);
+      if (g.dx > 15 || e % Math.ceil(24 / g.dx) === 0) pen.text("" + e, x + g.dx / 2, g.top + g.h + 10, e === state.e ? c.ink : c.muted, { size: 10, align: "center", bold: e === state.e });
     }
     const even = g.top + g.h - (1 / run.E / top) * g.h;
     pen.line([[g.left, even], [g.left + g.w, even]], c.ink, 1.2, [4, 3]);
