@@ -74,7 +74,7 @@ def load_model(
 
 def _usable_device(name) -> torch.device:
     try:
-        torch.empty(1, device=name)
+        torch.zeros(1, device=name).item()  # torch's "meta" holds no numbers
         return torch.device(name)
     except (RuntimeError, AssertionError, TypeError) as error:
         reason = str(error).partition("\n")[0]

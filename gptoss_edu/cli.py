@@ -36,8 +36,11 @@ def describe(parser: argparse.ArgumentParser, module) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; 0, or 2 after one clear line on standard error."""
-    for stream in (sys.stdin, sys.stdout, sys.stderr):  # a terminal that lacks a character shows "?" in its place
-        if hasattr(stream, "reconfigure"):
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by whoever started this
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))
+        elif hasattr(stream, "reconfigure"):  # a terminal that lacks a character shows "?" in its place
             stream.reconfigure(errors="replace")
     try:
         code = dispatch(sys.argv[1:] if argv is None else argv)

@@ -318,6 +318,8 @@ def check_writable(path: Path | None, option: str, makes_folder: bool = False) -
     try:
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if path.exists() and not path.is_file():  # the written file takes its place, and as root even /dev/null's
+            raise OSError(errno.EINVAL, "a device or a pipe")
         with tempfile.TemporaryFile(dir=next(folder for folder in path.absolute().parents if folder.exists())):
             pass
     except OSError as error:

@@ -2,6 +2,7 @@
 
 import importlib.util
 import io
+import os
 import re
 import shutil
 import sys
@@ -14,7 +15,7 @@ import torch
 
 from gptoss_edu import ModelConfig, Transformer, cli, commands, generate, load_model, trace
 from gptoss_edu.cli import main
-from gptoss_edu.commands import doctor, download, inspect, tour
+from gptoss_edu.commands import doctor, download, inspect, tour, train
 from gptoss_edu.commands.eval import earlier
 from gptoss_edu.errors import CheckpointError, GptOssError
 from gptoss_edu.files import read_text
@@ -59,6 +60,24 @@ def test_a_character_that_the_terminal_lacks_is_a_question_mark(monkeypatch):
     assert terminal.buffer.getvalue().decode("cp1252").strip() == "final ? ? größe"
 
 
+def test_a_result_takes_no_devices_place(capsys, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    assert "(a device or a pipe)" in refused(capsys, "eval", "tiny", "--json", str(tmp_path / "pipe"))
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_a_closed_output_ends_no_command_in_a_traceback(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stdin", None)
+    assert main(["--version"]) == 0 and sys.stdin.read() == ""
+    sys.stdin.close(), sys.stdout.close()
+
+
+def test_a_training_of_no_time_is_told_so():
+    with pytest.raises(GptOssError, match="2 updates are too few to see a loss fall"):
+        train._smoke(SimpleNamespace(run=lambda: [], step=2))
+
+
 @pytest.mark.parametrize("context", ["0", "-5"])
 def test_a_plan_needs_a_context(capsys, context):
     assert f"at least one token to plan the cache for, found {context}" in refused(
@@ -95,6 +114,7 @@ def test_an_answer_that_is_cut_off_says_so(capsys):
         (("tour", "--question", ""), "found an empty one"),
         (("trace", " "), "ask something"),
         (("generate", "2 + 2", "--device", "gpu"), "device 'gpu': no such device; expected 'cpu' or 'cuda'"),
+        (("generate", "2 + 2", "--device", "meta"), "torch cannot use it"),
         (("chat", "--date", "banana"), "expected a date such as 2025-08-05, found 'banana'"),
         (("chat", "--message", ""), "found an empty one"),
     ],

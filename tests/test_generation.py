@@ -288,6 +288,7 @@ def test_generate_streams():
         (dict(top_p=0.0), "0 < top_p <= 1"),
         (dict(top_p=1.1), "0 < top_p <= 1"),
         (dict(top_k=0), "top_k >= 1"),
+        (dict(seed=2**64), "a seed of at most 64 bits"),
         (dict(max_new_tokens=0), "max_new_tokens >= 1, found 0"),
         (dict(max_new_tokens=10_000), "11 prompt tokens and 10000 new ones exceed this model's context of 1024"),
     ],

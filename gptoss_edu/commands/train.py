@@ -136,6 +136,8 @@ def _tokenizer(out: Path, examples: int, seed: int) -> int:
 
 def _smoke(trainer) -> int:
     log = trainer.run()
+    if not log:
+        raise GptOssError(f"{trainer.step} updates are too few to see a loss fall; give it more --seconds.")
     for line in log[:: max(1, len(log) // 12)]:
         print(f"step {line['step']:5} · {line['tokens']:8,} tokens · loss {line['loss']:.3f}")
     first, last = log[0]["loss"], log[-1]["loss"]
