@@ -141,7 +141,7 @@ def _draw_row(axes: plt.Axes, parts: Sequence[bytes], y: float, chosen: set[int]
                 linewidth=0.8,
             )
         )
-        text, _ = token_text(part)
+        text = token_text(part)[0].replace("$", r"\$")  # for Matplotlib two dollars are a formula
         ink = style.color("paper" if filled else "ink")
         axes.text(x + len(part) / 2, y + 0.03, text, ha="center", va="center", family="monospace", color=ink)
         x += len(part)
