@@ -179,6 +179,7 @@ def test_an_exception_behind_a_chapters_wrapper_is_located_in_the_learners_code(
     assert "line 2 of scaled_by: return [factor * int(part)" in result.symptom
     assert "called with x: 2, scale: len" in result.symptom
     assert "signature" not in result.why(), "int() takes None badly; the parameters are not at fault"
+    assert "This case: why" in result.why()
     fewer = checks.custom("scaled_by", lambda x: x, [checks.Case("two", (2, 3), 4, "why")])
     assert "yours takes (x)" in fewer.why()
     assert checks.custom("scaled_by", len, [checks.Case("two", (2, 3), 4, "why")]).status == "error"

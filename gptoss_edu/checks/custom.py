@@ -11,7 +11,7 @@ import numpy as np
 from .compare import close, expect_close, expect_shape, number, to_numpy
 from .exercises import record
 from .guard import describe_call
-from .harness import Check, Refused, Result, Stage
+from .harness import Check, Refused, Result, Stage, TheirError
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,10 @@ def custom(name: str, function: Callable, cases: Iterable[Case]) -> Result:
 
 def _stage(case: Case):
     def run(call) -> None:
-        found = call(*case.args)
+        try:
+            found = call(*case.args)
+        except TheirError as error:
+            raise TheirError(error.symptom, f"{error.cause}\nThis case: {case.cause}") from None
         try:
             compare(found)
         except Refused as refused:
