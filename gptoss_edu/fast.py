@@ -211,7 +211,7 @@ class DecodeStep:
         self.counts = torch.ones(b, dtype=torch.int64, device=device)
         self.x, self.qkv, self.heads = empty(b, config.hidden_size), empty(b, config.qkv_rows), empty(b, h * d)
         self.logits = empty(b, config.vocab_size)
-        parts = (b, h, tuning.splits)
+        parts = (b, h, tuning.splits_for(b * config.num_key_value_heads))
         self.part_acc = empty(*parts, d, dtype=torch.float32)
         self.part_max, self.part_sum = empty(*parts, dtype=torch.float32), empty(*parts, dtype=torch.float32)
         self.router = empty(config.num_experts, dtype=torch.float32)

@@ -11,12 +11,14 @@ if not CUDA:
     os.environ["TRITON_INTERPRET"] = "1"  # before triton is imported
 triton = pytest.importorskip("triton", reason="the Triton package is not installed (no wheel on this platform)")
 
+import triton.language as tl  # noqa: E402
+
 from gptoss_edu import mxfp4  # noqa: E402
 from gptoss_edu.attention import attention  # noqa: E402
 from gptoss_edu.checkpoint import load_model, save_random  # noqa: E402
 from gptoss_edu.config import ModelConfig  # noqa: E402
 from gptoss_edu.fast import FastTransformer  # noqa: E402
-from gptoss_edu.kernels import grouped, launch  # noqa: E402
+from gptoss_edu.kernels import common, decode, grouped, launch  # noqa: E402
 from gptoss_edu.kernels.launch import Tuning  # noqa: E402
 from gptoss_edu.kernels.loading import read_weights  # noqa: E402
 from gptoss_edu.layouts import CheckpointReader  # noqa: E402
@@ -29,7 +31,7 @@ needs_gpu = pytest.mark.skipif(not CUDA, reason="needs an NVIDIA GPU (torch.cuda
 # few, large programs: the interpreter pays for each program and each operation, not for their size
 LARGE = Tuning(
     qkv=(512, 128, 4, 1), out=(128, 64, 4, 2), unembedding=(128, 32, 4, 2), up=(512, 2, 4, 2), down=(128, 4, 4, 3), splits=4,
-    split_least=8, split_keys=(16, 4), slide_keys=(16, 4), grouped_few=(16, 128, 4, 4, 1), grouped_many=(16, 128, 4, 4, 1), prefill=(32, 32, 4, 1),
+    split_least=8, split_keys=(16, 4), slide_keys=(16, 4), grouped_few=(16, 128, 4, 4, 1), grouped_some=(16, 128, 4, 4, 1), grouped_many=(16, 128, 4, 4, 1), prefill=(32, 32, 4, 1),
     pairs=False, overlap=False, unpack_from=10**9,
 )  # fmt: skip
 
@@ -114,6 +116,30 @@ def test_unpack_is_exact_for_every_byte_and_scale():
     assert torch.equal(halved.cpu(), right)
 
 
+@triton.jit
+def unpack_bytes_kernel(bytes_, scales, low, high):
+    i = tl.arange(0, 1024) + tl.program_id(0) * 1024
+    a, b = common.unpack_bytes(tl.load(bytes_ + i), tl.load(scales + i))
+    tl.store(low + i, a)
+    tl.store(high + i, b)
+
+
+@gpu
+@needs_gpu
+def test_two_numbers_at_a_time_are_unpacked_exactly():
+    """Every byte with every scale but 255 (NaN, which no checkpoint holds)."""
+    pairs = torch.cartesian_prod(torch.arange(256), torch.arange(256)).to(torch.uint8)
+    pairs = pairs[pairs[:, 0] < 252]  # 252 and more times 6 leave bfloat16
+    scale, byte = (pairs[:, i].contiguous().to(DEVICE) for i in (0, 1))
+    low, high = poison(len(pairs), dtype=torch.bfloat16), poison(len(pairs), dtype=torch.bfloat16)
+    unpack_bytes_kernel[(len(pairs) // 1024,)](byte, scale, low, high)
+    right = mxfp4.unpack(
+        byte.cpu().view(-1, 1).repeat(1, 16).view(-1, 1, 16), scale.cpu().view(-1, 1), dtype=torch.float64
+    )
+    right = right.view(-1, 32)[:, :2].to(torch.bfloat16)
+    assert torch.equal(low.cpu(), right[:, 0]) and torch.equal(high.cpu(), right[:, 1])
+
+
 def test_copies_are_sorted_by_expert_and_keep_their_turn():
     e, k = 12, 4
     for n in (1, 3, 64, 70):
@@ -135,6 +161,32 @@ def test_router_takes_the_largest_and_the_lower_number_of_equal_ones():
     assert chosen.tolist() == [[1, 2, 5, 4], [0, 1, 2, 3]]
     right = torch.gather(logits.double(), 1, chosen.long()).softmax(-1)
     assert relative(shares, right) < 1e-6
+
+
+@triton.jit
+def choose_kernel(logits, chosen, shares, E: tl.constexpr, BLOCK_E: tl.constexpr):
+    experts, weights = decode.choose_experts(logits, E, 4, BLOCK_E)
+    for i in tl.static_range(4):
+        tl.store(chosen + i, experts[i])
+        tl.store(shares + i, weights[i])
+
+
+@pytest.mark.parametrize("e", [6, 32, 40, 128])
+def test_one_token_takes_the_same_experts_however_many_there_are(e):
+    """Negative logits, and equal ones that lie in different runs of 32: the lower number comes first."""
+    for seed in range(3):
+        logits = randn(e, seed=seed) - 3.0
+        logits[[e - 1, 2]] = logits.max() + 1.0
+        chosen, shares = torch.full((4,), -7, dtype=torch.int32, device=DEVICE), poison(4)
+        choose_kernel[(1,)](logits, chosen, shares, E=e, BLOCK_E=launch.pow2(e))
+        values, right = logits.double().sort(descending=True, stable=True)
+        assert chosen.tolist() == right[:4].tolist() and right[0] == 2
+        assert relative(shares, values[:4].softmax(-1)) < 1e-6
+
+
+def test_keys_are_shared_by_fewer_programs_where_rows_make_enough():
+    tuning = Tuning()
+    assert [tuning.splits_for(8 * rows) for rows in (1, 2, 4, 16, 64, 200)] == [32, 16, 8, 2, 1, 1]
 
 
 class Buffers:
@@ -176,7 +228,7 @@ def test_experts_against_float64(n, pairs):
         assert relative(out, right[0]) < (2e-3 if pairs else 1e-5)
     else:
         for scratch in (None, poison(config.num_experts * 2 * config.intermediate_size * config.hidden_size)):
-            tuning = Tuning(**{**vars(LARGE), "unpack_from": 0})
+            tuning = Tuning(**{**vars(LARGE), "pairs": pairs, "unpack_from": 0})
             out = x.clone()
             launch.experts_many(out, layer, config, tuning, scratch)
             assert relative(out, right) < 1e-5

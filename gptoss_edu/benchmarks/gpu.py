@@ -20,6 +20,7 @@ import argparse
 import gc
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -30,7 +31,7 @@ from ..files import check_writable
 from ..kernels.launch import Tuning
 from ..layouts import layout_entries
 from ..sizes import prefill_operations, step_bytes
-from .gpu_parts import ceilings, default_file, kernel_times, record, save, timed, versions
+from .gpu_parts import ceilings, default_file, kernel_times, record, save, timed, timeline, versions
 from .gpu_peers import loading, peers
 
 GIB = 2**30
@@ -41,6 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--json", type=Path, default=None, help="where to write the numbers (default: data/benchmarks/)"
     )
     parser.add_argument("--only", default="", help="comma-separated parts: " + ", ".join(PARTS))
+    parser.add_argument(
+        "--gguf", type=Path, default=None, help="a gpt-oss-20b file for llama-bench, if that is on the PATH"
+    )
     parser.add_argument("--layers", type=int, default=None, help="fewer layers, for a trial")
 
 
@@ -142,7 +146,14 @@ def part_kernels(model, out, name: str = "20b") -> None:
     cache = filled_cache(plain, 1, 1024, 1152)
     token = torch.zeros((1, 1), dtype=torch.int64, device=model.device)
     plain(token, cache)
-    out[f"{name} kernels, microseconds and launches a step"] = kernel_times(plain.step(cache).graph.replay)
+    replay = plain.step(cache).graph.replay
+    out[f"{name} kernels, microseconds and launches a step"] = kernel_times(replay)
+    two_layers = out[f"{name} timeline of two layers, microseconds"] = {
+        "one after the other": timeline(replay, "attend_kernel")
+    }
+    if model.tuning.overlap:
+        model(token, cache)
+        two_layers["overlapping"] = timeline(model.step(cache).graph.replay, "attend_kernel")
 
 
 def part_same_twice(model, out) -> None:
@@ -220,7 +231,13 @@ def run(args: argparse.Namespace) -> int | None:
         attempt(out, "120b", part_120b, out, args.layers)
         save(out, path)
     if "peers" in wanted:
-        attempt(out, "peers", peers, out, config, lambda: save(out, path))
+        found = peers(config, args.gguf)
+        out["peers missing in this run"] = {name: why for name, (_, why) in found.items() if why}
+        print("peers missing in this run: " + (", ".join(out["peers missing in this run"]) or "none"), flush=True)
+        for name, (measure, _) in found.items():
+            if measure:
+                attempt(out, name, partial(measure, keep=lambda: save(out, path)), out)
+                save(out, path)
     save(out, path)
     print(f"written to {path}")
     return 0

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import platform
 import statistics
+import tempfile
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -117,3 +118,23 @@ def kernel_times(function) -> dict[str, list[float]]:
                 flush=True,
             )
     return rows
+
+
+def timeline(function, first: str, layers: tuple[int, int] = (10, 12)) -> list[list]:
+    """[name, start, length] in microseconds of each kernel of some layers of one call, by the profiler.
+
+    first : part of the name of the kernel that begins a layer's part `layers` counts, one of them a layer
+    """
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
+        for _ in range(3):
+            function()
+        torch.cuda.synchronize()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "trace.json"
+        profile.export_chrome_trace(str(path))
+        events = json.loads(path.read_text(encoding="utf-8"))["traceEvents"]
+    kernels = sorted((e["ts"], e["dur"], e["name"]) for e in events if e.get("cat") == "kernel")
+    kernels = kernels[len(kernels) // 3 * 2 :]  # the last call
+    begins = [i for i, (_, _, name) in enumerate(kernels) if first in name]
+    part = kernels[begins[layers[0]] : begins[layers[1]] + 1]
+    return [[name[:40], round(start - part[0][0], 3), round(length, 3)] for start, length, name in part]

@@ -4,9 +4,12 @@ import importlib.util
 import json
 import os
 import shutil
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import fields
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -42,24 +45,12 @@ def loading(out: dict, config: ModelConfig, weights: dict[str, torch.Tensor], na
         record(out, f"{name} loading", seconds=min(seconds), first_seconds=seconds[0], place=place, same_bytes=same)
 
 
-def peers(out: dict, config: ModelConfig, keep: Callable[[], None]) -> None:
-    """Other implementations, where they are installed; the rest is named as missing, and nothing is said about it.
-
-    keep : writes down what there is; called before each part that may take minutes
-    """
-    names = {"transformers": "transformers", "gpt_oss": "gpt_oss.triton", "llama_cpp": "llama.cpp (llama-bench)"}
-    missing = [text for name, text in names.items() if importlib.util.find_spec(name) is None]
-    if shutil.which("llama-bench") is None and names["llama_cpp"] not in missing:
-        missing.append(names["llama_cpp"])
-    out["peers missing in this run"] = missing
-    print("peers missing in this run: " + (", ".join(missing) or "none"), flush=True)
-    if "transformers" not in missing:
-        with torch.inference_mode():
-            transformers_peer(out, config, keep)
-
-
+@torch.inference_mode()
 def transformers_peer(out: dict, config: ModelConfig, keep: Callable[[], None], context: int = 1024) -> None:
-    """GptOssForCausalLM with bfloat16 experts and a static cache: prompt and one token, plain and compiled in a graph."""
+    """GptOssForCausalLM with bfloat16 experts and a static cache: prompt and one token, plain and compiled in a graph.
+
+    keep : writes down what there is; called before what may take minutes
+    """
     from transformers import GptOssConfig, GptOssForCausalLM, StaticCache
 
     theirs = GptOssConfig(**config.to_hf_dict(packed=False))
@@ -82,15 +73,110 @@ def transformers_peer(out: dict, config: ModelConfig, keep: Callable[[], None], 
             token, past_key_values=cache, position_ids=at[None], cache_position=at, use_cache=True, logits_to_keep=1
         ).logits
 
-    seconds = timed(step, 10, 3)
+    sliding = [layer for layer in cache.layers if hasattr(layer, "cumulative_length_int")]
+
+    def again(function):
+        """The step at this context once more: sliding layers count in Python, and a new count would be compiled anew."""
+        for layer in sliding:
+            layer.cumulative_length_int = context
+        return function()
+
+    seconds = timed(lambda: again(step), 10, 3)
     record(
         out, f"transformers decode, eager, context {context:,}", milliseconds=seconds * 1e3, tokens_per_s=1 / seconds,
         allocated_gib=torch.cuda.memory_allocated() / GIB,
     )  # fmt: skip
     keep()
     compiled = torch.compile(step, mode="reduce-overhead", dynamic=False)  # torch records and replays the graphs itself
-    seconds = timed(compiled, 20, 5)
+    seconds = timed(lambda: again(compiled), 20, 5)
     record(
         out, f"transformers decode, compiled, in a graph, context {context:,}",
         milliseconds=seconds * 1e3, tokens_per_s=1 / seconds,
     )  # fmt: skip
+
+
+@torch.inference_mode()
+def gpt_oss_triton_peer(out: dict, config: ModelConfig, keep: Callable[[], None], context: int = 1024) -> None:
+    """OpenAI's gpt_oss.triton with MXFP4 experts: a prompt, and one token in a CUDA graph as its TokenGenerator makes it."""
+    from gpt_oss.torch.model import ModelConfig as TheirConfig
+    from gpt_oss.triton.model import Cache, Transformer
+
+    device = torch.device("cuda")
+    known = {field.name for field in fields(TheirConfig)}
+    theirs = TheirConfig(**{key: value for key, value in vars(config).items() if key in known})
+    model = Transformer(theirs, device).eval()
+    torch.cuda.empty_cache()
+    for name, parameter in model.named_parameters():
+        if parameter.dtype == torch.uint8:
+            parameter.data.random_(0, 256)
+        elif not name.endswith("scale"):
+            parameter.data.normal_(0, 0.02)
+    for block in model.block:
+        for scales in (block.mlp.mlp1_weight_mx, block.mlp.mlp2_weight_mx):
+            scales.storage.data.random_(117, 121)
+    tokens = torch.randint(0, config.vocab_size, (1, 4096), dtype=torch.int32, device=device)
+
+    def caches(room: int) -> list:
+        return [Cache(1, room, config.num_key_value_heads, device=device) for _ in range(config.num_hidden_layers)]
+
+    def prompt(held: list) -> None:
+        for cache in held:
+            cache.reset()
+        model(tokens[:, :-1], held)
+
+    held = caches(4096)
+    seconds = timed(lambda: prompt(held), 3, 2)
+    record(out, "gpt_oss.triton prefill, 4,096 tokens", milliseconds=seconds * 1e3, tokens_per_s=4096 / seconds)
+    held = caches(context + 128)
+    model(tokens[:, :context], held)
+    token = tokens[:, :1].clone()
+    model(token, held)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        model(token, held)
+    seconds = timed(graph.replay, 40)
+    record(
+        out, f"gpt_oss.triton decode, in a graph, context {context:,}", milliseconds=seconds * 1e3, tokens_per_s=1 / seconds,
+        allocated_gib=torch.cuda.memory_allocated() / GIB,
+    )  # fmt: skip
+
+
+def llama_bench_peer(out: dict, gguf: Path, context: int = 1024) -> None:
+    """llama.cpp's own benchmark on a file of this shape: a prompt of 4,096 tokens, and decoding behind `context` tokens."""
+    for what, arguments in (("prefill, 4,096 tokens", ["-p", "4096", "-n", "0"]),
+                            (f"decode, context {context:,}", ["-p", "0", "-n", "64", "-d", str(context)])):  # fmt: skip
+        command = ["llama-bench", "-m", str(gguf), "-fa", "1", "-o", "json", *arguments]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(f"llama-bench ended with {done.returncode}: {done.stderr.strip()[-300:]}")
+        row = json.loads(done.stdout)[0]
+        record(
+            out, f"llama.cpp {what}", tokens_per_s=row["avg_ts"], model=row["model_type"], build=row["build_commit"],
+        )  # fmt: skip
+
+
+def peers(config: ModelConfig, gguf: Path | None) -> dict[str, tuple[Callable | None, str]]:
+    """Name of each peer: what measures it as f(out, keep), or None and what is missing."""
+    found = {}
+    for name, modules, function in (
+        ("transformers", ("transformers",), transformers_peer),
+        ("gpt_oss.triton", ("gpt_oss.triton", "triton_kernels"), gpt_oss_triton_peer),
+    ):
+        missing = [module for module in modules if not installed(module)]
+        measure = None if missing else partial(function, config=config)
+        found[name] = (measure, "not installed: " + ", ".join(missing) if missing else "")
+    if shutil.which("llama-bench") is None:
+        found["llama.cpp"] = (None, "llama-bench is not on the PATH")
+    elif gguf is None:
+        found["llama.cpp"] = (None, "no --gguf file for llama-bench")
+    else:
+        found["llama.cpp"] = (lambda out, keep: llama_bench_peer(out, gguf), "")
+    return found
+
+
+def installed(module: str) -> bool:
+    """Whether `module` can be found; its parent packages are imported for that."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False

@@ -24,6 +24,42 @@ def split_span(live, SPLITS: tl.constexpr, BLOCK_S: tl.constexpr, LEAST: tl.cons
 
 
 @triton.jit
+def tile_update(q1, q2, ka, kb, v, allowed, acc, largest, total, scale, MASKED: tl.constexpr = True):
+    """One tile of keys in the running softmax: scores, new maximum, weights, sums. Without MASKED all keys are allowed.
+
+    largest : (rows,) largest score so far times `scale`, which holds log2(e), so that weights are powers of two
+    """
+    score = tl.dot(q1, tl.trans(ka), input_precision="ieee")
+    score = tl.dot(q2, tl.trans(kb), score, input_precision="ieee")
+    if MASKED:
+        score = tl.where(allowed, score, NEGATIVE)
+    higher = tl.maximum(largest, tl.max(score, axis=1) * scale)
+    weight = tl.exp2(score * scale - higher[:, None])
+    if MASKED:
+        weight = tl.where(allowed, weight, 0.0)
+    shrink = tl.exp2(largest - higher)
+    total = total * shrink + tl.sum(weight, axis=1)
+    acc = tl.dot(weight.to(v.dtype), v, acc * shrink[:, None], input_precision="ieee")
+    return acc, higher, total
+
+
+@triton.jit
+def load_cached(
+    keys, values, cache, first, last, position, slots, HALF: tl.constexpr, BLOCK_S: tl.constexpr, SLIDING: tl.constexpr
+):
+    """A tile of cached keys, in halves (BLOCK_S, HALF), values (BLOCK_S, D), and which of them may be seen."""
+    slot, d, d2 = first + tl.arange(0, BLOCK_S), tl.arange(0, HALF), tl.arange(0, 2 * HALF)
+    there = slot < last
+    at = cache + slot[:, None] * (2 * HALF)
+    ka = tl.load(keys + at + d[None, :], mask=there[:, None], other=0.0)
+    kb = tl.load(keys + at + HALF + d[None, :], mask=there[:, None], other=0.0)
+    vs = tl.load(values + at + d2[None, :], mask=there[:, None], other=0.0)
+    if SLIDING:  # a full ring still holds the key that has just left the window, where the new one goes
+        there = there & ((slot != position % slots) | (position < slots))
+    return ka, kb, vs, there
+
+
+@triton.jit
 def attend_kernel(
     qkv, keys, values, sinks, cos, sin, positions, counts, heads, part_acc, part_max, part_sum, slots, scale,
     H: tl.constexpr, G: tl.constexpr, HALF: tl.constexpr, SLIDING: tl.constexpr, SPLITS: tl.constexpr,
@@ -34,7 +70,8 @@ def attend_kernel(
     Program (key/value head, split, row). Keys of earlier tokens come from the cache, the new one from qkv, so no program
     waits for another's write. With one split the sink is added and `heads` (b, h, d) written; with more, each leaves its
     sum (b, h, splits, d), its largest score and its sum of weights for `combine_kernel`; splits without keys write nothing.
-    Positions, cos and sin are older than this step, so they are read before the wait.
+    Positions, cos, sin and the first tile of the cache are older than this step, so they are on their way before the wait;
+    each further tile while the one before it is used.
     """
     D: tl.constexpr = 2 * HALF
     group: tl.constexpr = H // G
@@ -59,14 +96,15 @@ def attend_kernel(
     real = i < group
     sink = tl.load(sinks + head, mask=real, other=0.0).to(tl.float32) * LOG2E
     counted = tl.load(counts + row) > 0
-    wait_for_previous(OVERLAP)
+    cache = (row * G + g) * slots * D
     kind = keys.dtype.element_ty
+    ka, kb, vs, there = load_cached(keys, values, cache, first, last, position, slots, HALF, BLOCK_S, SLIDING)
+    wait_for_previous(OVERLAP)
     q1, q2 = rotate(base, head[:, None] * D + d[None, :], c[None, :], s[None, :], real[:, None], HALF)
     q1, q2 = q1.to(kind), q2.to(kind)  # (PAD, HALF)
     k1, k2 = rotate(base, (H + g) * D + d, c, s, d < HALF, HALF)
     k1, k2 = k1.to(kind), k2.to(kind)  # (HALF,)
     v = tl.load(base + (H + G + g) * D + d2)  # (D,)
-    cache = (row * G + g) * slots * D
     if (split == 0) & counted:  # a row that has ended keeps its cache
         at = cache + (position % slots) * D
         tl.store(keys + at + d, k1)
@@ -79,23 +117,10 @@ def attend_kernel(
     total = tl.zeros((PAD,), tl.float32) + mine
     acc = tl.zeros((PAD, D), tl.float32) + mine * v.to(tl.float32)[None, :]
     for s0 in range(first, last, BLOCK_S):
-        slot = s0 + tl.arange(0, BLOCK_S)
-        there = slot < last
-        at = cache + slot[:, None] * D
-        ka = tl.load(keys + at + d[None, :], mask=there[:, None], other=0.0)  # (BLOCK_S, HALF)
-        kb = tl.load(keys + at + HALF + d[None, :], mask=there[:, None], other=0.0)
-        vs = tl.load(values + at + d2[None, :], mask=there[:, None], other=0.0)
-        if SLIDING:  # a full ring still holds the key that has just left the window, where the new one goes
-            there = there & ((slot != position % slots) | (position < slots))
-        score = tl.dot(q1, tl.trans(ka), input_precision="ieee")
-        score = tl.dot(q2, tl.trans(kb), score, input_precision="ieee") * (scale * LOG2E)  # (PAD, BLOCK_S)
-        score = tl.where(there[None, :], score, NEGATIVE)
-        higher = tl.maximum(largest, tl.max(score, axis=1))
-        weight = tl.where(there[None, :], tl.exp2(score - higher[:, None]), 0.0)
-        shrink = tl.exp2(largest - higher)
-        total = total * shrink + tl.sum(weight, axis=1)
-        acc = tl.dot(weight.to(kind), vs, acc * shrink[:, None], input_precision="ieee")
-        largest = higher
+        acc, largest, total = tile_update(q1, q2, ka, kb, vs, there[None, :], acc, largest, total, scale * LOG2E)
+        ka, kb, vs, there = load_cached(
+            keys, values, cache, s0 + BLOCK_S, last, position, slots, HALF, BLOCK_S, SLIDING
+        )
     if SPLITS == 1:
         higher = tl.maximum(largest, sink)
         share = tl.exp2(largest - higher) / (total * tl.exp2(largest - higher) + tl.exp2(sink - higher))
@@ -177,20 +202,6 @@ def store_cache_kernel(
 
 
 @triton.jit
-def tile_update(q1, q2, ka, kb, v, allowed, acc, largest, total, scale):
-    """One tile of keys in the running softmax: scores, new maximum, weights, sums."""
-    score = tl.dot(q1, tl.trans(ka), input_precision="ieee")
-    score = tl.dot(q2, tl.trans(kb), score, input_precision="ieee") * scale
-    score = tl.where(allowed, score, NEGATIVE)
-    higher = tl.maximum(largest, tl.max(score, axis=1))
-    weight = tl.where(allowed, tl.exp2(score - higher[:, None]), 0.0)
-    shrink = tl.exp2(largest - higher)
-    total = total * shrink + tl.sum(weight, axis=1)
-    acc = tl.dot(weight.to(v.dtype), v, acc * shrink[:, None], input_precision="ieee")
-    return acc, higher, total
-
-
-@triton.jit
 def prefill_attention_kernel(
     qkv, keys, values, sinks, starts, heads, t, slots, scale,
     H: tl.constexpr, G: tl.constexpr, HALF: tl.constexpr, WINDOW: tl.constexpr, PAST: tl.constexpr,
@@ -203,7 +214,8 @@ def prefill_attention_kernel(
     """
     D: tl.constexpr = 2 * HALF
     ROWS: tl.constexpr = (H + 2 * G) * D
-    block, head, row = tl.program_id(0), tl.program_id(1), tl.program_id(2).to(tl.int64)
+    block = tl.num_programs(0) - 1 - tl.program_id(0)  # late queries see most keys: the longest work starts first
+    head, row = tl.program_id(1), tl.program_id(2).to(tl.int64)
     g = head // (H // G)
     start = tl.load(starts + row)
     i, d, d2 = block * BLOCK_T + tl.arange(0, BLOCK_T), tl.arange(0, HALF), tl.arange(0, D)
@@ -230,16 +242,25 @@ def prefill_attention_kernel(
             if WINDOW > 0:
                 allowed = allowed & (held[None, :] > (start + i)[:, None] - WINDOW)
             acc, largest, total = tile_update(q1, q2, ka, kb, v, allowed, acc, largest, total, factor)
+    new_keys = base + (H + g) * D
     first = 0
     if WINDOW > 0:
         first = tl.maximum(block * BLOCK_T - WINDOW + 1, 0) // BLOCK_S * BLOCK_S
+    else:  # tiles that lie before all of the block's queries need no mask
+        for s0 in range(0, block * BLOCK_T // BLOCK_S * BLOCK_S, BLOCK_S):
+            from_ = (s0 + tl.arange(0, BLOCK_S))[:, None] * ROWS
+            ka = tl.load(new_keys + from_ + d[None, :])
+            kb = tl.load(new_keys + from_ + HALF + d[None, :])
+            v = tl.load(new_keys + from_ + G * D + d2[None, :])
+            acc, largest, total = tile_update(q1, q2, ka, kb, v, 0, acc, largest, total, factor, MASKED=False)
+        first = block * BLOCK_T // BLOCK_S * BLOCK_S
     for s0 in range(first, tl.minimum((block + 1) * BLOCK_T, t), BLOCK_S):
         j = s0 + tl.arange(0, BLOCK_S)
         there = j < t
-        from_ = j[:, None] * ROWS + (H + g) * D
-        ka = tl.load(base + from_ + d[None, :], mask=there[:, None], other=0.0)
-        kb = tl.load(base + from_ + HALF + d[None, :], mask=there[:, None], other=0.0)
-        v = tl.load(base + from_ + G * D + d2[None, :], mask=there[:, None], other=0.0)
+        from_ = j[:, None] * ROWS
+        ka = tl.load(new_keys + from_ + d[None, :], mask=there[:, None], other=0.0)
+        kb = tl.load(new_keys + from_ + HALF + d[None, :], mask=there[:, None], other=0.0)
+        v = tl.load(new_keys + from_ + G * D + d2[None, :], mask=there[:, None], other=0.0)
         allowed = (j[None, :] <= i[:, None]) & there[None, :]
         if WINDOW > 0:
             allowed = allowed & (j[None, :] > i[:, None] - WINDOW)

@@ -122,20 +122,34 @@ def store_for_experts(out, i, value, scale, inside, C: tl.constexpr, PAIRS: tl.c
 def choose_experts(logits, E: tl.constexpr, K: tl.constexpr, BLOCK_E: tl.constexpr):
     """The K experts with the largest router logits, falling, and their softmax; of equal ones the lower number first.
 
-    Floats are compared as integers in the same order, because a warp finds the largest integer in one instruction.
+    Floats are compared as integers in the same order, because a warp finds the largest integer in one instruction. Logits
+    are held 32 at a time, one a thread: with 128 in one tensor, the warps would have to wait for each other at each maximum.
     """
     LEAST: tl.constexpr = -(2**31)
-    e = tl.arange(0, BLOCK_E)
-    bits = (tl.load(logits + e, mask=e < E, other=0.0, cache_modifier=".cg") + 0.0).to(tl.int32, bitcast=True)
-    key = tl.where(
-        e < E, bits ^ ((bits >> 31) & 0x7FFFFFFF), LEAST
-    )  # the smaller of two negative floats has larger bits
+    CHUNK: tl.constexpr = 32 if BLOCK_E > 32 else BLOCK_E
+    e = tl.arange(0, CHUNK)
+    keys = ()
+    for j in tl.static_range(0, BLOCK_E, CHUNK):
+        bits = (tl.load(logits + j + e, mask=j + e < E, other=0.0, cache_modifier=".cg") + 0.0).to(
+            tl.int32, bitcast=True
+        )
+        key = bits ^ ((bits >> 31) & 0x7FFFFFFF)  # the smaller of two negative floats has larger bits
+        keys = keys + (tl.where(j + e < E, key, LEAST),)
     experts, weights = (), ()
     first, total = 0.0, 0.0
     for i in tl.static_range(K):
-        best = tl.max(key, axis=0)
-        expert = tl.min(tl.where(key == best, e, E - 1), axis=0)
-        key = tl.where(e == expert, LEAST, key)
+        top = keys[0]
+        for j in tl.static_range(1, BLOCK_E // CHUNK):
+            top = tl.maximum(top, keys[j])
+        best = tl.max(top, axis=0)
+        at = tl.where(keys[0] == best, e, E - 1)
+        for j in tl.static_range(1, BLOCK_E // CHUNK):
+            at = tl.minimum(at, tl.where(keys[j] == best, j * CHUNK + e, E - 1))
+        expert = tl.min(at, axis=0)
+        left = ()
+        for j in tl.static_range(BLOCK_E // CHUNK):
+            left = left + (tl.where(j * CHUNK + e == expert, LEAST, keys[j]),)
+        keys = left
         logit = (best ^ ((best >> 31) & 0x7FFFFFFF)).to(tl.float32, bitcast=True)
         if i == 0:
             first = logit

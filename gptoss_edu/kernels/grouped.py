@@ -48,23 +48,28 @@ def route_kernel(logits, chosen, shares, E: tl.constexpr, K: tl.constexpr, BLOCK
 @triton.jit
 def group_kernel(
     chosen, order, starts, ends, copies, E: tl.constexpr, BLOCK: tl.constexpr, BLOCK_E: tl.constexpr,
-    BLOCK_M: tl.constexpr,
+    BLOCK_M: tl.constexpr, BLOCK_I: tl.constexpr,
 ):  # fmt: skip
-    """Sort the copies of a few tokens by expert, each keeping its turn: one program compares all pairs.
+    """Sort the copies of a few tokens by expert, each keeping its turn, by comparing all pairs.
 
+    Program 0 counts the copies of each expert; each other one finds the places of BLOCK_I copies.
     order : (copies,) copy at each sorted place; starts : (e + 1,) first place of each expert; ends : (e,) tiles of
     BLOCK_M places up to and including each expert
     """
-    i = tl.arange(0, BLOCK)
-    mine = tl.load(chosen + i, mask=i < copies, other=E)
-    before = (mine[None, :] < mine[:, None]) | ((mine[None, :] == mine[:, None]) & (i[None, :] < i[:, None]))
-    tl.store(order + tl.sum(before.to(tl.int32), axis=1), i, mask=i < copies)
-    e = tl.arange(0, BLOCK_E)
-    start = tl.sum((mine[None, :] < e[:, None]).to(tl.int32), axis=1)
-    count = tl.sum((mine[None, :] == e[:, None]).to(tl.int32), axis=1)
-    tl.store(starts + e, start, mask=e <= E)
-    tiles = tl.where(e < E, tl.cdiv(count, BLOCK_M), 0)
-    tl.store(ends + e, tl.cumsum(tiles, axis=0), mask=e < E)
+    j = tl.arange(0, BLOCK)
+    all_ = tl.load(chosen + j, mask=j < copies, other=E)[None, :]
+    if tl.program_id(0) == 0:
+        e = tl.arange(0, BLOCK_E)
+        start = tl.sum((all_ < e[:, None]).to(tl.int32), axis=1)
+        count = tl.sum((all_ == e[:, None]).to(tl.int32), axis=1)
+        tl.store(starts + e, start, mask=e <= E)
+        tiles = tl.where(e < E, tl.cdiv(count, BLOCK_M), 0)
+        tl.store(ends + e, tl.cumsum(tiles, axis=0), mask=e < E)
+    else:
+        i = (tl.program_id(0) - 1) * BLOCK_I + tl.arange(0, BLOCK_I)
+        mine = tl.load(chosen + i, mask=i < copies, other=E)[:, None]
+        before = (all_ < mine) | ((all_ == mine) & (j[None, :] < i[:, None]))
+        tl.store(order + tl.sum(before.to(tl.int32), axis=1), i, mask=i < copies)
 
 
 @triton.jit

@@ -18,8 +18,10 @@ class Tuning:
     """Tile sizes and warps. Results agree within rounding whatever they are; speed does not.
 
     Matrix-vector products: (rows a program, columns a step, warps, tiles ahead); packed ones: (rows, MX blocks a step,
-    warps, tiles ahead). splits, split_least : how many programs share the keys of a full layer at most, keys each at least
-    grouped : (tokens, rows of the weight, MX blocks a step, warps, pipeline stages), for few and for many tokens an expert
+    warps, tiles ahead). splits, split_least : how many programs share the keys of a head in a full layer at most, keys each at
+        least; split_programs : where heads and rows alone make that many, nothing is split
+    grouped : (tokens, rows of the weight, MX blocks a step, warps, pipeline stages), for fewer than 4 tokens an expert on
+        average, fewer than 64, and more
     """
 
     qkv: tuple[int, int, int, int] = (8, 1024, 4, 1)
@@ -28,15 +30,21 @@ class Tuning:
     up: tuple[int, int, int, int] = (32, 32, 8, 1)
     down: tuple[int, int, int, int] = (8, 32, 8, 3)
     splits: int = 32
+    split_programs: int = 256
     split_least: int = 64
-    split_keys: tuple[int, int] = (64, 2)  # keys a step, warps
+    split_keys: tuple[int, int] = (128, 4)  # keys a step, warps
     slide_keys: tuple[int, int] = (128, 4)  # the same in sliding layers, which one program a head reads
     grouped_few: tuple[int, int, int, int, int] = (16, 64, 8, 4, 3)
+    grouped_some: tuple[int, int, int, int, int] = (16, 128, 4, 4, 4)
     grouped_many: tuple[int, int, int, int, int] = (128, 128, 2, 8, 3)
     prefill: tuple[int, int, int, int] = (64, 64, 4, 3)  # queries, keys, warps, stages
     pairs: bool = True  # unpack two 16-bit numbers at a time (inline PTX); otherwise one float32 at a time
     overlap: bool = True  # a kernel starts while the one before it ends (programmatic dependent launch)
     unpack_from: int = 320  # tokens an expert, on average, from which unpacking to bf16 first is faster
+
+    def splits_for(self, heads: int) -> int:
+        """Programs that share the keys of one of `heads` key/value heads of all rows: a power of two."""
+        return max(1, min(self.splits, pow2(self.split_programs // heads)))
 
 
 def pow2(n: int) -> int:
@@ -105,7 +113,7 @@ def attend(qkv: Tensor, keys: Tensor, values: Tensor, layer, config, buffers, tu
     """Rotation, cache and attention of one new token a row: qkv (b, rows) to buffers.heads (b, h·d)."""
     b, g, slots, d = keys.shape
     h = config.num_attention_heads
-    splits = 1 if layer.window else tuning.splits
+    splits = 1 if layer.window else tuning.splits_for(b * g)
     block_s, warps = tuning.slide_keys if layer.window else tuning.split_keys
     overlap, least = tuning.overlap, tuning.split_least
     attention.attend_kernel[(g, splits, b)](
@@ -134,18 +142,11 @@ def group_copies(chosen: Tensor, e: int, block_m: int) -> tuple[Tensor, Tensor, 
     copies, device = chosen.numel(), chosen.device
     if copies <= 256:
         order, starts, ends = (torch.empty(n, dtype=torch.int32, device=device) for n in (copies, e + 1, e))
-        grouped.group_kernel[(1,)](
-            chosen,
-            order,
-            starts,
-            ends,
-            copies,
-            E=e,
-            BLOCK=pow2(copies),
-            BLOCK_E=pow2(e + 1),
-            BLOCK_M=block_m,
-            num_warps=8,
-        )
+        block_i = 16
+        grouped.group_kernel[(1 + triton.cdiv(copies, block_i),)](
+            chosen, order, starts, ends, copies, E=e, BLOCK=pow2(copies), BLOCK_E=pow2(e + 1), BLOCK_M=block_m,
+            BLOCK_I=block_i, num_warps=4,
+        )  # fmt: skip
         return order, starts, ends
     experts, order = chosen.flatten().sort(stable=True)
     starts = torch.searchsorted(experts, torch.arange(e + 1, dtype=torch.int32, device=device), out_int32=True)
@@ -177,7 +178,7 @@ def experts_many(x: Tensor, layer, config, tuning: Tuning, scratch=None) -> None
     shares = torch.empty(n, k, dtype=torch.float32, device=x.device)
     grouped.route_kernel[(n,)](logits, chosen, shares, E=e, K=k, BLOCK_E=pow2(e), num_warps=1)
     unpack = scratch is not None and n * k >= tuning.unpack_from * e
-    tile = tuning.grouped_few if n * k < 64 * e else tuning.grouped_many
+    tile = tuning.grouped_few if n * k < 4 * e else tuning.grouped_some if n * k < 64 * e else tuning.grouped_many
     groups = group_copies(chosen, e, tile[0])
     block_c = min(1024, pow2(c))
     if unpack:
