@@ -326,6 +326,21 @@ def raw_sink(q, k, v, sinks, window=None):
     )
 
 
+@BANK.wrong("sink_linear", "the sink itself in the denominator, also a negative one")
+def raw_negative_sink(q, k, v, sinks, window=None):
+    k, v = repeated(q, k, v)
+    powers = scores_of(q, k).masked_fill(~visible(q.shape[1], k.shape[1], window), -torch.inf).exp()
+    return torch.einsum("bhts,bshd->bthd", powers / (powers.sum(-1, keepdim=True) + sinks.view(1, -1, 1, 1)), v)
+
+
+@BANK.wrong("diagonal", "the first column dropped instead of the sink's, the last")
+def wrong_column(q, k, v, sinks, window=None):
+    k, v = repeated(q, k, v)
+    scores = scores_of(q, k).masked_fill(~visible(q.shape[1], k.shape[1], window), -torch.inf)
+    column = sinks.view(1, -1, 1, 1).expand(*scores.shape[:3], 1)
+    return torch.einsum("bhts,bshd->bthd", torch.cat([scores, column], -1).softmax(-1)[..., 1:], v)
+
+
 @BANK.wrong("window_only", "a window without the causal condition")
 def window_without_cause(q, k, v, sinks, window=None):
     k, v = repeated(q, k, v)
