@@ -273,6 +273,12 @@ def test_custom_checks():
     assert mean.symptom.startswith("the result has shape (1,), expected one number\n")
 
 
+def test_einsum_of_axes_that_do_not_fit_is_told_so():
+    case = checks.Case("groups", (torch.ones(6, 4), torch.ones(2, 4)), torch.ones(6), "why")
+    result = checks.custom("scores", lambda q, k: torch.einsum("hd,hd->h", q, k), [case])
+    assert result.status == "error" and "Two axes do not fit" in result.cause
+
+
 @pytest.mark.parametrize(
     ("made", "says"),
     [
