@@ -26,6 +26,14 @@ def trainer(folder, settings: Settings) -> Trainer:
     return Trainer(SMALL, settings, folder, data_path("gpt-oss-tiny"))
 
 
+@pytest.mark.parametrize(
+    "wrong", [{"steps": -1}, {"steps": 0}, {"steps": None, "seconds": -1.0}, {"rows": -1}, {"length": 0}]
+)
+def test_a_run_without_end_or_without_data_is_refused(tmp_path, wrong):
+    with pytest.raises(GptOssError, match=f"expected .*{list(wrong)[-1]}.* above 0, found"):
+        trainer(tmp_path, replace(ONE, **wrong))
+
+
 def test_the_scale_of_the_rates_reaches_every_parameter(tmp_path):
     """After one step each sink has moved by its rate: AdamW's first step is the gradient's sign times the rate."""
     once, thrice = trainer(tmp_path / "1", ONE), trainer(tmp_path / "3", replace(ONE, rate=3.0))

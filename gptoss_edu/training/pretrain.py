@@ -110,6 +110,14 @@ class Trainer:
     def __init__(self, config: ModelConfig, settings: Settings, folder: Path, tokenizer: Path, device: str = "cpu"):
         if (settings.seconds is None) == (settings.steps is None):
             raise GptOssError("train: give either a number of steps or a number of seconds.")
+        sizes = {
+            "seconds or steps": settings.seconds or settings.steps,
+            "rows": settings.rows,
+            "length": settings.length,
+        }
+        for name, value in sizes.items():
+            if not value > 0:
+                raise GptOssError(f"train: expected {name} above 0, found {value}.")
         if not (0 <= settings.qat <= 1 and settings.rate > 0 and 0 < settings.decay <= 1):
             raise GptOssError(
                 f"train: expected qat from 0 to 1, a rate above 0 and a decay above 0 and at most 1, found "
