@@ -51,7 +51,7 @@ def load_model(
             f"{reader.folder}: holds dequantised experts; `gptoss-edu convert` packs them with a named rounding."
         )
     small = reader.shards.nbytes < QUIET_BELOW
-    device = _usable_device(device or ("cuda" if torch.cuda.is_available() and not small else "cpu"))
+    device = usable_device(device or ("cuda" if torch.cuda.is_available() and not small else "cpu"))
     if dtype is None:
         dtype = torch.float32 if small and device.type == "cpu" else torch.bfloat16
     if dtype not in (torch.float32, torch.bfloat16, torch.float64):
@@ -72,7 +72,8 @@ def load_model(
     return model
 
 
-def _usable_device(name) -> torch.device:
+def usable_device(name) -> torch.device:
+    """The device of that name; a `CheckpointError` where torch cannot compute on it here."""
     try:
         torch.zeros(1, device=name).item()  # torch's "meta" holds no numbers
         return torch.device(name)

@@ -229,6 +229,10 @@ def new_folder(folder):
         raise CheckpointError(
             f"{folder}: expected a new or empty folder to write to, found one in use; choose another or empty it."
         )
+    if folder.exists() and folder.samefile("."):  # renaming onto it would leave the shell in a folder that is gone
+        raise CheckpointError(
+            f"{folder}: expected a folder to be made, found the one that this runs in; name one in it."
+        )
     partial = folder.parent / f".{folder.name}.{uuid.uuid4().hex[:8]}.partial"
     try:
         partial.mkdir(parents=True)

@@ -371,7 +371,7 @@ def test_a_source_that_breaks_off_leaves_nothing_behind(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_in_use_is_refused_and_an_empty_one_is_taken(tmp_path, written):
+def test_a_folder_in_use_is_refused_and_an_empty_one_is_taken(tmp_path, written, monkeypatch):
     (tmp_path / "used").mkdir()
     (tmp_path / "used" / "thesis.txt").write_text("three years")
     (tmp_path / "file").write_text("mine")
@@ -386,6 +386,10 @@ def test_a_folder_in_use_is_refused_and_an_empty_one_is_taken(tmp_path, written)
     assert len(contents(tmp_path / "empty")) == 41
     checkpoint.convert(written / "original", tmp_path / "deep" / "er", layout="hf")
     assert sorted(os.listdir(tmp_path)) == ["deep", "empty", "file", "used"], "no temporary folder is left"
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(CheckpointError, match="found the one that this runs in"):
+        checkpoint.convert(written / "original", ".", layout="hf")
 
 
 def test_unknown_layouts_and_experts_are_refused(written, tmp_path):

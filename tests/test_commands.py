@@ -60,6 +60,13 @@ def test_a_character_that_the_terminal_lacks_is_a_question_mark(monkeypatch):
     assert terminal.buffer.getvalue().decode("cp1252").strip() == "final ? ? größe"
 
 
+@pytest.mark.parametrize("call", [("bench", "tiny", "--repeat", "0"), ("bench", "harmony", "--rounds", "-1")])
+def test_a_count_is_above_0(capsys, call):
+    with pytest.raises(SystemExit, match="2"):
+        main(list(call))
+    assert f"expected a whole number above 0, found {call[-1]}" in capsys.readouterr().err
+
+
 def test_a_result_takes_no_devices_place(capsys, tmp_path):
     os.mkfifo(tmp_path / "pipe")
     assert "(a device or a pipe)" in refused(capsys, "eval", "tiny", "--json", str(tmp_path / "pipe"))
@@ -115,6 +122,7 @@ def test_an_answer_that_is_cut_off_says_so(capsys):
         (("trace", " "), "ask something"),
         (("generate", "2 + 2", "--device", "gpu"), "device 'gpu': no such device; expected 'cpu' or 'cuda'"),
         (("generate", "2 + 2", "--device", "meta"), "torch cannot use it"),
+        (("eval", "tiny", "--scale", "nan"), "expected a share above 0, found nan"),
         (("chat", "--date", "banana"), "expected a date such as 2025-08-05, found 'banana'"),
         (("chat", "--message", ""), "found an empty one"),
     ],

@@ -32,6 +32,8 @@ def trainer(folder, settings: Settings) -> Trainer:
 def test_a_run_without_end_or_without_data_is_refused(tmp_path, wrong):
     with pytest.raises(GptOssError, match=f"expected .*{list(wrong)[-1]}.* above 0, found"):
         trainer(tmp_path, replace(ONE, **wrong))
+    with pytest.raises(GptOssError, match="a seed of at most 64 bits"):
+        trainer(tmp_path, replace(ONE, seed=2**64))
 
 
 def test_the_scale_of_the_rates_reaches_every_parameter(tmp_path):

@@ -19,6 +19,7 @@ import psutil
 import torch
 
 from .. import ModelConfig, __version__, checkpoint
+from ..commands import positive
 from ..files import check_writable, write_text
 from ..moe import PackedWeight
 from ..sizes import GIB, step_bytes
@@ -28,9 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--folder", type=Path, required=True, help="a checkpoint of 20b's shape; made of random weights if absent"
     )
-    parser.add_argument("--tokens", type=int, default=8, help="decoded tokens to time")
-    parser.add_argument("--prompt", type=int, default=64, help="tokens of the prompt")
-    parser.add_argument("--threads", type=int, help="default: torch's own choice")
+    parser.add_argument("--tokens", type=positive, default=8, help="decoded tokens to time")
+    parser.add_argument("--prompt", type=positive, default=64, help="tokens of the prompt")
+    parser.add_argument("--threads", type=positive, help="default: torch's own choice")
     parser.add_argument("--plain", action="store_true", help="time the plain path too (slow)")
     parser.add_argument("--json", type=Path, help="write the results here")
 

@@ -22,6 +22,7 @@ import jsonschema
 import torch
 
 from .. import ModelConfig, __version__, load_tokenizer
+from ..commands import positive
 from ..errors import GptOssError
 from ..files import check_writable, write_text
 from ..generation import generate
@@ -46,7 +47,7 @@ ANSWER_TOKENS = 512
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--rounds", type=int, default=7, help="rounds; the best one counts")
+    parser.add_argument("--rounds", type=positive, default=7, help="rounds; the best one counts")
     parser.add_argument("--schemas", type=int, default=0, help="also constrain this many answers to a schema")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, help="write the results here")
@@ -66,7 +67,7 @@ def run(args: argparse.Namespace) -> None:
     print(f"\n{'streaming parse':<24}{'tokens':>8}{'tokens/s':>14}")
     for name, row in results["parse"].items():
         print(f"{name:<24}{row['tokens']:>8}{row['tokens_per_s']:>14,.0f}")
-    if args.schemas:
+    if args.schemas > 0:
         results["structured"] = structured = bench_structured(args.schemas, args.seed)
         print(
             f"\n{structured['ended']} of {args.schemas} answers of random weights ended within {ANSWER_TOKENS} tokens, "

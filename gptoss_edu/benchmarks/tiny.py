@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 from .. import __version__, generate, generate_batch, load_model
-from ..commands import one_thread_if_small
+from ..commands import one_thread_if_small, positive
 from ..files import check_writable, write_text
 
 PROMPT = 96  # tokens before the first generated one
@@ -23,10 +23,12 @@ PROMPT = 96  # tokens before the first generated one
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", type=Path, help="checkpoint folder; default: the bundled gpt-oss-tiny")
-    parser.add_argument("--tokens", type=int, default=200, help="tokens to generate")
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--threads", type=int, help="default: one for a single sequence of a small model, as in chat")
+    parser.add_argument("--tokens", type=positive, default=200, help="tokens to generate")
+    parser.add_argument("--batch", type=positive, default=32)
+    parser.add_argument("--repeat", type=positive, default=3)
+    parser.add_argument(
+        "--threads", type=positive, help="default: one for a single sequence of a small model, as in chat"
+    )
     parser.add_argument("--device")
     parser.add_argument("--json", type=Path, help="write the results here")
 

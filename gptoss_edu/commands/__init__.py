@@ -1,5 +1,6 @@
 """The commands of `gptoss-edu`, a module each: a docstring that is its help, `add_arguments(parser)` and `run(args)`."""
 
+import argparse
 import os
 
 import torch
@@ -24,3 +25,11 @@ def check_question(text: str, what: str) -> None:
     """Refuse a text of nothing but blanks: every model would answer something to it."""
     if not text.strip():
         raise GptOssError(f"{what}: expected a text, found an empty one; put the question in quotes.")
+
+
+def positive(text: str) -> int:
+    """A whole number above 0, as the type of an option."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number above 0, found {number}")
+    return number

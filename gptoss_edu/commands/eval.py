@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 
 from ..errors import GptOssError
+from . import positive
 
 SIZES = {"mixed": 2000, "effort": 100, "foreign": 200, "phrasing": 1000, "strangers": 240, "warm": 2000, "probe": 24}
 NAMES = {"temperature_1": "warm", "inside": "probe"}
@@ -35,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--only", nargs="+", choices=("mixed", "effort", "foreign", "phrasing", "strangers", "temperature_1", "inside")
     )
-    parser.add_argument("--batch", type=int, default=64, help="sequences decoded together")
+    parser.add_argument("--batch", type=positive, default=64, help="sequences decoded together")
     parser.add_argument("--seconds", type=float, help="begin nothing new after that time")
     parser.add_argument("--device")
     parser.add_argument("--json", type=Path, help="write all results here, section by section")
@@ -49,6 +50,8 @@ def run(args: argparse.Namespace) -> None:
     from ..files import check_writable, write_text
     from ..resources import data_path
 
+    if not args.scale > 0:
+        raise GptOssError(f"--scale: expected a share above 0, found {args.scale}.")
     check_writable(args.json, "--json")
     model = load_model(args.model, device=args.device)
     against = load_model(args.against, device=args.device) if args.against else None

@@ -22,7 +22,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from gptoss_edu.checkpoint import load_model
+from gptoss_edu.checkpoint import load_model, usable_device
 from gptoss_edu.config import ModelConfig
 from gptoss_edu.errors import GptOssError
 from gptoss_edu.files import write_text
@@ -123,7 +123,9 @@ class Trainer:
                 f"train: expected qat from 0 to 1, a rate above 0 and a decay above 0 and at most 1, found "
                 f"qat = {settings.qat}, rate = {settings.rate}, decay = {settings.decay}."
             )
-        self.settings, self.folder, self.device = settings, Path(folder), torch.device(device)
+        if abs(settings.seed) >= 2**63:
+            raise GptOssError(f"train: expected a seed of at most 64 bits, found {settings.seed}.")
+        self.settings, self.folder, self.device = settings, Path(folder), usable_device(device)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.model = initialise(config, settings.seed, device).train()
         self.model.tokenizer = load_tokenizer(tokenizer)
