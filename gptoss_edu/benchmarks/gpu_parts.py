@@ -123,7 +123,8 @@ def kernel_times(function) -> dict[str, list[float]]:
 def timeline(function, first: str, layers: tuple[int, int] = (10, 12)) -> list[list]:
     """[name, start, length] in microseconds of each kernel of some layers of one call, by the profiler.
 
-    first : part of the name of the kernel that begins a layer's part `layers` counts, one of them a layer
+    first : part of the name of a kernel that runs once a layer; the span begins with it
+    layers : first layer, and the one before which the span ends
     """
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
         for _ in range(3):
@@ -136,5 +137,5 @@ def timeline(function, first: str, layers: tuple[int, int] = (10, 12)) -> list[l
     kernels = sorted((e["ts"], e["dur"], e["name"]) for e in events if e.get("cat") == "kernel")
     kernels = kernels[len(kernels) // 3 * 2 :]  # the last call
     begins = [i for i, (_, _, name) in enumerate(kernels) if first in name]
-    part = kernels[begins[layers[0]] : begins[layers[1]] + 1]
+    part = kernels[begins[layers[0]] : begins[layers[1]]]
     return [[name[:40], round(start - part[0][0], 3), round(length, 3)] for start, length, name in part]

@@ -5,10 +5,11 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from ..config import ModelConfig
 from ..fast import load
 from ..files import write_file, write_text
 from ..layouts import CheckpointReader
-from .gpu_parts import record, timed
+from .gpu_parts import record, save, timed
 
 GIB = 2**30
 
@@ -141,7 +142,7 @@ def gpt_oss_triton_peer(out: dict, config: ModelConfig, keep: Callable[[], None]
     )  # fmt: skip
 
 
-def llama_bench_peer(out: dict, gguf: Path, context: int = 1024) -> None:
+def llama_bench_peer(gguf: Path, out: dict, context: int = 1024) -> None:
     """llama.cpp's own benchmark on a file of this shape: a prompt of 4,096 tokens, and decoding behind `context` tokens."""
     for what, arguments in (("prefill, 4,096 tokens", ["-p", "4096", "-n", "0"]),
                             (f"decode, context {context:,}", ["-p", "0", "-n", "64", "-d", str(context)])):  # fmt: skip
@@ -155,22 +156,27 @@ def llama_bench_peer(out: dict, gguf: Path, context: int = 1024) -> None:
         )  # fmt: skip
 
 
-def peers(config: ModelConfig, gguf: Path | None) -> dict[str, tuple[Callable | None, str]]:
-    """Name of each peer: what measures it as f(out, keep), or None and what is missing."""
+PEERS = {  # name: the modules that it needs, what measures it
+    "transformers": (("transformers",), transformers_peer),
+    "gpt_oss.triton": (("gpt_oss.triton", "triton_kernels.matmul_ogs"), gpt_oss_triton_peer),
+}
+
+
+def peers(layers: int | None, gguf: Path | None) -> dict[str, tuple[Callable[[dict], None] | None, str]]:
+    """Name of each peer: what measures it, or None and what is missing."""
     found = {}
-    for name, modules, function in (
-        ("transformers", ("transformers",), transformers_peer),
-        ("gpt_oss.triton", ("gpt_oss.triton", "triton_kernels"), gpt_oss_triton_peer),
-    ):
+    for name, (modules, _) in PEERS.items():
         missing = [module for module in modules if not installed(module)]
-        measure = None if missing else partial(function, config=config)
-        found[name] = (measure, "not installed: " + ", ".join(missing) if missing else "")
+        if missing:
+            found[name] = (None, "not installed: " + ", ".join(missing))
+        else:
+            found[name] = (partial(in_own_process, name, layers), "")
     if shutil.which("llama-bench") is None:
         found["llama.cpp"] = (None, "llama-bench is not on the PATH")
     elif gguf is None:
         found["llama.cpp"] = (None, "no --gguf file for llama-bench")
     else:
-        found["llama.cpp"] = (lambda out, keep: llama_bench_peer(out, gguf), "")
+        found["llama.cpp"] = (partial(llama_bench_peer, gguf), "")
     return found
 
 
@@ -178,5 +184,30 @@ def installed(module: str) -> bool:
     """Whether `module` can be found; its parent packages are imported for that."""
     try:
         return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:
+    except ImportError:
         return False
+
+
+def in_own_process(name: str, layers: int | None, out: dict) -> None:
+    """Measure a peer where no compiler, memory pool or kernel of another one is in its way; its rows join `out`."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "rows.json"
+        command = [sys.executable, "-m", __name__, name, str(path), *([str(layers)] if layers else [])]
+        done = subprocess.run(command, stderr=subprocess.PIPE, text=True)
+        if path.exists():
+            out.setdefault("results", {}).update(json.loads(path.read_text(encoding="utf-8"))["results"])
+    if done.returncode:
+        raise RuntimeError(f"{name}: {(done.stderr.strip().splitlines() or ['no message'])[-1]}")
+
+
+def main(name: str, path: str, layers: str | None = None) -> None:
+    """The child's side of `in_own_process`: what it has measured is written down before each part that takes minutes."""
+    config, out = ModelConfig.gpt_oss_20b(), {}
+    if layers:
+        config = replace(config, num_hidden_layers=int(layers))
+    PEERS[name][1](out, config, lambda: save(out, Path(path)))
+    save(out, Path(path))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

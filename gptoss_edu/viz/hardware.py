@@ -101,9 +101,7 @@ def figure_roofline(points: dict[str, tuple[float, float]], roof: dict, title: s
         best = min(x * memory, arithmetic)
         axis.plot([x, x], [y / 1e12, best / 1e12], color=style.color("grid"), zorder=0)
         axis.plot(x, y / 1e12, "os"[kind], color=style.cycle()[kind], markersize=6)
-        shift, side = {"1 sequence, 1,024": ((-4, -19), "left"), "64 sequences": ((0, -15), "center")}.get(
-            label, ((8, -3), "left")
-        )
+        shift, side = ((0, -15), "center") if label == "64 sequences" else ((8, -3), "left")
         text = f"{label}: {y / best:.0%}"
         axis.annotate(text, (x, y / 1e12), xytext=shift, textcoords="offset points", fontsize=8, ha=side)
     axis.set(
@@ -124,6 +122,37 @@ def figure_kernels(kernels: dict, sizes: dict[str, float], bandwidth: float):
     axis.set(yticks=range(len(sizes)), yticklabels=sizes, xlim=(0, 1.5 * max(kernels[name][0] for name in sizes)))
     axis.set_xlabel("microseconds a token (filled: its bytes at the memory's speed)")
     axis.invert_yaxis()
+    return figure
+
+
+LANES = {"attend": "attention", "combine": "combine splits", "out": "output product", "router": "router",
+         "experts_up": "experts, first", "experts_down": "experts, second", "qkv": "query, key, value"}  # fmt: skip
+
+
+def figure_timeline(timelines: dict[str, list]):
+    """Kernels of two layers over time: title to rows [name, start, length] in microseconds, as `bench gpu` writes them.
+
+    Filled from the end of the kernel before: from there on a kernel can work. Pale: it is on the card and waits.
+    """
+    figure, axes = plt.subplots(len(timelines), 1, figsize=(7.2, 2.5 * len(timelines)), sharex=True)
+    lanes = list(LANES.values())
+    for axis, (title, rows) in zip(np.atleast_1d(axes), timelines.items(), strict=True):
+        before, kind = 0.0, "qkv"
+        for name, start, length in rows:
+            if "matvec" in name:
+                kind = "qkv" if kind == "experts_down" else "out"
+            else:
+                kind = next(key for key in LANES if name.startswith(key))
+            y, begin, end = lanes.index(LANES[kind]), max(start, before), start + length
+            axis.barh(y, begin - start, left=start, color=style.color("grid"), edgecolor=style.color("muted"))
+            axis.barh(y, end - begin, left=begin, color=style.cycle()[0], edgecolor=style.color("muted"))
+            before = end
+        axis.axvline(before, color=style.color("ink"), linestyle=":")
+        axis.text(before + 1, 0, f"{before:.0f} µs", va="center")
+        axis.set(title=title, yticks=range(len(lanes)), yticklabels=lanes)
+        axis.invert_yaxis()
+    longest = max(start + length for rows in timelines.values() for _, start, length in rows)
+    np.atleast_1d(axes)[-1].set(xlabel="microseconds (pale: on the card already, waiting for the kernel before)", xlim=(0, 1.1 * longest))
     return figure
 
 
