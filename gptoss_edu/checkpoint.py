@@ -67,9 +67,25 @@ def load_model(
         print(plan, file=sys.stderr)
     plan.refuse_if_too_big(reader.folder, reader.is_packed)
     fast = device.type == "cuda" and packed and dtype == torch.bfloat16
+    if device.type == "cuda" and not fast:
+        print(f"reference path: {why_reference(experts, packed, reader.is_packed, dtype)}", file=sys.stderr)
     model = (fast and _fast_path(reader, device)) or _read_reference(reader, packed, dtype, device, quiet=small)
     model.tokenizer = tokenizer
     return model
+
+
+def why_reference(experts: str, packed: bool, packed_file: bool, dtype: torch.dtype) -> str:
+    """One sentence why a model on a GPU does without the kernels of fast.py, and how to have them."""
+    if not packed_file:
+        return "the GPU kernels read packed experts, this folder's are expanded; `gptoss-edu convert` packs them with a named rounding."
+    if not packed:
+        why = (
+            "experts='dense' was asked for"
+            if experts == "dense"
+            else "this model is small enough to expand its experts"
+        )
+        return f"{why}; the GPU kernels read packed ones (experts='packed')."
+    return f"the GPU kernels compute in bfloat16, found dtype {str(dtype).removeprefix('torch.')}."
 
 
 def usable_device(name) -> torch.device:

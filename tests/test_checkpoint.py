@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -567,3 +568,16 @@ def test_shards_read_rows_without_the_rest(written):
     name = hf_name("embedding.weight")
     assert name in shards and torch.equal(shards.rows(name, 3, 7), shards[name][3:7])
     assert shards.nbytes == sum(len(raw) for _, _, raw in contents(written / "hf").values())
+
+
+@pytest.mark.parametrize(
+    "experts, packed, packed_file, dtype, said",
+    [
+        ("auto", False, True, torch.bfloat16, "small enough to expand .* experts='packed'"),
+        ("dense", False, True, torch.bfloat16, "experts='dense' was asked for"),
+        ("auto", False, False, torch.bfloat16, "convert"),
+        ("packed", True, True, torch.float32, "bfloat16, found dtype float32"),
+    ],
+)
+def test_a_gpu_without_the_kernels_is_told_why(experts, packed, packed_file, dtype, said):
+    assert re.search(said, checkpoint.why_reference(experts, packed, packed_file, dtype))
