@@ -573,7 +573,7 @@ def test_shards_read_rows_without_the_rest(written):
 @pytest.mark.parametrize(
     "experts, packed, packed_file, dtype, said",
     [
-        ("auto", False, True, torch.bfloat16, "small enough to expand .* experts='packed'"),
+        ("auto", False, True, torch.bfloat16, "small enough to expand.*experts='packed'"),
         ("dense", False, True, torch.bfloat16, "experts='dense' was asked for"),
         ("auto", False, False, torch.bfloat16, "convert"),
         ("packed", True, True, torch.float32, "bfloat16, found dtype float32"),
