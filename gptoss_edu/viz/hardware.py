@@ -152,7 +152,9 @@ def figure_timeline(timelines: dict[str, list]):
         axis.set(title=title, yticks=range(len(lanes)), yticklabels=lanes)
         axis.invert_yaxis()
     longest = max(start + length for rows in timelines.values() for _, start, length in rows)
-    np.atleast_1d(axes)[-1].set(xlabel="microseconds (pale: on the card already, waiting for the kernel before)", xlim=(0, 1.1 * longest))
+    np.atleast_1d(axes)[-1].set(
+        xlabel="microseconds (pale: on the card already, waiting for the kernel before)", xlim=(0, 1.1 * longest)
+    )
     return figure
 
 
