@@ -23,6 +23,7 @@ from gptoss_edu.kernels.launch import Tuning  # noqa: E402
 from gptoss_edu.kernels.loading import read_weights  # noqa: E402
 from gptoss_edu.layouts import CheckpointReader  # noqa: E402
 from gptoss_edu.moe import moe  # noqa: E402
+from gptoss_edu.rope import apply_rope, rope_cos_sin  # noqa: E402
 from gptoss_edu.transformer import Transformer  # noqa: E402
 
 DEVICE = "cuda" if CUDA else "cpu"
@@ -285,6 +286,40 @@ def test_prefill_attention_against_float64_with_large_sinks(window):
     heads = launch.attend_many(qkv, None, None, layer, config, rope, start, start + t, t, LARGE, past=False)
     right = attention(q.cpu(), k.cpu(), v.cpu(), sinks.double().cpu(), window)
     assert relative(heads.cpu(), right.reshape(t, h * d)) < 1e-5
+
+
+@pytest.mark.parametrize("window, past", [(None, (0, 37)), (None, (16, 17)), (8, (3, 8)), (8, (29, 0))])
+def test_one_token_a_row_attends_like_float64_and_is_kept(window, past):
+    """Splits with and without keys, a ring that is not full, just full and turned over, large sinks, a row that has ended."""
+    config = small_config(sliding_window=8)
+    h, g, d, b, slots = 4, 2, 32, 2, window or 40
+    qkv, history = randn(b, (h + 2 * g) * d, seed=6), randn(2, b, 40, g, d, seed=7)
+    layer = Buffers(window=window, sinks=torch.tensor([9.0, -math.inf, 0.0, 3.0], device=DEVICE))
+    cos, sin = rope_cos_sin(torch.arange(41, device=DEVICE), config)
+    tuning = Tuning(**{**vars(LARGE), "splits": 2})  # 37 keys: two tiles and one
+    splits = tuning.splits_for(b * g)
+    buffers = Buffers(
+        rope=(cos, sin), positions=torch.tensor(past, device=DEVICE), counts=torch.tensor([1, 0], device=DEVICE),
+        heads=poison(b, h * d), part_acc=poison(b, h, splits, d), part_max=poison(b, h, splits), part_sum=poison(b, h, splits),
+    )  # fmt: skip
+    keys, values = torch.full((2, b, g, slots, d), 1e4, device=DEVICE)  # what lies in free slots must not matter
+    for row, length in enumerate(past):
+        for position in range(max(0, length - slots), length):
+            keys[row, :, position % slots], values[row, :, position % slots] = history[:, row, position]
+    before = keys.clone(), values.clone()
+    launch.attend(qkv, keys, values, layer, config, buffers, tuning)
+    for row, length in enumerate(past):
+        q, k, v = qkv[row].double().view(1, 1, h + 2 * g, d).split((h, g, g), dim=2)
+        turn = cos[length].double()[None], sin[length].double()[None]
+        q, k = apply_rope(q, *turn), apply_rope(k, *turn)
+        all_k, all_v = (
+            torch.cat((old[row, :length].double()[None], new), 1) for old, new in zip(history, (k, v), strict=True)
+        )
+        right = attention(q, all_k, all_v, layer.sinks.double(), window)
+        assert relative(buffers.heads[row], right.flatten()) < 1e-5
+        if row == 0:
+            before[0][row, :, length % slots], before[1][row, :, length % slots] = k[0, 0].float(), v[0, 0].float()
+    assert relative(keys, before[0]) < 1e-6 and torch.equal(values, before[1])
 
 
 @pytest.mark.parametrize("layout", ["original", "hf"])
