@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 import torch
 
+if not torch.cuda.is_available():
+    os.environ["TRITON_INTERPRET"] = "1"  # before triton is imported: its kernels then run on NumPy arrays
+
 from gptoss_edu import ModelConfig, load_tokenizer
 from gptoss_edu.errors import GptOssError
 

@@ -1,14 +1,11 @@
 """The Triton kernels against float64, in Triton's interpreter on a CPU and, marked gpu, on a card."""
 
 import math
-import os
 
 import pytest
 import torch
 
 CUDA = torch.cuda.is_available()
-if not CUDA:
-    os.environ["TRITON_INTERPRET"] = "1"  # before triton is imported
 triton = pytest.importorskip("triton", reason="the Triton package is not installed (no wheel on this platform)")
 
 import triton.language as tl  # noqa: E402
