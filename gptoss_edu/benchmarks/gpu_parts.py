@@ -28,7 +28,7 @@ def record(out: dict, name: str, **values) -> None:
 
 def versions() -> dict[str, str]:
     found = {"python": platform.python_version(), "cuda": str(torch.version.cuda)}
-    for name in ("torch", "triton", "transformers"):
+    for name in ("torch", "triton", "transformers", "gpt_oss"):
         found[name] = version(name) if importlib.util.find_spec(name) else "missing"
     return found
 
