@@ -4,6 +4,7 @@ import argparse
 import inspect
 import os
 import sys
+from contextlib import suppress
 from difflib import get_close_matches
 from importlib import import_module
 
@@ -41,7 +42,8 @@ def main(argv: list[str] | None = None) -> int:
         if stream is None:  # closed by whoever started this
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))
         elif hasattr(stream, "reconfigure"):  # a terminal that lacks a character shows "?" in its place
-            stream.reconfigure(errors="replace")
+            with suppress(OSError, ValueError):  # one that was read from, or is closed: it stays as it is
+                stream.reconfigure(errors="replace")
     try:
         code = dispatch(sys.argv[1:] if argv is None else argv)
         sys.stdout.flush()

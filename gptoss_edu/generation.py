@@ -92,7 +92,7 @@ def generate_batch(
     _check_sampling(temperature, top_p, top_k)
     prompts = [[int(token) for token in sequence] for sequence in sequences]
     room = _check_lengths(model, prompts, max_new_tokens, cache)
-    if not -(2**63) <= seed < 2**64 - len(prompts):
+    if not -(2**63) <= seed <= 2**64 - len(prompts):
         raise GptOssError(f"generate: expected a seed of at most 64 bits, found {seed}.")
     stops = default_stop_tokens(model) if stop_tokens is None else frozenset(stop_tokens)
     own_cache = cache is None

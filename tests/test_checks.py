@@ -185,6 +185,23 @@ def test_an_exception_behind_a_chapters_wrapper_is_located_in_the_learners_code(
     assert checks.custom("scaled_by", len, [checks.Case("two", (2, 3), 4, "why")]).status == "error"
 
 
+halved = lambda x: x[0] / 2  # noqa: E731 — as a learner may write it, outside of the function that calls it
+
+
+def test_an_exception_in_a_lambda_is_located_where_the_function_calls_it():
+    def half(x):
+        return halved(x)
+
+    def half_within(x):
+        take = lambda y: y[0]  # noqa: E731
+        return take(x) / 2
+
+    for function, line in ((half, "line 2 of half: return halved(x)"), (half_within, "line 2 of half_within: take = ")):
+        result = checks.custom("half", function, [checks.Case("four", (4,), 2, "why")])
+        assert line in result.symptom and "not subscriptable" in result.symptom
+        assert "axes" not in result.why()
+
+
 def test_bytes_as_an_index_and_a_model_as_an_argument_are_said_in_words():
     table, codes = torch.arange(16.0), torch.zeros(1, 2, dtype=torch.uint8)
     result = checks.custom("look_up", lambda codes: table[codes], [checks.Case("two", (codes,), 0, "why")])
@@ -294,7 +311,12 @@ def test_einsum_of_axes_that_do_not_fit_is_told_so():
 def test_a_list_of_ids_is_compared_and_shown_as_one(made, says):
     case = checks.Case("a message", (0,), [200006, 1428, 17, 200007], "why")
     assert says in checks.custom("ids", lambda x: made, [case]).symptom
-    for same in ([200006, 1428, 17, 200007], torch.tensor([200006, 1428, 17, 200007]), (200006, 1428, 17.0, 200007)):
+    for same in (
+        [200006, 1428, 17, 200007],
+        torch.tensor([200006, 1428, 17, 200007]),
+        list(torch.tensor([200006, 1428, 17, 200007])),
+        (200006, 1428, 17.0, 200007),
+    ):
         assert checks.custom("ids", lambda x, same=same: same, [case]).passed
 
 
@@ -372,6 +394,8 @@ def test_predictions_lock(monkeypatch, tmp_path):
     predictions.forget()
     assert json.loads((tmp_path / "predictions.json").read_text())["99.w"]["choice"] == "b"
     assert "Your first choice stands" in repr(checks.predict("99.w", "a", 0.9, **asked))
+    (tmp_path / "predictions.json").write_text("{")
+    assert "In this kernel only, not in predictions.json" in repr(checks.predict("99.v", "b", 0.6, **asked))
 
 
 def test_pictures_survive_a_stub_and_an_error(capsys):

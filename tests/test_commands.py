@@ -80,6 +80,13 @@ def test_a_closed_output_ends_no_command_in_a_traceback(monkeypatch):
     sys.stdin.close(), sys.stdout.close()
 
 
+def test_a_program_that_has_read_its_input_can_still_call_a_command(monkeypatch):
+    stream = io.TextIOWrapper(io.BytesIO(b"a line\nanother\n"), encoding="utf-8")
+    stream.readline()
+    monkeypatch.setattr(sys, "stdin", stream)
+    assert main(["--version"]) == 0
+
+
 def test_a_training_of_no_time_is_told_so():
     with pytest.raises(GptOssError, match="2 updates are too few to see a loss fall"):
         train._smoke(SimpleNamespace(run=lambda: [], step=2))
@@ -123,6 +130,9 @@ def test_an_answer_that_is_cut_off_says_so(capsys):
         (("generate", "2 + 2", "--device", "gpu"), "device 'gpu': no such device; expected 'cpu' or 'cuda'"),
         (("generate", "2 + 2", "--device", "meta"), "torch cannot use it"),
         (("eval", "tiny", "--scale", "nan"), "expected a share above 0, found nan"),
+        (("eval", "tiny", "--scale", "inf"), "expected a share above 0, found inf"),
+        (("train", "smoke", "--seconds", "0"), "expected seconds or steps above 0, found 0"),
+        (("train", "smoke", "--steps", "0"), "expected seconds or steps above 0, found 0"),
         (("chat", "--date", "banana"), "expected a date such as 2025-08-05, found 'banana'"),
         (("chat", "--message", ""), "found an empty one"),
     ],

@@ -298,6 +298,12 @@ def test_bad_options_are_refused(options, message):
         list(generate(MODEL, PROMPT, **options))
 
 
+def test_the_largest_seed_of_64_bits_is_one():
+    assert len(list(generate(MODEL, PROMPT, max_new_tokens=1, seed=2**64 - 1))) == 1
+    with pytest.raises(GptOssError, match="a seed of at most 64 bits"):
+        list(generate_batch(MODEL, [PROMPT, PROMPT], max_new_tokens=1, seed=2**64 - 1))
+
+
 def test_bad_prompts_are_refused():
     with pytest.raises(GptOssError, match="at least one token a sequence, found an empty one"):
         list(generate(MODEL, []))

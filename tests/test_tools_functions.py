@@ -196,7 +196,11 @@ def test_definitions_that_cannot_work_are_refused():
     def misspelt(a: "int |"):  # noqa: F722
         pass
 
+    def nowhere(a: "functools.nothing"):
+        pass
+
     for function, word in (
+        (nowhere, "nowhere: its parameters or their annotations"),
         (strange, "strange: expected parameters that JSON can hold"),
         (misspelt, "misspelt: its parameters or their annotations"),
         (functools.partial(star), "function name"),

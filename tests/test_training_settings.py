@@ -27,7 +27,15 @@ def trainer(folder, settings: Settings) -> Trainer:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"steps": -1}, {"steps": 0}, {"steps": None, "seconds": -1.0}, {"rows": -1}, {"length": 0}]
+    "wrong",
+    [
+        {"steps": -1},
+        {"steps": 0},
+        {"steps": None, "seconds": -1.0},
+        {"steps": None, "seconds": 0},
+        {"rows": -1},
+        {"length": 0},
+    ],
 )
 def test_a_run_without_end_or_without_data_is_refused(tmp_path, wrong):
     with pytest.raises(GptOssError, match=f"expected .*{list(wrong)[-1]}.* above 0, found"):

@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from .compare import close, expect_close, expect_shape, number, to_numpy
 from .exercises import record
 from .guard import describe_call
@@ -83,12 +81,13 @@ def expect_same_list(found: Any, right: list[int], cause: str) -> None:
     found = found.tolist() if hasattr(found, "tolist") else found
     if not isinstance(found, (list, tuple)):
         raise Refused(f"the result is a {type(found).__name__}, a list was expected", "Return a list of whole numbers.")
-    odd = next((i for i, value in enumerate(found) if not isinstance(value, (int, float, np.number))), None)
+    found = [value.item() if getattr(value, "shape", None) == () else value for value in found]
+    odd = next((i for i, value in enumerate(found) if not isinstance(value, (int, float))), None)
     if odd is not None:
         what = f"[{odd}] of the result is a {type(found[odd]).__name__}, a whole number was expected"
         raise Refused(what, "A flat list of whole numbers is wanted; a list inside a list is unpacked with a star.")
-    if list(found) != right:
+    if found != right:
         at = next(
             (i for i, (a, b) in enumerate(zip(found, right, strict=False)) if a != b), min(len(found), len(right))
         )
-        raise Refused(f"yours is {list(found)}, right is {right}; first difference at [{at}]", cause)
+        raise Refused(f"yours is {found}, right is {right}; first difference at [{at}]", cause)

@@ -151,10 +151,14 @@ def locate(error: BaseException, function) -> str:
     """
     home = getattr(inspect.unwrap(function), "__globals__", None)
     frames = [(frame.f_code, line) for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_globals is home]
-    named = [code for code, _ in frames if code.co_name[0] != "<"]  # a comprehension's lines are its function's
+    named = [i for i, (code, _) in enumerate(frames) if code.co_name[0] != "<"]
     if not named:
         return ""
-    line, code = frames[-1][1], named[-1]
+    code, line = frames[named[-1]]
+    for inner, at in frames[named[-1] + 1 :]:
+        # a comprehension's lines are its function's; those of a lambda that stands elsewhere are not
+        if inner.co_qualname.startswith(f"{code.co_qualname}.<locals>."):
+            line = at
     where = f"line {line - code.co_firstlineno + 1} of {code.co_name}"
     text = linecache.getline(code.co_filename, line).strip()
     return f"{where}: {text}" if text else where

@@ -316,7 +316,7 @@ def _likely(error: BaseException, function: Callable) -> str:
         return f"The check calls your function with positional arguments; yours takes {inspect.signature(function)}. Compare with the signature in the exercise."
     if isinstance(error, NameError):
         return "A name is used before it exists. A missing import, a misspelt name, or a cell above that was not run."
-    if any(words in text for words in ("size of tensor", "shape", "subscript")):
+    if any(words in text for words in ("size of tensor", "shape", "subscript")) and "subscriptable" not in text:
         return "Two axes do not fit. Write the axes behind every line, as in `# (b, t, h, d)`, and compare with the shapes above."
     if "too many indices" in text:
         return "More axes are indexed than there are: `x[..., i]` fits any number of leading axes. And a uint8 tensor as an index counts as a mask: make it whole numbers first, with `.long()`."

@@ -7,7 +7,6 @@ does not unlock them there.
 from __future__ import annotations
 
 import json
-from contextlib import suppress
 from pathlib import Path
 
 from ..files import write_text
@@ -46,7 +45,7 @@ def predict(
     options = options or (asked.options if asked else {})
     if isinstance(choice, str) and choice not in options and choice.strip().lower() in options:
         choice = choice.strip().lower()
-    locked = _read().get(identifier)
+    locked, unkept = _read().get(identifier), ""
     if choice is None and locked is None:
         return _shown(
             identifier,
@@ -61,8 +60,8 @@ def predict(
         if problem:
             return _shown(identifier, text, options, problem, "failed", title)
         locked = {"choice": choice, "confidence": float(confidence)}
-        _write(identifier, locked)
-    note = f"Locked: {locked['choice']}, confidence {locked['confidence']:.0%}."
+        unkept = _write(identifier, locked)
+    note = f"Locked: {locked['choice']}, confidence {locked['confidence']:.0%}.{unkept}"
     if choice is not None and choice != locked["choice"]:
         note += f" Your first choice stands; {choice} came after it."
     note += " " + (where or f'`reveal("{identifier}")` shows the answer.')
@@ -160,10 +159,14 @@ def _read() -> dict[str, dict]:
         return dict(_LOCKED)
 
 
-def _write(identifier: str, locked: dict) -> None:
-    """Lock; where the folder cannot be written, or its file is damaged, for this kernel only."""
+def _write(identifier: str, locked: dict) -> str:
+    """Lock; where the folder cannot be written, or its file is damaged, for this kernel only: then the reason in words."""
     _LOCKED[identifier] = locked
     folder = workshop_folder()
-    if folder is not None:
-        with suppress(OSError, ValueError), alone(folder):
-            write_text(folder / FILE_NAME, json.dumps(read(folder) | _LOCKED, indent=1))
+    try:
+        if folder is not None:
+            with alone(folder):
+                write_text(folder / FILE_NAME, json.dumps(read(folder) | _LOCKED, indent=1))
+    except (OSError, ValueError) as error:
+        return f" (In this kernel only, not in {FILE_NAME}: {error})"
+    return ""

@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> None:
     from ..files import check_writable, write_text
     from ..resources import data_path
 
-    if not args.scale > 0:
+    if not 0 < args.scale < float("inf"):
         raise GptOssError(f"--scale: expected a share above 0, found {args.scale}.")
     check_writable(args.json, "--json")
     model = load_model(args.model, device=args.device)

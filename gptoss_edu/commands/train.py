@@ -18,6 +18,7 @@ from ..errors import GptOssError
 from ..files import check_writable
 from ..paths import check_folder
 from ..resources import data_path
+from . import positive
 
 
 def add_arguments(parser):
@@ -42,8 +43,8 @@ def add_arguments(parser):
         default=None,
         help="processes that make data (default: cores less 3, at most 12; 0 for smoke)",
     )
-    parser.add_argument("--rows", type=int, default=None, help="packed rows in a batch (default: 16; smoke 4)")
-    parser.add_argument("--length", type=int, default=None, help="tokens in a row (default: 2048; smoke 256)")
+    parser.add_argument("--rows", type=positive, default=None, help="packed rows in a batch (default: 16; smoke 4)")
+    parser.add_argument("--length", type=positive, default=None, help="tokens in a row (default: 2048; smoke 256)")
     parser.add_argument("--device", default=None, help="default: cuda where there is one")
     parser.add_argument(
         "--init", default=None, metavar="FOLDER", help="begin with the weights of this checkpoint, not with random ones"
@@ -95,9 +96,9 @@ def run(args) -> int:
     cores = os.cpu_count() or 1
     out = args.out or Path("runs") / args.what
     workers = args.workers if args.workers is not None else 0 if small else max(0, min(12, cores - 3))
-    seconds = None if args.steps else args.seconds or (20 if small else 400)
+    seconds = (20 if small else 400) if args.seconds is None else args.seconds
     settings = Settings(
-        seconds=seconds, steps=args.steps, seed=args.seed, workers=workers, plain=args.plain,
+        seconds=seconds if args.steps is None else None, steps=args.steps, seed=args.seed, workers=workers, plain=args.plain,
         rows=args.rows or (4 if small else 16), length=args.length or (256 if small else 2048),
         init=args.init, qat=args.qat, rate=args.rate, decay=Settings.decay if args.decay is None else args.decay,
         warmup=10 if small else 150, log_every=5 if small else 20, save_every=1e9 if small else 60,

@@ -127,7 +127,7 @@ def fields_of(function: Callable[..., Any], name: str) -> tuple[str, dict[str, A
     """
     try:
         signature = inspect.signature(function, eval_str=True)
-    except (NameError, SyntaxError, ValueError) as error:  # ValueError: some built-in functions have no signature
+    except Exception as error:  # an annotation may raise anything; some built-in functions have no signature
         raise GptOssError(f"{name}: its parameters or their annotations cannot be read: {error}") from None
     summary, texts = read_docstring(inspect.getdoc(function) or "", signature.parameters)
     fields = {}

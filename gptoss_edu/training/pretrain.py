@@ -111,7 +111,7 @@ class Trainer:
         if (settings.seconds is None) == (settings.steps is None):
             raise GptOssError("train: give either a number of steps or a number of seconds.")
         sizes = {
-            "seconds or steps": settings.seconds or settings.steps,
+            "seconds or steps": settings.steps if settings.seconds is None else settings.seconds,
             "rows": settings.rows,
             "length": settings.length,
         }
