@@ -130,7 +130,7 @@ LANES = {"attend": "attention", "combine": "combine splits", "out": "output prod
 
 
 def figure_timeline(timelines: dict[str, list]):
-    """Kernels of two layers over time: title to rows [name, start, length] in microseconds, as `bench gpu` writes them.
+    """Kernels of two layers over time, one after the other and overlapping: title to rows [name, start, length] in µs.
 
     Filled from the end of the kernel before: from there on a kernel can work. Pale: it is on the card and waits.
     """
