@@ -278,7 +278,8 @@ def write_file(
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a small file whole or not at all; folders that are missing are made."""
+    """Write a small file whole or not at all; folders that are missing are made. A link stays, and its file is written."""
+    path = Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.partial")  # its own: two may write at once
     try:

@@ -111,3 +111,16 @@ def test_writing_makes_its_folder_and_leaves_nothing_half_done(tmp_path, monkeyp
     with pytest.raises(OSError, match="No space"):
         files.write_text(target, "other")
     assert [path.name for path in target.parent.iterdir()] == ["a.json"] and "ö" in target.read_text(encoding="utf-8")
+
+
+def test_a_link_stays_one_and_its_file_is_written(tmp_path):
+    target, link = tmp_path / "there" / "result.json", tmp_path / "link.json"
+    target.parent.mkdir()
+    try:
+        link.symlink_to(target)
+    except OSError:
+        pytest.skip("this account may not make symbolic links (Windows)")
+    for text in ("{}", "[]"):  # once where the target is not there yet
+        files.write_text(link, text)
+        assert link.is_symlink() and target.read_text(encoding="utf-8") == text
+    assert not list(tmp_path.rglob("*.partial"))

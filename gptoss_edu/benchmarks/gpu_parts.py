@@ -6,7 +6,7 @@ import platform
 import statistics
 import tempfile
 import time
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
@@ -29,7 +29,10 @@ def record(out: dict, name: str, **values) -> None:
 def versions() -> dict[str, str]:
     found = {"python": platform.python_version(), "cuda": str(torch.version.cuda)}
     for name in ("torch", "triton", "transformers", "gpt_oss"):
-        found[name] = version(name) if importlib.util.find_spec(name) else "missing"
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:  # not there, or a folder on the path that was not installed
+            found[name] = "of unknown version" if importlib.util.find_spec(name) else "missing"
     return found
 
 

@@ -123,7 +123,7 @@ def gpt_oss_triton_peer(out: dict, config: ModelConfig, keep: Callable[[], None]
     def prompt(held: list) -> None:
         for cache in held:
             cache.reset()
-        model(tokens[:, :-1], held)
+        model(tokens, held)
 
     held = caches(4096)
     seconds = timed(lambda: prompt(held), 3, 2)
