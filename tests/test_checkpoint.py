@@ -301,7 +301,7 @@ def test_random_checkpoints_are_streamed(tmp_path):
     for layers in (1, 3):
         run = [sys.executable, "-c", MEASURE, str(layers), str(tmp_path / str(layers))]
         peaks.append(int(subprocess.run(run, capture_output=True, text=True, check=True).stdout))
-    assert peaks[1] < 1.15 * peaks[0] and peaks[1] < 512 << 20, peaks
+    assert peaks[1] < 1.5 * peaks[0] and peaks[1] < 512 << 20, peaks  # held whole it would be three times
     assert sum(path.stat().st_size for path in (tmp_path / "3").iterdir()) > 1.5 * peaks[1]
 
 
