@@ -320,3 +320,12 @@ def test_commands_give_a_small_model_one_thread_unless_told_otherwise(monkeypatc
         assert torch.get_num_threads() == 1
     finally:
         torch.set_num_threads(before)
+
+
+def test_bench_gpu_without_triton_says_so_in_one_line(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "triton", None)  # as if it were not installed
+    for name in [name for name in sys.modules if name.startswith("gptoss_edu.benchmarks.gpu")]:
+        monkeypatch.delitem(sys.modules, name)
+    for name in [name for name in sys.modules if name.startswith(("gptoss_edu.kernels", "gptoss_edu.fast"))]:
+        monkeypatch.delitem(sys.modules, name)
+    assert "found no Triton; pip install" in refused(capsys, "bench", "gpu")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .compare import close, expect_close, expect_shape, number, to_numpy
-from .exercises import record
+from .exercises import is_own, record
 from .guard import describe_call
 from .harness import Check, Refused, Result, Stage, TheirError
 
@@ -33,6 +33,8 @@ def custom(name: str, function: Callable, cases: Iterable[Case]) -> Result:
     The function is not stored in my_gptoss.py; that a chapter's own exercise has passed is kept for `gptoss-edu progress`.
     """
     check = Check(name)
+    if not is_own(name, function):
+        return check.refuse_package(name)
     for case in cases:
         check.stages.append(_stage(case))
     result = check(function, allow_package=True)

@@ -56,7 +56,7 @@ def record(name: str, function: Callable, status: str) -> str:
     Nothing is kept outside a student folder, for a stub, or for the finished function that the notebook imports after the check.
     """
     folder = workshop_folder()
-    if folder is None or name not in MORE or status == "not written yet" or not _is_own(name, function):
+    if folder is None or name not in MORE or status == "not written yet" or not is_own(name, function):
         return ""
     try:
         with alone(folder):
@@ -75,7 +75,7 @@ def read(folder: Path) -> dict[str, str]:
     return read_entries(Path(folder) / FILE_NAME, what, lambda entry: entry in (PASSED, REFUSED))
 
 
-def _is_own(name: str, function: Callable) -> bool:
+def is_own(name: str, function: Callable) -> bool:
     """Whether neither the function nor, where it only calls the exercise, the exercise is the package's."""
     called = getattr(function, "__globals__", {}).get(name, function)
     return not any((getattr(f, "__module__", "") or "").startswith("gptoss_edu") for f in (function, called))

@@ -65,6 +65,9 @@ def is_package_function(function, rules: tuple[Forbidden, ...]) -> str | None:
 @contextmanager
 def watching(rules: tuple[Forbidden, ...], noticed: list[str]):
     """While active, a call of forbidden code is noted in `noticed` and raises PackageCalled."""
+    if not rules:  # to be watched makes a loop of calls twenty times slower
+        yield
+        return
 
     def hook(frame, event, _argument):
         if event == "call":

@@ -217,6 +217,11 @@ class Check:
     def _result(self, status, stage, symptom, cause, cause_id="", passed=(), picture=None) -> Result:
         return Result(self.name, status, symptom, cause, cause_id, stage, passed, len(self.stages), picture)
 
+    def refuse_package(self, name: str) -> Result:
+        """What a check says that is handed the package's own function."""
+        cause = f"A later cell imported it under the same name: run the cell with your {name} again, then this one."
+        return self._result("package", "", f"this {name} is the package's finished one, not yours", cause, "package")
+
     def _package(self, name: str, stage: str, passed: tuple[str, ...] = ()) -> Result:
         symptom = (
             f"your function calls `{name}`, the package's finished one, which is switched off while this check runs"
@@ -260,7 +265,7 @@ class Call:
         except TookTooLong as error:
             raise TheirError(
                 f"your function did not return: {error} ({shown})",
-                "A loop whose condition never becomes false, most likely.",
+                "A loop whose condition never becomes false, most likely, or one with millions of steps.",
             ) from None
         except NotImplementedError as error:
             if "not implemented for" in str(error):

@@ -11,6 +11,7 @@ import argparse
 from importlib import import_module
 
 from ..cli import describe
+from ..errors import GptOssError
 
 WHAT = ("cpu", "gpu", "tiny", "harmony", "explorer")
 
@@ -21,7 +22,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int | None:
-    module = import_module(f"gptoss_edu.benchmarks.{args.what}")
+    try:
+        module = import_module(f"gptoss_edu.benchmarks.{args.what}")
+    except ModuleNotFoundError as error:
+        if error.name != "triton":
+            raise
+        raise GptOssError(
+            "bench gpu: needs an NVIDIA GPU and Triton, found no Triton; pip install 'gptoss-edu[gpu]'."
+        ) from None
     parser = argparse.ArgumentParser(prog=f"gptoss-edu bench {args.what}")
     describe(parser, module)
     return module.run(parser.parse_args(args.rest))

@@ -101,9 +101,8 @@ def figure_roofline(points: dict[str, tuple[float, float]], roof: dict, title: s
         best = min(x * memory, arithmetic)
         axis.plot([x, x], [y / 1e12, best / 1e12], color=style.color("grid"), zorder=0)
         axis.plot(x, y / 1e12, "os"[kind], color=style.cycle()[kind], markersize=6)
-        shift, side = ((0, -15), "center") if label == "64 sequences" else ((8, -3), "left")
         text = f"{label}: {y / best:.0%}"
-        axis.annotate(text, (x, y / 1e12), xytext=shift, textcoords="offset points", fontsize=8, ha=side)
+        axis.annotate(text, (x, y / 1e12), xytext=(8, -3), textcoords="offset points", fontsize=8)
     axis.set(
         xlabel="operations a byte", ylabel="10¹² operations a second", xlim=(0.6, 2e4), ylim=(1, 1300), title=title
     )
