@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> int | None:
         if error.name != "triton":
             raise
         raise GptOssError(
-            "bench gpu: needs an NVIDIA GPU and Triton, found no Triton; pip install 'gptoss-edu[gpu]'."
+            "gpu: needs an NVIDIA GPU and Triton, found no Triton; pip install 'gptoss-edu[gpu]'."
         ) from None
     parser = argparse.ArgumentParser(prog=f"gptoss-edu bench {args.what}")
     describe(parser, module)
