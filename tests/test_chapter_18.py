@@ -2,6 +2,7 @@
 
 import json
 
+import matplotlib.pyplot as plt
 import nbformat
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from gptoss_edu import ModelConfig, sizes
 from gptoss_edu.kernels import twin
 from gptoss_edu.layouts import layout_entries
 from gptoss_edu.resources import data_path, notebooks_path
+from gptoss_edu.viz import hardware
 
 SMALL, LARGE = ModelConfig.gpt_oss_20b(), ModelConfig.gpt_oss_120b()
 
@@ -70,3 +72,46 @@ def test_the_recorded_floors_follow_from_the_shapes(config, row, context):
         run = json.loads(file.read_text())
         recorded = run["results"][row]["floor_milliseconds"] / 1e3 * run["ceilings"]["read_bytes_per_s"]
         assert sizes.step_bytes(config, context) == pytest.approx(recorded, rel=1e-12)
+
+
+def test_a_timeline_puts_each_kernel_in_its_lane_and_fills_it_from_where_it_can_work():
+    names = ["attend", "combine", "matvec", "router", "experts_up", "experts_down", "matvec", "attend"]
+    rows = [[f"{name}_kernel", 10.0 * i - 4.0 * (i > 0), 10.0 + 4.0 * (i > 0)] for i, name in enumerate(names)]
+    axis = hardware.figure_timeline({"overlapping": rows}).axes[0]
+    lanes = [label.get_text() for label in axis.get_yticklabels()]
+    bars = [(lanes[round(bar.get_y() + bar.get_height() / 2)], bar.get_x(), bar.get_width()) for bar in axis.patches]
+    pale, filled = bars[0::2], bars[1::2]
+    order = [
+        "attention",
+        "combine splits",
+        "output product",
+        "router",
+        "experts, first",
+        "experts, second",
+        "query, key, value",
+    ]
+    assert [lane for lane, _, _ in filled] == [*order, "attention"]
+    assert [(x, width) for _, x, width in filled] == [(10.0 * i, 10.0) for i in range(8)]
+    assert [width for _, _, width in pale] == [0.0] + [4.0] * 7
+    plt.close(axis.figure)
+
+
+def test_the_readmes_speeds_are_the_recorded_ones():
+    readme = data_path().parent / "README.md"
+    if not readme.exists():
+        pytest.skip("the README is part of a checkout, and this is an installed package")
+    text = readme.read_text(encoding="utf-8")
+    rows = json.loads((data_path("benchmarks") / "gpu-nvidia-h100-80gb-hbm3.json").read_text(encoding="utf-8"))[
+        "results"
+    ]
+    for row in (
+        "1 x context 1,024, room 32,768",
+        "1 x context 32,768, room 33,000",
+        "1 x context 131,000, room 131,072",
+    ):
+        found = rows[f"20b decode, {row}"]
+        assert f"| {found['tokens_per_s']:.0f} | {found['of_floor']:.0%} |".replace("%", " %") in text, row
+    found = rows["120b decode, 1 x context 1,024, room 32,768"]
+    assert f"| {found['tokens_per_s']:.0f} | {found['of_floor']:.0%} |".replace("%", " %") in text
+    for peer in ("transformers decode, compiled, in a graph", "gpt_oss.triton decode, in a graph"):
+        assert f"in a CUDA graph | {rows[f'{peer}, context 1,024']['tokens_per_s']:.0f} |" in text, peer

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import sys
 
 import matplotlib
 import pytest
@@ -200,6 +201,12 @@ def test_an_exception_in_a_lambda_is_located_where_the_function_calls_it():
         result = checks.custom("half", function, [checks.Case("four", (4,), 2, "why")])
         assert line in result.symptom and "not subscriptable" in result.symptom
         assert "axes" not in result.why()
+
+
+def test_a_chapters_own_exercise_is_not_watched_call_by_call():
+    """Nothing is forbidden there, and to be watched makes a loop of calls twenty times slower."""
+    cases = [checks.Case("watched", (), False, "a profiler is set")]
+    assert checks.custom("quick", lambda: sys.getprofile() is not None, cases).passed
 
 
 def test_bytes_as_an_index_and_a_model_as_an_argument_are_said_in_words():
