@@ -7,9 +7,9 @@ from pathlib import Path
 
 import nbformat
 
+from gptoss_edu.checkpoint.layouts import original_shapes
+from gptoss_edu.checkpoint.sizes import parameter_counts
 from gptoss_edu.config import ModelConfig
-from gptoss_edu.layouts import original_shapes
-from gptoss_edu.sizes import parameter_counts
 
 ARROWHEAD = (
     '<defs><marker id="{id}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'

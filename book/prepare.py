@@ -11,8 +11,8 @@ import nbformat
 from figure_words import defined_words, words_for
 from glossary_links import link_terms
 
-from gptoss_edu.viz.page import Page
-from gptoss_edu.workshop import BEGIN, is_hints, student_source
+from gptoss_edu.course.workshop import BEGIN, is_hints, student_source
+from gptoss_edu.web.page import Page
 
 EXERCISE = "```python\n{}\n```"
 EXPLORER = re.compile(r'<iframe title="([^"]*)"[^>]*?height:(\d+)px[^>]*srcdoc=("[^"]*"|\'[^\']*\')></iframe>')

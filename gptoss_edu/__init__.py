@@ -2,7 +2,7 @@
 
 from . import checkpoint, mxfp4
 from .cache import KVCache
-from .checkpoint import load_model
+from .checkpoint.load import load_model
 from .config import ModelConfig
 from .errors import CheckpointError, ConfigError, GptOssError, HarmonyError, TokenizerError, TraceError
 from .generation import generate, generate_batch

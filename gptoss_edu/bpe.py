@@ -23,7 +23,7 @@ from math import inf
 
 import regex
 
-from gptoss_edu.errors import TokenizerError
+from .errors import TokenizerError
 
 _UPPER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]"  # what may stand in the capital part of a word
 _LOWER = r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"  # what may stand in its small part; scripts without case are in both

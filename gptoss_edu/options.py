@@ -1,6 +1,14 @@
-"""What a path given to a command must be before the work begins: a mistyped one makes no folders."""
+"""Options and paths that a user names: check them before the work begins; read and write whole text files."""
 
+import argparse
+import errno
+import os
+import tempfile
+import time
+import uuid
 from pathlib import Path
+
+import torch
 
 from .errors import GptOssError
 
@@ -26,3 +34,87 @@ def check_folder(path: Path, what: str) -> None:
         raise GptOssError(f"{what} {path}: is a file, not a folder; name another.")
     if not path.exists():
         check_parent(path, what)
+
+
+SMALL = 256 << 20  # bytes of weights: gpt-oss-tiny has 82 MB of them, gpt-oss-20b 14 GB
+
+
+def one_thread_if_small(model) -> None:
+    """Let this process compute with one thread where the model is as small as gpt-oss-tiny, on a processor.
+
+    Its products take microseconds: a second thread gains nothing on an idle machine, and on a busy one every product
+    waits for it, which can make decoding ten times slower. Where OMP_NUM_THREADS is set, that decides.
+    """
+    small = model.device.type == "cpu" and sum(value.nbytes for value in model.state_dict().values()) < SMALL
+    if small and "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(1)
+
+
+def check_question(text: str, what: str) -> None:
+    """Refuse a text of nothing but blanks: every model would answer something to it."""
+    if not text.strip():
+        raise GptOssError(f"{what}: expected a text, found an empty one; put the question in quotes.")
+
+
+def positive(text: str) -> int:
+    """A whole number above 0, as the type of an option."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number above 0, found {number}")
+    return number
+
+
+def read_text(path: Path, what: str) -> str:
+    """A text file that a user names; the mark that some editors put in front of UTF-8 is left out.
+
+    Errors: `GptOssError` that names `what`, the option, where the file is not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise GptOssError(
+            f"{what} {path}: expected a text in UTF-8, found other bytes (at {error.start}); save it as UTF-8."
+        ) from None
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a small file whole or not at all; folders that are missing are made. A link stays, and its file is written."""
+    path = Path(os.path.realpath(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.partial")  # its own: two may write at once
+    try:
+        # As it is, without other line ends on Windows; half a surrogate pair, which UTF-8 lacks, as JSON's escape.
+        partial.write_bytes(text.encode(errors="backslashreplace"))
+        for wait in (0.01, 0.1, 1.0):
+            try:
+                os.replace(partial, path)
+                return
+            except PermissionError:  # Windows, for as long as somebody reads the old file
+                time.sleep(wait)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def check_writable(path: Path | None, option: str, makes_folder: bool = False) -> None:
+    """Tell before the work, and not after it, that its result cannot be written to `path`; nothing is left behind.
+
+    makes_folder : the command makes the folder that it lies in; else this must be there, and a mistyped one is not made
+
+    Errors: `GptOssError` that names the option.
+    """
+    if path is None:
+        return
+    if not makes_folder and not path.absolute().parent.exists():
+        check_parent(path, option)
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if path.exists() and not path.is_file():  # the written file takes its place, and as root even /dev/null's
+            raise OSError(errno.EINVAL, "a device or a pipe")
+        with tempfile.TemporaryFile(dir=next(folder for folder in path.absolute().parents if folder.exists())):
+            pass
+    except OSError as error:
+        raise GptOssError(
+            f"{option} {path}: expected a file that can be written, found that it cannot ({error.strerror}); name another place."
+        ) from None

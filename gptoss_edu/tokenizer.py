@@ -29,10 +29,10 @@ from pathlib import Path
 
 import tiktoken
 
-from gptoss_edu import bpe
-from gptoss_edu.errors import TokenizerError
-from gptoss_edu.files import write_text
-from gptoss_edu.resources import data_path
+from . import bpe
+from .errors import TokenizerError
+from .options import write_text
+from .resources import data_path
 
 O200K_SHA256 = "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d"
 O200K_VOCABULARY = 201_088

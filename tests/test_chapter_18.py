@@ -7,9 +7,10 @@ import nbformat
 import numpy as np
 import pytest
 
-from gptoss_edu import ModelConfig, sizes
-from gptoss_edu.kernels import twin
-from gptoss_edu.layouts import layout_entries
+from gptoss_edu import ModelConfig
+from gptoss_edu.checkpoint import sizes
+from gptoss_edu.checkpoint.layouts import layout_entries
+from gptoss_edu.fast import in_numpy as twin
 from gptoss_edu.resources import data_path, notebooks_path
 from gptoss_edu.viz import hardware
 

@@ -9,10 +9,11 @@ import tiktoken
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gptoss_edu import ModelConfig, chat_files, harmony
-from gptoss_edu.chat import INTERRUPTED, Chat, Piece, Repaired, Settings, Stopped, ToolDone
+from gptoss_edu import ModelConfig, harmony
+from gptoss_edu.agent import chat_files
+from gptoss_edu.agent.chat import INTERRUPTED, Chat, Piece, Repaired, Settings, Stopped, ToolDone
+from gptoss_edu.engines.sampler import ModelSampler, replay
 from gptoss_edu.errors import GptOssError
-from gptoss_edu.samplers import ModelSampler, replay
 from gptoss_edu.tools import FunctionTool, ToolResult
 from gptoss_edu.transformer import random_model
 

@@ -8,14 +8,14 @@ import matplotlib.pyplot as plt
 import pytest
 
 from gptoss_edu import harmony
-from gptoss_edu.chat import Chat, Piece, Settings, Stopped
+from gptoss_edu.agent.chat import Chat, Piece, Settings, Stopped
 from gptoss_edu.cli import main
 from gptoss_edu.commands import chat as command
+from gptoss_edu.engines.sampler import replay
 from gptoss_edu.errors import GptOssError
-from gptoss_edu.samplers import replay
+from gptoss_edu.tasks.builtin_tools import BROWSER, PYTHON
 from gptoss_edu.tools import FunctionTool
 from gptoss_edu.tools.browser import BrowserTool
-from gptoss_edu.training.builtin_tools import BROWSER, PYTHON
 from gptoss_edu.viz import sequence
 from gptoss_edu.viz.transcript import Transcript, watch
 

@@ -12,13 +12,15 @@ import pytest
 import torch
 from core_models import BASE, CONFIGS, random_tokens, relative, strong_model
 
-from gptoss_edu import checkpoint, files, load_model, mxfp4, random_model
+from gptoss_edu import checkpoint, load_model, mxfp4, random_model
+from gptoss_edu.checkpoint import load, write
+from gptoss_edu.checkpoint import safetensors as files
+from gptoss_edu.checkpoint.layouts import hf_name, original_shapes, split_name
+from gptoss_edu.checkpoint.safetensors import Shards, write_file
+from gptoss_edu.checkpoint.sizes import MemoryPlan, cache_bytes, parameter_counts, size_text, working_bytes
 from gptoss_edu.config import ModelConfig
 from gptoss_edu.errors import CheckpointError, GptOssError
-from gptoss_edu.files import Shards, write_file
-from gptoss_edu.layouts import hf_name, original_shapes, split_name
 from gptoss_edu.moe import PackedWeight
-from gptoss_edu.sizes import MemoryPlan, cache_bytes, parameter_counts, size_text, working_bytes
 from gptoss_edu.tokenizer import load_tokenizer, make_encoding
 
 CONFIG = replace(BASE, num_hidden_layers=2, intermediate_size=96, vocab_size=300)
@@ -62,7 +64,7 @@ def test_each_layout_has_the_released_names_counts_and_types(written):
 
 
 def test_full_sizes_have_the_released_counts_of_tensors_and_bytes():
-    from gptoss_edu.layouts import layout_entries
+    from gptoss_edu.checkpoint.layouts import layout_entries
 
     for config, counts, nbytes in (
         (ModelConfig.gpt_oss_20b(), (363, 459), 13_761_264_768),
@@ -128,7 +130,7 @@ def test_expanding_and_packing_again(written, tmp_path, source):
 @pytest.mark.parametrize("layout", ["original", "hf", "hf-bf16"])
 def test_shards_by_an_index_with_a_layer_across_two(written, tmp_path, monkeypatch, layout):
     largest = max(len(raw) for _, _, raw in contents(written / layout).values())
-    monkeypatch.setitem(checkpoint.SHARD_BYTES, layout, largest + 1)
+    monkeypatch.setitem(write.SHARD_BYTES, layout, largest + 1)
     checkpoint.save_random(CONFIG, tmp_path / "sharded", layout=layout, seed=1)
     names = sorted(path.name for path in (tmp_path / "sharded").glob("*.safetensors"))
     dash = "--" if layout == "original" else "-"
@@ -183,9 +185,9 @@ def test_the_cpu_kernel_computes_what_unpacking_does(n):
     scales = torch.randint(100, 140, (37, 3), dtype=torch.uint8, generator=generator)
     x = torch.randn(n, 96, generator=generator)
     exact = x.double() @ mxfp4.unpack(blocks, scales).double().T
-    found = checkpoint.cpu_kernel()(x, blocks, scales)
+    found = load.cpu_kernel()(x, blocks, scales)
     assert relative(found, exact) < 1e-6
-    low = checkpoint.cpu_kernel()(x.bfloat16(), blocks, scales)
+    low = load.cpu_kernel()(x.bfloat16(), blocks, scales)
     exact = x.bfloat16().double() @ mxfp4.unpack(blocks, scales).double().T
     assert low.dtype == torch.bfloat16 and relative(low, exact) < 2**-8
 
@@ -351,7 +353,7 @@ def test_an_interruption_leaves_nothing_behind(tmp_path, monkeypatch, failure):
         raise failure
 
     (tmp_path / "empty").mkdir()
-    monkeypatch.setattr(checkpoint, "write_text", interrupted)  # the weights are written by then
+    monkeypatch.setattr(write, "write_text", interrupted)  # the weights are written by then
     for name in ("new", "empty"):
         with pytest.raises(failure):
             checkpoint.save_random(CONFIG, tmp_path / name)
@@ -580,4 +582,4 @@ def test_shards_read_rows_without_the_rest(written):
     ],
 )
 def test_a_gpu_without_the_kernels_is_told_why(experts, packed, packed_file, dtype, said):
-    assert re.search(said, checkpoint.why_reference(experts, packed, packed_file, dtype))
+    assert re.search(said, load.why_reference(experts, packed, packed_file, dtype))

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from gptoss_edu import attention, bpe, checks, generation, harmony, load_tokenizer, moe, mxfp4, norm, rope
-from gptoss_edu.checks import bank, confusion, predictions, questions, reference, store
+from gptoss_edu.checks import bank, confusion, reference, store
 from gptoss_edu.checks.mutants import equivalents
+from gptoss_edu.course import predictions, questions
 from gptoss_edu.resources import data_path
 
 matplotlib.use("Agg")

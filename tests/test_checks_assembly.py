@@ -5,7 +5,7 @@ import torch
 
 from gptoss_edu import checks, generate, load_model, random_model
 from gptoss_edu.checks import bank, store
-from gptoss_edu.checks.assembly import USED
+from gptoss_edu.course.assembly import USED
 
 RIGHT = {name: [solution.function for solution in bank.right(name)] for name in USED}
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from gptoss_edu import checks, random_model
-from gptoss_edu.checks import faults
+from gptoss_edu.course import planted_faults as faults
 
 
 @pytest.fixture(scope="module")

@@ -13,17 +13,18 @@ import psutil
 import pytest
 import torch
 
-from gptoss_edu import ModelConfig, Transformer, cli, commands, generate, load_model, trace
+from gptoss_edu import ModelConfig, Transformer, cli, generate, load_model, options, trace
 from gptoss_edu.cli import main
 from gptoss_edu.commands import doctor, download, inspect, tour, train
 from gptoss_edu.commands.eval import earlier
 from gptoss_edu.errors import CheckpointError, GptOssError
-from gptoss_edu.files import read_text
+from gptoss_edu.options import read_text
 from gptoss_edu.tokenizer import load_tokenizer
-from gptoss_edu.trace import answer, interventions
+from gptoss_edu.trace import ask as answer
+from gptoss_edu.trace import interventions
 from gptoss_edu.trace.synthetic import synthetic_trace
 from gptoss_edu.training.quantize import rounded
-from gptoss_edu.viz import page
+from gptoss_edu.web import page
 
 
 def refused(capsys, *arguments: str) -> str:
@@ -308,15 +309,15 @@ def test_commands_give_a_small_model_one_thread_unless_told_otherwise(monkeypatc
         model = load_model()
         list(generate(model, [1, 2, 3], max_new_tokens=1))
         monkeypatch.setenv("OMP_NUM_THREADS", "2")
-        commands.one_thread_if_small(model)
+        options.one_thread_if_small(model)
         assert torch.get_num_threads() == 2
         monkeypatch.delenv("OMP_NUM_THREADS")
-        monkeypatch.setattr(commands, "SMALL", 1 << 20)
-        commands.one_thread_if_small(model)
+        monkeypatch.setattr(options, "SMALL", 1 << 20)
+        options.one_thread_if_small(model)
         assert torch.get_num_threads() == 2, "the model is larger than that"
         monkeypatch.undo()
         monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-        commands.one_thread_if_small(model)
+        options.one_thread_if_small(model)
         assert torch.get_num_threads() == 1
     finally:
         torch.set_num_threads(before)
@@ -326,6 +327,6 @@ def test_bench_gpu_without_triton_says_so_in_one_line(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "triton", None)  # as if it were not installed
     for name in [name for name in sys.modules if name.startswith("gptoss_edu.benchmarks.gpu")]:
         monkeypatch.delitem(sys.modules, name)
-    for name in [name for name in sys.modules if name.startswith(("gptoss_edu.kernels", "gptoss_edu.fast"))]:
+    for name in [name for name in sys.modules if name.startswith(("gptoss_edu.fast", "gptoss_edu.fast"))]:
         monkeypatch.delitem(sys.modules, name)
     assert "found no Triton; pip install" in refused(capsys, "bench", "gpu")

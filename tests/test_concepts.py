@@ -20,6 +20,7 @@ GIVEN = {  # names of the package that need no introduction in the chapter that 
     "load_tokenizer": "a table of ids and texts, which chapter 01 uses and chapter 02 opens",
     "make_example": "a text of the kind that gpt-oss-tiny was trained on: material, not a mechanism",
     "encode": "an example or a text as ids: chapter 02",
+    "compare": "what an intervention changes, said in words where chapters 16 and 17 use it",
     "pad": "several lists of numbers as one tensor: basic PyTorch",
     "batch_losses": "chapter 01's cross-entropy, as a mean over texts",
     "GIB": "a number, 2 to the 30th",
@@ -28,6 +29,8 @@ GIVEN = {  # names of the package that need no introduction in the chapter that 
 TOOLS = {  # modules of the package whose names are not concepts of the course, and why
     "gptoss_edu.checks": "the course's own tools; checks/__init__.py says how chapters use them",
     "gptoss_edu.viz": "pictures: each is explained by its caption",
+    "gptoss_edu.web": "the explorer: its own words explain it",
+    "gptoss_edu.course": "the course's own tools, handed on by gptoss_edu.checks",
     "gptoss_edu.resources": "where files lie",
     "gptoss_edu.cli": "the command line, named as in a terminal",
     "gptoss_edu.benchmarks": "timers: what they time is said where they print",

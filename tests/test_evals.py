@@ -8,10 +8,10 @@ import pytest
 from gptoss_edu.cli import main
 from gptoss_edu.commands import eval as eval_command
 from gptoss_edu.evals import suite
-from gptoss_edu.evals.answer import Outcome
+from gptoss_edu.evals.answering import Outcome
 from gptoss_edu.evals.card import measured
-from gptoss_edu.evals.graders import GRADERS, same_call
 from gptoss_edu.resources import data_path
+from gptoss_edu.tasks.graders import GRADERS, same_call
 
 
 @pytest.mark.parametrize(

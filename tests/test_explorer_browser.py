@@ -8,7 +8,7 @@ import pytest
 from axe import needs_axe, serious
 
 import gptoss_edu
-from gptoss_edu import trace, viz
+from gptoss_edu import trace, web
 from gptoss_edu.benchmarks import explorer as bench
 from gptoss_edu.trace.synthetic import synthetic_trace
 
@@ -50,7 +50,7 @@ def press(page, *keys, focus="grid"):
 @pytest.mark.parametrize("width", [375, 1280])
 def test_every_view_draws_and_nothing_leaves_the_page(open_page, tiny_run, width, scheme):
     for run in (tiny_run, synthetic_trace(120)):
-        page = open_page(viz.explore(run), width, scheme)
+        page = open_page(web.explore(run), width, scheme)
         for area in AREAS:
             assert page.evaluate(COUNT_INK, area) > 8, area
         assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -62,7 +62,7 @@ def test_every_view_draws_and_nothing_leaves_the_page(open_page, tiny_run, width
 
 def test_rows_sum_to_one_and_bands_are_empty(open_page):
     run = synthetic_trace(700, window=48, exact=8)
-    page = open_page(viz.explore(run))
+    page = open_page(web.explore(run))
     got = page.evaluate("""() => window.explorer.store.run.exactHeads().map(([l, h]) => {
       const run = window.explorer.store.run, sums = [];
       let longest = 0;
@@ -80,7 +80,7 @@ def test_rows_sum_to_one_and_bands_are_empty(open_page):
 
 
 def test_what_it_says_equals_the_trace(open_page, tiny_run):
-    page = open_page(viz.explore(tiny_run))
+    page = open_page(web.explore(tiny_run))
     t, layer, head = 4, 3, 1
     page.evaluate("(s) => window.explorer.store.set(s)", {"t": t, "l": layer, "h": head})
     seen = page.evaluate("""([l, t, h]) => { const run = window.explorer.store.run, row = run.row(l, h, t);
@@ -95,7 +95,7 @@ def test_what_it_says_equals_the_trace(open_page, tiny_run):
 
 def test_by_keyboard_alone(open_page):
     run = synthetic_trace(90, seed=5)
-    page = open_page(viz.explore(run, t=40))
+    page = open_page(web.explore(run, t=40))
     for _ in range(60):  # Tab reaches a view; no pointer is used
         page.keyboard.press("Tab")
         if page.evaluate("document.querySelector('#app').shadowRoot.activeElement?.dataset.area === 'strip'"):
@@ -130,12 +130,12 @@ def test_it_opens_on_the_answer(open_page, tiny_run):
     ):
         prompt = "<|start|>user<|message|>7 + 5?<|end|><|start|>assistant"
         run = trace.record(model, model.tokenizer.encode(prompt + text, allowed_special="all"), level="routing")
-        assert said(open_page(viz.explore(run))).split("“")[1].split("”")[0] == expected
-    assert "token 0 " in said(open_page(viz.explore(tiny_run, t=0)))
+        assert said(open_page(web.explore(run))).split("“")[1].split("”")[0] == expected
+    assert "token 0 " in said(open_page(web.explore(tiny_run, t=0)))
 
 
 def test_every_control_has_a_key_and_a_table(open_page):
-    page = open_page(viz.explore(synthetic_trace(60)))
+    page = open_page(web.explore(synthetic_trace(60)))
     before = said(page)
     for key in ("ArrowLeft", "ArrowDown", "]", "Home", "2"):
         press(page, key)
@@ -158,7 +158,7 @@ def test_hostile_tokens_stay_text(open_page):
     run = synthetic_trace(60, pieces=HOSTILE)
     run.meta["vocabulary"] = {str(i): "<img src=x onerror=alert(2)>" for i in range(20)}
     run.meta["model"] = "</script><script>alert(3)</script>"
-    page = open_page(viz.explore(run, title="<script>alert(4)</script>"))
+    page = open_page(web.explore(run, title="<script>alert(4)</script>"))
     for area in AREAS:
         press(page, "t", focus=area)
     shadow = "document.querySelector('#app').shadowRoot"
@@ -166,7 +166,7 @@ def test_hostile_tokens_stay_text(open_page):
     texts = page.evaluate("window.explorer.store.run.texts")
     assert texts[0] == "</script>" and texts[2] == "‹f0 9f›" and "‹U+202E›" in texts[3] and "‹U+0000›" in texts[9]
     framed = open_page(
-        "<!doctype html><html><body>" + viz.explore(run)._repr_html_() + "</body></html>", ready="iframe"
+        "<!doctype html><html><body>" + web.explore(run)._repr_html_() + "</body></html>", ready="iframe"
     )
     assert framed.locator("iframe").count() == 1 and framed.locator("img, svg").count() == 0
 
@@ -183,14 +183,14 @@ LAST_PICTURE = """async () => {
 
 
 def test_a_picture_is_downloaded(open_page):
-    page = open_page(viz.explore(synthetic_trace(40)))
+    page = open_page(web.explore(synthetic_trace(40)))
     with page.expect_download() as caught:
         press(page, "p", focus="load")
     assert caught.value.suggested_filename == "gptoss-trace-load.png"
 
 
 def test_pictures_as_png_and_svg(open_page):
-    page = open_page(viz.explore(synthetic_trace(60, pieces=HOSTILE)))
+    page = open_page(web.explore(synthetic_trace(60, pieces=HOSTILE)))
     page.evaluate(CATCH_PICTURES)
     for area in AREAS:
         section = page.locator(f"section.panel:has([data-area={area}])")
@@ -205,7 +205,7 @@ def test_pictures_as_png_and_svg(open_page):
 
 def test_two_runs(open_page):
     a, b = synthetic_trace(60, seed=1), synthetic_trace(60, seed=2)
-    page = open_page(viz.explore(a, b, names=["plain", "masked"]))
+    page = open_page(web.explore(a, b, names=["plain", "masked"]))
     assert page.evaluate(COUNT_INK, "compare") > 8
     press(page, "b")
     first = said(page)
@@ -215,7 +215,7 @@ def test_two_runs(open_page):
 
 def test_ten_on_a_page_stay_apart(open_page):
     pages = "".join(
-        viz.explore(synthetic_trace(30 + i), t=i, height=500)._repr_html_().replace('loading="lazy"', "")
+        web.explore(synthetic_trace(30 + i), t=i, height=500)._repr_html_().replace('loading="lazy"', "")
         for i in range(10)
     )
     page = open_page(f"<!doctype html><html><body>{pages}</body></html>", ready="iframe")
@@ -238,7 +238,7 @@ addEventListener("message", (event) => { window.heard.push(event.data); event.so
 
 def test_in_a_frame_the_theme_is_what_the_site_says(open_page):
     """A light system and a dark site: dark. The site changes: so does the explorer. Nonsense and a chosen theme stay."""
-    shown = "".join(viz.explore(synthetic_trace(30), theme=t, height=400)._repr_html_() for t in ("auto", "light"))
+    shown = "".join(web.explore(synthetic_trace(30), theme=t, height=400)._repr_html_() for t in ("auto", "light"))
     page = open_page(SITE % shown.replace('loading="lazy"', ""), ready="iframe")
     follows, chosen = page.frames[1:]
     follows.wait_for_selector(".gx[data-theme=dark]", timeout=30_000)
@@ -256,7 +256,7 @@ def test_in_a_frame_the_theme_is_what_the_site_says(open_page):
 @needs_axe
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_serious_finding_by_axe(open_page, scheme):
-    page = open_page(viz.explore(synthetic_trace(60), synthetic_trace(60, seed=3)), scheme=scheme)
+    page = open_page(web.explore(synthetic_trace(60), synthetic_trace(60, seed=3)), scheme=scheme)
     press(page, "t", "m", "?")
     assert serious(page) == []
 
@@ -271,7 +271,7 @@ def test_large_trace_within_its_budget(chromium):
 
 @pytest.mark.slow
 def test_every_view_of_a_large_trace_draws(open_page):
-    page = open_page(viz.explore(synthetic_trace(2000, 24, 64, 8, 32, window=128)))
+    page = open_page(web.explore(synthetic_trace(2000, 24, 64, 8, 32, window=128)))
     for area in AREAS:
         assert page.evaluate(COUNT_INK, area) > 8, area
 
@@ -280,7 +280,7 @@ def test_updates_do_not_grow_with_the_text(open_page):
     """Moving in a text ten times as long costs at most three times the script: only what is in sight is drawn."""
     times = []
     for tokens in (150, 1500):
-        page = open_page(viz.explore(synthetic_trace(tokens)))
+        page = open_page(web.explore(synthetic_trace(tokens)))
         page.evaluate(bench.WALK, 40)
         times.append(page.evaluate(bench.WALK, 80)["p50"])
     assert times[1] < 3 * times[0] + 1
@@ -305,9 +305,9 @@ def test_the_live_host_sends_interventions_and_cleans_up(open_page):
     import base64
     import json
 
-    from gptoss_edu.viz.page import module_source
+    from gptoss_edu.web.page import module_source
 
-    data = base64.b64encode(viz.explore(synthetic_trace(50)).data).decode()
+    data = base64.b64encode(web.explore(synthetic_trace(50)).data).decode()
     page = open_page(FAKE_HOST % (json.dumps(module_source()).replace("</", "<\\/"), data))
     press(page, "m")
     page.get_by_role("button", name="Run the model with these masks").click()
@@ -330,7 +330,7 @@ def test_the_same_in_an_export_and_alone(open_page, tmp_path):
     import nbformat
     from nbconvert import HTMLExporter
 
-    page = viz.explore(synthetic_trace(80), height=1900, theme="light")
+    page = web.explore(synthetic_trace(80), height=1900, theme="light")
     cell = nbformat.v4.new_code_cell(
         "explore(run)", outputs=[nbformat.v4.new_output("display_data", {"text/html": page._repr_html_()})]
     )

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gptoss_edu import viz
+from gptoss_edu import web
 from gptoss_edu.trace.synthetic import synthetic_trace
 from gptoss_edu.viz import style
 
@@ -90,7 +90,7 @@ DRAWN_AT_ONCE = """async (key) => {
 
 
 def test_reduced_motion_means_no_motion(open_page):
-    page = open_page(viz.explore(synthetic_trace(300), t=40), reduced_motion="reduce")
+    page = open_page(web.explore(synthetic_trace(300), t=40), reduced_motion="reduce")
     assert page.evaluate("matchMedia('(prefers-reduced-motion: reduce)').matches")
     page.evaluate("['?', 'm'].forEach((key) => window.explorer.command(key))")
     page.evaluate("window.explorer.panels.forEach((panel) => panel.showTable(true))")
@@ -176,7 +176,7 @@ def faint(page, least: float) -> list:
 
 
 def two_runs():
-    return viz.explore(synthetic_trace(60), synthetic_trace(60, seed=3), shade="surprisal")
+    return web.explore(synthetic_trace(60), synthetic_trace(60, seed=3), shade="surprisal")
 
 
 def use_all(page) -> None:
@@ -217,7 +217,7 @@ def test_the_ordinary_contrast_is_less(open_page):
 
 
 def test_a_change_of_the_preference_is_followed(open_page):
-    page = open_page(viz.explore(synthetic_trace(40)))
+    page = open_page(web.explore(synthetic_trace(40)))
     muted = "window.explorer.theme.colors.muted"
     before = page.evaluate(muted)
     page.emulate_media(contrast="more")
@@ -230,7 +230,7 @@ def test_a_change_of_the_preference_is_followed(open_page):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_nothing_vanishes_in_forced_colours(open_page, scheme, theme):
     """The reader's own few colours, also where the site's theme is the other one: every view and control is there."""
-    shown = viz.explore(synthetic_trace(60), synthetic_trace(60, seed=3), theme=theme)
+    shown = web.explore(synthetic_trace(60), synthetic_trace(60, seed=3), theme=theme)
     page = open_page(shown, script=LISTEN, scheme=scheme, forced_colors="active")
     use_all(page)
     assert page.evaluate("matchMedia('(forced-colors: active)').matches")

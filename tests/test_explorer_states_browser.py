@@ -3,7 +3,7 @@
 import pytest
 
 import gptoss_edu
-from gptoss_edu import trace, viz
+from gptoss_edu import trace, web
 from gptoss_edu.trace.synthetic import synthetic_trace
 
 pytestmark = pytest.mark.browser
@@ -38,7 +38,7 @@ def select(page, **state):
 
 def test_two_runs_of_one_name_are_two(open_page):
     """Every picture of the second run is its own, also where both are called "as it is"."""
-    page = open_page(viz.explore(synthetic_trace(60, seed=1), synthetic_trace(60, seed=2)))
+    page = open_page(web.explore(synthetic_trace(60, seed=1), synthetic_trace(60, seed=2)))
     first = dict(page.evaluate(GRAB))
     select(page, side=1)
     second = dict(page.evaluate(GRAB))
@@ -46,7 +46,7 @@ def test_two_runs_of_one_name_are_two(open_page):
 
 
 def test_an_open_table_follows_the_selection(open_page):
-    page = open_page(viz.explore(synthetic_trace(60)))
+    page = open_page(web.explore(synthetic_trace(60)))
     page.evaluate("window.explorer.panels.forEach((panel) => panel.showTable(true))")
     select(page, t=20)
     tables = "window.explorer.panels.map((p) => p.tableBox.innerText)"
@@ -58,7 +58,7 @@ def test_an_open_table_follows_the_selection(open_page):
 @pytest.mark.parametrize("k", [2, 16])
 def test_another_number_of_experts(open_page, model, ids, k):
     change = trace.compare(model, ids, trace.ExpertsPerToken(k))
-    page = open_page(viz.explore(change))
+    page = open_page(web.explore(change))
     got = page.evaluate("window.explorer.payload.runs.map((run) => run.route(5, 3))")
     for run, route in zip((change.base, change.other), got, strict=True):
         assert [r["expert"] for r in route] == run["expert_indices"][5, 3].tolist()
@@ -72,7 +72,7 @@ def test_only_choices_make_no_numbers_up(open_page, model, ids):
     """An engine's list of experts has no weights, margins, surprisal or heads: none are shown, and no control for them."""
     run = trace.record(model, ids, level="routing")
     page = open_page(
-        viz.explore(
+        web.explore(
             trace.from_routed_experts(run["expert_indices"].transpose(1, 0, 2), ids, model.config, model.tokenizer)
         ),
         script=LISTEN,
@@ -89,7 +89,7 @@ def test_only_choices_make_no_numbers_up(open_page, model, ids):
 
 def test_no_letter_is_cut_in_two(open_page):
     pieces = [("😀" * 30).encode(), "数学がすき".encode(), "🇩🇪".encode(), b"a" * 90, "\u00a0".encode()]
-    page = open_page(viz.explore(synthetic_trace(90, pieces=pieces)), script=LISTEN)
+    page = open_page(web.explore(synthetic_trace(90, pieces=pieces)), script=LISTEN)
     for _ in range(4):
         page.evaluate("window.explorer.command('ArrowLeft')")
         page.evaluate(PAINTED)
@@ -99,7 +99,7 @@ def test_no_letter_is_cut_in_two(open_page):
 
 
 def test_every_legend_is_whole_on_a_phone(open_page):
-    page = open_page(viz.explore(synthetic_trace(60), synthetic_trace(60, seed=3)), 360, script=LISTEN)
+    page = open_page(web.explore(synthetic_trace(60), synthetic_trace(60, seed=3)), 360, script=LISTEN)
     select(page, t=30)
     legends = [w for w in page.evaluate("window.written") if w["legend"]]
     assert {"analysis", "final", "rows kept exactly", "full"} <= {w["text"].strip() for w in legends}
@@ -107,7 +107,7 @@ def test_every_legend_is_whole_on_a_phone(open_page):
 
 
 def test_help_and_masks_open_in_sight(open_page):
-    page = open_page(viz.explore(synthetic_trace(60)))
+    page = open_page(web.explore(synthetic_trace(60)))
     button = page.get_by_role("button", name="Keyboard help")
     assert button.get_attribute("aria-expanded") == "false"
     button.click()
@@ -118,7 +118,7 @@ def test_help_and_masks_open_in_sight(open_page):
 
 
 def test_a_text_that_no_token_has_is_said(open_page):
-    page = open_page(viz.explore(synthetic_trace(60), t=3))
+    page = open_page(web.explore(synthetic_trace(60), t=3))
     find = page.get_by_label("Find a token's text")
     for text, fits in (("nowhere", False), ("answer", True)):
         find.fill(text)
@@ -128,7 +128,7 @@ def test_a_text_that_no_token_has_is_said(open_page):
 
 
 def test_a_tip_stays_in_the_window(open_page):
-    page = open_page(viz.explore(synthetic_trace(60)))
+    page = open_page(web.explore(synthetic_trace(60)))
     page.evaluate("scrollTo(0, 200)")
     box = page.locator("[data-area=ribbon] canvas").bounding_box()
     page.set_viewport_size({"width": 1280, "height": int(box["y"]) + 60})
@@ -139,7 +139,7 @@ def test_a_tip_stays_in_the_window(open_page):
 
 def test_a_page_that_cannot_open_says_why(chromium, tmp_path):
     path = tmp_path / "old.html"
-    path.write_text(viz.explore(synthetic_trace(20)).html, encoding="utf-8")
+    path.write_text(web.explore(synthetic_trace(20)).html, encoding="utf-8")
     page = chromium.new_page()
     page.add_init_script("delete window.DecompressionStream")  # as in a browser of 2022
     page.goto(path.as_uri())
@@ -149,7 +149,7 @@ def test_a_page_that_cannot_open_says_why(chromium, tmp_path):
 
 def test_a_large_model_fits_a_phone(open_page):
     """All 64 heads lie in the picture, and what 128 experts get is still large enough to be seen."""
-    page = open_page(viz.explore(synthetic_trace(40, 36, 64, 8, 128)), 360)
+    page = open_page(web.explore(synthetic_trace(40, 36, 64, 8, 128)), 360)
     right, width = page.evaluate("""() => {
       const { view, width } = window.explorer.panels.find((p) => p.area === "grid"), run = window.explorer.store.run;
       const g = view.geometry(run, width);

@@ -13,11 +13,12 @@ from core_models import BASE
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gptoss_edu import checkpoint, load_model, save_tokenizer, sizes
+from gptoss_edu import checkpoint, load_model, save_tokenizer
+from gptoss_edu.checkpoint import sizes, write
+from gptoss_edu.checkpoint.layouts import CheckpointReader
+from gptoss_edu.checkpoint.safetensors import Shards
 from gptoss_edu.config import ModelConfig
 from gptoss_edu.errors import CheckpointError, ConfigError, GptOssError, TokenizerError
-from gptoss_edu.files import Shards
-from gptoss_edu.layouts import CheckpointReader
 from gptoss_edu.tokenizer import make_encoding
 
 CONFIG = replace(BASE, num_hidden_layers=2, intermediate_size=96, vocab_size=300)
@@ -30,7 +31,7 @@ def whole(tmp_path_factory):
     for layout in ("original", "hf", "hf-bf16"):
         checkpoint.save_random(CONFIG, folder / layout, layout=layout, seed=1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(checkpoint.SHARD_BYTES, "hf", 150_000)
+        patch.setitem(write.SHARD_BYTES, "hf", 150_000)
         checkpoint.save_random(CONFIG, folder / "sharded", layout="hf", seed=1)
     return folder
 

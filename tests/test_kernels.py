@@ -8,20 +8,25 @@ import torch
 CUDA = torch.cuda.is_available()
 triton = pytest.importorskip("triton", reason="the Triton package is not installed (no wheel on this platform)")
 
-import triton.language as tl  # noqa: E402
+import triton.language as tl
 
-from gptoss_edu import mxfp4  # noqa: E402
-from gptoss_edu.attention import attention  # noqa: E402
-from gptoss_edu.checkpoint import load_model, save_random  # noqa: E402
-from gptoss_edu.config import ModelConfig  # noqa: E402
-from gptoss_edu.fast import FastTransformer  # noqa: E402
-from gptoss_edu.kernels import common, decode, grouped, launch  # noqa: E402
-from gptoss_edu.kernels.launch import Tuning  # noqa: E402
-from gptoss_edu.kernels.loading import read_weights  # noqa: E402
-from gptoss_edu.layouts import CheckpointReader  # noqa: E402
-from gptoss_edu.moe import moe  # noqa: E402
-from gptoss_edu.rope import apply_rope, rope_cos_sin  # noqa: E402
-from gptoss_edu.transformer import Transformer  # noqa: E402
+from gptoss_edu import mxfp4
+from gptoss_edu.attention import attention
+from gptoss_edu.checkpoint import load_model, save_random
+from gptoss_edu.checkpoint.layouts import CheckpointReader
+from gptoss_edu.checkpoint.to_card import read_weights
+from gptoss_edu.config import ModelConfig
+from gptoss_edu.fast import (
+    FastTransformer,
+    decode,
+    grouped,
+    launch,
+)
+from gptoss_edu.fast import mxfp4_words as common
+from gptoss_edu.fast.launch import Tuning
+from gptoss_edu.moe import moe
+from gptoss_edu.rope import apply_rope, rope_cos_sin
+from gptoss_edu.transformer import Transformer
 
 DEVICE = "cuda" if CUDA else "cpu"
 gpu = pytest.mark.gpu

@@ -59,8 +59,8 @@ SEEN = f"""() => {{
 
 
 LIVE = [
-    "import gptoss_edu\nfrom gptoss_edu import viz\nmodel = gptoss_edu.load_model()",
-    "viz.live(model, 'What is 21 plus 9?', 'low')",
+    "import gptoss_edu\nfrom gptoss_edu import web\nmodel = gptoss_edu.load_model()",
+    "web.live(model, 'What is 21 plus 9?', 'low')",
 ]
 INKS = """(canvas) => { const d = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data, sums = [];
   for (let i = 0; i < d.length; i += 4) if (d[i + 3] === 255) sums.push(d[i] + d[i + 1] + d[i + 2]);

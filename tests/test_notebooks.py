@@ -20,8 +20,9 @@ import matplotlib
 import nbformat
 import pytest
 
-from gptoss_edu import checks, workshop
-from gptoss_edu.checks import exercises as exercise_list
+from gptoss_edu import checks
+from gptoss_edu.course import progress as exercise_list
+from gptoss_edu.course import workshop
 from gptoss_edu.resources import notebooks_path
 
 matplotlib.use("Agg")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from gptoss_edu import checks, workshop
-from gptoss_edu.checks import predictions, questions
+from gptoss_edu import checks
+from gptoss_edu.course import predictions, questions, workshop
 from gptoss_edu.resources import notebooks_path
 
 ITEMS = questions.quiz("01")

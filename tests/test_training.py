@@ -13,22 +13,22 @@ from gptoss_edu import generate, load_model, mxfp4
 from gptoss_edu.checkpoint import convert, save
 from gptoss_edu.cli import main
 from gptoss_edu.config import ModelConfig
+from gptoss_edu.engines.pool import Job, Pool
 from gptoss_edu.errors import GptOssError
-from gptoss_edu.evals.answer import answer, cut_short
+from gptoss_edu.evals.answering import answer, cut_short
 from gptoss_edu.evals.card import fill
-from gptoss_edu.evals.graders import GRADERS, pass_at_k, wilson
-from gptoss_edu.evals.pool import Job, Pool
 from gptoss_edu.resources import data_path
+from gptoss_edu.tasks.arithmetic import add_columns, subtract_columns, times_digit
+from gptoss_edu.tasks.example import RIGHT, WRONG, held_out
+from gptoss_edu.tasks.graders import GRADERS, pass_at_k, wilson
+from gptoss_edu.tasks.mix import MIX, TASKS, make_example
 from gptoss_edu.tokenizer import load_tokenizer
-from gptoss_edu.training.arithmetic import add_columns, subtract_columns, times_digit
-from gptoss_edu.training.example import RIGHT, WRONG, held_out
 from gptoss_edu.training.finish import save_all
 from gptoss_edu.training.objective import reference_loss
 from gptoss_edu.training.optim import orthogonalise, schedule
 from gptoss_edu.training.packing import IGNORED, TRAINED, encode, make_batch
 from gptoss_edu.training.pretrain import Settings, Trainer
 from gptoss_edu.training.quantize import EXPERTS, fake_quantized, rounded
-from gptoss_edu.training.tasks import MIX, TASKS, make_example
 from gptoss_edu.transformer import random_model
 
 SMALL = ModelConfig(
@@ -321,14 +321,14 @@ def test_the_model_card_shows_what_was_recorded():
 
 
 def test_a_found_place_shows_as_many_lines_as_the_tool():
+    from gptoss_edu.tasks import browsing
     from gptoss_edu.tools import browser
-    from gptoss_edu.training import browsing
 
     assert browsing.MATCH_LINES == browser.MATCH_LINES
 
 
 def test_a_held_out_wording_is_never_trained():
-    from gptoss_edu.training.example import Phrasings, expand
+    from gptoss_edu.tasks.example import Phrasings, expand
 
     assert expand("[a|b] c[d|]") == ["a cd", "a c", "b cd", "b c"]
     wordings = Phrasings("[What is|Compute|Find] {a} [times|*|x] {b}[?|]", "{a} by {b}[, please|?|]")

@@ -5,13 +5,13 @@ import re
 
 import pytest
 
+from gptoss_edu.tasks import hierarchy
+from gptoss_edu.tasks.browsing import FIELDS
+from gptoss_edu.tasks.example import RIGHT, STYLES, WRONG, Phrasings, held_out
+from gptoss_edu.tasks.mix import SPLITS, TASKS, make_example
+from gptoss_edu.tasks.sorting import sort_items
 from gptoss_edu.tools.browser import LINE_WIDTH, BrowserTool
 from gptoss_edu.tools.pages import Page
-from gptoss_edu.training import hierarchy
-from gptoss_edu.training.browsing import FIELDS
-from gptoss_edu.training.example import RIGHT, STYLES, WRONG, Phrasings, held_out
-from gptoss_edu.training.sorting import sort_items
-from gptoss_edu.training.tasks import SPLITS, TASKS, make_example
 
 SEARCH_LINK = re.compile(r"【(\d+)†([^†]*)†([^】]*)】 ?(.*)")
 

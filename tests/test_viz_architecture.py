@@ -12,8 +12,8 @@ from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
 from gptoss_edu import ModelConfig
-from gptoss_edu.layouts import original_shapes
-from gptoss_edu.sizes import GIB, parameter_counts
+from gptoss_edu.checkpoint.layouts import original_shapes
+from gptoss_edu.checkpoint.sizes import GIB, parameter_counts
 from gptoss_edu.viz import architecture, style
 
 SMALL, LARGE = ModelConfig.gpt_oss_20b(), ModelConfig.gpt_oss_120b()

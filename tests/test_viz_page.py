@@ -7,15 +7,15 @@ import re
 import numpy as np
 import pytest
 
-from gptoss_edu import trace, viz
+from gptoss_edu import trace, web
 from gptoss_edu.cli import main
 from gptoss_edu.config import ModelConfig
 from gptoss_edu.errors import TraceError
 from gptoss_edu.tokenizer import load_tokenizer
 from gptoss_edu.trace.synthetic import synthetic_trace
 from gptoss_edu.transformer import random_model
-from gptoss_edu.viz.page import module_source
-from gptoss_edu.viz.payload import _smaller_maps
+from gptoss_edu.web.page import module_source
+from gptoss_edu.web.payload import _smaller_maps
 
 CONFIG = ModelConfig(
     num_hidden_layers=2, num_experts=4, experts_per_token=2, vocab_size=201088, hidden_size=32, intermediate_size=32,
@@ -40,7 +40,7 @@ def decoded(page) -> dict:
 def test_no_token_ever_becomes_markup():
     run = synthetic_trace(40, pieces=[b"</script><script>alert(1)</script>", b"<img src=x onerror=alert(1)>", b'"><b>'])
     run.meta["model"] = "</script>"
-    page = viz.explore(run, title="<b>& 'title'")
+    page = web.explore(run, title="<b>& 'title'")
     body = page.html.split("<body>")[1]
     assert "alert" not in body and body.count("<script") == 2 and "<img" not in body and "<b>" not in page.html
     assert body.count("</script>") == 2
@@ -62,9 +62,9 @@ def test_nothing_in_the_module_reaches_outside():
 
 
 def test_budgets_of_a_stored_explorer():
-    one = viz.explore(synthetic_trace(130))
+    one = web.explore(synthetic_trace(130))
     assert len(module_source()) < 100_000 and len(one._repr_html_()) < 300_000
-    assert one.data == viz.explore(synthetic_trace(130)).data  # the same trace gives the same bytes
+    assert one.data == web.explore(synthetic_trace(130)).data  # the same trace gives the same bytes
 
 
 def test_smaller_maps_are_means_of_the_larger(model):
@@ -83,37 +83,37 @@ def test_smaller_maps_are_means_of_the_larger(model):
 
 def test_what_cannot_be_shown_is_refused():
     with pytest.raises(TraceError, match="needs a trace"):
-        viz.explore({"tokens": []})
+        web.explore({"tokens": []})
     with pytest.raises(TraceError, match="same tokens"):
-        viz.explore(synthetic_trace(30), synthetic_trace(31))
+        web.explore(synthetic_trace(30), synthetic_trace(31))
     empty = trace.Trace()
     with pytest.raises(TraceError, match="capture one first"):
-        viz.explore(empty)
+        web.explore(empty)
     with pytest.raises(TraceError, match="different shapes"):
-        viz.explore(synthetic_trace(30), synthetic_trace(30, layers=4))
+        web.explore(synthetic_trace(30), synthetic_trace(30, layers=4))
     for mistake in ({"layer": 3}, {"l": None}, {"grid": "sinks"}, {"shade": 1}, {"theme": "drak"}, {"names": "plain"}):
         with pytest.raises(TraceError, match=next(iter(mistake))):
-            viz.explore(synthetic_trace(30), **mistake)
-    assert decoded(viz.explore(synthetic_trace(30), t=np.int64(3), zoom=True))["start"] == {"t": 3, "zoom": True}
+            web.explore(synthetic_trace(30), **mistake)
+    assert decoded(web.explore(synthetic_trace(30), t=np.int64(3), zoom=True))["start"] == {"t": 3, "zoom": True}
 
 
 def test_a_masked_experts_logit_costs_no_precision(model):
     """Minus infinity has a byte of its own; the other 255 share the range of the numbers."""
     change = trace.compare(model, np.arange(40), trace.MaskExpert(0, 1))
     entries = [
-        next(a for a in run["arrays"] if a["name"] == "router_logits") for run in decoded(viz.explore(change))["runs"]
+        next(a for a in run["arrays"] if a["name"] == "router_logits") for run in decoded(web.explore(change))["runs"]
     ]
     assert "hole" not in entries[0] and entries[1]["hole"]
     assert entries[1]["step"] < 1.2 * entries[0]["step"]
 
 
 def test_saving_is_all_or_nothing(tmp_path, monkeypatch):
-    page = viz.explore(synthetic_trace(20))
+    page = web.explore(synthetic_trace(20))
     target = page.save(tmp_path / "a.html")
     before = target.read_text()
     monkeypatch.setattr("os.replace", lambda *a: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
-        viz.explore(synthetic_trace(21)).save(target)
+        web.explore(synthetic_trace(21)).save(target)
     assert target.read_text() == before and len(list(tmp_path.iterdir())) == 1
 
 
@@ -126,7 +126,7 @@ def test_chosen_heads(model):
 
 
 def test_the_live_widget_answers_and_intervenes(model):
-    widget = viz.live(model, "Hi?", "low", max_new_tokens=4)
+    widget = web.live(model, "Hi?", "low", max_new_tokens=4)
     first = widget.payload
     assert decoded(type("P", (), {"data": first}))["runs"][0]["meta"]["n_layers"] == 2 and widget.status.startswith(
         "Answer"

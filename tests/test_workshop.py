@@ -15,9 +15,11 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from gptoss_edu import checks, cli, files, wheelhouse, workshop
-from gptoss_edu.checks import CHECKS, bank, exercises, predictions, store
+from gptoss_edu import checks, cli, options
+from gptoss_edu.checks import CHECKS, bank, store
 from gptoss_edu.commands import lab
+from gptoss_edu.course import predictions, wheelhouse, workshop
+from gptoss_edu.course import progress as exercises
 from gptoss_edu.resources import notebooks_path
 
 EXERCISE = '''def rms_norm(x, scale, eps):
@@ -344,7 +346,8 @@ def test_a_chapters_own_exercise_is_kept_as_its_check_came_out_last(tmp_path, mo
 WRITER = """
 import sys, time
 from pathlib import Path
-from gptoss_edu.checks import exercises, predict, store
+from gptoss_edu.checks import predict, store
+from gptoss_edu.course import progress as exercises
 
 def answer(x):
     return x
@@ -409,14 +412,14 @@ def test_a_file_that_somebody_reads_is_replaced_a_moment_later(tmp_path, monkeyp
             raise refusal
         replace(*names)
 
-    monkeypatch.setattr(files.os, "replace", busy)
-    files.write_text(tmp_path / "a", "one\n")
+    monkeypatch.setattr(options.os, "replace", busy)
+    options.write_text(tmp_path / "a", "one\n")
     assert (tmp_path / "a").read_bytes() == b"one\n" and len(list(tmp_path.iterdir())) == 1
 
 
 def test_the_finished_function_does_not_count_as_the_learners(tmp_path, monkeypatch):
     monkeypatch.setenv(store.FOLDER_VARIABLE, str(tmp_path))
-    from gptoss_edu.evals.graders import wilson
+    from gptoss_edu.tasks.graders import wilson
 
     namespace = {"wilson": wilson}
     exec("def both(k, n):\n    return list(wilson(k, n))", namespace)

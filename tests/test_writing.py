@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import gptoss_edu
-from gptoss_edu import files
+from gptoss_edu import options
 from gptoss_edu.cli import main
 
 PACKAGE = Path(gptoss_edu.__file__).parent
@@ -25,7 +25,7 @@ def without_encoding(source: str) -> list[int]:
         if name not in TEXT_CALLS or (name == "open" and owner in ELSEWHERE):
             continue
         if name in ("read_text", "write_text") and isinstance(call.func, ast.Name):
-            continue  # those of gptoss_edu/files.py
+            continue  # those of gptoss_edu/options.py
         modes = [a.value for a in (*call.args, *(k.value for k in call.keywords)) if isinstance(a, ast.Constant)]
         binary = any(isinstance(mode, str) and mode in ("rb", "wb", "ab", "r+b", "w+b", "xb") for mode in modes)
         binary |= name.endswith("TemporaryFile") and not any(k.arg == "mode" for k in call.keywords)
@@ -99,17 +99,17 @@ def test_a_page_that_cannot_be_written_is_told_before_the_question(tmp_path, cap
 
 def test_writing_makes_its_folder_and_leaves_nothing_half_done(tmp_path, monkeypatch):
     target = tmp_path / "new" / "deep" / "a.json"
-    files.check_writable(target, "--json", makes_folder=True)
+    options.check_writable(target, "--json", makes_folder=True)
     assert not list(tmp_path.iterdir())
-    files.write_text(target, "ö\n")
+    options.write_text(target, "ö\n")
     assert target.read_bytes().replace(b"\r\n", b"\n") == "ö\n".encode()
 
     def refuse(*paths):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(files.os, "replace", refuse)
+    monkeypatch.setattr(options.os, "replace", refuse)
     with pytest.raises(OSError, match="No space"):
-        files.write_text(target, "other")
+        options.write_text(target, "other")
     assert [path.name for path in target.parent.iterdir()] == ["a.json"] and "ö" in target.read_text(encoding="utf-8")
 
 
@@ -121,6 +121,6 @@ def test_a_link_stays_one_and_its_file_is_written(tmp_path):
     except OSError:
         pytest.skip("this account may not make symbolic links (Windows)")
     for text in ("{}", "[]"):  # once where the target is not there yet
-        files.write_text(link, text)
+        options.write_text(link, text)
         assert link.is_symlink() and target.read_text(encoding="utf-8") == text
     assert not list(tmp_path.rglob("*.partial"))

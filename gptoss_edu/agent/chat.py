@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 
 import tiktoken
 
+from gptoss_edu.engines.sampler import Sampler
 from gptoss_edu.errors import GptOssError
 from gptoss_edu.harmony import (
     Conversation,
@@ -31,7 +32,6 @@ from gptoss_edu.harmony import (
     control_tokens,
     render,
 )
-from gptoss_edu.samplers import Sampler
 from gptoss_edu.tools.base import Tool, Toolbox, ToolResult
 
 BUILT_IN = ("browser", "python")  # described in the system message; everything else stands in the developer message

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import tiktoken
 
-from gptoss_edu.chat import Chat, Settings
+from gptoss_edu.engines.sampler import Sampler
 from gptoss_edu.errors import GptOssError
-from gptoss_edu.files import write_text
 from gptoss_edu.harmony import Conversation, HarmonyError, Message, parse
-from gptoss_edu.samplers import Sampler
+from gptoss_edu.options import write_text
 from gptoss_edu.tools.base import Tool, Toolbox
+
+from .chat import Chat, Settings
 
 FORMAT, VERSION = "gptoss-edu chat", 1
 

@@ -18,11 +18,10 @@ from pathlib import Path
 import psutil
 import torch
 
-from .. import ModelConfig, __version__, checkpoint
-from ..commands import positive
-from ..files import check_writable, write_text
-from ..moe import PackedWeight
-from ..sizes import GIB, step_bytes
+from gptoss_edu import ModelConfig, __version__, checkpoint
+from gptoss_edu.checkpoint.sizes import GIB, step_bytes
+from gptoss_edu.moe import PackedWeight
+from gptoss_edu.options import check_writable, positive, write_text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from gptoss_edu.errors import GptOssError
 from gptoss_edu.trace.synthetic import synthetic_trace
-from gptoss_edu.viz import explore
+from gptoss_edu.web import explore
 
 ARGUMENTS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "

@@ -44,12 +44,13 @@ from pathlib import Path
 
 import torch
 
-from ..config import ModelConfig
-from ..fast import FastTransformer
-from ..files import check_writable
-from ..kernels.launch import Tuning
-from ..layouts import layout_entries
-from ..sizes import prefill_operations, step_bytes
+from gptoss_edu.checkpoint.layouts import layout_entries
+from gptoss_edu.checkpoint.sizes import prefill_operations, step_bytes
+from gptoss_edu.config import ModelConfig
+from gptoss_edu.fast.launch import Tuning
+from gptoss_edu.fast.model import FastTransformer
+from gptoss_edu.options import check_writable
+
 from .gpu_parts import ceilings, default_file, kernel_times, record, save, timed, timeline, versions
 from .gpu_peers import loading, peers
 

@@ -13,8 +13,8 @@ import torch
 import triton
 import triton.language as tl
 
-from ..files import write_text
-from ..resources import data_path
+from gptoss_edu.options import write_text
+from gptoss_edu.resources import data_path
 
 
 def record(out: dict, name: str, **values) -> None:

@@ -15,10 +15,12 @@ from pathlib import Path
 
 import torch
 
-from ..config import ModelConfig
-from ..fast import load
-from ..files import write_file, write_text
-from ..layouts import CheckpointReader
+from gptoss_edu.checkpoint.layouts import CheckpointReader
+from gptoss_edu.checkpoint.safetensors import write_file
+from gptoss_edu.checkpoint.to_card import load
+from gptoss_edu.config import ModelConfig
+from gptoss_edu.options import write_text
+
 from .gpu_parts import record, save, timed
 
 GIB = 2**30

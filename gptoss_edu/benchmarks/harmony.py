@@ -21,12 +21,10 @@ from pathlib import Path
 import jsonschema
 import torch
 
-from .. import ModelConfig, __version__, load_tokenizer
-from ..commands import positive
-from ..errors import GptOssError
-from ..files import check_writable, write_text
-from ..generation import generate
-from ..harmony import (
+from gptoss_edu import ModelConfig, __version__, load_tokenizer
+from gptoss_edu.errors import GptOssError
+from gptoss_edu.generation import generate
+from gptoss_edu.harmony import (
     Conversation,
     DeveloperContent,
     Message,
@@ -39,9 +37,10 @@ from ..harmony import (
     render,
     response_format,
 )
-from ..harmony.constrain import Constraint, json_schema
-from ..resources import data_path
-from ..transformer import random_model
+from gptoss_edu.harmony.constrain import Constraint, json_schema
+from gptoss_edu.options import check_writable, positive, write_text
+from gptoss_edu.resources import data_path
+from gptoss_edu.transformer import random_model
 
 ANSWER_TOKENS = 512
 

@@ -14,9 +14,8 @@ from pathlib import Path
 
 import torch
 
-from .. import __version__, generate, generate_batch, load_model
-from ..commands import one_thread_if_small, positive
-from ..files import check_writable, write_text
+from gptoss_edu import __version__, generate, generate_batch, load_model
+from gptoss_edu.options import check_writable, one_thread_if_small, positive, write_text
 
 PROMPT = 96  # tokens before the first generated one
 

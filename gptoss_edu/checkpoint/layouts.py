@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from . import mxfp4
-from .config import ModelConfig
-from .errors import CheckpointError
-from .files import Shards, TensorInfo
+from gptoss_edu import mxfp4
+from gptoss_edu.config import ModelConfig
+from gptoss_edu.errors import CheckpointError
+
+from .safetensors import Shards, TensorInfo
 
 LAYOUTS = ("original", "hf", "hf-bf16")
 PLAIN = ("BF16", "F16", "F32")  # dtypes accepted for tensors that are not packed

@@ -5,14 +5,11 @@ The format is 8 bytes with the header's length (little-endian), a JSON header {n
 Source: https://github.com/huggingface/safetensors, section "Format".
 """
 
-import errno
 import json
 import math
 import os
 import shutil
 import struct
-import tempfile
-import time
 import uuid
 from collections.abc import Iterable
 from contextlib import contextmanager
@@ -23,8 +20,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from .errors import CheckpointError, GptOssError
-from .paths import check_parent
+from gptoss_edu.errors import CheckpointError
 
 DTYPES = {
     "BF16": torch.bfloat16, "F16": torch.float16, "F32": torch.float32, "F64": torch.float64, "U8": torch.uint8,
@@ -275,59 +271,3 @@ def write_file(
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a small file whole or not at all; folders that are missing are made. A link stays, and its file is written."""
-    path = Path(os.path.realpath(path))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.partial")  # its own: two may write at once
-    try:
-        # As it is, without other line ends on Windows; half a surrogate pair, which UTF-8 lacks, as JSON's escape.
-        partial.write_bytes(text.encode(errors="backslashreplace"))
-        for wait in (0.01, 0.1, 1.0):
-            try:
-                os.replace(partial, path)
-                return
-            except PermissionError:  # Windows, for as long as somebody reads the old file
-                time.sleep(wait)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def read_text(path: Path, what: str) -> str:
-    """A text file that a user names; the mark that some editors put in front of UTF-8 is left out.
-
-    Errors: `GptOssError` that names `what`, the option, where the file is not UTF-8.
-    """
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise GptOssError(
-            f"{what} {path}: expected a text in UTF-8, found other bytes (at {error.start}); save it as UTF-8."
-        ) from None
-
-
-def check_writable(path: Path | None, option: str, makes_folder: bool = False) -> None:
-    """Tell before the work, and not after it, that its result cannot be written to `path`; nothing is left behind.
-
-    makes_folder : the command makes the folder that it lies in; else this must be there, and a mistyped one is not made
-
-    Errors: `GptOssError` that names the option.
-    """
-    if path is None:
-        return
-    if not makes_folder and not path.absolute().parent.exists():
-        check_parent(path, option)
-    try:
-        if path.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        if path.exists() and not path.is_file():  # the written file takes its place, and as root even /dev/null's
-            raise OSError(errno.EINVAL, "a device or a pipe")
-        with tempfile.TemporaryFile(dir=next(folder for folder in path.absolute().parents if folder.exists())):
-            pass
-    except OSError as error:
-        raise GptOssError(
-            f"{option} {path}: expected a file that can be written, found that it cannot ({error.strerror}); name another place."
-        ) from None

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import psutil
 import torch
 
-from .config import ModelConfig
-from .errors import CheckpointError
-from .generation import prefill_chunk
+from gptoss_edu.config import ModelConfig
+from gptoss_edu.errors import CheckpointError
+from gptoss_edu.generation import prefill_chunk
 
 GIB = 1 << 30
 

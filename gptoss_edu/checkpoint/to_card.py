@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ..files import DTYPES
-from ..layouts import CheckpointReader, hf_name, layout_entries, qkv_sizes, split_name
+from gptoss_edu.fast.model import FastTransformer
+
+from .layouts import CheckpointReader, hf_name, layout_entries, qkv_sizes, split_name
+from .safetensors import DTYPES
 
 CHUNK = 16 * 2**20  # bytes a read
 
@@ -92,3 +94,8 @@ def _read_exactly(file: int, buffer: Tensor, count: int, offset: int) -> None:
     view, done = memoryview(buffer.numpy())[:count], 0
     while done < count:
         done += os.preadv(file, [view[done:]], offset + done)
+
+
+def load(reader, device, quiet: bool = False) -> "FastTransformer":
+    """A `layouts.CheckpointReader`'s folder straight to the card, experts still packed."""
+    return FastTransformer(reader.config, read_weights(reader, device, quiet=quiet))

@@ -57,7 +57,7 @@ class Bank:
 
 def solutions(check: str) -> list[Solution]:
     """All solutions of a check, right ones first."""
-    found = import_module(f"{__name__}.{check}_solutions").BANK.solutions
+    found = import_module(f"gptoss_edu.checks.exercises.{check}.bank").BANK.solutions
     return sorted(found, key=lambda solution: bool(solution.cause))
 
 

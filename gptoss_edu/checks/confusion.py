@@ -11,7 +11,8 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..files import write_text
+from gptoss_edu.options import write_text
+
 from . import CHECKS, bank
 from . import __getattr__ as check_named
 

@@ -11,8 +11,9 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from . import store
-from .display import Why, box, folded, inline
+from gptoss_edu.checks import store
+from gptoss_edu.checks.display import Why, box, folded, inline
+
 from .guard import (
     TIME_LIMIT,
     Forbidden,

@@ -23,7 +23,7 @@ SWAPS: dict[type, tuple[type, ...]] = {
     ast.NotEq: (ast.Eq,), ast.Is: (ast.IsNot,), ast.IsNot: (ast.Is,), ast.In: (ast.NotIn,), ast.NotIn: (ast.In,), ast.BitAnd: (ast.BitOr,),
     ast.BitOr: (ast.BitAnd,), ast.LShift: (ast.RShift,), ast.RShift: (ast.LShift,), ast.And: (ast.Or,), ast.Or: (ast.And,), ast.UAdd: (ast.USub,),
 }  # fmt: skip
-EQUIVALENT_FILE = Path(__file__).parent / "bank" / "equivalent_mutants.toml"
+EQUIVALENT_FILE = Path(__file__).parent / "equivalent_mutants.toml"
 
 
 @dataclass(frozen=True)

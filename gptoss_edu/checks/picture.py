@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from gptoss_edu.checks.display import Shown, box, inline
+
 from .compare import to_numpy
-from .display import Shown, box, inline
 from .harness import Call, NotWritten, TheirError
 
 

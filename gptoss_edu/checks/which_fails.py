@@ -8,9 +8,10 @@ import random
 import re
 import types
 
+from gptoss_edu.checks.display import Shown, box, folded, inline
+
 from . import CHECKS, bank
 from . import __getattr__ as check_named
-from .display import Shown, box, folded, inline
 
 
 def which_fails(check: str, seed: int = 0) -> Shown:

@@ -10,8 +10,8 @@ gptoss-edu bench explorer   the trace explorer in headless Chromium
 import argparse
 from importlib import import_module
 
-from ..cli import describe
-from ..errors import GptOssError
+from gptoss_edu.cli import describe
+from gptoss_edu.errors import GptOssError
 
 WHAT = ("cpu", "gpu", "tiny", "harmony", "explorer")
 

@@ -20,13 +20,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from .. import chat_files, load_model
-from ..chat import Chat, Settings, Stopped
-from ..errors import GptOssError, TokenizerError
-from ..files import check_writable, read_text
-from ..samplers import ModelSampler
-from ..tools import FunctionTool, Toolbox
-from . import check_question, one_thread_if_small
+from gptoss_edu import load_model
+from gptoss_edu.agent import chat_files
+from gptoss_edu.agent.chat import Chat, Settings, Stopped
+from gptoss_edu.engines.sampler import ModelSampler
+from gptoss_edu.errors import GptOssError, TokenizerError
+from gptoss_edu.options import check_question, check_writable, one_thread_if_small, read_text
+from gptoss_edu.tools import FunctionTool, Toolbox
+
 from .screen import Screen, use_colour
 
 TOOLS = ("browser", "python")
@@ -113,14 +114,14 @@ def build_tools(args: argparse.Namespace, brief: bool = False) -> Toolbox:
     names = wanted_tools(args)
     tools = []
     if "browser" in names:
-        from ..tools.browser import BrowserTool
-        from ..tools.live import LiveBackend
+        from gptoss_edu.tools.browser import BrowserTool
+        from gptoss_edu.tools.live import LiveBackend
 
         backend = LiveBackend(allow_internet=True) if args.live_web else None
         tools.append(BrowserTool(backend, view_characters=1_000 if brief else 4_000, brief=brief))
     if "python" in names:
-        from ..tools import sandbox
-        from ..tools.python import PythonTool
+        from gptoss_edu.tools import sandbox
+        from gptoss_edu.tools.python import PythonTool
 
         if sandbox.choose_isolation() == "limits" and not args.unfenced_python:
             raise GptOssError(

@@ -12,8 +12,8 @@ rule, "up" never saturates, "best" takes whichever has the smaller squared error
 import argparse
 from pathlib import Path
 
-from .. import checkpoint, mxfp4
-from ..layouts import LAYOUTS
+from gptoss_edu import checkpoint, mxfp4
+from gptoss_edu.checkpoint.layouts import LAYOUTS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -16,9 +16,9 @@ import psutil
 import torch
 from packaging.requirements import Requirement
 
-from .. import load_model, load_tokenizer
-from ..errors import GptOssError
-from ..sizes import GIB
+from gptoss_edu import load_model, load_tokenizer
+from gptoss_edu.checkpoint.sizes import GIB
+from gptoss_edu.errors import GptOssError
 
 OK, NOTE, FAULT = "ok", "note", "FAULT"
 

@@ -10,10 +10,11 @@ import argparse
 import shutil
 from pathlib import Path
 
-from .. import ModelConfig
-from ..errors import CheckpointError
-from ..layouts import CheckpointReader
-from ..sizes import GIB
+from gptoss_edu import ModelConfig
+from gptoss_edu.checkpoint.layouts import CheckpointReader
+from gptoss_edu.checkpoint.sizes import GIB
+from gptoss_edu.errors import CheckpointError
+
 from .inspect import layout_bytes
 
 PATTERNS = {

@@ -18,8 +18,8 @@ import platform
 import time
 from pathlib import Path
 
-from ..errors import GptOssError
-from . import positive
+from gptoss_edu.errors import GptOssError
+from gptoss_edu.options import positive
 
 SIZES = {"mixed": 2000, "effort": 100, "foreign": 200, "phrasing": 1000, "strangers": 240, "warm": 2000, "probe": 24}
 NAMES = {"temperature_1": "warm", "inside": "probe"}
@@ -45,10 +45,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     import torch
 
-    from .. import __version__, load_model
-    from ..evals.suite import run_suite
-    from ..files import check_writable, write_text
-    from ..resources import data_path
+    from gptoss_edu import __version__, load_model
+    from gptoss_edu.evals.suite import run_suite
+    from gptoss_edu.options import check_writable, write_text
+    from gptoss_edu.resources import data_path
 
     if not 0 < args.scale < float("inf"):
         raise GptOssError(f"--scale: expected a share above 0, found {args.scale}.")

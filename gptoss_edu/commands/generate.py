@@ -13,11 +13,11 @@ import codecs
 import sys
 from pathlib import Path
 
-from .. import generate, harmony, load_model
-from ..errors import GptOssError, TokenizerError
-from ..generation import default_stop_tokens
-from ..trace import question_tokens
-from . import check_question, one_thread_if_small
+from gptoss_edu import generate, harmony, load_model
+from gptoss_edu.errors import GptOssError, TokenizerError
+from gptoss_edu.generation import default_stop_tokens
+from gptoss_edu.harmony.question import question_tokens
+from gptoss_edu.options import check_question, one_thread_if_small
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -14,11 +14,11 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from .. import ModelConfig, generate, load_model, mxfp4
-from ..errors import CheckpointError
-from ..layouts import CheckpointReader, layout_entries, original_shapes
-from ..resources import data_path
-from ..sizes import GIB, MemoryPlan, parameter_counts, size_text
+from gptoss_edu import ModelConfig, generate, load_model, mxfp4
+from gptoss_edu.checkpoint.layouts import CheckpointReader, layout_entries, original_shapes
+from gptoss_edu.checkpoint.sizes import GIB, MemoryPlan, parameter_counts, size_text
+from gptoss_edu.errors import CheckpointError
+from gptoss_edu.resources import data_path
 
 CONTEXT = 4096
 NAMES = {

@@ -14,10 +14,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from .. import workshop
-from ..errors import GptOssError
-from ..paths import check_folder
-from ..resources import PACKAGE, notebooks_path
+from gptoss_edu.course import workshop
+from gptoss_edu.errors import GptOssError
+from gptoss_edu.options import check_folder
+from gptoss_edu.resources import PACKAGE, notebooks_path
 
 STUDENT, FINISHED = Path("my-course"), Path("gptoss-notebooks")
 

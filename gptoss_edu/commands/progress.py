@@ -14,11 +14,12 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from .. import checks
-from ..checks import exercises, predictions
-from ..checks.store import FILE_NAME
-from ..errors import GptOssError
-from ..files import read_text
+from gptoss_edu import checks
+from gptoss_edu.checks.store import FILE_NAME
+from gptoss_edu.course import predictions
+from gptoss_edu.course import progress as exercises
+from gptoss_edu.errors import GptOssError
+from gptoss_edu.options import read_text
 
 LINE = re.compile(r"gptoss-edu-progress (?:1 ([x.?]+)|2 ([x.?]+) more ([x.?]+)) predictions (\d+)/(\d+)")
 WORDS = {"x": "passes", ".": "not yet", "?": "stored, but refused now"}

@@ -5,8 +5,8 @@ import re
 import sys
 from collections.abc import Callable
 
-from ..chat import Event, MessageDone, Piece, Repaired, ToolDone
-from ..harmony import Message
+from gptoss_edu.agent.chat import Event, MessageDone, Piece, Repaired, ToolDone
+from gptoss_edu.harmony import Message
 
 COLOURS = {"analysis": "\033[2m", "commentary": "\033[33m", "tool": "\033[36m", "final": "\033[1m", "note": "\033[2;3m"}
 # Whatever could move the cursor or change the terminal, in text that a model or a page has written.

@@ -17,14 +17,13 @@ import time
 import webbrowser
 from pathlib import Path
 
-from .. import ModelConfig, generate, load_model, load_tokenizer
-from ..files import write_text
-from ..layouts import original_shapes
-from ..paths import check_folder
-from ..resources import PACKAGE
-from ..sizes import parameter_counts
-from ..trace.answer import EFFORTS, final_text, question_tokens
-from . import check_question, one_thread_if_small
+from gptoss_edu import ModelConfig, generate, load_model, load_tokenizer
+from gptoss_edu.checkpoint.layouts import original_shapes
+from gptoss_edu.checkpoint.sizes import parameter_counts
+from gptoss_edu.harmony.question import EFFORTS, final_text, question_tokens
+from gptoss_edu.options import check_folder, check_question, one_thread_if_small, write_text
+from gptoss_edu.resources import PACKAGE
+
 from .generate import channel_pieces
 
 QUESTION = "What is 46 * 73?"
@@ -134,8 +133,8 @@ def pictures(model, question: str, folder: Path) -> Path:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    from .. import trace, viz
-    from ..viz import architecture, attention_figures, router_figures, style
+    from gptoss_edu import trace, web
+    from gptoss_edu.viz import architecture, attention_figures, router_figures, style
 
     style.use()
     config = model.config
@@ -164,7 +163,7 @@ def pictures(model, question: str, folder: Path) -> Path:
         parts.append(
             f'<figure><img src="{name}.png" alt="{html.escape(caption)}"><figcaption>{html.escape(caption)}</figcaption></figure>'
         )
-    viz.explore(run).save(folder / "look_inside.html")
+    web.explore(run).save(folder / "look_inside.html")
     write_text(
         folder / "index.html",
         PAGE.format(question=html.escape(question), lab=html.escape(next_steps()[0]), figures="\n".join(parts)),

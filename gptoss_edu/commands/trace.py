@@ -14,8 +14,8 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from ..errors import TraceError
-from . import one_thread_if_small
+from gptoss_edu.errors import TraceError
+from gptoss_edu.options import one_thread_if_small
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,9 +41,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from ..files import check_writable
-    from ..trace import file
-    from ..viz.page import explore
+    from gptoss_edu.options import check_writable
+    from gptoss_edu.trace import file
+    from gptoss_edu.web.page import explore
 
     if args.router:
         return _router(args)
@@ -62,11 +62,12 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _ask(args):
-    from .. import load_model
-    from ..trace import ShiftSink, bytes_per_token, compare
-    from ..trace.answer import question_tokens, trace_answer
-    from ..trace.levels import checked_level
-    from ..viz.page import run_name
+    from gptoss_edu import load_model
+    from gptoss_edu.harmony.question import question_tokens
+    from gptoss_edu.trace import ShiftSink, bytes_per_token, compare
+    from gptoss_edu.trace.ask import trace_answer
+    from gptoss_edu.trace.levels import checked_level
+    from gptoss_edu.web.page import run_name
 
     model = load_model(args.model, device=args.device)
     one_thread_if_small(model)
@@ -102,7 +103,7 @@ def masks(model, pairs) -> list:
 
     Errors: `TraceError` where a layer or an expert is not there, or a layer keeps fewer experts than a token needs.
     """
-    from ..trace import MaskExpert
+    from gptoss_edu.trace import MaskExpert
 
     changes = [MaskExpert(layer, expert) for layer, expert in dict.fromkeys(pairs)]
     try:
@@ -128,11 +129,12 @@ def beginning(answer: list[int], encoding, words: int = 8) -> str:
 
 def _router(args) -> None:
     """The analysis of chapter 17 for any checkpoint: trace every question at all three efforts, print the table."""
-    from .. import load_model
-    from ..files import read_text
-    from ..trace.analysis import Corpus
-    from ..trace.answer import EFFORTS, question_tokens, trace_conversations
-    from ..trace.report import LABELS, as_text, router_report
+    from gptoss_edu import load_model
+    from gptoss_edu.harmony.question import EFFORTS, question_tokens
+    from gptoss_edu.options import read_text
+    from gptoss_edu.trace.analysis import Corpus
+    from gptoss_edu.trace.ask import trace_conversations
+    from gptoss_edu.trace.report import LABELS, as_text, router_report
 
     lines = [line for line in read_text(Path(args.router), "--router").splitlines() if line.strip()]
     pairs = [line.split("\t", 1) if "\t" in line else ("", line) for line in lines]

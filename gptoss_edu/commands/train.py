@@ -14,11 +14,9 @@ import sys
 import time
 from pathlib import Path
 
-from ..errors import GptOssError
-from ..files import check_writable
-from ..paths import check_folder
-from ..resources import data_path
-from . import positive
+from gptoss_edu.errors import GptOssError
+from gptoss_edu.options import check_folder, check_writable, positive
+from gptoss_edu.resources import data_path
 
 
 def add_arguments(parser):
@@ -88,7 +86,7 @@ def run(args) -> int:
         return _tokenizer(args.out or Path("runs") / args.what, args.examples, args.seed)
     import torch
 
-    from ..training.pretrain import SMOKE, TINY, Settings, Trainer
+    from gptoss_edu.training.pretrain import SMOKE, TINY, Settings, Trainer
 
     torch.set_float32_matmul_precision("highest")
     device = args.device or ("cuda" if args.what == "tiny" and torch.cuda.is_available() else "cpu")
@@ -112,8 +110,8 @@ def run(args) -> int:
 
 
 def _tokenizer(out: Path, examples: int, seed: int) -> int:
-    from ..tokenizer import RANKS_FILE, load_tokenizer
-    from ..training.tokenizer import VOCABULARY, train_tokenizer
+    from gptoss_edu.tokenizer import RANKS_FILE, load_tokenizer
+    from gptoss_edu.training.vocabulary import VOCABULARY, train_tokenizer
 
     if examples < 1:
         raise GptOssError(f"--examples: expected at least one conversation to learn from, found {examples}.")
@@ -151,13 +149,14 @@ def _smoke(trainer) -> int:
 
 
 def _tiny(trainer, args, started: float) -> int:
-    from ..training.finish import finish, keep_json
+    from gptoss_edu.evals.after_training import finish
+    from gptoss_edu.training.finish import keep_json
 
     snapshots: dict = {}
 
     def look(share: float):
         def action(trainer) -> None:
-            from ..evals.snapshots import snapshot
+            from gptoss_edu.evals.snapshots import snapshot
 
             begun = time.monotonic()
             try:

@@ -13,8 +13,8 @@ pictures say "not written yet". A passed check stores the learner's function in 
 import argparse
 from pathlib import Path
 
-from .. import wheelhouse, workshop
-from ..paths import check_folder
+from gptoss_edu.course import wheelhouse, workshop
+from gptoss_edu.options import check_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -19,8 +19,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from .display import box
-from .store import load_functions, workshop_folder
+from gptoss_edu.checks.display import box
+from gptoss_edu.checks.store import load_functions, workshop_folder
 
 USED = {
     "bpe_encode": "the question to tokens",
@@ -54,7 +54,7 @@ class Assembly:
 
     def __init__(self, functions: dict[str, Callable], model=None):
         if model is None:
-            from .. import load_model
+            from gptoss_edu import load_model
 
             model = load_model(experts="packed" if "unpack_mxfp4" in functions else "auto")
         self.functions = {name: function for name, function in functions.items() if name in USED}
@@ -88,7 +88,7 @@ class Assembly:
 
     def prompt(self, question: str, effort: str = "medium") -> list[int]:
         """Token ids of a system message and the question, up to the assistant's turn."""
-        from .. import harmony
+        from gptoss_edu import harmony
 
         encoding = self.model.tokenizer
         specials = encoding.special_tokens_set
@@ -133,7 +133,7 @@ class Assembly:
         seed: int = 0,
     ) -> Iterator[str]:
         """The model's answer, token by token, control tokens included."""
-        from ..generation import default_stop_tokens, next_token_probabilities
+        from gptoss_edu.generation import default_stop_tokens, next_token_probabilities
 
         probabilities_of = self.functions.get("next_token_probabilities", next_token_probabilities)
         tokens, stops = self.prompt(question, effort), default_stop_tokens(self.model)
@@ -155,7 +155,7 @@ def _render_message(role: str, content: str) -> str:
 @contextmanager
 def borrowed(functions: dict[str, Callable], model, unpacked: dict[int, Tensor] | None = None):
     """Within the block the learner's functions stand where the model uses the package's."""
-    from .. import attention, moe, mxfp4, norm, rope, transformer
+    from gptoss_edu import attention, moe, mxfp4, norm, rope, transformer
 
     with ExitStack() as stack:
         for name, function in functions.items():

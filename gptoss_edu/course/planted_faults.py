@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
-from .display import Shown, box, inline
+from gptoss_edu.checks.display import Shown, box, inline
 
 NO_SINK = -1e9  # a sink that takes nothing
 
@@ -66,7 +66,7 @@ def fault(seed: int, model: nn.Module | None = None) -> nn.Module:
     Some faults show only where a text is longer than the sliding window: compare on a long one.
     """
     if model is None:
-        from .. import load_model
+        from gptoss_edu import load_model
 
         model = load_model()
     kinds = [name for name, kind in KINDS.items() if kind.needs(model.config)]

@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from ..files import write_text
+from gptoss_edu.checks.display import Shown, box, inline
+from gptoss_edu.checks.store import alone, read_entries, workshop_folder
+from gptoss_edu.options import write_text
+
 from . import questions
-from .display import Shown, box, inline
-from .store import alone, read_entries, workshop_folder
 
 _LOCKED: dict[str, dict] = {}
 _REVEALED: set[str] = set()

@@ -10,8 +10,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from ..files import write_text
-from .store import alone, read_entries, workshop_folder
+from gptoss_edu.checks.store import alone, read_entries, workshop_folder
+from gptoss_edu.options import write_text
 
 FILE_NAME = "exercises.json"
 PASSED, REFUSED = "passed", "refused"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from gptoss_edu.checks.display import Shown, box, inline
+
 from . import predictions, questions
-from .display import Shown, box, inline
 
 
 class Quiz:

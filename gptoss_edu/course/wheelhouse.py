@@ -6,9 +6,9 @@ import sys
 import sysconfig
 from pathlib import Path
 
-from .errors import GptOssError
-from .files import write_text
-from .resources import PACKAGE
+from gptoss_edu.errors import GptOssError
+from gptoss_edu.options import write_text
+from gptoss_edu.resources import PACKAGE
 
 WHEELS = """
 Without network: `wheelhouse/INSTALL.txt` says how to install everything from the wheels in this folder.

@@ -16,9 +16,10 @@ from pathlib import Path
 
 import nbformat
 
-from .errors import GptOssError
-from .files import write_text
-from .resources import notebooks_path
+from gptoss_edu.errors import GptOssError
+from gptoss_edu.options import write_text
+from gptoss_edu.resources import notebooks_path
+
 from .wheelhouse import WHEELS
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
@@ -235,7 +236,7 @@ Notebooks here:
 
 def _write_companions(folder: Path, sources: list[Path]) -> None:
     """README.md, an empty my_gptoss.py (never over the learner's), and files that lie beside the notebooks."""
-    from .checks.store import FILE_NAME, HEADER
+    from gptoss_edu.checks.store import FILE_NAME, HEADER
 
     titles = [
         f"- [{path.name}]({path.name})"

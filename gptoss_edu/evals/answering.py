@@ -10,13 +10,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from gptoss_edu.engines.pool import Job, Pool
 from gptoss_edu.errors import HarmonyError
 from gptoss_edu.generation import generate_batch
 from gptoss_edu.harmony import Conversation, Message, parse, render
-from gptoss_edu.training.example import Example
-
-from .graders import GRADERS, same_call
-from .pool import Job, Pool
+from gptoss_edu.tasks.example import Example
+from gptoss_edu.tasks.graders import GRADERS, same_call
 
 
 @dataclass

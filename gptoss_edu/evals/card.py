@@ -9,7 +9,7 @@ import json
 import sys
 from pathlib import Path
 
-from gptoss_edu.files import write_text
+from gptoss_edu.options import write_text
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 WHAT = {"product": "product of {}", "chain": "chain of {} terms", "word_problem": "word problem of {} steps"}

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from gptoss_edu.harmony import Conversation, render_labelled
 from gptoss_edu.rope import rope_cos_sin
+from gptoss_edu.tasks.mix import TASKS, make_example
 from gptoss_edu.training.packing import TRAINED, encode
-from gptoss_edu.training.tasks import TASKS, make_example
 
 
 def probe_examples(per_task: int, seed: int = 99, limit: int = 700) -> list:

@@ -7,9 +7,9 @@ import random
 import torch
 
 from gptoss_edu.harmony import Conversation, render
-from gptoss_edu.training.tasks import TASKS, make_example
+from gptoss_edu.tasks.mix import TASKS, make_example
 
-from .answer import complete
+from .answering import complete
 from .probe import batch_losses, inside, probe_examples
 
 

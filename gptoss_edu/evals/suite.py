@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable
 from importlib.resources import files
 
-from gptoss_edu.training.example import Example, message, system
-from gptoss_edu.training.tasks import MIX, make_example
+from gptoss_edu.tasks.example import Example, message, system
+from gptoss_edu.tasks.graders import count, is_refusal
+from gptoss_edu.tasks.mix import MIX, make_example
 
-from .answer import Outcome, answer
-from .graders import count, is_refusal
+from .answering import Outcome, answer
 from .probe import ablations, inside, probe_examples
 
 EFFORTS = ("low", "medium", "high")

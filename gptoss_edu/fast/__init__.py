@@ -1,1 +1,12 @@
-"""Triton kernels of the fast path: each reads the checkpoint's own layout and says in its docstring what it replaces."""
+"""The fast paths: Triton kernels on a GPU and Numba on a processor, with the signatures of the reference path."""
+
+from importlib import import_module
+
+__all__ = ["FastTransformer", "why_not"]
+
+
+def __getattr__(name: str):
+    """Import the model on first use: Triton may be missing, and the processor's path does without it."""
+    if name in __all__:
+        return getattr(import_module("gptoss_edu.fast.model"), name)
+    raise AttributeError(f"gptoss_edu.fast has no {name}; it has {', '.join(__all__)}.")

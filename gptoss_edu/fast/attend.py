@@ -3,7 +3,7 @@
 import triton
 import triton.language as tl
 
-from .common import start_next, wait_for_previous
+from .mxfp4_words import start_next, wait_for_previous
 
 LOG2E: tl.constexpr = tl.constexpr(1.4426950408889634)
 NEGATIVE: tl.constexpr = tl.constexpr(-1e30)

@@ -4,7 +4,7 @@
 import triton
 import triton.language as tl
 
-from .common import (
+from .mxfp4_words import (
     byte_as_float,
     e8m0,
     four_words,

@@ -7,8 +7,8 @@ of a run of bytes are its even elements. The sum over a row does not mind the or
 import triton
 import triton.language as tl
 
-from .common import e8m0, unpack_bytes
 from .decode import swiglu
+from .mxfp4_words import e8m0, unpack_bytes
 
 
 @triton.jit

@@ -8,7 +8,8 @@ import torch.nn.functional as F
 import triton
 from torch import Tensor
 
-from . import attention, decode, grouped
+from . import attend as attention
+from . import decode, grouped
 
 HALF_FACTOR = 2.0**14  # e2m1 bits read as a float16 are this much too small
 

@@ -11,14 +11,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .cache import KVCache
-from .config import ModelConfig
-from .errors import GptOssError
-from .kernels import decode, launch
-from .kernels.launch import Tuning, pow2
-from .kernels.loading import read_weights
-from .rope import rope_cos_sin
-from .transformer import Transformer
+from gptoss_edu.cache import KVCache
+from gptoss_edu.config import ModelConfig
+from gptoss_edu.errors import GptOssError
+from gptoss_edu.rope import rope_cos_sin
+from gptoss_edu.transformer import Transformer
+
+from . import decode, launch
+from .launch import Tuning, pow2
 
 MAX_GRAPH_ROWS = 64  # more sequences at once run without a graph
 PREFILL_CHUNK = 4096  # prompt tokens a forward pass
@@ -37,11 +37,6 @@ def why_not(config: ModelConfig, device: torch.device) -> str | None:
     if config.hidden_size % 32 or config.intermediate_size % 32 or h % g:
         return f"the GPU kernels need sizes in multiples of 32, found hidden {config.hidden_size} and width {config.intermediate_size}."
     return None
-
-
-def load(reader, device, quiet: bool = False) -> "FastTransformer":
-    """A `layouts.CheckpointReader`'s folder straight to the card, experts still packed."""
-    return FastTransformer(reader.config, read_weights(reader, device, quiet=quiet))
 
 
 @dataclass

@@ -12,7 +12,7 @@ from numba.core import types
 from numba.extending import intrinsic
 from torch import Tensor
 
-from ..mxfp4 import BIAS, NAN_SCALE
+from gptoss_edu.mxfp4 import BIAS, NAN_SCALE
 
 HALF = 16  # bytes a block: sixteen weights lie in the low nibbles, sixteen in the high ones
 ROWS = 16  # rows that one task works through

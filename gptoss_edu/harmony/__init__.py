@@ -8,8 +8,9 @@ Source: OpenAI, "OpenAI harmony response format".
 """
 
 from gptoss_edu.errors import HarmonyError
-from gptoss_edu.harmony.control import CONSTRAIN, ControlTokens, control_tokens, stop_tokens
-from gptoss_edu.harmony.messages import (
+
+from .control import CONSTRAIN, ControlTokens, control_tokens, stop_tokens
+from .messages import (
     CHANNELS,
     ROLES,
     ChannelConfig,
@@ -21,13 +22,13 @@ from gptoss_edu.harmony.messages import (
     ToolDescription,
     ToolNamespace,
 )
-from gptoss_edu.harmony.parse import ParseReport, parse, parse_report
-from gptoss_edu.harmony.render import SECTIONS, LabelledToken, render, render_labelled
-from gptoss_edu.harmony.sections import browser_tools, function_tools, python_tool, response_format
-from gptoss_edu.harmony.stream import Repair, StreamParser
-from gptoss_edu.harmony.template import as_chat_template
-from gptoss_edu.harmony.thoughts import kept_messages
-from gptoss_edu.harmony.typescript import typescript
+from .parse import ParseReport, parse, parse_report
+from .render import SECTIONS, LabelledToken, render, render_labelled
+from .sections import browser_tools, function_tools, python_tool, response_format
+from .stream import Repair, StreamParser
+from .template import as_chat_template
+from .thoughts import kept_messages
+from .typescript import typescript
 
 __all__ = [
     "CHANNELS",

@@ -27,9 +27,10 @@ import torch
 from llguidance.tiktoken import lltokenizer_from_encoding
 
 from gptoss_edu.errors import HarmonyError
-from gptoss_edu.harmony.control import control_tokens, resolve_encoding
-from gptoss_edu.harmony.messages import CHANNELS
-from gptoss_edu.harmony.stream import BETWEEN, CONTENT, StreamParser
+
+from .control import control_tokens, resolve_encoding
+from .messages import CHANNELS
+from .stream import BETWEEN, CONTENT, StreamParser
 
 ANY_NAME = r"[a-zA-Z0-9_.\-]{1,64}"  # a recipient, where none are listed
 

@@ -15,8 +15,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from gptoss_edu.errors import HarmonyError
-from gptoss_edu.harmony.control import CONSTRAIN, ControlTokens
-from gptoss_edu.harmony.messages import CHANNELS, ROLES
+
+from .control import CONSTRAIN, ControlTokens
+from .messages import CHANNELS, ROLES
 
 CONTENT_TYPES = ("json", "code", "text", "markdown", "python")  # lone words that are never a recipient
 

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 
 import tiktoken
 
-from gptoss_edu.harmony.messages import Message
-from gptoss_edu.harmony.stream import Repair, StreamParser
+from .messages import Message
+from .stream import Repair, StreamParser
 
 
 @dataclass(frozen=True)

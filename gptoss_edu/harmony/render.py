@@ -17,17 +17,11 @@ from typing import NamedTuple
 import tiktoken
 
 from gptoss_edu.errors import HarmonyError
-from gptoss_edu.harmony.control import CONSTRAIN, control_tokens, resolve_encoding
-from gptoss_edu.harmony.messages import (
-    Conversation,
-    DeveloperContent,
-    Message,
-    SystemContent,
-    Text,
-    as_messages,
-)
-from gptoss_edu.harmony.sections import developer_text, has_functions, system_text
-from gptoss_edu.harmony.thoughts import kept_messages
+
+from .control import CONSTRAIN, control_tokens, resolve_encoding
+from .messages import Conversation, DeveloperContent, Message, SystemContent, Text, as_messages
+from .sections import developer_text, has_functions, system_text
+from .thoughts import kept_messages
 
 SECTIONS = ("start", "author", "recipient", "channel", "content_type", "message", "content", "end")
 _SHORT_TEXTS = 4096  # header texts whose ids are remembered, for each encoding

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gptoss_edu.harmony.messages import DeveloperContent, SystemContent, Text, ToolDescription, ToolNamespace
-from gptoss_edu.harmony.typescript import compact_json, typescript
+from .messages import DeveloperContent, SystemContent, Text, ToolDescription, ToolNamespace
+from .typescript import compact_json, typescript
 
 FUNCTIONS = "functions"
 

@@ -16,9 +16,10 @@ from typing import NamedTuple
 import tiktoken
 
 from gptoss_edu.errors import HarmonyError
-from gptoss_edu.harmony.control import control_tokens, resolve_encoding, token_texts
-from gptoss_edu.harmony.headers import Header, parse_header_lenient, parse_header_strict, parse_header_unfinished
-from gptoss_edu.harmony.messages import ROLES, Message
+
+from .control import control_tokens, resolve_encoding, token_texts
+from .headers import Header, parse_header_lenient, parse_header_strict, parse_header_unfinished
+from .messages import ROLES, Message
 
 BETWEEN, HEADER, CONTENT = "between", "header", "content"
 

@@ -15,9 +15,9 @@ import json
 from collections.abc import Iterable
 from dataclasses import replace
 
-from gptoss_edu.harmony.control import CONSTRAIN
-from gptoss_edu.harmony.messages import Conversation, Message, as_messages
-from gptoss_edu.harmony.sections import FUNCTIONS
+from .control import CONSTRAIN
+from .messages import Conversation, Message, as_messages
+from .sections import FUNCTIONS
 
 
 def as_chat_template(conversation: Conversation | Iterable[Message]) -> Conversation:

@@ -25,7 +25,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gptoss_edu.errors import HarmonyError
-from gptoss_edu.harmony.messages import Message
+
+from .messages import Message
 
 
 def kept_messages(messages: Sequence[Message], rule: str = "library", training: bool = False) -> list[bool]:

@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Callable
 
-from gptoss_edu.training.refusals import REFUSAL, TOO_LONG
+from .refusals import REFUSAL, TOO_LONG
 
 
 def last_number(text: str) -> str | None:

@@ -18,7 +18,7 @@ from .builtin_tools import use_python
 from .chains import chain
 from .example import STYLES, Draft, Example, developer, dress, final, message, system, thought
 from .facts import chat, fact
-from .functions import offered, use_functions
+from .function_calls import offered, use_functions
 from .hierarchy import hierarchy
 from .letters import count_letters, reverse_items
 from .refusals import refusal

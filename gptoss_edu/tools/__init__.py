@@ -5,8 +5,8 @@ python.py     a stateful Jupyter kernel (kernel.py) in a fence (sandbox.py, jail
 browser.py    search, open, find; pages.py is the offline index behind it, live.py the internet, if asked for
 """
 
-from gptoss_edu.tools.base import Tool, Toolbox, ToolError, ToolResult
-from gptoss_edu.tools.functions import Function, FunctionTool, from_callable, from_schema
+from .base import Tool, Toolbox, ToolError, ToolResult
+from .functions import Function, FunctionTool, from_callable, from_schema
 
 __all__ = [
     "BrowserTool",

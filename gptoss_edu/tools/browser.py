@@ -25,9 +25,10 @@ from typing import Protocol
 
 from gptoss_edu.errors import GptOssError
 from gptoss_edu.harmony import browser_tools
-from gptoss_edu.tools.base import ToolError, ToolResult
-from gptoss_edu.tools.functions import Function, decode_arguments, from_callable
-from gptoss_edu.tools.pages import RESERVED, OfflineBackend, Page, site_of
+
+from .base import ToolError, ToolResult
+from .functions import Function, decode_arguments, from_callable
+from .pages import RESERVED, OfflineBackend, Page, site_of
 
 LINE_WIDTH = 80
 MAX_PAGES = 200

@@ -19,7 +19,8 @@ import pydantic
 from pydantic.fields import FieldInfo
 
 from gptoss_edu.errors import GptOssError
-from gptoss_edu.tools.base import ToolError, ToolResult, shorten
+
+from .base import ToolError, ToolResult, shorten
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 RESULT_CHARACTERS = 20_000

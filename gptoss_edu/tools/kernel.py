@@ -19,7 +19,8 @@ from jupyter_client import BlockingKernelClient
 from jupyter_client.connect import write_connection_file
 
 from gptoss_edu.errors import GptOssError
-from gptoss_edu.tools import sandbox
+
+from . import sandbox
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 PICTURE_KINDS = {"image/png": "png", "image/jpeg": "jpg"}

@@ -18,8 +18,9 @@ from dataclasses import dataclass, field
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from gptoss_edu.errors import GptOssError
-from gptoss_edu.tools.base import ToolError
-from gptoss_edu.tools.pages import OfflineBackend, Page, page_from_html, page_from_markdown
+
+from .base import ToolError
+from .pages import OfflineBackend, Page, page_from_html, page_from_markdown
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 TEXT_KINDS = ("text/plain", "text/markdown", "text/csv", "application/json", "application/xml", "text/xml")

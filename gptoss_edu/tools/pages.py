@@ -24,7 +24,8 @@ from urllib.parse import urljoin, urlsplit
 
 from gptoss_edu.errors import GptOssError
 from gptoss_edu.resources import data_path, notebooks_path
-from gptoss_edu.tools.base import ToolError
+
+from .base import ToolError
 
 SCHEMA_VERSION = 1
 MARKDOWN_LINK = re.compile(

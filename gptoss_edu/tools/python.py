@@ -16,9 +16,10 @@ from pathlib import Path
 
 from gptoss_edu.errors import GptOssError
 from gptoss_edu.harmony import python_tool
-from gptoss_edu.tools import kernel as kernels
-from gptoss_edu.tools import sandbox
-from gptoss_edu.tools.base import ToolResult, shorten
+
+from . import kernel as kernels
+from . import sandbox
+from .base import ToolResult, shorten
 
 BRIEF = "Runs Python code. Use print."  # for small models with short contexts: what gpt-oss-tiny was trained with
 NO_OUTPUT = "[The code ran; it printed nothing. Use print() to see a value.]"

@@ -1,12 +1,14 @@
 """Capture what the model computes, change it, compare, and store it."""
 
-from gptoss_edu.trace.analysis import telling_heads, with_heads
-from gptoss_edu.trace.answer import question_tokens, trace_answer, trace_conversations
-from gptoss_edu.trace.capture import Run, capture, record
-from gptoss_edu.trace.compare import compare
-from gptoss_edu.trace.file import DamagedTraceError, ForeignTraceError, TraceFileError, TraceVersionError, load, save
-from gptoss_edu.trace.importers import from_routed_experts, from_transformers
-from gptoss_edu.trace.interventions import (
+from gptoss_edu.fast.unfused import reference_twin, unfused
+from gptoss_edu.harmony.question import question_tokens
+
+from .analysis import telling_heads, with_heads
+from .ask import trace_answer, trace_conversations
+from .capture import Run, capture, record
+from .file import DamagedTraceError, ForeignTraceError, TraceFileError, TraceVersionError, load, save
+from .importers import from_routed_experts, from_transformers
+from .interventions import (
     ExpertsPerToken,
     ForceExpert,
     MaskExpert,
@@ -17,10 +19,10 @@ from gptoss_edu.trace.interventions import (
     intervene,
     values_at,
 )
-from gptoss_edu.trace.labels import label_tokens, token_kind
-from gptoss_edu.trace.levels import LEVELS, bytes_per_token, describe
-from gptoss_edu.trace.record import Difference, Trace, difference
-from gptoss_edu.trace.unfused import reference_twin, unfused
+from .labels import label_tokens, token_kind
+from .levels import LEVELS, bytes_per_token, describe
+from .record import Difference, Trace, difference
+from .what_changed import compare
 
 __all__ = [
     "LEVELS", "DamagedTraceError", "Difference", "ExpertsPerToken", "ForceExpert", "ForeignTraceError", "MaskExpert",

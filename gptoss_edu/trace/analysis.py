@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from gptoss_edu.errors import TraceError
-from gptoss_edu.trace.record import Trace
+
+from .record import Trace
 
 
 def entropy_bits(counts: np.ndarray) -> float:

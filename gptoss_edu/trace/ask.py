@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from gptoss_edu import harmony
 from gptoss_edu.errors import TraceError
 from gptoss_edu.generation import generate, generate_batch
-from gptoss_edu.trace.capture import Run, record
-from gptoss_edu.trace.interventions import intervene
+from gptoss_edu.harmony.question import final_text, question_tokens
 
-EFFORTS = ("low", "medium", "high")
-
-
-def question_tokens(question: str, effort: str, encoding) -> list[int]:
-    """A system message with the reasoning effort, the user's question, and the start of the assistant's message."""
-    if effort not in EFFORTS:
-        raise TraceError(f"the reasoning effort is one of {', '.join(EFFORTS)}, not {effort!r}")
-    system = harmony.Message("system", harmony.SystemContent(reasoning_effort=effort))
-    return harmony.render(harmony.Conversation([system, harmony.Message("user", question)]), encoding=encoding)
+from .capture import Run, record
+from .interventions import intervene
 
 
 def trace_answer(
@@ -60,13 +51,6 @@ def trace_answer(
         run = record(model, prompt + answer, **options)
     run.meta["question"], run.meta["effort"] = question, effort
     return run, prompt + answer, final_text(answer, encoding)
-
-
-def final_text(answer: list[int], encoding) -> str:
-    """The text of the last message on the final channel; empty where the model wrote none."""
-    text = encoding.decode(answer)
-    _, found, after = text.rpartition("<|channel|>final<|message|>")
-    return after.split("<|", 1)[0].strip() if found else ""
 
 
 def trace_conversations(model, prompts, max_new_tokens: int = 400, batch: int = 32, **options) -> list[Run]:

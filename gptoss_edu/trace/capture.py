@@ -11,18 +11,13 @@ import torch
 from torch import Tensor
 
 from gptoss_edu.errors import TraceError
-from gptoss_edu.trace import interventions
-from gptoss_edu.trace.levels import LENS_TOKENS, NEXT_TOKENS, checked_level
-from gptoss_edu.trace.metadata import shape_meta, token_arrays, vocabulary
-from gptoss_edu.trace.record import Trace
-from gptoss_edu.trace.statistics import (
-    AttentionRows,
-    PooledAttention,
-    head_statistics,
-    next_token_statistics,
-    routing_statistics,
-)
-from gptoss_edu.trace.unfused import PATH, unfused
+from gptoss_edu.fast.unfused import PATH, unfused
+
+from . import interventions
+from .levels import LENS_TOKENS, NEXT_TOKENS, checked_level
+from .metadata import shape_meta, token_arrays, vocabulary
+from .record import Trace
+from .statistics import AttentionRows, PooledAttention, head_statistics, next_token_statistics, routing_statistics
 
 LENS_ROWS = 256  # rows of logits made at once: a vocabulary of 201,088 needs 206 MB for them
 

@@ -32,7 +32,8 @@ from pathlib import Path
 import numpy as np
 
 from gptoss_edu.errors import TraceError
-from gptoss_edu.trace.record import Trace
+
+from .record import Trace
 
 MAGIC = b"GPTOSSTR"
 VERSION = 1

@@ -7,15 +7,10 @@ import torch
 
 from gptoss_edu.config import ModelConfig
 from gptoss_edu.errors import TraceError
-from gptoss_edu.trace.metadata import shape_meta, token_arrays, vocabulary
-from gptoss_edu.trace.record import Trace
-from gptoss_edu.trace.statistics import (
-    AttentionRows,
-    PooledAttention,
-    head_statistics,
-    next_token_statistics,
-    routing_statistics,
-)
+
+from .metadata import shape_meta, token_arrays, vocabulary
+from .record import Trace
+from .statistics import AttentionRows, PooledAttention, head_statistics, next_token_statistics, routing_statistics
 
 
 def from_routed_experts(routed, tokens, config, encoding=None, source: str = "vLLM") -> Trace:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from gptoss_edu.errors import TraceError
-from gptoss_edu.trace.unfused import unfused
+from gptoss_edu.fast.unfused import unfused
 
 _ACTIVE: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 REFILLS = ("next", "drop")

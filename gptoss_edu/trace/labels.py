@@ -10,7 +10,7 @@ import unicodedata
 
 import numpy as np
 
-from gptoss_edu.trace.record import CHANNELS, KINDS, ROLES, SECTIONS
+from .record import CHANNELS, KINDS, ROLES, SECTIONS
 
 CLOSING = ("<|end|>", "<|return|>", "<|call|>")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from gptoss_edu.trace.labels import label_tokens, token_bytes
-from gptoss_edu.trace.record import CHANNELS, KINDS, ROLES, SECTIONS
+from .labels import label_tokens, token_bytes
+from .record import CHANNELS, KINDS, ROLES, SECTIONS
 
 
 def shape_meta(config, windows, model: str, origin: dict) -> dict:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gptoss_edu.trace.analysis import Corpus, entropy_bits, p_value
+from .analysis import Corpus, entropy_bits, p_value
 
 LABELS = ("token", "kind", "role", "channel")
 

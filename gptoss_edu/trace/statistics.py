@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gptoss_edu.errors import TraceError
-from gptoss_edu.trace.levels import MAX_BINS, pooled_bins
+
+from .levels import MAX_BINS, pooled_bins
 
 BITS = 1 / math.log(2)
 

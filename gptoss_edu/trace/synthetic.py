@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from gptoss_edu.trace.record import CHANNELS, KINDS, ROLES, SECTIONS, Trace
+from .record import CHANNELS, KINDS, ROLES, SECTIONS, Trace
 
 WORDS = ("the", " number", " of", " tokens", " is", " 42", ".", "\n", " therefore", " answer", "7", "+", " we", " see")
 
@@ -34,7 +34,7 @@ def synthetic_trace(
     pieces : the tokens' bytes, repeated to the length; None: plain words.
     seed : of the random numbers.
     """
-    from gptoss_edu.trace.levels import pooled_bins
+    from .levels import pooled_bins
 
     rng = np.random.default_rng(seed)
     pool = pooled_bins(tokens, layers, heads) if pool is None else pool

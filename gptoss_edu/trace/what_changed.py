@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from gptoss_edu.trace.capture import record
-from gptoss_edu.trace.interventions import intervene
-from gptoss_edu.trace.record import Difference, difference
+from .capture import record
+from .interventions import intervene
+from .record import Difference, difference
 
 
 def compare(model, tokens, *changes, **options) -> Difference:

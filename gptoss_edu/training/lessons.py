@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from gptoss_edu.files import write_text
+from gptoss_edu.options import write_text
 from gptoss_edu.resources import data_path
 from gptoss_edu.tokenizer import load_tokenizer
 from gptoss_edu.transformer import Transformer

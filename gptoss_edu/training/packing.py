@@ -16,9 +16,8 @@ import numpy as np
 import tiktoken
 
 from gptoss_edu.harmony import Conversation, render_labelled
-
-from .example import RIGHT, WRONG, Example
-from .tasks import make_example
+from gptoss_edu.tasks.example import RIGHT, WRONG, Example
+from gptoss_edu.tasks.mix import make_example
 
 IGNORED, PROMPT, TRAINED = 0, 1, 2  # codes stored in a batch
 LOSS_WEIGHTS = {PROMPT: 0.1, TRAINED: 1.0}  # what the codes mean

@@ -22,10 +22,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from gptoss_edu.checkpoint import load_model, usable_device
+from gptoss_edu.checkpoint.load import load_model, usable_device
 from gptoss_edu.config import ModelConfig
 from gptoss_edu.errors import GptOssError
-from gptoss_edu.files import write_text
+from gptoss_edu.options import write_text
 from gptoss_edu.tokenizer import load_tokenizer
 from gptoss_edu.transformer import Transformer
 

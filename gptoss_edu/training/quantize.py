@@ -114,12 +114,3 @@ def rounded(model: Transformer, rounding: str | None) -> Transformer:
         else:
             parameter.copy_(parameter.to(torch.bfloat16))
     return twin.eval().requires_grad_(False)
-
-
-def compare_roundings(model: Transformer, examples: list) -> dict[str, float]:
-    """Loss of the assistant's tokens at bfloat16 and at each rounding; lower is better."""
-    from gptoss_edu.evals.probe import batch_losses
-
-    return {
-        str(name or "bf16"): batch_losses(rounded(model, name), examples)["all"] for name in (None, *mxfp4.ROUNDINGS)
-    }

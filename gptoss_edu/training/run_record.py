@@ -1,6 +1,6 @@
 """What a training run leaves for lessons: a thinned log and the snapshots, as one small JSON file.
 
-python -m gptoss_edu.training.record runs/tiny data/tiny_training/run.json
+python -m gptoss_edu.training.run_record runs/tiny data/tiny_training/run.json
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from gptoss_edu.errors import GptOssError
-from gptoss_edu.files import write_text
+from gptoss_edu.options import write_text
 
 POINTS = 400  # of the log
 DROPPED = ("workers", "log_every", "save_every", "give_up")  # settings that do not change the result

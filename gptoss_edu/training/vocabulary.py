@@ -10,10 +10,9 @@ import tiktoken
 
 from gptoss_edu import bpe
 from gptoss_edu.harmony import Conversation, render
+from gptoss_edu.tasks.example import RIGHT, WRONG
+from gptoss_edu.tasks.mix import make_example
 from gptoss_edu.tokenizer import load_tokenizer, make_encoding, save_tokenizer
-
-from .example import RIGHT, WRONG
-from .tasks import make_example
 
 CONTROL = (
     "<|startoftext|>", "<|endoftext|>", "<|return|>", "<|constrain|>", "<|channel|>", "<|start|>", "<|end|>", "<|message|>", "<|call|>", "<|endofprompt|>",

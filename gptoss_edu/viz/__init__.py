@@ -1,7 +1,5 @@
-"""Pictures of the model: Matplotlib figures and the trace explorer."""
+"""Pictures of the model: Matplotlib figures, one function per figure."""
 
-from gptoss_edu.viz import style
-from gptoss_edu.viz.live import live
-from gptoss_edu.viz.page import Page, explore
+from . import style
 
-__all__ = ["Page", "explore", "live", "style"]
+__all__ = ["style"]

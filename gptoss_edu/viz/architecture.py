@@ -14,10 +14,11 @@ from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
+from gptoss_edu.checkpoint.layouts import original_shapes, split_name
+from gptoss_edu.checkpoint.sizes import GIB, parameter_counts
 from gptoss_edu.config import ModelConfig
-from gptoss_edu.layouts import original_shapes, split_name
-from gptoss_edu.sizes import GIB, parameter_counts
-from gptoss_edu.viz import style
+
+from . import style
 
 PARTS = ("experts", "attention", "embedding", "unembedding", "routers and norms")
 

@@ -7,7 +7,8 @@ import numpy as np
 from matplotlib.patches import Patch as Swatch
 
 from gptoss_edu.trace.record import Difference, Trace
-from gptoss_edu.viz import style
+
+from . import style
 
 
 def attention(trace: Trace, layer: int, head: int, first: int = 0, last: int | None = None, title: str | None = None):

@@ -3,9 +3,10 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
+from gptoss_edu.checkpoint.sizes import GIB, cache_bytes, prefill_operations, step_bytes
 from gptoss_edu.config import ModelConfig
-from gptoss_edu.sizes import GIB, cache_bytes, prefill_operations, step_bytes
-from gptoss_edu.viz import style
+
+from . import style
 
 HATCHES = ("", "//", "", "..", "\\\\")
 

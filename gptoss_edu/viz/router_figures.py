@@ -7,8 +7,9 @@ import numpy as np
 
 from gptoss_edu.trace.analysis import Corpus, bootstrap_interval, entropy_bits
 from gptoss_edu.trace.record import Trace
-from gptoss_edu.viz import style
-from gptoss_edu.viz.attention_figures import short
+
+from . import style
+from .attention_figures import short
 
 ORDER = ("low", "medium", "high", "system", "developer", "user", "analysis", "commentary", "tool", "final")
 

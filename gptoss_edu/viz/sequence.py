@@ -13,7 +13,8 @@ from gptoss_edu.harmony import Message
 from gptoss_edu.tools.base import ToolResult
 from gptoss_edu.tools.browser import wrap
 from gptoss_edu.tools.pages import Page
-from gptoss_edu.viz import style
+
+from . import style
 
 LABEL_WIDTH = 118  # characters that fit across the figure, shared by the columns
 

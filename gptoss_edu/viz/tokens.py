@@ -18,7 +18,8 @@ from matplotlib.patches import FancyBboxPatch
 
 from gptoss_edu import bpe
 from gptoss_edu.bpe import MergeStep
-from gptoss_edu.viz import style
+
+from . import style
 
 _VISIBLE = {" ": "·", "\n": "⏎", "\r": "␍", "\t": "→", "\u00a0": "⍽", "\u200d": "‿"}
 # Three tints in turn; neighbours differ in lightness, and each box has an edge, so that hue carries nothing.

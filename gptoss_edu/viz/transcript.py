@@ -15,9 +15,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gptoss_edu.chat import Event, MessageDone, Piece, Repaired, Stopped, ToolDone
+from gptoss_edu.agent.chat import Event, MessageDone, Piece, Repaired, Stopped, ToolDone
 from gptoss_edu.harmony import Message
-from gptoss_edu.viz.style import COLORS
+
+from .style import COLORS
 
 FOLD_LINES = 8
 PICTURE_BYTES = 300_000

@@ -7,11 +7,12 @@ show `explore(run)`.
 from __future__ import annotations
 
 from gptoss_edu.errors import GptOssError
-from gptoss_edu.trace.answer import trace_answer
-from gptoss_edu.trace.compare import compare
+from gptoss_edu.trace.ask import trace_answer
 from gptoss_edu.trace.interventions import from_dict
-from gptoss_edu.viz import payload
-from gptoss_edu.viz.page import module_source, run_name
+from gptoss_edu.trace.what_changed import compare
+
+from . import payload
+from .page import module_source, run_name
 
 
 def live(

@@ -9,9 +9,10 @@ import json
 from pathlib import Path
 
 from gptoss_edu.errors import TraceError
-from gptoss_edu.files import write_text
+from gptoss_edu.options import write_text
 from gptoss_edu.trace.record import Difference, Trace
-from gptoss_edu.viz import payload as payloads
+
+from . import payload as payloads
 
 START = {
     "shade": ("surprisal", "sink", "head", "router", "attended", "difference"),
@@ -20,19 +21,23 @@ START = {
 }  # and t, l, h, e: whole numbers
 
 FOLDER = Path(__file__).parent / "explorer"
+PARTS = (
+    "data", "pen", "store", "strip_view", "grid_view", "matrix_view", "row_view", "router_view", "lens_view", "panel", "app",
+    "framed", "widget",
+)  # fmt: skip
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'"
 
 
 @functools.cache
 def module_source() -> str:
-    """The explorer as one ES module: the style sheet, then the files of `explorer/` in the order of their names.
+    """The explorer as one ES module: the style sheet, then the files of `explorer/` in the order of `PARTS`.
 
     Lines that hold only a comment, and indentation, are left out; the files themselves are what to read.
     """
     sheet = (FOLDER / "explorer.css").read_text(encoding="utf-8")
     parts = [f"const STYLE = {json.dumps(sheet)};"]
-    for path in sorted(FOLDER.glob("*.js")):
-        lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
+    for name in PARTS:
+        lines = (line.strip() for line in (FOLDER / f"{name}.js").read_text(encoding="utf-8").splitlines())
         parts += [line for line in lines if line and not line.startswith("//")]
     return "\n".join(parts) + "\n"
 

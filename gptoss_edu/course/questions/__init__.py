@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from ..display import Shown, box, folded, inline
+from gptoss_edu.checks.display import Shown, box, folded, inline
 
 FOLDER = Path(__file__).parent
 BACK = ((1, 3), (3, 4), (6, 5))  # chapters back, and the number of the question that comes from there

@@ -1,4 +1,4 @@
-// The payload: a header in JSON and arrays behind it, compressed with gzip. See gptoss_edu/viz/payload.py.
+// The payload: a header in JSON and arrays behind it, compressed with gzip. See gptoss_edu/web/payload.py.
 
 const KINDS_OF_ARRAY = { u1: Uint8Array, u2: Uint16Array, i4: Int32Array, f4: Float32Array };
 

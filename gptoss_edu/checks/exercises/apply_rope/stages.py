@@ -5,10 +5,10 @@ import math
 import numpy as np
 import torch
 
-from .. import reference
-from ..compare import expect_close, expect_dtype
-from ..guard import Forbidden
-from ..harness import Check
+from gptoss_edu.checks import reference
+from gptoss_edu.checks.compare import expect_close, expect_dtype
+from gptoss_edu.checks.guard import Forbidden
+from gptoss_edu.checks.harness import Check
 
 CAUSES = {
     "not_rotated": "Nothing is rotated.",

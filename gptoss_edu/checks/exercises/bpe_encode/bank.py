@@ -3,7 +3,7 @@
 import itertools
 import math
 
-from . import Bank
+from gptoss_edu.checks.bank import Bank
 
 BANK = Bank("bpe_encode")
 

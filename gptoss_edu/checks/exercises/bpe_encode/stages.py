@@ -2,9 +2,9 @@
 
 import random
 
-from .. import reference
-from ..guard import Forbidden
-from ..harness import Check, Refused
+from gptoss_edu.checks import reference
+from gptoss_edu.checks.guard import Forbidden
+from gptoss_edu.checks.harness import Check, Refused
 
 CAUSES = {
     "characters": "The result holds bytes or text. The vocabulary maps bytes to ids: return `ranks[part]` for each part.",

@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from . import Bank
+from gptoss_edu.checks.bank import Bank
 
 BANK = Bank("moe")
 

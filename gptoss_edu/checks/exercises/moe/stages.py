@@ -3,10 +3,10 @@
 import numpy as np
 import torch
 
-from .. import reference
-from ..compare import expect_close
-from ..guard import Forbidden
-from ..harness import Check
+from gptoss_edu.checks import reference
+from gptoss_edu.checks.compare import expect_close
+from gptoss_edu.checks.guard import Forbidden
+from gptoss_edu.checks.harness import Check
 
 CAUSES = {
     "halves": "Gate and up are taken as halves of the first product. They alternate row by row.",

@@ -3,10 +3,10 @@
 import numpy as np
 import torch
 
-from .. import reference
-from ..compare import expect_close, expect_shape, to_numpy
-from ..guard import Forbidden
-from ..harness import Check
+from gptoss_edu.checks import reference
+from gptoss_edu.checks.compare import expect_close, expect_shape, to_numpy
+from gptoss_edu.checks.guard import Forbidden
+from gptoss_edu.checks.harness import Check
 
 CAUSES = {
     "no_softmax": "There is no softmax: the result must be probabilities.",

@@ -1,6 +1,6 @@
 """Solutions of `render_message`."""
 
-from . import Bank
+from gptoss_edu.checks.bank import Bank
 
 BANK = Bank("render_message")
 

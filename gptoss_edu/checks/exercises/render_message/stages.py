@@ -1,8 +1,8 @@
 """The check of `render_message`: the control tokens, the header's order, the end."""
 
-from .. import reference
-from ..guard import Forbidden
-from ..harness import Check, Refused
+from gptoss_edu.checks import reference
+from gptoss_edu.checks.guard import Forbidden
+from gptoss_edu.checks.harness import Check, Refused
 
 CAUSES = {
     "no_start": "A message begins with <|start|>.",

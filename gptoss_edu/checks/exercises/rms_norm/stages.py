@@ -4,10 +4,10 @@ import math
 
 import torch
 
-from .. import reference
-from ..compare import expect_close, expect_dtype
-from ..guard import Forbidden
-from ..harness import Check, Refused
+from gptoss_edu.checks import reference
+from gptoss_edu.checks.compare import expect_close, expect_dtype
+from gptoss_edu.checks.guard import Forbidden
+from gptoss_edu.checks.harness import Check, Refused
 
 CAUSES = {
     "sum": "The sum of the squares is taken instead of their mean: the result then depends on the width. RMS is the root of the MEAN square.",

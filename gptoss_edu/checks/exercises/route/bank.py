@@ -2,7 +2,7 @@
 
 import torch
 
-from . import Bank
+from gptoss_edu.checks.bank import Bank
 
 BANK = Bank("route")
 

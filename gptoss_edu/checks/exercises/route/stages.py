@@ -3,10 +3,10 @@
 import numpy as np
 import torch
 
-from .. import reference
-from ..compare import expect_close, expect_pair, number, to_numpy
-from ..guard import Forbidden
-from ..harness import Check, Refused
+from gptoss_edu.checks import reference
+from gptoss_edu.checks.compare import expect_close, expect_pair, number, to_numpy
+from gptoss_edu.checks.guard import Forbidden
+from gptoss_edu.checks.harness import Check, Refused
 
 CAUSES = {
     "order": "The function returns (weights, indices), in this order.",

@@ -3,11 +3,11 @@
 import numpy as np
 import torch
 
-from .. import reference
-from ..compare import expect_shape, to_numpy
-from ..display import grid
-from ..guard import Forbidden
-from ..harness import Check, Refused
+from gptoss_edu.checks import reference
+from gptoss_edu.checks.compare import expect_shape, to_numpy
+from gptoss_edu.checks.display import grid
+from gptoss_edu.checks.guard import Forbidden
+from gptoss_edu.checks.harness import Check, Refused
 
 CAUSES = {
     "inverted": "True and False are exchanged: True means that the query MAY attend (masked_fill takes the opposite, which is where this comes from).",

@@ -5,10 +5,10 @@ import math
 import numpy as np
 import torch
 
-from .. import reference
-from ..compare import expect_close, expect_shape, to_numpy
-from ..guard import Forbidden
-from ..harness import Check
+from gptoss_edu.checks import reference
+from gptoss_edu.checks.compare import expect_close, expect_shape, to_numpy
+from gptoss_edu.checks.guard import Forbidden
+from gptoss_edu.checks.harness import Check
 
 CAUSES = {
     "halves": "Gate and up are taken as the two halves of the row. They alternate: even entries are the gate, odd ones up (x[..., 0::2] and x[..., 1::2]).",

@@ -2,7 +2,7 @@
 
 import torch
 
-from . import Bank
+from gptoss_edu.checks.bank import Bank
 
 BANK = Bank("unpack_mxfp4")
 VALUES = torch.tensor([0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, -0.0, -0.5, -1.0, -1.5, -2.0, -3.0, -4.0, -6.0])

@@ -3,10 +3,10 @@
 import numpy as np
 import torch
 
-from .. import reference
-from ..compare import expect_close, expect_shape, to_numpy
-from ..guard import Forbidden
-from ..harness import Check, Refused
+from gptoss_edu.checks import reference
+from gptoss_edu.checks.compare import expect_close, expect_shape, to_numpy
+from gptoss_edu.checks.guard import Forbidden
+from gptoss_edu.checks.harness import Check, Refused
 
 CAUSES = {
     "nibbles_swapped": "The nibbles are exchanged. The LOW nibble (byte & 15) is the earlier weight; the histogram of the values is the same either way, the product is not.",

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from . import Bank
+from gptoss_edu.checks.bank import Bank
 
 BANK = Bank("yarn_inv_freq")
 

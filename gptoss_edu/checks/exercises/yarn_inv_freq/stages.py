@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 
-from .. import reference
-from ..compare import expect_close, expect_pair, expect_shape, number, to_numpy
-from ..guard import Forbidden
-from ..harness import Check, Refused
+from gptoss_edu.checks import reference
+from gptoss_edu.checks.compare import expect_close, expect_pair, expect_shape, number, to_numpy
+from gptoss_edu.checks.guard import Forbidden
+from gptoss_edu.checks.harness import Check, Refused
 
 CAUSES = {
     "order": "The function returns (inv_freq, concentration), in this order.",

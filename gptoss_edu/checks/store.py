@@ -20,7 +20,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from ..files import write_text
+from gptoss_edu.options import write_text
 
 FILE_NAME = "my_gptoss.py"
 LOCK_NAME = ".my_gptoss.lock"

@@ -1,0 +1,1 @@
+"""The agent: render, generate, parse, call, repeat."""

@@ -1,0 +1,1 @@
+"""Engines behind one protocol: prompt ids in, token ids out."""

@@ -1,0 +1,1 @@
+"""The small world of gpt-oss-tiny: generators of conversations with known answers, and their graders."""
