@@ -10,6 +10,9 @@ from __future__ import annotations
 import random
 
 from .example import RIGHT, WRONG, Draft, Phrasings, draw
+from .read_wordings import wordings
+
+TEXT = wordings("arithmetic")
 
 ERROR_RATE = 0.11
 
@@ -97,27 +100,7 @@ def careful_step(rng: random.Random, a: int, op: str, b: int, error: bool = Fals
 
 # --------------------------------------------------------------------------------------------------------- products
 
-PRODUCT = Phrasings(
-    "{a}[*|×|x]{b}[|=|=?]", "{a} [*|×|x|·] {b}[| =| = ?|?]", "{a} [times|multiplied by] {b}[|?| is?| is what?| equals?| makes?]", "[What is|What's] {a} [times|multiplied by|*|×|x] {b}[?|, please?]",
-    "[How much is|How much are|How many are|How much would be] {a} [times|multiplied by|*|×] {b}?", "[What does|what does|What will|What would] {a} [times|multiplied by|*|×] {b} [give|make|equal|come to|yield|be equal to]?",
-    "[Compute|Calculate|Evaluate|Work out|Solve|Figure out|Determine|Find] {a} [times|multiplied by|*|×|x] {b}[.|, please.]", "Please [compute|calculate|evaluate|work out|solve|find|determine] {a} [times|multiplied by|*|×|x] {b}.",
-    "Multiply {a} [by|with|and|times] {b}[.|, please.|. What do you get?|. What is the result?| for me.]", "Multiply the [|two ]numbers {a} and {b}[.| for me.| with each other.]",
-    "Multiply [these|these numbers|these two|together]: {a}[ and|,| and then] {b}", "Please multiply {a} [by|with|and] {b}[.| for me.]",
-    "[Find|Give me|Tell me|Compute|Calculate|Work out|Determine|Show me|Get] the product of {a} and {b}[.|, please.]", "[What is|What's] the product of [|the numbers ]{a} and {b}?", "[The product|Product] of {a} and {b}[?| is?| is what?|, please.]",
-    "Product[:| wanted:] {a} [and|×|times] {b}", "Multiplication: {a} [×|*|times|by] {b}", "I [need|want|am looking for|would like|have to find] the product [{a} × {b}|of {a} and {b}|{a} * {b}|of {a} times {b}].",
-    "I [need|want|have] to multiply {a} [by|with|and] {b}[.|. What do I get?|. What is the answer?|. Help me.]", "[I'd like to know|I want to know|I need to know|I wonder] [what|how much] {a} [times|multiplied by] {b} [is|makes|gives|comes to].",
-    "[Tell me|Let me know|Please tell me|Work out|Find out] [what|how much] {a} [times|multiplied by|×] {b} [is|makes|gives|equals].", "[Give me|Tell me|Show me|Write down|Let me have] {a} [times|multiplied by|*|×] {b}[.|, please.]",
-    "[Can|Could|Would|Will] you [multiply|please multiply|kindly multiply] {a} [and|by|with] {b}[?| for me?]", "[Can|Could] you [tell me|say|work out|find out|figure out] [what|how much] {a} [times|multiplied by] {b} is?",
-    "[Can|Could|Would] you [compute|calculate|work out|solve|find] {a} [times|multiplied by|*|×] {b}[?| for me?]", "[Do you know|Any idea|Can you say] [what|how much] {a} [times|multiplied by|×] {b} [is|makes]?",
-    "What [do you get|do I get|comes out|is the result] [if|when] you multiply {a} [by|with|and] {b}?", "[If|When] I multiply {a} [by|with|and] {b}, what [do I get|is the result|is the product|comes out|is the answer]?",
-    "[Give me|Find|Tell me] the [result of|answer to|value of] {a} [times|multiplied by|*|×] {b}[.|, please.]", "[What is|What's] the [result of|answer to|value of] {a} [times|multiplied by|*|×] {b}?",
-    "[Result of|Answer to|Value of|Solution of] {a} [times|*|×|multiplied by] {b}[?|, please.]", "{a} and {b} multiplied[| together| with each other]: [what is that|what comes out|the result]?",
-    "{a} multiplied [with|by] {b} [gives|makes|equals|is] [what|which number]?", "[Need|Wanted|To solve|To do|Exercise]: {a} [×|*|times|x] {b}",
-    "[My exercise is|The task is|The exercise says|The question is|My worksheet says] {a} [×|*|times] {b}. [What is it|What comes out|What is the answer|How much is that]?",
-    "How many [are|do you get from|are there in|would be in] {a} [groups|lots|sets|rows|packs] of {b}?", "{a} [rows|groups|columns|sets] of {b}: how many [are there|is that|in all|altogether]?",
-    "[What|Which] number is {a} [times|multiplied by|×] {b}?", "[Fill in the blank|Fill the gap|Find the missing number]: {a} [×|*|times] {b} = [?|__|...]",
-    "[Help me|Please help me|Help] [multiply|with multiplying|to multiply] {a} [and|by|with] {b}.",
-)  # fmt: skip
+PRODUCT = Phrasings(*TEXT["product"])
 SIZES = (
     (1, 1, 1),
     (2, 1, 3),
@@ -197,51 +180,8 @@ def product(rng: random.Random, style: str, test: bool, unseen: bool, level: str
 
 # --------------------------------------------------------------------------------------------------------- additions
 
-ADDITION = Phrasings(
-    "{a}+{b}[|=|=?]", "{a} + {b}[| =| = ?|?]", "{a} [plus|added to] {b}[|?| is?| is what?| equals?| makes?]", "[What is|What's] {a} [plus|added to|and|+] {b}[?|, please?]", "How much [is|would be|do you get for|are] {a} [plus|and|+] {b}?",
-    "How much [is|are|would be] {a} and {b} [together|in total|altogether|combined]?", "[Compute|Calculate|Evaluate|Work out|Solve|Figure out|Determine|Find] {a}[ + | plus |+]{b}[.|, please.]",
-    "Please [compute|calculate|evaluate|work out|solve|find|add] {a} [+|plus] {b}.", "[Add|Add up|Sum|Sum up|Total|Add together] {a} and {b}[.|, please.| for me.|. What do you get?|. What is the result?]",
-    "[Add|Please add|Now add] {b} to {a}[.|, please.|. What do you get?| for me.]", "[Add|Please add|Add up|Sum up|Please sum up] the [|two ]numbers {a} and {b}[.| for me.]",
-    "[Add|Add up|Sum up|Total|Sum] [these|these numbers|these two]: {a}[ and|,| +] {b}", "Please [add|add up|sum|sum up|add together] {a} and {b}[.| for me.]",
-    "[Find|Give me|Tell me|Compute|Calculate|Work out|Determine|Show me|Get] the [sum|total] of {a} and {b}[.|, please.]", "[What is|What's] the [sum|total] of [|the numbers ]{a} and {b}?",
-    "[The sum|Sum|The total|Total] of {a} and {b}[?| is?| is what?|, please.]", "[Sum|Total|Addition]: {a} [and|+|plus] {b}", "[What does|What will|What would] {a} [plus|+] {b} [give|make|equal|come to|yield|be equal to]?",
-    "What do {a} and {b} [give|come to|add up to|sum to|total|amount to]?", "What do {a} and {b} make[?| together?| in total?| altogether?]",
-    "I [need|want|am looking for|would like|have to find] the [sum|total] [{a} + {b}|of {a} and {b}|of {a} plus {b}].", "I [need|want|have] to add {a} and {b}[.|. What do I get?|. What is the answer?|. Help me.]",
-    "[I'd like to know|I want to know|I need to know|I wonder] [what|how much] {a} [plus|and] {b} [is|makes|comes to].", "[Tell me|Let me know|Please tell me|Work out|Find out] [what|how much] {a} [plus|and|+] {b} [is|makes|gives|equals].",
-    "[Give me|Tell me|Show me|Write down|Let me have] {a} [plus|+] {b}[.|, please.]", "[Can|Could|Would|Will] you [add|please add|sum|add up|kindly add] {a} and {b}[?| for me?]",
-    "[Can|Could] you [tell me|say|work out|find out|figure out] [what|how much] {a} [plus|and] {b} is?", "[Can|Could|Would] you [compute|calculate|work out|solve|find] {a} [plus|+] {b}[?| for me?]",
-    "[Do you know|Any idea|Can you say] [what|how much] {a} [plus|and|+] {b} [is|makes]?", "What [do you get|do I get|comes out|is the result|is the sum] [if|when] you [add|sum|add up] {a} and {b}?",
-    "[If|When] I add {a} and {b}, what [do I get|is the result|is the sum|comes out|is the answer|is the total]?", "What [do you get|do I get|comes out|is the result] [if|when] you add {b} to {a}?",
-    "[Give me|Find|Tell me] the [result of|answer to|value of] {a} [plus|+] {b}[.|, please.]", "[What is|What's] the [result of|answer to|value of] {a} [plus|+] {b}?", "[Result of|Answer to|Value of|Solution of] {a} [plus|+] {b}[?|, please.]",
-    "{a} and {b} added[| together| up]: [what is that|what comes out|the result|the sum]?", "[Need|Wanted|To solve|To do|Exercise]: {a} [+|plus] {b}",
-    "[My exercise is|The task is|The exercise says|The question is|My worksheet says] {a} [+|plus] {b}. [What is it|What comes out|What is the answer|How much is that]?",
-    "[Increase|Raise|Enlarge] {a} by {b}[.|. What do you get?|. What is the result?|. The new number?]", "[What is|Which number is|What number is|What is the number that is] {b} [more|greater|larger] than {a}?",
-    "[Find|Give me|Work out] the total [of|for] {a} and {b}[.|, please.]", "I have {a} and [get|receive|find|am given] {b} more. [How many do I have now|How many is that|What is the total]?",
-    "[Fill in the blank|Fill the gap|Find the missing number]: {a} + {b} = [?|__|...]", "[Help me|Please help me|Help] [add|with adding|to add] {a} and {b}.", "[What|Which] number is {a} [plus|+] {b}?",
-)  # fmt: skip
-SUBTRACTION = Phrasings(
-    "{a}-{b}[|=|=?]", "{a} - {b}[| =| = ?|?]", "{a} [minus|less|take away] {b}[|?| is?| is what?| equals?| makes?]", "[What is|What's] {a} [minus|less|take away|-] {b}[?|, please?]",
-    "How much [is|would be|do you get for] {a} [minus|less|take away|-] {b}?", "[Compute|Calculate|Evaluate|Work out|Solve|Figure out|Determine|Find] {a} [-|minus|less] {b}[.|, please.]",
-    "Please [compute|calculate|evaluate|work out|solve|find] {a} [-|minus] {b}.", "[Subtract|Deduct|Take|Take away|Remove|Please subtract|Please deduct] {b} from {a}[.|, please.| for me.|. What do you get?|. What is the result?|. What remains?]",
-    "[Take|Please take|Now take] {b} [away|off] from {a}[.|. What is left?|. What remains?]", "[From|Starting from] {a}[|,] [subtract|take away|take|deduct] {b}[.|. What is left?|. What remains?]", "Take {b} away from {a}[.|, please.| for me.]",
-    "[Subtract|Please subtract] the number {b} from [|the number ]{a}[.| for me.]", "[What is|What's] the difference [between {a} and {b}|of {a} and {b}|of the numbers {a} and {b}|between the numbers {a} and {b}]?",
-    "[Find|Give me|Tell me|Compute|Calculate|Work out|Determine|Show me] the difference [between|of] {a} and {b}[.|, please.]", "[The difference|Difference] [between|of] {a} and {b}[?| is?| is what?|, please.]",
-    "[Difference|Subtraction]: {a} [minus|-|take away] {b}", "[What does|What will|What would] {a} [minus|-|less] {b} [give|make|equal|come to|leave|yield]?",
-    "What [remains|is left|is left over|do you get|do I get|comes out|is the result] [if|when] you [take|subtract|remove|deduct|take away] {b} from {a}?",
-    "[If|When] I [subtract|take|take away|remove] {b} from {a}, what [do I get|is the result|is left|remains|comes out|is the answer]?",
-    "I [need|want|am looking for|would like|have to find] the difference [{a} - {b}|between {a} and {b}|of {a} and {b}].",
-    "I [need|want|have] to [subtract|take away|take|deduct] {b} from {a}[.|. What do I get?|. What is the answer?|. What is left?]",
-    "[I'd like to know|I want to know|I need to know|I wonder] [what|how much] {a} [minus|less|take away] {b} [is|makes|leaves].",
-    "[Tell me|Let me know|Please tell me|Work out|Find out] [what|how much] {a} [minus|less|-] {b} [is|makes|gives|equals].", "[Give me|Tell me|Show me|Write down|Let me have] {a} [minus|-|less] {b}[.|, please.]",
-    "[Can|Could|Would|Will] you [subtract|please subtract|take|deduct|kindly subtract] {b} from {a}[?| for me?]", "[Can|Could] you [tell me|say|work out|find out|figure out] [what|how much] {a} [minus|less|take away] {b} is?",
-    "[Can|Could|Would] you [compute|calculate|work out|solve|find] {a} [minus|-] {b}[?| for me?]", "[Do you know|Any idea|Can you say] [what|how much] {a} [minus|less|-] {b} [is|makes]?",
-    "[Give me|Find|Tell me] the [result of|answer to|value of] {a} [minus|-] {b}[.|, please.]", "[What is|What's] the [result of|answer to|value of] {a} [minus|-] {b}?", "[Result of|Answer to|Value of|Solution of] {a} [minus|-] {b}[?|, please.]",
-    "[Reduce|Decrease|Lower|Diminish] {a} by {b}[.|. What do you get?|. What is the result?|. What is left?]", "[What is|Which number is|What number is|What is the number that is] {b} [less|smaller|lower] than {a}?",
-    "How much [larger|bigger|greater|more|higher] is {a} than {b}?", "How much [smaller|less|lower] is {b} than {a}?", "By how much [is {a} larger than {b}|is {a} greater than {b}|does {a} exceed {b}]?", "How [far|much] is it from {b} to {a}?",
-    "What [must I|do I have to|do you|should I] add to {b} to [get|reach|make] {a}?", "I have {a} and [give away|lose|spend|use|sell|eat] {b}. [How many are left|How many do I have left|How much remains|What is left]?",
-    "[Need|Wanted|To solve|To do|Exercise]: {a} [-|minus|take away] {b}", "[My exercise is|The task is|The exercise says|The question is|My worksheet says] {a} [-|minus] {b}. [What is it|What comes out|What is the answer|How much is that]?",
-    "[Fill in the blank|Fill the gap|Find the missing number]: {a} - {b} = [?|__|...]", "[Help me|Please help me|Help] [subtract|to subtract|with subtracting|take away|to take away] {b} from {a}.", "[What|Which] number is {a} [minus|-] {b}?",
-)  # fmt: skip
+ADDITION = Phrasings(*TEXT["addition"])
+SUBTRACTION = Phrasings(*TEXT["subtraction"])
 
 
 def addition(rng: random.Random, style: str, test: bool, unseen: bool, level: str | None = None) -> Draft:

@@ -10,85 +10,59 @@ import json
 import random
 
 from .builtin_tools import BROWSER, _call, _official
-from .example import Draft, Phrasings, expand, final, result, thought
+from .example import Draft, Phrasings, expand_all, final, result, thought
+from .read_wordings import wordings
 from .words import any_word, person, place, pseudo_word
+
+TEXT = wordings("browsing")
 
 # attribute: line on the page, wordings of the question, answer
 FIELDS: dict[str, tuple[str, Phrasings, str]] = {
     "founded": (
         "It was founded in {v}.",
-        Phrasings(
-            "[When|In which year|In what year] was {e} [founded|established|built|begun]?", "[Year|Date] of the [founding|foundation] of {e}?", "[How long ago was|How old is] {e}[ founded|]? Give the year.",
-            "[What|Which] year does {e} [date from|go back to]?", "Since [when|which year] does {e} exist?", "[Tell me|Say|Find out] [when|in which year] {e} was [founded|established|begun].",
-            "[Give me|I need|Look up] the [founding year|year of foundation] of {e}.", "[What is|What's] the [founding year|year of foundation] of {e}?", "When did {e} [begin|start|come into being]?",
-            "I [want|would like] to know [when|in which year] {e} was [founded|established].", "[founding year|year of foundation] of {e}", "When did [people|somebody] [found|establish] {e}?", "Do you know when {e} was [founded|established|begun]?",
-        ),
+        Phrasings(*TEXT["fields"]["founded"]),
         "{e} was founded in {v}.",
     ),
     "people": (
         "{v} people live there.",
-        Phrasings(
-            "How many [people|inhabitants|residents] [live in|has|are there in] {e}?", "[What is|What's|Give me|Tell me|Look up] the population of {e}[?|, please.]", "[Population|Number of people|Inhabitants] of {e}?",
-            "[Tell me|Say|Find out] how many [people|inhabitants] live in {e}.", "How many [inhabitants|residents|people] does {e} have?", "How [large|big] is the population of {e}?", "How [populous|many people strong] is {e}?",
-            "I [need|want to know] the [population|number of inhabitants] of {e}.", "[What is|What's] the number of [people|inhabitants|residents] [in|of] {e}?", "By how many people is {e} inhabited?", "Do you know how many [people|residents] live in {e}?",
-            "[population|people] of {e}", "Count the [people|inhabitants] of {e}.",
-        ),
+        Phrasings(*TEXT["fields"]["people"]),
         "{v} people live in {e}.",
     ),
     "river": (
         "It lies on the river {v}.",
-        Phrasings(
-            "[On|By|At] [which|what] river [does {e} lie|is {e}|is {e} situated]?", "[Which|What] river [flows through|runs by|runs through|passes] {e}?", "River [of|at|in] {e}?", "[Name|Tell me|Give me|Look up] the river [of|at] {e}.",
-            "[What is|What's] the [river|name of the river] [at|of|in] {e}?", "[Tell me|Say|Find out] on which river {e} [lies|is].", "[Which|What] is the river of {e}?", "I [want|need] to know the river [of|at] {e}.",
-            "How is the river [at|of] {e} called?", "[What|Which] water [runs|flows] [through|by] {e}? Name the river.", "Do you know [on which river {e} lies|the river of {e}]?", "the river of {e}",
-        ),
+        Phrasings(*TEXT["fields"]["river"]),
         "{e} lies on the river {v}.",
     ),
     "mayor": (
         "The mayor is {v}.",
-        Phrasings(
-            "Who is [the mayor of {e}|mayor in {e}|{e}'s mayor]?", "[Mayor|Name of the mayor] of {e}?", "[Name|Give me|Tell me|Look up] the mayor of {e}.", "Who [leads|runs|governs] {e}[ as mayor|, as its mayor]?",
-            "What is the mayor of {e} called?", "[Tell me|Say|Find out] who [the mayor of {e} is|is mayor of {e}].", "[What is|What's] the name of [the mayor of {e}|{e}'s mayor]?", "Which [person|man or woman] is [the mayor of {e}|mayor of {e}]?",
-            "I [want|need] to know [the mayor of {e}|who the mayor of {e} is].", "How is the mayor of {e} called?", "Do you know [the mayor of {e}|who is mayor of {e}]?", "[the mayor|mayor] of {e}", "Who [holds the office of|works as] mayor [of|in] {e}?",
-        ),
+        Phrasings(*TEXT["fields"]["mayor"]),
         "The mayor of {e} is {v}.",
     ),
     "known": (
         "It is known for its {v}.",
-        Phrasings(
-            "What is {e} [known|famous|well known|celebrated|renowned] for?", "For what is {e} [known|famous|renowned]?", "Why [do people know {e}|is {e} known|is {e} famous]?", "[Tell me|Say|Find out] what {e} is [known|famous|renowned] for.",
-            "What [made|makes] {e} [famous|known|well known]?", "[Give me|Name|Look up] [what|the thing that] {e} is [known|famous] for.", "What do people [know|praise] {e} for?", "What is the [fame|speciality] of {e}?", "What are people [told about|proud of in] {e}? What is it known for?",
-            "I [want|need] to know what {e} is [known|famous] for.", "Do you know what {e} is [known|famous|renowned] for?", "{e}[:| -] known for what?", "What has {e} become [known|famous] for?",
-        ),
+        Phrasings(*TEXT["fields"]["known"]),
         "{e} is known for its {v}.",
     ),
     "height": (
         "It stands {v} metres above the sea.",
-        Phrasings(
-            "How high is {e}[| above the sea]?", "How [many metres|far] above the sea [is|lies|stands] {e}?", "[Height|Altitude|Elevation] of {e}?", "[Tell me|Give me|Look up|Name] the [height|altitude|elevation] of {e}[.| in metres.]",
-            "At [what|which] [height|altitude] [does {e} stand|does {e} lie|is {e}]?", "[What is|What's] the [height|altitude|elevation] of {e}?", "[Tell me|Say|Find out] how high {e} [is|lies|stands].", "How high up [is|lies] {e}?",
-            "I [want|need] to know the [height|altitude|elevation] of {e}.", "How many metres high [is|lies] {e}?", "Do you know [how high {e} is|the altitude of {e}]?", "[height|altitude] of {e} above the sea", "How much higher than the sea is {e}?",
-        ),
+        Phrasings(*TEXT["fields"]["height"]),
         "{e} stands {v} metres above the sea.",
     ),
-}  # fmt: skip
-ASK = [
-    wording
-    for pattern in (
-        "{q}", "{q}", "{q}", "{q}", "Look this up[|, please]: {q}", "{q} [Search for it.|Look it up.|Use the browser.|Use the search.|Search the pages.|Find it.]", "[Please search|Search]: {q}", "Find [out|the answer]: {q}",
-        "[With the browser|Use the browser|From the pages]: {q}", "{q} [Say where it stands.|Cite the line.|Give the source.]",
-    )
-    for wording in expand(pattern)
-]  # fmt: skip
+}
+ASK = expand_all(TEXT["ask"])
 LONG = 8  # a page of so many lines is not read through
 MATCH_LINES = 4  # what a match shows, as in tools/browser.py; a test holds the two equal
 
 
 def _value(rng: random.Random, field: str):
     return {
-        "founded": rng.randrange(900, 2020), "people": rng.randrange(100, 10 ** rng.randrange(3, 7)), "river": pseudo_word(rng, 2).capitalize(),
-        "mayor": f"{person(rng)} {pseudo_word(rng, 2).capitalize()}", "known": any_word(rng), "height": rng.randrange(1, 4000),
-    }[field]  # fmt: skip
+        "founded": rng.randrange(900, 2020),
+        "people": rng.randrange(100, 10 ** rng.randrange(3, 7)),
+        "river": pseudo_word(rng, 2).capitalize(),
+        "mayor": f"{person(rng)} {pseudo_word(rng, 2).capitalize()}",
+        "known": any_word(rng),
+        "height": rng.randrange(1, 4000),
+    }[field]
 
 
 def display(cursor: int, title: str, lines: list[str]) -> str:
@@ -128,8 +102,16 @@ def use_browser(rng: random.Random, style: str, test: bool, unseen: bool, level:
     question = rng.choice(ASK).format(q=wording.format(e=name))
     builtin = BROWSER if rng.random() < 0.85 else _official()[1]
     return Draft(
-        question, text, None, text, "dialogue", "missing" if missing else field, turns=[*turns, final(text)], builtin=builtin, phrasing=index
-    )  # fmt: skip
+        question,
+        text,
+        None,
+        text,
+        "dialogue",
+        "missing" if missing else field,
+        turns=[*turns, final(text)],
+        builtin=builtin,
+        phrasing=index,
+    )
 
 
 def _search(rng: random.Random, style: str, name: str, address: str) -> list[dict]:

@@ -1,8 +1,8 @@
 """What a task makes: a draft (question, thought, answer) and the finished example around it.
 
-A conversation is a plain dict in the JSON that openai-harmony's ``to_dict()`` writes. Text that the model should see but
-not learn to produce, an injected error, stands between `WRONG` and `RIGHT`, two private-use characters that packing.py
-removes and turns into loss weight 0.
+A conversation is a plain dict in the JSON that openai-harmony's ``to_dict()`` writes. Text that the model should see
+but not learn to produce, an injected error, stands between `WRONG` and `RIGHT`, two private-use characters that
+packing.py removes and turns into loss weight 0.
 """
 
 from __future__ import annotations
@@ -11,7 +11,12 @@ import itertools
 import random
 import re
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+
+from .read_wordings import wordings
+
+TEXT = wordings("example")
 
 STYLES = ("low", "medium", "high")
 WRONG, RIGHT = "\ue000", "\ue001"
@@ -174,17 +179,13 @@ def expand(pattern: str) -> list[str]:
     return ["".join(chosen) for chosen in itertools.product(*choices)]
 
 
-_BEFORE = tuple(
-    "Please |Hi! |Hello. |Hello! |Can you help? |Quick question: |Hey, |OK. |I need this: |Now: |Next: |So, |Well, |Tell me: |Just tell me: |"
-    "A question: |I have a question. |My homework says: |For my class: |I was wondering: |One more: |Let's try this: |Help me here: |Could you tell me: |"
-    "Listen. |My question: |Task: |Problem 3: |Good morning. |Good evening! |Another one: |And now: |First: |I want to know: |Sorry, one more thing. |Hmm. |"
-    "Let me ask you something. |Here is a task. |Question: |Q: |Try this: |Again: |Then: |Alright: |Do this for me: |Here we go: |Okay, |Right. |Dear model, ".split("|")
-)  # fmt: skip
-_AFTER = tuple(
-    " Thanks.| Thank you!| Please.| Be careful.| I'm curious.| Thanks in advance.| It's for school.| Please be exact.| I need it today.| Check your answer.|"
-    " Take your time.| No hurry.| It is important.| I forgot.| Do it for me.| Show me.| I don't know.| Can you do that?| Is that possible?| My teacher asked.| Thank you very much.|"
-    " Let me know.| That's all.| I want to be sure.| Be quick.| I could not do it.| Go.| Tell me.| Many thanks!| Cheers.".split("|")
-)  # fmt: skip
+def expand_all(patterns: Iterable[str]) -> list[str]:
+    """The wordings of several patterns, one after another."""
+    return [wording for pattern in patterns for wording in expand(pattern)]
+
+
+_BEFORE = tuple(TEXT["before"])
+_AFTER = tuple(TEXT["after"])
 
 
 def dress(rng: random.Random, text: str) -> str:

@@ -7,40 +7,24 @@ import random
 
 from .catalogue import CATALOGUE, function_schema
 from .example import Draft, Phrasings, call, final, result, thought
+from .read_wordings import wordings
 from .refusals import TEMPLATES, fill, ordinary
 from .words import any_word
+
+TEXT = wordings("function_calls")
 
 NO_TOOL = "None of my tools can do that."
 
 
-ERRORS = ("not found", "no connection", "timeout", "service is down", "access denied", "invalid value")
-_VERBS = "scan lock find measure print open clean start stop rank check load count mix paint book cancel report sort fetch watch weigh".split()
+ERRORS = tuple(TEXT["errors"])
+_VERBS = TEXT["verbs"]
 
 
 def compact(arguments: dict) -> str:
     return json.dumps(arguments, separators=(",", ":"), ensure_ascii=False)
 
 
-INVENTED = Phrasings(
-    "[{Verb}|Please {verb}|Now {verb}|Just {verb}|Go and {verb}|Kindly {verb}] the {noun} [of|for] {value}[|, please| now| for me].",
-    "[Can|Could|Would|Will] you [please |kindly |quickly |]{verb} the {noun} [of|for] {value}[| for me]?",
-    "[I want you to|I'd like you to|I would like you to|I need you to|I ask you to|You should|You must|Your task is to|Your job is to] {verb} the {noun} [of|for] {value}[|, please].",
-    "[I want to|I need to|I'd like to|I would like to|I have to|I must|Help me to|Help me] {verb} the {noun} [of|for] {value}[|, please].",
-    "{verb} {noun}[: | for | of |, ]{value}",
-    "{verb} the {noun}[: | for | of ]{value}",
-    "[Let us|Let's|We should|We must|We need to|We have to|We want to] {verb} the {noun} [of|for] {value}[| now| today].",
-    "The {noun} [of|for] {value}[: {verb} it|: please {verb} it|. {Verb} it|, please {verb} it].",
-    "[Is it possible|Is there a way|Are you able|Do you have a way] to {verb} the {noun} [of|for] {value}?",
-    "[Do you know how to|Can I ask you to|May I ask you to|Could I ask you to|Would you be so kind as to|Are you going to] {verb} the {noun} [of|for] {value}?",
-    "For {value}, [please |I want you to |I need you to |I would like you to ]{verb} the {noun}.",
-    "[Here is|This is|I have] {value}. [Please {verb}|{Verb}|Now {verb}|You should {verb}] the {noun} of it.",
-    "[I have|There is|Take] the {noun} [of|for] {value}. [Please {verb}|{Verb}|Now {verb}] it[| for me].",
-    "[It is time to|I forgot to|I still have to|Do not forget to|Remember to|Someone has to] {verb} the {noun} [of|for] {value}.",
-    "[I was wondering if you could|I wonder whether you can|Perhaps you could|Maybe you can] {verb} the {noun} [of|for] {value}.",
-    "[Use your tools to|Use a tool to|Use a function to|Call the function to] {verb} the {noun} [of|for] {value}.",
-    "[What do you get|What comes out|What is the result] when you {verb} the {noun} [of|for] {value}?",
-    "[Go ahead and|Do this:|One thing to do:|To do:|Next task:] {verb} the {noun} [of|for] {value}.",
-)  # fmt: skip
+INVENTED = Phrasings(*TEXT["invented"])
 
 
 class _Asks:
@@ -64,8 +48,12 @@ def invented(rng: random.Random) -> tuple:
     )
     asks = _Asks(verb=verb, Verb=verb.capitalize(), noun=noun, value=f"{{{slot}}}")
     return (
-        schema, asks, lambda r: {slot: r.randrange(1, 1000) if number else any_word(r)}, lambda r, a: {"result": r.choice((any_word(r), r.randrange(1000)))}, f"The result for {{{slot}}} is {{result}}.",
-    )  # fmt: skip
+        schema,
+        asks,
+        lambda r: {slot: r.randrange(1, 1000) if number else any_word(r)},
+        lambda r, a: {"result": r.choice((any_word(r), r.randrange(1000)))},
+        f"The result for {{{slot}}} is {{result}}.",
+    )
 
 
 def offered(rng: random.Random, needed: list[tuple], size: int) -> list[dict]:
@@ -166,6 +154,7 @@ def _no_call(rng: random.Random, style: str, unseen: bool, kind: str) -> Draft:
     why = {
         "low": None,
         "medium": f"I have {', '.join(sorted(names))}. None fits.",
-        "high": f"The functions are {', '.join(sorted(names))}. The user wants something that none of them does. I say so and call nothing.",
+        "high": f"The functions are {', '.join(sorted(names))}. "
+        "The user wants something that none of them does. I say so and call nothing.",
     }[style]
     return Draft(question, NO_TOOL, why, NO_TOOL, "text", kind, functions=functions, phrasing=index)

@@ -21,9 +21,12 @@ from .facts import chat, fact
 from .function_calls import offered, use_functions
 from .hierarchy import hierarchy
 from .letters import count_letters, reverse_items
+from .read_wordings import wordings
 from .refusals import refusal
 from .sorting import sort_items
 from .stories import word_problem
+
+TEXT = wordings("mix")
 
 TASKS: dict[str, Callable[..., Draft]] = {
     "product": product,
@@ -42,9 +45,21 @@ TASKS: dict[str, Callable[..., Draft]] = {
     "refusal": refusal,
 }
 MIX = {
-    "product": 0.22, "addition": 0.06, "chain": 0.10, "word_problem": 0.09, "count": 0.06, "sort": 0.05, "reverse": 0.04, "fact": 0.055, "chat": 0.015,
-    "hierarchy": 0.07, "functions": 0.09, "python": 0.025, "browser": 0.045, "refusal": 0.08,
-}  # fmt: skip
+    "product": 0.22,
+    "addition": 0.06,
+    "chain": 0.10,
+    "word_problem": 0.09,
+    "count": 0.06,
+    "sort": 0.05,
+    "reverse": 0.04,
+    "fact": 0.055,
+    "chat": 0.015,
+    "hierarchy": 0.07,
+    "functions": 0.09,
+    "python": 0.025,
+    "browser": 0.045,
+    "refusal": 0.08,
+}
 EFFORTS = (0.24, 0.33, 0.43)  # low, medium, high: the longer the work, the more there is to learn
 LEAK = 0.08  # share of examples whose chain of thought is that of a neighbouring effort
 SPLITS = ("train", "test", "phrasing")
@@ -101,10 +116,7 @@ def make_example(
     return Example(task, draft.level, effort, style, draft.phrasing, draft.answer, draft.grade, len(head), head + turns)
 
 
-_HARMLESS = (
-    "Be helpful.", "You are a helpful assistant.", "Answer the user's questions.", "Be friendly and correct.", "Help the user.", "Be brief.",
-    "Answer truthfully.", "You help pupils with small tasks.", "Do your best.", "Be a good tutor.", "Keep answers short.",
-)  # fmt: skip
+_HARMLESS = tuple(TEXT["harmless"])
 
 
 def earlier_turns(rng: random.Random) -> list[dict]:
