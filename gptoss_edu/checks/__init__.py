@@ -9,17 +9,14 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from . import registry
 from .custom import Case, custom
 from .display import fold, hints
 from .harness import Check, Result
 from .picture import attempt, picture, show
 from .store import load_functions
 
-CHECKS = (
-    "bpe_encode", "rms_norm", "sliding_window_mask", "attention", "apply_rope", "yarn_inv_freq", "swiglu", "route", "moe",
-    "unpack_mxfp4", "pack_mxfp4", "next_token_probabilities", "render_message",
-)  # fmt: skip
-
+CHECKS = registry.STORED
 HANDED_ON = {  # chapters say checks.predict; these names stand in the room above and are imported on first use
     "which_fails": "gptoss_edu.checks.which_fails",
     "predict": "gptoss_edu.course.predictions",
@@ -40,7 +37,7 @@ __all__ = [
 def __getattr__(name: str):
     """Import checks, and what the course hands on, on first use."""
     if name in CHECKS:
-        found = import_module(f"{__name__}.exercises.{name}.stages").CHECK
+        found = registry.load_check(name)
     elif name in HANDED_ON:
         found = getattr(import_module(HANDED_ON[name]), name)
     elif name == "questions":

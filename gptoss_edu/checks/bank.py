@@ -10,7 +10,8 @@ import inspect
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from importlib import import_module
+
+from . import registry
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Bank:
 
 def solutions(check: str) -> list[Solution]:
     """All solutions of a check, right ones first."""
-    found = import_module(f"gptoss_edu.checks.exercises.{check}.bank").BANK.solutions
+    found = registry.load_bank(check).solutions
     return sorted(found, key=lambda solution: bool(solution.cause))
 
 

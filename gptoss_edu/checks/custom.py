@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gptoss_edu.course.progress import is_own, record
-
 from .compare import close, expect_close, expect_shape, number, to_numpy
 from .guard import describe_call
 from .harness import Check, Refused, Result, Stage, TheirError
+from .outcomes import is_own, record
 
 
 @dataclass(frozen=True)

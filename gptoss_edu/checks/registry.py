@@ -1,0 +1,139 @@
+"""The registry of exercises: what there is, where in the course it stands, how hard it is, and where its check and its bank live.
+
+Everything that lists exercises (`checks.NAME`, progress, student copies, the confusion table, the tests) reads this table. Nothing
+heavy is imported here; `load_check` and `load_bank` import one exercise on first use.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+
+# Stored as source in my_gptoss.py when their check passes, and used by chapter 10; in the order of progress lines.
+STORED = (
+    "bpe_encode", "rms_norm", "sliding_window_mask", "attention", "apply_rope", "yarn_inv_freq", "swiglu", "route", "moe",
+    "unpack_mxfp4", "pack_mxfp4", "next_token_probabilities", "render_message",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One exercise: its name, the chapter ("06"), difficulty 1 to 3, and the minutes that its heading names."""
+
+    name: str
+    chapter: str
+    difficulty: int
+    minutes: int
+
+    @property
+    def points(self) -> int:
+        """Points in a graded course: two for each step of difficulty."""
+        return 2 * self.difficulty
+
+    @property
+    def stored(self) -> bool:
+        """Whether the learner's function is kept in my_gptoss.py."""
+        return self.name in STORED
+
+    @property
+    def home(self) -> str:
+        """The package or module that holds what belongs to this exercise."""
+        return (
+            f"gptoss_edu.checks.exercises.{self.name}"
+            if self.stored
+            else f"gptoss_edu.checks.exercises.own.{self.name}"
+        )
+
+
+EXERCISES = {
+    exercise.name: exercise
+    for exercise in (
+        Exercise("expert_parameters", "00", 1, 5),
+        Exercise("total_parameters", "00", 2, 10),
+        Exercise("checkpoint_bytes", "00", 2, 10),
+        Exercise("log_sum_exp", "01", 1, 5),
+        Exercise("cross_entropy", "01", 1, 5),
+        Exercise("all_scores", "01", 1, 5),
+        Exercise("rotate", "01", 1, 5),
+        Exercise("train", "02", 2, 15),
+        Exercise("bpe_encode", "02", 2, 15),
+        Exercise("user_message", "02", 1, 10),
+        Exercise("one_block", "03", 1, 5),
+        Exercise("rms_norm", "03", 1, 10),
+        Exercise("read_halfway", "03", 1, 5),
+        Exercise("one_head", "04", 1, 8),
+        Exercise("sliding_window_mask", "04", 1, 8),
+        Exercise("grouped_attention", "04", 2, 12),
+        Exercise("apply_rope", "05", 2, 10),
+        Exercise("yarn_inv_freq", "05", 3, 15),
+        Exercise("sink_gate", "06", 1, 5),
+        Exercise("attention", "06", 2, 12),
+        Exercise("swiglu", "07", 1, 10),
+        Exercise("run_expert", "07", 1, 5),
+        Exercise("interleave", "07", 2, 5),
+        Exercise("route", "08", 1, 8),
+        Exercise("moe", "08", 2, 15),
+        Exercise("unpack_mxfp4", "09", 2, 12),
+        Exercise("bits_per_weight", "09", 1, 3),
+        Exercise("pack_mxfp4", "09", 3, 20),
+        Exercise("forward", "10", 2, 10),
+        Exercise("read_tensor", "10", 2, 12),
+        Exercise("first_red", "10", 1, 8),
+        Exercise("ring", "11", 1, 8),
+        Exercise("decode", "11", 2, 12),
+        Exercise("next_token_probabilities", "11", 2, 12),
+        Exercise("render_message", "12", 1, 10),
+        Exercise("stays", "12", 2, 10),
+        Exercise("read_header", "12", 2, 15),
+        Exercise("my_order", "12", 1, 10),
+        Exercise("schema_of", "13", 1, 10),
+        Exercise("mistakes", "13", 2, 15),
+        Exercise("citations", "13", 2, 10),
+        Exercise("agent", "13", 2, 15),
+        Exercise("allowed_tokens", "14", 1, 8),
+        Exercise("masked_probabilities", "14", 1, 5),
+        Exercise("walk", "14", 2, 8),
+        Exercise("sentence_pattern", "14", 2, 8),
+        Exercise("wilson", "15", 1, 10),
+        Exercise("cut_short", "15", 2, 10),
+        Exercise("pass_at_k", "15", 1, 5),
+        Exercise("sink_share", "16", 1, 8),
+        Exercise("beyond", "16", 2, 12),
+        Exercise("copy_score", "16", 2, 12),
+        Exercise("load_entropy", "17", 1, 8),
+        Exercise("table_information", "17", 2, 12),
+        Exercise("shuffle_by_group", "17", 2, 10),
+        Exercise("bytes_read", "18", 1, 10),
+        Exercise("tile", "18", 2, 15),
+        Exercise("longest_context", "18", 2, 10),
+        Exercise("packed_mask", "19", 1, 5),
+        Exercise("schedule", "19", 1, 5),
+        Exercise("orthogonalise", "19", 2, 15),
+    )
+}  # in the order of the course
+
+
+def names(stored: bool | None = None) -> tuple[str, ...]:
+    """Names in the order of the course: all of them, the stored ones, or the others."""
+    return tuple(name for name, exercise in EXERCISES.items() if stored in (None, exercise.stored))
+
+
+def by_chapter(stored: bool | None = None) -> dict[str, tuple[str, ...]]:
+    """Chapter -> names, in the order of the course; chapters without such an exercise are left out."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name in names(stored):
+        chapter = EXERCISES[name].chapter
+        found[chapter] = (*found.get(chapter, ()), name)
+    return found
+
+
+def load_check(name: str):
+    """The check of an exercise, a `harness.Check`."""
+    exercise = EXERCISES[name]
+    return import_module(f"{exercise.home}.stages" if exercise.stored else exercise.home).CHECK
+
+
+def load_bank(name: str):
+    """The right and wrong solutions of an exercise, a `bank.Bank`."""
+    exercise = EXERCISES[name]
+    return import_module(f"{exercise.home}.bank" if exercise.stored else exercise.home).BANK
