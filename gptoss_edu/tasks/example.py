@@ -41,6 +41,8 @@ class Draft:
     identity: str | None = None
     builtin: dict | None = None  # the system message's tools
     phrasing: int = 0
+    earlier: list[dict] | None = None  # finished turns before the question
+    check: dict | None = None  # what a grader needs beside the answer: a database before and after, say
 
 
 @dataclass
@@ -56,6 +58,7 @@ class Example:
     grade: str
     prompt: int
     messages: list[dict] = field(default_factory=list)
+    check: dict | None = None  # the draft's
 
     @property
     def conversation(self) -> dict:

@@ -23,6 +23,7 @@ from .hierarchy import hierarchy
 from .letters import count_letters, reverse_items
 from .read_wordings import wordings
 from .refusals import refusal
+from .rules import rules
 from .sorting import sort_items
 from .stories import word_problem
 
@@ -43,8 +44,9 @@ TASKS: dict[str, Callable[..., Draft]] = {
     "python": use_python,
     "browser": use_browser,
     "refusal": refusal,
+    "rules": rules,
 }
-MIX = {
+_WEIGHTS = {
     "product": 0.22,
     "addition": 0.06,
     "chain": 0.10,
@@ -59,9 +61,13 @@ MIX = {
     "python": 0.025,
     "browser": 0.045,
     "refusal": 0.08,
+    "rules": 0.09,
 }
+MIX = {task: weight / sum(_WEIGHTS.values()) for task, weight in _WEIGHTS.items()}  # shares of one
 EFFORTS = (0.24, 0.33, 0.43)  # low, medium, high: the longer the work, the more there is to learn
 LEAK = 0.08  # share of examples whose chain of thought is that of a neighbouring effort
+_OWN_FRAME = ("hierarchy", "rules")  # whose developer messages and earlier turns belong to the task
+_UNDRESSED = ("chat",)  # whose questions stay as they are: an added number or wish would change the answer
 SPLITS = ("train", "test", "phrasing")
 _SHORT = ("fact", "chat", "addition", "reverse", "product", "count")  # what may stand as an earlier turn
 
@@ -96,24 +102,36 @@ def make_example(
     style = leaked_style(rng, effort) if split == "train" else effort
     inner, rng = rng, random.Random(rng.getrandbits(48))  # the frame around a question does not depend on its solution
     draft = TASKS[task](inner, style, split != "train", split == "phrasing", level)
-    question = draft.question if task in ("chat",) else dress(rng, draft.question)
+    question = draft.question if task in _UNDRESSED else dress(rng, draft.question)
     head = [system(effort, draft.identity, draft.builtin, rng)]
     instructions = draft.instructions
-    if instructions is None and task not in ("hierarchy",) and rng.random() < 0.12:
+    if instructions is None and task not in _OWN_FRAME and rng.random() < 0.12:
         instructions = rng.choice(_HARMLESS)
     functions = draft.functions
     if functions is None and task in _SHORT and task != "chat" and rng.random() < 0.04:
         functions = offered(rng, [], rng.choice((1, 2, 3)))  # tools that this question does not need
     if instructions or functions:
         head.append(developer(instructions, functions))
-    if split == "train" and task not in ("hierarchy",) and rng.random() < 0.07:
+    if split == "train" and task not in _OWN_FRAME and rng.random() < 0.07:
         head += earlier_turns(rng)
+    head += draft.earlier or []
     head.append(message("user", question))
     if draft.turns is not None:
         turns = draft.turns
     else:
         turns = ([thought(draft.thought)] if draft.thought else []) + [final(draft.final)]
-    return Example(task, draft.level, effort, style, draft.phrasing, draft.answer, draft.grade, len(head), head + turns)
+    return Example(
+        task,
+        draft.level,
+        effort,
+        style,
+        draft.phrasing,
+        draft.answer,
+        draft.grade,
+        len(head),
+        head + turns,
+        draft.check,
+    )
 
 
 _HARMLESS = tuple(TEXT["harmless"])
