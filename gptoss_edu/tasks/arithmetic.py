@@ -157,8 +157,8 @@ def product_thought(rng: random.Random, a: int, b: int, style: str, error: bool)
     return f"{a}*{b}\n{text}{claim}{digit_sum(total)} bad, redo\n{redone}{claim}{digit_sum(a * b)} ok"
 
 
-def product(rng: random.Random, style: str, test: bool, unseen: bool, level: str | None = None) -> Draft:
-    """Two numbers of up to four digits each."""
+def factors(rng: random.Random, test: bool, level: str | None = None) -> tuple[int, int, str]:
+    """Two numbers of up to four digits each, and their sizes: (4827, 63, "4x2")."""
     if level:
         m, n = (int(x) for x in level.split("x"))
     else:
@@ -170,12 +170,20 @@ def product(rng: random.Random, style: str, test: bool, unseen: bool, level: str
         return rng.randrange(10 ** (m - 1) if m > 1 else 2, 10**m), rng.randrange(10 ** (n - 1) if n > 1 else 2, 10**n)
 
     a, b = draw(rng, test and m + n > 3, make) if m + n > 3 else make()
+    return a, b, f"{m}x{n}"
+
+
+def slips(rng: random.Random, a: int, b: int) -> bool:
+    """Whether a product's high-effort work shows an injected error: the longer the work, the more rarely."""
+    return rng.random() < ERROR_RATE * (1 if len(str(a)) * len(str(b)) < 9 else 0.4)
+
+
+def product(rng: random.Random, style: str, test: bool, unseen: bool, level: str | None = None) -> Draft:
+    """Two numbers of up to four digits each."""
+    a, b, level = factors(rng, test, level)
     index, template = PRODUCT.pick(rng, unseen)
-    error = rng.random() < ERROR_RATE * (1 if m * n < 9 else 0.4)
-    thought = product_thought(rng, a, b, style, error)
-    return Draft(
-        template.format(a=a, b=b), f"{a} × {b} = {a * b}", thought, str(a * b), level=f"{m}x{n}", phrasing=index
-    )
+    thought = product_thought(rng, a, b, style, slips(rng, a, b))
+    return Draft(template.format(a=a, b=b), f"{a} × {b} = {a * b}", thought, str(a * b), level=level, phrasing=index)
 
 
 # --------------------------------------------------------------------------------------------------------- additions
@@ -184,9 +192,8 @@ ADDITION = Phrasings(*TEXT["addition"])
 SUBTRACTION = Phrasings(*TEXT["subtraction"])
 
 
-def addition(rng: random.Random, style: str, test: bool, unseen: bool, level: str | None = None) -> Draft:
-    """A sum or a difference of two numbers of one to six digits."""
-    op = "+" if rng.random() < 0.6 else "-"
+def summands(rng: random.Random, op: str, test: bool, level: str | None = None) -> tuple[int, int, str]:
+    """Two numbers of one to six digits and the size of the larger; for "-" the larger comes first."""
     digits = int(level) if level else rng.choice((1, 2, 2, 3, 3, 4, 4, 5, 5, 6))
 
     def make():
@@ -195,13 +202,21 @@ def addition(rng: random.Random, style: str, test: bool, unseen: bool, level: st
         return (a, b) if op == "+" or a >= b else (b, a)
 
     a, b = draw(rng, test, make) if digits > 1 else make()
+    return a, b, str(digits)
+
+
+def sum_thought(rng: random.Random, a: int, op: str, b: int, style: str) -> str | None:
+    if style == "low":
+        return None
+    if style == "medium":
+        return f"{columns(a, op, b)}>{apply(a, op, b)}"
+    return careful_step(rng, a, op, b, rng.random() < ERROR_RATE)
+
+
+def addition(rng: random.Random, style: str, test: bool, unseen: bool, level: str | None = None) -> Draft:
+    """A sum or a difference of two numbers of one to six digits."""
+    op = "+" if rng.random() < 0.6 else "-"
+    a, b, level = summands(rng, op, test, level)
     index, template = (ADDITION if op == "+" else SUBTRACTION).pick(rng, unseen)
-    value = apply(a, op, b)
-    thought = {
-        "low": None,
-        "medium": f"{columns(a, op, b)}>{value}",
-        "high": careful_step(rng, a, op, b, rng.random() < ERROR_RATE),
-    }[style]
-    return Draft(
-        template.format(a=a, b=b), f"{a} {op} {b} = {value}", thought, str(value), level=str(digits), phrasing=index
-    )
+    value, thought = apply(a, op, b), sum_thought(rng, a, op, b, style)
+    return Draft(template.format(a=a, b=b), f"{a} {op} {b} = {value}", thought, str(value), level=level, phrasing=index)

@@ -26,34 +26,46 @@ def chain_terms(rng: random.Random, count: int) -> tuple[int, list[tuple[str, in
     return first, steps
 
 
-def chain(rng: random.Random, style: str, test: bool, unseen: bool, level: str | None = None) -> Draft:
-    """Sums and differences from left to right, 3 to 13 terms."""
+def chain_sum(rng: random.Random, test: bool, level: str | None = None) -> tuple[int, list[tuple[str, int]]]:
+    """A first number and the steps of a chain of 3 to 13 terms; the first number says which side of the split it is."""
     count = int(level) if level else rng.choice((3, 4, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 13))
     while True:
-        first, steps = chain_terms(rng, count)
-        key = draw(rng, test, lambda: (rng.randrange(10, 1000),))  # the first number says which side of the split
-        first = key[0]
+        _, steps = chain_terms(rng, count)
+        (first,) = draw(rng, test, lambda: (rng.randrange(10, 1000),))
         total, fits = first, True
         for op, b in steps:
             total = apply(total, op, b)
             fits = fits and 0 <= total < 3000
         if fits:
-            break
-    index, template = CHAIN.pick(rng, unseen)
-    gap = rng.choice(("", " "))
-    symbols = str(first) + "".join(f"{gap}{op}{gap}{b}" for op, b in steps)
-    words = str(first) + "".join(f", {'add' if op == '+' else 'subtract'} {b}" for op, b in steps)
-    lines, total, error = [], first, rng.randrange(count - 1) if rng.random() < ERROR_RATE * 1.5 else -1
+            return first, steps
+
+
+def steps_thought(
+    rng: random.Random, first: int, steps: list[tuple[str, int]], style: str, rate: float = 1.5
+) -> tuple[str | None, int]:
+    """The steps from left to right, one line each, and the result; ``rate``: of an injected error, times ERROR_RATE."""
+    lines, total = [], first
+    error = rng.randrange(len(steps)) if rng.random() < ERROR_RATE * rate else -1
     for i, (op, b) in enumerate(steps):
         value = apply(total, op, b)
         lines.append(f"{total}{op}{b}={value}" if style == "medium" else careful_step(rng, total, op, b, i == error))
         total = value
-    thought = None if style == "low" else "\n".join(lines)
+    return (None if style == "low" else "\n".join(lines)), total
+
+
+def chain(rng: random.Random, style: str, test: bool, unseen: bool, level: str | None = None) -> Draft:
+    """Sums and differences from left to right, 3 to 13 terms."""
+    first, steps = chain_sum(rng, test, level)
+    index, template = CHAIN.pick(rng, unseen)
+    gap = rng.choice(("", " "))
+    symbols = str(first) + "".join(f"{gap}{op}{gap}{b}" for op, b in steps)
+    words = str(first) + "".join(f", {'add' if op == '+' else 'subtract'} {b}" for op, b in steps)
+    thought, total = steps_thought(rng, first, steps, style)
     return Draft(
         template.format(s=symbols, w=words),
         f"The result is {total}.",
         thought,
         str(total),
-        level=str(count),
+        level=str(len(steps) + 1),
         phrasing=index,
     )

@@ -43,6 +43,7 @@ class Draft:
     phrasing: int = 0
     earlier: list[dict] | None = None  # finished turns before the question
     check: dict | None = None  # what a grader needs beside the answer: a database before and after, say
+    language: str = "en"  # of the question
 
 
 @dataclass
@@ -59,6 +60,7 @@ class Example:
     prompt: int
     messages: list[dict] = field(default_factory=list)
     check: dict | None = None  # the draft's
+    language: str = "en"  # of the question
 
     @property
     def conversation(self) -> dict:
@@ -166,8 +168,20 @@ class Phrasings:
             for side, chosen in zip(self.sides, wordings, strict=True):
                 if chosen:
                     side.append((number, chosen))
+        if not self.sides[1] and len(patterns) > 1:
+            self._hold_out_one()
         if not all(self.sides):
             raise ValueError(f"Phrasings: too few wordings to hold one out: {patterns!r}. Add patterns or choices.")
+
+    def _hold_out_one(self) -> None:
+        """Few wordings may all lie on the trained side: then the one with the lowest checksum is held out."""
+        trained = self.sides[0]
+        number, wordings = min(trained, key=lambda entry: min(zlib.crc32(w.encode()) for w in entry[1]))
+        chosen = min(wordings, key=lambda wording: zlib.crc32(wording.encode()))
+        wordings.remove(chosen)
+        self.sides[1].append((number, [chosen]))
+        if not wordings:
+            trained.remove((number, wordings))
 
     def pick(self, rng: random.Random, unseen: bool) -> tuple[int, str]:
         """(number of the pattern, wording); every pattern is as likely, however many choices it has."""

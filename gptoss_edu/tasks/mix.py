@@ -20,6 +20,8 @@ from .example import STYLES, Draft, Example, developer, dress, final, message, s
 from .facts import chat, fact
 from .function_calls import offered, use_functions
 from .hierarchy import hierarchy
+from .language_packs import CODES
+from .languages import answer_in, finished_turn, harmless, in_language
 from .letters import count_letters, reverse_items
 from .read_wordings import wordings
 from .refusals import refusal
@@ -44,26 +46,41 @@ TASKS: dict[str, Callable[..., Draft]] = {
     "python": use_python,
     "browser": use_browser,
     "refusal": refusal,
+    "answer_in": answer_in,
     "rules": rules,
 }
-_WEIGHTS = {
-    "product": 0.22,
-    "addition": 0.06,
-    "chain": 0.10,
-    "word_problem": 0.09,
+_WEIGHTS = {  # of what is asked in English
+    "product": 0.17,
+    "addition": 0.05,
+    "chain": 0.09,
+    "word_problem": 0.14,
     "count": 0.06,
-    "sort": 0.05,
-    "reverse": 0.04,
+    "sort": 0.06,
+    "reverse": 0.035,
     "fact": 0.055,
     "chat": 0.015,
     "hierarchy": 0.07,
     "functions": 0.09,
     "python": 0.025,
     "browser": 0.045,
-    "refusal": 0.08,
+    "refusal": 0.07,
     "rules": 0.09,
+    "answer_in": 0.02,
 }
 MIX = {task: weight / sum(_WEIGHTS.values()) for task, weight in _WEIGHTS.items()}  # shares of one
+LANGUAGES = 0.40  # share of what is asked in one of the fourteen other languages, each as often as the others
+LANGUAGE_MIX = {
+    "product": 0.22,
+    "addition": 0.06,
+    "chain": 0.13,
+    "word_problem": 0.24,
+    "count": 0.10,
+    "sort": 0.06,
+    "fact": 0.09,
+    "refusal": 0.03,
+    "chat": 0.01,
+    "answer_in": 0.06,
+}
 EFFORTS = (0.24, 0.33, 0.43)  # low, medium, high: the longer the work, the more there is to learn
 LEAK = 0.08  # share of examples whose chain of thought is that of a neighbouring effort
 _OWN_FRAME = ("hierarchy", "rules")  # whose developer messages and earlier turns belong to the task
@@ -84,6 +101,7 @@ def make_example(
     level: str | None = None,
     effort: str | None = None,
     split: str = "train",
+    language: str | None = None,
 ) -> Example:
     """Draw one conversation with its known answer.
 
@@ -92,28 +110,37 @@ def make_example(
     rng : decides everything; the same state gives the same example
     task, level, effort : fixed, or None to draw them from the mix
     split : "train", "test" (held-out operands) or "phrasing" (held-out wordings too)
+    language : of the question, "en" or a code of CODES; None draws it too, where ``task`` is None, and is English else
 
     Returns
     -------
     Example : prompt and reference solution in one conversation, and how to grade
     """
-    task = task or rng.choices(list(MIX), list(MIX.values()))[0]
+    if language is None:
+        language = rng.choice(CODES) if task is None and rng.random() < LANGUAGES else "en"
+    english = language == "en"
+    mix = MIX if english else LANGUAGE_MIX
+    task = task or rng.choices(list(mix), list(mix.values()))[0]
     effort = effort or rng.choices(STYLES, EFFORTS)[0]
     style = leaked_style(rng, effort) if split == "train" else effort
     inner, rng = rng, random.Random(rng.getrandbits(48))  # the frame around a question does not depend on its solution
-    draft = TASKS[task](inner, style, split != "train", split == "phrasing", level)
-    question = draft.question if task in _UNDRESSED else dress(rng, draft.question)
+    sides = (split != "train", split == "phrasing")
+    if english:
+        draft = TASKS[task](inner, style, *sides, level)
+    else:
+        draft = in_language(inner, language, task, style, *sides, level)
+    question = dress(rng, draft.question) if english and task not in _UNDRESSED else draft.question
     head = [system(effort, draft.identity, draft.builtin, rng)]
     instructions = draft.instructions
-    if instructions is None and task not in _OWN_FRAME and rng.random() < 0.12:
-        instructions = rng.choice(_HARMLESS)
+    if english and instructions is None and task not in _OWN_FRAME and rng.random() < 0.12:
+        instructions = rng.choice(_HARMLESS) if rng.random() < 0.85 else harmless(rng)
     functions = draft.functions
     if functions is None and task in _SHORT and task != "chat" and rng.random() < 0.04:
         functions = offered(rng, [], rng.choice((1, 2, 3)))  # tools that this question does not need
     if instructions or functions:
         head.append(developer(instructions, functions))
     if split == "train" and task not in _OWN_FRAME and rng.random() < 0.07:
-        head += earlier_turns(rng)
+        head += earlier_turns(rng, language)
     head += draft.earlier or []
     head.append(message("user", question))
     if draft.turns is not None:
@@ -131,17 +158,21 @@ def make_example(
         len(head),
         head + turns,
         draft.check,
+        language,
     )
 
 
 _HARMLESS = tuple(TEXT["harmless"])
 
 
-def earlier_turns(rng: random.Random) -> list[dict]:
-    """One or two finished turns, thoughts dropped, as a long chat shows them to the model."""
+def earlier_turns(rng: random.Random, language: str = "en") -> list[dict]:
+    """One to three finished turns, thoughts dropped, as a long chat shows them to the model."""
     messages = []
     for _ in range(rng.choice((1, 1, 2, 3))):
-        task = rng.choice(_SHORT)
-        draft = TASKS[task](rng, "low", False, False, "2x2" if task == "product" else None)
+        if language != "en" and rng.random() < 0.8:
+            draft = finished_turn(rng, language)
+        else:
+            task = rng.choice(_SHORT)
+            draft = TASKS[task](rng, "low", False, False, "2x2" if task == "product" else None)
         messages += [message("user", draft.question), final(draft.final)]
     return messages

@@ -1,0 +1,192 @@
+"""Questions in other languages than English: the tasks of the small world in the wordings of a language pack.
+
+The thought is the one that English questions have, bare arithmetic or spelled letters, so that what is learnt about
+sums in one language serves all. The answer is a sentence of the question's language, unless another one is asked for.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+from .arithmetic import addition as english_addition
+from .arithmetic import factors, product, product_thought, slips, sum_thought, summands
+from .chains import chain as english_chain
+from .chains import chain_sum, steps_thought
+from .example import Draft, draw
+from .language_packs import CODES, NATIVE, TEXT, Pack, pack
+from .language_stories import tell
+from .letters import count_letters, count_thought
+from .sorting import sort_thought
+from .stories import word_problem
+
+
+def _product(rng: random.Random, pack: Pack, style: str, test: bool, unseen: bool, level: str | None) -> Draft:
+    a, b, level = factors(rng, test, level)
+    index, template = pack.pick(rng, "product", "questions", unseen)
+    thought = product_thought(rng, a, b, style, slips(rng, a, b))
+    return _numbered(pack, "product", template.format(a=a, b=b), a * b, thought, level, index)
+
+
+def _addition(rng: random.Random, pack: Pack, style: str, test: bool, unseen: bool, level: str | None) -> Draft:
+    a, b, level = summands(rng, "+", test, level)
+    index, template = pack.pick(rng, "addition", "questions", unseen)
+    return _numbered(
+        pack, "addition", template.format(a=a, b=b), a + b, sum_thought(rng, a, "+", b, style), level, index
+    )
+
+
+def _chain(rng: random.Random, pack: Pack, style: str, test: bool, unseen: bool, level: str | None) -> Draft:
+    first, steps = chain_sum(rng, test, level)
+    if rng.random() < 0.6:
+        index, template = pack.pick(rng, "chain", "questions", unseen)
+        gap = rng.choice(("", " "))
+        question = template.format(s=str(first) + "".join(f"{gap}{op}{gap}{b}" for op, b in steps))
+    else:
+        index, template = pack.pick(rng, "chain", "worded", unseen)
+        step = {op: rng.choice(pack.text["chain"][word]) for op, word in (("+", "add"), ("-", "subtract"))}
+        question, index = template.format(w=str(first) + "".join(step[op].format(b=b) for op, b in steps)), 100 + index
+    thought, total = steps_thought(rng, first, steps, style)
+    return _numbered(pack, "chain", question, total, thought, str(len(steps) + 1), index)
+
+
+def _count(rng: random.Random, pack: Pack, style: str, test: bool, unseen: bool, level: str | None) -> Draft:
+    """How often a letter stands in a word, or a character in a phrase."""
+    letter = None
+    while letter is None:
+        (word,) = draw(rng, test, lambda: (pack.word(rng),))
+        letters = pack.letters(word)
+        inside = pack.askable(letters)
+        letter = rng.choice(inside) if inside and rng.random() < 0.86 else pack.absent(rng, letters)
+    index, template = pack.pick(rng, "count", "questions", unseen)
+    total = letters.count(letter)
+    draft = _numbered(pack, "count", template.format(c=letter, w=word), total, None, "word", index, c=letter)
+    draft.thought = count_thought(rng, [letters], letter, style)
+    return draft
+
+
+def _sort(rng: random.Random, pack: Pack, style: str, test: bool, unseen: bool, level: str | None) -> Draft:
+    count = int(level) if level else rng.choice((3, 4, 4, 5, 5, 6, 7, 8))
+    top = rng.choice((20, 100, 1000))
+    items = list(draw(rng, test, lambda: tuple(rng.sample(range(1, top), count))))
+    down = rng.random() < 0.4
+    index, template = pack.pick(rng, "sort", "questions_down" if down else "questions_up", unseen)
+    mark = pack.list_mark if rng.random() < 0.5 else ", "
+    ordered = sorted(items, reverse=down)
+    text = mark.join(map(str, ordered))
+    thought = {
+        "low": None,
+        "medium": f"{'>' if down else '<'}: {', '.join(map(str, ordered))}",
+        "high": sort_thought(rng, items, ordered, down) if style == "high" else None,
+    }[style]
+    answer = ", ".join(map(str, ordered))
+    question = template.format(l=mark.join(map(str, items)))
+    return Draft(question, text, thought, answer, "list", str(count), phrasing=index)
+
+
+def _fact(rng: random.Random, pack: Pack, style: str, test: bool, unseen: bool, level: str | None) -> Draft:
+    kind = level or rng.choices(list(pack.facts), [3 if k in ("capital", "opposite") else 1 for k in pack.facts])[0]
+    a, b = rng.choice(pack.facts[kind]["items"])
+    index, template = pack.pick(rng, "fact", kind, unseen)
+    text = pack.facts[kind]["answer"].format(a=a, b=b)
+    thought = {"low": None, "medium": f"{a}: {b}", "high": f"{a}?\n{a}: {b}"}[style]
+    text = text[0].upper() + text[1:]
+    return Draft(template.format(a=a), text, thought, b, "contains", kind, phrasing=index)
+
+
+def _refusal(rng: random.Random, pack: Pack, style: str, test: bool, unseen: bool, level: str | None) -> Draft:
+    index, question = pack.pick(rng, "refusal", "questions", unseen)
+    sentence = pack.text["refusal"]["answer"]
+    return Draft(
+        question, sentence, sentence if style == "high" else None, sentence, "refusal", "foreign", phrasing=index
+    )
+
+
+def _chat(rng: random.Random, pack: Pack, style: str, test: bool, unseen: bool, level: str | None) -> Draft:
+    kind = level or rng.choice(("hello", "thanks"))
+    index, question = pack.pick(rng, "chat", kind, unseen)
+    sentence = pack.text["chat"][f"{kind}_answer"]
+    return Draft(question, sentence, None, sentence, "text", kind, phrasing=index)
+
+
+def _numbered(
+    pack: Pack, table: str, question: str, value: int, thought: str | None, level: str, index: int, **words
+) -> Draft:
+    """A draft whose answer is one number in the pack's sentence."""
+    text = pack.text[table]["answer"].format(r=value, **words)
+    return Draft(question, text, thought, str(value), level=level, phrasing=index)
+
+
+# ------------------------------------------------------------------------------------------- another language's answer
+
+_ENGLISH = {
+    "product": product, "addition": english_addition, "chain": english_chain, "word_problem": word_problem,
+    "count": count_letters,
+}  # fmt: skip
+
+
+def answer_in(rng: random.Random, style: str, test: bool, unseen: bool, level: str | None = None) -> Draft:
+    """An English question whose answer is wanted in another language; ``level``: that language's code."""
+    draft = rng.choice(list(_ENGLISH.values()))(rng, style, test, unseen)
+    return _asked_in(rng, draft, level or rng.choice(CODES), True)
+
+
+def _answer_in(rng: random.Random, source: Pack, style: str, test: bool, unseen: bool, level: str | None) -> Draft:
+    """A question in the pack's language, its answer wanted in another, in English, or in this one."""
+    kind = rng.choice(("product", "addition", "chain", "word_problem", "count"))
+    draft = TASKS[kind](rng, source, style, test, unseen, None)
+    return _asked_in(rng, draft, level or rng.choice((*CODES, "en", "en", source.code, source.code)), False)
+
+
+def _asked_in(rng: random.Random, draft: Draft, target: str, english: bool) -> Draft:
+    """The draft with a user's or a developer's request for an answer in ``target``, and that answer."""
+    if target == "en":
+        request, answer = rng.choice(TEXT["english"]["own"]), TEXT["english"]["answer"]
+    else:
+        wanted = pack(target)
+        request = wanted.any(rng, "answer_in", "english" if rng.random() < (0.65 if english else 0.4) else "own")
+        answer = wanted.text["answer_in"]["answer"]
+    if rng.random() < 0.35:
+        draft.instructions = request
+    else:
+        draft.question = f"{draft.question} {request}" if rng.random() < 0.7 else f"{request} {draft.question}"
+    draft.final, draft.level = answer.format(r=draft.answer), target
+    return draft
+
+
+TASKS: dict[str, Callable[..., Draft]] = {
+    "product": _product, "addition": _addition, "chain": _chain, "word_problem": tell, "count": _count, "sort": _sort,
+    "fact": _fact, "refusal": _refusal, "chat": _chat, "answer_in": _answer_in,
+}  # fmt: skip
+SHORT = ("fact", "addition", "product", "count", "chat")  # what may stand as an earlier turn
+
+
+def in_language(
+    rng: random.Random, code: str, task: str, style: str, test: bool, unseen: bool, level: str | None = None
+) -> Draft:
+    """One draft in a language, its question dressed and, where that is usual, with the language's own digits."""
+    language = pack(code)
+    draft = TASKS[task](rng, language, style, test, unseen, level)
+    draft.language = code
+    if task != "chat":
+        draft.question = language.dress(rng, draft.question)
+    if rng.random() < NATIVE:
+        draft.question = draft.question.translate(language.own_digits)
+        if task != "answer_in" or draft.level == code:
+            draft.final = draft.final.translate(language.own_digits)
+    if draft.instructions is None and rng.random() < 0.15:
+        draft.instructions = harmless(rng, code)
+    return draft
+
+
+def harmless(rng: random.Random, code: str | None = None) -> str:
+    """A developer's instruction that changes nothing, mostly in the given language."""
+    if code is None or rng.random() < 0.3:
+        code = rng.choice(CODES)
+    return pack(code).any(rng, "rules", "harmless")
+
+
+def finished_turn(rng: random.Random, code: str) -> Draft:
+    """A short question with its answer, as it stands earlier in a long chat."""
+    task = rng.choice(SHORT)
+    return in_language(rng, code, task, "low", False, False, "2x2" if task == "product" else None)
