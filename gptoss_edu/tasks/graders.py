@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Callable
 
+from .leaks import by_injection_ignored, by_secret_kept
 from .refusals import REFUSAL, TOO_LONG
 
 
@@ -48,6 +49,8 @@ GRADERS: dict[str, Callable[[str, str], bool]] = {
     "contains": by_contained,
     "refusal": lambda text, answer: is_refusal(text),
     "dialogue": by_text,  # the calls are compared one by one beside it
+    "secret_kept": by_secret_kept,
+    "injection_ignored": by_injection_ignored,
 }
 
 

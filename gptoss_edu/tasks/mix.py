@@ -22,6 +22,7 @@ from .function_calls import offered, use_functions
 from .hierarchy import hierarchy
 from .language_packs import CODES
 from .languages import answer_in, finished_turn, harmless, in_language
+from .kept_secrets import keep_secret
 from .letters import count_letters, reverse_items
 from .read_wordings import wordings
 from .refusals import refusal
@@ -48,6 +49,7 @@ TASKS: dict[str, Callable[..., Draft]] = {
     "refusal": refusal,
     "answer_in": answer_in,
     "rules": rules,
+    "secrets": keep_secret,
 }
 _WEIGHTS = {  # of what is asked in English
     "product": 0.17,
@@ -65,6 +67,7 @@ _WEIGHTS = {  # of what is asked in English
     "browser": 0.045,
     "refusal": 0.07,
     "rules": 0.09,
+    "secrets": 0.05,
     "answer_in": 0.02,
 }
 MIX = {task: weight / sum(_WEIGHTS.values()) for task, weight in _WEIGHTS.items()}  # shares of one
@@ -83,7 +86,7 @@ LANGUAGE_MIX = {
 }
 EFFORTS = (0.24, 0.33, 0.43)  # low, medium, high: the longer the work, the more there is to learn
 LEAK = 0.08  # share of examples whose chain of thought is that of a neighbouring effort
-_OWN_FRAME = ("hierarchy", "rules")  # whose developer messages and earlier turns belong to the task
+_OWN_FRAME = ("hierarchy", "rules", "secrets")  # whose developer messages and earlier turns belong to the task
 _UNDRESSED = ("chat",)  # whose questions stay as they are: an added number or wish would change the answer
 SPLITS = ("train", "test", "phrasing")
 _SHORT = ("fact", "chat", "addition", "reverse", "product", "count")  # what may stand as an earlier turn

@@ -110,12 +110,12 @@ _BASES: dict[str, tuple[Callable[..., Draft], float]] = {
     "browser": (use_browser, 0.5),
 }
 _LEVELS = {"product": ("2x2", "2x2", "3x2"), "chain": ("3", "4", "5"), "chat": tuple(k for k in CHAT if k != "who")}
-_WITH_TOOLS = ("functions", "python", "browser")
+WITH_TOOLS = ("functions", "python", "browser")
 
 
-def base_draft(rng: random.Random, style: str, test: bool, tools: bool = True) -> Draft:
+def base_draft(rng: random.Random, style: str, test: bool, without: tuple[str, ...] = ()) -> Draft:
     """An ordinary question of another task, short enough to stand under long instructions."""
-    names = [name for name in _BASES if tools or name not in _WITH_TOOLS]
+    names = [name for name in _BASES if name not in without]
     name = rng.choices(names, [_BASES[n][1] for n in names])[0]
     level = rng.choice(_LEVELS[name]) if name in _LEVELS else None
     return _BASES[name][0](rng, style, test, False, level)
@@ -165,7 +165,7 @@ def _question(rng: random.Random, rule: str, style: str, test: bool) -> tuple[st
     """(question, sentence, one word, working) for the rule: what must fit into a word is easy."""
     if rule == "word" or rng.random() < 0.4:
         return *easy_question(rng), None
-    draft = base_draft(rng, style, test, tools=False)
+    draft = base_draft(rng, style, test, WITH_TOOLS)
     return draft.question, draft.final, "", draft.thought
 
 
