@@ -5,8 +5,8 @@
   tokenizer  the vocabulary: byte pairs learnt from the tasks' text, in half a minute on a CPU
 
 A run of smoke or tiny leaves its checkpoint, log and snapshots in the folder and goes on from there when it is called
-again. Both take the bundled vocabulary, which is frozen with the weights: it was learnt from an earlier, smaller set of
-wordings of the same tasks, so that what `tokenizer` learns differs slightly as soon as wordings are added.
+again. Both take the bundled vocabulary, which is frozen with the weights, unless --tokenizer names another: what
+`tokenizer` learns differs slightly from it as soon as wordings are added.
 """
 
 import os
@@ -44,6 +44,13 @@ def add_arguments(parser):
     parser.add_argument("--rows", type=positive, default=None, help="packed rows in a batch (default: 16; smoke 4)")
     parser.add_argument("--length", type=positive, default=None, help="tokens in a row (default: 2048; smoke 256)")
     parser.add_argument("--device", default=None, help="default: cuda where there is one")
+    parser.add_argument(
+        "--tokenizer",
+        type=Path,
+        default=None,
+        metavar="FOLDER",
+        help="the vocabulary to train with (default: the bundled one)",
+    )
     parser.add_argument(
         "--init", default=None, metavar="FOLDER", help="begin with the weights of this checkpoint, not with random ones"
     )
@@ -102,7 +109,7 @@ def run(args) -> int:
         warmup=10 if small else 150, log_every=5 if small else 20, save_every=1e9 if small else 60,
     )  # fmt: skip
     started = time.monotonic()
-    trainer = Trainer(SMOKE if small else TINY, settings, out, data_path("gpt-oss-tiny"), device)
+    trainer = Trainer(SMOKE if small else TINY, settings, out, args.tokenizer or data_path("gpt-oss-tiny"), device)
     try:
         return _smoke(trainer) if small else _tiny(trainer, args, started)
     finally:

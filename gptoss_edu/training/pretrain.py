@@ -13,7 +13,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -35,7 +35,7 @@ from .packing import Batch, Batches
 from .quantize import ROUNDING
 
 TINY = ModelConfig(
-    num_hidden_layers=6, num_experts=16, experts_per_token=4, vocab_size=1024, hidden_size=256, intermediate_size=256, head_dim=32,
+    num_hidden_layers=6, num_experts=16, experts_per_token=4, vocab_size=2048, hidden_size=256, intermediate_size=256, head_dim=32,
     num_attention_heads=8, num_key_value_heads=2, sliding_window=32, initial_context_length=256, rope_theta=10_000.0, rope_scaling_factor=8.0,
 )  # fmt: skip
 SMOKE = ModelConfig(
@@ -104,7 +104,7 @@ class Trainer:
     Parameters
     ----------
     folder : where checkpoint and log go; a checkpoint found there is resumed
-    tokenizer : folder of the vocabulary
+    tokenizer : folder of the vocabulary, which decides how many rows embedding and unembedding have
     """
 
     def __init__(self, config: ModelConfig, settings: Settings, folder: Path, tokenizer: Path, device: str = "cpu"):
@@ -127,8 +127,9 @@ class Trainer:
             raise GptOssError(f"train: expected a seed of at most 64 bits, found {settings.seed}.")
         self.settings, self.folder, self.device = settings, Path(folder), usable_device(device)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.model = initialise(config, settings.seed, device).train()
-        self.model.tokenizer = load_tokenizer(tokenizer)
+        encoding = load_tokenizer(tokenizer)
+        self.model = initialise(replace(config, vocab_size=encoding.n_vocab), settings.seed, device).train()
+        self.model.tokenizer = encoding
         rates = (rate * settings.rate for rate in (settings.muon, settings.adam, settings.sinks))
         self.optimizer = Optimizer(self.model, *rates, plain=settings.plain)
         self.step, self.elapsed, self.log, self.waited = 0, 0.0, [], 0.0
