@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import functools
 import html
 import json
 from pathlib import Path
@@ -13,6 +12,7 @@ from gptoss_edu.options import write_text
 from gptoss_edu.trace.record import Difference, Trace
 
 from . import payload as payloads
+from .modules import bundle
 
 START = {
     "shade": ("surprisal", "sink", "head", "router", "attended", "difference"),
@@ -20,26 +20,13 @@ START = {
     "zoom": (False, True),
 }  # and t, l, h, e: whole numbers
 
-FOLDER = Path(__file__).parent / "explorer"
-PARTS = (
-    "data", "pen", "store", "strip_view", "grid_view", "matrix_view", "row_view", "router_view", "lens_view", "panel", "app",
-    "framed", "widget",
-)  # fmt: skip
+EXPLORER = ("explorer/app.js", "explorer/framed.js", "explorer/widget.js")
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'"
 
 
-@functools.cache
 def module_source() -> str:
-    """The explorer as one ES module: the style sheet, then the files of `explorer/` in the order of `PARTS`.
-
-    Lines that hold only a comment, and indentation, are left out; the files themselves are what to read.
-    """
-    sheet = (FOLDER / "explorer.css").read_text(encoding="utf-8")
-    parts = [f"const STYLE = {json.dumps(sheet)};"]
-    for name in PARTS:
-        lines = (line.strip() for line in (FOLDER / f"{name}.js").read_text(encoding="utf-8").splitlines())
-        parts += [line for line in lines if line and not line.startswith("//")]
-    return "\n".join(parts) + "\n"
+    """The explorer as one ES module: mount, mountText, followSite, and as the default what anywidget loads."""
+    return bundle(*EXPLORER)
 
 
 class Page:

@@ -1,6 +1,19 @@
 // The page: panels, controls, keyboard, the spoken summary. mount() puts it into an element; the default export is the
 // form in which anywidget loads the same module.
 
+import { bytesFromBase64, decodePayload, visible } from "./data.js";
+import { button, el, select } from "./elements.js";
+import { GRID, GridView } from "./grid_view.js";
+import { CompareView, LensView } from "./lens_view.js";
+import { MatrixView } from "./matrix_view.js";
+import { Panel, savePng } from "./panel.js";
+import { Theme } from "./pen.js";
+import { LoadView, RibbonView, RouteView } from "./router_view.js";
+import { RowView } from "./row_view.js";
+import { Store, summary } from "./store.js";
+import { SHADES, shadesOf, StripView } from "./strip_view.js";
+import { STYLE } from "./style.js";
+
 const KEYS = [
   ["← →", "token before, after"], ["↑ ↓", "layer above, below"], ["[ ]", "head before, after"], [", .", "expert before, after"],
   ["1 … 9", "the token's 1st … 9th expert"], ["S", "head with the largest sink at this token"], ["M", "mask the first expert of the token, or undo"],
@@ -9,7 +22,7 @@ const KEYS = [
   ["P", "picture (PNG) of the view in focus"], ["D", "dark or light"], ["PgUp PgDn", "ten tokens before, after"], ["Home End", "first, last token"], ["?", "this help"],
 ];
 
-class App {
+export class App {
   constructor(root, payload, options = {}) {
     this.root = root;
     this.options = options;
@@ -206,7 +219,7 @@ class App {
 }
 
 // A theme's colours, as the style sheet names them.
-function dress(node, theme) {
+export function dress(node, theme) {
   for (const [key, value] of Object.entries(theme.colors)) node.style.setProperty("--" + key, value);
   node.dataset.theme = theme.name;
   node.style.colorScheme = theme.name;

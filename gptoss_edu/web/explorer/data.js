@@ -2,7 +2,7 @@
 
 const KINDS_OF_ARRAY = { u1: Uint8Array, u2: Uint16Array, i4: Int32Array, f4: Float32Array };
 
-async function decodePayload(bytes) {
+export async function decodePayload(bytes) {
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
   const buffer = await new Response(stream).arrayBuffer();
   const length = new DataView(buffer).getUint32(0, true);
@@ -11,7 +11,7 @@ async function decodePayload(bytes) {
   return { ...header, runs: header.runs.map((run, id) => new RunData(run, id, buffer, base)) };
 }
 
-function bytesFromBase64(text) {
+export function bytesFromBase64(text) {
   const binary = atob(text);
   const bytes = new Uint8Array(binary.length);
   for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
@@ -29,7 +29,7 @@ function visibleText(bytes) {
   return visible(text);
 }
 
-function visible(text) {
+export function visible(text) {
   return text
     .replace(/\r?\n/g, "↵")
     .replace(/\t/g, "⇥")

@@ -1,6 +1,9 @@
 // The head grid: layer by head, in groups that share keys and values.
 
-const GRID = {
+import { hexToRgb, makeCanvas, ring } from "./pen.js";
+import { clamp, percent } from "./store.js";
+
+export const GRID = {
   map: { name: "pooled attention of the whole run", ramp: "sequential" },
   sink: { name: "sink mass at the selected token", ramp: "heat", array: "sink_mass", top: () => 1 },
   meansink: { name: "mean sink mass", ramp: "heat", array: "sink_mass", mean: true, top: () => 1 },
@@ -8,7 +11,7 @@ const GRID = {
   distance: { name: "mean distance (tokens, root scale)", ramp: "sequential", array: "head_distance", root: true, top: (run) => run.T },
 };
 
-class GridView {
+export class GridView {
   constructor() {
     this.title = "Heads";
   }

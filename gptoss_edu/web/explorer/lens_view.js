@@ -1,6 +1,9 @@
 // The logit lens, and what changed between two runs.
 
-class LensView {
+import { cut, ring } from "./pen.js";
+import { percent, spoken } from "./store.js";
+
+export class LensView {
   constructor() {
     this.title = "Logit lens";
   }
@@ -60,7 +63,7 @@ class LensView {
   }
 }
 
-class CompareView {
+export class CompareView {
   constructor() {
     this.title = "A and B";
   }

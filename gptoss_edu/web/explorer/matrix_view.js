@@ -1,6 +1,9 @@
 // The attention matrix of one head.
 
-class MatrixView {
+import { fade, makeCanvas, ring, strengthen } from "./pen.js";
+import { clamp, percent, topKeys } from "./store.js";
+
+export class MatrixView {
   constructor() {
     this.title = "Attention of one head";
     this.made = new Map();

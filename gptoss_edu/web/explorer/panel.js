@@ -1,7 +1,13 @@
 // One view on the page: a heading, a canvas that takes the keyboard, a legend, its pictures, and its table.
 // It has the role of an application, or a screen reader would keep the arrow keys for itself.
 
-class Panel {
+import { bytesFromBase64 } from "./data.js";
+import { button, el, pick } from "./elements.js";
+import { MatrixView } from "./matrix_view.js";
+import { CanvasPen, FONT, makeCanvas, SvgPen, voiceBar } from "./pen.js";
+import { ROW } from "./strip_view.js";
+
+export class Panel {
   constructor(app, view, area) {
     Object.assign(this, { app, view, area });
     const id = "gx-" + area;
@@ -116,9 +122,10 @@ class Panel {
 }
 
 const LINE = 17;
-const ruler = makeCanvas(1, 1).getContext("2d");
+let ruler = null; // made at the first use, so that this module loads without a page
 
 function textWidth(text, size) {
+  ruler ??= makeCanvas(1, 1).getContext("2d");
   ruler.font = size + "px " + FONT;
   return ruler.measureText(text).width;
 }
@@ -195,7 +202,7 @@ function origin(store) {
   return run.meta.model + " · token " + state.t + ", layer " + state.l + ", head " + state.h + " · " + from + " · gptoss_edu trace explorer";
 }
 
-function savePng(panel) {
+export function savePng(panel) {
   const scale = 2;
   const canvas = makeCanvas(10, 10);
   const probe = compose(panel, new SvgPen());
@@ -245,33 +252,4 @@ function sizeCanvas(canvas, width, height, ratio) {
   if (canvas.height !== h) canvas.height = h;
   canvas.style.width = width + "px";
   canvas.style.height = height + "px";
-}
-
-// Elements are only ever made here, and text only ever set as text.
-function el(tag, attributes = {}, text) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  if (text !== undefined) node.textContent = String(text);
-  return node;
-}
-
-function button(text, label, action) {
-  const node = el("button", { type: "button", "aria-label": label, title: label }, text);
-  node.addEventListener("click", action);
-  return node;
-}
-
-function select(label, options, value, action) {
-  const box = el("label", { class: "choice" }, label + " ");
-  const node = el("select");
-  for (const [key, name] of options) node.append(el("option", { value: key }, name));
-  node.value = value;
-  node.addEventListener("change", () => action(node.value));
-  box.append(node);
-  box.node = node;
-  return box;
-}
-
-function pick(object, names) {
-  return Object.fromEntries(Object.entries(object).filter(([k, v]) => names.includes(k) && v !== null));
 }

@@ -1,9 +1,9 @@
 // Drawing: the same calls go to a canvas or into an SVG file, so that every view exports as both.
 
-const FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif";
-const MONO = "ui-monospace, 'SF Mono', 'DejaVu Sans Mono', Menlo, Consolas, monospace";
+export const FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif";
+export const MONO = "ui-monospace, 'SF Mono', 'DejaVu Sans Mono', Menlo, Consolas, monospace";
 
-class CanvasPen {
+export class CanvasPen {
   constructor(context) {
     this.c = context;
   }
@@ -77,7 +77,7 @@ class CanvasPen {
   }
 }
 
-class SvgPen {
+export class SvgPen {
   constructor() {
     this.parts = [];
     this.clips = 0;
@@ -129,7 +129,7 @@ function escapeXml(value) {
 }
 
 // At most so many letters of a text, those of East Asia and emoji counted twice; no letter is cut in two.
-function cut(text, room) {
+export function cut(text, room) {
   let used = 0, kept = "";
   for (const letter of text) {
     used += letter < "\u1100" || (letter >= "\u1200" && letter < "\u2e80") ? 1 : 2;
@@ -139,7 +139,7 @@ function cut(text, room) {
   return text;
 }
 
-function makeCanvas(width, height) {
+export function makeCanvas(width, height) {
   const canvas = document.createElement("canvas");
   canvas.width = width;
   canvas.height = height;
@@ -148,7 +148,7 @@ function makeCanvas(width, height) {
 
 // ---- colour ----------------------------------------------------------------------------------------------------
 
-function hexToRgb(hex) {
+export function hexToRgb(hex) {
   return [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
 }
 
@@ -179,7 +179,7 @@ function contrast(a, b) {
 }
 
 // The colour, taken towards black or white until it has the contrast with all of the grounds.
-function strengthen(hex, grounds, least) {
+export function strengthen(hex, grounds, least) {
   const rgb = hexToRgb(hex);
   const end = luminance(...hexToRgb(grounds[0])) > 0.18 ? 0 : 255;
   for (let f = 0; ; f = Math.min(1, f + 0.05)) {
@@ -204,7 +204,7 @@ function withoutMiddle({ table, names }) {
 }
 
 // The colours of a theme; strong where the reader wants raised contrast: text at 7 : 1, lines at 4.5 : 1.
-class Theme {
+export class Theme {
   constructor(name, palette, strong = false) {
     this.name = name;
     this.strong = strong;
@@ -242,18 +242,18 @@ class Theme {
   }
 }
 
-function fade(hex, opacity) {
+export function fade(hex, opacity) {
   return "rgba(" + hexToRgb(hex).join(",") + "," + opacity + ")";
 }
 
 // The frame of what is selected; in raised contrast on a border of paper, as it may lie on any colour of a ramp.
-function ring(pen, theme, x, y, w, h, width, radius = 0) {
+export function ring(pen, theme, x, y, w, h, width, radius = 0) {
   if (theme.strong) pen.frame(x, y, w, h, theme.colors.paper, width + 3, radius);
   pen.frame(x, y, w, h, theme.colors.ink, width, radius);
 }
 
 // The pattern of a channel, so that it does not rest on hue alone: stripes for analysis, dots for commentary.
-function voiceBar(pen, voice, x, y, w, h, theme) {
+export function voiceBar(pen, voice, x, y, w, h, theme) {
   const color = theme.colors[voice] || theme.colors.neutral;
   if (voice === "analysis") {
     pen.rect(x, y, w, h, fade(color, 0.35));

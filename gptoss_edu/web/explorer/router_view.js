@@ -1,6 +1,9 @@
 // The router: a ribbon over the whole text, the route of one token through all layers, and the load of one layer.
 
-class RibbonView {
+import { fade, hexToRgb, makeCanvas, ring, voiceBar } from "./pen.js";
+import { clamp, percent, spoken } from "./store.js";
+
+export class RibbonView {
   constructor() {
     this.title = "Router over the text";
   }
@@ -111,7 +114,7 @@ class RibbonView {
 
 const BAND = 24;
 
-class RouteView {
+export class RouteView {
   constructor() {
     this.title = "Route of the token";
   }
@@ -182,7 +185,7 @@ class RouteView {
   }
 }
 
-class LoadView {
+export class LoadView {
   constructor() {
     this.title = "Load of the experts";
   }

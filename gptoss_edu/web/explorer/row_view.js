@@ -1,6 +1,10 @@
 // One row of attention as a bar that sums to one: the sink's share, then the keys in the order of the text.
 
-class RowView {
+import { MatrixView } from "./matrix_view.js";
+import { cut, fade } from "./pen.js";
+import { percent, spoken } from "./store.js";
+
+export class RowView {
   constructor() {
     this.title = "One row sums to one";
   }

@@ -1,6 +1,6 @@
 // What is selected. Every view reads it; whoever changes it calls set(), and the views that depend on it redraw once.
 
-class Store {
+export class Store {
   constructor(payload, options) {
     this.payload = payload;
     this.state = {
@@ -49,21 +49,21 @@ class Store {
   }
 }
 
-function clamp(value, low, high) {
+export function clamp(value, low, high) {
   return Math.max(low, Math.min(high, value));
 }
 
-function percent(value, digits = 0) {
+export function percent(value, digits = 0) {
   return Number.isFinite(value) ? (100 * value).toFixed(digits) + " %" : "unknown";
 }
 
-function spoken(run, t) {
+export function spoken(run, t) {
   const text = run.texts[t];
   return "token " + t + " “" + text + "”";
 }
 
 // The sentence that is read out, and shown, for the selection.
-function summary(store) {
+export function summary(store) {
   const { run, state } = store;
   const { t, l, h } = state;
   const said = [spoken(run, t)];
@@ -96,7 +96,7 @@ function binName(run, first, bin) {
 }
 
 // The keys, or pooled bins, with the largest shares of a row.
-function topKeys(run, l, h, q, count) {
+export function topKeys(run, l, h, q, count) {
   let list;
   if (run.isExact(l, h)) {
     const row = run.row(l, h, q);

@@ -1,6 +1,9 @@
 // The token strip: the text itself, shaded by a number, with a bar for role and channel under each token.
 
-const SHADES = {
+import { cut, MONO, ring, voiceBar } from "./pen.js";
+import { clamp, spoken } from "./store.js";
+
+export const SHADES = {
   surprisal: { name: "surprisal", unit: "bits", ramp: "sequential", array: "surprisal" },
   sink: { name: "mean sink mass", unit: "", ramp: "heat", array: "sink_mass" },
   head: { name: "this head's sink mass", unit: "", ramp: "heat", array: "sink_mass" },
@@ -10,7 +13,7 @@ const SHADES = {
 };
 
 // The shadings that a payload has the numbers for.
-function shadesOf({ runs }) {
+export function shadesOf({ runs }) {
   return Object.keys(SHADES).filter((k) => runs.every((run) => run.has(SHADES[k].array)) && (k !== "difference" || runs.length > 1));
 }
 
@@ -36,7 +39,7 @@ function shading(store) {
   return { value: () => 0, low: 0, high: 1, name: "", unit: "", ramp: "sequential", none: true };
 }
 
-class StripView {
+export class StripView {
   constructor() {
     this.title = "Tokens";
     this.scrolls = true;
@@ -114,7 +117,7 @@ class StripView {
   }
 }
 
-const ROW = 28;
+export const ROW = 28;
 const CHIP = 20;
 const EDGE = 3; // room for the frame of what is selected
 const LONGEST = 40;

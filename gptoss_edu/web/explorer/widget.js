@@ -1,5 +1,10 @@
 // The live host: anywidget loads this same module. The reader types a prompt, masks experts, and the model answers anew.
 
+import { App, dress } from "./app.js";
+import { decodePayload } from "./data.js";
+import { el, pick, select } from "./elements.js";
+import { STYLE } from "./style.js";
+
 // JupyterLab says on its body whether its theme is light; elsewhere the system's preference holds.
 function siteTheme() {
   const light = document.body.dataset.jpThemeLight;

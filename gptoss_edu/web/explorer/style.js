@@ -1,3 +1,6 @@
+// The style sheet, which app.js puts into its shadow root. `dress` in app.js sets the colours that it names.
+
+export const STYLE = `
 .gx { font: 14px/1.45 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; color: var(--ink); background: var(--raised); padding: 12px; min-width: 0; box-sizing: border-box; }
 .gx * { box-sizing: border-box; }
 .gx h1 { font-size: 18px; margin: 0; letter-spacing: -0.01em; }
@@ -56,3 +59,4 @@
   .stage canvas, .legend { forced-color-adjust: none; background: var(--paper); }
   .gx button[aria-pressed="true"], .gx button[aria-expanded="true"] { forced-color-adjust: none; background: Highlight; color: HighlightText; }
 }
+`;
