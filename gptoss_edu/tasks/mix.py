@@ -20,10 +20,11 @@ from .example import STYLES, Draft, Example, developer, dress, final, message, s
 from .facts import chat, fact
 from .function_calls import offered, use_functions
 from .hierarchy import hierarchy
+from .kept_secrets import keep_secret
 from .language_packs import CODES
 from .languages import answer_in, finished_turn, harmless, in_language
-from .kept_secrets import keep_secret
 from .letters import count_letters, reverse_items
+from .prose import prose
 from .read_wordings import wordings
 from .refusals import refusal
 from .rules import rules
@@ -50,12 +51,14 @@ TASKS: dict[str, Callable[..., Draft]] = {
     "answer_in": answer_in,
     "rules": rules,
     "secrets": keep_secret,
+    "prose": prose,
 }
 _WEIGHTS = {  # of what is asked in English
     "product": 0.17,
     "addition": 0.05,
     "chain": 0.09,
     "word_problem": 0.14,
+    "prose": 0.14,
     "count": 0.06,
     "sort": 0.06,
     "reverse": 0.035,
