@@ -15,8 +15,8 @@ IN_WORDS = 0.35  # share of the first numbers up to twenty that are written in w
 def tell(rng: random.Random, pack: Pack, style: str, test: bool, unseen: bool, level: str | None = None) -> Draft:
     """A word problem; ``level``: a key of KINDS, or the number of steps (2 to 5) of a story about one pile."""
     kind = level or rng.choices(list(KINDS), list(KINDS.values()))[0]
-    names = {"n": rng.choice(pack.text["story"]["people"]), "t": rng.choice(pack.text["story"]["things"])}
-    names["m"] = next(m for m in iter(lambda: rng.choice(pack.text["story"]["people"]), None) if m != names["n"])
+    people = pack.text["story"]["people"]
+    names = dict(zip("nm", rng.sample(people, 2), strict=True)) | {"t": rng.choice(pack.text["story"]["things"])}
     if kind == "pile" or kind.isdigit():
         return pile(
             rng, pack, style, test, unseen, names, int(kind) if kind.isdigit() else rng.choice((2, 3, 3, 4, 4, 5, 5))

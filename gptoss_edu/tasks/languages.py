@@ -13,10 +13,11 @@ from .arithmetic import addition as english_addition
 from .arithmetic import factors, product, product_thought, slips, sum_thought, summands
 from .chains import chain as english_chain
 from .chains import chain_sum, steps_thought
-from .example import Draft, draw
+from .example import Draft, Phrasings, draw
 from .language_packs import CODES, NATIVE, TEXT, Pack, pack
 from .language_stories import tell
 from .letters import count_letters, count_thought
+from .read_wordings import wordings
 from .sorting import sort_thought
 from .stories import word_problem
 
@@ -37,7 +38,7 @@ def _addition(rng: random.Random, pack: Pack, style: str, test: bool, unseen: bo
 
 
 def _chain(rng: random.Random, pack: Pack, style: str, test: bool, unseen: bool, level: str | None) -> Draft:
-    first, steps = chain_sum(rng, test, level)
+    first, steps = chain_sum(rng, test, level or ("2" if rng.random() < 0.12 else None))
     if rng.random() < 0.6:
         index, template = pack.pick(rng, "chain", "questions", unseen)
         gap = rng.choice(("", " "))
@@ -95,11 +96,19 @@ def _fact(rng: random.Random, pack: Pack, style: str, test: bool, unseen: bool, 
 
 
 def _refusal(rng: random.Random, pack: Pack, style: str, test: bool, unseen: bool, level: str | None) -> Draft:
-    index, question = pack.pick(rng, "refusal", "questions", unseen)
+    """A question outside the small world, or (one in four) a product too long for it or one with decimals."""
+    kind = "foreign" if unseen or rng.random() < 0.75 else "near miss"
+    if kind == "foreign":
+        index, question = pack.pick(rng, "refusal", "questions", unseen)
+    else:
+        index, template = pack.pick(rng, "product", "questions", unseen)
+        long = str(rng.randrange(10_000, 10 ** rng.randint(5, 9)))
+        decimal = f"{rng.randrange(1, 100)}.{rng.randrange(1, 100)}"
+        numbers = [rng.choice((long, long, decimal)), str(rng.randrange(2, 10 ** rng.randint(1, 6)))]
+        rng.shuffle(numbers)
+        question, index = template.format(a=numbers[0], b=numbers[1]), -1
     sentence = pack.text["refusal"]["answer"]
-    return Draft(
-        question, sentence, sentence if style == "high" else None, sentence, "refusal", "foreign", phrasing=index
-    )
+    return Draft(question, sentence, sentence if style == "high" else None, sentence, "refusal", kind, phrasing=index)
 
 
 def _chat(rng: random.Random, pack: Pack, style: str, test: bool, unseen: bool, level: str | None) -> Draft:
@@ -119,6 +128,8 @@ def _numbered(
 
 # ------------------------------------------------------------------------------------------- another language's answer
 
+CAPITALS = 0.15  # share of them among the questions that want another language's answer
+ENGLISH_CAPITAL = Phrasings(*wordings("facts")["kinds"]["capital"])
 _ENGLISH = {
     "product": product, "addition": english_addition, "chain": english_chain, "word_problem": word_problem,
     "count": count_letters,
@@ -127,15 +138,31 @@ _ENGLISH = {
 
 def answer_in(rng: random.Random, style: str, test: bool, unseen: bool, level: str | None = None) -> Draft:
     """An English question whose answer is wanted in another language; ``level``: that language's code."""
-    draft = rng.choice(list(_ENGLISH.values()))(rng, style, test, unseen)
-    return _asked_in(rng, draft, level or rng.choice(CODES), True)
+    target = level or rng.choice(CODES)
+    if rng.random() < CAPITALS:
+        return _capital_in(rng, None, style, unseen, target)
+    return _asked_in(rng, rng.choice(list(_ENGLISH.values()))(rng, style, test, unseen), target, True)
 
 
 def _answer_in(rng: random.Random, source: Pack, style: str, test: bool, unseen: bool, level: str | None) -> Draft:
     """A question in the pack's language, its answer wanted in another, in English, or in this one."""
+    target = level or rng.choice((*CODES, "en", "en", source.code, source.code))
+    if rng.random() < CAPITALS:
+        return _capital_in(rng, source, style, unseen, target)
     kind = rng.choice(("product", "addition", "chain", "word_problem", "count"))
-    draft = TASKS[kind](rng, source, style, test, unseen, None)
-    return _asked_in(rng, draft, level or rng.choice((*CODES, "en", "en", source.code, source.code)), False)
+    return _asked_in(rng, TASKS[kind](rng, source, style, test, unseen, None), target, False)
+
+
+def _capital_in(rng: random.Random, source: Pack | None, style: str, unseen: bool, target: str) -> Draft:
+    """A capital that is asked for in one language (None: English) and named in another."""
+    number = rng.randrange(len(TEXT["english"]["capitals"]))
+    a, b = (source.facts["capital"]["items"] if source else TEXT["english"]["capitals"])[number]
+    index, template = source.pick(rng, "fact", "capital", unseen) if source else ENGLISH_CAPITAL.pick(rng, unseen)
+    there = TEXT["english"]["capitals"] if target == "en" else pack(target).facts["capital"]["items"]
+    name = there[number][1]
+    thought = {"low": None, "medium": f"{a}: {b}, {name}", "high": f"{a}?\n{a}: {b}\n{b}: {name}"}[style]
+    draft = Draft(template.format(a=a), "", thought, name, "contains", phrasing=index)
+    return _asked_in(rng, draft, target, source is None)
 
 
 def _asked_in(rng: random.Random, draft: Draft, target: str, english: bool) -> Draft:
