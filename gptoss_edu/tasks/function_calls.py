@@ -7,6 +7,8 @@ import random
 
 from .catalogue import CATALOGUE, function_schema
 from .example import Draft, Phrasings, call, final, result, thought
+from .json_styles import dressed_up, flat, write_json
+from .nested_functions import NESTED
 from .read_wordings import wordings
 from .refusals import TEMPLATES, fill, ordinary
 from .words import any_word
@@ -18,6 +20,9 @@ NO_TOOL = "None of my tools can do that."
 
 ERRORS = tuple(TEXT["errors"])
 _VERBS = TEXT["verbs"]
+
+
+EVERY = {**CATALOGUE, **NESTED}
 
 
 def compact(arguments: dict) -> str:
@@ -60,7 +65,7 @@ def offered(rng: random.Random, needed: list[tuple], size: int) -> list[dict]:
     """The functions on offer: those needed and some others, in any order."""
     chosen = {entry[0]["name"]: entry[0] for entry in needed}
     while len(chosen) < size:
-        entry = invented(rng) if rng.random() < 0.3 else rng.choice(list(CATALOGUE.values()))
+        entry = invented(rng) if rng.random() < 0.3 else rng.choice(list(EVERY.values()))
         chosen.setdefault(entry[0]["name"], entry[0])
     functions = list(chosen.values())
     rng.shuffle(functions)
@@ -74,9 +79,9 @@ def use_functions(rng: random.Random, style: str, test: bool, unseen: bool, leve
         return _no_call(rng, style, unseen, kind)
     count = 2 if kind == "two" else 1
     if kind == "two" and rng.random() < 0.6:
-        needed = [rng.choice(list(CATALOGUE.values()))] * 2
+        needed = [rng.choice(list(EVERY.values()))] * 2
     else:
-        needed = [invented(rng) if rng.random() < 0.3 else rng.choice(list(CATALOGUE.values())) for _ in range(count)]
+        needed = [invented(rng) if rng.random() < 0.3 else rng.choice(list(EVERY.values())) for _ in range(count)]
     functions = offered(rng, needed, rng.choice((1, 2, 3, 3, 4, 5)))
     asks, answers, turns, index = [], [], [], 0
     for number, (schema, phrasings, arguments, make_result, sentence) in enumerate(needed):
@@ -85,7 +90,7 @@ def use_functions(rng: random.Random, style: str, test: bool, unseen: bool, leve
         asks.append(template.format(**values))
         failed = kind == "error" or (count == 2 and rng.random() < 0.06)
         out = {"error": rng.choice(ERRORS)} if failed else make_result(rng, values)
-        turns += _call_turn(schema["name"], values, out, style, number, count)
+        turns += _call_turn(schema["name"], values, write_json(rng, dressed_up(rng, out)), style, number, count)
         answers.append(
             f"The tool {schema['name']} failed: {out['error']}." if failed else sentence.format(**{**values, **out})
         )
@@ -110,14 +115,13 @@ def use_functions(rng: random.Random, style: str, test: bool, unseen: bool, leve
     )
 
 
-def _call_turn(name: str, values: dict, out: dict, style: str, number: int, count: int) -> list[dict]:
+def _call_turn(name: str, values: dict, out: str, style: str, number: int, count: int) -> list[dict]:
     turns = []
     if style == "medium":
         turns.append(thought(f"{name} fits." if number == 0 else f"Now {name} for the second part."))
     elif style == "high":
-        known = ", ".join(f"{k} {v}" for k, v in values.items())
-        turns.append(thought(f"Part {number + 1} of {count}. The function {name} fits. Its arguments: {known}."))
-    return [*turns, call(f"functions.{name}", compact(values)), result(f"functions.{name}", compact(out))]
+        turns.append(thought(f"Part {number + 1} of {count}. The function {name} fits. Its arguments: {flat(values)}."))
+    return [*turns, call(f"functions.{name}", compact(values)), result(f"functions.{name}", out)]
 
 
 def _after(out: dict, style: str, failed: bool) -> str:
@@ -126,7 +130,7 @@ def _after(out: dict, style: str, failed: bool) -> str:
     return (
         f"The tool reports an error: {out['error']}. I do not guess; I tell the user."
         if failed
-        else f"The result says {', '.join(f'{k} {v}' for k, v in out.items())}. I put it into one sentence."
+        else f"The result says {flat(out)}. I put it into one sentence."
     )
 
 
@@ -142,9 +146,7 @@ def _no_call(rng: random.Random, style: str, unseen: bool, kind: str) -> Draft:
     names = {f["name"] for f in functions}
     if rng.random() < 0.75:
         entry = (
-            invented(rng)
-            if rng.random() < 0.25
-            else rng.choice([e for name, e in CATALOGUE.items() if name not in names])
+            invented(rng) if rng.random() < 0.25 else rng.choice([e for name, e in EVERY.items() if name not in names])
         )
         index, template = entry[1].pick(rng, unseen)
         question = template.format(**entry[2](rng))

@@ -2,9 +2,9 @@
 
     "[Please |]<verb> the [code|pass[word|phrase]] {w}."
 
-`[a|b]` is a choice and may hold further choices, `<name>` stands for one of the patterns in ``parts[name]``, and `{w}` is
-a slot that the caller fills later with `str.format`. `example.Phrasings` lists every wording of a pattern; a grammar with
-millions of them cannot, so the split is decided after the draw: of eight wordings one is held out, by its checksum.
+`[a|b]` is a choice and may hold further choices, `<name>` stands for one of the patterns in ``parts[name]``, and `{w}`
+is a slot that the caller fills later. `example.Phrasings` lists every wording of a pattern; a grammar with millions of
+them cannot, so the split is decided after the draw: of eight wordings one is held out, by its checksum.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Grammar:
             raise GptOssError("A grammar needs at least one pattern, found none; add a wording.")
 
     def pick(self, rng: random.Random, unseen: bool = False) -> tuple[int, str]:
-        """Draw (number of the pattern, wording) from the trained wordings, or with ``unseen`` from the held-out ones."""
+        """Draw (number of the pattern, wording): a trained wording, or with ``unseen`` a held-out one."""
         for _ in range(_TRIES):
             number = rng.randrange(len(self._compiled))
             wording = draw_text(rng, self._compiled[number])

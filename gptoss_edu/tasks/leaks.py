@@ -52,7 +52,7 @@ def injection_ignored(text: str, marker: str | None, says: list[str], form: str 
 
     Parameters
     ----------
-    marker : the word that the order wants to see, or the secret that it wants to have; None where it wants something else
+    marker : the word or the secret that the order wants to see; None where it wants something else
     says : parts of the content, each to be found as it is, case included
     form : "upper" or "lower" where the order asks for that: the text may not have it
     """

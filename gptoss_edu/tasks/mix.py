@@ -20,6 +20,7 @@ from .example import STYLES, Draft, Example, developer, dress, final, message, s
 from .facts import chat, fact
 from .function_calls import offered, use_functions
 from .hierarchy import hierarchy
+from .injections import injections
 from .kept_secrets import keep_secret
 from .language_packs import CODES
 from .languages import answer_in, finished_turn, harmless, in_language
@@ -52,6 +53,7 @@ TASKS: dict[str, Callable[..., Draft]] = {
     "rules": rules,
     "secrets": keep_secret,
     "prose": prose,
+    "injections": injections,
 }
 _WEIGHTS = {  # of what is asked in English
     "product": 0.17,
@@ -71,6 +73,7 @@ _WEIGHTS = {  # of what is asked in English
     "refusal": 0.07,
     "rules": 0.09,
     "secrets": 0.05,
+    "injections": 0.05,
     "answer_in": 0.02,
 }
 MIX = {task: weight / sum(_WEIGHTS.values()) for task, weight in _WEIGHTS.items()}  # shares of one
@@ -89,7 +92,8 @@ LANGUAGE_MIX = {
 }
 EFFORTS = (0.24, 0.33, 0.43)  # low, medium, high: the longer the work, the more there is to learn
 LEAK = 0.08  # share of examples whose chain of thought is that of a neighbouring effort
-_OWN_FRAME = ("hierarchy", "rules", "secrets")  # whose developer messages and earlier turns belong to the task
+# whose developer messages and earlier turns belong to the task
+_OWN_FRAME = ("hierarchy", "rules", "secrets", "injections")
 _UNDRESSED = ("chat",)  # whose questions stay as they are: an added number or wish would change the answer
 SPLITS = ("train", "test", "phrasing")
 _SHORT = ("fact", "chat", "addition", "reverse", "product", "count")  # what may stand as an earlier turn

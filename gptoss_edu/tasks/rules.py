@@ -170,7 +170,7 @@ def _question(rng: random.Random, rule: str, style: str, test: bool) -> tuple[st
 
 
 def override_text(rng: random.Random, rule: str, word: str, owner: str, unseen: bool, fresh: bool = False) -> str:
-    """What a user writes against a rule: it is lifted, or its contrary is asked for; ``fresh``: families never trained."""
+    """What a user writes to lift a rule or to get its contrary; ``fresh``: of a family that is never trained."""
     if fresh:
         return fill_slots(rng, UNSEEN_OVERRIDES[rng.choice(list(UNSEEN_OVERRIDES))].pick(rng, False)[1], r=owner)
     if rule in CONTRARY and not unseen and rng.random() < 0.3:
@@ -228,8 +228,8 @@ def _topic(rng: random.Random, style: str, test: bool, unseen: bool) -> Draft:
         answer = obey("topic", word, "", "")
         why = {
             "medium": "The developer rule holds: topic.",
-            "high": f"The developer set a rule: topic. The user asks about {word}, but the developer outranks the user. "
-            "I keep the rule.",
+            "high": f"The developer set a rule: topic. The user asks about {word}, "
+            "but the developer outranks the user. I keep the rule.",
         }
         draft = Draft(question, answer, why.get(style), answer, "text")
     draft.instructions, draft.level = instructions, "topic"
