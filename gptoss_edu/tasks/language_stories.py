@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import random
 
-from .arithmetic import ERROR_RATE, apply, careful_step, columns
+from .arithmetic import ERROR_RATE, apply, careful_step
 from .example import Draft, draw
 from .language_packs import Pack
+from .prose import careful_division
 
 KINDS = {"pile": 52, "total": 7, "more": 6, "fewer_start": 6, "price": 7, "change": 8, "share": 7, "boxes": 7}
 IN_WORDS = 0.35  # share of the first numbers up to twenty that are written in words
@@ -77,18 +78,6 @@ def in_words(rng: random.Random, pack: Pack, number: int) -> str:
     return words[number] if number < len(words) and rng.random() < IN_WORDS else str(number)
 
 
-def divided(a: int, b: int, style: str) -> str:
-    """'84/4=21' or, digit by digit from the highest place, '84/4:8=4*2+0,4=4*1+0>21 21*4:1*4=4,2*4=8>84 ok'."""
-    if style == "medium":
-        return f"{a}/{b}={a // b}"
-    steps, rest = [], 0
-    for digit in map(int, str(a)):
-        rest = 10 * rest + digit
-        steps.append(f"{rest}={b}*{rest // b}+{rest % b}")
-        rest %= b
-    return f"{a}/{b}:{','.join(steps)}>{a // b} {columns(a // b, '*', b)}>{a} ok"
-
-
 def short_story(rng: random.Random, pack: Pack, style: str, test: bool, unseen: bool, names: dict, kind: str) -> Draft:
     """A whole problem in one or two sentences."""
     big = rng.choice((20, 100, 100, 500))
@@ -116,7 +105,8 @@ def short_story(rng: random.Random, pack: Pack, style: str, test: bool, unseen: 
     question = template.format(k=k, b=b, x=x, y=y, **names)
     error = rng.randrange(len(steps)) if rng.random() < ERROR_RATE else -1
     if kind == "share":
-        lines, total = [divided(x, k, style)], x // k
+        lines = [f"{x}/{k}={x // k}" if style == "medium" else careful_division(x, k)]
+        total = x // k
     else:
         lines = [worked(rng, *step, style, i == error) for i, step in enumerate(steps)]
         total = apply(*steps[-1])

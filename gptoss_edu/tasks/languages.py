@@ -17,6 +17,7 @@ from .example import Draft, Phrasings, draw
 from .language_packs import CODES, NATIVE, TEXT, Pack, pack
 from .language_stories import tell
 from .letters import count_letters, count_thought
+from .prose import prose
 from .read_wordings import wordings
 from .sorting import sort_thought
 from .stories import word_problem
@@ -132,7 +133,7 @@ CAPITALS = 0.15  # share of them among the questions that want another language'
 ENGLISH_CAPITAL = Phrasings(*wordings("facts")["kinds"]["capital"])
 _ENGLISH = {
     "product": product, "addition": english_addition, "chain": english_chain, "word_problem": word_problem,
-    "count": count_letters,
+    "count": count_letters, "prose": prose,
 }  # fmt: skip
 
 
