@@ -1,5 +1,7 @@
 """The key/value cache: every past key in full layers, a ring of the last `sliding_window` in sliding ones (chapter 11)."""
 
+import copy
+
 import torch
 from torch import Tensor
 
@@ -40,6 +42,19 @@ class KVCache:
     def lengths(self) -> Tensor:
         """(b,) int64, tokens stored a row."""
         return torch.tensor(self._lengths, device=self.device)
+
+    @property
+    def row_lengths(self) -> list[int]:
+        """Tokens stored per row, as plain numbers: no copy from the device."""
+        return list(self._lengths)
+
+    def declare(self, lengths: list[int]) -> None:
+        """Say how many tokens each row holds, without writing any: what benchmarks do after filling keys and values."""
+        if len(lengths) != self.batch_size or not all(0 <= n <= self.max_length for n in lengths):
+            raise GptOssError(
+                f"KVCache: expected {self.batch_size} lengths from 0 to {self.max_length}, found {lengths}; pass one per row."
+            )
+        self._lengths, self._torn = list(lengths), False
 
     @property
     def nbytes(self) -> int:
@@ -129,3 +144,16 @@ class KVCache:
         for layer in range(len(self.keys)):
             self.keys[layer], self.values[layer] = self.keys[layer][rows], self.values[layer][rows]
         self._lengths, self.batch_size = [self._lengths[row] for row in rows], len(rows)
+
+    def join(self, other: "KVCache") -> "KVCache":
+        """Return a new cache with this one's rows, then the other's; both must have room for as many tokens."""
+        if other.max_length != self.max_length:
+            raise GptOssError(
+                f"KVCache: expected two caches with the same room, found {self.max_length} and {other.max_length} tokens."
+            )
+        both = copy.copy(self)
+        both.batch_size = self.batch_size + other.batch_size
+        both._lengths = self._lengths + other._lengths
+        both.keys = [torch.cat(pair) for pair in zip(self.keys, other.keys, strict=True)]
+        both.values = [torch.cat(pair) for pair in zip(self.values, other.values, strict=True)]
+        return both

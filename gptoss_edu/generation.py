@@ -8,11 +8,8 @@ import torch
 from torch import Tensor
 
 from .cache import KVCache
-from .config import ModelConfig
 from .errors import GptOssError
 
-PREFILL_CHUNK = 512  # prompt tokens a forward pass, fewer where the scores (b, h, t, s) would pass SCORE_BYTES
-SCORE_BYTES = 256 << 20
 HARMONY_STOPS = ("<|return|>", "<|call|>", "<|endoftext|>")  # not <|end|>: a finished analysis is followed by an answer
 LogitsProcessor = Callable[[list[int], Tensor], Tensor]  # (tokens generated so far, logits (v,)) -> logits (v,)
 
@@ -164,11 +161,7 @@ def prefill(model, prompts: list[list[int]], cache: KVCache) -> Tensor:
     What the cache holds already counts for a chunk's size: its keys have scores too.
     """
     longest = max(map(len, prompts))
-    kernels = hasattr(model, "prefill_chunk") and model.stand_in is None
-    if kernels:  # the GPU path never holds the scores; what stands in for it while it is traced does
-        chunk = max(1, model.prefill_chunk // len(prompts))
-    else:
-        chunk = prefill_chunk(model.config, len(prompts), longest + int(cache.lengths.max()))
+    chunk = model.prefill_limit(len(prompts), longest + max(cache.row_lengths))
     logits = None
     for start in range(0, longest, chunk):
         parts = [prompt[start : start + chunk] for prompt in prompts]
@@ -179,11 +172,6 @@ def prefill(model, prompts: list[list[int]], cache: KVCache) -> Tensor:
         here = (counts > 0).to(new.device)[:, None]
         logits = new if logits is None else torch.where(here, new, logits)
     return logits
-
-
-def prefill_chunk(config: ModelConfig, rows: int, context: int) -> int:
-    """Prompt tokens a forward pass, so that float32 scores against `context` keys stay within SCORE_BYTES."""
-    return max(1, min(PREFILL_CHUNK, SCORE_BYTES // (4 * rows * config.num_attention_heads * context)))
 
 
 def pick(probabilities: Tensor, draws: Tensor) -> Tensor:

@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 
 from .errors import GptOssError
+from .options import ROUNDINGS
 
 BLOCK = 32
 VALUES = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)  # e2m1 magnitudes of the codes 0 to 7; codes 8 to 15 are negative
 BIAS = 127
 NAN_SCALE = 255
 LARGEST_SCALE = 252  # chosen when packing: under 253 and 254 the values 4 and 6 pass float32's largest number
-ROUNDINGS = ("floor", "up", "best")
 CHUNK = 1 << 19  # weights worked on at a time: memory stays bounded, and on a CPU the pieces stay in its cache
 
 

@@ -8,9 +8,10 @@ import time
 import uuid
 from pathlib import Path
 
-import torch
-
 from .errors import GptOssError
+
+LAYOUTS = ("original", "hf", "hf-bf16")  # checkpoint layouts; checkpoint/layouts.py says what each holds
+ROUNDINGS = ("floor", "up", "best")  # how mxfp4.pack chooses the shared exponent of 32 weights
 
 
 def check_parent(path: Path, what: str) -> None:
@@ -45,6 +46,8 @@ def one_thread_if_small(model) -> None:
     Its products take microseconds: a second thread gains nothing on an idle machine, and on a busy one every product
     waits for it, which can make decoding ten times slower. Where OMP_NUM_THREADS is set, that decides.
     """
+    import torch
+
     small = model.device.type == "cpu" and sum(value.nbytes for value in model.state_dict().values()) < SMALL
     if small and "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(1)

@@ -1,5 +1,7 @@
 """The whole model (chapter 10). The module tree carries the tensor names of the released `original/` files."""
 
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 
@@ -12,6 +14,14 @@ from .hooks import Hook, Hooked, hook_points, hooks
 from .moe import MLPBlock, PackedWeight
 from .norm import RMSNorm
 from .rope import rope_cos_sin
+
+PREFILL_TOKENS = 512  # prompt tokens per forward pass, fewer where the scores (b, h, t, s) would pass SCORE_BYTES
+SCORE_BYTES = 256 << 20
+
+
+def prefill_limit(config: ModelConfig, rows: int, context: int) -> int:
+    """Prompt tokens per forward pass, so that float32 scores against `context` keys stay within SCORE_BYTES."""
+    return max(1, min(PREFILL_TOKENS, SCORE_BYTES // (4 * rows * config.num_attention_heads * context)))
 
 
 class TransformerBlock(Hooked):
@@ -61,6 +71,7 @@ class Transformer(Hooked):
         self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
         self.unembedding = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
         self._rope_table: tuple[Tensor, Tensor] | None = None
+        self._rope_config = config
 
     @property
     def device(self) -> torch.device:
@@ -82,6 +93,20 @@ class Transformer(Hooked):
         """An empty cache on this model's device, in its dtype."""
         return KVCache(self.config, batch_size, max_length or self.config.max_context, self.device, self.dtype)
 
+    def prefill_limit(self, rows: int, context: int) -> int:
+        """Return how many prompt tokens per row one forward pass should read; `context` counts those already cached."""
+        return prefill_limit(self.config, rows, context)
+
+    @contextmanager
+    def fresh_rope(self, config: ModelConfig | None = None):
+        """Within the block, cos and sin are computed anew, from `config` where one is given; afterwards the old ones return."""
+        kept = self._rope_table, self._rope_config
+        self._rope_table, self._rope_config = None, config or self.config
+        try:
+            yield self
+        finally:
+            self._rope_table, self._rope_config = kept
+
     def forward(
         self, tokens: Tensor, cache: KVCache | None = None, lengths: Tensor | None = None, last_only: bool = False
     ) -> Tensor:
@@ -91,7 +116,7 @@ class Transformer(Hooked):
         row, where rows are padded on the right (what stands in the padding's logits means nothing); last_only : the
         logits of each row's last token alone. Returns (b, t, v), or (b, 1, v), in the model's dtype.
         """
-        counts = self._check(tokens, lengths, cache)
+        counts = check_call(self, tokens, lengths, cache)
         t = tokens.shape[1]
         if cache is None:
             positions = torch.arange(t, device=tokens.device)[None]  # (1, t)
@@ -133,33 +158,36 @@ class Transformer(Hooked):
             or table[0].dtype != self.dtype
         ):
             size = max(256, 1 << (needed - 1).bit_length())
-            table = rope_cos_sin(torch.arange(size, device=self.device), self.config, self.dtype)
+            table = rope_cos_sin(torch.arange(size, device=self.device), self._rope_config, self.dtype)
             self._rope_table = table
         return table[0][positions], table[1][positions]  # (b or 1, t, d/2) each
 
-    def _check(self, tokens: Tensor, lengths: Tensor | None, cache: KVCache | None) -> list[int]:
-        """Refuse what would compute nonsense; returns the tokens that count in each row."""
-        if tokens.ndim != 2 or tokens.dtype not in (torch.int64, torch.int32) or not tokens.numel():
-            raise GptOssError(
-                f"model: expected tokens (batch, time) of int64, found {tuple(tokens.shape)} {tokens.dtype}."
-            )
-        b, t = tokens.shape
-        if self.device.type == "cpu" and (int(tokens.min()) < 0 or int(tokens.max()) >= self.config.vocab_size):
-            raise GptOssError(
-                f"model: expected token ids from 0 to {self.config.vocab_size - 1}, found {int(tokens.min())} to "
-                f"{int(tokens.max())}; encode with model.tokenizer, the vocabulary that this model was trained with."
-            )
-        if cache is not None and cache.batch_size != b:
-            raise GptOssError(f"model: the cache holds {cache.batch_size} rows, the tokens have {b}.")
-        if cache is not None and (cache.config != self.config or cache.keys[0].dtype != self.dtype):
-            raise GptOssError(
-                f"model: the cache was made for another model or dtype ({cache.keys[0].dtype}, this model computes in "
-                f"{self.dtype}); make it with model.new_cache()."
-            )
-        counts = [t] * b if lengths is None else [int(n) for n in torch.as_tensor(lengths).tolist()]
-        if len(counts) != b or not all(0 <= n <= t for n in counts):
-            raise GptOssError(f"model: expected {b} lengths from 0 to {t}, found {counts}.")
-        return counts
+
+def check_call(model, tokens: Tensor, lengths: Tensor | None, cache: KVCache | None) -> list[int]:
+    """Refuse arguments that would compute nonsense; return the tokens that count in each row.
+
+    model : anything with `config`, `device` and `dtype`, so that the fast path refuses the same things.
+    Raises `GptOssError` that names what was expected and what was found.
+    """
+    if tokens.ndim != 2 or tokens.dtype not in (torch.int64, torch.int32) or not tokens.numel():
+        raise GptOssError(f"model: expected tokens (batch, time) of int64, found {tuple(tokens.shape)} {tokens.dtype}.")
+    b, t = tokens.shape
+    if model.device.type == "cpu" and (int(tokens.min()) < 0 or int(tokens.max()) >= model.config.vocab_size):
+        raise GptOssError(
+            f"model: expected token ids from 0 to {model.config.vocab_size - 1}, found {int(tokens.min())} to "
+            f"{int(tokens.max())}; encode with model.tokenizer, the vocabulary that this model was trained with."
+        )
+    if cache is not None and cache.batch_size != b:
+        raise GptOssError(f"model: the cache holds {cache.batch_size} rows, the tokens have {b}.")
+    if cache is not None and (cache.config != model.config or cache.keys[0].dtype != model.dtype):
+        raise GptOssError(
+            f"model: the cache was made for another model or dtype ({cache.keys[0].dtype}, this model computes in "
+            f"{model.dtype}); make it with model.new_cache()."
+        )
+    counts = [t] * b if lengths is None else [int(n) for n in torch.as_tensor(lengths).tolist()]
+    if len(counts) != b or not all(0 <= n <= t for n in counts):
+        raise GptOssError(f"model: expected {b} lengths from 0 to {t}, found {counts}.")
+    return counts
 
 
 def random_model(config: ModelConfig, seed: int = 0, dtype: torch.dtype = torch.float32) -> Transformer:

@@ -8,9 +8,11 @@ import matplotlib.pyplot as plt
 import pytest
 
 from gptoss_edu import harmony
+from gptoss_edu.agent import chat_files
 from gptoss_edu.agent.chat import Chat, Piece, Settings, Stopped
 from gptoss_edu.cli import main
 from gptoss_edu.commands import chat as command
+from gptoss_edu.commands.screen import Screen
 from gptoss_edu.engines.sampler import replay
 from gptoss_edu.errors import GptOssError
 from gptoss_edu.tasks.builtin_tools import BROWSER, PYTHON
@@ -51,7 +53,7 @@ def options(*argv):
 
 def test_the_terminal_names_channels_and_cannot_be_taken_over(chat):
     written = []
-    screen = command.Screen(written.append, colour=False)
+    screen = Screen(written.append, colour=False)
     command.answer(chat, "2 + 3?", screen)
     text = "".join(written)
     assert text == (
@@ -59,7 +61,7 @@ def test_the_terminal_names_channels_and_cannot_be_taken_over(chat):
         "functions.add answers\n  │ 5\nfinal\n  │ It is 5,\n  │ without [31mdoubt <script>alert(1)</script>.\n"
     )  # fmt: skip
     coloured = []
-    command.Screen(coloured.append, colour=True).show(Piece("x\x9b2Jy\u202e", "final", None, 0))
+    Screen(coloured.append, colour=True).show(Piece("x\x9b2Jy\u202e", "final", None, 0))
     assert "".join(coloured).count("\x1b") == 6 and "x2Jy" in "".join(coloured)
 
 
@@ -70,19 +72,19 @@ def test_citations_are_resolved_under_an_answer(encoding):
     ]
     written = []
     with Chat(replay(turns, encoding), [BrowserTool()], encoding) as chat:
-        command.answer(chat, "Since when?", command.Screen(written.append, colour=False))
+        command.answer(chat, "Since when?", Screen(written.append, colour=False))
     assert "【0†L2】 Units and constants (course://pages/units)\n【7†L1】 leads nowhere\n" in "".join(written)
 
 
 def test_thoughts_can_be_hidden(chat):
     written = []
-    command.answer(chat, "2 + 3?", command.Screen(written.append, colour=False, show_analysis=False))
+    command.answer(chat, "2 + 3?", Screen(written.append, colour=False, show_analysis=False))
     assert "Add." not in "".join(written) and "functions.add" in "".join(written)
 
 
 def test_stops_other_than_an_answer_are_said():
     written = []
-    command.Screen(written.append, colour=False).show(Stopped("tokens", "50 tokens"))
+    Screen(written.append, colour=False).show(Stopped("tokens", "50 tokens"))
     assert written == ["[tokens: 50 tokens]\n"]
 
 
@@ -94,8 +96,8 @@ def test_options_become_settings_and_files_are_resumed(chat, encoding, tmp_path)
     )
     new = command.build_chat(args, chat.tools, replay(TURN, encoding), encoding)
     assert (new.settings.developer, new.settings.effort, new.settings.date) == ("Be brief.", "high", "2025-01-01")
-    command.answer(new, "2 + 3?", command.Screen(lambda text: None, colour=False))
-    command.chat_files.save(new, talk)
+    command.answer(new, "2 + 3?", Screen(lambda text: None, colour=False))
+    chat_files.save(new, talk)
     resumed = command.build_chat(
         options("--file", str(talk), "--effort", "low"), chat.tools, replay([], encoding), encoding
     )

@@ -18,6 +18,7 @@ from gptoss_edu.cli import main
 from gptoss_edu.commands import doctor, download, inspect, tour, train
 from gptoss_edu.commands.eval import earlier
 from gptoss_edu.errors import CheckpointError, GptOssError
+from gptoss_edu.harmony import EFFORTS
 from gptoss_edu.options import read_text
 from gptoss_edu.tokenizer import load_tokenizer
 from gptoss_edu.trace import ask as answer
@@ -212,7 +213,7 @@ def test_help_is_a_command_too(capsys):
 def test_the_tour_says_which_answers_are_right():
     said = tour.judgement({"low": "46 × 73 = 3398", "medium": "46 × 73 = 3,358", "high": ""})
     assert "46 * 73 is 3358" in said and "right: medium; wrong: low, high" in said and "guesses" in said
-    assert "wrong:" not in tour.judgement(dict.fromkeys(tour.EFFORTS, "It is 3358"))
+    assert "wrong:" not in tour.judgement(dict.fromkeys(EFFORTS, "It is 3358"))
 
 
 def test_the_tour_draws_the_head_of_layer_1_that_leaves_least_on_its_sink(monkeypatch, tmp_path):

@@ -12,9 +12,9 @@ from core_models import BASE, random_tokens, relative, strong_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gptoss_edu import generate, generate_batch, generation
+from gptoss_edu import generate, generate_batch, generation, transformer
 from gptoss_edu.errors import GptOssError
-from gptoss_edu.generation import default_stop_tokens, next_token_probabilities, pick, prefill_chunk
+from gptoss_edu.generation import default_stop_tokens, next_token_probabilities, pick
 
 SMALL = replace(BASE, sliding_window=8, initial_context_length=32, num_experts=4, experts_per_token=2, vocab_size=50)
 MODEL = strong_model(SMALL, seed=4)
@@ -208,7 +208,7 @@ def test_a_cache_that_would_run_out_is_refused_before_the_first_token():
 def test_long_prompts_are_read_in_pieces(monkeypatch):
     whole = list(generate(MODEL, PROMPT, max_new_tokens=8, stop_tokens=[]))
     batch = [step.tokens for step in generate_batch(MODEL, PROMPTS, 8, stop_tokens=[])]
-    monkeypatch.setattr(generation, "PREFILL_CHUNK", 3)
+    monkeypatch.setattr(transformer, "PREFILL_TOKENS", 3)
     assert list(generate(MODEL, PROMPT, max_new_tokens=8, stop_tokens=[])) == whole
     assert [step.tokens for step in generate_batch(MODEL, PROMPTS, 8, stop_tokens=[])] == batch
 
@@ -216,16 +216,16 @@ def test_long_prompts_are_read_in_pieces(monkeypatch):
 def test_pieces_shrink_so_that_scores_stay_within_their_bytes():
     big = replace(BASE, num_attention_heads=64, num_key_value_heads=8)
     for rows, context in ((1, 512), (1, 4096), (8, 4096), (1, 131_072), (64, 131_072)):
-        chunk = prefill_chunk(big, rows, context)
-        assert 1 <= chunk <= generation.PREFILL_CHUNK
-        assert chunk == 1 or 4 * rows * 64 * chunk * context <= generation.SCORE_BYTES
-    assert prefill_chunk(big, 1, 512) == generation.PREFILL_CHUNK
+        chunk = transformer.prefill_limit(big, rows, context)
+        assert 1 <= chunk <= transformer.PREFILL_TOKENS
+        assert chunk == 1 or 4 * rows * 64 * chunk * context <= transformer.SCORE_BYTES
+    assert transformer.prefill_limit(big, 1, 512) == transformer.PREFILL_TOKENS
 
 
 def test_keys_that_the_cache_holds_count_for_the_size_of_a_piece(monkeypatch):
     """A second prompt after a long first one: its scores reach over both."""
     largest = 4 * SMALL.num_attention_heads * 4 * 44  # bytes of 4 queries' scores against 44 keys
-    monkeypatch.setattr(generation, "SCORE_BYTES", largest)
+    monkeypatch.setattr(transformer, "SCORE_BYTES", largest)
     cache, sizes = MODEL.new_cache(1, 60), []
     MODEL(random_tokens(SMALL, 1, 32), cache=cache)
     with MODEL.hooks({"block.1.attn.scores": lambda scores, _: sizes.append(scores.nbytes)}):

@@ -16,6 +16,7 @@ from harmony_cases import (
     to_openai,
 )
 
+from gptoss_edu import load_tokenizer
 from gptoss_edu.harmony import (
     CONSTRAIN,
     Conversation,
@@ -32,6 +33,9 @@ from gptoss_edu.harmony import (
     render,
     stop_tokens,
 )
+from gptoss_edu.harmony.question import final_text
+from gptoss_edu.trace import label_tokens
+from gptoss_edu.trace.record import CHANNELS, ROLES
 
 
 @pytest.fixture(scope="module")
@@ -554,3 +558,33 @@ def test_ids_of_one_encoding_are_not_taken_for_anothers(encoding):
     small = small_encoding()
     messages = parse(render([Message("user", WORDS[1])], None, small), encoding=small)
     assert render(messages, None, encoding) == render([Message("user", WORDS[1])], None, encoding)
+
+
+def test_final_text_is_read_by_ids():
+    """A content type is no text, words that spell control tokens are, and a tool's name cannot pass for a channel."""
+    encoding = load_tokenizer()
+    ids = lambda text: encoding.encode(text, allowed_special="all")  # noqa: E731
+    assert final_text(ids("<|channel|>final <|constrain|>json<|message|>{}<|return|>"), encoding) == "{}"
+    spelled = [
+        *ids("<|channel|>final<|message|>say "),
+        *encoding.encode_ordinary("<|start|> twice"),
+        *ids("<|return|>"),
+    ]
+    assert final_text(spelled, encoding) == "say <|start|> twice"
+    called = ids("<|channel|>analysis<|message|>no<|end|><|start|>functions.x") + encoding.encode_ordinary(
+        "<|channel|>final"
+    )
+    assert final_text([*called, *ids(" to=assistant<|channel|>commentary<|message|>7<|end|>")], encoding) == ""
+    whole = "<|start|>user<|message|>hi<|end|><|start|>assistant<|channel|>final<|message|> there <|return|>"
+    assert final_text(ids(whole), encoding) == "there"
+
+
+def test_labels_read_headers_as_harmony_does():
+    encoding = load_tokenizer()
+    ids = lambda text: encoding.encode(text, allowed_special="all")  # noqa: E731
+    named = encoding.encode_ordinary("functions.x<|channel|>final")
+    tokens = [*ids("<|start|>"), *named, *ids(" to=assistant<|channel|>commentary<|message|>7<|end|>")]
+    labels = label_tokens(tokens, encoding)
+    assert {ROLES[i] for i in labels["role"]} == {"tool"} and {CHANNELS[i] for i in labels["channel"]} == {"commentary"}
+    open_header = label_tokens(ids("<|start|>assistant<|channel|>analysis"), encoding)
+    assert {CHANNELS[i] for i in open_header["channel"]} == {"analysis"}

@@ -259,7 +259,7 @@ def test_whole_model_prefill_chunks_and_steps_like_the_reference(window):
         found = model(part, ours, counts, last_only=True).cpu()
         rows = [i for i in range(2) if counts is None or counts[i]]
         assert relative(found[rows], right[rows]) < 1e-5
-    assert ours._lengths == theirs._lengths == [20, 12]
+    assert ours.row_lengths == theirs.row_lengths == [20, 12]
 
 
 def test_one_sequence_steps_past_the_window_like_the_reference():

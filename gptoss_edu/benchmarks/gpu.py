@@ -92,7 +92,7 @@ def filled_cache(model: FastTransformer, rows: int, context: int, room: int):
     cache = model.new_cache(rows, room)
     for tensor in (*cache.keys, *cache.values):
         tensor.normal_()
-    cache._lengths = [context] * rows
+    cache.declare([context] * rows)
     return cache
 
 
@@ -134,7 +134,7 @@ def part_prefill(model, out) -> None:
         cache = model.new_cache(1, t + 8)
 
         def once(cache=cache, tokens=tokens):
-            cache._lengths = [0]
+            cache.declare([0])
             model(tokens, cache, last_only=True)
 
         seconds = timed(once, 8, 3)

@@ -14,10 +14,10 @@ from torch import Tensor
 from gptoss_edu import mxfp4
 from gptoss_edu.config import ModelConfig
 from gptoss_edu.errors import CheckpointError
+from gptoss_edu.options import LAYOUTS
 
 from .safetensors import Shards, TensorInfo
 
-LAYOUTS = ("original", "hf", "hf-bf16")
 PLAIN = ("BF16", "F16", "F32")  # dtypes accepted for tensors that are not packed
 
 HF_NAMES = {  # original -> Hugging Face, one to one

@@ -8,7 +8,7 @@ import torch
 
 from gptoss_edu.config import ModelConfig
 from gptoss_edu.errors import CheckpointError
-from gptoss_edu.generation import prefill_chunk
+from gptoss_edu.transformer import prefill_limit
 
 GIB = 1 << 30
 
@@ -96,7 +96,7 @@ def working_bytes(config: ModelConfig, context: int, dtype: torch.dtype = torch.
     Attention holds four float32 tensors of scores (h, t, s) at once, the experts four of (t, k, 2f); a packed expert is
     unpacked, (2f, c); the logits of one position are float32.
     """
-    t, gate_up = prefill_chunk(config, 1, context), 2 * config.intermediate_size
+    t, gate_up = prefill_limit(config, 1, context), 2 * config.intermediate_size
     scores = 4 * 4 * config.num_attention_heads * t * context
     experts = (4 * t * config.experts_per_token + config.hidden_size) * gate_up * dtype.itemsize
     return max(scores, experts) + 4 * config.vocab_size

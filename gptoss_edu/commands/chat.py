@@ -9,6 +9,8 @@ Every message of the model stands under its channel: thoughts (analysis), calls 
 With --file the conversation is saved after every answer, and resumed if the file is there.
 """
 
+from __future__ import annotations
+
 import argparse
 import contextlib
 import datetime
@@ -19,16 +21,17 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from gptoss_edu import load_model
-from gptoss_edu.agent import chat_files
-from gptoss_edu.agent.chat import Chat, Settings, Stopped
-from gptoss_edu.engines.sampler import ModelSampler
 from gptoss_edu.errors import GptOssError, TokenizerError
+from gptoss_edu.harmony import EFFORTS
 from gptoss_edu.options import check_question, check_writable, one_thread_if_small, read_text
-from gptoss_edu.tools import FunctionTool, Toolbox
 
-from .screen import Screen, use_colour
+if TYPE_CHECKING:
+    from gptoss_edu.agent.chat import Chat
+    from gptoss_edu.tools import Toolbox
+
+    from .screen import Screen
 
 TOOLS = ("browser", "python")
 SHORT_CONTEXT = 8192  # up to here tools are described in few words, as gpt-oss-tiny was trained
@@ -41,7 +44,7 @@ HELP = """\
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", type=Path, help="checkpoint folder; default: the bundled gpt-oss-tiny")
-    parser.add_argument("--effort", choices=("low", "medium", "high"), help="reasoning effort (default medium)")
+    parser.add_argument("--effort", choices=EFFORTS, help="reasoning effort (default medium)")
     parser.add_argument("--developer", metavar="TEXT", help="developer message, or @FILE to read it from a file")
     parser.add_argument("--tools", default="", metavar="LIST", help=f"built-in tools, with commas: {', '.join(TOOLS)}")
     parser.add_argument("--functions", type=Path, metavar="FILE.py", help="offer this file's public functions")
@@ -65,6 +68,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    from gptoss_edu import load_model
+    from gptoss_edu.agent import chat_files
+    from gptoss_edu.engines.sampler import ModelSampler
+
+    from .screen import Screen, use_colour
+
     check_date(args.date)
     for message in args.message or ():
         check_question(message, "--message")
@@ -111,6 +120,8 @@ def wanted_tools(args: argparse.Namespace) -> list[str]:
 
 def build_tools(args: argparse.Namespace, brief: bool = False) -> Toolbox:
     """The tools that the options ask for; `brief` for models with short contexts."""
+    from gptoss_edu.tools import FunctionTool, Toolbox
+
     names = wanted_tools(args)
     tools = []
     if "browser" in names:
@@ -153,6 +164,9 @@ def functions_of(path: Path) -> list[Callable]:
 
 def build_chat(args: argparse.Namespace, toolbox: Toolbox, sample, encoding) -> Chat:
     """A new conversation, or the one in --file with this call's options put over its settings."""
+    from gptoss_edu.agent import chat_files
+    from gptoss_edu.agent.chat import Chat, Settings
+
     given = {
         "max_steps": args.max_steps,
         "max_tokens": args.max_tokens,
@@ -201,8 +215,10 @@ def lines_typed(chat: Chat, screen: Screen) -> Iterable[str]:
 
 def carry_out(chat: Chat, command: str, rest: str) -> str:
     """Do what a /command says; returns what to tell."""
+    from gptoss_edu.agent import chat_files
+
     if command == "/effort":
-        if rest not in ("low", "medium", "high"):
+        if rest not in EFFORTS:
             return f"/effort: expected low, medium or high, found {rest or 'nothing'}"
         chat.settings = replace(chat.settings, effort=rest)
         return f"reasoning effort: {rest}"
@@ -223,6 +239,8 @@ def carry_out(chat: Chat, command: str, rest: str) -> str:
 
 def answer(chat: Chat, text: str, screen: Screen) -> None:
     """One turn on the screen."""
+    from gptoss_edu.agent.chat import Stopped
+
     events = chat.say(text)
     try:
         for event in events:

@@ -12,17 +12,18 @@ rule, "up" never saturates, "best" takes whichever has the smaller squared error
 import argparse
 from pathlib import Path
 
-from gptoss_edu import checkpoint, mxfp4
-from gptoss_edu.checkpoint.layouts import LAYOUTS
+from gptoss_edu.options import LAYOUTS, ROUNDINGS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", type=Path, help="checkpoint folder, any layout")
     parser.add_argument("target", type=Path, help="new or empty folder")
     parser.add_argument("--layout", choices=LAYOUTS, required=True)
-    parser.add_argument("--rounding", choices=mxfp4.ROUNDINGS, help="how to pack dequantised experts")
+    parser.add_argument("--rounding", choices=ROUNDINGS, help="how to pack dequantised experts")
 
 
 def run(args: argparse.Namespace) -> None:
+    from gptoss_edu import checkpoint
+
     checkpoint.convert(args.source, args.target, args.layout, args.rounding)
     print(f"{args.target}: written in the {args.layout} layout. Look at it with `gptoss-edu inspect {args.target}`.")

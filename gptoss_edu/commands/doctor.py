@@ -13,11 +13,8 @@ import sys
 from importlib.metadata import PackageNotFoundError, requires, version
 
 import psutil
-import torch
 from packaging.requirements import Requirement
 
-from gptoss_edu import load_model, load_tokenizer
-from gptoss_edu.checkpoint.sizes import GIB
 from gptoss_edu.errors import GptOssError
 
 OK, NOTE, FAULT = "ok", "note", "FAULT"
@@ -44,6 +41,8 @@ def python():
 
 def packages():
     """Every requirement of the installed package, against what is there."""
+    import torch
+
     missing = []
     for line in requires("gptoss-edu") or ():
         requirement = Requirement(line)
@@ -76,6 +75,8 @@ def kernel():
 
 
 def memory():
+    from gptoss_edu.checkpoint.sizes import GIB
+
     total, free = psutil.virtual_memory().total / GIB, psutil.virtual_memory().available / GIB
     need = "gpt-oss-tiny needs 0.5, gpt-oss-20b 16"
     yield (  # whether gpt-oss-tiny really fits is told by loading it, below
@@ -86,6 +87,8 @@ def memory():
 
 
 def disk():
+    from gptoss_edu.checkpoint.sizes import GIB
+
     free = shutil.disk_usage(os.getcwd()).free / GIB
     yield (
         (OK if free > 1 else FAULT),
@@ -94,6 +97,10 @@ def disk():
 
 
 def gpu():
+    import torch
+
+    from gptoss_edu.checkpoint.sizes import GIB
+
     if not torch.cuda.is_available():
         yield NOTE, "no CUDA GPU: everything runs on the processor; the official weights are slow there"
         return
@@ -108,6 +115,8 @@ def gpu():
 
 
 def vocabulary():
+    from gptoss_edu import load_tokenizer
+
     try:
         encoding = load_tokenizer()
         yield OK, f"vocabulary {encoding.name}: {encoding.n_vocab:,} ids, checksum right"
@@ -116,6 +125,8 @@ def vocabulary():
 
 
 def model():
+    from gptoss_edu import load_model
+
     try:
         loaded = load_model()
         yield OK, f"gpt-oss-tiny: {loaded.config.num_hidden_layers} layers, {loaded.config.num_experts} experts, loads"

@@ -10,12 +10,7 @@ import argparse
 import shutil
 from pathlib import Path
 
-from gptoss_edu import ModelConfig
-from gptoss_edu.checkpoint.layouts import CheckpointReader
-from gptoss_edu.checkpoint.sizes import GIB
 from gptoss_edu.errors import CheckpointError
-
-from .inspect import layout_bytes
 
 PATTERNS = {
     "original": ["original/*"],
@@ -30,6 +25,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    from gptoss_edu import ModelConfig
+    from gptoss_edu.checkpoint.layouts import CheckpointReader
+    from gptoss_edu.checkpoint.sizes import GIB
+
+    from .inspect import layout_bytes
+
     repository = f"openai/gpt-oss-{args.size}"
     target = args.to or Path(f"gpt-oss-{args.size}-{args.layout}")
     config = ModelConfig.gpt_oss_20b() if args.size == "20b" else ModelConfig.gpt_oss_120b()
@@ -69,6 +70,8 @@ def by_python(repository: str, layout: str, target: Path) -> str:
 
 def check_room(target: Path, needed: int) -> None:
     """Refuse a disk without room for the rest; the folder may be yet to be made."""
+    from gptoss_edu.checkpoint.sizes import GIB
+
     here = next(place for place in (target, *target.absolute().parents) if place.exists())
     free = shutil.disk_usage(here).free
     held = sum(file.stat().st_size for file in target.rglob("*") if file.is_file()) if target.exists() else 0

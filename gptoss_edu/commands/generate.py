@@ -13,19 +13,15 @@ import codecs
 import sys
 from pathlib import Path
 
-from gptoss_edu import generate, harmony, load_model
 from gptoss_edu.errors import GptOssError, TokenizerError
-from gptoss_edu.generation import default_stop_tokens
-from gptoss_edu.harmony.question import question_tokens
+from gptoss_edu.harmony import EFFORTS
 from gptoss_edu.options import check_question, one_thread_if_small
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("text", nargs="+", help="the question, or with --raw the text to continue; in quotes")
     parser.add_argument("--model", type=Path, help="checkpoint folder; default: the bundled gpt-oss-tiny")
-    parser.add_argument(
-        "--effort", choices=("low", "medium", "high"), default="medium", help="reasoning effort (medium)"
-    )
+    parser.add_argument("--effort", choices=EFFORTS, default="medium", help="reasoning effort (medium)")
     parser.add_argument("--raw", action="store_true", help="continue the text without harmony")
     parser.add_argument("--max-new-tokens", type=int, default=512, help="longest answer, thoughts included (512)")
     parser.add_argument(
@@ -40,6 +36,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    from gptoss_edu import generate, load_model
+    from gptoss_edu.generation import default_stop_tokens
+    from gptoss_edu.harmony.question import question_tokens
+
     if len(args.text) > 1:
         raise GptOssError(f'expected one text, found {len(args.text)}: put it in quotes, "{" ".join(args.text)}".')
     text = args.text[0]
@@ -80,6 +80,8 @@ def text_pieces(tokens, tokenizer):
 
 def channel_pieces(tokens, tokenizer):
     """The answer's text, with a line that names channel and recipient before each message."""
+    from gptoss_edu import harmony
+
     parser = harmony.StreamParser(strict=False, encoding=tokenizer, role="assistant")
     announced = -1
     for token in tokens:

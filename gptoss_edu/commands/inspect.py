@@ -8,17 +8,20 @@ from the tensors' own shapes, memory plan, anything odd.
     gptoss-edu inspect --released 20b                     what the released model's numbers should be, from its shape
 """
 
+from __future__ import annotations
+
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
 from tqdm import tqdm
 
-from gptoss_edu import ModelConfig, generate, load_model, mxfp4
-from gptoss_edu.checkpoint.layouts import CheckpointReader, layout_entries, original_shapes
-from gptoss_edu.checkpoint.sizes import GIB, MemoryPlan, parameter_counts, size_text
 from gptoss_edu.errors import CheckpointError
 from gptoss_edu.resources import data_path
+
+if TYPE_CHECKING:
+    from gptoss_edu import ModelConfig
+    from gptoss_edu.checkpoint.layouts import CheckpointReader
 
 CONTEXT = 4096
 NAMES = {
@@ -44,6 +47,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    import torch
+
+    from gptoss_edu import ModelConfig
+    from gptoss_edu.checkpoint.layouts import CheckpointReader, original_shapes
+    from gptoss_edu.checkpoint.sizes import MemoryPlan, size_text
+
     if args.released and args.folder:
         raise CheckpointError(
             f"--released {args.released}: reads no files, but found the folder {args.folder}; leave one of them out."
@@ -88,6 +97,8 @@ def planned_context(asked: int | None, config: ModelConfig) -> int:
 
 def table(shapes: dict, config: ModelConfig, nbytes: int) -> str:
     """Table 1 of the model card."""
+    from gptoss_edu.checkpoint.sizes import GIB, parameter_counts
+
     counts = parameter_counts(shapes, config)
     scale, letter = (1e9, "B") if counts["total"] >= 1e9 else (1e6, "M")
     size, unit = (nbytes / GIB, "GiB") if nbytes >= GIB else (1024 * nbytes / GIB, "MiB")
@@ -97,6 +108,10 @@ def table(shapes: dict, config: ModelConfig, nbytes: int) -> str:
 
 def layout_bytes(config: ModelConfig) -> int:
     """Bytes of tensor data in the `original/` layout."""
+    import torch
+
+    from gptoss_edu.checkpoint.layouts import layout_entries
+
     return sum(
         torch.Size(e.shape).numel() * (1 if e.dtypes == ("U8",) else 2)
         for e in layout_entries(config, "original").values()
@@ -105,6 +120,8 @@ def layout_bytes(config: ModelConfig) -> int:
 
 def shapes_of(reader: CheckpointReader) -> dict[str, tuple[int, ...]]:
     """The stored tensors' own shapes under the original names; four-bit blocks count two weights a byte."""
+    from gptoss_edu.checkpoint.layouts import original_shapes
+
     infos, shapes = reader.shards.infos, {}
     if reader.layout == "original":
         for name, info in infos.items():
@@ -119,6 +136,8 @@ def shapes_of(reader: CheckpointReader) -> dict[str, tuple[int, ...]]:
 
 def oddities(reader: CheckpointReader):
     """What is allowed and yet worth knowing."""
+    from gptoss_edu import ModelConfig
+
     kinds = {info.dtype for info in reader.shards.infos.values()}
     if kinds & {"F16", "F32"}:
         yield f"plain tensors stored as {', '.join(sorted(kinds - {'U8'}))}; the released files use BF16"
@@ -131,6 +150,10 @@ def oddities(reader: CheckpointReader):
 
 def verify(reader: CheckpointReader, folder) -> None:
     """Every value of every tensor, then eight greedy tokens."""
+    import torch
+
+    from gptoss_edu import generate, load_model, mxfp4
+
     faults = []
     for name in tqdm(reader.shards.infos, desc="reading", unit="tensor"):
         tensor = reader.shards[name]

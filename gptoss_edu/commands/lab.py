@@ -14,7 +14,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-from gptoss_edu.course import workshop
 from gptoss_edu.errors import GptOssError
 from gptoss_edu.options import check_folder
 from gptoss_edu.resources import PACKAGE, notebooks_path
@@ -45,6 +44,8 @@ def run(args: argparse.Namespace) -> int:
 
 def student_folder(folder: Path | None) -> Path:
     """The learner's folder: one that is there is only opened, a new one is written with empty exercises and hints."""
+    from gptoss_edu.course import workshop
+
     here = workshop.is_student_folder(Path())
     target = folder or (Path() if here else STUDENT)
     if workshop.is_student_folder(target):
@@ -62,6 +63,8 @@ def student_folder(folder: Path | None) -> Path:
 
 def finished_folder(folder: Path | None) -> Path:
     """The repository's notebooks in a checkout; from a wheel, a copy that the reader may write to."""
+    from gptoss_edu.course import workshop
+
     source = notebooks_path()
     if folder is None and source.parent == PACKAGE.parent:
         return source

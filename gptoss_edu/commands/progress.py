@@ -14,10 +14,6 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from gptoss_edu import checks
-from gptoss_edu.checks.store import FILE_NAME
-from gptoss_edu.course import predictions
-from gptoss_edu.course import progress as exercises
 from gptoss_edu.errors import GptOssError
 from gptoss_edu.options import read_text
 
@@ -57,6 +53,11 @@ def run(args: argparse.Namespace) -> int:
 
 def read_folder(folder: Path) -> Progress:
     """How far a student folder is."""
+    from gptoss_edu import checks
+    from gptoss_edu.checks.store import FILE_NAME
+    from gptoss_edu.course import predictions
+    from gptoss_edu.course import progress as exercises
+
     if not (folder / FILE_NAME).is_file():
         raise GptOssError(
             f"{folder}: expected a student folder with {FILE_NAME}; `gptoss-edu workshop {folder}` makes one."
@@ -84,6 +85,8 @@ def chapters_of(folder: Path) -> set[str] | None:
 
 def count_predictions(locked: dict[str, dict]) -> tuple[int, int]:
     """(right, locked) among the predictions that are in the question bank."""
+    from gptoss_edu import checks
+
     asked = {identifier: checks.questions.get(identifier) for identifier in locked}
     known = {identifier: question for identifier, question in asked.items() if question}
     return sum(locked[identifier]["choice"] == question.answer for identifier, question in known.items()), len(known)
@@ -91,6 +94,9 @@ def count_predictions(locked: dict[str, dict]) -> tuple[int, int]:
 
 def read_lines(path: Path) -> list[Progress]:
     """Every progress line in a text, also those that count the checks of the package only."""
+    from gptoss_edu import checks
+    from gptoss_edu.course import progress as exercises
+
     text = read_text(path, "--lines")
     found = [Progress(m[1] or m[2], m[3] or "", int(m[4]), int(m[5])) for m in LINE.finditer(text)]
     example = as_line(Progress("x" * len(checks.CHECKS), "." * len(exercises.MORE), 3, 4))
@@ -115,6 +121,9 @@ def as_line(progress: Progress) -> str:
 
 def for_learner(progress: Progress, chapters: set[str] | None = None) -> str:
     """Every exercise of these chapters (None: of all) and of others only what has been done; the line to paste holds all."""
+    from gptoss_edu import checks
+    from gptoss_edu.course import progress as exercises
+
     marks, more, right, locked = progress
     mark_of = dict(zip((*checks.CHECKS, *exercises.MORE), marks + more, strict=True))
 
@@ -142,6 +151,9 @@ def for_learner(progress: Progress, chapters: set[str] | None = None) -> str:
 
 
 def for_teacher(everyone: list[Progress]) -> str:
+    from gptoss_edu import checks
+    from gptoss_edu.course import progress as exercises
+
     lines = passing_table(checks.CHECKS, [entry.marks for entry in everyone])
     counted = [entry.more for entry in everyone if entry.more]
     if counted:

@@ -17,14 +17,8 @@ import time
 import webbrowser
 from pathlib import Path
 
-from gptoss_edu import ModelConfig, generate, load_model, load_tokenizer
-from gptoss_edu.checkpoint.layouts import original_shapes
-from gptoss_edu.checkpoint.sizes import parameter_counts
-from gptoss_edu.harmony.question import EFFORTS, final_text, question_tokens
 from gptoss_edu.options import check_folder, check_question, one_thread_if_small, write_text
 from gptoss_edu.resources import PACKAGE
-
-from .generate import channel_pieces
 
 QUESTION = "What is 46 * 73?"
 SHOWN = 40  # tokens in the figures of a part of the conversation
@@ -38,6 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    from gptoss_edu import load_model
+    from gptoss_edu.harmony.question import EFFORTS
+
     start = time.perf_counter()
     check_question(args.question, "--question")
     check_folder(args.out, "--out")
@@ -70,6 +67,8 @@ def heading(number: int, text: str) -> None:
 
 def tokens() -> None:
     """One sentence in the vocabulary of the big models."""
+    from gptoss_edu import load_tokenizer
+
     encoding = load_tokenizer()
     ids = encoding.encode_ordinary(SENTENCE)
     print(f"{SENTENCE!r} in {encoding.name} ({encoding.n_vocab:,} ids):")
@@ -78,6 +77,10 @@ def tokens() -> None:
 
 
 def sizes(model) -> None:
+    from gptoss_edu import ModelConfig
+    from gptoss_edu.checkpoint.layouts import original_shapes
+    from gptoss_edu.checkpoint.sizes import parameter_counts
+
     for name, config in (("gpt-oss-tiny", model.config), ("gpt-oss-20b", ModelConfig.gpt_oss_20b())):
         counts = parameter_counts(original_shapes(config), config)
         print(
@@ -88,6 +91,11 @@ def sizes(model) -> None:
 
 def ask(model, question: str, effort: str, start: float | None) -> str:
     """Stream one answer, its channels named; returns the text of its final message."""
+    from gptoss_edu import generate
+    from gptoss_edu.harmony.question import final_text, question_tokens
+
+    from .generate import channel_pieces
+
     print(f"\nreasoning effort {effort}:")
     began, tokens = time.perf_counter(), []
 
@@ -129,6 +137,8 @@ def next_steps() -> tuple[str, str]:
 def pictures(model, question: str, folder: Path) -> Path:
     """Trace one answer and draw it; returns the page that shows everything."""
     import matplotlib
+
+    from gptoss_edu import ModelConfig
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt

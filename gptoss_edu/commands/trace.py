@@ -15,14 +15,13 @@ from collections import Counter
 from pathlib import Path
 
 from gptoss_edu.errors import TraceError
+from gptoss_edu.harmony import EFFORTS
 from gptoss_edu.options import one_thread_if_small
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("question", nargs="?", help="the user's message")
-    parser.add_argument(
-        "--effort", default="medium", choices=("low", "medium", "high"), help="reasoning effort (medium)"
-    )
+    parser.add_argument("--effort", default="medium", choices=EFFORTS, help="reasoning effort (medium)")
     parser.add_argument("--out", default="run.html", help="a page (.html) or a trace file (.trace) (run.html)")
     parser.add_argument("--model", type=Path, help="a checkpoint's folder; default: the bundled gpt-oss-tiny")
     parser.add_argument("--device", help="cpu or cuda; default: what there is")
@@ -130,7 +129,7 @@ def beginning(answer: list[int], encoding, words: int = 8) -> str:
 def _router(args) -> None:
     """The analysis of chapter 17 for any checkpoint: trace every question at all three efforts, print the table."""
     from gptoss_edu import load_model
-    from gptoss_edu.harmony.question import EFFORTS, question_tokens
+    from gptoss_edu.harmony.question import question_tokens
     from gptoss_edu.options import read_text
     from gptoss_edu.trace.analysis import Corpus
     from gptoss_edu.trace.ask import trace_conversations

@@ -198,5 +198,5 @@ def _tiny(trainer, args, started: float) -> int:
                 f"{trainer.step} steps, {trainer.elapsed:.1f} s of training, {trainer.step * trainer.settings.rows * trainer.settings.length / 1e6:.0f}M tokens",
                 flush=True,
             )
-            finish(trainer, args, started)
+            finish(trainer, started, args.transfer, args.eval_seconds, args.eval_batch)
     return 0

@@ -13,7 +13,6 @@ pictures say "not written yet". A passed check stores the learner's function in 
 import argparse
 from pathlib import Path
 
-from gptoss_edu.course import wheelhouse, workshop
 from gptoss_edu.options import check_folder
 
 
@@ -28,6 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from gptoss_edu.course import wheelhouse, workshop
+
     check_folder(args.folder, "the folder")
     report = workshop.write(args.folder, args.chapters, args.with_hints, args.update)
     for label, names in (("new", report.new), ("replaced", report.replaced), ("merged, answers kept", report.merged)):

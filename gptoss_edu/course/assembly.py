@@ -167,7 +167,7 @@ def borrowed(functions: dict[str, Callable], model, unpacked: dict[int, Tensor] 
                 )
             elif name == "yarn_inv_freq":
                 stack.enter_context(_put(rope, "yarn_inv_freq", function))
-                stack.enter_context(_put(model, "_rope_table", None))
+                stack.enter_context(model.fresh_rope())
             elif name == "swiglu":
                 stack.enter_context(_put(moe, "swiglu", function))
             elif name == "sliding_window_mask":

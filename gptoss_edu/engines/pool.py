@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from gptoss_edu.cache import KVCache
 from gptoss_edu.generation import default_stop_tokens, next_token_probabilities, pick, prefill
 
 
@@ -64,7 +63,7 @@ class Pool:
                 fresh = self.model.new_cache(len(new), self.room)
                 fresh_logits = prefill(self.model, [job.prompt for job in new], fresh)  # (n, v)
                 cache, logits = (
-                    (joined(cache, fresh), torch.cat((logits, fresh_logits))) if running else (fresh, fresh_logits)
+                    (cache.join(fresh), torch.cat((logits, fresh_logits))) if running else (fresh, fresh_logits)
                 )
                 running += new
             ended = self._sample(running, logits)
@@ -92,13 +91,3 @@ class Pool:
                 ended.append(row)
         self.tokens += len(running)
         return ended
-
-
-def joined(first: KVCache, second: KVCache) -> KVCache:
-    """The rows of both caches, in that order; both must have been made for the same room."""
-    both = KVCache(first.config, 1, 1, first.device, first.keys[0].dtype)
-    both.max_length, both.batch_size = first.max_length, first.batch_size + second.batch_size
-    both._lengths = first._lengths + second._lengths
-    both.keys = [torch.cat(pair) for pair in zip(first.keys, second.keys, strict=True)]
-    both.values = [torch.cat(pair) for pair in zip(first.values, second.values, strict=True)]
-    return both

@@ -6,6 +6,7 @@ import json
 import platform
 import sys
 import time
+from pathlib import Path
 
 import torch
 
@@ -19,8 +20,22 @@ from gptoss_edu.transformer import Transformer
 from .probe import probe_examples
 
 
-def finish(trainer: Trainer, args, started: float) -> None:
-    """Every stage is written down as soon as it is done; a failing one is reported and the next begins."""
+def finish(
+    trainer: Trainer,
+    started: float,
+    transfer: Path | None = None,
+    eval_seconds: float = 0.0,
+    eval_batch: int | None = None,
+) -> None:
+    """Save, compare and report a finished run; a stage that fails is reported, and the next one begins.
+
+    Parameters
+    ----------
+    started : `time.monotonic()` when the run began.
+    transfer : a folder for copies of all that is small enough to carry, or None.
+    eval_seconds : seconds for the paired comparison of bfloat16 with MXFP4; 0 leaves it out.
+    eval_batch : sequences decoded together in it; None: 256 on a GPU, 32 elsewhere.
+    """
     report: dict = {
         "device": torch.cuda.get_device_name() if trainer.device.type == "cuda" else platform.processor() or "cpu",
         "torch": torch.__version__, "date": time.strftime("%Y-%m-%d"), "seed": trainer.settings.seed, "steps": trainer.step,
@@ -39,19 +54,19 @@ def finish(trainer: Trainer, args, started: float) -> None:
             print(f"{name} failed: {report[name]['failed']}", file=sys.stderr, flush=True)
         report.setdefault("stage_seconds", {})[name] = round(time.monotonic() - begun, 1)
         report["wall_seconds"] = round(time.monotonic() - started, 1)
-        keep_json("report.json", report, trainer.folder, args.transfer)
+        keep_json("report.json", report, trainer.folder, transfer)
         print(f"{name}: {report['stage_seconds'][name]} s, {report['wall_seconds']} s since the start", flush=True)
 
     model = trainer.model.eval().requires_grad_(False)
-    if args.transfer:
-        write_log(args.transfer / "log.jsonl", trainer.log)
-    stage("saved", lambda: save_all(model, trainer.folder, args.transfer))
+    if transfer:
+        write_log(transfer / "log.jsonl", trainer.log)
+    stage("saved", lambda: save_all(model, trainer.folder, transfer))
     if trainer.device.type == "cuda":
         stage("same_logits", lambda: fast_equals_reference(trainer))
     stage("roundings", lambda: compare_roundings(model, probe_examples(24 if trainer.device.type == "cuda" else 2)))
-    if args.eval_seconds:
-        batch = args.eval_batch or (256 if trainer.device.type == "cuda" else 32)
-        stage("paired", lambda: compare_paired(model, batch, args.eval_seconds))
+    if eval_seconds:
+        batch = eval_batch or (256 if trainer.device.type == "cuda" else 32)
+        stage("paired", lambda: compare_paired(model, batch, eval_seconds))
     print(json.dumps({k: v for k, v in report.items() if k not in ("settings", "paired")}), flush=True)
     for name, part in report.get("paired", {}).items():
         print(name, json.dumps(part)[:1500], flush=True)

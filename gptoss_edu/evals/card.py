@@ -9,6 +9,7 @@ import json
 import sys
 from pathlib import Path
 
+from gptoss_edu.harmony import EFFORTS
 from gptoss_edu.options import write_text
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
@@ -28,13 +29,13 @@ def effort_rows(effort: dict) -> list[list]:
     rows = []
     for name, cell in effort["cells"].items():
         task, level = name.rsplit(" ", 1)
-        found = [cell[e] for e in ("low", "medium", "high")]
+        found = [cell[e] for e in EFFORTS]
         rows.append([
             WHAT[task].format(level.replace("x", " × ")),
             *(f"{c['right']}/{c['of']}, {100 * c['share']:.0f} % [{100 * c['low']:.0f}, {100 * c['high']:.0f}]" for c in found),
             " / ".join(f"{c['analysis_tokens']:.0f}" for c in found),
         ])  # fmt: skip
-    mean = [effort["mean"][e] for e in ("low", "medium", "high")]
+    mean = [effort["mean"][e] for e in EFFORTS]
     tokens = " / ".join(f"{c['analysis_tokens']:.0f}" for c in mean)
     return [*rows, ["mean of the cells", *(f"{100 * c['share']:.1f} %" for c in mean), tokens]]
 
@@ -110,7 +111,7 @@ def measured(results: dict) -> str:
     lines += mixed_lines(results)
     if "effort" in results:
         lines += ["The same questions at each effort:", ""]
-        lines += table(["", "low", "medium", "high", "tokens of analysis"], effort_rows(results["effort"]))
+        lines += table(["", *EFFORTS, "tokens of analysis"], effort_rows(results["effort"]))
     if "paired" in results or "paired_effort" in results:
         p = results.get("paired") or results["paired_effort"]  # of all prompts, or of those above
         lines += [

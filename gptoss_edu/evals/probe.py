@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections import defaultdict
 
@@ -11,7 +10,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gptoss_edu.harmony import Conversation, render_labelled
-from gptoss_edu.rope import rope_cos_sin
 from gptoss_edu.tasks.mix import TASKS, make_example
 from gptoss_edu.training.packing import TRAINED, encode
 
@@ -200,10 +198,5 @@ def _without_yarn(model, examples: list) -> float:
     from dataclasses import replace
 
     plain = replace(model.config, rope_scaling_factor=1.0)
-    size = 1 << math.ceil(math.log2(model.config.max_context))
-    kept = model._rope_table
-    model._rope_table = rope_cos_sin(torch.arange(size, device=model.device), plain, model.dtype)
-    try:
+    with model.fresh_rope(plain):
         return batch_losses(model, examples)["all"]
-    finally:
-        model._rope_table = kept

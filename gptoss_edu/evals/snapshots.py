@@ -6,7 +6,7 @@ import random
 
 import torch
 
-from gptoss_edu.harmony import Conversation, render
+from gptoss_edu.harmony import EFFORTS, Conversation, render
 from gptoss_edu.tasks.mix import TASKS, make_example
 
 from .answering import complete
@@ -21,7 +21,7 @@ def fixed_examples(seed: int = 5) -> list:
         if task != "browser"
     ]
     for task, level in (("product", "3x3"), ("chain", "6"), ("word_problem", "3")):
-        for effort in ("low", "medium", "high"):
+        for effort in EFFORTS:
             examples.append(make_example(random.Random(f"snapshot:{seed}:{task}:{level}"), task, level, effort, "test"))
     return examples
 
@@ -30,7 +30,7 @@ def snapshot(model, max_new_tokens: int = 400, per_task: int = 16) -> dict:
     """Losses by task, sink masses, router statistics and the text of the fixed answers."""
     was_training = model.training
     model.eval()
-    with torch.no_grad():
+    with torch.no_grad(), model.fresh_rope():  # tables made here carry no gradients; training keeps its own
         probes = probe_examples(per_task)
         examples = fixed_examples()
         prompts = [render(Conversation.from_dict(e.prompt_conversation), encoding=model.tokenizer) for e in examples]
@@ -45,5 +45,4 @@ def snapshot(model, max_new_tokens: int = 400, per_task: int = 16) -> dict:
             ],
         }  # fmt: skip
     model.train(was_training)
-    model._rope_table = None  # made without gradients; training makes its own
     return result

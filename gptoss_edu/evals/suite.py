@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from importlib.resources import files
 
+from gptoss_edu.harmony import EFFORTS
 from gptoss_edu.tasks.example import Example, message, system
 from gptoss_edu.tasks.graders import count, is_refusal
 from gptoss_edu.tasks.mix import MIX, make_example
@@ -15,7 +16,6 @@ from gptoss_edu.tasks.mix import MIX, make_example
 from .answering import Outcome, answer
 from .probe import ablations, inside, probe_examples
 
-EFFORTS = ("low", "medium", "high")
 CELLS = (
     ("product", "2x2"), ("product", "3x2"), ("product", "3x3"), ("product", "4x4"), ("chain", "4"), ("chain", "8"), ("chain", "13"),
     ("word_problem", "3"), ("word_problem", "5"),

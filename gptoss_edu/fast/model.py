@@ -15,13 +15,14 @@ from gptoss_edu.cache import KVCache
 from gptoss_edu.config import ModelConfig
 from gptoss_edu.errors import GptOssError
 from gptoss_edu.rope import rope_cos_sin
-from gptoss_edu.transformer import Transformer
+from gptoss_edu.transformer import Transformer, check_call
 
 from . import decode, launch
 from .launch import Tuning, pow2
+from .unfused import Fused
 
 MAX_GRAPH_ROWS = 64  # more sequences at once run without a graph
-PREFILL_CHUNK = 4096  # prompt tokens a forward pass
+PREFILL_TOKENS = 4096  # prompt tokens per forward pass
 
 
 def why_not(config: ModelConfig, device: torch.device) -> str | None:
@@ -82,7 +83,7 @@ class Layer:
         return cls(config.layer_window(i), *(at(name) for name in names))
 
 
-class FastTransformer:
+class FastTransformer(Fused):
     """gpt-oss for inference on a GPU. Weights keep the checkpoint's names and bytes, see `weights`."""
 
     def __init__(self, config: ModelConfig, weights: dict[str, Tensor], tuning: Tuning | None = None):
@@ -96,8 +97,7 @@ class FastTransformer:
             layer.fit_float16(config)
         positions = torch.arange(config.max_context + 1, device=self.device)
         self.rope = rope_cos_sin(positions, config, self.dtype)
-        self.prefill_chunk = PREFILL_CHUNK
-        self.stand_in: Transformer | None = None  # computes instead of the kernels while somebody looks inside (trace/)
+        self.prefill_tokens = PREFILL_TOKENS
         self._steps: weakref.WeakKeyDictionary[KVCache, DecodeStep] = weakref.WeakKeyDictionary()
         self._scratch: Tensor | None = None
 
@@ -126,10 +126,16 @@ class FastTransformer:
         """An empty cache on this model's device, in its dtype."""
         return KVCache(self.config, batch_size, max_length or self.config.max_context, self.device, self.dtype)
 
+    def prefill_limit(self, rows: int, context: int) -> int:
+        """Return how many prompt tokens per row one pass should read: the kernels never hold scores, a stand-in does."""
+        if self.stand_in is not None:
+            return self.stand_in.prefill_limit(rows, context)
+        return max(1, self.prefill_tokens // rows)
+
     @torch.inference_mode()
     def __call__(self, tokens: Tensor, cache: KVCache | None = None, lengths=None, last_only: bool = False) -> Tensor:
         """Logits (b, t, v), or (b, 1, v) with last_only; arguments and errors are those of `Transformer.forward`."""
-        counts = Transformer._check(self, tokens, lengths, cache)
+        counts = check_call(self, tokens, lengths, cache)
         tokens = tokens.to(self.device)
         if self.stand_in is not None:
             return self.stand_in(tokens, cache, lengths, last_only)
@@ -151,7 +157,7 @@ class FastTransformer:
         past = [0] * b
         if cache is not None:
             cache.begin(t, counts)
-            past = cache._lengths
+            past = cache.row_lengths
         starts, new = (torch.tensor(v, dtype=torch.int32, device=self.device) for v in (past, counts))
         x = F.embedding(tokens.flatten(), self.embedding)  # (n, c)
         for i, layer in enumerate(self.layers):
@@ -224,8 +230,8 @@ class DecodeStep:
     def run(self, tokens: Tensor, counts: list[int]) -> Tensor:
         """Logits (b, v), valid until the next step; the cache advances by `counts`."""
         cache = self.cache()
-        if self.held != cache._lengths:
-            self.positions.copy_(torch.tensor(cache._lengths))
+        if self.held != cache.row_lengths:
+            self.positions.copy_(torch.tensor(cache.row_lengths))
         if self.counted != counts:
             self.counts.copy_(torch.tensor(counts))
             self.counted = counts
@@ -237,7 +243,7 @@ class DecodeStep:
                 self.capture(cache)
             self.graph.replay()
         cache.advance()
-        self.held = list(cache._lengths)
+        self.held = cache.row_lengths
         return self.logits.clone()
 
     def capture(self, cache: KVCache) -> None:

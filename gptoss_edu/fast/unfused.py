@@ -13,6 +13,12 @@ from gptoss_edu.transformer import Transformer
 PATH = "unfused operations on the fast model's weights"
 
 
+class Fused:
+    """A model whose kernels fuse operations; `stand_in` computes in their place while somebody looks inside."""
+
+    stand_in: Transformer | None = None
+
+
 def reference_twin(model) -> Transformer:
     """The reference model on a fast model's own tensors, where every intermediate can be seen; nothing is copied.
 
@@ -37,7 +43,7 @@ def unfused(model) -> Iterator:
     points of its own. Afterwards the fast model runs its own kernels again; its weights and caches are the same tensors
     in both, so a generation may begin in one and go on in the other.
     """
-    if not hasattr(model, "stand_in"):
+    if not isinstance(model, Fused):
         yield model
         return
     before = model.stand_in

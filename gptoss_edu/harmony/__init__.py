@@ -12,6 +12,7 @@ from gptoss_edu.errors import HarmonyError
 from .control import CONSTRAIN, ControlTokens, control_tokens, stop_tokens
 from .messages import (
     CHANNELS,
+    EFFORTS,
     ROLES,
     ChannelConfig,
     Conversation,
@@ -33,6 +34,7 @@ from .typescript import typescript
 __all__ = [
     "CHANNELS",
     "CONSTRAIN",
+    "EFFORTS",
     "ROLES",
     "SECTIONS",
     "ChannelConfig",

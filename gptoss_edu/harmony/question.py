@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from gptoss_edu import harmony
-from gptoss_edu.errors import TraceError
+from collections.abc import Iterable
 
-EFFORTS = ("low", "medium", "high")
+import tiktoken
+
+from gptoss_edu.errors import HarmonyError
+
+from .control import control_tokens
+from .messages import EFFORTS, Conversation, Message, SystemContent
+from .parse import parse
+from .render import render
 
 
 def question_tokens(question: str, effort: str, encoding) -> list[int]:
     """A system message with the reasoning effort, the user's question, and the start of the assistant's message."""
     if effort not in EFFORTS:
-        raise TraceError(f"the reasoning effort is one of {', '.join(EFFORTS)}, not {effort!r}")
-    system = harmony.Message("system", harmony.SystemContent(reasoning_effort=effort))
-    return harmony.render(harmony.Conversation([system, harmony.Message("user", question)]), encoding=encoding)
+        raise HarmonyError(f"question: expected a reasoning effort of {', '.join(EFFORTS)}, found {effort!r}.")
+    system = Message("system", SystemContent(reasoning_effort=effort))
+    return render(Conversation([system, Message("user", question)]), encoding=encoding)
 
 
-def final_text(answer: list[int], encoding) -> str:
-    """The text of the last message on the final channel; empty where the model wrote none."""
-    text = encoding.decode(answer)
-    _, found, after = text.rpartition("<|channel|>final<|message|>")
-    return after.split("<|", 1)[0].strip() if found else ""
+def final_text(answer: Iterable[int], encoding: tiktoken.Encoding) -> str:
+    """Return the text of the last message on the final channel, without blanks around it; "" where there is none.
+
+    answer : what the model sampled after a prompt that ends in `<|start|>assistant`, or a whole conversation. It is read
+    by ids, leniently: words that spell a control token are text, and a content type in the header is no part of it.
+    """
+    tokens = [int(token) for token in answer]
+    role = None if tokens[:1] == [control_tokens(encoding).start] else "assistant"
+    finals = [m.text for m in parse(tokens, strict=False, encoding=encoding, role=role) if m.channel == "final"]
+    return finals[-1].strip() if finals else ""

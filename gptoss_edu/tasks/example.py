@@ -14,11 +14,13 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from gptoss_edu.harmony import EFFORTS
+
 from .read_wordings import wordings
 
 TEXT = wordings("example")
 
-STYLES = ("low", "medium", "high")
+STYLES = EFFORTS  # the style of a thought follows the effort
 WRONG, RIGHT = "\ue000", "\ue001"
 
 

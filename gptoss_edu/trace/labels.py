@@ -7,8 +7,13 @@ a completion, a cut-off answer, a malformed header.
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
+
+from gptoss_edu.harmony.control import ControlTokens, control_tokens
+from gptoss_edu.harmony.headers import parse_header_lenient, parse_header_unfinished
 
 from .record import CHANNELS, KINDS, ROLES, SECTIONS
 
@@ -33,13 +38,13 @@ def label_tokens(tokens, encoding) -> dict[str, np.ndarray]:
     if encoding is None:
         out["kind"][:] = KINDS.index("bytes")
         return out
-    control = _control_names(encoding)
+    control = control_tokens(encoding)
     pieces = [token_bytes(token, encoding) for token in ids]
     out["kind"][:] = [
-        KINDS.index(token_kind(piece, token in control)) for piece, token in zip(pieces, ids, strict=True)
+        KINDS.index(token_kind(piece, token in control.specials)) for piece, token in zip(pieces, ids, strict=True)
     ]
-    for start, stop, message in _messages(ids, control):
-        _label_message(out, ids, pieces, control, start, stop, message)
+    for number, (start, stop) in enumerate(_messages(ids, control)):
+        _label_message(out, ids, control, encoding, slice(start, stop), number)
     return out
 
 
@@ -69,37 +74,33 @@ def token_kind(piece: bytes, is_control: bool = False) -> str:
     return "punctuation"
 
 
-def _control_names(encoding) -> dict[int, str]:
-    return {encoding.encode_single_token(name): name for name in encoding.special_tokens_set}
+def _messages(ids: list[int], control: ControlTokens) -> Iterator[tuple[int, int]]:
+    """(start, stop) of every message: from <|start|> to its closing token, or to the next <|start|>."""
+    closing = {token for token, name in control.specials.items() if name in CLOSING}
+    starts = [i for i, token in enumerate(ids) if token == control.start]
+    for start, following in pairwise([*starts, len(ids)]):
+        end = next((i for i in range(start, following) if ids[i] in closing), following - 1)
+        yield start, end + 1
 
 
-def _messages(ids: list[int], control: dict[int, str]):
-    """(start, stop, number) of every message: from <|start|> to its closing token, or to the next <|start|>."""
-    starts = [i for i, token in enumerate(ids) if control.get(token) == "<|start|>"]
-    for number, start in enumerate(starts):
-        stop = starts[number + 1] if number + 1 < len(starts) else len(ids)
-        closing = next((i for i in range(start, stop) if control.get(ids[i]) in CLOSING), stop - 1)
-        yield start, closing + 1, number
+def _label_message(out, ids, control: ControlTokens, encoding, at: slice, number: int) -> None:
+    """Label one message; its header is read as harmony reads it, by ids."""
+    tokens = ids[at]
+    body = tokens.index(control.message) if control.message in tokens else len(tokens)
 
+    def text_of(run) -> str:
+        return b"".join(token_bytes(token, encoding) for token in run).decode("utf-8", "replace")
 
-def _label_message(out, ids, pieces, control, start, stop, number) -> None:
-    names = [control.get(ids[i], "") for i in range(start, stop)]
-    body = names.index("<|message|>") if "<|message|>" in names else len(names)
-    header = "".join(
-        f" {names[i]} " if names[i] else pieces[start + i].decode("utf-8", "replace") for i in range(1, body)
-    )
-    role, channel = _role_and_channel(header)
-    out["message"][start:stop] = number
-    out["role"][start:stop] = ROLES.index(role)
-    out["channel"][start:stop] = CHANNELS.index(channel)
-    for i, name in enumerate(names):
-        section = "control" if name else ("header" if i < body else "content")
-        out["section"][start + i] = SECTIONS.index(section)
-
-
-def _role_and_channel(header: str) -> tuple[str, str]:
-    before, _, after = header.partition("<|channel|>")
-    first = before.split()[0] if before.split() else ""
-    role = first if first in ROLES[1:] else ("tool" if "." in first or "to=" in before else "none")
-    channel = after.split()[0] if after.split() else "none"
-    return role, channel if channel in CHANNELS else "none"
+    author = tokens[1:body]
+    if body < len(tokens):
+        header = parse_header_lenient(author, control, text_of, None)
+    else:
+        closing = {token for token, name in control.specials.items() if name in CLOSING}
+        header, _ = parse_header_unfinished([t for t in author if t not in closing], control, text_of, None)
+    role = header.role if author and header.role in ROLES else "none"
+    out["message"][at] = number
+    out["role"][at] = ROLES.index(role)
+    out["channel"][at] = CHANNELS.index(header.channel if header.channel in CHANNELS else "none")
+    for i, token in enumerate(tokens):
+        section = "control" if token in control.specials else ("header" if i < body else "content")
+        out["section"][at.start + i] = SECTIONS.index(section)
