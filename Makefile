@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 NBVAL := $(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=120 -p no:cacheprovider -q
 
-.PHONY: tour lab quick test notebooks lint format clean
+.PHONY: tour lab quick test notebooks lint format check-install test-lowest clean
 
 tour: $(VENV)/.base
 	$(BIN)/gptoss-edu tour
@@ -32,6 +32,15 @@ lint: $(VENV)/.test
 format: $(VENV)/.test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# Exit code 77 of these two means "skipped: no network"; they then say so by name, and other targets go on.
+SKIP_IS_NO_FAILURE := code=$$?; [ $$code -eq 77 ] || exit $$code
+
+check-install:  ## resolves the package for four platforms and four Pythons from the public index; installs nothing
+	@$(PYTHON) .ci/check_install.py || { $(SKIP_IS_NO_FAILURE); }
+
+test-lowest:  ## quick tests and four chapters with the lowest version of everything, in an environment of their own
+	@$(PYTHON) .ci/test_lowest.py || { $(SKIP_IS_NO_FAILURE); }
 
 clean:
 	rm -rf $(VENV) build dist tour

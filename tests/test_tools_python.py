@@ -117,7 +117,7 @@ def test_files_are_kept_and_environment_is_not(tool, monkeypatch):
     assert seen["HOME"] == "/mnt/data"
     # What Python and ipykernel set themselves may be there; of the caller's variables none but PATH and LANG.
     passed = {name for name, value in os.environ.items() if seen.get(name) == value and len(value) > 1}
-    assert passed <= {"LANG", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"}
+    assert passed <= {"LANG", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "PYDEVD_USE_FRAME_EVAL"}
 
 
 def test_pictures_become_files(tool):

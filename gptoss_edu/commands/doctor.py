@@ -8,9 +8,10 @@ Each line is ok, a note, or a fault with its fix. Exit 0 when there is no fault.
 import argparse
 import os
 import platform
+import re
 import shutil
 import sys
-from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.metadata import PackageNotFoundError, distributions, requires, version
 
 import psutil
 from packaging.requirements import Requirement
@@ -26,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     faults = 0
-    for check in (python, packages, kernel, memory, disk, gpu, vocabulary, model):
+    for check in (python, packages, torch_build, kernel, memory, disk, gpu, vocabulary, model):
         for level, text in check():
             colour = {OK: "32", NOTE: "33", FAULT: "31"}[level]
             label = f"\033[{colour}m{level:>5}\033[0m" if sys.stdout.isatty() else f"{level:>5}"
@@ -60,8 +61,33 @@ def packages():
     if not missing:
         yield (
             OK,
-            f"packages: torch {torch.__version__}, numpy {version('numpy')}, tiktoken {version('tiktoken')}, jupyterlab {version('jupyterlab')}",
+            f"packages: numpy {version('numpy')}, tiktoken {version('tiktoken')}, jupyterlab {version('jupyterlab')}",
         )
+
+
+def torch_build():
+    """Which build of torch is installed, the CUDA or the CPU one, its size, and whether it fits this machine."""
+    build = build_name(torch.version.cuda, torch.version.hip)
+    text = f"torch {torch.__version__}: the {build} build, {installed_size() / GIB:.1f} GiB on the disk"
+    if torch.version.cuda and not torch.cuda.is_available():
+        yield NOTE, f"{text}; without an NVIDIA GPU the CPU build does the same and is smaller (README, Installation)"
+    elif build == "CPU" and shutil.which("nvidia-smi"):
+        yield NOTE, f"{text}, so the NVIDIA GPU is not used: pip install --force-reinstall torch"
+    else:
+        yield OK, text
+
+
+def build_name(cuda: str | None, hip: str | None, system: str = sys.platform) -> str:
+    """Name of a build of torch, from ``torch.version.cuda`` and ``torch.version.hip``."""
+    if cuda:
+        return f"CUDA {cuda}"
+    return f"ROCm {hip}" if hip else "Metal" if system == "darwin" else "CPU"
+
+
+def installed_size() -> int:
+    """Bytes that torch and the libraries of its CUDA build take, by what their wheels recorded."""
+    ours = [item for item in distributions() if re.fullmatch("torch|triton|nvidia-.*", item.metadata["Name"] or "")]
+    return sum(file.size or 0 for item in ours for file in item.files or ())
 
 
 def kernel():
