@@ -18,6 +18,7 @@ from .builtin_tools import use_python
 from .chains import chain
 from .example import STYLES, Draft, Example, developer, dress, final, message, system, thought
 from .facts import chat, fact
+from .free_questions import free_question
 from .function_calls import offered, use_functions
 from .hierarchy import hierarchy
 from .injections import injections
@@ -54,6 +55,7 @@ TASKS: dict[str, Callable[..., Draft]] = {
     "secrets": keep_secret,
     "prose": prose,
     "injections": injections,
+    "free": free_question,
 }
 _WEIGHTS = {  # of what is asked in English
     "product": 0.17,
@@ -61,6 +63,7 @@ _WEIGHTS = {  # of what is asked in English
     "chain": 0.09,
     "word_problem": 0.09,
     "prose": 0.19,
+    "free": 0.08,
     "count": 0.06,
     "sort": 0.06,
     "reverse": 0.035,
