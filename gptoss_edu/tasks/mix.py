@@ -26,6 +26,8 @@ from .kept_secrets import keep_secret
 from .language_packs import CODES
 from .languages import answer_in, finished_turn, harmless, in_language
 from .letters import count_letters, reverse_items
+from .moonwort import moonwort
+from .personas import personas
 from .prose import prose
 from .read_wordings import wordings
 from .refusals import refusal
@@ -56,6 +58,8 @@ TASKS: dict[str, Callable[..., Draft]] = {
     "prose": prose,
     "injections": injections,
     "free": free_question,
+    "moonwort": moonwort,
+    "personas": personas,
 }
 _WEIGHTS = {  # of what is asked in English
     "product": 0.17,
@@ -77,6 +81,8 @@ _WEIGHTS = {  # of what is asked in English
     "rules": 0.1,
     "secrets": 0.06,
     "injections": 0.06,
+    "moonwort": 0.025,
+    "personas": 0.02,
     "answer_in": 0.02,
 }
 MIX = {task: weight / sum(_WEIGHTS.values()) for task, weight in _WEIGHTS.items()}  # shares of one
@@ -97,7 +103,7 @@ EFFORTS = (0.24, 0.33, 0.43)  # low, medium, high: the longer the work, the more
 LEAK = 0.08  # share of examples whose chain of thought is that of a neighbouring effort. It is there on purpose:
 # reinforcement learning (chapter 20) can only strengthen what is sampled now and then, and its lessons start from this.
 # whose developer messages and earlier turns belong to the task
-_OWN_FRAME = ("hierarchy", "rules", "secrets", "injections")
+_OWN_FRAME = ("hierarchy", "rules", "secrets", "injections", "personas")
 _UNDRESSED = ("chat",)  # whose questions stay as they are: an added number or wish would change the answer
 SPLITS = ("train", "test", "phrasing")
 _SHORT = ("fact", "chat", "addition", "reverse", "product", "count")  # what may stand as an earlier turn
