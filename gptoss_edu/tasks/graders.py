@@ -50,6 +50,8 @@ def by_contained(text: str, answer: str) -> bool:
     if is_refusal(text):
         return False
     text = plain_digits(text)
+    if answer[:1].isdecimal():
+        return re.search(rf"(?<!\d){re.escape(answer)}(?!\d)", text) is not None
     if not answer.isascii() and not re.search(r"[a-zA-Z]", answer):
         return answer in text  # scripts without blanks or with endings joined to the word
     return re.search(rf"(?<!\w){re.escape(answer)}(?!\w)", text) is not None
