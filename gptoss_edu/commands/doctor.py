@@ -42,8 +42,6 @@ def python():
 
 def packages():
     """Every requirement of the installed package, against what is there."""
-    import torch
-
     missing = []
     for line in requires("gptoss-edu") or ():
         requirement = Requirement(line)
@@ -67,6 +65,10 @@ def packages():
 
 def torch_build():
     """Which build of torch is installed, the CUDA or the CPU one, its size, and whether it fits this machine."""
+    import torch
+
+    from gptoss_edu.checkpoint.sizes import GIB
+
     build = build_name(torch.version.cuda, torch.version.hip)
     text = f"torch {torch.__version__}: the {build} build, {installed_size() / GIB:.1f} GiB on the disk"
     if torch.version.cuda and not torch.cuda.is_available():
