@@ -3,36 +3,7 @@
 Random weights in the released shapes: bytes and operations are those of the real models, which experts a token hits is
 not. Each part prints as it ends, and one that fails is reported and skipped.
 
-Written down before the first recorded run on one H100, from a profile of an earlier one (1.756 ms a token), what came then,
-and what came in the run that is in data/benchmarks, on another H100 and with the changes below:
-
-    20b, a token at context 1,024 / 32,768 / 131,000   1.60 / 1.95 / 2.85 ms   1.64 / 1.95 / 2.80 ms     1.60 / 1.91 / 2.72 ms
-    120b, a token at context 1,024                     2.35 ms                 2.46 ms (3.48 before)     2.23 ms
-    20b, a prompt of 1,024 / 2,048 / 4,096             29 / 46 / 79 ms         29.6 / 50.2 / 78.0 ms     29.4 / 49.3 / 76.2 ms
-    20b, 16 / 64 sequences at context 1,024                                    7.25 / 9.79 ms            6.95 / 9.05 ms
-    20b, memory with room for 8,192; loading           15.2 GiB; 0.8 s         15.0 GiB; 0.59 s          15.0 GiB; 0.60 s
-
-A token of 20b at 1,024 took 1.585 to 1.606 ms in four runs of the last kernels on H100s: 74 to 75 % of the floor.
-The totals came close, the reasons less so: with the tiles that were chosen in advance the changed kernels needed 1.85 ms,
-and only a search over tiles, timed on the whole step, brought 1.63. Single kernels are timed with overlap off: their sum
-is more than a step.
-
-Between the two runs, predicted and found, of the whole step where nothing else is said:
-
-    the cache's first tile is loaded before the wait, the next while one is used   -1 %     -2 to -3 %, at every context
-    128 router logits are held 32 at a time: no barriers (120b)                    -3 %     products 31.0 -> 28.0 us a layer
-    a prompt's tiles before all its queries need no mask, scale and maximum are
-    one instruction, the longest blocks start first                                -3 %     attention 9.3 -> 5.9 ms, prompt -3 %
-    the profiler, which stays in a process and slows the start of large graphs,
-    runs after everything that is timed (120b)                                     -5 %     -5 %: 2.35 -> 2.23 ms
-    the copies of 64 tokens are sorted by 17 programs instead of one               -2 %     11.3 -> 3.7 us a layer
-    weights are sent for to the L2 cache before the wait (bulk prefetch)           -6 %     +2 % one product, +16 % all: dropped
-    a barrier keeps the compiler from moving the next tile's load behind the
-    arithmetic on this one                                                         -7 %     0 to +2 %: dropped
-    tiles inside a row without a mask: 4 % fewer instructions                      -1 %     +2 %: dropped
-    fewer registers, so that all programs are on the card at once                  -2 %     0 to +16 %: dropped
-
-What is left to win is in the two expert products (the timeline): 16 and 10 us a layer, where their bytes take 11 and 6.
+What was predicted before each change, and what came, stands in the book: book/pages/gpu_notes.md.
 """
 
 import argparse
