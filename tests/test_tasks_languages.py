@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from gptoss_edu.harmony import Conversation, parse, render
-from gptoss_edu.tasks import graders, languages
+from gptoss_edu.tasks import graders
 from gptoss_edu.tasks.example import RIGHT, STYLES, WRONG, Phrasings, held_out
 from gptoss_edu.tasks.language_packs import CODES, TEXT, pack, refusals
 from gptoss_edu.tasks.language_stories import KINDS, tell

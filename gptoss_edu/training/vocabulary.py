@@ -16,13 +16,14 @@ import tiktoken
 from gptoss_edu import bpe
 from gptoss_edu.harmony import Conversation, render
 from gptoss_edu.tasks.example import RIGHT, WRONG
-from gptoss_edu.tasks.language_packs import CODES
+from gptoss_edu.tasks.language_packs import ASCII_DIGITS, CODES, pack
 from gptoss_edu.tasks.mix import make_example
 from gptoss_edu.tokenizer import load_tokenizer, make_encoding, save_tokenizer
 
-CONTROL = (
-    "<|startoftext|>", "<|endoftext|>", "<|return|>", "<|constrain|>", "<|channel|>", "<|start|>", "<|end|>", "<|message|>", "<|call|>", "<|endofprompt|>",
-)  # fmt: skip
+CONTROL = tuple(
+    f"<|{name}|>"
+    for name in "startoftext endoftext return constrain channel start end message call endofprompt".split()
+)
 VOCABULARY = 2048
 ENGLISH = 0.4  # share of the corpus
 MORE = {"zh": 2.0, "ko": 2.0, "ja": 1.5}  # times the share of another language: their characters are many
@@ -39,7 +40,10 @@ def corpus(examples: int = 40_000, seed: int = 0) -> list[str]:
             Conversation.from_dict(example.conversation), None, encoding, drop_analysis="finished_turns", training=True
         )
         texts += control.split(encoding.decode(tokens).replace(WRONG, "").replace(RIGHT, ""))
-    return [text for text in texts if text]
+    own_digits = "".join(sorted({pack(code).digits for code in CODES} - {ASCII_DIGITS}))
+    return [text for text in texts if text] + [own_digits] * (
+        examples // 4
+    )  # enough to make each a token, as 0 to 9 are
 
 
 def train_tokenizer(folder: Path, examples: int = 40_000, seed: int = 0) -> tiktoken.Encoding:
