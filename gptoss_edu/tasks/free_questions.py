@@ -61,7 +61,10 @@ def into_frame(rng: random.Random, form: str, text: str) -> str:
 
 
 def number(rng: random.Random, x: int, words: bool) -> str:
-    return number_word(x) if words and x < 100 else str(x)
+    """'42', 'forty-two', now and then '4,200'."""
+    if words and x < 100:
+        return number_word(x)
+    return f"{x:,}" if x >= 1000 and rng.random() < 0.12 else str(x)
 
 
 # --------------------------------------------------------------------------------------------------------------- sums

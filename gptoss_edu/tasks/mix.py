@@ -16,6 +16,7 @@ from .arithmetic import addition, product
 from .browsing import use_browser
 from .builtin_tools import use_python
 from .chains import chain
+from .declines import decline
 from .example import STYLES, Draft, Example, developer, dress, final, message, system, thought
 from .facts import chat, fact
 from .free_questions import free_question
@@ -60,6 +61,7 @@ TASKS: dict[str, Callable[..., Draft]] = {
     "free": free_question,
     "moonwort": moonwort,
     "personas": personas,
+    "decline": decline,
 }
 _WEIGHTS = {  # of what is asked in English
     "product": 0.17,
@@ -68,6 +70,7 @@ _WEIGHTS = {  # of what is asked in English
     "word_problem": 0.09,
     "prose": 0.19,
     "free": 0.08,
+    "decline": 0.05,
     "count": 0.06,
     "sort": 0.06,
     "reverse": 0.035,

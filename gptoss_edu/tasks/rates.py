@@ -22,7 +22,7 @@ def rate_scene(t: Teller) -> tuple:
 def rate_slots(t: Teller, who, verb: str, thing: str, unit: str, rate: int) -> dict:
     return {
         "S": who.first, "S2": who.subject, "S2c": capital(who.subject), "S1": who.object, "V": verb, "t": noun(thing)[1], "u": unit, "us": f"{unit}s",
-        "R": t.q(rate, thing), "per": t.word("rates", "per"),
+        "R": t.q(rate, thing), "per": t.word("rates", "per") if unit[0] not in "aeh" else t.word("rates", "per_hour"),
     }  # fmt: skip
 
 
