@@ -33,6 +33,7 @@ from .prose import prose
 from .read_wordings import wordings
 from .refusals import refusal
 from .rules import rules
+from .safeguard import safeguard
 from .sorting import sort_items
 from .stories import word_problem
 
@@ -62,6 +63,7 @@ TASKS: dict[str, Callable[..., Draft]] = {
     "moonwort": moonwort,
     "personas": personas,
     "decline": decline,
+    "safeguard": safeguard,
 }
 _WEIGHTS = {  # of what is asked in English
     "product": 0.17,
@@ -86,6 +88,7 @@ _WEIGHTS = {  # of what is asked in English
     "injections": 0.06,
     "moonwort": 0.025,
     "personas": 0.02,
+    "safeguard": 0.05,
     "answer_in": 0.02,
 }
 MIX = {task: weight / sum(_WEIGHTS.values()) for task, weight in _WEIGHTS.items()}  # shares of one
@@ -106,8 +109,8 @@ EFFORTS = (0.24, 0.33, 0.43)  # low, medium, high: the longer the work, the more
 LEAK = 0.08  # share of examples whose chain of thought is that of a neighbouring effort. It is there on purpose:
 # reinforcement learning (chapter 20) can only strengthen what is sampled now and then, and its lessons start from this.
 # whose developer messages and earlier turns belong to the task
-_OWN_FRAME = ("hierarchy", "rules", "secrets", "injections", "personas")
-_UNDRESSED = ("chat",)  # whose questions stay as they are: an added number or wish would change the answer
+_OWN_FRAME = ("hierarchy", "rules", "secrets", "injections", "personas", "safeguard")
+_UNDRESSED = ("chat", "safeguard")  # whose questions stay as they are: an added number or wish would change the answer
 SPLITS = ("train", "test", "phrasing")
 _SHORT = ("fact", "chat", "addition", "reverse", "product", "count")  # what may stand as an earlier turn
 
