@@ -54,8 +54,8 @@ def attention(
 
     Parameters
     ----------
-    q : (b, t, h, d); k, v : (b, s, g, d), rotated already; sinks : (h,) logits, one a query head
-    window : keys a query may see, itself included; None for all before it
+    q : (b, t, h, d); k, v : (b, s, g, d), rotated already; sinks : (h,) logits, one per query head
+    window : keys that a query may see, itself included; None for all before it
     mask : (b or 1, t, s) bool, True = may attend, instead of the causal one
 
     Returns

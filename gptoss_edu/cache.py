@@ -12,12 +12,12 @@ from .errors import GptOssError
 class KVCache:
     """Keys and values of the tokens that a model has seen, for rows of different lengths.
 
-    A full layer has `max_length` slots a row, a sliding layer as many as its window; the key of position p lies in
+    A full layer has `max_length` slots per row, a sliding layer as many as its window; the key of position p lies in
     slot p modulo the number of slots. `model(tokens, cache)` writes the new tokens and advances the lengths.
 
     Parameters
     ----------
-    batch_size : rows; max_length : tokens a row may grow to
+    batch_size : rows; max_length : tokens per row may grow to
     """
 
     def __init__(self, config: ModelConfig, batch_size: int, max_length: int, device=None, dtype=torch.float32):
@@ -25,7 +25,7 @@ class KVCache:
             raise GptOssError(f"KVCache: expected at least one row and one token, found {batch_size} and {max_length}.")
         self.config, self.max_length, self.batch_size = config, max_length, batch_size
         self._lengths = [0] * batch_size
-        self._counts: list[int] = []  # new tokens a row in the forward pass that is running
+        self._counts: list[int] = []  # new tokens per row in the forward pass that is running
         self._longest = 0  # tokens of the longest row when it is over
         self._torn = False  # while a pass overwrites keys in the rings that an interruption would leave lost
         self.keys, self.values = [], []
@@ -74,7 +74,7 @@ class KVCache:
         longest = max(n + c for n, c in zip(self._lengths, counts, strict=True))
         if longest > self.max_length:
             raise GptOssError(
-                f"KVCache: room for {self.max_length} tokens a row, found {longest}; make the cache with a larger max_length."
+                f"KVCache: room for {self.max_length} tokens per row, found {longest}; make the cache with a larger max_length."
             )
         self._t, self._counts, self._longest = t, counts, longest
         self._torn = t > 1 and longest > self.config.sliding_window  # one token overwrites only the key that leaves

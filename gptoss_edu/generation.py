@@ -205,7 +205,7 @@ def _check_lengths(model, prompts: list[list[int]], max_new_tokens: int, cache: 
         read = held + len(prompt) + max_new_tokens - 1  # the last new token is yielded, not read
         if read > cache.max_length:
             raise GptOssError(
-                f"generate: the cache has room for {cache.max_length} tokens a row, row {row} may need {read} ({held} held, "
+                f"generate: the cache has room for {cache.max_length} tokens per row, row {row} may need {read} ({held} held, "
                 f"{len(prompt)} of the prompt, {max_new_tokens} new but the last); ask for fewer or make a larger cache."
             )
     return room

@@ -47,7 +47,7 @@ def expert_outputs(x: Tensor, indices: Tensor, w1, b1: Tensor, w2, b2: Tensor, l
     Token copies are sorted by expert, so each expert that is hit is read (and unpacked) once.
     """
     n, k = indices.shape
-    if n == 1:  # decoding: one row an expert, nothing to sort
+    if n == 1:  # decoding: one row per expert, nothing to sort
         hit, counts, order, copies = indices[0].tolist(), [1] * k, None, x.repeat(k, 1)
     else:
         order = indices.flatten().argsort(stable=True)  # (n·k,) copies grouped by expert

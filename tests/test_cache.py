@@ -160,7 +160,7 @@ def test_errors_name_what_was_expected_and_found():
     with pytest.raises(GptOssError, match="at least one row and one token, found 0 and 4"):
         KVCache(SMALL, 0, 4)
     cache = MODEL.new_cache(3, 8)
-    with pytest.raises(GptOssError, match="room for 8 tokens a row, found 9"):
+    with pytest.raises(GptOssError, match="room for 8 tokens per row, found 9"):
         MODEL(TOKENS[:, :9], cache=cache)
     assert cache.lengths.tolist() == [0, 0, 0]
     with pytest.raises(GptOssError, match="the cache holds 3 rows, the tokens have 2"):

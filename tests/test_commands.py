@@ -182,7 +182,7 @@ def test_a_trace_with_a_mask_says_in_words_what_it_did(capsys, tmp_path):
     assert main(call) == 0
     said = capsys.readouterr().out
     assert "answer with expert 5 of layer 3 masked, the next best takes its place: " in said
-    assert re.search(r"bytes a token \(at most [\d,]+ are promised at this level\)", said)
+    assert re.search(r"bytes per token \(at most [\d,]+ are promised at this level\)", said)
     assert main([*call, "--max-new-tokens", "2"]) == 0
     assert capsys.readouterr().out.count("(no final message in 2 tokens; it begins: ") == 2
 
@@ -191,7 +191,7 @@ def test_every_intervention_has_plain_words():
     changes = {
         interventions.MaskExpert(3, 5, "drop"): "expert 5 of layer 3 masked, nothing takes its place",
         interventions.ForceExpert(1, 2): "every token sent to expert 2 of layer 1",
-        interventions.ExpertsPerToken(2): "2 experts a token",
+        interventions.ExpertsPerToken(2): "2 experts per token",
         interventions.ShiftSink(): "sinks of all heads removed",
         interventions.ShiftSink(2.0, 1, (0, 3)): "sinks of heads 0, 3 in layer 1 shifted by +2",
         interventions.SetWindow(0, None): "layer 0 sees all keys",

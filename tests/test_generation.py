@@ -192,7 +192,7 @@ def test_a_cache_that_would_run_out_is_refused_before_the_first_token():
     cache = MODEL.new_cache(1, need - 1)
     stream = generate(MODEL, PROMPT, max_new_tokens=6, stop_tokens=[], cache=cache)
     with pytest.raises(
-        GptOssError, match=r"room for 15 tokens a row, row 0 may need 16 \(0 held, 11 of the prompt, 6 new"
+        GptOssError, match=r"room for 15 tokens per row, row 0 may need 16 \(0 held, 11 of the prompt, 6 new"
     ):
         next(stream)
     assert cache.lengths.tolist() == [0], "nothing was read"

@@ -5,7 +5,7 @@
     gptoss-edu bench cpu --folder … --plain                   also without the Numba kernel
 
 Every time stands beside the memory bandwidth measured in the same run and the floor it sets: the bytes that a token
-must read (four experts a layer, everything else once) over that bandwidth.
+must read (four experts per layer, everything else once) over that bandwidth.
 """
 
 import argparse
@@ -97,7 +97,7 @@ def touch(folder: Path) -> None:
 
 @torch.inference_mode()
 def time_path(model, prompt: int, tokens: int) -> dict[str, float]:
-    """Seconds a decoded token (median) after a prompt, and prompt tokens a second; random token ids."""
+    """Seconds a decoded token (median) after a prompt, and prompt tokens per second; random token ids."""
     ids = torch.randint(0, model.config.vocab_size, (1, prompt), generator=torch.Generator().manual_seed(0))
     model(ids[:, :2])  # compile and touch what is touched once
     model(ids[:, :1])

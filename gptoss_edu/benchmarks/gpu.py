@@ -1,7 +1,7 @@
 """Decoding, prefill, memory and loading of 20b's and 120b's exact shapes on one GPU, beside the machine's own ceilings.
 
-Random weights in the released shapes: bytes and operations are those of the real models, which experts a token hits is
-not. Each part prints as it ends, and one that fails is reported and skipped.
+Random weights in the released shapes: bytes and operations are those of the real models, which experts a token
+hits is not. Each part prints as it ends, and one that fails is reported and skipped.
 
 What was predicted before each change, and what came, stands in the book: book/pages/gpu_notes.md.
 """

@@ -21,7 +21,7 @@ def size_text(nbytes: int) -> str:
 def parameter_counts(shapes: dict[str, tuple[int, ...]], config: ModelConfig) -> dict[str, int]:
     """Table 1 of the model card, from tensors' shapes by original name (experts dense).
 
-    Returns mlp, attention, embeddings, active (of a token: k experts a layer, the unembedding counted, the embedding
+    Returns mlp, attention, embeddings, active (of a token: k experts per layer, the unembedding counted, the embedding
     not), total. The last norm counts in the total only.
 
     Source: gpt-oss model card, Table 1.
@@ -80,7 +80,7 @@ def step_bytes(config: ModelConfig, context: int, rows: int = 1, hit: float | No
 
 
 def prefill_operations(config: ModelConfig, t: int) -> float:
-    """Multiplications and additions that a prompt of t tokens needs: weights a token uses, and keys a query sees."""
+    """Multiplications and additions that a prompt of t tokens needs: weights that a token uses, and keys that a query sees."""
     c, f, h, d = config.hidden_size, config.intermediate_size, config.num_attention_heads, config.head_dim
     a_token = config.qkv_rows * c + h * d * c + config.num_experts * c + config.experts_per_token * 3 * f * c
     total = 2.0 * t * a_token * config.num_hidden_layers + 2.0 * config.vocab_size * c

@@ -15,7 +15,7 @@ from gptoss_edu.fast.model import FastTransformer
 from .layouts import CheckpointReader, hf_name, layout_entries, qkv_sizes, split_name
 from .safetensors import DTYPES
 
-CHUNK = 16 * 2**20  # bytes a read
+CHUNK = 16 * 2**20  # bytes per read
 
 
 def targets(reader: CheckpointReader, weights: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:

@@ -85,7 +85,7 @@ def sizes(model) -> None:
         counts = parameter_counts(original_shapes(config), config)
         print(
             f"{name:>12}: {counts['total'] / 1e6:>9,.1f} M parameters, {counts['mlp'] / counts['total']:.0%} of them in experts; "
-            f"{config.num_hidden_layers} layers, {config.experts_per_token} of {config.num_experts} experts a token, window {config.sliding_window}"
+            f"{config.num_hidden_layers} layers, {config.experts_per_token} of {config.num_experts} experts per token, window {config.sliding_window}"
         )
 
 

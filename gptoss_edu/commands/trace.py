@@ -3,7 +3,7 @@
 gptoss-edu trace "What is 47 times 36?" --effort high --out run.html
 gptoss-edu trace "What is 47 times 36?" --mask 3.5 --out run.html     with expert 5 of layer 3 masked, beside the plain run
 gptoss-edu trace --open run.trace --out run.html                      a page from a trace file
-gptoss-edu trace --router questions.txt                               the router over many questions, one a line
+gptoss-edu trace --router questions.txt                               the router over many questions, one per line
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-new-tokens", type=int, default=512, help="longest answer (512)")
     parser.add_argument("--theme", choices=("auto", "light", "dark"), default="auto", help="of the page (auto)")
     parser.add_argument(
-        "--router", metavar="FILE", help="answer a file's questions, one a line or TASK<tab>QUESTION, and print a table"
+        "--router",
+        metavar="FILE",
+        help="answer a file's questions, one per line or TASK<tab>QUESTION, and print a table",
     )
     parser.add_argument("--json", action="store_true", help="with --router: print JSON")
     parser.add_argument("--open", dest="source", metavar="FILE", help="read a trace file instead of asking")
@@ -82,7 +84,7 @@ def _ask(args):
     prompt = len(question_tokens(args.question, args.effort, model.tokenizer))
     print(f"answer: {said or beginning(tokens[prompt:], model.tokenizer)}")
     print(
-        f"{len(run)} tokens, {run.bytes_per_token():,.0f} bytes a token (at most {cost:,} are promised at this level)"
+        f"{len(run)} tokens, {run.bytes_per_token():,.0f} bytes per token (at most {cost:,} are promised at this level)"
     )
     if "path" in run.meta["origin"]:
         print(f"traced with {run.meta['origin']['path']}: within the fast path's tolerance of what it answers with")
@@ -138,7 +140,7 @@ def _router(args) -> None:
     lines = [line for line in read_text(Path(args.router), "--router").splitlines() if line.strip()]
     pairs = [line.split("\t", 1) if "\t" in line else ("", line) for line in lines]
     if not pairs:
-        raise TraceError(f"{args.router} holds no question; write one a line, or TASK<tab>QUESTION")
+        raise TraceError(f"{args.router} holds no question; write one per line, or TASK<tab>QUESTION")
     model = load_model(args.model, device=args.device)
     if model.tokenizer is None:
         raise TraceError(f"{args.model} has no tokenizer, so it cannot be asked questions")

@@ -31,7 +31,7 @@ def matvec_kernel(
     C: tl.constexpr, NORM: tl.constexpr, BIAS: tl.constexpr, RESIDUAL: tl.constexpr,
     BLOCK_N: tl.constexpr, BLOCK_C: tl.constexpr, AHEAD: tl.constexpr, OVERLAP: tl.constexpr,
 ):  # fmt: skip
-    """out = residual + bias + weight @ rmsnorm(x): BLOCK_N rows of the weight a program.
+    """out = residual + bias + weight @ rmsnorm(x): BLOCK_N rows of the weight per program.
 
     1/rms is one number for the whole vector, so it leaves the sum: weight @ (x·gain/rms) = (weight @ (x·gain)) / rms.
     Both sums run over x once. AHEAD tiles of the weight are always on their way, the first ones before the kernel before
@@ -86,7 +86,7 @@ def router_kernel(
     x, gain, weight, bias, logits, normed, eps, x_scale,
     C: tl.constexpr, PAIRS: tl.constexpr, SLICE: tl.constexpr, BLOCK_C: tl.constexpr, OVERLAP: tl.constexpr,
 ):  # fmt: skip
-    """One router logit a program, and a slice of the normed vector in the order in which `experts_up_kernel` reads it.
+    """One router logit per program, and a slice of the normed vector in the order in which `experts_up_kernel` reads it.
 
     normed : element 8w + i at [i, w] as float32, or, for PAIRS, at [i % 4, w, i // 4] as float16 times x_scale
     """

@@ -1,4 +1,4 @@
-"""Many tokens: rows sorted by expert, one tile of rows and weights a program; the weights stay packed until they are used.
+"""Many tokens: rows sorted by expert, one tile of rows and weights per program; the weights stay packed until they are used.
 
 Vectors that meet packed weights are kept *halved*: the even elements first, then the odd ones, because the low nibbles
 of a run of bytes are its even elements. The sum over a row does not mind the order.
@@ -13,7 +13,7 @@ from .mxfp4_words import e8m0, unpack_bytes
 
 @triton.jit
 def norm_kernel(x, gain, out, eps, C: tl.constexpr, HALVED: tl.constexpr, BLOCK_C: tl.constexpr):
-    """RMSNorm of one row a program; HALVED writes even elements first, then the odd ones."""
+    """RMSNorm of one row per program; HALVED writes even elements first, then the odd ones."""
     row = tl.program_id(0).to(tl.int64)
     c = tl.arange(0, BLOCK_C)
     value = tl.load(x + row * C + c, mask=c < C, other=0.0).to(tl.float32)

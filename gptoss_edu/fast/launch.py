@@ -18,10 +18,10 @@ HALF_FACTOR = 2.0**14  # e2m1 bits read as a float16 are this much too small
 class Tuning:
     """Tile sizes and warps. Results agree within rounding whatever they are; speed does not.
 
-    Matrix-vector products: (rows a program, columns a step, warps, tiles ahead); packed ones: (rows, MX blocks a step,
+    Matrix-vector products: (rows per program, columns per step, warps, tiles ahead); packed ones: (rows, MX blocks a step,
     warps, tiles ahead). splits, split_least : how many programs share the keys of a head in a full layer at most, keys each at
         least; split_programs : where heads and rows alone make that many, nothing is split
-    grouped : (tokens, rows of the weight, MX blocks a step, warps, pipeline stages), for fewer than 4 tokens an expert on
+    grouped : (tokens, rows of the weight, MX blocks a step, warps, pipeline stages), for fewer than 4 tokens per expert on
         average, fewer than 64, and more
     """
 
@@ -33,15 +33,15 @@ class Tuning:
     splits: int = 32
     split_programs: int = 256
     split_least: int = 64
-    split_keys: tuple[int, int] = (128, 4)  # keys a step, warps
-    slide_keys: tuple[int, int] = (128, 4)  # the same in sliding layers, which one program a head reads
+    split_keys: tuple[int, int] = (128, 4)  # keys per step, warps
+    slide_keys: tuple[int, int] = (128, 4)  # the same in sliding layers, which one program per head reads
     grouped_few: tuple[int, int, int, int, int] = (16, 64, 8, 4, 3)
     grouped_some: tuple[int, int, int, int, int] = (16, 128, 4, 4, 4)
     grouped_many: tuple[int, int, int, int, int] = (128, 128, 2, 8, 3)
     prefill: tuple[int, int, int, int] = (64, 64, 4, 3)  # queries, keys, warps, stages
     pairs: bool = True  # unpack two 16-bit numbers at a time (inline PTX); otherwise one float32 at a time
     overlap: bool = True  # a kernel starts while the one before it ends (programmatic dependent launch)
-    unpack_from: int = 320  # tokens an expert, on average, from which unpacking to bf16 first is faster
+    unpack_from: int = 320  # tokens per expert, on average, from which unpacking to bf16 first is faster
 
     def splits_for(self, heads: int) -> int:
         """Programs that share the keys of one of `heads` key/value heads of all rows: a power of two."""

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from gptoss_edu.mxfp4 import BIAS, NAN_SCALE
 
-HALF = 16  # bytes a block: sixteen weights lie in the low nibbles, sixteen in the high ones
+HALF = 16  # bytes per block: sixteen weights lie in the low nibbles, sixteen in the high ones
 ROWS = 16  # rows that one task works through
 LOW_SIGN, LOW_REST, HIGH_SIGN, HIGH_REST = np.int16(0x08), np.int16(0x07), np.int16(0x80), np.int16(0x70)
 TO_SIGN_LOW, TO_REST_LOW, TO_SIGN_HIGH, TO_REST_HIGH = np.int16(12), np.int16(9), np.int16(8), np.int16(5)

@@ -106,7 +106,7 @@ class Constraint:
     prefix : ids that the prompt already holds after its last `<|start|>assistant`, for instance those of
         `<|channel|>final<|message|>`.
 
-    One constraint follows one sequence. It starts anew whenever `generated` does; for a batch, make one a row.
+    One constraint follows one sequence. It starts anew whenever `generated` does; for a batch, make one per row.
 
     Raises
     ------

@@ -98,7 +98,7 @@ def bootstrap_interval(
 ):
     """Interval of a statistic from drawing, with replacement, tokens or (groups) whole conversations.
 
-    values : (n, …) one row a token. Returns (low, high), each shaped like statistic(values).
+    values : (n, …) one row per token. Returns (low, high), each shaped like statistic(values).
     """
     rng = np.random.default_rng(seed)
     values = np.asarray(values)

@@ -70,7 +70,7 @@ def record(model, tokens, chunk: int | None = None, **options) -> Run:
     Parameters
     ----------
     tokens : (t,) ids.
-    chunk : tokens a pass; None: all at once. A long text on a large model needs less memory in chunks.
+    chunk : tokens per pass; None: all at once. A long text on a large model needs less memory in chunks.
     options : as for `capture`.
     """
     ids = torch.as_tensor(np.asarray(tokens, np.int64), device=model.device)[None]  # (1, t)

@@ -1,6 +1,6 @@
 """Change one thing in a running model and see what follows: as context managers, and as data.
 
-Every intervention works through hook points (one changes the number of experts a block asks for), never on weights, so
+Every intervention works through hook points (one changes the number of experts that a block asks for), never on weights, so
 that leaving the block restores the model to the byte.
 """
 
@@ -85,7 +85,7 @@ class ForceExpert:
 
 @dataclass(frozen=True)
 class ExpertsPerToken:
-    """Use k experts a token instead of the model's number, in one layer or (layer None) in all."""
+    """Use k experts per token instead of the model's number, in one layer or (layer None) in all."""
 
     k: int
     layer: int | None = None

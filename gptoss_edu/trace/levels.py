@@ -1,4 +1,4 @@
-"""What each level keeps, and what that costs in bytes a token."""
+"""What each level keeps, and what that costs in bytes per token."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ LEVELS = {
     "full": "default, and the exact attention rows of every head, appended to files and memory-mapped",
 }
 NEXT_TOKENS, LENS_TOKENS, MAX_EXACT_HEADS, MAX_BINS = 8, 5, 8, 48
-POOLED_BUDGET = 4096  # bytes a token for the pooled maps of all heads together
+POOLED_BUDGET = 4096  # bytes per token for the pooled maps of all heads together
 
 
 def pooled_bins(tokens: int, layers: int, heads: int) -> int:
-    """Bins a side of the pooled attention maps, so that they stay within `POOLED_BUDGET` bytes a token."""
+    """Bins a side of the pooled attention maps, so that they stay within `POOLED_BUDGET` bytes per token."""
     affordable = math.isqrt(max(1, POOLED_BUDGET * tokens // (2 * layers * heads)))
     return max(1, min(MAX_BINS, tokens, affordable))
 
 
 def bytes_per_token(config, level: str = "default", heads=(), length: int = 1024, lens: bool = True) -> dict[str, int]:
-    """The cost of a level, array by array, in bytes a token.
+    """The cost of a level, array by array, in bytes per token.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def describe(config, level: str = "default", heads=(), length: int = 1024) -> st
     """One sentence on the cost of a level."""
     cost = bytes_per_token(config, level, heads, length)
     parts = ", ".join(f"{name} {value:,}" for name, value in cost.items() if name != "total" and value)
-    return f"level {level!r} keeps {LEVELS[level]}: {cost['total']:,} bytes a token at {length} tokens ({parts})"
+    return f"level {level!r} keeps {LEVELS[level]}: {cost['total']:,} bytes per token at {length} tokens ({parts})"
 
 
 def checked_level(model, level: str, heads, path) -> tuple[str, list[tuple[int, int]]]:

@@ -1,6 +1,6 @@
 """What a trace holds: one run of the model, token by token, as plain NumPy arrays.
 
-Letters of the axes: t tokens, l layers, h query heads, e experts, k experts a token, p pooled bins.
+Letters of the axes: t tokens, l layers, h query heads, e experts, k experts per token, p pooled bins.
 
 =================  ===========  =========  ==================================================================
 array              axes         dtype      meaning
@@ -105,7 +105,7 @@ class Trace:
         return sum(a.nbytes for a in self.arrays.values())
 
     def bytes_per_token(self) -> float:
-        """What this trace costs, in bytes a token."""
+        """What this trace costs, in bytes per token."""
         return self.nbytes / max(1, len(self))
 
     def piece(self, position: int) -> bytes:

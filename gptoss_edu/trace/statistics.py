@@ -136,7 +136,7 @@ class PooledAttention:
 
 
 class AttentionRows:
-    """Exact rows of chosen heads, in memory, or of all heads in one memory-mapped file a layer."""
+    """Exact rows of chosen heads, in memory, or of all heads in one memory-mapped file per layer."""
 
     def __init__(self, config, heads: list[tuple[int, int]], folder, max_tokens: int):
         self.windows = [config.layer_window(layer) for layer in range(config.num_hidden_layers)]

@@ -82,14 +82,14 @@ def _draw_experts(axes: plt.Axes, config: ModelConfig, width: float, chance: ran
     small = {"fontsize": 8, "color": style.color("muted"), "va": "bottom"}
     axes.text(0, -0.015, f"layer 0 … {layers - 1} →", **small)
     axes.text(width, -0.015, f"all experts: {_share(config, 'experts')}", ha="right", **small | {"fontsize": 10})
-    axes.text(-0.012, 0.5, f"{experts} experts a layer", rotation=90, **small | {"va": "center", "ha": "right"})
+    axes.text(-0.012, 0.5, f"{experts} experts per layer", rotation=90, **small | {"va": "center", "ha": "right"})
 
 
 def _draw_column(axes: plt.Axes, counts: dict[str, int], total: int, left: float) -> None:
     """What is not experts, stacked at the right edge; labels stand apart, since the column can be very thin."""
     labels = {
         "attention": "attention: all of it, every token",
-        "embedding": "embedding: one row a token",
+        "embedding": "embedding: one row per token",
         "unembedding": "unembedding: all of it, every token",
         "routers and norms": "routers and norms",
     }
@@ -215,7 +215,9 @@ def _draw_block(axes: plt.Axes, config: ModelConfig) -> None:
     axes.annotate(
         "", xy=(11.75, 0.75), xytext=(0.25, 0.75), arrowprops={"arrowstyle": "-|>", "color": ink, "linewidth": 2.4}
     )
-    axes.text(0.3, 0.3, f"residual stream: {config.hidden_size:,} numbers a token, passed on and added to", fontsize=9)
+    axes.text(
+        0.3, 0.3, f"residual stream: {config.hidden_size:,} numbers per token, passed on and added to", fontsize=9
+    )
     attention = (
         f"attention\n{config.num_attention_heads} query, {config.num_key_value_heads} key/value heads\n"
         f"every other layer sees {config.sliding_window} tokens"

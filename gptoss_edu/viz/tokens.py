@@ -193,7 +193,7 @@ def ways_to_cut(word: str, text: str, ranks: dict[bytes, int], pat_str: str) -> 
 def figure_cutting(
     vocabularies: dict[str, tuple[dict[bytes, int], str]], texts: dict[str, str], words: Sequence[str]
 ) -> Figure:
-    """Two vocabularies {label: (ranks, pat_str)}: bytes a token on each text; ways in which each word is cut in the last."""
+    """Two vocabularies {label: (ranks, pat_str)}: bytes per token on each text; ways in which each word is cut in the last."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2), width_ratios=[1, 1.3])
     for number, (label, (ranks, pat_str)) in enumerate(vocabularies.items()):
         look = {"color": style.cycle()[number], "height": 0.38, "hatch": ["", "//"][number], "edgecolor": "white"}
