@@ -153,7 +153,7 @@ def in_words(change: dict) -> str:
         case "ForceExpert":
             return f"every token sent to expert {change.get('expert')} of layer {layer}"
         case "ExpertsPerToken":
-            return f"{change.get('k')} experts a token{where}"
+            return f"{change.get('k')} experts per token{where}"
         case "ShiftSink":
             amount = change.get("amount")
             then = f"shifted by {amount:+g}" if isinstance(amount, int | float) else "removed"
