@@ -130,6 +130,8 @@ def _numbered(
 # ------------------------------------------------------------------------------------------- another language's answer
 
 CAPITALS = 0.15  # share of them among the questions that want another language's answer
+OVERRULED = 0.15  # share of the developers' requests beside which the user asks for yet another language
+ENGLISH_REQUEST = Phrasings(*TEXT["english"]["own"])
 ENGLISH_CAPITAL = Phrasings(*wordings("facts")["kinds"]["capital"])
 _ENGLISH = {
     "product": product, "addition": english_addition, "chain": english_chain, "word_problem": word_problem,
@@ -142,7 +144,7 @@ def answer_in(rng: random.Random, style: str, test: bool, unseen: bool, level: s
     target = level or rng.choice(CODES)
     if rng.random() < CAPITALS:
         return _capital_in(rng, None, style, unseen, target)
-    return _asked_in(rng, rng.choice(list(_ENGLISH.values()))(rng, style, test, unseen), target, True)
+    return _asked_in(rng, rng.choice(list(_ENGLISH.values()))(rng, style, test, unseen), target, True, unseen)
 
 
 def _answer_in(rng: random.Random, source: Pack, style: str, test: bool, unseen: bool, level: str | None) -> Draft:
@@ -151,7 +153,7 @@ def _answer_in(rng: random.Random, source: Pack, style: str, test: bool, unseen:
     if rng.random() < CAPITALS:
         return _capital_in(rng, source, style, unseen, target)
     kind = rng.choice(("product", "addition", "chain", "word_problem", "count"))
-    return _asked_in(rng, TASKS[kind](rng, source, style, test, unseen, None), target, False)
+    return _asked_in(rng, TASKS[kind](rng, source, style, test, unseen, None), target, False, unseen)
 
 
 def _capital_in(rng: random.Random, source: Pack | None, style: str, unseen: bool, target: str) -> Draft:
@@ -163,21 +165,26 @@ def _capital_in(rng: random.Random, source: Pack | None, style: str, unseen: boo
     name = there[number][1]
     thought = {"low": None, "medium": f"{a}: {b}, {name}", "high": f"{a}?\n{a}: {b}\n{b}: {name}"}[style]
     draft = Draft(template.format(a=a), "", thought, name, "contains", phrasing=index)
-    return _asked_in(rng, draft, target, source is None)
+    return _asked_in(rng, draft, target, source is None, unseen)
 
 
-def _asked_in(rng: random.Random, draft: Draft, target: str, english: bool) -> Draft:
-    """The draft with a user's or a developer's request for an answer in ``target``, and that answer."""
+def _request(rng: random.Random, target: str, english: float, unseen: bool) -> str:
+    """ "Answer in French", in English with the given probability, else in the language that is asked for."""
     if target == "en":
-        request, answer = rng.choice(TEXT["english"]["own"]), TEXT["english"]["answer"]
-    else:
-        wanted = pack(target)
-        request = wanted.any(rng, "answer_in", "english" if rng.random() < (0.65 if english else 0.4) else "own")
-        answer = wanted.text["answer_in"]["answer"]
-    if rng.random() < 0.35:
+        return ENGLISH_REQUEST.pick(rng, unseen)[1]
+    return pack(target).pick(rng, "answer_in", "english" if rng.random() < english else "own", unseen)[1]
+
+
+def _asked_in(rng: random.Random, draft: Draft, target: str, english: bool, unseen: bool) -> Draft:
+    """The draft with a request for an answer in ``target``, by the user or by the developer, whose wish counts more."""
+    share = 0.65 if english else 0.4
+    request, by_developer = _request(rng, target, share, unseen), rng.random() < 0.35
+    if by_developer:
         draft.instructions = request
-    else:
+        request = _request(rng, rng.choice(CODES), share, unseen) if rng.random() < OVERRULED else ""
+    if request:
         draft.question = f"{draft.question} {request}" if rng.random() < 0.7 else f"{request} {draft.question}"
+    answer = TEXT["english"]["answer"] if target == "en" else pack(target).text["answer_in"]["answer"]
     draft.final, draft.level = answer.format(r=draft.answer), target
     return draft
 
