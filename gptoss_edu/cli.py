@@ -3,10 +3,8 @@
 import argparse
 import inspect
 import os
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from difflib import get_close_matches
 from importlib import import_module
 
@@ -55,29 +53,6 @@ def main(argv: list[str] | None = None) -> int:
         return 0
 
 
-@contextmanager
-def ctrl_c_ends(command: str) -> Iterator[None]:
-    """Let Ctrl-C end the process at once, with one line, while a command is imported.
-
-    Importing torch takes a second or more, and has nothing to tidy up. A KeyboardInterrupt inside of it can come out as
-    an ImportError, or not at all, because compiled code takes it.
-    """
-    before = None
-
-    def end(*_) -> None:
-        os.write(2, f"\ngptoss-edu {command}: interrupted.\n".encode())
-        os._exit(130)
-
-    with suppress(ValueError):  # not in the main thread: Ctrl-C does not arrive there
-        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # one that ignores it, as with nohup, goes on
-            before = signal.signal(signal.SIGINT, end)
-    try:
-        yield
-    finally:
-        if before is not None:
-            signal.signal(signal.SIGINT, before)
-
-
 def dispatch(argv: list[str]) -> int:
     """Find the command and run it, its errors as one line."""
     if not argv or argv[0] in ("-h", "--help", "help"):
@@ -97,8 +72,7 @@ def dispatch(argv: list[str]) -> int:
         )
         return 2
     try:
-        with ctrl_c_ends(argv[0]):
-            module = import_module(f"gptoss_edu.commands.{argv[0]}")
+        module = import_module(f"gptoss_edu.commands.{argv[0]}")
         parser = argparse.ArgumentParser(prog=f"gptoss-edu {argv[0]}")
         describe(parser, module)
         return module.run(parser.parse_args(argv[1:])) or 0
