@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from gptoss_edu.harmony import Conversation, parse, render
-from gptoss_edu.tasks import graders
+from gptoss_edu.tasks import graders, languages
 from gptoss_edu.tasks.example import RIGHT, STYLES, WRONG, Phrasings, held_out
 from gptoss_edu.tasks.language_packs import CODES, TEXT, pack, refusals
 from gptoss_edu.tasks.language_stories import KINDS, tell
@@ -166,7 +166,7 @@ def test_word_problems_are_worked_with_the_numbers_that_matter(code, style):
         assert str(total) == draft.answer and graders.by_number(draft.final, draft.answer)
         if draft.level.isdigit():
             assert steps_of(lines, style) == int(draft.level) <= words
-    assert set(kinds) == {"2", "3", "4", "5", *KINDS} - {"pile"}
+    assert set(kinds) == {"1", "2", "3", "4", "5", *KINDS} - {"pile"}
 
 
 def steps_of(lines: list[str], style: str) -> int | None:
@@ -228,6 +228,22 @@ def test_an_answer_in_another_language_is_that_languages_sentence():
 
 
 # ------------------------------------------------------------------------------------------------------ digits, splits
+
+
+def test_a_question_without_words_is_never_of_another_language():
+    """Which language would "12 x 34" be answered in? English, always; so no other language may ask it."""
+    assert (
+        languages.tells_language("12 de 3")
+        and languages.tells_language("積 12 3")
+        and languages.tells_language("३ × ४")
+    )
+    assert not languages.tells_language("12 x 34 = ?") and not languages.tells_language("3 + 4 - 1")
+    bare = {code: 0 for code in CODES}
+    for code in CODES:
+        for draft in drafts(code, "product", count=150):
+            assert languages.tells_language(draft.question)
+            bare[code] += not any(c.isalpha() for c in draft.question)
+    assert all((bare[code] > 0) <= (code in NATIVE) for code in CODES)
 
 
 @pytest.mark.parametrize("code", NATIVE)

@@ -10,17 +10,24 @@ from .language_packs import Pack
 from .prose import careful_division
 
 KINDS = {"pile": 52, "total": 7, "more": 6, "fewer_start": 6, "price": 7, "change": 8, "share": 7, "boxes": 7}
+ASIDE = 0.3  # share of the short problems before which a number stands that does not matter
 IN_WORDS = 0.35  # share of the first numbers up to twenty that are written in words
 
 
 def tell(rng: random.Random, pack: Pack, style: str, test: bool, unseen: bool, level: str | None = None) -> Draft:
-    """A word problem; ``level``: a key of KINDS, or the number of steps (2 to 5) of a story about one pile."""
+    """A word problem; ``level``: a key of KINDS, or the number of steps (1 to 5) of a story about one pile."""
     kind = level or rng.choices(list(KINDS), list(KINDS.values()))[0]
     people = pack.text["story"]["people"]
     names = dict(zip("nm", rng.sample(people, 2), strict=True)) | {"t": rng.choice(pack.text["story"]["things"])}
     if kind == "pile" or kind.isdigit():
         return pile(
-            rng, pack, style, test, unseen, names, int(kind) if kind.isdigit() else rng.choice((2, 3, 3, 4, 4, 5, 5))
+            rng,
+            pack,
+            style,
+            test,
+            unseen,
+            names,
+            int(kind) if kind.isdigit() else rng.choice((1, 2, 2, 3, 3, 4, 4, 5, 5)),
         )
     return short_story(rng, pack, style, test, unseen, names, kind)
 
@@ -40,8 +47,7 @@ def pile(rng: random.Random, pack: Pack, style: str, test: bool, unseen: bool, n
         a, op, b = steps[-1]
         total = apply(a, op, b)
     for _ in range(rng.choice((0, 0, 1, 1, 2))):
-        aside = pack.any(rng, "story", "distractor").format(d=rng.randrange(2, rng.choice((20, 100))), **names)
-        text.insert(rng.randrange(1, len(text) + 1) if rng.random() < 0.9 else 0, aside)
+        text.insert(rng.randrange(1, len(text) + 1) if rng.random() < 0.9 else 0, aside(rng, pack, names))
     question, ending = pack.pick(rng, "story", "final", unseen)
     text.append(ending.format(**names))
     thought = None if style == "low" else "\n".join(lines)
@@ -70,6 +76,11 @@ def next_event(rng: random.Random, total: int) -> tuple[str, list[tuple[int, str
 def worked(rng: random.Random, a: int, op: str, b: int, style: str, error: bool = False) -> str:
     """One sum in one line: bare at medium effort, with columns and check at high."""
     return f"{a}{op}{b}={apply(a, op, b)}" if style == "medium" else careful_step(rng, a, op, b, error)
+
+
+def aside(rng: random.Random, pack: Pack, names: dict) -> str:
+    """A sentence with a number that does not matter."""
+    return pack.any(rng, "story", "distractor").format(d=rng.randrange(2, rng.choice((20, 100))), **names)
 
 
 def in_words(rng: random.Random, pack: Pack, number: int) -> str:
@@ -103,6 +114,8 @@ def short_story(rng: random.Random, pack: Pack, style: str, test: bool, unseen: 
     }[kind]  # fmt: skip
     index, template = pack.pick(rng, "story", kind, unseen)
     question = template.format(k=k, b=b, x=x, y=y, **names)
+    if rng.random() < ASIDE:
+        question = aside(rng, pack, names) + pack.gap + question
     error = rng.randrange(len(steps)) if rng.random() < ERROR_RATE else -1
     if kind == "share":
         lines = [f"{x}/{k}={x // k}" if style == "medium" else careful_division(x, k)]

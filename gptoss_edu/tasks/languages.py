@@ -200,18 +200,25 @@ def in_language(
     rng: random.Random, code: str, task: str, style: str, test: bool, unseen: bool, level: str | None = None
 ) -> Draft:
     """One draft in a language, its question dressed and, where that is usual, with the language's own digits."""
-    language = pack(code)
-    draft = TASKS[task](rng, language, style, test, unseen, level)
+    language, draft = pack(code), None
+    while draft is None or not tells_language(draft.question):
+        draft = TASKS[task](rng, language, style, test, unseen, level)
+        if task != "chat":
+            draft.question = language.dress(rng, draft.question)
+        if rng.random() < NATIVE:
+            draft.question = draft.question.translate(language.own_digits)
+            if task != "answer_in" or draft.level == code:
+                draft.final = draft.final.translate(language.own_digits)
     draft.language = code
-    if task != "chat":
-        draft.question = language.dress(rng, draft.question)
-    if rng.random() < NATIVE:
-        draft.question = draft.question.translate(language.own_digits)
-        if task != "answer_in" or draft.level == code:
-            draft.final = draft.final.translate(language.own_digits)
     if draft.instructions is None and rng.random() < 0.15:
         draft.instructions = harmless(rng, code)
     return draft
+
+
+def tells_language(question: str) -> bool:
+    """Whether the question holds words or digits of its language; a bare "12 x 34" is English, or no answer is certain."""
+    letters = [c for c in question if (c.isalpha() and c not in "x×") or (c.isdecimal() and not c.isascii())]
+    return len(letters) >= 2 or any(not c.isascii() for c in letters)
 
 
 def harmless(rng: random.Random, code: str | None = None) -> str:
