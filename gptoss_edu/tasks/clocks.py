@@ -126,7 +126,7 @@ def clock(t: Teller, minutes: int, half: bool) -> str:
 
 def minutes(t: Teller, steps: int) -> Scene:
     """Minutes between two times of day, minutes together, minutes left, hours and minutes, years."""
-    kind = t.rng.choice(("clock", "clock", "sum", "rest", "hours", "years"))
+    kind = t.rng.choice(("clock", "clock", "sum", "rest", "hours", "years", "span", "span", "dozen"))
     act = t.noun_of(grammar()["time"]["acts"]).replace("_", " ")
     who, plan = t.person(me=0), Plan()
     slots = {"act": act, "S": who.name, "day": t.rng.choice("Monday Tuesday Friday Saturday Sunday".split())}
@@ -172,6 +172,8 @@ def minutes(t: Teller, steps: int) -> Scene:
             "",
             "minutes hours",
         )
+    if kind in ("span", "dozen"):
+        return spans(t, plan, kind, fact, ask)
     return years(t, who, plan, fact, ask)
 
 
@@ -214,3 +216,32 @@ def years(t: Teller, who, plan: Plan, fact, ask) -> Scene:
         "",
         f"years {'born' in text}",
     )
+
+
+SPANS = (
+    ("week", "day", 7),
+    ("day", "hour", 24),
+    ("minute", "second", 60),
+    ("year", "month", 12),
+    ("hour", "minute", 60),
+)
+
+
+def spans(t: Teller, plan: Plan, kind: str, fact, ask) -> Scene:
+    """Weeks and days in days, dozens in pieces: so many times the unit, and some more."""
+    k, more = t.rng.randrange(2, 13), t.chance(0.6)
+    big, small, size = t.rng.choice(SPANS) if kind == "span" else ("", "", 12)
+    b = t.rng.randrange(2, size)
+    plan.note(f"{k}*{size}")
+    total = plan.do(k, "*", size)
+    if more:
+        plan.note(f"+{b}")
+        plan.do(total, "+", b)
+    if kind == "span":
+        text = t.q(k, big) + (f" and {t.q(b, small)}" if more else "")
+        return Scene([fact("span_fact", L=text)], ask("span_q", us=noun(small)[1]), plan, "", f"span {big} {more}")
+    things = noun(t.noun_of("egg roll muffin bottle rose orange pencil cookie doughnut lemon bun"))[1]
+    text = fact("dozen_fact", k=t.n(k), t=things)
+    if more:
+        text += " " + t.word("time", "dozen_more").format(b=t.n(b))
+    return Scene([text], ask("dozen_q", t=things), plan, things, f"dozen {more}")

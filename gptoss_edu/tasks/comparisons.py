@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .english import Person, capital, grammar, noun
+from .english import ME, WE, Person, capital, grammar, noun
 from .storyteller import Plan, Scene, Teller, Unfit, listed
 
 KINDS = {"deeds": 12, "age": 3, "height": 1, "weight": 1.5, "price": 3, "groups": 4}
@@ -38,6 +38,8 @@ def entities(t: Teller, kind: str, count: int) -> tuple[list[Person], str]:
         names = table["entities"][row].split("|")
         return [entity(n) for n in names[:count]], t.noun_of(table["things"][row])
     people = [t.person(named=i > 0) for i in range(count)]
+    if WE in people:
+        raise Unfit  # "we and Tom" is no English
     return people, ""
 
 
@@ -228,8 +230,9 @@ def question_text(t: Teller, rows: list[Row], asked: tuple, kind: str, thing: st
     one, other = (people + people)[:2]
     slots = slots_of(t, one, other, thing, 2) | {"V": verb}
     slots["AB"] = listed([p.name for p in sorted(people, key=lambda p: p.number == "1")])
-    if what in ("total", "pair") and "they" in template and any(p.number == "1" for p in people):
-        template = template.replace("they", "we").replace("their", "our")
+    if what in ("total", "pair") and any(p.number in "1p" for p in people):
+        ours = ("we", "our") if ME in people else ("you", "your")
+        template = template.replace("they", ours[0]).replace("their", ours[1])
     return t.put(template, one, **slots)
 
 
@@ -239,7 +242,7 @@ def moved(t: Teller, rows, plan: Plan, facts, kind, thing, verb, values, name) -
     plan.steps.clear()
     i, j = t.rng.sample(range(len(rows)), 2)
     b = t.rng.randrange(2, 40)
-    if b >= rows[i].value or rows[i].who.number == "1" or rows[j].who.number == "1":
+    if b >= rows[i].value or "3" != rows[i].who.number or "3" != rows[j].who.number:
         raise Unfit
     giver, taker = rows[i].who, rows[j].who
     asked = t.rng.choice((i, j))
@@ -277,7 +280,7 @@ def later(t: Teller, rows, plan: Plan, facts, i: int, values, name) -> Scene:
     plan.note(f"{'-' if ago else '+'}{b}")
     plan.do(values[i], "-" if ago else "+", b)
     who = rows[i].who
-    if who.number == "1":
+    if who.number != "3":
         raise Unfit
     question = t.put(t.key_word("compare", "age", "ago_q" if ago else "later_q"), who, A=who.name, A1=who.of, d=t.n(b))
     return Scene(facts, question, plan, "", f"{name} {'ago' if ago else 'later'}", loose=len(rows))

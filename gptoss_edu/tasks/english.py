@@ -144,18 +144,19 @@ class Person:
     @property
     def of(self) -> str:
         """'Tom's', 'my', 'the baker's'."""
-        if self.number == "1":
-            return "my"
-        return self.name + ("'" if self.name.endswith("s") and self.number == "p" else "'s")
+        if self.number in "1p":
+            return self.possessive
+        return f"{self.name}'s"
 
     @property
     def them(self) -> str:
-        """The name as an object: 'me' for I."""
-        return "me" if self.number == "1" else self.name
+        """The name as an object: 'me' for I, 'us' for we."""
+        return self.object if self.number in "1p" else self.name
 
 
 SHE, HE = ("she", "her", "her"), ("he", "him", "his")
 ME = Person("I", "I", "I", "me", "my", "1")
+YOU, WE = Person("you", "you", "you", "you", "your", "p"), Person("we", "we", "we", "us", "our", "p")
 
 
 @cache

@@ -327,7 +327,9 @@ def missing(t: Teller, steps: int) -> Scene:
         reckon(plan, plan.answer or start, kind, n)
     plan.note(f"now {end}")
     plan.do(max(end, total), "-", min(end, total))
-    word = ("gain" if up else "lose") + ("_money" if pile.name == "money" else "" if pile.who else "_place")
+    word = ("gain" if up else "lose") + (
+        "_money" if pile.name == "money" else "" if pile.who else "_still" if "still" in pile.has else "_place"
+    )
     event, _, question = t.key_word("unknown", word).partition(" || ")
     other = t.other(pile.who)
     thing = next((w for w in ("coat", "book", "bag", "ball", "game") if w in event), "")

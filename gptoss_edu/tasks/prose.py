@@ -10,7 +10,7 @@ import random
 import re
 import zlib
 
-from . import clocks, comparisons, piles, rates, shopping, stories
+from . import clocks, comparisons, piles, rates, riddles, shopping, stories
 from .arithmetic import ERROR_RATE, careful_step
 from .english import capital, noun, someone
 from .example import Draft, held_out
@@ -32,7 +32,10 @@ SCENES = {
     rates.sharing: 7,
     rates.rectangles: 4,
     clocks.parts: 9,
-    clocks.minutes: 7,
+    clocks.minutes: 8,
+    riddles.legs: 3,
+    riddles.riddle: 4,
+    riddles.two_piles: 9,
 }
 
 
@@ -124,12 +127,8 @@ def told(t: Teller, scene: Scene) -> str:
     question, shape = scene.question, t.rng.random()
     first = not scene.closed and len(sentences) < 6 and t.chance(0.08) and question_can_lead(t, scene)
     if shape < 0.07 and not first:
-        framed = t.word("frame", "question")
-        question = framed.format(
-            x=question
-            if framed[-4] == " " and framed.startswith(("Q", "N", "T", "M", "C", "W", "P"))
-            else question[0].lower() + question[1:]
-        )
+        lower = question if question.startswith("I ") else question[0].lower() + question[1:]
+        question = t.word("frame", "question").format(x=lower, X=question)
     asked = sentence(question, "." if question.startswith(("Find", "Tell me how")) else "?")
     if first:
         scene.kind += " question first"
@@ -139,6 +138,8 @@ def told(t: Teller, scene: Scene) -> str:
 
 def question_can_lead(t: Teller, scene: Scene) -> bool:
     """A question may stand first when it names what it asks for."""
+    if scene.unit and scene.unit not in scene.question:
+        return False
     words = set(scene.question.lower().replace(",", " ").split())
     return (
         not words

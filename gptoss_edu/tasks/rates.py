@@ -27,6 +27,10 @@ def rate_slots(t: Teller, who, verb: str, thing: str, unit: str, rate: int) -> d
 
 
 def span(t: Teller, n: int, unit: str) -> str:
+    """'5 days'; seven days are often a week, twelve months a year."""
+    whole = {("day", 7): "week", ("month", 12): "year", ("hour", 24): "day"}.get((unit, n))
+    if whole and t.chance(0.6):
+        return t.rng.choice((f"a {whole}", f"one {whole}"))
     return t.q(n, unit)
 
 
@@ -70,7 +74,7 @@ def rate(t: Teller, steps: int) -> Scene:
         facts = [say("fact"), f"It is {goal} {slots['T']}"]
         if t.chance(0.4):
             verb_s = {"3": "has", "1": "have", "p": "have"}[who.number]
-            facts = [f"{capital(who.first)} {verb_s} {goal} {slots['T']} to do", say("fact", S=who.subject)]
+            facts = [f"{capital(who.first)} {verb_s} {goal} {slots['T']} to {verb}", say("fact", S=who.subject)]
         return Scene(facts, say("rest_q", "present"), plan, things, name)
     if kind == "average":
         n = t.rng.randrange(2, 13)

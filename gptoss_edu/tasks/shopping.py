@@ -209,6 +209,6 @@ def saving(t: Teller, steps: int) -> Scene:
 
 
 def inflected(question: str, who) -> str:
-    """'does' agrees with I."""
+    """'does' agrees with I, you and we."""
     text = question.format(S=who.subject)
-    return text.replace("does I", "do I")
+    return text if who.number == "3" else text.replace("does ", "do ", 1) if f"does {who.subject}" in text else text

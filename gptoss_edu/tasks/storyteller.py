@@ -6,7 +6,22 @@ import random
 from dataclasses import dataclass, field
 
 from .arithmetic import apply
-from .english import ME, Person, a, capital, grammar, inflect, noun, number_word, phrasings, pick, someone, words_of
+from .english import (
+    ME,
+    WE,
+    YOU,
+    Person,
+    a,
+    capital,
+    grammar,
+    inflect,
+    noun,
+    number_word,
+    phrasings,
+    pick,
+    someone,
+    words_of,
+)
 
 
 class Unfit(Exception):
@@ -73,10 +88,10 @@ class Teller:
     def chance(self, share: float) -> bool:
         return self.rng.random() < share
 
-    def person(self, named: bool = False, me: float = 0.12) -> Person:
-        """Somebody new; the first person of a story may be I."""
+    def person(self, named: bool = False, me: float = 0.18) -> Person:
+        """Somebody new; the first person of a story may be I, you or we."""
         if not self.people and self.chance(me):
-            who = ME
+            who = self.rng.choice((ME, ME, ME, YOU, WE))
         else:
             who = someone(self.rng, tuple(p.name for p in self.people), named)
         self.people.append(who)
@@ -164,4 +179,4 @@ def listed(parts: list[str]) -> str:
 
 
 def sentence(text: str, mark: str = ".") -> str:
-    return capital(text) + mark
+    return capital(text).rstrip() + mark
