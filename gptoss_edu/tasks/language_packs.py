@@ -90,6 +90,15 @@ class Pack:
         ]
         return rng.choice(others) if others else None
 
+    def typed(self, rng: random.Random, text: str) -> str:
+        """Accents left out, or another keyboard's marks: not where letters are counted."""
+        if rng.random() < TEXT["unaccented"].get(self.code, 0):
+            kept = (c for c in unicodedata.normalize("NFD", text) if unicodedata.category(c) != "Mn")
+            text = unicodedata.normalize("NFC", "".join(kept))
+        if self.code in TEXT["typed"] and rng.random() < 0.1:
+            text = text.translate(str.maketrans(TEXT["typed"][self.code]))
+        return text
+
     def dress(self, rng: random.Random, text: str) -> str:
         """A greeting before, a word of thanks after, a missing full stop: what people do to a question."""
         if rng.random() < 0.1:

@@ -205,6 +205,8 @@ def in_language(
         draft = TASKS[task](rng, language, style, test, unseen, level)
         if task != "chat":
             draft.question = language.dress(rng, draft.question)
+        if task not in ("count", "answer_in"):
+            draft.question = language.typed(rng, draft.question)
         if rng.random() < NATIVE:
             draft.question = draft.question.translate(language.own_digits)
             if task != "answer_in" or draft.level == code:
