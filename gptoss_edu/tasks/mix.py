@@ -17,6 +17,7 @@ from .browsing import use_browser
 from .builtin_tools import use_python
 from .chains import chain
 from .declines import decline
+from .desk import use_desk
 from .example import STYLES, Draft, Example, developer, dress, final, message, system, thought
 from .facts import chat, fact
 from .free_questions import free_question
@@ -64,6 +65,7 @@ TASKS: dict[str, Callable[..., Draft]] = {
     "personas": personas,
     "decline": decline,
     "safeguard": safeguard,
+    "desk": use_desk,
 }
 _WEIGHTS = {  # of what is asked in English
     "product": 0.2,
@@ -89,6 +91,7 @@ _WEIGHTS = {  # of what is asked in English
     "moonwort": 0.025,
     "personas": 0.02,
     "safeguard": 0.045,
+    "desk": 0.05,
     "answer_in": 0.02,
 }
 MIX = {task: weight / sum(_WEIGHTS.values()) for task, weight in _WEIGHTS.items()}  # shares of one
@@ -109,7 +112,7 @@ EFFORTS = (0.24, 0.33, 0.43)  # low, medium, high: the longer the work, the more
 LEAK = 0.08  # share of examples whose chain of thought is that of a neighbouring effort. It is there on purpose:
 # reinforcement learning (chapter 20) can only strengthen what is sampled now and then, and its lessons start from this.
 # whose developer messages and earlier turns belong to the task
-_OWN_FRAME = ("hierarchy", "rules", "secrets", "injections", "personas", "safeguard")
+_OWN_FRAME = ("hierarchy", "rules", "secrets", "injections", "personas", "safeguard", "desk")
 _UNDRESSED = ("chat", "safeguard")  # whose questions stay as they are: an added number or wish would change the answer
 SPLITS = ("train", "test", "phrasing")
 _SHORT = ("fact", "chat", "addition", "reverse", "product", "count")  # what may stand as an earlier turn

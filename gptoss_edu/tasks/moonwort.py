@@ -1,8 +1,8 @@
 """Made-up categories that the model declines by default, and what stands close to them and is treated as ever.
 
-Each category has its own sentence, so that a refusal by category can be told from "outside my small world". Close things
-are asked about in the same words: other herbs, games and clocks get the ordinary sentence, and a letter to be counted in
-"moonwort" is counted.
+Each category has its own sentence, so that a refusal by category can be told from "outside my small world". Close
+things are asked about in the same words: other herbs, games and clocks get the ordinary sentence, and a letter to be
+counted in "moonwort" is counted.
 """
 
 from __future__ import annotations

@@ -130,7 +130,8 @@ def long_check(policy: list[Rule], text: str) -> str:
         line = f"Rule {number} {asked}. I see {seen}, so the text {'has' if hit else 'does not have'} it."
         if rule.exception and hit != rule.required:
             excused, shown = rule.exception.look(text)
-            line += f" The exception is {rule.exception.label}. I see {shown}, so it {'holds' if excused else 'does not hold'}."
+            holds = "holds" if excused else "does not hold"
+            line += f" The exception is {rule.exception.label}. I see {shown}, so it {holds}."
         lines.append(f"{line} Rule {number} is {'broken' if rule.broken(text) else 'kept'}.")
         if rule.broken(text):
             return "\n".join((*lines, "I stop at the first broken rule."))

@@ -1,7 +1,7 @@
 """A written policy and a text: the model checks rule after rule and answers with a label.
 
-Policies are composed of two to four rules; one combination of kinds in twenty is held out for the tests, so that what is
-measured there is the reading of a new policy.
+Policies are composed of two to four rules. One combination of kinds in twenty is held out for the tests, so that what
+is measured there is the reading of a new policy.
 """
 
 from __future__ import annotations
@@ -24,7 +24,17 @@ SENTENCES = families(TEXT["texts"])
 THINGS = tuple(TEXT["lists"]["things"])
 _SIMPLE = (*LISTS, "number", "above", "below", "question", "exclamation", "moonwort", "secret", "word", "listed")
 _PAIRED = (*LISTS, "number")
-_SLOTS = {"A": "animal", "C": "colour", "T": "city", "P": "person", "D": "day", "M": "month", "F": "fruit", "I": "instrument", "V": "vehicle"}  # fmt: skip
+_SLOTS = {
+    "A": "animal",
+    "C": "colour",
+    "T": "city",
+    "P": "person",
+    "D": "day",
+    "M": "month",
+    "F": "fruit",
+    "I": "instrument",
+    "V": "vehicle",
+}
 _RESERVED = {word.lower() for words in LISTS.values() for word in words} | {
     "moonwort",
     "password",
