@@ -1,6 +1,7 @@
 """The key/value cache: every past key in full layers, a ring of the last `sliding_window` in sliding ones (chapter 11)."""
 
 import copy
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -9,11 +10,34 @@ from .config import ModelConfig
 from .errors import GptOssError
 
 
+@dataclass(frozen=True)
+class Snapshot:
+    """A copy of what one row held: `length` tokens; keys and values of each layer, (g, slots in use, d)."""
+
+    length: int
+    keys: tuple[Tensor, ...]
+    values: tuple[Tensor, ...]
+
+    @property
+    def nbytes(self) -> int:
+        return sum(t.nbytes for t in (*self.keys, *self.values))
+
+
+@dataclass
+class _RowState:
+    """What a cache and its views share beside the tensors: of every row its tokens, and whether a pass tore it."""
+
+    lengths: list[int]
+    torn: list[bool]
+
+
 class KVCache:
     """Keys and values of the tokens that a model has seen, for rows of different lengths.
 
     A full layer has `max_length` slots per row, a sliding layer as many as its window; the key of position p lies in
     slot p modulo the number of slots. `model(tokens, cache)` writes the new tokens and advances the lengths.
+    `rows` gives a view of some rows; `snapshot` and `restore` copy one row out and in. A sliding layer has overwritten
+    what lies further back than its window, so a row can go on from where a snapshot was taken and from nowhere before.
 
     Parameters
     ----------
@@ -24,15 +48,30 @@ class KVCache:
         if max_length < 1 or batch_size < 1:
             raise GptOssError(f"KVCache: expected at least one row and one token, found {batch_size} and {max_length}.")
         self.config, self.max_length, self.batch_size = config, max_length, batch_size
-        self._lengths = [0] * batch_size
+        self._state, self._first = _RowState([0] * batch_size, [False] * batch_size), 0
         self._counts: list[int] = []  # new tokens per row in the forward pass that is running
         self._longest = 0  # tokens of the longest row when it is over
-        self._torn = False  # while a pass overwrites keys in the rings that an interruption would leave lost
         self.keys, self.values = [], []
         for layer in range(config.num_hidden_layers):
             shape = (batch_size, config.num_key_value_heads, self._slots(config.layer_window(layer)), config.head_dim)
             self.keys.append(torch.zeros(shape, device=device, dtype=dtype))  # (b, g, slots, d)
             self.values.append(torch.zeros(shape, device=device, dtype=dtype))
+
+    @property
+    def _own(self) -> slice:
+        return slice(self._first, self._first + self.batch_size)
+
+    @property
+    def _lengths(self) -> list[int]:
+        return self._state.lengths[self._own]
+
+    @_lengths.setter
+    def _lengths(self, lengths: list[int]) -> None:
+        self._state.lengths[self._own] = lengths
+
+    def _tear(self, torn: bool) -> None:
+        """Mark the rows while a pass overwrites keys in their rings that an interruption would leave lost."""
+        self._state.torn[self._own] = [torn] * self.batch_size
 
     @property
     def device(self) -> torch.device:
@@ -54,7 +93,8 @@ class KVCache:
             raise GptOssError(
                 f"KVCache: expected {self.batch_size} lengths from 0 to {self.max_length}, found {lengths}; pass one per row."
             )
-        self._lengths, self._torn = list(lengths), False
+        self._lengths = list(lengths)
+        self._tear(False)
 
     @property
     def nbytes(self) -> int:
@@ -66,7 +106,7 @@ class KVCache:
 
     def begin(self, t: int, counts: list[int]) -> Tensor:
         """Announce a forward pass over t columns of which counts[i] are tokens of row i. Returns query positions (b or 1, t)."""
-        if self._torn:
+        if any(self._state.torn[self._own]):
             raise GptOssError(
                 "KVCache: a forward pass over several tokens was interrupted, and its tokens have taken the places of keys "
                 "that are still needed; make a new cache and prefill again."
@@ -77,7 +117,7 @@ class KVCache:
                 f"KVCache: room for {self.max_length} tokens per row, found {longest}; make the cache with a larger max_length."
             )
         self._t, self._counts, self._longest = t, counts, longest
-        self._torn = t > 1 and longest > self.config.sliding_window  # one token overwrites only the key that leaves
+        self._tear(t > 1 and longest > self.config.sliding_window)  # one token overwrites only the key that leaves
         self.uniform = len(set(self._lengths)) == 1 and all(c == t for c in counts)
         starts = self._lengths[:1] if self.uniform else self._lengths
         return torch.tensor(starts, device=self.device)[:, None] + torch.arange(t, device=self.device)
@@ -137,13 +177,63 @@ class KVCache:
     def advance(self) -> None:
         """The forward pass is over: its tokens count as stored."""
         self._lengths = [n + c for n, c in zip(self._lengths, self._counts, strict=True)]
-        self._torn = False
+        self._tear(False)
+
+    def rows(self, first: int, last: int) -> "KVCache":
+        """Return a view of the rows from `first` up to `last`, which is left out: same tensors, same lengths."""
+        if not 0 <= first < last <= self.batch_size:
+            raise GptOssError(
+                f"KVCache.rows: expected 0 <= first < last <= {self.batch_size}, found {first} and {last}."
+            )
+        view = copy.copy(self)
+        view.batch_size, view._first = last - first, self._first + first
+        view.keys = [keys[first:last] for keys in self.keys]
+        view.values = [values[first:last] for values in self.values]
+        return view
+
+    def clear_row(self, row: int) -> None:
+        """Forget what a row holds, also one that an interrupted pass left torn."""
+        self._state.lengths[self._first + row], self._state.torn[self._first + row] = 0, False
+
+    def copy_row(self, source: int, target: int) -> None:
+        """Let the row `target` hold what the row `source` holds; only what is in use is copied."""
+        self.restore(target, self._held(source))
+
+    def snapshot(self, row: int) -> Snapshot:
+        """Copy out what a row holds."""
+        held = self._held(row)
+        return Snapshot(held.length, tuple(k.clone() for k in held.keys), tuple(v.clone() for v in held.values))
+
+    def restore(self, row: int, snapshot: Snapshot) -> None:
+        """Let a row hold what the snapshot holds; it must come from a cache with the same room."""
+        for mine, kept in ((self.keys, snapshot.keys), (self.values, snapshot.values)):
+            for all_rows, held in zip(mine, kept, strict=True):
+                if held.shape[1] != min(snapshot.length, all_rows.shape[2]):
+                    raise GptOssError(
+                        f"KVCache.restore: expected a snapshot of a cache with room for {self.max_length} tokens, found "
+                        f"{held.shape[1]} slots in use for {snapshot.length} tokens."
+                    )
+                all_rows[row, :, : held.shape[1]] = held
+        self._state.lengths[self._first + row], self._state.torn[self._first + row] = snapshot.length, False
+
+    def _held(self, row: int) -> Snapshot:
+        """The slots of a row that are in use, not copied."""
+        if self._state.torn[self._first + row]:
+            raise GptOssError(f"KVCache: row {row} was torn by an interrupted pass; clear it and prefill again.")
+        length = self._state.lengths[self._first + row]
+        return Snapshot(length, *(tuple(t[row, :, :length] for t in tensors) for tensors in (self.keys, self.values)))
 
     def select(self, rows: list[int]) -> None:
         """Keep only these rows, in this order: what is left of a batch when some sequences have ended."""
+        if len(self._state.lengths) != self.batch_size:
+            raise GptOssError(
+                "KVCache.select: expected a whole cache, found a view of some rows; make it with new_cache."
+            )
         for layer in range(len(self.keys)):
             self.keys[layer], self.values[layer] = self.keys[layer][rows], self.values[layer][rows]
-        self._lengths, self.batch_size = [self._lengths[row] for row in rows], len(rows)
+        state = self._state
+        self._state = _RowState([state.lengths[row] for row in rows], [state.torn[row] for row in rows])
+        self.batch_size = len(rows)
 
     def join(self, other: "KVCache") -> "KVCache":
         """Return a new cache with this one's rows, then the other's; both must have room for as many tokens."""
@@ -153,7 +243,8 @@ class KVCache:
             )
         both = copy.copy(self)
         both.batch_size = self.batch_size + other.batch_size
-        both._lengths = self._lengths + other._lengths
+        torn = self._state.torn[self._own] + other._state.torn[other._own]
+        both._first, both._state = 0, _RowState(self._lengths + other._lengths, torn)
         both.keys = [torch.cat(pair) for pair in zip(self.keys, other.keys, strict=True)]
         both.values = [torch.cat(pair) for pair in zip(self.values, other.values, strict=True)]
         return both

@@ -192,3 +192,58 @@ def test_an_interrupted_pass_is_refused_where_it_has_cost_keys_and_harmless_else
         MODEL(TOKENS[:1, 21:26], cache=cache)
     with pytest.raises(GptOssError, match=r"was interrupted.*prefill again"):
         MODEL(TOKENS[:1, 21:26], cache=cache)
+
+
+def test_a_view_of_rows_is_the_cache_itself():
+    """Rows 1 and 2 read through a view; then all rows together read on as if the cache had never been cut."""
+    cache = MODEL.new_cache(3, 40)
+    view = cache.rows(1, 3)
+    MODEL(TOKENS[1:, :11], cache=view)
+    assert cache.row_lengths == [0, 11, 11] and view.row_lengths == [11, 11]
+    cache.rows(0, 1)  # another view changes nothing
+    logits = MODEL(TOKENS[:, :12] * 0 + TOKENS[:, 11:23], cache=cache, lengths=torch.tensor([0, 12, 3]))
+    assert relative(logits[1], WHOLE[1, 11:23]) < 1e-5 and relative(logits[2, :3], WHOLE[2, 11:14]) < 1e-5
+    assert view.row_lengths == [23, 14] and view.rows(1, 2).row_lengths == [14]
+    for first, last in ((0, 4), (2, 2), (-1, 1)):
+        with pytest.raises(GptOssError, match=r"KVCache\.rows"):
+            cache.rows(first, last)
+    with pytest.raises(GptOssError, match="view"):
+        view.select([0])
+
+
+@pytest.mark.parametrize("length", [3, WINDOW, WINDOW + 1, 25])
+def test_a_restored_row_goes_on_as_the_one_it_was_taken_from(length):
+    cache = MODEL.new_cache(3, 40)
+    MODEL(TOKENS[:1, :length], cache=cache.rows(1, 2))
+    kept = cache.snapshot(1)
+    MODEL(TOKENS[2:, :33], cache=cache.rows(2, 3))
+    MODEL(TOKENS[2:, :7], cache=cache.rows(1, 2))  # what the snapshot was taken of goes another way
+    cache.restore(2, kept)
+    cache.copy_row(2, 0)
+    cache.clear_row(1)
+    assert cache.row_lengths == [length, 0, length] and kept.length == length
+    step = TOKENS[[0, 0, 0], length : length + 5]
+    logits = MODEL(step, cache=cache, lengths=torch.tensor([5, 0, 5]))
+    for row in (0, 2):
+        assert relative(logits[row], WHOLE[0, length : length + 5]) < 1e-5
+    assert 0 < kept.nbytes <= cache.nbytes / 3
+    with pytest.raises(GptOssError, match="with room for"):
+        MODEL.new_cache(1, 2).restore(0, kept)
+
+
+def test_a_torn_row_is_refused_until_it_is_cleared():
+    """An interrupted pass over several tokens has overwritten keys; the other rows are whole."""
+    cache = MODEL.new_cache(2, 40)
+    MODEL(TOKENS[:2, :20], cache=cache)
+
+    def interrupt(value, name):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), MODEL.hooks({"block.1.attn.out": interrupt}):
+        MODEL(TOKENS[1:2, 20:25], cache=cache.rows(1, 2))
+    for use in (lambda: cache.snapshot(1), lambda: cache.copy_row(1, 0), lambda: MODEL(TOKENS[:2, :1], cache=cache)):
+        with pytest.raises(GptOssError, match=r"torn|interrupted"):
+            use()
+    assert relative(MODEL(TOKENS[:1, 20:21], cache=cache.rows(0, 1)), WHOLE[:1, 20:21]) < 1e-5
+    cache.clear_row(1)
+    assert relative(MODEL(TOKENS[1:2, :4], cache=cache.rows(1, 2)), WHOLE[1:2, :4]) < 1e-5
