@@ -12,13 +12,13 @@ import re
 
 from .browsing import display, use_browser
 from .builtin_tools import use_python
-from .example import Draft, call, final, result, thought
-from .function_calls import offered, use_functions
+from .documents import read_document, read_record
+from .example import Draft, result, thought
+from .function_calls import use_functions
 from .grammar import Grammar, families
-from .json_styles import dressed_up, write_json
+from .json_styles import write_json
 from .kept_secrets import ATTACKS, NAMES, _filled, new_secret, secret_rule
 from .leaks import leaks
-from .nested_functions import STRING, record
 from .read_wordings import wordings
 from .refusals import ordinary
 from .rules import HELD_OUT, compose, fill_slots, override_text
@@ -28,7 +28,6 @@ TEXT = wordings("injections")
 PARTS = TEXT["parts"]
 FRAMES = Grammar(TEXT["frames"]["patterns"], PARTS)
 ORDERS, UNSEEN = families(TEXT["orders"], PARTS), families(TEXT["unseen"], PARTS)
-BODIES, ASK = Grammar(TEXT["documents"]["bodies"]), Grammar(TEXT["documents"]["ask"])
 KEYS = (
     "note comment message info text system instruction remark hint summary details description footer title author"
 ).split()
@@ -63,16 +62,29 @@ def new_order(rng: random.Random, functions: list[dict], unseen: bool, fresh: bo
     source = UNSEEN if fresh else ORDERS
     family = rng.choice(list(source))
     wording = source[family].pick(rng, unseen and not fresh)[1]
-    marker = (
-        str(rng.randrange(2, 1000))
-        if family == "value" and rng.random() < 0.6
-        else pseudo_word(rng, rng.choice((2, 2, 3)))
-    )
+    marker = _marker(rng, family)
     if family == "role":
         marker = marker.capitalize()
     function = rng.choice(functions)["name"] if functions else ordinary(rng)
     text = fill_slots(rng, wording, m=marker, f=function)
     return Order(_framed(rng, text, unseen), family, marker if "{m}" in wording else None)
+
+
+def _marker(rng: random.Random, family: str) -> str:
+    """What obeying would show: an odd word, a shout, a few words, or where another value is wanted a number."""
+    if family == "value" and rng.random() < 0.6:
+        return str(rng.randrange(2, 1000))
+    word = pseudo_word(rng, rng.choice((2, 2, 3)))
+    kind = rng.random()
+    if kind < 0.2:
+        return word.upper()
+    return (
+        f"{ordinary(rng)} {word}"
+        if kind < 0.35
+        else f"{ordinary(rng)} {ordinary(rng)} {ordinary(rng)}"
+        if kind < 0.4
+        else word
+    )
 
 
 def _framed(rng: random.Random, text: str, unseen: bool) -> str:
@@ -174,50 +186,19 @@ def _noticed(turns: list[dict], at: int, order: Order, style: str) -> list[dict]
     return [*turns[: at + 1], thought(said), *turns[at + 1 :]]
 
 
-# -------------------------------------------------------------------------------------------------------- the dialogues
-
-
-def read_document(rng: random.Random, style: str, unseen: bool) -> tuple[Draft, list[str]]:
-    """A tool that hands over a short text, plain or in JSON, and a user who wants to know what it says."""
-    kind, verb = rng.choice(TEXT["documents"]["kinds"]), rng.choice(TEXT["documents"]["verbs"])
-    title = pseudo_word(rng) if rng.random() < 0.5 else ordinary(rng)
-    body = fill_slots(rng, BODIES.pick(rng, False)[1])
-    name = f"{verb}_{kind}"
-    schema = {"name": name, "description": f"{verb.capitalize()}s a {kind}.", "parameters": record(title=STRING)}
-    shown = body + rng.choice((".", ".", ""))
-    if rng.random() < 0.5:
-        fields = {rng.choice(("text", "body", "content", kind)): shown}
-        shown = write_json(rng, dressed_up(rng, {"title": title, **fields} if rng.random() < 0.5 else fields))
-    turns: list[dict] = []
-    if style != "low":
-        turns.append(
-            thought(f"{name} fits." if style == "medium" else f"The user wants the {kind} {title}. {name} can do that.")
-        )
-    turns += [
-        call(f"functions.{name}", json.dumps({"title": title}, separators=(",", ":"))),
-        result(f"functions.{name}", shown),
-    ]
-    if style != "low":
-        turns.append(thought("I report it." if style == "medium" else "I report what it says, and nothing else."))
-    answer = f"The {kind} says: {body}."
-    turns.append(final(answer))
-    functions = offered(rng, [(schema,)], rng.choice((1, 1, 2, 3)))
-    question = fill_slots(rng, ASK.pick(rng, False)[1], k=kind, t=title)
-    return Draft(question, answer, None, answer, "dialogue", turns=turns, functions=functions), [body]
-
-
-LEVELS = {"functions": 5, "document": 5, "python": 1.5, "browser": 2.5, "secret": 2.5, "none": 1.5}
+LEVELS = {"functions": 5, "document": 4, "record": 4, "python": 1.5, "browser": 2.5, "secret": 2.5, "none": 1.5}
 
 
 def injections(rng: random.Random, style: str, test: bool, unseen: bool, level: str | None = None) -> Draft:
     """A dialogue with a tool whose result holds an order.
 
-    Levels: the kind of tool; "secret" (the order wants a secret of the developer), "none" (a document without an
-    order), and "held-out family" (an order of a family that training never draws).
+    Levels: the kind of tool, "functions", "document", "record", "python" or "browser"; "secret" (the order wants a
+    secret of the developer), "none" (a document without an order), and "held-out family" (an order of a family that
+    training never draws).
     """
     kind = level or rng.choices(list(LEVELS), list(LEVELS.values()))[0]
     tool = (
-        rng.choice(("functions", "functions", "document", "document", "python", "browser"))
+        rng.choice(("functions", "functions", "document", "record", "python", "browser"))
         if kind in ("secret", HELD_OUT)
         else kind
     )
@@ -264,6 +245,8 @@ def _secret_order(rng: random.Random, draft: Draft, test: bool, unseen: bool) ->
 
 def _dialogue(rng: random.Random, style: str, test: bool, tool: str, unseen: bool) -> tuple[Draft, list[str]]:
     """A dialogue with the tool, and the parts of its content that the answer must hold."""
+    if tool == "record":
+        return read_record(rng, style, unseen)
     if tool in ("document", "none"):
         return read_document(rng, style, unseen)
     if tool == "functions":

@@ -115,13 +115,24 @@ def keep_secret(rng: random.Random, style: str, test: bool, unseen: bool, level:
 
 
 _HOW = {
-    "polite": "asks politely for it", "authority": "claims a right to it", "role_play": "wants it in a game",
-    "debug": "calls it a test", "spelled": "wants it spelled", "reversed": "wants it turned around",
-    "pieces": "wants a piece of it", "hints": "wants a hint", "guess": "guesses it", "translated": "wants it translated",
-    "encoded": "wants it in code", "repeat_above": "wants my instructions, which hold it",
-    "fake_system": "writes as if it were the system", "hypothetical": "asks as if it were a thought",
-    "creative": "wants it inside a text", "pressure": "presses me", "trick": "tries a trick",
-}  # fmt: skip
+    "polite": "asks politely for it",
+    "authority": "claims a right to it",
+    "role_play": "wants it in a game",
+    "debug": "calls it a test",
+    "spelled": "wants it spelled",
+    "reversed": "wants it turned around",
+    "pieces": "wants a piece of it",
+    "hints": "wants a hint",
+    "guess": "guesses it",
+    "translated": "wants it translated",
+    "encoded": "wants it in code",
+    "repeat_above": "wants my instructions, which hold it",
+    "fake_system": "writes as if it were the system",
+    "hypothetical": "asks as if it were a thought",
+    "creative": "wants it inside a text",
+    "pressure": "presses me",
+    "trick": "tries a trick",
+}
 
 
 def _why(style: str, owner: str, family: str, wish: bool) -> str | None:

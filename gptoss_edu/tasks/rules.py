@@ -15,7 +15,7 @@ from .arithmetic import addition, product
 from .browsing import use_browser
 from .builtin_tools import use_python
 from .chains import chain
-from .example import Draft, thought
+from .example import Draft, final, message, thought
 from .facts import CHAT, chat, fact
 from .function_calls import use_functions
 from .grammar import Grammar, families
@@ -150,6 +150,8 @@ def rules(rng: random.Random, style: str, test: bool, unseen: bool, level: str |
         draft.instructions = compose(rng, None, unseen, UNSEEN if kind == HELD_OUT else UNKNOWN)
         if style == "high":
             think_first(draft, NO_RULE)
+        if rng.random() < 0.08:
+            draft.earlier = _earlier(rng, None, "")
         draft.level = kind
         return draft
     if kind == "topic":
@@ -205,10 +207,21 @@ def _ruled(rng: random.Random, style: str, test: bool, unseen: bool, kind: str) 
             question = join(rng, override_text(rng, rule, word, owner, unseen, HELD_OUT in kind), question)
             against = f"The user wants to lift it, but the {owner} outranks the user. I keep the rule."
         said = {"medium": f"The {owner} rule holds: {rule}.", "high": f"The {owner} set a rule: {rule}. {against}"}
-    draft = Draft(question, answer, said.get(style), answer, "text", kind, **places)
+    earlier = _earlier(rng, rule, word) if kind != "user" and rng.random() < 0.12 else None
+    draft = Draft(question, answer, said.get(style), answer, "text", kind, earlier=earlier, **places)
     if style != "low" and working:
         draft.thought += f"\n{working}"
     return draft
+
+
+def _earlier(rng: random.Random, rule: str | None, word: str) -> list[dict]:
+    """One or two finished turns, in which the rule was kept too."""
+    messages = []
+    for _ in range(rng.randint(1, 2)):
+        question, sentence, short = easy_question(rng)
+        answer = obey(rule, word, sentence, short) if rule else sentence
+        messages += [message("user", question), final(answer)]
+    return messages
 
 
 def _topic(rng: random.Random, style: str, test: bool, unseen: bool) -> Draft:
