@@ -1,14 +1,16 @@
 """Measure what gpt-oss-tiny can do: counts with 95 % intervals.
 
-    gptoss-edu eval tiny                      about half an hour on two CPU cores
-    gptoss-edu eval tiny --scale 0.1          a first impression
+    gptoss-edu eval tiny                      hours on two CPU cores, minutes on a GPU (--device cuda --batch 1024)
+    gptoss-edu eval tiny --scale 0.05         a first impression
     gptoss-edu eval tiny --against FOLDER     the same prompts with a second model, compared pair by pair
-    gptoss-edu eval tiny --only effort foreign --json results.json
+    gptoss-edu eval tiny --sections effort foreign --json results.json
 
-Sections: mixed (validity, accuracy, tool dialogues, false refusals), effort, foreign (200 questions outside its world),
-phrasing (held-out wordings), strangers (240 questions written without sight of the training's wordings), temperature_1,
-and inside (losses with parts removed, sinks, router). Sections that stand in the --json file already, of the same model
-and sizes, are not measured again; `measured_with` says of each with what it was measured.
+Sections: mixed (validity, accuracy, tool dialogues, false refusals), effort, strangers (690 questions written without
+sight of the generators), languages (fifteen, at each effort), tasks (the second edition's, with held-out wordings and
+families), foreign (200 questions outside its world), phrasing (held-out wordings), temperature_1, ablations (losses
+with parts removed), inside (sinks, router) and router (what experts know of languages). Sections that stand whole in
+the --json file already, of the same model and sizes, are not measured again, so a long evaluation can be made in
+pieces; `measured_with` says of each with what it was measured.
 """
 
 import argparse
@@ -21,9 +23,7 @@ from pathlib import Path
 from gptoss_edu.errors import GptOssError
 from gptoss_edu.options import positive
 
-SIZES = {"mixed": 2000, "effort": 100, "foreign": 200, "phrasing": 1000, "strangers": 240, "warm": 2000, "probe": 24}
-NAMES = {"temperature_1": "warm", "inside": "probe"}
-RUN = ("device", "threads", "torch", "version", "date")  # what may differ between the sections of one file
+RUN = ("device", "dtype", "threads", "torch", "version", "date")  # what may differ between the sections of one file
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,12 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--against", type=Path, help="a second model (bfloat16 experts, another seed) on the same prompts"
     )
     parser.add_argument("--scale", type=float, default=1.0, help="share of the prompts")
-    parser.add_argument(
-        "--only", nargs="+", choices=("mixed", "effort", "foreign", "phrasing", "strangers", "temperature_1", "inside")
-    )
-    parser.add_argument("--batch", type=positive, default=64, help="sequences decoded together")
+    parser.add_argument("--sections", "--only", nargs="+", metavar="NAME", help="default: all of them")
+    parser.add_argument("--batch", type=positive, default=None, help="sequences decoded together (64; GPU 1024)")
     parser.add_argument("--seconds", type=float, help="begin nothing new after that time")
     parser.add_argument("--device")
+    parser.add_argument("--dtype", choices=("float32", "bfloat16"), help="default: float32 on a CPU, bfloat16 on a GPU")
     parser.add_argument("--json", type=Path, help="write all results here, section by section")
 
 
@@ -50,19 +49,17 @@ def run(args: argparse.Namespace) -> None:
     from gptoss_edu.options import check_writable, write_text
     from gptoss_edu.resources import data_path
 
-    if not 0 < args.scale < float("inf"):
-        raise GptOssError(f"--scale: expected a share above 0, found {args.scale}.")
+    sizes = wanted_sizes(args.sections, args.scale)
     check_writable(args.json, "--json")
-    model = load_model(args.model, device=args.device)
-    against = load_model(args.against, device=args.device) if args.against else None
-    wanted = {NAMES.get(name, name) for name in args.only} if args.only else set(SIZES)
-    sizes = {name: max(4, round(size * args.scale)) if name in wanted else 0 for name, size in SIZES.items()}
-    sizes["foreign"], sizes["strangers"] = min(sizes["foreign"], 200), min(sizes["strangers"], 240)
+    dtype = getattr(torch, args.dtype) if args.dtype else None
+    model = load_model(args.model, device=args.device, dtype=dtype)
+    against = load_model(args.against, device=args.device, dtype=dtype) if args.against else None
     began = time.monotonic()
     results = {
         "model": fingerprint(args.model or data_path("gpt-oss-tiny")), "scale": args.scale,
         "device": torch.cuda.get_device_name() if model.device.type == "cuda" else platform.machine(),
-        "threads": torch.get_num_threads(), "torch": torch.__version__, "version": __version__, "date": time.strftime("%Y-%m-%d"),
+        "dtype": str(model.dtype).removeprefix("torch."), "threads": torch.get_num_threads(),
+        "torch": torch.__version__, "version": __version__, "date": time.strftime("%Y-%m-%d"),
     }  # fmt: skip
     against_weights = {"against": fingerprint(args.against)} if args.against else {}
     done, results["measured_with"] = earlier(args.json, results | against_weights)
@@ -78,7 +75,25 @@ def run(args: argparse.Namespace) -> None:
             write_text(args.json, json.dumps(results, indent=1, ensure_ascii=False))
 
     results.update(done)
-    run_suite(model, sizes, args.batch, store, args.seconds, against, done, Progress())
+    batch = args.batch or (1024 if model.device.type == "cuda" else 64)
+    run_suite(model, sizes, batch, store, args.seconds, against, done, Progress())
+
+
+def wanted_sizes(names: list[str] | None, scale: float) -> dict[str, int]:
+    """How many prompts each section gets; 0 for those that are not asked for."""
+    from gptoss_edu.evals.suite import FIXED, SIZES
+
+    if not 0 < scale < float("inf"):
+        raise GptOssError(f"--scale: expected a share above 0, found {scale}.")
+    unknown = sorted(set(names or ()) - set(SIZES))
+    if unknown:
+        raise GptOssError(f"--sections: expected names of {', '.join(SIZES)}, found {', '.join(unknown)}.")
+    sizes = {}
+    for name, size in SIZES.items():
+        least = min(size, 2 if size < 30 else 4)
+        scaled = max(least, round(size * scale)) if names is None or name in names else 0
+        sizes[name] = min(scaled, size) if name in FIXED else scaled
+    return sizes
 
 
 class Progress:
@@ -107,8 +122,10 @@ def fingerprint(folder: Path) -> str:
 
 
 def earlier(path: Path | None, now: dict) -> tuple[dict, dict]:
-    """Sections that earlier calls have stored in this file, if model and scale are the same, and by section what it was
-    measured with. A comparison with another second model than now's is left out."""
+    """Sections that earlier calls have stored whole in this file, and by section what each was measured with.
+
+    There are none if model or scale differ. A comparison with another second model than now's is left out.
+    """
     if path is None or not path.is_file():
         return {}, {}
     try:
@@ -122,6 +139,7 @@ def earlier(path: Path | None, now: dict) -> tuple[dict, dict]:
     if any(before.get(name) != now[name] for name in ("model", "scale")):
         return {}, {}
     sections = {name: part for name, part in before.items() if isinstance(part, dict) and name != "measured_with"}
+    sections = {name: part for name, part in sections.items() if part.get("answered") == part.get("prompts")}
     header = {key: before[key] for key in RUN if key in before}  # of the only call, where a file has no measured_with
     how = {name: before.get("measured_with", {}).get(name, header) for name in sections}
     other = [n for n in sections if n.startswith("paired") and how[n].get("against") != now.get("against")]
@@ -134,14 +152,20 @@ def lines(section: dict, indent: str = "  ") -> list[str]:
     """A section as text: a count as '57 of 60, 95.0 % [86.3, 98.3]'; lists of examples are left to the JSON."""
     out = []
     for name, value in section.items():
-        if isinstance(value, dict) and "right" in value:
+        if isinstance(value, dict) and "ratio" in value:
+            which = f" ({value['language']})" if "language" in value else ""
+            out.append(f"{indent}{name}{which}: {value['ratio']:.3f} [{value['low']:.3f}, {value['high']:.3f}]")
+        elif isinstance(value, dict) and "right" in value:
             tokens = f", {value['analysis_tokens']:.0f} tokens of analysis" if "analysis_tokens" in value else ""
             if value["of"]:
+                share, low, high = (100 * value[key] for key in ("share", "low", "high"))
                 out.append(
-                    f"{indent}{name}: {value['right']} of {value['of']}, {100 * value['share']:.1f} % [{100 * value['low']:.1f}, {100 * value['high']:.1f}]{tokens}"
+                    f"{indent}{name}: {value['right']} of {value['of']}, {share:.1f} % [{low:.1f}, {high:.1f}]{tokens}"
                 )
         elif isinstance(value, dict):
             out += [f"{indent}{name}", *lines(value, indent + "  ")]
+        elif isinstance(value, list) and value and isinstance(value[0], str):
+            out.append(f"{indent}{name}: {len(value)} ({' '.join(value)})")
         elif isinstance(value, list) and value and isinstance(value[0], float):
             out.append(f"{indent}{name}: {' '.join(f'{v:.3f}' for v in value)}")
         elif isinstance(value, (int, float, str)) and name != "flags":

@@ -17,6 +17,8 @@ from torch import Tensor
 
 from gptoss_edu.generation import default_stop_tokens, next_token_probabilities, pick, prefill
 
+MOST_AT_ONCE = 256  # prompts in one prefill: their scores need memory for prompts × heads × length × length numbers
+
 
 @dataclass
 class Job:
@@ -59,7 +61,7 @@ class Pool:
             # prefill in groups: one short prompt alone costs as much as eight
             free = self.rows - len(running)
             if self.waiting and (free >= max(1, self.rows // 8) or not running):
-                new = [self.waiting.popleft() for _ in range(min(free, len(self.waiting)))]
+                new = [self.waiting.popleft() for _ in range(min(free, len(self.waiting), MOST_AT_ONCE))]
                 fresh = self.model.new_cache(len(new), self.room)
                 fresh_logits = prefill(self.model, [job.prompt for job in new], fresh)  # (n, v)
                 cache, logits = (

@@ -20,7 +20,10 @@ from gptoss_edu.tasks.graders import GRADERS, same_call
 
 @dataclass
 class Outcome:
-    """One example answered. tokens: all that the model sampled; text: its final message, "" if none came."""
+    """One example answered. tokens: all that the model sampled; text: its final message, "" if none came.
+
+    thought: the last analysis message; called: each call as "recipient arguments".
+    """
 
     example: Example
     tokens: list[int] = field(default_factory=list)
@@ -30,6 +33,11 @@ class Outcome:
     thought_tokens: int = 0
     calls: int = 0
     note: str = ""
+    thought: str = ""
+    called: list[str] = field(default_factory=list)
+
+
+JUDGES: dict[str, Callable[[Outcome], bool]] = {}  # grades that need more than the text: the calls, the question
 
 
 def answer(
@@ -56,8 +64,11 @@ def answer(
         for e in examples
     ]
     effort = {"low": 0, "medium": 1, "high": 2}
-    # long answers beside long answers: the cost of a step is that of the longest row
+    # long answers beside long answers: the cost of a step is that of the longest row. A GPU's steps cost about the same
+    # however many rows there are, so there the longest ones begin, and few steps are left when the rows run out
     order = sorted(range(len(examples)), key=lambda i: (effort[examples[i].effort], len(prompts[i])))
+    if model.device.type == "cuda":
+        order.reverse()
     room = min(model.config.max_context, max(map(len, prompts), default=1) + max_new_tokens + 400)
     pool = Pool(model, batch, room, temperature)
     outcomes = {i: Outcome(example) for i, example in enumerate(examples)}
@@ -101,7 +112,7 @@ def complete(
 
 
 def cut_short(prompt: list[int], thought: list[int], budget: int, encoding) -> list[int]:
-    """A prompt that ends with <|start|>assistant, the thought's first ``budget`` tokens, and the opening of the final message.
+    """A prompt ending with <|start|>assistant, the thought's first ``budget`` tokens, and the final message's opening.
 
     With a budget of 0 there is no analysis message at all, as at low effort.
     """
@@ -127,14 +138,20 @@ def _take(outcome: Outcome, tokens: list[int], messages: list[Message], left: li
     messages += written
     for message in written:
         if message.channel == "analysis" and message.recipient is None:
-            outcome.thought_tokens += len(encoding.encode_ordinary(message.content[0].text))
+            outcome.thought = message.content[0].text
+            outcome.thought_tokens += len(encoding.encode_ordinary(outcome.thought))
     last = written[-1]
     if last.recipient is None:
         outcome.text = last.content[0].text
         unused = any(m["role"] == "assistant" and m.get("recipient") for m in left)
-        outcome.correct = not unused and GRADERS[outcome.example.grade](outcome.text, outcome.example.answer)
+        grade = outcome.example.grade
+        if grade in JUDGES:
+            outcome.correct = JUDGES[grade](outcome)
+        else:
+            outcome.correct = not unused and GRADERS[grade](outcome.text, outcome.example.answer)
         return False
     outcome.calls += 1
+    outcome.called.append(f"{last.recipient} {last.content[0].text}"[:300])
     while left and not left[0].get("recipient"):
         left.pop(0)
     if len(left) < 2 or not same_call(

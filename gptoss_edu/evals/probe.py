@@ -87,7 +87,7 @@ def inside(model, examples: list, batch: int = 16, seed: int = 0) -> dict:
         tokens, lengths = pad([[t.token for t in row] for row in labelled], model.device)
         real = torch.arange(tokens.shape[1])[None] < lengths[:, None]  # (b, t)
         caught: dict = {}
-        _forward_caught(model, tokens, lengths, real, caught)
+        forward_caught(model, tokens, lengths, real, caught)
         count += int(real.sum())
         for layer in range(layers):
             sink[layer] += caught["sink", layer]
@@ -104,7 +104,7 @@ def inside(model, examples: list, batch: int = 16, seed: int = 0) -> dict:
     return result | router_statistics([torch.cat(chosen) for chosen in experts], labels, model.config.num_experts, seed)
 
 
-def _forward_caught(model, tokens: Tensor, lengths: Tensor, real: Tensor, caught: dict) -> None:
+def forward_caught(model, tokens: Tensor, lengths: Tensor, real: Tensor, caught: dict) -> None:
     """One pass; keeps sums over real tokens of sink mass and distance, and each real token's first expert."""
     t, real_here = tokens.shape[1], real.to(tokens.device)
     away = (torch.arange(t, device=tokens.device)[:, None] - torch.arange(t, device=tokens.device)).clamp(min=0).float()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
+import itertools
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from importlib.resources import files
 
 from gptoss_edu.harmony import EFFORTS
@@ -13,12 +14,15 @@ from gptoss_edu.tasks.example import Example, message, system
 from gptoss_edu.tasks.graders import count, is_refusal
 from gptoss_edu.tasks.mix import MIX, make_example
 
+from . import blind, by_language, by_task
 from .answering import Outcome, answer
+from .by_language import LANGUAGES
 from .probe import ablations, inside, probe_examples
+from .router_languages import router_examples, router_section
 
 CELLS = (
-    ("product", "2x2"), ("product", "3x2"), ("product", "3x3"), ("product", "4x4"), ("chain", "4"), ("chain", "8"), ("chain", "13"),
-    ("word_problem", "3"), ("word_problem", "5"),
+    ("product", "2x2"), ("product", "3x2"), ("product", "3x3"), ("product", "4x4"),
+    ("chain", "4"), ("chain", "8"), ("chain", "13"), ("word_problem", "3"), ("word_problem", "5"),
 )  # fmt: skip
 
 
@@ -51,42 +55,42 @@ def foreign_examples() -> list[Example]:
     ]
 
 
-def stranger_examples() -> list[Example]:
-    """240 questions inside its world, written without sight of the wordings in training/, at high and medium effort."""
-    text = (files("gptoss_edu.evals") / "strangers.jsonl").read_text(encoding="utf-8")
-    examples = []
-    for i, line in enumerate(text.splitlines()):
-        asked, effort = json.loads(line), ("high", "medium")[i % 2]
-        messages = [system(effort), message("user", asked["question"])]
-        examples.append(Example(asked["task"], "", effort, effort, 0, asked["answer"], asked["grade"], 2, messages))
-    return examples
-
-
 def format_section(outcomes: list[Outcome]) -> dict:
-    """Validity and accuracy of mixed prompts, whole and by task; false refusals among what is no refusal."""
-    inside_world = [
-        o
-        for o in outcomes
-        if o.example.task != "refusal" and "cannot" not in o.example.answer and o.example.level != "none"
-    ]
+    """Validity and accuracy of mixed prompts, whole, by task (in English) and by language, and false refusals."""
+    inside_world = [o for o in outcomes if not is_refusal(o.example.messages[-1]["content"][0]["text"])]
     section = {
         "valid": count(o.valid for o in outcomes),
         "correct": count(o.correct for o in outcomes),
         "false_refusals": count(is_refusal(o.text) for o in inside_world),
         "dialogues": count(o.correct for o in outcomes if o.example.grade == "dialogue"),
-        "by_task": {task: count(o.correct for o in outcomes if o.example.task == task) for task in MIX},
-        "by_level": {f"{t} {l}": count(o.correct for o in outcomes if (o.example.task, o.example.level) == (t, l)) for t in ("hierarchy", "functions") for l in sorted({o.example.level for o in outcomes if o.example.task == t})},
+        "by_task": english_by_task(outcomes),
+        "by_language": {c: count(o.correct for o in outcomes if o.example.language == c) for c in LANGUAGES},
+        "by_level": _by_level(outcomes, ("hierarchy", "functions")),
         "wrong": [describe(o) for o in outcomes if not o.correct][:40],
     }  # fmt: skip
     return section
+
+
+def _by_level(outcomes: list[Outcome], tasks: tuple[str, ...]) -> dict:
+    kinds = sorted({(o.example.task, o.example.level) for o in outcomes if o.example.task in tasks})
+    return {
+        f"{task} {level}": count(o.correct for o in outcomes if (o.example.task, o.example.level) == (task, level))
+        for task, level in kinds
+    }
+
+
+def english_by_task(outcomes: list[Outcome]) -> dict:
+    english = [o for o in outcomes if o.example.language == "en"]
+    return {task: count(o.correct for o in english if o.example.task == task) for task in MIX}
 
 
 def describe(outcome: Outcome) -> dict:
     """A wrong answer, for whoever wants to know why."""
     example = outcome.example
     return {
-        "task": example.task, "level": example.level, "effort": example.effort, "question": example.question[:200],
-        "wanted": example.answer[:120], "found": outcome.text[:120], "note": outcome.note,
+        "task": example.task, "language": example.language, "level": example.level, "effort": example.effort,
+        "question": example.question[:200], "wanted": example.answer[:120], "found": outcome.text[:120],
+        "note": outcome.note,
     }  # fmt: skip
 
 
@@ -131,9 +135,58 @@ def paired(first: list[bool], second: list[bool]) -> dict:
     n = len(first)
     spread = 1.96 * max(0.0, only_first + only_second - (only_first - only_second) ** 2 / max(1, n)) ** 0.5 / max(1, n)
     return {
-        "prompts": n, "first": count(first), "second": count(second), "only_first": only_first, "only_second": only_second,
+        "prompts": n, "first": count(first), "second": count(second),
+        "only_first": only_first, "only_second": only_second,
         "difference": round((only_second - only_first) / max(1, n), 5), "half_interval": round(spread, 5),
     }  # fmt: skip
+
+
+def foreign_section(outcomes: list[Outcome]) -> dict:
+    accepted = [{"question": o.example.question, "found": o.text[:100]} for o in outcomes if not o.correct]
+    return {"refused": count(o.correct for o in outcomes), "accepted": accepted}
+
+
+def phrasing_section(outcomes: list[Outcome]) -> dict:
+    """Right in wordings that were never trained, whole and by task."""
+    return {
+        "unseen": count(o.correct for o in outcomes),
+        "by_task": english_by_task(outcomes),
+        "by_language": {c: count(o.correct for o in outcomes if o.example.language == c) for c in LANGUAGES},
+        "wrong": [describe(o) for o in outcomes if not o.correct][:40],
+    }
+
+
+def warm_section(outcomes: list[Outcome]) -> dict:
+    return {"valid": count(o.valid for o in outcomes), "correct": count(o.correct for o in outcomes)}
+
+
+@dataclass(frozen=True)
+class Section:
+    """One part of the table: its prompts, and what is made of the answers.
+
+    examples : called with a size, whose meaning is the section's own (`size` says the usual one)
+    """
+
+    examples: Callable[[int], list[Example]]
+    summary: Callable[[list[Outcome]], dict]
+    size: int
+    temperature: float = 0.0
+    flags: bool = False  # keep which prompts were right, for the comparison with a second model
+
+
+SECTIONS = {  # in the order of their importance
+    "mixed": Section(mixed, format_section, 2000, flags=True),
+    "effort": Section(effort_examples, effort_section, 100, flags=True),  # of each cell and effort
+    "strangers": Section(blind.examples, blind.section, 690),
+    "languages": Section(by_language.examples, by_language.section, 12),  # of each language, task and effort
+    "tasks": Section(by_task.examples, by_task.section, 100),  # of each task and split
+    "foreign": Section(lambda n: foreign_examples()[:n], foreign_section, 200),
+    "phrasing": Section(lambda n: mixed(n, "phrasing"), phrasing_section, 1000),
+    "temperature_1": Section(mixed, warm_section, 2000, temperature=1.0),
+}
+PROBES = {"ablations": 24, "inside": 24, "router": 12}  # conversations of each task (router: and language)
+SIZES = {name: section.size for name, section in SECTIONS.items()} | PROBES
+FIXED = ("strangers", "foreign")  # lists of a fixed length
 
 
 def run_suite(
@@ -146,10 +199,15 @@ def run_suite(
     done: dict | None = None,
     watch: Callable[[str, int, int, int, int], None] | None = None,
 ) -> dict:
-    """All sections, in the order of their importance; ``store`` is given each as soon as it is there.
+    """All sections that ``sizes`` names, in the order of SECTIONS; ``store`` is given each as soon as it is there.
 
-    sizes : how many prompts of "mixed", "effort" (a cell and effort), "foreign", "phrasing", "strangers", "warm", "probe" (a task)
-    seconds : nothing new is begun after that time; what is missing is missing from the counts
+    On a GPU, and without a time limit, all greedy prompts share one pool: its steps cost about the same however many
+    rows there are, so few long answers at the end of every section would cost most of the time.
+
+    Parameters
+    ----------
+    sizes : by name of SECTIONS and PROBES; 0 or missing leaves one out
+    seconds : nothing new is begun after that time; a section that is cut off says so in "answered" and "prompts"
     against : a second model that answers the mixed and the effort prompts too, compared prompt by prompt
     done : sections of an earlier, interrupted call, which are not measured again
     watch : called with (section, answered, prompts, right, tokens sampled) as answers come
@@ -157,64 +215,60 @@ def run_suite(
     deadline = time.monotonic() + seconds if seconds else None
     results: dict = dict(done or {})
 
-    def measure(name: str, wanted, action: Callable[[], dict]) -> None:
-        if wanted and name not in results and (deadline is None or time.monotonic() < deadline):
-            results[name] = action()
-            store(name, results[name])
-
-    def ask(name: str, examples: list[Example], one=None, **how) -> list[Outcome]:
+    def ask(name: str, examples: list[Example], one=None, temperature: float = 0.0) -> list[Outcome]:
         note = (lambda n, right, tokens: watch(name, n, len(examples), right, tokens)) if watch else None
-        return answer(one or model, examples, batch, deadline=deadline, watch=note, **how)
+        return answer(one or model, examples, batch, temperature=temperature, deadline=deadline, watch=note)
 
-    def greedy(name: str, examples: list[Example], section: Callable[[list[Outcome]], dict]) -> dict:
-        """A section and, for a second model, which of its prompts were answered right: one 0 or 1 each."""
-        outcomes = ask(name, examples)
-        found = section(outcomes)
-        if len(outcomes) == len(examples):
-            found["flags"] = "".join(str(int(o.correct)) for o in outcomes)
-        return found
+    def keep(name: str, section: dict) -> None:
+        results[name] = section
+        store(name, section)
 
-    def compare(name: str, examples: list[Example]) -> dict:
-        second = ask(f"{name}, second model", examples, against)
-        first = results[name].get("flags", "")
-        if not len(second) == len(first) == len(examples):
-            return {"incomplete": f"{len(second)} of {len(examples)} prompts"}
-        return paired([flag == "1" for flag in first], [o.correct for o in second]) | {
-            "flags": "".join(str(int(o.correct)) for o in second)
-        }
+    def late() -> bool:
+        return deadline is not None and time.monotonic() >= deadline
 
-    n = sizes.get
-    measure("mixed", n("mixed"), lambda: greedy("mixed", mixed(n("mixed")), format_section))
-    measure("effort", n("effort"), lambda: greedy("effort", effort_examples(n("effort")), effort_section))
-    measure("foreign", n("foreign"), lambda: foreign_section(ask("foreign", foreign_examples()[: n("foreign")])))
-    measure("phrasing", n("phrasing"), lambda: phrasing_section(ask("phrasing", mixed(n("phrasing"), "phrasing"))))
-    measure(
-        "strangers", n("strangers"), lambda: phrasing_section(ask("strangers", stranger_examples()[: n("strangers")]))
-    )
-    measure("temperature_1", n("warm"), lambda: warm_section(ask("temperature 1", mixed(n("warm")), temperature=1.0)))
-    if n("probe"):
-        examples = probe_examples(n("probe"))
-        measure("ablations", True, lambda: ablations(model, examples))
-        measure("inside", True, lambda: inside(model, examples))
-    if against is not None:
-        for name, examples in (("mixed", mixed(n("mixed") or 0)), ("effort", effort_examples(n("effort") or 0))):
-            measure(f"paired_{name}", name in results and examples, lambda n=name, e=examples: compare(n, e))
+    wanted = [name for name in SECTIONS if sizes.get(name) and name not in results]
+    for group in _groups(wanted, model is not None and model.device.type == "cuda" and deadline is None):
+        if late():
+            break
+        prompts = {name: SECTIONS[name].examples(sizes[name]) for name in group}
+        warmth = SECTIONS[group[0]].temperature
+        outcomes = ask(", ".join(group), list(itertools.chain(*prompts.values())), temperature=warmth)
+        found = {id(o.example): o for o in outcomes}
+        for name, examples in prompts.items():
+            keep(name, _summary(SECTIONS[name], examples, [found[id(e)] for e in examples if id(e) in found]))
+    for name, action in (("ablations", ablations), ("inside", inside)):
+        if sizes.get(name) and name not in results and not late():
+            keep(name, action(model, probe_examples(sizes[name])))
+    if sizes.get("router") and "router" not in results and not late():
+        keep("router", router_section(model, router_examples(sizes["router"])))
+    for name in ("mixed", "effort") if against is not None else ():
+        pair = f"paired_{name}"
+        if sizes.get(name) and name in results and pair not in results and not late():
+            examples = SECTIONS[name].examples(sizes[name])
+            keep(pair, _compare(results[name], examples, ask(f"{name}, second model", examples, against)))
     return results
 
 
-def foreign_section(outcomes: list[Outcome]) -> dict:
-    accepted = [{"question": o.example.question, "found": o.text[:100]} for o in outcomes if not o.correct]
-    return {"refused": count(o.correct for o in outcomes), "accepted": accepted}
+def _groups(names: list[str], together: bool) -> Iterator[list[str]]:
+    """Sections whose prompts are answered in one pool."""
+    if not together:
+        yield from ([name] for name in names)
+        return
+    for temperature in dict.fromkeys(SECTIONS[name].temperature for name in names):
+        yield [name for name in names if SECTIONS[name].temperature == temperature]
 
 
-def phrasing_section(outcomes: list[Outcome]) -> dict:
-    """Right in wordings that were never trained, whole and by task."""
-    return {
-        "unseen": count(o.correct for o in outcomes),
-        "by_task": {task: count(o.correct for o in outcomes if o.example.task == task) for task in MIX},
-        "wrong": [describe(o) for o in outcomes if not o.correct][:40],
-    }
+def _summary(section: Section, examples: list[Example], outcomes: list[Outcome]) -> dict:
+    found = section.summary(outcomes) | {"prompts": len(examples), "answered": len(outcomes)}
+    if section.flags and len(outcomes) == len(examples):
+        found["flags"] = "".join(str(int(o.correct)) for o in outcomes)
+    return found
 
 
-def warm_section(outcomes: list[Outcome]) -> dict:
-    return {"valid": count(o.valid for o in outcomes), "correct": count(o.correct for o in outcomes)}
+def _compare(first: dict, examples: list[Example], second: list[Outcome]) -> dict:
+    """A section's prompts answered by a second model; which were answered right is one 0 or 1 each."""
+    flags = first.get("flags", "")
+    if not len(second) == len(flags) == len(examples):
+        return {"answered": len(second), "prompts": len(examples)}
+    right = [o.correct for o in second]
+    return paired([flag == "1" for flag in flags], right) | {"flags": "".join(str(int(flag)) for flag in right)}
