@@ -109,8 +109,9 @@ LANGUAGE_MIX = {
     "answer_in": 0.05,
 }
 EFFORTS = (0.24, 0.33, 0.43)  # low, medium, high: the longer the work, the more there is to learn
-LEAK = 0.08  # share of examples whose chain of thought is that of a neighbouring effort. It is there on purpose:
-# reinforcement learning (chapter 20) can only strengthen what is sampled now and then, and its lessons start from this.
+# Share of examples whose chain of thought is that of a neighbouring effort. It is there on purpose: reinforcement
+# learning (chapter 20) can only strengthen what is sampled now and then, and its lessons start from this.
+LEAK = 0.08
 # whose developer messages and earlier turns belong to the task
 _OWN_FRAME = ("hierarchy", "rules", "secrets", "injections", "personas", "safeguard", "desk")
 _UNDRESSED = ("chat", "safeguard")  # whose questions stay as they are: an added number or wish would change the answer
