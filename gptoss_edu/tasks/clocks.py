@@ -40,7 +40,7 @@ def parts(t: Teller, steps: int) -> Scene:
                 else t.put(t.word("parts", "rest"), "_" and None, x=rest).replace(" is ", " are ")
             )
         question = t.put(t.key_word("parts", "rest_adjective_q" if adjective else "rest_q"), None, x=rest, t=things)
-        return Scene(facts, question, plan, "", f"parts rest {count} {thing}")
+        return Scene(facts, question, plan, "", f"parts rest {count}")
     return whole(t, names, values, things, adjective, slots, thing)
 
 
@@ -109,9 +109,7 @@ def whole(t: Teller, names, values, things, adjective, slots, thing) -> Scene:
         .replace(" is ", " are ")
         .replace(" was ", " were ")
     ]
-    return Scene(
-        facts, question, plan, "" if diff else things, f"parts {'difference' if diff else 'sum'} {shape} {thing}"
-    )
+    return Scene(facts, question, plan, "" if diff else things, f"parts {'difference' if diff else 'sum'} {shape}")
 
 
 # --------------------------------------------------------------------------------------------------------------- time
@@ -190,9 +188,11 @@ def clock_scene(t: Teller, plan: Plan, fact, ask) -> Scene:
         plan.do(m2, "-", m1)
     else:
         plan.note(f"{h2}-{h1} hours")
-        plan.note(f"+{m2}-{m1}")
-        whole_hours = plan.do(plan.do(h2, "-", h1), "*", 60)
-        plan.do(plan.do(whole_hours, "+", m2), "-", m1)
+        total = plan.do(plan.do(h2, "-", h1), "*", 60)
+        for op, m in (("+", m2), ("-", m1)):
+            if m:
+                plan.note(f"{op}{m}")
+                total = plan.do(total, op, m)
     half = t.chance(0.3)
     return Scene(
         [fact("clock_fact", s=clock(t, start, half), e=clock(t, end, half))],

@@ -167,7 +167,7 @@ def compare(t: Teller, steps: int) -> Scene:
         raise Unfit
     question = question_text(t, rows, asked, kind, thing, verb)
     facts = [state(t, rows, i, kind, thing, verb) for i in range(count)]
-    name = f"compare {kind} {' '.join(r.relation + ('~' if r.inverse else '') + str(r.base) for r in rows)} {asked[0]} {asked[1:]}"
+    name = f"compare {' '.join(r.relation + ('~' if r.inverse else '') + str(r.base) for r in rows)} {asked[0]} {asked[1:]}"
     if (
         kind in ("deeds", "groups")
         and asked[0] in ("value", "diff")

@@ -247,7 +247,7 @@ def forward(t: Teller, steps: int) -> Scene:
     if pile.who and shape < 0.2:
         t.tense = "present"
     told = events_told(t, pile, kinds, numbers)
-    unit, name = pile.slots["t"], f"forward {''.join(kinds)} {pile.name}"
+    unit, name = pile.slots["t"], f"forward {''.join(kinds)}"
     path = final_path(t, pile, kinds[-1])
     if pile.who and shape < 0.1 and all(own for own, *_ in told):  # all of it in one condition
         parts = [start_text(t, pile, start)] + [t.put(v, pile.who, **s) for _, v, s in told]
@@ -305,7 +305,7 @@ def backward(t: Teller, steps: int) -> Scene:
         ask(t, pile, pile.path("start_q"), tense="past"),
         plan,
         pile.slots["t"],
-        f"backward {''.join(kinds)} {pile.name}",
+        f"backward {''.join(kinds)}",
     )
 
 
@@ -340,7 +340,7 @@ def missing(t: Teller, steps: int) -> Scene:
     slots = asked_slots(pile, False) | {"q": t.q(end, pile.thing), "b": t.n(end)}
     sentences.append(t.put(template, pile.who, "present" if "Now" in template else "past", **slots))
     question = t.put(question, pile.who, "past", **asked_slots(pile, True), o=other, thing=thing)
-    return Scene(sentences, question, plan, "", f"missing {''.join(kinds)} {'+' if up else '-'} {pile.name}")
+    return Scene(sentences, question, plan, "", f"missing {''.join(kinds)} {'+' if up else '-'}")
 
 
 def afterwards(t: Teller, steps: int) -> Scene:
@@ -382,7 +382,7 @@ def afterwards(t: Teller, steps: int) -> Scene:
         path, t_slots = ("share", last), {"k": t.n(divisor), "bx1": box, "bx": noun(box)[1]}
     sentences = narrate(t, pile, told, start_text(t, pile, start))
     question = ask(t, pile, path, tense="present" if t.tense == "present" else None, **t_slots)
-    return Scene(sentences, question, plan, "", f"{last} {''.join(kinds)} {pile.name}")
+    return Scene(sentences, question, plan, "", f"{last} {''.join(kinds)}")
 
 
 def change(t: Teller, steps: int) -> Scene:
@@ -406,5 +406,5 @@ def change(t: Teller, steps: int) -> Scene:
         ask(t, pile, ("changes", "gained" if up else "lost"), tense=t.tense),
         plan,
         "",
-        f"change {''.join(kinds)} {pile.name}",
+        f"change {''.join(kinds)}",
     )

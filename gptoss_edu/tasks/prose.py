@@ -124,7 +124,7 @@ def order(t: Teller, scene: Scene) -> list[str]:
 def told(t: Teller, scene: Scene) -> str:
     """The whole text of the problem."""
     sentences = [sentence(s) for s in order(t, scene)]
-    question, shape = scene.question, t.rng.random()
+    question, shape = scene.question.rstrip(), t.rng.random()
     first = not scene.closed and len(sentences) < 6 and t.chance(0.08) and question_can_lead(t, scene)
     if shape < 0.07 and not first:
         lower = question if question.startswith("I ") else question[0].lower() + question[1:]

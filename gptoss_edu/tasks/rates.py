@@ -49,7 +49,7 @@ def rate(t: Teller, steps: int) -> Scene:
         return t.put(template, who, tense, **(slots | extra))
 
     kind = t.rng.choice(("total", "total", "time", "rest", "rest", "average", "two", "two", "pair", "gap"))
-    name = f"rate {kind} {thing} {unit}"
+    name = f"rate {kind}"
     things = noun(thing)[1]
     if kind == "total":
         plan.note(f"{n}*{r}")
@@ -116,7 +116,7 @@ def two_at_once(t: Teller, who, verb, thing, unit, r, n, kind, slots, say) -> Sc
         question,
         plan,
         "" if kind == "gap" else slots["t"],
-        f"rate {kind} {thing} {unit}",
+        f"rate {kind}",
         loose=2 if who.first == who.name else 0,
     )
 
@@ -160,11 +160,9 @@ def groups(t: Teller, steps: int) -> Scene:
     if len(set(shape)) < len(shape):
         raise Unfit  # twice the same sounds wrong
     if t.chance(0.3) and not shape.endswith("-"):
-        return share_out(t, who, plan, total, facts, slots, f"groups {group} {thing} {shape}")
+        return share_out(t, who, plan, total, facts, slots, f"groups {shape}")
     path = "lose_q" if shape.endswith("-") else "total_q"
-    return Scene(
-        facts, t.put(t.key_word("groups", path), who, **slots), plan, noun(thing)[1], f"groups {group} {thing} {shape}"
-    )
+    return Scene(facts, t.put(t.key_word("groups", path), who, **slots), plan, noun(thing)[1], f"groups {shape}")
 
 
 def boxes(t: Teller, taken: str) -> dict:
