@@ -34,7 +34,7 @@ UNKNOWN, UNSEEN = families(TEXT["unknown"], PARTS), families(TEXT["unseen"], PAR
 KNOWN = families(TEXT["known"], PARTS)
 OVERRIDES, UNSEEN_OVERRIDES = families(TEXT["overrides"], PARTS), families(TEXT["unseen_overrides"], PARTS)
 HELD_OUT = "held-out family"
-NO_RULE = "The developer's instructions hold no rule that I know. I answer as usual."
+NO_RULE = "The instructions hold no rule that I know. I answer as usual."
 
 SLOTS: dict[str, Callable[[random.Random], str]] = {
     "w": ordinary,
@@ -147,7 +147,9 @@ def rules(rng: random.Random, style: str, test: bool, unseen: bool, level: str |
     kind = level or rng.choices(list(LEVELS), list(LEVELS.values()))[0]
     if kind in ("unknown", HELD_OUT):
         draft = base_draft(rng, style, test)
-        draft.instructions = compose(rng, None, unseen, UNSEEN if kind == HELD_OUT else UNKNOWN)
+        text = compose(rng, None, unseen, UNSEEN if kind == HELD_OUT else UNKNOWN)
+        places = place_rules("system" if rng.random() < 0.12 else "developer", text, rng)
+        draft.identity, draft.instructions = places["identity"], places["instructions"]
         if style == "high":
             think_first(draft, NO_RULE)
         if rng.random() < 0.08:
@@ -160,7 +162,11 @@ def rules(rng: random.Random, style: str, test: bool, unseen: bool, level: str |
 
 
 def _word(rng: random.Random) -> str:
-    return pseudo_word(rng) if rng.random() < 0.4 else ordinary(rng)
+    """What a rule is about: a word, now and then two."""
+    word = pseudo_word(rng) if rng.random() < 0.4 else ordinary(rng)
+    if rng.random() < 0.3:
+        word = word.capitalize()
+    return f"{word} {ordinary(rng)}" if rng.random() < 0.12 else word
 
 
 def _question(rng: random.Random, rule: str, style: str, test: bool) -> tuple[str, str, str, str | None]:
