@@ -1,8 +1,15 @@
-"""Where `gptoss-edu` and `python -m gptoss_edu` begin: Ctrl-C ends them with one line, also while they start."""
+"""Where `gptoss-edu` and `python -m gptoss_edu` begin.
 
+Ctrl-C ends them with one line, also while they start, and a user without a home folder gets one for the time being.
+"""
+
+import atexit
 import os
+import shutil
 import signal
 import sys
+import tempfile
+from pathlib import Path
 from types import FrameType
 
 
@@ -10,6 +17,8 @@ def main() -> int:
     """Run the command line of `cli`; 130 after Ctrl-C."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # one that ignores Ctrl-C, as with nohup, goes on
         signal.signal(signal.SIGINT, interrupted)
+    if not has_home():
+        lend_home()
     from gptoss_edu.cli import main
 
     return main()
@@ -27,6 +36,26 @@ def interrupted(number: int, frame: FrameType | None) -> None:
             os._exit(130)
         frame = frame.f_back
     raise KeyboardInterrupt
+
+
+def has_home() -> bool:
+    """Whether this user has a home folder that can be written: `docker run --user 1234` has none, or ``/``."""
+    try:
+        return os.access(Path.home(), os.W_OK)
+    except RuntimeError:  # no HOME, and no entry in the list of users
+        return False
+
+
+def lend_home() -> None:
+    """Set HOME to an empty folder that is removed at the end, and USER to the user's number where it has no name.
+
+    Jupyter, Matplotlib and torch keep files below HOME, and the first of them does not start without it.
+    """
+    folder = tempfile.mkdtemp(prefix="gptoss-edu-home-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.environ["HOME"] = folder
+    if hasattr(os, "getuid"):
+        os.environ.setdefault("USER", str(os.getuid()))
 
 
 if __name__ == "__main__":

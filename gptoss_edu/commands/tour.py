@@ -10,7 +10,9 @@ exercises, and says so when it is asked for more.
 
 import argparse
 import html
+import os
 import re
+import shlex
 import shutil
 import sys
 import time
@@ -127,7 +129,8 @@ def next_steps() -> tuple[str, str]:
     program = Path(sys.executable).with_name("gptoss-edu")
     here = Path.cwd()
     name = str(program.relative_to(here)) if program.is_relative_to(here) else str(program)
-    called = "gptoss-edu" if shutil.which("gptoss-edu") else name
+    typed = shlex.quote(name) if os.name == "posix" else f'"{name}"' if " " in name else name
+    called = "gptoss-edu" if shutil.which("gptoss-edu") else typed
     checkout = PACKAGE.parent
     if Path(sys.prefix) == checkout / ".venv" and here == checkout and shutil.which("make"):
         return "make lab", f"{called} chat"
