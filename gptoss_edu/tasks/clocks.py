@@ -229,7 +229,7 @@ SPANS = (
 
 def spans(t: Teller, plan: Plan, kind: str, fact, ask) -> Scene:
     """Weeks and days in days, dozens in pieces: so many times the unit, and some more."""
-    k, more = t.rng.randrange(2, 13), t.chance(0.6)
+    k, more = t.rng.randrange(2, 12), t.chance(0.6)
     big, small, size = t.rng.choice(SPANS) if kind == "span" else ("", "", 12)
     b = t.rng.randrange(2, size)
     plan.note(f"{k}*{size}")

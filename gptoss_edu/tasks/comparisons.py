@@ -32,7 +32,7 @@ def entities(t: Teller, kind: str, count: int) -> tuple[list[Person], str]:
     table = grammar()["compare"][kind]
     if kind == "price":
         names = t.rng.sample(table["things"].split(), count)
-        return [entity(f"the {n.replace('_', ' ')}") for n in names], ""
+        return [entity(f"the {noun(n)[0]}") for n in names], ""
     if kind == "groups":
         row = t.rng.randrange(len(table["entities"]))
         names = table["entities"][row].split("|")
@@ -162,6 +162,8 @@ def compare(t: Teller, steps: int) -> Scene:
     rows = draw_rows(t, people, kind)
     plan = Plan()
     asked = ask_rows(t, rows, kind)
+    if count == 2 and asked[0] in ("total", "pair") and rows[1].relation == "together":
+        raise Unfit  # the text says it already
     values = question_plan(plan, rows, asked)
     if not plan.steps or (kind == "height" and asked[0] in ("total", "pair")):
         raise Unfit

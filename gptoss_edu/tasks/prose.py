@@ -115,7 +115,10 @@ def order(t: Teller, scene: Scene) -> list[str]:
         place = t.rng.randrange(2) if introduced and scene.loose and t.people else 1
         after = (sentences[place:] or [scene.question])[0]
         if not ANAPHORA.search(after):
-            sentences.insert(place, distractor(t, scene))
+            text = distractor(t, scene)
+            if place == 0 and re.search(r"\b(also|too|already|day before)\b", text):
+                place = 1
+            sentences.insert(place, text)
             shape += " distractor"
     scene.kind = shape
     return sentences
@@ -138,6 +141,8 @@ def told(t: Teller, scene: Scene) -> str:
 
 def question_can_lead(t: Teller, scene: Scene) -> bool:
     """A question may stand first when it names what it asks for."""
+    if scene.kind.split()[0] in ("goal", "each", "packs", "worth", "groups", "share", "riddle", "two"):
+        return False
     if scene.unit and scene.unit not in scene.question:
         return False
     words = set(scene.question.lower().replace(",", " ").split())

@@ -40,6 +40,8 @@ def rate(t: Teller, steps: int) -> Scene:
     t.tense = "present" if t.chance(0.7) else "past"
     small = unit in ("evening", "trip", "month")
     r, n = t.rng.randrange(2, 26 if small else 121), t.rng.randrange(2, 13 if t.chance(0.6) else 31)
+    if verb in ("drive", "travel") and r < 20:
+        r += 30
     slots, plan = rate_slots(t, who, verb, thing, unit, r), Plan()
     slots["N"] = span(t, n, unit)
     told = {"V": f"<{verb}>"}
