@@ -9,11 +9,10 @@ from functools import partial
 import pytest
 import torch
 
-from gptoss_edu import generate, load_model, mxfp4
+from gptoss_edu import load_model, mxfp4
 from gptoss_edu.checkpoint import convert, save
 from gptoss_edu.cli import main
 from gptoss_edu.config import ModelConfig
-from gptoss_edu.engines.pool import Job, Pool
 from gptoss_edu.errors import GptOssError
 from gptoss_edu.evals.answering import answer, cut_short
 from gptoss_edu.evals.card import fill
@@ -265,21 +264,6 @@ def test_pass_at_k_counts_choices_and_a_cut_thought_opens_the_final_message(enco
         == "<|start|>assistant<|channel|>analysis<|message|>12*3<|end|><|start|>assistant<|channel|>final<|message|>"
     )
     assert encoding.decode(cut_short(start, thought, 0, encoding)).count("<|channel|>") == 1
-
-
-def test_a_full_pool_answers_as_one_at_a_time(encoding):
-    """Rows that come and go, of unequal lengths, do not change what a row samples."""
-    model = random_model(SMALL, seed=3)
-    model.tokenizer = encoding
-    prompts = [[5 + i, *range(20, 20 + 7 * i)] for i in range(7)]
-    for temperature in (0.0, 1.0):
-        pool = Pool(model, rows=3, room=120, temperature=temperature)
-        for i, prompt in enumerate(prompts):
-            pool.add(Job(i, prompt, limit=5 + 3 * i, seed=i))
-        found = {job.key: job.sampled for job in pool.run()}
-        assert sorted(found) == list(range(7))
-        for i, prompt in enumerate(prompts):
-            assert found[i] == list(generate(model, prompt, 5 + 3 * i, temperature=temperature, seed=i))
 
 
 def test_the_bundled_model_answers_a_fixed_small_set():

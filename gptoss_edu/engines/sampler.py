@@ -1,13 +1,21 @@
-"""What the agent loop draws its tokens from: a model with its cache, or a written script."""
+"""What the agent loop draws its tokens from: a model with its cache, a pool that many share, or a written script.
+
+A sampler belongs to one conversation. Two that shared one would go on with each other's tokens, so a second client is an
+error; clients that share a model have a `PoolSampler` each.
+"""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
 
 import tiktoken
 
 from gptoss_edu.errors import GptOssError
 from gptoss_edu.generation import generate
+
+from .pool import Pool
+from .request import Request
 
 Sampler = Callable[[list[int], int], Iterable[int]]  # (prompt, at most so many) → token ids, one by one
 
@@ -20,14 +28,30 @@ class ModelSampler:
     model : as from gptoss_edu.load_model
     temperature, top_p, seed : as in gptoss_edu.generate; each answer draws with the next seed
     reserve : positions to leave free when a cache is made, for the results and answers to come
+
+    Raises
+    ------
+    GptOssError : a second answer is begun while the first is neither over nor closed.
     """
 
     def __init__(self, model, temperature: float = 1.0, top_p: float = 1.0, seed: int = 0, reserve: int = 2048):
         self.model, self.temperature, self.top_p, self.seed, self.reserve = model, temperature, top_p, seed, reserve
         self.cache, self.cached, self.capacity = None, [], 0
         self.max_context = model.config.max_context
+        self._busy = threading.Lock()
 
     def __call__(self, prompt: list[int], max_new_tokens: int) -> Iterator[int]:
+        if not self._busy.acquire(blocking=False):
+            raise GptOssError(
+                "ModelSampler: expected one conversation at a time, found a second one while an answer is being drawn; "
+                "close the first iterator, or give each client a PoolSampler of a shared Pool."
+            )
+        try:
+            yield from self._answer(prompt, max_new_tokens)
+        finally:
+            self._busy.release()
+
+    def _answer(self, prompt: list[int], max_new_tokens: int) -> Iterator[int]:
         known = len(self.cached)
         needed = min(len(prompt) + max_new_tokens, self.max_context)
         if not (0 < known < len(prompt) and prompt[:known] == self.cached and needed <= self.capacity):
@@ -53,6 +77,23 @@ class ModelSampler:
             yield token
             self.cache, self.cached = None, []
         self.cache, self.cached = cache, tokens[:-1]
+
+
+class PoolSampler:
+    """One client of a pool that many clients share: a row of its own for each answer, and prefixes kept by the pool.
+
+    temperature, top_p, seed : as for ModelSampler
+    """
+
+    def __init__(self, pool: Pool, temperature: float = 1.0, top_p: float = 1.0, seed: int = 0):
+        self.pool, self.temperature, self.top_p, self.seed = pool, temperature, top_p, seed
+        self.max_context = pool.room
+
+    def __call__(self, prompt: list[int], max_new_tokens: int) -> Iterator[int]:
+        limit = min(max_new_tokens, self.max_context - len(prompt) + 1)
+        request = Request(prompt, limit, self.temperature, self.top_p, seed=self.seed)
+        self.seed += 1
+        return self.pool.stream(request)
 
 
 def replay(turns: Iterable[str | Iterable[int]], encoding: tiktoken.Encoding) -> Sampler:

@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from gptoss_edu.engines.pool import Job, Pool
+from gptoss_edu.engines.pool import Pool
+from gptoss_edu.engines.request import Request
 from gptoss_edu.errors import HarmonyError
 from gptoss_edu.generation import generate_batch
 from gptoss_edu.harmony import Conversation, Message, parse, render
@@ -70,7 +71,7 @@ def answer(
     if model.device.type == "cuda":
         order.reverse()
     room = min(model.config.max_context, max(map(len, prompts), default=1) + max_new_tokens + 400)
-    pool = Pool(model, batch, room, temperature)
+    pool = Pool(model, batch, room, streaming=False)
     outcomes = {i: Outcome(example) for i, example in enumerate(examples)}
     messages = [list(Conversation.from_dict(e.prompt_conversation).messages) for e in examples]
     left = [e.messages[e.prompt :] for e in examples]  # of the reference solution
@@ -78,15 +79,18 @@ def answer(
 
     def ask(i: int, prompt: list[int], first: bool) -> None:
         limit = min(max_new_tokens, room - len(prompt))
-        pool.add(Job(i, prompt, limit, hash((seed, i, turns[i])) & 0xFFFFFFFF), first)
+        draws = hash((seed, i, turns[i])) & 0xFFFFFFFF
+        pool.submit(Request(prompt, limit, temperature, seed=draws, key=i), first)
 
     for i in order:
         ask(i, prompts[i], first=False)
     done = {}
-    for job in pool.run():
-        i = job.key
+    for request in pool.run():
+        if request.error is not None:
+            raise request.error
+        i = request.key
         turns[i] += 1
-        if _take(outcomes[i], job.sampled, messages[i], left[i], model.tokenizer) and turns[i] < 8:
+        if _take(outcomes[i], request.sampled, messages[i], left[i], model.tokenizer) and turns[i] < 8:
             prompt = render(Conversation(messages[i]), encoding=model.tokenizer, drop_analysis="finished_turns")
             if len(prompt) < room:
                 ask(i, prompt, first=True)

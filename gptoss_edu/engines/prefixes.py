@@ -1,0 +1,65 @@
+"""Kept prefixes: what a row held at a prompt's end or a turn's end, so that the next turn does not read it again.
+
+Only an exact prefix helps. A sliding layer keeps its last tokens in a ring, and a ring cannot be rewound: a prompt that
+shares all but the last token of what a row has read must be read anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from gptoss_edu.cache import Snapshot
+
+
+def reusable(held: Iterable[Sequence[int]], prompt: Sequence[int]) -> Sequence[int] | None:
+    """Return the longest of the held token sequences from which the prompt can go on; None where there is none.
+
+    It must be a prefix of the prompt as a whole, and shorter: the last token has to be read, for its logits.
+    """
+    best: Sequence[int] | None = None
+    for tokens in held:
+        n = len(tokens)
+        if (best is None or n > len(best)) and 0 < n < len(prompt) and tokens[-1] == prompt[n - 1]:
+            if tuple(prompt[:n]) == tuple(tokens):
+                best = tokens
+    return best
+
+
+class Prefixes:
+    """Snapshots of rows by the tokens that they hold, least recently used first, bounded in bytes.
+
+    max_bytes : of keys and values together; 0 keeps nothing
+    """
+
+    def __init__(self, max_bytes: int):
+        self.max_bytes, self.nbytes = max_bytes, 0
+        self.hits, self.misses = 0, 0
+        self._kept: dict[tuple[int, ...], Snapshot] = {}
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def find(self, prompt: Sequence[int]) -> Snapshot | None:
+        """Return what the longest kept prefix of this prompt left in its row."""
+        tokens = reusable(self._kept, prompt)
+        if tokens is None:
+            self.misses += 1
+            return None
+        self.hits += 1
+        snapshot = self._kept[tokens] = self._kept.pop(tokens)  # the most recently used stands last
+        return snapshot
+
+    def keep(self, tokens: Sequence[int], snapshot: Snapshot) -> None:
+        """Keep a row's content under the tokens that it holds, and drop the oldest ones beyond the bound."""
+        key = tuple(tokens)
+        self.drop(key)
+        if snapshot.nbytes > self.max_bytes:
+            return
+        self._kept[key], self.nbytes = snapshot, self.nbytes + snapshot.nbytes
+        while self.nbytes > self.max_bytes:
+            self.drop(next(iter(self._kept)))
+
+    def drop(self, tokens: tuple[int, ...]) -> None:
+        """Forget one prefix, if it is kept."""
+        snapshot = self._kept.pop(tokens, None)
+        self.nbytes -= 0 if snapshot is None else snapshot.nbytes

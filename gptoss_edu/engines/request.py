@@ -1,0 +1,151 @@
+"""One request to a pool: what it asks for, what it has got so far, and how its next token is drawn."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from gptoss_edu.errors import GptOssError
+from gptoss_edu.generation import LogitsProcessor, next_token_probabilities, pick
+
+_numbers = itertools.count()
+
+
+@dataclass(eq=False)
+class Request:
+    """One prompt and its terms.
+
+    Parameters
+    ----------
+    prompt, max_new_tokens, temperature, top_p, top_k, seed, stop_tokens, logits_processor : as in `generate`
+    logprobs : how many of the likeliest tokens to note at each step, beside the one drawn; None notes nothing
+    key : whatever the caller wants to know it by
+    listener : called, in the pool's thread, whenever there is a new token or the request has ended; must be quick
+
+    Attributes
+    ----------
+    sampled : token ids so far, the stop token included. reason : None while it runs; then stop, length, cancelled,
+        closed (with the pool) or error. error : what was raised.
+    reused : prompt tokens that a kept prefix saved from being read again. read : tokens that the model has read.
+    noted : a step's (log-probability of the token drawn, {token: log-probability} of the likeliest).
+    """
+
+    prompt: list[int]
+    max_new_tokens: int
+    temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int | None = None
+    seed: int = 0
+    stop_tokens: Sequence[int] | None = None
+    logits_processor: LogitsProcessor | None = None
+    logprobs: int | None = None
+    key: object = None
+    listener: Callable[[], None] | None = None
+    sampled: list[int] = field(default_factory=list)
+    noted: list[tuple[float, dict[int, float]]] = field(default_factory=list)
+    reason: str | None = None
+    error: Exception | None = None
+    read: int = 0
+    reused: int = 0
+    is_cancelled: bool = False
+
+    def __post_init__(self):
+        self.prompt = [int(token) for token in self.prompt]
+        self.number = next(_numbers)  # the order in which requests were made
+        self._draws: Tensor | None = None
+
+    @property
+    def is_read(self) -> bool:
+        """Whether the model has read the whole prompt."""
+        return self.read >= len(self.prompt)
+
+    def cancel(self) -> None:
+        """Leave at the next round; for any thread. Nothing happens where the request has ended."""
+        self.is_cancelled = True
+
+    def check(self, model, room: int) -> None:
+        """Refuse what cannot be computed."""
+        vocabulary = model.config.vocab_size
+        if not self.prompt or not (0 <= min(self.prompt) and max(self.prompt) < vocabulary):
+            raise GptOssError(
+                f"Request: expected a prompt of token ids from 0 to {vocabulary - 1}, found {self.prompt!r:.80}."
+            )
+        if self.max_new_tokens < 1 or len(self.prompt) + self.max_new_tokens - 1 > room:
+            raise GptOssError(
+                f"Request: expected 1 to {room - len(self.prompt) + 1} new tokens after a prompt of {len(self.prompt)} in a "
+                f"row of {room}, found {self.max_new_tokens}; shorten the prompt, ask for fewer, or make a pool with more room."
+            )
+        next_token_probabilities(
+            torch.zeros(1), self.temperature, self.top_p, self.top_k
+        )  # refuses what is out of range
+        if self.reason is not None or self.sampled:
+            raise GptOssError("Request: has been answered already; make a new one.")
+
+    def draw(self) -> float:
+        """The uniform number that decides the next token: the one that `generate` would use."""
+        if self._draws is None:
+            self._draws = torch.rand(self.max_new_tokens, generator=torch.Generator().manual_seed(self.seed))
+        return float(self._draws[len(self.sampled)])
+
+    def settle(self, default_stops: frozenset[int]) -> None:
+        """After a new token: has the request ended?"""
+        if self.reason is None:
+            stops = default_stops if self.stop_tokens is None else self.stop_tokens
+            if self.sampled[-1] in stops:
+                self.end("stop")
+            elif len(self.sampled) >= self.max_new_tokens:
+                self.end("length")
+            else:
+                self.tell()
+
+    def end(self, reason: str, error: Exception | None = None) -> None:
+        if self.reason is None:
+            self.error, self.reason = error, reason
+
+    def tell(self) -> None:
+        if self.listener is not None:
+            self.listener()
+
+
+def sample(requests: list[Request], logits: Tensor) -> None:
+    """Draw one token for each request from its line of the logits (n, v), and append it.
+
+    A processor that raises, or logits from which nothing can be drawn, end that request alone.
+    """
+    lines = []
+    for request, line in zip(requests, logits, strict=True):
+        try:
+            lines.append(line if request.logits_processor is None else request.logits_processor(request.sampled, line))
+        except Exception as error:
+            request.end("error", error)
+            lines.append(line)
+    if any(request.logits_processor is not None for request in requests):
+        logits = torch.stack(lines)
+    largest, chosen = logits.max(dim=-1)  # (n,): the greedy choice
+    chosen, largest = chosen.tolist(), largest.tolist()
+    for terms in {(r.temperature, r.top_p, r.top_k) for r in requests if r.temperature > 0}:
+        at = [i for i, r in enumerate(requests) if (r.temperature, r.top_p, r.top_k) == terms]
+        draws = torch.tensor([requests[i].draw() for i in at], device=logits.device)
+        for i, token in zip(at, pick(next_token_probabilities(logits[at], *terms), draws).tolist(), strict=True):
+            chosen[i] = token
+    for i, request in enumerate(requests):
+        if request.reason is None and not math.isfinite(largest[i]):
+            request.end(
+                "error", GptOssError(f"Request: expected logits with a finite largest one, found {largest[i]}.")
+            )
+        if request.reason is None:
+            if request.logprobs is not None:
+                request.noted.append(_likeliest(logits[i], chosen[i], request.logprobs))
+            request.sampled.append(chosen[i])
+
+
+def _likeliest(line: Tensor, token: int, count: int) -> tuple[float, dict[int, float]]:
+    """The log-probability of `token`, and the `count` largest of the line (v,), before temperature and truncation."""
+    logprobs = line.float().log_softmax(-1)
+    values, tokens = logprobs.topk(min(count, len(logprobs)))
+    return float(logprobs[token]), dict(zip(tokens.tolist(), values.tolist(), strict=True))

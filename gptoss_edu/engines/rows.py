@@ -1,0 +1,54 @@
+"""The rows of a pool's cache: views that decode, copies when a row moves, and how long a row can be."""
+
+from __future__ import annotations
+
+from gptoss_edu.cache import KVCache
+
+CACHE_BYTES = 2 << 30  # of a pool whose room nobody has named
+
+
+class Rows:
+    """One cache, made when it is first used.
+
+    rows, room : as for Pool
+    """
+
+    def __init__(self, model, rows: int, room: int | None):
+        self.model, self.count = model, rows
+        self.room = min(room or default_room(model, rows), model.config.max_context)
+        self._views: dict[tuple[int, int], KVCache] = {}
+        self._cache: KVCache | None = None
+
+    @property
+    def cache(self) -> KVCache:
+        if self._cache is None:
+            self._cache = self.model.new_cache(self.count, self.room)
+        return self._cache
+
+    def decoding(self, first: int, last: int) -> KVCache:
+        """Return the view of some rows, always the same object: the fast path has a CUDA graph for each."""
+        if (first, last) not in self._views:
+            self._views[first, last] = self.cache.rows(first, last)
+        return self._views[first, last]
+
+    def move(self, source: int, target: int) -> None:
+        """Let a row take another one's place, and leave its own empty."""
+        if source != target:
+            self.cache.clear_row(target)
+            self.cache.copy_row(source, target)
+        self.cache.clear_row(source)
+
+    def padded(self, last: int) -> int:
+        """Where a view of the rows up to `last` ends: on a GPU at 1, 2, 4 or a multiple of 8, so that graphs are few."""
+        if self.model.device.type != "cuda":
+            return last
+        wanted = last if last <= 2 else 4 if last <= 4 else -(-last // 8) * 8
+        return min(wanted, self.count)
+
+
+def default_room(model, rows: int) -> int:
+    """Tokens per row, so that a pool's cache stays within CACHE_BYTES: the model's whole context if that fits."""
+    config = model.config
+    per_token = KVCache(config, 1, 1, device="meta", dtype=model.dtype).nbytes // config.num_hidden_layers
+    full = sum(config.layer_window(i) is None for i in range(config.num_hidden_layers))  # rings do not grow
+    return max(1, min(config.max_context, CACHE_BYTES // (per_token * max(full, 1) * rows)))
