@@ -9,6 +9,7 @@ again. Both take the bundled vocabulary, which is frozen with the weights, unles
 `tokenizer` learns differs slightly from it as soon as wordings are added.
 """
 
+import json
 import os
 import sys
 import time
@@ -159,7 +160,8 @@ def _tiny(trainer, args, started: float) -> int:
     from gptoss_edu.evals.after_training import finish
     from gptoss_edu.training.finish import keep_json
 
-    snapshots: dict = {}
+    kept = trainer.folder / "snapshots.json"  # of the part before, where a run goes on
+    snapshots: dict = json.loads(kept.read_text(encoding="utf-8")) if trainer.step and kept.is_file() else {}
 
     def look(share: float):
         def action(trainer) -> None:
