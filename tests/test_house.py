@@ -22,7 +22,7 @@ FLOORS = [  # from the ground up; a room may import its own floor's files and ev
     {"evals"},  # compares what training rounds and saves
     {"viz", "web", "checks"},
     {"course"},
-    {"commands", "benchmarks", "cli"},
+    {"commands", "benchmarks", "cli", "__main__"},
 ]  # fmt: skip
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 FACE = "the package's own face: gptoss_edu/__init__.py resolves its names on first use"
