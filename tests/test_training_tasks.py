@@ -99,7 +99,8 @@ def check_citation(example, tool: BrowserTool, name: str) -> bool:
 # ----------------------------------------------------------------------------------------------------------- wordings
 
 
-GRAMMARS = {"rules", "secrets", "injections", "moonwort", "personas", "safeguard", "desk"}  # their wordings are composed; test_tasks_rules.py checks that split
+# their wordings are composed; test_tasks_rules.py checks that split
+GRAMMARS = {"rules", "secrets", "injections", "moonwort", "personas", "safeguard", "desk"}
 
 
 @pytest.mark.parametrize("task", [task for task in TASKS if task not in GRAMMARS])

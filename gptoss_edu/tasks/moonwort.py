@@ -49,7 +49,7 @@ def moonwort(rng: random.Random, style: str, test: bool, unseen: bool, level: st
     if kind == "neighbour":
         why = {
             "medium": "This is outside what I can do.",
-            "high": f"The user asks about {thing}. It is not {table['word']}, but not among my tasks either. I say so.",
+            "high": f"The user asks about {thing}. That is not about {table['about']}, and not among my tasks.",
         }
         return Draft(question, REFUSAL, why.get(style), REFUSAL, "refusal", kind)
     if kind == "lifted":

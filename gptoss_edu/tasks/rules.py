@@ -32,6 +32,7 @@ PARTS = TEXT["parts"]
 OPENINGS, CLOSINGS = (Grammar(TEXT[name]["patterns"], PARTS) for name in ("openings", "closings"))
 UNKNOWN, UNSEEN = families(TEXT["unknown"], PARTS), families(TEXT["unseen"], PARTS)
 KNOWN = families(TEXT["known"], PARTS)
+ASK_TOPIC = Grammar(TEXT["ask_topic"]["patterns"] + hierarchy.TEXT["ask_topic"])
 OVERRIDES, UNSEEN_OVERRIDES = families(TEXT["overrides"], PARTS), families(TEXT["unseen_overrides"], PARTS)
 HELD_OUT = "held-out family"
 NO_RULE = "The instructions hold no rule that I know. I answer as usual."
@@ -236,7 +237,7 @@ def _earlier(rng: random.Random, rule: str | None, word: str) -> list[dict]:
 def _topic(rng: random.Random, style: str, test: bool, unseen: bool) -> Draft:
     """A topic is forbidden; half the questions are about something else."""
     word = _word(rng)
-    instructions = compose(rng, fill_slots(rng, RULES["topic"].pick(rng, unseen)[1], w=word), unseen)
+    instructions = compose(rng, known_rule(rng, "topic", word, unseen), unseen)
     if rng.random() < 0.5:
         draft = base_draft(rng, style, test)
         if style == "high":
@@ -244,7 +245,7 @@ def _topic(rng: random.Random, style: str, test: bool, unseen: bool) -> Draft:
                 draft, "The developer set a rule: topic. The question does not conflict with it. I keep the rule."
             )
     else:
-        question = rng.choice(hierarchy._ASK_TOPIC).format(w=word)
+        question = ASK_TOPIC.pick(rng, unseen)[1].format(w=word)
         if rng.random() < 0.4:
             question = join(rng, override_text(rng, "topic", word, "developer", unseen), question)
         answer = obey("topic", word, "", "")
