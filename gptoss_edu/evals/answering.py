@@ -1,11 +1,13 @@
 """Let a model answer examples, in batches, tool calls included.
 
 Where the model calls a tool, the call is compared with the reference solution's; if it is the same, the tool's recorded
-result goes back to the model, and it goes on. A different call ends the dialogue as wrong.
+result goes back to the model, and it goes on. A different call ends the dialogue as wrong. Where the example brings a
+desk with a database, the desk answers every call, and the database at the end and the final text decide.
 """
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -15,15 +17,16 @@ from gptoss_edu.engines.request import Request
 from gptoss_edu.errors import HarmonyError
 from gptoss_edu.generation import generate_batch
 from gptoss_edu.harmony import Conversation, Message, parse, render
-from gptoss_edu.tasks.example import Example
-from gptoss_edu.tasks.graders import GRADERS, same_call
+from gptoss_edu.tasks.desk_state import play
+from gptoss_edu.tasks.example import Example, result
+from gptoss_edu.tasks.graders import GRADERS, same_call, same_json
 
 
 @dataclass
 class Outcome:
     """One example answered. tokens: all that the model sampled; text: its final message, "" if none came.
 
-    thought: the last analysis message; called: each call as "recipient arguments".
+    thought: the last analysis message; called: each call as "recipient arguments"; database: a desk's, after the calls.
     """
 
     example: Example
@@ -36,6 +39,7 @@ class Outcome:
     note: str = ""
     thought: str = ""
     called: list[str] = field(default_factory=list)
+    database: dict | None = None
 
 
 JUDGES: dict[str, Callable[[Outcome], bool]] = {}  # grades that need more than the text: the calls, the question
@@ -147,15 +151,12 @@ def _take(outcome: Outcome, tokens: list[int], messages: list[Message], left: li
     last = written[-1]
     if last.recipient is None:
         outcome.text = last.content[0].text
-        unused = any(m["role"] == "assistant" and m.get("recipient") for m in left)
-        grade = outcome.example.grade
-        if grade in JUDGES:
-            outcome.correct = JUDGES[grade](outcome)
-        else:
-            outcome.correct = not unused and GRADERS[grade](outcome.text, outcome.example.answer)
+        outcome.correct = _right(outcome, left)
         return False
     outcome.calls += 1
     outcome.called.append(f"{last.recipient} {last.content[0].text}"[:300])
+    if _has_desk(outcome.example):
+        return _ask_desk(outcome, last, messages)
     while left and not left[0].get("recipient"):
         left.pop(0)
     if len(left) < 2 or not same_call(
@@ -165,6 +166,41 @@ def _take(outcome: Outcome, tokens: list[int], messages: list[Message], left: li
         return False
     left.pop(0)
     messages.append(Conversation.from_dict({"messages": [left.pop(0)]}).messages[0])
+    return True
+
+
+def _right(outcome: Outcome, left: list[dict]) -> bool:
+    """Whether the final text is right, and no call of the reference, nor a change of a database, is missing."""
+    example = outcome.example
+    if example.grade in JUDGES:
+        return JUDGES[example.grade](outcome)
+    if _has_desk(example):
+        database = example.check["before"] if outcome.database is None else outcome.database
+        done = same_json(database, example.check["after"])
+    else:
+        done = not any(m["role"] == "assistant" and m.get("recipient") for m in left)
+    return done and GRADERS[example.grade](outcome.text, example.answer)
+
+
+def _has_desk(example: Example) -> bool:
+    return example.grade == "dialogue" and example.check is not None and "desk" in example.check
+
+
+def _ask_desk(outcome: Outcome, last: Message, messages: list[Message]) -> bool:
+    """Let the desk answer a call; false where the arguments are no JSON object, which ends the dialogue."""
+    check = outcome.example.check
+    try:
+        arguments = json.loads(last.content[0].text)
+    except ValueError:
+        arguments = None
+    if not isinstance(arguments, dict):
+        outcome.note = f"called {last.recipient} with what is no JSON object"
+        return False
+    database = check["before"] if outcome.database is None else outcome.database
+    name = last.recipient.removeprefix("functions.")
+    returned, outcome.database = play(check["desk"], database, name, arguments)
+    text = json.dumps(returned, separators=(",", ":"))
+    messages.append(Conversation.from_dict({"messages": [result(last.recipient, text)]}).messages[0])
     return True
 
 

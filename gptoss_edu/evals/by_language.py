@@ -131,9 +131,10 @@ def relative(counts: dict[str, dict[str, dict]], draws: int = 4000, seed: int = 
 
     counts : by language and effort, as `count` makes them; "en" among them
 
-    The intervals come from a parametric bootstrap: every count is drawn anew from the binomial distribution of its
-    share. That of the worst language is drawn from all languages, so it knows that the worst was chosen after the
-    fact.
+    The intervals are quantiles of ratios of shares that are drawn from their posterior under Jeffreys' prior, so that a
+    count of none or of all has one too. The worst language's is its own, not corrected for having been chosen.
+
+    Source: Brown, Cai and DasGupta 2001, "Interval estimation for a binomial proportion", section 3 (Jeffreys).
     """
     found: dict = {}
     others = [code for code in counts if code != "en"]
@@ -142,16 +143,13 @@ def relative(counts: dict[str, dict[str, dict]], draws: int = 4000, seed: int = 
         if not others or not all(c["of"] for c in cells.values()) or not cells["en"]["right"]:
             continue
         rng = np.random.default_rng(seed)
-        drawn = {c: rng.binomial(v["of"], v["right"] / v["of"], draws) / v["of"] for c, v in cells.items()}
-        english = np.maximum(drawn["en"], 1 / cells["en"]["of"])  # (draws,)
-        shares = np.stack([drawn[code] / english for code in others])  # (languages, draws)
+        drawn = {c: rng.beta(v["right"] + 0.5, v["of"] - v["right"] + 0.5, draws) for c, v in cells.items()}
+        shares = np.stack([drawn[code] / drawn["en"] for code in others])  # (languages, draws)
         exact = {code: cells[code]["share"] / cells["en"]["share"] for code in others}
         worst = min(exact, key=exact.get)
-        found[effort] = {
-            "languages": {code: _interval(exact[code], row) for code, row in zip(others, shares, strict=True)},
-            "mean": _interval(sum(exact.values()) / len(exact), shares.mean(0)),
-            "worst": {"language": worst} | _interval(exact[worst], shares.min(0)),
-        }
+        each = {code: _interval(exact[code], row) for code, row in zip(others, shares, strict=True)}
+        mean = _interval(sum(exact.values()) / len(exact), shares.mean(0))
+        found[effort] = {"languages": each, "mean": mean, "worst": {"language": worst} | each[worst]}
     found["low < medium"] = [c for c in counts if _share(counts, c, "low") < _share(counts, c, "medium")]
     found["medium <= high"] = [c for c in counts if _share(counts, c, "medium") <= _share(counts, c, "high")]
     return found

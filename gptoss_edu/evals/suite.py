@@ -24,6 +24,7 @@ CELLS = (
     ("product", "2x2"), ("product", "3x2"), ("product", "3x3"), ("product", "4x4"),
     ("chain", "4"), ("chain", "8"), ("chain", "13"), ("word_problem", "3"), ("word_problem", "5"),
 )  # fmt: skip
+TOOLS = ("functions", "python", "browser")
 
 
 def mixed(number: int, split: str = "test", seed: int = 1) -> list[Example]:
@@ -62,7 +63,7 @@ def format_section(outcomes: list[Outcome]) -> dict:
         "valid": count(o.valid for o in outcomes),
         "correct": count(o.correct for o in outcomes),
         "false_refusals": count(is_refusal(o.text) for o in inside_world),
-        "dialogues": count(o.correct for o in outcomes if o.example.grade == "dialogue"),
+        "dialogues": count(o.correct for o in outcomes if o.example.grade == "dialogue" and o.example.task in TOOLS),
         "by_task": english_by_task(outcomes),
         "by_language": {c: count(o.correct for o in outcomes if o.example.language == c) for c in LANGUAGES},
         "by_level": _by_level(outcomes, ("hierarchy", "functions")),
