@@ -137,7 +137,7 @@ def test_careful_division():
 
 WRONG_ENGLISH = re.compile(
     r"  |\{|\}|<|>|\ba [aeio]\w|\ba dozen dozen|\ban [bcdfgjklmnpqrstvwxz]|\b1 (?!(?:euro|dollar|pound|coin|crown|franc)\b)\w+s\b(?<!s's)|"
-    r"(?<!-)\bone (?:apples|books|coins|minutes)\b|\bI (?:has|is|was born|does|are)\b|(?<!does )(?<!did )(?<!can )(?<!must )(?<!of )\b(?:he|she|it) (?:have|do|are|were)\b|(?<!than )\b(?:we|you|they) (?:was|is|has|does)\b|"
+    r"(?<!-)\bone (?:apples|books|coins|minutes)\b|(?<!and )\bI (?:has|is|was born|does|are)\b|(?<!does )(?<!did )(?<!can )(?<!must )(?<!will )(?<!of )\b(?:he|she|it) (?:have|do|are|were)\b|(?<!than )\b(?:we|you|they) (?:was|is|has|does)\b|"
     r"\bdoes (?:I|you|we|they)\b|\bdo (?:he|she|it)\b|\bthe the\b|\ba a\b| [.,?]|\.\.|\?\?|\bthan I\b|\bmes\b|\bin a hour|childs\b|persons\b|sheeps\b",
 )  # fmt: skip
 FINE = re.compile(r"\ba (?:one|unit|uniform|euro|used)\b", re.I)

@@ -17,6 +17,7 @@ def parts(t: Teller, steps: int) -> Scene:
     count = min(len(names), t.rng.choice((2, 2, 3, 3, 4)), steps + 1)
     if count < 2:
         raise Unfit
+    kinds = len(names)
     names, values = names[:count], [t.rng.randrange(2, 60) for _ in range(count)]
     things = noun(thing)[1]
     adjective = names[0] in ADJECTIVES
@@ -33,12 +34,8 @@ def parts(t: Teller, steps: int) -> Scene:
             pieces.append((name, b))
         facts += told_parts(t, pieces)
         rest = names[-1]
-        if t.chance(0.5):
-            facts.append(
-                t.put(t.word("parts", "rest"), None, x=rest).replace("was", "were")
-                if t.tense == "past"
-                else t.put(t.word("parts", "rest"), "_" and None, x=rest).replace(" is ", " are ")
-            )
+        if kinds > 2 or t.chance(0.5):  # two kinds are the whole by themselves
+            facts.append(t.put(t.word("parts", "rest"), None, x=rest))
         question = t.put(t.key_word("parts", "rest_adjective_q" if adjective else "rest_q"), None, x=rest, t=things)
         return Scene(facts, question, plan, "", f"parts rest {count}")
     return whole(t, names, values, things, adjective, slots, thing)
@@ -159,7 +156,7 @@ def minutes(t: Teller, steps: int) -> Scene:
             [fact("rest_fact", b=t.n(b)), fact("rest_part", c=t.n(c))], ask("rest_q"), plan, "", "minutes rest"
         )
     if kind == "hours":
-        h, b = t.rng.randrange(2, 10), t.rng.randrange(1, 60)
+        h, b = t.rng.randrange(2, 10), t.rng.randrange(2, 60)
         plan.note(f"{h}*60")
         plan.note(f"+{b}")
         plan.do(plan.do(h, "*", 60), "+", b)

@@ -150,7 +150,11 @@ def listed(rng: random.Random, items: list, inside: bool = False) -> str:
     if kind < 0.28:
         return ", ".join(texts)
     if kind < 0.48:
-        return ", ".join(texts[:-1]) + rng.choice((" and ", " and ", ", and ", " & ")) + texts[-1]
+        return (
+            ", ".join(texts[:-1])
+            + rng.choice((" and ", " and ", ", and " if len(texts) > 2 else " and ", " & "))
+            + texts[-1]
+        )
     if kind < 0.56:
         return rng.choice(("; ", ";", " ; ")).join(texts)
     if kind < 0.70:

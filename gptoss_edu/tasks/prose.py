@@ -129,7 +129,7 @@ def told(t: Teller, scene: Scene) -> str:
     sentences = [sentence(s) for s in order(t, scene)]
     question, shape = scene.question.rstrip(), t.rng.random()
     first = not scene.closed and len(sentences) < 6 and t.chance(0.08) and question_can_lead(t, scene)
-    if shape < 0.07 and not first:
+    if shape < 0.07 and not first and not question.startswith("If"):
         lower = question if question.startswith("I ") else question[0].lower() + question[1:]
         question = t.word("frame", "question").format(x=lower, X=question)
     asked = sentence(question, "." if question.startswith(("Find", "Tell me how")) else "?")

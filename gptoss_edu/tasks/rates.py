@@ -164,7 +164,10 @@ def groups(t: Teller, steps: int) -> Scene:
     if t.chance(0.3) and not shape.endswith("-"):
         return share_out(t, who, plan, total, facts, slots, f"groups {shape}")
     path = "lose_q" if shape.endswith("-") else "total_q"
-    return Scene(facts, t.put(t.key_word("groups", path), who, **slots), plan, noun(thing)[1], f"groups {shape}")
+    question = t.put(t.key_word("groups", path), who, **slots)
+    if slots["S"] in question and who.first not in " ".join(facts):
+        raise Unfit  # nobody has been named
+    return Scene(facts, question, plan, noun(thing)[1], f"groups {shape}")
 
 
 def boxes(t: Teller, taken: str) -> dict:
