@@ -39,7 +39,7 @@ export function visible(text) {
     });
 }
 
-class RunData {
+export class RunData {
   constructor(header, id, buffer, base) {
     this.id = id; // names may be equal
     this.meta = header.meta;

@@ -1,0 +1,42 @@
+// The worker of a page. Messages in: load, ask, stop. Messages out: ready, failed, and what session.js tells.
+
+import { Session } from "./session.js";
+
+let session = null;
+
+// Base64 to bytes; `fromBase64` is in browsers of 2025.
+function decoded(base64) {
+  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(base64);
+  const binary = atob(base64);
+  const bytes = new Uint8Array(binary.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = binary.charCodeAt(i);
+  return bytes;
+}
+
+// files: {config, ranks, meta, weights}, the weights in base64.
+function load({ files, kernel }) {
+  const started = performance.now();
+  try {
+    session = new Session(
+      { ...files, weights: decoded(files.weights) },
+      (message, transfer) => postMessage(message, transfer),
+      kernel,
+    );
+    const { model, tokenizer } = session;
+    postMessage({
+      kind: "ready",
+      kernel: model.kernels.name,
+      config: model.config,
+      name: tokenizer.name,
+      ms: performance.now() - started,
+    });
+  } catch (error) {
+    postMessage({ kind: "failed", message: error.message });
+  }
+}
+
+onmessage = ({ data }) => {
+  if (data.kind === "load") load(data);
+  else if (data.kind === "ask") session.ask(data);
+  else if (data.kind === "stop") session?.stop();
+};
