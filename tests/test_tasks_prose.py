@@ -1,9 +1,8 @@
-"""Word problems, free questions and declines: answers recomputed apart from the grammar, English spot checks, splits."""
+"""Word problems, free questions, declines: answers recomputed apart from the grammar, English spot checks, splits."""
 
 import random
 import re
 import time
-import zlib
 
 import pytest
 
@@ -70,7 +69,7 @@ def stated(text: str) -> set[int]:
 
 
 def test_a_thought_begins_with_numbers_of_the_question():
-    """What is not an earlier result stands in the question, or is known: a week's days, an animal's legs, a note's sides."""
+    """What is no earlier result stands in the question, or is known: a week's days, an animal's legs."""
     known = {2, 3, 4, 6, 7, 8, 12, 24, 60}
     for number in range(3000):
         draft = drawn(number)
@@ -96,7 +95,8 @@ def test_a_bus_read_apart_from_the_grammar():
             continue
         total, rest = int(found[1]), found[3].rsplit(". ", 1)[0]
         events = re.findall(
-            r"(\d+)(?: more)?(?: \w+)?(?: of them| of the \w+)? (got on|get on|board|boarded|got off|get off|left|leave)\b",
+            r"(\d+)(?: more)?(?: \w+)?(?: of them| of the \w+)? "
+            r"(got on|get on|board|boarded|got off|get off|left|leave)\b",
             rest,
         )
         if (
@@ -136,9 +136,13 @@ def test_careful_division():
 # ------------------------------------------------------------------------------------------------------------- English
 
 WRONG_ENGLISH = re.compile(
-    r"  |\{|\}|<|>|\ba [aeio]\w|\ba dozen dozen|\ban [bcdfgjklmnpqrstvwxz]|\b1 (?!(?:euro|dollar|pound|coin|crown|franc)\b)\w+s\b(?<!s's)|"
-    r"(?<!-)\bone (?:apples|books|coins|minutes)\b|(?<!and )\bI (?:has|is|was born|does|are)\b|(?<!does )(?<!did )(?<!can )(?<!must )(?<!will )(?<!of )\b(?:he|she|it) (?:have|do|are|were)\b|(?<!than )\b(?:we|you|they) (?:was|is|has|does)\b|"
-    r"\bdoes (?:I|you|we|they)\b|\bdo (?:he|she|it)\b|\bthe the\b|\ba a\b| [.,?]|\.\.|\?\?|\bthan I\b|\bmes\b|\bin a hour|childs\b|persons\b|sheeps\b",
+    r"  |\{|\}|<|>|\ba [aeio]\w|\ba dozen dozen|\ban [bcdfgjklmnpqrstvwxz]|"
+    r"\b1 (?!(?:euro|dollar|pound|coin|crown|franc)\b)\w+s\b(?<!s's)|"
+    r"(?<!-)\bone (?:apples|books|coins|minutes)\b|(?<!and )\bI (?:has|is|was born|does|are)\b|"
+    r"(?<!does )(?<!did )(?<!can )(?<!must )(?<!will )(?<!of )\b(?:he|she|it) (?:have|do|are|were)\b|"
+    r"(?<!than )\b(?:we|you|they) (?:was|is|has|does)\b|"
+    r"\bdoes (?:I|you|we|they)\b|\bdo (?:he|she|it)\b|\bthe the\b|\ba a\b|"
+    r" [.,?]|\.\.|\?\?|\bthan I\b|\bmes\b|\bin a hour|childs\b|persons\b|sheeps\b",
 )  # fmt: skip
 FINE = re.compile(r"\ba (?:one|unit|uniform|euro|used)\b", re.I)
 
@@ -154,7 +158,8 @@ def test_grammar_spot_checks():
 
 def test_verbs_nouns_and_numbers_are_regular_or_listed():
     assert [forms(verb) for verb in ("carry", "play", "watch", "bake", "buy")] == [
-        ("carries", "carried", "carrying"), ("plays", "played", "playing"), ("watches", "watched", "watching"), ("bakes", "baked", "baking"), ("buys", "bought", "buying"),
+        ("carries", "carried", "carrying"), ("plays", "played", "playing"), ("watches", "watched", "watching"),
+        ("bakes", "baked", "baking"), ("buys", "bought", "buying"),
     ]  # fmt: skip
     assert inflect("<be> {q}", "past", "p") == "were {q}" and inflect("<be->", "present", "1") == "is"
     assert (
@@ -164,7 +169,7 @@ def test_verbs_nouns_and_numbers_are_regular_or_listed():
     assert number_word(42) == "forty-two" and number_word(305) == "three hundred and five" and ME.of == "my"
 
 
-# ------------------------------------------------------------------------------------------------- structures and splits
+# ---------------------------------------------------------------------------------------------- structures and splits
 
 
 def test_there_are_many_more_structures_than_the_first_grammar_had():
@@ -197,8 +202,7 @@ def test_held_out_numbers_and_wordings_are_never_trained_on(monkeypatch):
             story = draft.thought.startswith(f"{steps[0][0]}{steps[0][1]}") and "\n" not in draft.thought.split("=")[0]
             if not story:
                 assert held_out("prose", *steps) is split
-            assert picked if split else True
-    assert all(zlib.crc32(w.encode()) for w, _ in picked)
+            assert all(held is split for _, held in picked) and (picked or not split), draft.question
 
 
 @pytest.mark.parametrize("task", ["prose", "free", "decline"])

@@ -6,7 +6,8 @@ from .english import a, capital, grammar, noun
 from .storyteller import Plan, Scene, Teller, Unfit, listed
 
 ADJECTIVES = set(
-    "red blue green yellow white black grey brown taken free occupied empty easy hard small medium large old modern new experienced borrowed".split()
+    "red blue green yellow white black grey brown taken free occupied empty easy hard small medium large old modern "
+    "new experienced borrowed".split()
 ) | {"on the shelf"}
 
 

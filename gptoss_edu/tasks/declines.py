@@ -32,7 +32,9 @@ SORTING = Phrasings(*TEXT["sorting"]["forms"])
 
 
 def decimal(rng: random.Random) -> str:
-    return f"{rng.randrange(0, rng.choice((10, 100, 1000)))}.{rng.choice((5, 5, 25, 75, rng.randrange(1, 10), rng.randrange(10, 100)))}"
+    """'12.5', '0.75', '130.08'."""
+    places = rng.choice((5, 5, 25, 75, rng.randrange(1, 10), rng.randrange(10, 100)))
+    return f"{rng.randrange(0, rng.choice((10, 100, 1000)))}.{places}"
 
 
 def fraction(rng: random.Random) -> str:
@@ -57,8 +59,10 @@ def number_slots(rng: random.Random, kind: str) -> dict:
     minus = rng.choice(("-{}", "-{}", "−{}", "minus {}", "negative {}")).format(rng.randrange(1, 100))
     u, v = rng.choice(TEXT["numbers"]["units"]["pairs"]).split("|")
     return {
-        "a": a, "b": b, "b2": a + k + rng.randrange(1, 60), "k": k, "x": x, "y": y, "f": fraction(rng), "g": fraction(rng), "m": minus,
-        "p": rng.choice((5, 10, 15, 20, 25, 30, 50, 75, rng.randrange(1, 100))), "s": rng.randrange(2, 100), "e": rng.randrange(2, 9), "u": u, "v": v,
+        "a": a, "b": b, "b2": a + k + rng.randrange(1, 60), "k": k, "x": x, "y": y,
+        "f": fraction(rng), "g": fraction(rng),
+        "m": minus, "p": rng.choice((5, 10, 15, 20, 25, 30, 50, 75, rng.randrange(1, 100))), "s": rng.randrange(2, 100),
+        "e": rng.randrange(2, 9), "u": u, "v": v,
     }  # fmt: skip
 
 
@@ -127,7 +131,8 @@ def decimal_story(rng: random.Random, unseen: bool) -> tuple[int, str, str, str]
         found = [
             m
             for m in re.finditer(
-                r"(?<![\d:.])\d+(?= (?:euro|dollar|pound|crown|franc|kilo|metre|litre|kg|hour|km)|\b €)|(?<=[€$£])\d+",
+                r"(?<![\d:.])\d+(?= (?:euro|dollar|pound|crown|franc|kilo|metre|litre|kg|hour|km)|\b €)"
+                r"|(?<=[€$£])\d+",
                 text,
             )
         ]
@@ -166,6 +171,7 @@ def decline(rng: random.Random, style: str, test: bool, unseen: bool, level: str
     thought = {
         "low": None,
         "medium": f"{reason} This is outside what I can do.".strip(),
-        "high": f"{reason} The user asks for something that is not among my tasks: whole numbers, letters, lists, a few facts, tools. I should say so and not invent an answer.".strip(),
+        "high": f"{reason} The user asks for something that is not among my tasks: whole numbers, "
+        "letters, lists, a few facts, tools. I should say so and not invent an answer.".strip(),
     }[style]
     return Draft(text, answer, thought, answer, "refusal", family.__name__, phrasing=index)

@@ -1,7 +1,8 @@
 """Word problems in free prose, from a grammar: people and things, quantities, events, and a question about any of them.
 
-`prose` draws a scene (piles.py, scenes.py), which states sentences, a question and a `Plan` of what to calculate, and
-then tells it: order, irrelevant sentences, register. The wordings are in prose.toml and prose_scenes.toml.
+`prose` draws a scene (pile_stories.py, comparisons.py, shopping.py and others), which states sentences, a question and
+a `Plan` of what to calculate, and then tells it: order, irrelevant sentences, register. The wordings are in prose.toml
+and prose_scenes.toml.
 """
 
 from __future__ import annotations
@@ -10,20 +11,20 @@ import random
 import re
 import zlib
 
-from . import clocks, comparisons, piles, rates, riddles, shopping, stories
+from . import clocks, comparisons, day_by_day, pile_stories, rates, riddles, shopping, stories
 from .arithmetic import ERROR_RATE, careful_step
 from .english import capital, noun, someone
 from .example import Draft, held_out
 from .storyteller import Plan, Scene, Teller, Unfit, sentence
 
 SCENES = {
-    piles.forward: 30,
-    piles.backward: 6,
-    piles.missing: 6,
-    piles.afterwards: 8,
-    piles.change: 3,
+    pile_stories.forward: 30,
+    pile_stories.backward: 6,
+    pile_stories.missing: 6,
+    pile_stories.afterwards: 8,
+    pile_stories.change: 3,
     comparisons.compare: 24,
-    comparisons.series: 5,
+    day_by_day.series: 5,
     shopping.shopping: 12,
     shopping.one_price: 6,
     shopping.saving: 3,
@@ -77,7 +78,8 @@ def thought_of(rng: random.Random, plan: Plan, style: str) -> str | None:
 
 # Words that would point at the distractor if it stood before them.
 ANAPHORA = re.compile(
-    r"\b(them|these|those|others|ones?|it|they|that|rest|remaining|others?|each|so|this)\b|\d( more)?( (and|go|get|leave|come)\b|[,.]|$)",
+    r"\b(them|these|those|others?|ones?|it|they|that|rest|remaining|each|so|this)\b"
+    r"|\d( more)?( (and|go|get|leave|come)\b|[,.]|$)",
     re.I,
 )
 

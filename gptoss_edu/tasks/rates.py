@@ -21,7 +21,8 @@ def rate_scene(t: Teller) -> tuple:
 
 def rate_slots(t: Teller, who, verb: str, thing: str, unit: str, rate: int) -> dict:
     return {
-        "S": who.first, "S2": who.subject, "S2c": capital(who.subject), "S1": who.object, "V": verb, "t": noun(thing)[1], "u": unit, "us": f"{unit}s",
+        "S": who.first, "S2": who.subject, "S2c": capital(who.subject), "S1": who.object,
+        "V": verb, "t": noun(thing)[1], "u": unit, "us": f"{unit}s",
         "R": t.q(rate, thing), "per": t.word("rates", "per") if unit[0] not in "aeh" else t.word("rates", "per_hour"),
     }  # fmt: skip
 
@@ -127,7 +128,7 @@ def two_at_once(t: Teller, who, verb, thing, unit, r, n, kind, slots, say) -> Sc
 
 
 def groups(t: Teller, steps: int) -> Scene:
-    """So many groups of so many; some more or some gone; then the total, each one's share, boxes, or what is left over."""
+    """So many groups of so many, some more or some gone; then the total, a share, boxes, or what is left over."""
     place, group, things = t.rng.choice(grammar()["groups"]["table"]).split("|")
     thing, who, plan = t.noun_of(things), t.person(me=0), Plan()
     k, e = t.rng.randrange(2, 21), t.rng.randrange(2, 31)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from .english import a, capital, noun
+from .english import a, capital, grammar, noun
 from .storyteller import Plan, Scene, Teller, Unfit, listed
 
 
 def goods(t: Teller, count: int) -> list[str]:
-    from .english import grammar
-
     return t.rng.sample(grammar()["shop"]["things"].split(), count)
 
 
@@ -165,9 +163,7 @@ def one_price(t: Teller, steps: int) -> Scene:
 def saving(t: Teller, steps: int) -> Scene:
     """Money for something dear: what is still missing, or how many weeks it takes."""
     who, plan = t.person(), Plan()
-    thing = t.noun_of(
-        "bike coat tent radio guitar jacket camera phone table bed printer tablet skateboard watch armchair carpet suitcase"
-    )
+    thing = t.noun_of(grammar()["shop"]["dear"])
     rate, weeks, has = t.rng.randrange(3, 13), t.rng.randrange(2, 25), t.rng.choice((0, t.rng.randrange(5, 90)))
     price = rate * weeks + has
     slots = item_slots(t, thing, price) | who_slots(who, False) | {"S": who.first}
