@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from gptoss_edu import ModelConfig, harmony
 from gptoss_edu.agent import chat_files
-from gptoss_edu.agent.chat import INTERRUPTED, Chat, Piece, Repaired, Settings, Stopped, ToolDone
+from gptoss_edu.agent.chat import INTERRUPTED, Chat, Settings, Stopped, ToolDone
 from gptoss_edu.engines.sampler import ModelSampler, replay
 from gptoss_edu.errors import GptOssError
+from gptoss_edu.harmony import Begins, Piece, Repaired
 from gptoss_edu.tools import FunctionTool, ToolResult
 from gptoss_edu.transformer import random_model
 
@@ -50,7 +51,7 @@ def consistent(chat) -> bool:
 def test_a_turn_with_a_tool(encoding):
     chat = make(encoding, THINK + CALL, ANSWER)
     events = list(chat.say("Weather in Rome?"))
-    assert [type(e).__name__ for e in events if not isinstance(e, Piece)] == [
+    assert [type(e).__name__ for e in events if not isinstance(e, Begins | Piece)] == [
         "MessageDone", "MessageDone", "ToolDone", "MessageDone", "MessageDone", "Stopped",
     ]  # fmt: skip
     assert events[-1] == Stopped("answered")
@@ -390,3 +391,72 @@ def test_a_model_in_the_loop(model):
         assert isinstance(list(chat.say(text))[-1], Stopped)
     chat.prompt()
     assert all(isinstance(m, harmony.Message) for m in chat.history)
+
+
+def shown_and_kept(chat, events):
+    """What was shown of each message, and what is in the history of the assistant's."""
+    shown = {}
+    for event in events:
+        if isinstance(event, Begins):
+            shown[event.number] = ""
+        elif isinstance(event, Piece):
+            shown[event.number] += event.text
+    return [text for text in shown.values() if text.strip()], [m.text for m in chat.history if m.role == "assistant"]
+
+
+@pytest.mark.parametrize(
+    "turn",
+    [
+        "<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>final The answer is 42.",
+        "<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>final<|message|>The answer is",
+        "<|channel|>final<|message|>half a sun \U0001f31e"[:-1],
+        THINK,
+    ],
+)
+def test_what_is_kept_was_shown(encoding, turn):
+    """The model stops in the middle of a header, of a message (frontend-crates 237, vllm 47062, sglang 37650)."""
+    chat = make(encoding, turn)
+    events = list(chat.say("q"))
+    shown, kept = shown_and_kept(chat, events)
+    assert shown == kept and kept
+    answered = any(m.channel == "final" for m in chat.history)
+    assert events[-1].reason == ("answered" if answered else "silent")
+    assert [e.message for e in events if hasattr(e, "message")] == [m for m in chat.history if m.role == "assistant"]
+
+
+def test_an_answer_that_a_bound_cuts_off_is_not_called_answered(encoding):
+    chat = make(encoding, ANSWER, max_tokens=14)
+    events = list(chat.say("q"))
+    shown, kept = shown_and_kept(chat, events)
+    assert events[-1].reason == "tokens" and shown == kept and chat.history[-1].channel == "final"
+
+
+def test_a_call_that_the_caller_runs_ends_the_turn(encoding):
+    chat = make(encoding, THINK + CALL, ANSWER)
+    chat.handed_over = frozenset({"functions"})
+    events = list(chat.say("Weather in Rome?"))
+    assert events[-1] == Stopped("call", "functions.weather") and not any(isinstance(e, ToolDone) for e in events)
+    assert chat.is_call(chat.history[-1])
+    for refused in (lambda: chat.say("And?"), lambda: next(chat.answer())):
+        with pytest.raises(GptOssError, match="has no result yet"):
+            refused()
+    chat.give_result('{"sky": "sunny"}')
+    assert list(chat.answer())[-1] == Stopped("answered") and consistent(chat)
+    assert [m.role for m in chat.history] == ["user", "assistant", "assistant", "tool", "assistant", "assistant"]
+    with pytest.raises(GptOssError, match="expected a call"):
+        chat.give_result("again")
+
+
+def test_an_unknown_call_is_not_handed_over(encoding):
+    """A call to an absent tool gets its answer from the loop, also where functions are the caller's."""
+    wrong = CALL.replace("functions.weather", "files.read")
+    chat = make(encoding, wrong, ANSWER)
+    chat.handed_over = frozenset({"functions"})
+    events = list(chat.say("q"))
+    assert events[-1].reason == "answered" and next(e for e in events if isinstance(e, ToolDone)).result.error
+
+
+def test_developer_messages_may_stand_in_the_history(encoding):
+    note = harmony.Message("developer", harmony.DeveloperContent("From now on in French."))
+    chat = Chat(replay([ANSWER], encoding), (), encoding, history=[harmony.Message("user", "Hi"), note])
+    assert encoding.decode(chat.prompt()).count("From now on in French.") == 1

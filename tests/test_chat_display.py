@@ -9,12 +9,13 @@ import pytest
 
 from gptoss_edu import harmony
 from gptoss_edu.agent import chat_files
-from gptoss_edu.agent.chat import Chat, Piece, Settings, Stopped
+from gptoss_edu.agent.chat import Chat, Settings, Stopped
 from gptoss_edu.cli import main
 from gptoss_edu.commands import chat as command
 from gptoss_edu.commands.screen import Screen
 from gptoss_edu.engines.sampler import replay
 from gptoss_edu.errors import GptOssError
+from gptoss_edu.harmony import Piece
 from gptoss_edu.tasks.builtin_tools import BROWSER, PYTHON
 from gptoss_edu.tools import FunctionTool
 from gptoss_edu.tools.browser import BrowserTool

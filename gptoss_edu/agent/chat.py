@@ -2,7 +2,7 @@
 
     chat = Chat(ModelSampler(model), [FunctionTool([weather])], encoding=model.tokenizer)
     for event in chat.say("Will it rain in Rome?"):
-        ...                                            # Piece, MessageDone, ToolDone, Stopped …
+        ...                                            # Begins, Piece, MessageDone, ToolDone, Stopped …
 
 The loop knows nothing of models: it takes any function from a prompt to an iterator of token ids. It is bounded in
 steps and tokens, it keeps the very tokens that the model sampled, and wherever it is interrupted it leaves a history
@@ -22,17 +22,20 @@ import tiktoken
 from gptoss_edu.engines.sampler import Sampler
 from gptoss_edu.errors import GptOssError
 from gptoss_edu.harmony import (
+    Begins,
     Conversation,
     DeveloperContent,
+    Ends,
     Message,
-    Repair,
-    StreamParser,
+    Piece,
+    PieceReader,
+    Repaired,
     SystemContent,
     ToolNamespace,
     control_tokens,
     render,
 )
-from gptoss_edu.tools.base import Tool, Toolbox, ToolResult
+from gptoss_edu.tools.base import Tool, Toolbox, ToolError, ToolResult
 
 BUILT_IN = ("browser", "python")  # described in the system message; everything else stands in the developer message
 INTERRUPTED = "[Interrupted by the user.]"
@@ -42,28 +45,12 @@ STEPS_USED_UP = "[The limit of {limit} tool calls for one answer is reached. Ans
 # ---- what happens, in order, for whoever shows it
 
 
-@dataclass(frozen=True)
-class Piece:
-    """A piece of a message's text, as it becomes complete; `number` tells messages apart."""
-
-    text: str
-    channel: str | None
-    recipient: str | None
-    number: int
-
-
+# (Begins, Piece and Repaired, with numbers counted over the whole conversation, are harmony's own)
 @dataclass(frozen=True)
 class MessageDone:
     """A message of the assistant is complete and in the history; a call is about to be run."""
 
     message: Message
-
-
-@dataclass(frozen=True)
-class Repaired:
-    """The model's tokens were not quite harmony; this is what was made of them."""
-
-    repair: Repair
 
 
 @dataclass(frozen=True)
@@ -77,13 +64,16 @@ class ToolDone:
 
 @dataclass(frozen=True)
 class Stopped:
-    """The turn is over: `reason` is answered, steps, tokens, context, interrupted or silent."""
+    """The turn is over: `reason` is answered, call, steps, tokens, context, interrupted or silent.
+
+    "call": the last message of the history is a call that the caller runs; `Chat.give_result`, then `Chat.answer`.
+    """
 
     reason: str
     detail: str = ""
 
 
-Event = Piece | MessageDone | Repaired | ToolDone | Stopped
+Event = Begins | Piece | MessageDone | Repaired | ToolDone | Stopped
 
 
 @dataclass
@@ -112,7 +102,13 @@ class _Draw:
     call: Message | None = None
     answered: bool = False
     tokens: int = 0
+    cut: bool = False  # the last message was not finished
+    foreign: bool = False  # the model spoke in another role
     problem: str = "the model stopped without an answer on the final channel"
+
+    @property
+    def over(self) -> bool:
+        return self.foreign or self.answered or self.call is not None
 
 
 @dataclass
@@ -125,7 +121,8 @@ class Chat:
     tools : the tools that the model can call; close them yourself, or use the chat in a `with` block.
     encoding : an encoding with harmony's control tokens; None means o200k_harmony.
     settings : effort, developer message, bounds.
-    history : messages to go on from, without system and developer message.
+    history : messages to go on from, without system message. A developer message may stand anywhere in it.
+    handed_over : tools (by their names in `tools`) whose calls end the turn: the caller runs them
     """
 
     sample: Sampler
@@ -133,17 +130,18 @@ class Chat:
     encoding: tiktoken.Encoding | None = None
     settings: Settings = field(default_factory=Settings)
     history: list[Message] = field(default_factory=list)
+    handed_over: Iterable[str] = ()
 
     def __post_init__(self):
         self.tools = self.tools if isinstance(self.tools, Toolbox) else Toolbox(self.tools)
-        self.stop_requested = False
+        self.stop_requested, self.handed_over = False, frozenset(self.handed_over)
         limit = getattr(self.sample, "max_context", None)  # a sampler that knows its model's context says so
         if limit is not None:
             self.settings = replace(self.settings, max_context=min(limit, self.settings.max_context))
         for message in self.history:
-            if message.role in ("system", "developer"):
+            if message.role == "system":
                 raise GptOssError(
-                    f"history: expected user, assistant and tool messages, found a {message.role} message"
+                    "history: expected no system message, found one; the settings say what stands there: identity, effort, date."
                 )
         self._settle()
 
@@ -182,12 +180,14 @@ class Chat:
 
     def say(self, text: str) -> Iterator[Event]:
         """Add a user message and answer it."""
+        self._refuse_pending_call()
         self.history.append(Message("user", text))
         return self.answer()
 
     def answer(self) -> Iterator[Event]:
         """Let the model go on until it has answered. Ctrl-C and closing the iterator leave a history that can go on."""
         self.stop_requested = False
+        self._refuse_pending_call()
         try:
             yield from self._turn()
         except KeyboardInterrupt:
@@ -209,6 +209,9 @@ class Chat:
             if self.stop_requested or draw.call is None:
                 yield self._why(draw, spent, len(prompt), room)
                 return
+            if self.is_handed_over(draw.call):
+                yield Stopped("call", draw.call.recipient)
+                return
             calls += 1
             yield self._run(draw.call, allowed=calls <= settings.max_steps)
             if calls > settings.max_steps + 1:
@@ -217,7 +220,7 @@ class Chat:
 
     def _why(self, draw: _Draw, spent: int, prompt: int, room: int) -> Stopped:
         """Why the turn is over, where no call is to be run."""
-        if draw.answered:
+        if draw.answered and not (draw.cut and (self.stop_requested or draw.tokens >= room)):
             return Stopped("answered")
         if self.stop_requested:
             return Stopped("interrupted")
@@ -232,51 +235,70 @@ class Chat:
 
     def _draw(self, prompt: list[int], room: int) -> Iterator[Event]:
         """Sample until a call, an answer or a bound, moving finished messages into the history. Returns a _Draw."""
-        parser = StreamParser(strict=False, encoding=self.encoding, role="assistant")
-        stops = set(control_tokens(parser.encoding).stops)
-        draw, kept, repairs = _Draw(), 0, 0
-        tokens = iter(self.sample(prompt, room))
+        reader = PieceReader(self.encoding)
+        stops = set(control_tokens(reader.parser.encoding).stops)
+        draw, first = _Draw(), len(self.history)
+        tokens, is_over = iter(self.sample(prompt, room)), False
         try:
             for token in tokens:
-                text = parser.process(token)
                 draw.tokens += 1
-                done = parser.messages[kept:]
-                if parser.current_role not in (None, "assistant") or any(m.role != "assistant" for m in done):
-                    draw.problem = "the model began to speak in another role than its own"
+                yield from self._take(reader.take(token), draw, first)
+                is_over = draw.over or token in stops or draw.tokens >= room or self.stop_requested
+                if is_over:
                     break
-                if text:
-                    of = done[0] if done else None
-                    channel, recipient = (
-                        (of.channel, of.recipient) if of else (parser.current_channel, parser.current_recipient)
-                    )
-                    yield Piece(text, channel, recipient, len(self.history))
-                for message in done:
-                    self.history.append(message)
-                    kept += 1
-                    draw.call = draw.call or (message if self.is_call(message) else None)
-                    draw.answered = draw.answered or message.channel == "final"
-                    yield MessageDone(message)
-                for repair in parser.repairs[repairs:]:
-                    repairs += 1
-                    yield Repaired(repair)
-                if token in stops or draw.call or draw.answered or draw.tokens >= room or self.stop_requested:
-                    break
+            is_over = True
+            yield from self._take(reader.flush(), draw, first)
         finally:
             if hasattr(tokens, "close"):
                 tokens.close()
-            self._keep_partial(parser, kept)
+            if not is_over:  # interrupted: what was shown is kept
+                self._take(reader.flush(), draw, first)
         return draw
 
-    def _keep_partial(self, parser: StreamParser, kept: int) -> None:
-        """What was begun when the sampling ended: thoughts and answers are kept, half calls and empty messages not."""
-        parser.flush()
-        for message in parser.messages[kept:]:
-            if message.role == "assistant" and message.recipient is None and message.text.strip():
+    def _take(self, happenings: list, draw: _Draw, first: int) -> list[Event]:
+        """Move messages into the history, half calls and empty messages not; return what there is to tell."""
+        events = []
+        for event in happenings:
+            if isinstance(event, Begins) and event.role != "assistant":
+                draw.foreign, draw.problem = True, "the model began to speak in another role than its own"
+            if draw.foreign:
+                break
+            if isinstance(event, Ends):
+                message = event.message
+                draw.cut = event.partial
+                if event.partial and (self.is_call(message) or not message.text.strip()):
+                    continue
                 self.history.append(message)
+                draw.call = draw.call or (message if self.is_call(message) else None)
+                draw.answered = draw.answered or message.channel == "final"
+                events.append(MessageDone(message))
+            else:
+                events.append(event if isinstance(event, Repaired) else replace(event, number=first + event.number))
+        return events
 
     @staticmethod
     def is_call(message: Message) -> bool:
         return message.role == "assistant" and message.recipient not in (None, "assistant", "user", "all")
+
+    def is_handed_over(self, call: Message) -> bool:
+        """Whether the caller runs this call."""
+        try:
+            return self.tools.find(call.recipient)[0].name in self.handed_over
+        except ToolError:
+            return False
+
+    def give_result(self, text: str) -> None:
+        """Put the caller's result of the pending call into the history; then `answer` goes on.
+
+        Raises
+        ------
+        GptOssError : the last message is no call.
+        """
+        if not (self.history and self.is_call(self.history[-1])):
+            raise GptOssError(
+                "Chat.give_result: expected a call at the history's end, found none; let the model answer first."
+            )
+        self.history.append(self._result_message(self.history[-1], ToolResult(text)))
 
     def _run(self, call: Message, allowed: bool) -> ToolDone:
         """Run a call and put its result into the history."""
@@ -295,7 +317,13 @@ class Chat:
         author = re.sub(r"\s+", "_", result.author or call.recipient)[:100]
         return Message("tool", result.text, channel=call.channel or "commentary", recipient="assistant", name=author)
 
+    def _refuse_pending_call(self) -> None:
+        if self.history and self.is_call(self.history[-1]):
+            raise GptOssError(
+                f"Chat: the call of {self.history[-1].recipient} has no result yet; give it one with give_result."
+            )
+
     def _settle(self) -> None:
         """Give a call that has no result one, so that the history can go on."""
-        if self.history and self.is_call(self.history[-1]):
+        if self.history and self.is_call(self.history[-1]) and not self.is_handed_over(self.history[-1]):
             self.history.append(self._result_message(self.history[-1], ToolResult(INTERRUPTED)))

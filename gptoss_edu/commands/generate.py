@@ -80,17 +80,13 @@ def text_pieces(tokens, tokenizer):
 
 def channel_pieces(tokens, tokenizer):
     """The answer's text, with a line that names channel and recipient before each message."""
-    from gptoss_edu import harmony
+    from gptoss_edu.harmony import Begins, Ends, Piece, PieceReader
 
-    parser = harmony.StreamParser(strict=False, encoding=tokenizer, role="assistant")
-    announced = -1
-    for token in tokens:
-        text = parser.process(token)
-        if text and announced != len(parser.messages):
-            announced = len(parser.messages)
-            to = f" to {parser.current_recipient}" if parser.current_recipient else ""
-            yield f"{chr(10) if announced else ''}[{parser.current_channel or 'no channel'}{to}]\n"
-        yield text
-        if parser.state == "between":
+    for event in PieceReader(tokenizer).read(tokens):
+        if isinstance(event, Begins):
+            to = f" to {event.recipient}" if event.recipient else ""
+            yield f"{chr(10) if event.number else ''}[{event.channel or 'no channel'}{to}]\n"
+        elif isinstance(event, Piece):
+            yield event.text
+        elif isinstance(event, Ends) and not event.partial:
             yield "\n"
-    yield parser.flush()

@@ -5,8 +5,8 @@ import re
 import sys
 from collections.abc import Callable
 
-from gptoss_edu.agent.chat import Event, MessageDone, Piece, Repaired, ToolDone
-from gptoss_edu.harmony import Message
+from gptoss_edu.agent.chat import Event, MessageDone, Stopped, ToolDone
+from gptoss_edu.harmony import Message, Piece, Repaired
 
 COLOURS = {"analysis": "\033[2m", "commentary": "\033[33m", "tool": "\033[36m", "final": "\033[1m", "note": "\033[2;3m"}
 # Whatever could move the cursor or change the terminal, in text that a model or a page has written.
@@ -35,7 +35,7 @@ class Screen:
                 self.note(f"[picture: {path}]")
         elif isinstance(event, Repaired):
             self.note(f"[repaired: {event.repair.problem}]")
-        elif event.reason != "answered":
+        elif isinstance(event, Stopped) and event.reason != "answered":
             self.note(f"[{event.reason}{': ' + event.detail if event.detail else ''}]")
         sys.stdout.flush()
 

@@ -34,6 +34,7 @@ from .prefixes import Prefixes
 from .request import Request, sample
 from .rows import Rows
 
+TOGETHER = 64  # prompts read in one pass, so that a GPU's kernels get long pieces and scores little memory
 # Beside rows that decode, prompts are read in pieces of so many tokens, one in so many rounds. A small piece costs nearly
 # as much as a large one (each layer's operators start, each expert is read), so few large ones disturb the least.
 PIECES = {"cpu": (128, 24), "cuda": (1024, 16)}
@@ -218,10 +219,10 @@ class Pool:
         if not unread or (self._owed and len(unread) < len(self.active)):
             return []
         first = last = min(unread, key=lambda i: self.active[i].number)
-        while first - 1 in unread:
-            first -= 1
-        while last + 1 in unread:
+        while last + 1 in unread and last - first < TOGETHER - 1:
             last += 1
+        while first - 1 in unread and last - first < TOGETHER - 1:
+            first -= 1
         return list(range(first, last + 1))
 
     def _read(self, rows: list[int]) -> None:

@@ -24,6 +24,7 @@ from .messages import (
     ToolNamespace,
 )
 from .parse import ParseReport, parse, parse_report
+from .pieces import Begins, Ends, Piece, PieceReader, Repaired
 from .render import SECTIONS, LabelledToken, render, render_labelled
 from .sections import browser_tools, function_tools, python_tool, response_format
 from .stream import Repair, StreamParser
@@ -37,15 +38,20 @@ __all__ = [
     "EFFORTS",
     "ROLES",
     "SECTIONS",
+    "Begins",
     "ChannelConfig",
     "ControlTokens",
     "Conversation",
     "DeveloperContent",
+    "Ends",
     "HarmonyError",
     "LabelledToken",
     "Message",
     "ParseReport",
+    "Piece",
+    "PieceReader",
     "Repair",
+    "Repaired",
     "StreamParser",
     "SystemContent",
     "Text",

@@ -15,8 +15,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gptoss_edu.agent.chat import Event, MessageDone, Piece, Repaired, Stopped, ToolDone
-from gptoss_edu.harmony import Message
+from gptoss_edu.agent.chat import Event, MessageDone, Stopped, ToolDone
+from gptoss_edu.harmony import Begins, Message, Piece, Repaired
 
 from .style import COLORS
 
@@ -106,11 +106,12 @@ class Watcher:
 
     def take(self, event: Event) -> None:
         entries = self.transcript.entries
-        if isinstance(event, Piece):
-            if event.number not in self.open:
-                shell = Message("assistant", "", channel=event.channel, recipient=event.recipient)
-                self.open[event.number] = entry_of(shell)
-                entries.append(self.open[event.number])
+        if isinstance(event, Begins):
+            self.open[event.number] = entry_of(
+                Message("assistant", "", channel=event.channel, recipient=event.recipient)
+            )
+            entries.append(self.open[event.number])
+        elif isinstance(event, Piece):
             self.open[event.number].text += event.text
         elif isinstance(event, MessageDone):
             finished = entry_of(event.message)
@@ -130,7 +131,7 @@ class Watcher:
 
 
 def watch(events: Iterable[Event], seconds: float = 0.1) -> Sequence[Event]:
-    """Show events while they come, in one display that is refreshed every `seconds`. Returns all of them but the pieces."""
+    """Show events while they come, in one display that is refreshed every `seconds`. Returns the others: whole messages, results, the end."""
     from IPython.display import display
 
     watcher, kept, last = Watcher(), [], 0.0
@@ -138,7 +139,7 @@ def watch(events: Iterable[Event], seconds: float = 0.1) -> Sequence[Event]:
     try:
         for event in events:
             watcher.take(event)
-            if not isinstance(event, Piece):
+            if not isinstance(event, Begins | Piece):
                 kept.append(event)
             if handle is not None and time.monotonic() - last > seconds:
                 handle.update(watcher.transcript)
