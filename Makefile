@@ -36,11 +36,11 @@ format: $(VENV)/.test
 # Exit code 77 of these two means "skipped: no network"; they then say so by name, and other targets go on.
 SKIP_IS_NO_FAILURE := code=$$?; [ $$code -eq 77 ] || exit $$code
 
-check-install:  ## resolves the package for four platforms and four Pythons from the public index; installs nothing
-	@$(PYTHON) .ci/check_install.py || { $(SKIP_IS_NO_FAILURE); }
+check-install: | $(BIN)/python  ## resolves for four platforms and four Pythons; installs nothing
+	@$(BIN)/python .ci/check_install.py || { $(SKIP_IS_NO_FAILURE); }
 
-test-lowest:  ## quick tests and four chapters with the lowest version of everything, in an environment of their own
-	@$(PYTHON) .ci/test_lowest.py || { $(SKIP_IS_NO_FAILURE); }
+test-lowest: | $(BIN)/python  ## quick tests and four chapters, lowest versions
+	@$(BIN)/python .ci/test_lowest.py || { $(SKIP_IS_NO_FAILURE); }
 
 clean:
 	rm -rf $(VENV) build dist tour
