@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -11,7 +12,7 @@ pytest.importorskip("triton", reason="the Triton package is not installed (no wh
 
 from gptoss_edu.benchmarks import gpu_peers
 
-LLAMA_BENCH = """#!{python}
+LLAMA_BENCH = """
 import json, sys
 words = sys.argv[1:]
 value = lambda flag: int(words[words.index(flag) + 1]) if flag in words else 0
@@ -29,7 +30,12 @@ def llama_bench(tmp_path, monkeypatch) -> Path:
     if os.name == "nt":
         pytest.skip("a script with a first line that names its interpreter does not run on Windows")
     program = tmp_path / "llama-bench"
-    program.write_text(LLAMA_BENCH.format(python=sys.executable), encoding="utf-8")
+    script = tmp_path / "answer.py"
+    script.write_text(LLAMA_BENCH, encoding="utf-8")
+    # By way of the shell: a first line that names an interpreter cannot name one in a folder with blanks.
+    program.write_text(
+        f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {shlex.quote(str(script))} "$@"\n', encoding="utf-8"
+    )
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     return program
