@@ -195,3 +195,35 @@ def test_arguments_are_text_and_escaped_once(encoding):
     assert json.loads(call.text) == {"quote": 'a "b"'}
     with pytest.raises(HarmonyError, match="written once with json"):
         Message("assistant", {"quote": "a"}, "commentary", "functions.f")
+
+
+def written_by_chance(encoding, constraint, seed, most=300):
+    """Tokens drawn evenly from what the constraint allows, control tokens preferred so that it ends."""
+    generator, generated = np.random.default_rng(seed), []
+    control = control_tokens(encoding)
+    while len(generated) < most and not (generated and generated[-1] in control.stops):
+        allowed = constraint.allowed(generated)
+        choices = np.arange(control.n_vocab) if allowed is None else np.flatnonzero(allowed)
+        special = [token for token in choices if int(token) in control.specials]
+        generated.append(int(generator.choice(special if special and generator.random() < 0.5 else choices)))
+    return generated
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_call_that_is_demanded_comes(small, seed):
+    """At most one thought, then a call to one of the recipients, its arguments inside their schema; whatever is drawn."""
+    grammars = {"functions.a": json_schema({"type": "object", "properties": {"n": {"enum": [1, 2]}}, "required": ["n"], "additionalProperties": False})}  # fmt: skip
+    constraint = Constraint(small, calls=grammars, headers=["functions.a", "functions.b"], must_call=True)
+    tokens = written_by_chance(small, constraint, seed)
+    messages = parse(tokens, strict=False, encoding=small, role="assistant")
+    if tokens[-1] == control_tokens(small).call:
+        *thoughts, call = parse(tokens, strict=True, encoding=small, role="assistant")
+        assert call.recipient in ("functions.a", "functions.b") and len(thoughts) <= 1
+        assert call.recipient == "functions.b" or call.text in ('{"n":1}', '{"n":2}')
+        assert all(m.channel == "analysis" and m.recipient is None for m in thoughts)
+    assert all(m.channel != "final" for m in messages)
+
+
+def test_a_call_cannot_be_demanded_where_nothing_can_be_called(small):
+    with pytest.raises(HarmonyError, match="expects a recipient"):
+        Constraint(small, headers=[], must_call=True)

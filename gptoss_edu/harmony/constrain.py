@@ -67,20 +67,24 @@ def lark(grammar: str) -> Grammar:
     return Grammar(llguidance.LLMatcher.grammar_from_lark(grammar), "grammar")
 
 
-def header_grammar(recipients: Sequence[str] | None = None, channels: Sequence[str] = CHANNELS) -> str:
+def header_grammar(
+    recipients: Sequence[str] | None = None, channels: Sequence[str] = CHANNELS, spoken: Sequence[str] | None = None
+) -> str:
     """Lark rules for what may stand between `<|start|>assistant` and `<|message|>`, as the rule `header`.
 
     Parameters
     ----------
     recipients : the tools that may be called; None: any name; an empty list: no calls.
     channels : the channels that may be named.
+    spoken : those of messages that are no calls; None: all of `channels`; an empty list: nothing but calls.
     """
+    spoken = channels if spoken is None else spoken
     calls = recipients is None or len(recipients) > 0
     listed = "|".join(json.dumps(name) for name in recipients or ())
-    rules = [
-        "header: <|channel|> CHANNEL <|message|>" + (" | call" if calls else ""),
-        f"CHANNEL: {'|'.join(map(json.dumps, channels))}",
-    ]
+    kinds = (["<|channel|> CHANNEL <|message|>"] if spoken else []) + (["call"] if calls else [])
+    rules = [f"header: {' | '.join(kinds)}"]
+    if spoken:
+        rules.append(f"CHANNEL: {'|'.join(map(json.dumps, spoken))}")
     if calls:
         rules += [
             "call: to <|channel|> CALLS kind? <|message|> | <|channel|> CALLS to kind? <|message|>",
@@ -103,6 +107,8 @@ class Constraint:
         others stay free).
     headers : False: headers are free. True: they follow header_grammar() with the recipients of `calls`. A list of
         recipients: with those.
+    must_call : the answer comes to a call: at most one thought, then a call, and no final message. Headers then follow
+        a grammar, `headers` or not.
     prefix : ids that the prompt already holds after its last `<|start|>assistant`, for instance those of
         `<|channel|>final<|message|>`.
 
@@ -120,6 +126,7 @@ class Constraint:
         final: Grammar | None = None,
         calls: Grammar | Mapping[str, Grammar] | None = None,
         headers: bool | Sequence[str] = False,
+        must_call: bool = False,
         prefix: Sequence[int] = (),
     ):
         self.encoding = resolve_encoding(encoding)
@@ -131,11 +138,14 @@ class Constraint:
         self._calls = {name: self._matcher(grammar) for name, grammar in by_name.items()}
         self._other_calls = self._matcher(calls) if isinstance(calls, Grammar) else None
         self._headers = None
-        if headers is not False:
-            recipients = (list(by_name) or None) if headers is True else list(headers)
-            rules = header_grammar(recipients)
-            self._headers = self._matcher(lark(f"start: header\n{rules}"))
-            self._next_headers = self._matcher(lark(f'start: <|start|> "assistant" header\n{rules}'))
+        if headers is not False or must_call:
+            recipients = (list(by_name) or None) if isinstance(headers, bool) else list(headers)
+            if must_call and recipients == []:
+                raise HarmonyError("Constraint: must_call expects a recipient to call, found an empty list of them.")
+            first = header_grammar(recipients, spoken=["analysis"] if must_call else None)
+            later = header_grammar(recipients, spoken=[] if must_call else None)
+            self._headers = self._matcher(lark(f"start: header\n{first}"))
+            self._next_headers = self._matcher(lark(f'start: <|start|> "assistant" header\n{later}'))
         self._ordinary = np.ones(self.control.n_vocab, dtype=bool)  # (v,): no control token
         self._ordinary[list(self.control.specials)] = False
         self.reset()
