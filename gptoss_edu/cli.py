@@ -17,6 +17,7 @@ COMMANDS = {
     "inspect": "what a checkpoint folder holds: layout, sizes, memory, anything odd",
     "generate": "continue a text, or answer a question",
     "chat": "talk to the model, with tools, in the terminal",
+    "serve": "answer programs written for OpenAI's API: Responses and Chat Completions",
     "download": "fetch official weights, one layout only",
     "convert": "write a checkpoint in another layout",
     "bench": "measure: cpu, gpu, tiny, harmony, explorer",

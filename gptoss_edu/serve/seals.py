@@ -1,0 +1,55 @@
+"""Thoughts that a client carries between its requests: the model's own tokens, signed, so that nobody writes others.
+
+They are signed and not hidden: the same text stands beside them in the reasoning item.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import secrets
+import struct
+
+import tiktoken
+
+from gptoss_edu.harmony import HarmonyError, Message, parse, render
+
+
+class Seals:
+    """Signs messages with a key that lives as long as the server.
+
+    encoding : the model's
+    """
+
+    def __init__(self, encoding: tiktoken.Encoding, key: bytes | None = None):
+        self.encoding, self._key = encoding, key or secrets.token_bytes(32)
+
+    def close(self, message: Message) -> str:
+        """A thought as text: its tokens and their signature."""
+        tokens = render([message], next_role=None, encoding=self.encoding, drop_analysis="keep")
+        data = struct.pack(f"<{len(tokens)}I", *tokens)
+        return f"{_text(data)}.{_text(self._sign(data))}"
+
+    def open(self, sealed: str) -> Message | None:
+        """The thought in a sealed text; None where the signature is not this server's."""
+        body, _, signature = sealed.partition(".")
+        try:
+            data, given = (base64.urlsafe_b64decode(part.encode("ascii")) for part in (body, signature))
+        except (binascii.Error, UnicodeEncodeError, ValueError):
+            return None
+        if not hmac.compare_digest(given, self._sign(data)):
+            return None
+        try:
+            (message,) = parse(struct.unpack(f"<{len(data) // 4}I", data), strict=True, encoding=self.encoding)
+        except (HarmonyError, ValueError):  # a repaired thought need not be well-formed
+            return None
+        return message
+
+    def _sign(self, data: bytes) -> bytes:
+        return hmac.digest(self._key, self.encoding.name.encode() + b"\0" + data, hashlib.sha256)
+
+
+def _text(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode("ascii")

@@ -1,0 +1,315 @@
+"""One answer: render, let the pool sample, read pieces, run built-in tools, and go on until the turn is over."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+
+import tiktoken
+
+from gptoss_edu.engines.pool import Pool, PoolFull
+from gptoss_edu.engines.request import Request
+from gptoss_edu.errors import GptOssError
+from gptoss_edu.harmony import (
+    Begins,
+    DeveloperContent,
+    Ends,
+    Message,
+    Piece,
+    PieceReader,
+    Repaired,
+    SystemContent,
+    ToolNamespace,
+    function_tools,
+    render,
+    response_format,
+)
+from gptoss_edu.harmony.constrain import Constraint
+from gptoss_edu.tools import Toolbox
+from gptoss_edu.tools.base import ToolResult
+
+from .ask import Ask
+from .errors import ApiError
+from .stops import StopText
+
+MAX_CALLS = 16  # of built-in tools in one turn, where the request names no bound
+MAX_UNKNOWN = 3  # calls of tools that are not there, after each of which the model is told so
+CLIENT, BUILTIN, UNKNOWN = "client", "builtin", "unknown"
+
+
+@dataclass(frozen=True)
+class ToolDone:
+    """A built-in tool has run; `number` is that of its call."""
+
+    number: int
+    call: Message
+    message: Message
+    result: ToolResult
+
+
+@dataclass
+class Usage:
+    """Tokens read, of which were cached; sampled, of which were thoughts."""
+
+    read: int = 0
+    cached: int = 0
+    sampled: int = 0
+    thought: int = 0
+
+
+@dataclass(eq=False)
+class Turn:
+    """An answer in the making.
+
+    Parameters
+    ----------
+    pool, encoding : of the model. ask : what is asked. toolbox : built-in tools. date : for the system message.
+
+    Attributes
+    ----------
+    status : in_progress; then completed, incomplete, cancelled or failed. why : what failed.
+    written : messages of this turn in order, results of built-in tools among them; half ones not.
+    call : the client's function that the turn ended at. stopped_at : the stop text that ended it.
+    """
+
+    pool: Pool
+    encoding: tiktoken.Encoding
+    ask: Ask
+    toolbox: Toolbox
+    date: str | None = None
+    status: str = "in_progress"
+    why: str = ""
+    written: list[Message] = field(default_factory=list)
+    call: Message | None = None
+    stopped_at: str | None = None
+    usage: Usage = field(default_factory=Usage)
+
+    def __post_init__(self):
+        self.seed = random.getrandbits(63) if self.ask.seed is None else self.ask.seed & (2**63 - 1)
+        self._request: Request | None = None
+        self._tokens: asyncio.Event = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._cancelled = False
+        self._draws, self._calls, self._unknown, self._number = 0, 0, 0, 0
+
+    # --------------------------------------------------------------------------------------------------- the prompt
+
+    def head(self) -> list[Message]:
+        """System message and developer message."""
+        ask = self.ask
+        namespaces = {name: ToolNamespace.from_dict(tool.config()) for name, tool in self.toolbox.tools.items()}
+        system = SystemContent(reasoning_effort=ask.effort, conversation_start_date=self.date, tools=namespaces or None)
+        functions = function_tools(ask.functions) if ask.functions else None
+        contents = [DeveloperContent(ask.instructions or None, functions)] if ask.instructions or functions else []
+        if ask.format is not None:
+            contents.append(response_format(ask.format.name, ask.format.schema, ask.format.description))
+        return [Message("system", system)] + ([Message("developer", contents)] if contents else [])
+
+    def prompt(self) -> list[int]:
+        messages = [*self.head(), *self.ask.messages, *self.written]
+        return render(messages, encoding=self.encoding, drop_analysis="finished_turns")
+
+    def begin(self) -> None:
+        """Ask the pool for the first draw.
+
+        Raises
+        ------
+        ApiError : the prompt is too long, or too many requests wait.
+        """
+        prompt = self.prompt()
+        while len(prompt) >= self.pool.room and self.ask.cut_front and self._drop_oldest():
+            prompt = self.prompt()
+        if len(prompt) >= self.pool.room:
+            raise ApiError(
+                f"The input has {len(prompt)} tokens; with room for an answer, the context of {self.pool.room} holds fewer.",
+                "input",
+                "context_length_exceeded",
+            )
+        self._submit(prompt)
+
+    def _drop_oldest(self) -> bool:
+        """Leave out the oldest turn; the newest one stays."""
+        starts = [i for i, message in enumerate(self.ask.messages) if message.role == "user"]
+        if len(starts) < 2:
+            return False
+        self.ask.messages = self.ask.messages[starts[1] :]
+        return True
+
+    def _submit(self, prompt: list[int]) -> None:
+        room = self.pool.room - len(prompt) + 1
+        if self.ask.limit is not None:
+            room = min(room, self.ask.limit - self.usage.sampled)
+        ask, tokens = self.ask, asyncio.Event()
+        self._tokens = tokens
+        request = Request(
+            prompt, room, ask.temperature, ask.top_p, seed=(self.seed + self._draws) & (2**63 - 1),
+            logits_processor=self._constraint(), listener=lambda: self._wake(tokens),
+        )  # fmt: skip
+        try:
+            self._request = self.pool.submit(request)
+        except PoolFull as error:
+            raise ApiError(str(error), code="overloaded", status=429, headers={"Retry-After": "1"}) from None
+        self.usage.read = len(prompt) - self.usage.sampled
+        self._draws += 1
+
+    def _wake(self, tokens: asyncio.Event) -> None:
+        """In the pool's thread: there is something new."""
+        try:
+            self._loop.call_soon_threadsafe(tokens.set)
+        except RuntimeError:  # the server's loop is closed
+            pass
+
+    def _constraint(self) -> Constraint | None:
+        """The grammar of this draw. A demanded call is demanded once: after a built-in one the turn may end."""
+        ask = self.ask
+        must = ask.choice == "required" and not self._calls
+        headers = ask.recipients() if must or ask.callable is not None else [] if ask.choice == "none" else False
+        if headers is False and ask.format is None and not ask.strict:
+            return None
+        final = None if ask.format is None else ask.format.grammar
+        return Constraint(self.encoding, final=final, calls=ask.strict, headers=headers, must_call=must)
+
+    # -------------------------------------------------------------------------------------------------- the answer
+
+    def cancel(self) -> None:
+        """The client has left: free the row at the next step."""
+        self._cancelled = True
+        if self._request is not None:
+            self._request.cancel()
+
+    async def happenings(self) -> AsyncIterator[Begins | Piece | Ends | ToolDone]:
+        """What happens, until `status` says how it ended. Text that is sent is kept, and the other way round."""
+        while self.status == "in_progress":
+            call = None
+            async for event in self._draw():
+                if isinstance(event, Ends) and not event.partial and self.kind_of(event.message) is not None:
+                    call = event
+                if self._kind_by_recipient(event) is not UNKNOWN:
+                    yield event
+            if self.status != "in_progress":
+                return
+            if call is None:
+                self.status = "completed"
+            elif self.kind_of(call.message) is CLIENT:
+                self.call, self.status = call.message, "completed"
+            else:
+                done = await self._run(call)
+                if self.status == "in_progress" and done is not None:
+                    yield done
+                await self._go_on()
+
+    async def _draw(self) -> AsyncIterator[Begins | Piece | Ends]:
+        """One run of the pool: the events of its tokens, whole messages into `written`."""
+        request, reader, stop = self._request, PieceReader(self.encoding), StopText(self.ask.stop)
+        first, over, thinks = self._number, False, False
+        async for token in self._sampled(request):
+            for event in [] if over else stop.filter(reader.take(token)):
+                if isinstance(event, Repaired):
+                    continue
+                if isinstance(event, Begins) and event.role != "assistant":  # the model speaks in another role: enough
+                    over = True
+                    break
+                thinks = isinstance(event, Begins | Piece) and event.channel == "analysis" and event.recipient is None
+                over = self._settle(event)
+                yield replace(event, number=first + event.number)
+                if over:
+                    break
+            self.usage.thought += thinks
+            if over and request.reason is None:
+                request.cancel()
+        self.usage.cached += request.reused if self._draws == 1 else 0
+        if not over and request.reason != "error":
+            for event in stop.filter(reader.flush()):
+                if isinstance(event, Repaired) or (isinstance(event, Begins) and event.role != "assistant"):
+                    break
+                self._settle(event)
+                yield replace(event, number=first + event.number)
+        self._number = first + len(reader.parser.messages)
+        self.stopped_at = stop.found
+        if request.reason == "error":
+            self.status, self.why = "failed", type(request.error).__name__
+        elif (request.reason == "cancelled" and not over) or self._cancelled or request.reason == "closed":
+            self.status = "cancelled"
+        elif request.reason == "length" and not over:
+            self.status = "incomplete"
+
+    def _settle(self, event) -> bool:
+        """Keep a whole message; return whether the draw is over with it."""
+        if not isinstance(event, Ends):
+            return False
+        is_call = self.kind_of(event.message) is not None
+        if not (event.partial and (is_call or not event.message.text.strip())):
+            self.written.append(event.message)
+        return not event.partial and (is_call or event.message.channel == "final")
+
+    async def _sampled(self, request: Request) -> AsyncIterator[int]:
+        given = 0
+        while True:
+            await self._tokens.wait()
+            self._tokens.clear()
+            reason = request.reason  # read before the tokens: those of a request that has ended are all there
+            new = request.sampled[given:]
+            given += len(new)
+            self.usage.sampled += len(new)
+            for token in new:
+                yield token
+            if reason is not None:
+                return
+
+    # --------------------------------------------------------------------------------------------------- the calls
+
+    def kind_of(self, message: Message) -> str | None:
+        """Who runs a call: the client, this server, nobody; None for what is no call."""
+        return self._kind_by_recipient(message) if message.role == "assistant" else None
+
+    def _kind_by_recipient(self, of) -> str | None:
+        recipient = of.message.recipient if isinstance(of, Ends) else getattr(of, "recipient", None)
+        if recipient in (None, "assistant", "user", "all"):
+            return None
+        names = {function.name for function in self.ask.functions}
+        if recipient.removeprefix("functions.") in names:
+            return CLIENT
+        return BUILTIN if recipient.split(".", 1)[0] in self.ask.builtin else UNKNOWN
+
+    async def _run(self, call: Ends) -> ToolDone | None:
+        """Run a built-in tool in a thread of its own, and put its result behind the call."""
+        message = call.message
+        known = self.kind_of(message) is BUILTIN
+        most = self.ask.max_tool_calls or MAX_CALLS
+        if not known:
+            self._unknown += 1
+            there = ", ".join(self.ask.recipients()) or "none"
+            result = ToolResult(f"There is no such tool. Available: {there}.", error=True)
+        elif self._calls >= most:
+            self._unknown += 1
+            result = ToolResult(f"The limit of {most} tool calls is reached. Answer with what you have.", error=True)
+        else:
+            self._calls += 1
+            result = await asyncio.to_thread(self._call, message)
+        name = "".join(message.recipient.split())[:100] if known else "functions"
+        answer = Message("tool", result.text, channel=message.channel or "commentary", recipient="assistant", name=name)
+        self.written.append(answer)
+        return ToolDone(call.number, message, answer, result) if known else None
+
+    def _call(self, message: Message) -> ToolResult:
+        try:
+            return self.toolbox.call(message.recipient, message.text)
+        except Exception as error:  # a fault of the tool's: the model is told, the request goes on
+            return ToolResult(f"The tool failed: {type(error).__name__}.", error=True)
+
+    async def _go_on(self) -> None:
+        """The next draw of this turn, with the result in the prompt."""
+        if self._cancelled:
+            self.status = "cancelled"
+            return
+        prompt = self.prompt()
+        spent = self.ask.limit is not None and self.usage.sampled >= self.ask.limit
+        if spent or len(prompt) >= self.pool.room or self._unknown > MAX_UNKNOWN:
+            self.status = "incomplete"
+            return
+        try:
+            self._submit(prompt)
+        except (ApiError, GptOssError) as error:
+            self.status, self.why = "failed", type(error).__name__
