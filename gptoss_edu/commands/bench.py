@@ -5,6 +5,7 @@ gptoss-edu bench gpu        20b's and 120b's exact shapes on one GPU, beside the
 gptoss-edu bench tiny       the bundled model through `generate`, one sequence and thirty-two
 gptoss-edu bench harmony    rendering and parsing beside openai-harmony
 gptoss-edu bench explorer   the trace explorer in headless Chromium
+gptoss-edu bench page       the model in a page: WebAssembly, plain JavaScript, traced and not
 """
 
 import argparse
@@ -13,7 +14,7 @@ from importlib import import_module
 from gptoss_edu.cli import describe
 from gptoss_edu.errors import GptOssError
 
-WHAT = ("cpu", "gpu", "tiny", "harmony", "explorer")
+WHAT = ("cpu", "gpu", "tiny", "harmony", "explorer", "page")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

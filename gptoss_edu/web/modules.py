@@ -22,7 +22,7 @@ IMPORT = re.compile(r'^import \{([^}]*)\} from "(\.{1,2}/[\w./]+\.js)";\n', re.M
 DECLARED = re.compile(
     r"^(?P<export>export )?(?:async )?(?:function\*?|class|const|let) (?P<name>[\w$]+|[\[{].*)", re.MULTILINE
 )
-ANY_IMPORT = re.compile(r"^(?:import\b|export .*\bfrom\b).*", re.MULTILINE)
+ANY_IMPORT = re.compile(r"^(?:import\b|export [*{]).*", re.MULTILINE)
 
 
 @functools.cache

@@ -3,7 +3,7 @@
 import { labelTokens } from "./labels.js";
 
 const ARRAYS = { u1: Uint8Array, u2: Uint16Array, i4: Int32Array, f4: Float32Array };
-const KINDS = { expert_indices: "u1", next_tokens: "i4", lens_tokens: "i4" }; // all other columns are "f4"
+const COLUMN_KINDS = { expert_indices: "u1", next_tokens: "i4", lens_tokens: "i4" }; // all other columns are "f4"
 const WITHOUT_LAYERS = ["surprisal", "next_tokens", "next_probs", "next_entropy"];
 const SINGLE = ["surprisal", "next_entropy", "residual_norm", "router_entropy", "router_margin"]; // one number each
 
@@ -57,7 +57,7 @@ export function addTokens(packed, tokens, tokenizer) {
 // Columns hold a token's values, layer after layer; in the explorer's arrays the layers come first: (l, t, …).
 export function addColumns(packed, columns, layers) {
   for (const [name, list] of Object.entries(columns)) {
-    const kind = KINDS[name] ?? "f4";
+    const kind = COLUMN_KINDS[name] ?? "f4";
     const count = WITHOUT_LAYERS.includes(name) ? 1 : layers + (name === "residual_norm" ? 1 : 0);
     const each = list[0].length / count;
     const data = new ARRAYS[kind](list.length * list[0].length);

@@ -15,9 +15,10 @@ const TURN = 25; // milliseconds of work between two looks at what else is asked
 class Stopped extends Error {}
 
 export class Session {
-  // files: {config, ranks, meta, weights}, the weights as bytes; kernel as in loadModel.
-  constructor({ config, ranks, meta, weights }, emit, kernel = "auto") {
+  // files: {name, config, ranks, meta, weights}, the weights as bytes; kernel as in loadModel.
+  constructor({ name, config, ranks, meta, weights }, emit, kernel = "auto") {
     this.model = loadModel(config, weights, kernel, LANES);
+    this.model.name = name ?? meta.name;
     this.tokenizer = new Tokenizer(ranks, meta);
     this.emit = emit;
     this.lanes = []; // the last one used first

@@ -158,7 +158,7 @@ export class Tracer {
     const { windows, k } = shapeOf(this.interventions, config);
     const ids = new Set([...(columns.next_tokens ?? []), ...(columns.lens_tokens ?? [])].flat());
     return {
-      model: tokenizer.name,
+      model: this.model.name ?? tokenizer.name,
       n_layers: config.num_hidden_layers,
       n_heads: config.num_attention_heads,
       n_kv_heads: config.num_key_value_heads,

@@ -13,7 +13,7 @@ function decoded(base64) {
   return bytes;
 }
 
-// files: {config, ranks, meta, weights}, the weights in base64.
+// files: {name, config, ranks, meta, weights}, the weights in base64.
 function load({ files, kernel }) {
   const started = performance.now();
   try {
@@ -22,12 +22,12 @@ function load({ files, kernel }) {
       (message, transfer) => postMessage(message, transfer),
       kernel,
     );
-    const { model, tokenizer } = session;
+    const { model } = session;
     postMessage({
       kind: "ready",
       kernel: model.kernels.name,
       config: model.config,
-      name: tokenizer.name,
+      name: model.name,
       ms: performance.now() - started,
     });
   } catch (error) {

@@ -1,0 +1,96 @@
+"""The lab's page in headless Chromium: how fast the model is in it, by WebAssembly and by plain JavaScript, traced and not.
+
+gptoss-edu bench page
+gptoss-edu bench page --repeat 5 --json page.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import tempfile
+from contextlib import nullcontext
+from pathlib import Path
+
+from gptoss_edu.options import check_writable, positive, write_text
+from gptoss_edu.web.playground import Lab, ModelFiles
+
+from .explorer import browser
+
+QUESTION = {"question": "What is 847 times 963?", "effort": "high"}
+RUNS = {  # name -> (kernel, what is asked)
+    "WebAssembly": ("wasm", {"level": "none", "live": False}),
+    "WebAssembly, traced": ("wasm", {"level": "full", "live": True}),
+    "plain JavaScript": ("plain", {"level": "none", "live": False}),
+}
+# Asks one question; gives the answer's tokens, and milliseconds to the first one, for all, and until the traces are there.
+ASK = """(request) => new Promise((done, failed) => {
+  const started = performance.now(), seen = {};
+  lab.client.ask(request, (message) => {
+    if (message.kind === "token") seen.first ??= performance.now() - started;
+    if (message.kind === "done") Object.assign(seen, { tokens: message.tokens.length, ms: message.ms, prefill: message.prefill });
+    if (message.kind === "finished") done({ ...seen, whole: performance.now() - started });
+    if (message.kind === "problem" || message.kind === "stopped") failed(new Error(message.message ?? message.kind));
+  }).catch(failed);
+})"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--checkpoint", type=Path, help="a checkpoint's folder; default: the bundled gpt-oss-tiny")
+    parser.add_argument("--repeat", type=positive, default=3, help="answers of each kind; the fastest counts (3)")
+    parser.add_argument("--json", type=Path, help="write the results here")
+
+
+def run(args: argparse.Namespace) -> None:
+    check_writable(args.json, "--json")
+    results = measure(ModelFiles.read(args.checkpoint), args.repeat)
+    for name, value in results.items():
+        print(f"  {name:<46} {value}")
+    if args.json is not None:
+        write_text(args.json, json.dumps(results, indent=1) + "\n")
+
+
+def measure(files: ModelFiles, repeat: int = 3, running=None) -> dict:
+    """Open the page from a file and ask the same question in turn; `running` is a browser to use instead of a new one."""
+    with tempfile.TemporaryDirectory() as folder, nullcontext(running) if running else browser() as chromium:
+        path = Lab(files).save(Path(folder) / "lab.html")
+        size = path.stat().st_size
+        pages, loading = {}, {}
+        for kernel in ("wasm", "plain"):
+            page = pages[kernel] = chromium.new_page(viewport={"width": 1280, "height": 900})
+            page.goto(f"{path.as_uri()}?kernel={kernel}")
+            page.wait_for_selector("html[data-ready]", timeout=60_000)
+            loading[kernel] = page.evaluate("lab.client.load()")
+        best: dict[str, dict] = {}
+        for _ in range(repeat):
+            for name, (kernel, more) in RUNS.items():
+                seen = pages[kernel].evaluate(ASK, {**QUESTION, **more})
+                seen["rate"] = 1000 * (seen["tokens"] - 1) / (seen["ms"] - seen["prefill"])
+                seen["first"] = best.get(name, seen)["first"]  # later ones find the question read already
+                if name not in best or seen["rate"] > best[name]["rate"]:
+                    best[name] = seen
+        version = chromium.version
+        for page in pages.values():
+            page.close()
+    return _report(files, size, loading, best, version)
+
+
+def _report(files: ModelFiles, size: int, loading: dict, best: dict, version: str) -> dict:
+    assert loading["wasm"]["kernel"] == "WebAssembly" and loading["plain"]["kernel"] == "plain JavaScript"
+    rates = {name: seen["rate"] for name, seen in best.items()}
+    out = {f"{name}, tokens per second": round(rate, 1) for name, rate in rates.items()}
+    return out | {
+        "WebAssembly over plain JavaScript": round(rates["WebAssembly"] / rates["plain JavaScript"], 2),
+        "traced over untraced": round(rates["WebAssembly, traced"] / rates["WebAssembly"], 2),
+        "first token of a new question, ms": round(best["WebAssembly"]["first"]),
+        "traces ready after the last token, ms": round(
+            best["WebAssembly, traced"]["whole"] - best["WebAssembly, traced"]["ms"]
+        ),
+        "model loaded, ms": round(loading["wasm"]["ms"]),
+        "answer, tokens": best["WebAssembly"]["tokens"],
+        "page, MB": round(size / 1e6, 2),
+        "page over checkpoint": round(size / len(files.weights), 3),
+        "chromium": version,
+        "machine": platform.machine(),
+    }
