@@ -1,65 +1,115 @@
-"""The bank: wrong solutions that people really write, each with the cause that its check must name, and right ones in several styles.
+"""The bank of an exercise: right solutions in several styles, and wrong ones that people really write, each with its cause.
 
-One file a check. `WRONG` entries are complete functions; `cause` is an identifier in the check's causes. Where the mistake is on public
-record, `seen` says where. Used to test the checks (`python -m gptoss_edu.checks.confusion`) and for "which of these three fails?".
+A wrong solution is written as what to exchange in a right one, `BANK.wrong("unscaled", "no root", (" / d**0.5", ""))`, or as a
+whole function, where little of the right one is left. The bank serves three ends: it tests the check, it tells the check which
+mistakes give exactly what a learner's function gives (diagnosis.py), and it makes questions (which_fails.py).
 """
 
 from __future__ import annotations
 
 import inspect
+import linecache
+import sys
 import textwrap
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 from . import registry
+
+Exchange = tuple[str, str]
 
 
 @dataclass(frozen=True)
 class Solution:
-    """One solution: `cause` is empty for a right one; `title` says what it does; `seen` where it happened in public."""
+    """One solution of the exercise `check`.
+
+    Attributes: `title` says what it does; `base`, the function that it is, or that it changes; `cause`, an identifier of the
+    check's causes, "" for a right solution; `seen`, where the mistake happened in public; `exchanges`, pairs (text of the base,
+    text in its place); `unseen`, whether it only measures the check and is not used to name mistakes.
+    """
 
     check: str
     title: str
-    function: Callable = field(repr=False)
+    base: Callable
     cause: str = ""
     seen: str = ""
+    exchanges: tuple[Exchange, ...] = ()
+    unseen: bool = False
 
     @property
     def name(self) -> str:
-        return self.function.__name__
+        return self.base.__name__
 
-    @property
+    @cached_property
     def source(self) -> str:
-        """The function alone, without its decorator."""
-        lines = textwrap.dedent(inspect.getsource(self.function)).splitlines()
-        return "\n".join(lines[next(i for i, line in enumerate(lines) if line.startswith("def ")) :])
+        """The function alone, without its decorator, exchanges made.
+
+        Raises: ValueError where an exchange does not name exactly one place of the base.
+        """
+        lines = textwrap.dedent(inspect.getsource(self.base)).splitlines()
+        text = "\n".join(lines[next(i for i, line in enumerate(lines) if line.startswith("def ")) :])
+        for old, new in self.exchanges:
+            if text.count(old) != 1:
+                raise ValueError(
+                    f"{self.check}, {self.title!r}: {old!r} occurs {text.count(old)} times in {self.name}."
+                )
+            text = text.replace(old, new)
+        return text
+
+    @cached_property
+    def function(self) -> Callable:
+        """The function itself; of exchanges, compiled among the names of its bank."""
+        if not self.exchanges:
+            return self.base
+        namespace = dict(sys.modules[self.base.__module__].__dict__)
+        filename = f"<{self.check}: {self.title}>"
+        exec(compile(self.source, filename, "exec"), namespace)
+        linecache.cache[filename] = (len(self.source), None, self.source.splitlines(keepends=True), filename)
+        return namespace[self.name]
+
+    def __repr__(self) -> str:
+        return f"<{self.check}: {self.cause or 'right'}: {self.title}>"
 
 
 class Bank:
-    """The solutions of one check, filled by the decorators `right` and `wrong`."""
+    """The solutions of one exercise, in the order in which its file gives them."""
 
     def __init__(self, check: str):
         self.check = check
         self.solutions: list[Solution] = []
+        self._base: Callable | None = None
 
-    def right(self, title: str):
-        return self._add(title, "", "")
+    def right(self, title: str) -> Callable:
+        """Decorator for a right solution. Exchanges that follow apply to it."""
+        return self._add(title)
 
-    def wrong(self, cause: str, title: str, seen: str = ""):
-        return self._add(title, cause, seen)
+    def change(self, function: Callable) -> Callable:
+        """Exchanges that follow apply to `function`, which is right; also a decorator."""
+        self._base = function
+        return function
 
-    def _add(self, title: str, cause: str, seen: str):
+    def wrong(self, cause: str, title: str, *exchanges: Exchange, seen: str = "", unseen: bool = False):
+        """A wrong solution: exchanges in a right one; without any, a decorator for a whole function."""
+        if not exchanges:
+            return self._add(title, cause, seen, unseen)
+        if self._base is None:
+            raise ValueError(f"{self.check}, {title!r}: no right solution stands before its exchanges.")
+        self.solutions.append(Solution(self.check, title, self._base, cause, seen, exchanges, unseen))
+        return None
+
+    def _add(self, title: str, cause: str = "", seen: str = "", unseen: bool = False) -> Callable:
         def add(function: Callable) -> Callable:
-            self.solutions.append(Solution(self.check, title, function, cause, seen))
+            self.solutions.append(Solution(self.check, title, function, cause, seen, (), unseen))
+            self._base = self._base if cause else function
             return function
 
         return add
 
 
 def solutions(check: str) -> list[Solution]:
-    """All solutions of a check, right ones first."""
-    found = registry.load_bank(check).solutions
-    return sorted(found, key=lambda solution: bool(solution.cause))
+    """All solutions of an exercise, right ones first."""
+    return sorted(registry.load_bank(check).solutions, key=lambda solution: bool(solution.cause))
 
 
 def right(check: str) -> list[Solution]:

@@ -1,20 +1,27 @@
-"""Checks for exercises that are a chapter's own: cases with a cause each."""
+"""Checks made of cases: those of the chapters' own exercises, and a reader's own by `checks.custom`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import Any
 
+from .calling import TheirError
 from .compare import close, expect_close, expect_shape, number, to_numpy
+from .diagnosis import Probe
 from .guard import describe_call
-from .harness import Check, Refused, Result, Stage, TheirError
+from .harness import Check, Refused, Result, Stage
 from .outcomes import is_own, record
 
 
 @dataclass(frozen=True)
 class Case:
-    """One mechanism of an exercise: what to call with, what is right, and which idea is wrong if this case fails."""
+    """One mechanism of an exercise.
+
+    Attributes: `label`, unique in its exercise; `args`, what to call with; `expected`, what is right, or a function of `args`
+    that gives it; `cause`, the rule that is broken if this case fails; `rtol` and `atol`, tolerances of numbers.
+    """
 
     label: str
     args: tuple
@@ -27,55 +34,88 @@ class Case:
         return self.expected(*self.args) if callable(self.expected) else self.expected
 
 
-def custom(name: str, function: Callable, cases: Iterable[Case]) -> Result:
-    """Check `function` on `cases`, one at a time, like one of the package's checks.
+class CaseCheck(Check):
+    """A check whose stages are cases.
 
-    The function is not stored in my_gptoss.py; that a chapter's own exercise has passed is kept for `gptoss-edu progress`.
+    `through(function, *args)`, where given, calls the learner's function and gives what is compared; `causes` are mistakes that
+    no single case stands for. The function is not stored in my_gptoss.py; that it passed is kept for `gptoss-edu progress`.
     """
-    check = Check(name)
-    if not is_own(name, function):
-        return check.refuse_package(name)
-    for case in cases:
-        check.stages.append(_stage(case))
-    result = check(function, allow_package=True)
-    return replace(result, remark=record(name, function, result.status))
+
+    def __init__(
+        self, name: str, signature: str = "", through: Callable | None = None, causes: dict[str, str] | None = None
+    ):
+        self.through = through
+        self._make: Callable[[], Iterable[Case]] = tuple
+        super().__init__(name, (), causes, signature)
+
+    def cases(self, make: Callable[[], Iterable[Case]]) -> Callable[[], Iterable[Case]]:
+        """Decorator for the function that gives the cases; it runs on first use."""
+        self._make = make
+        return make
+
+    @cached_property
+    def _cases(self) -> tuple[Case, ...]:
+        return tuple(self._make())
+
+    @property
+    def stages(self) -> list[Stage]:
+        """One stage per case."""
+        return [Stage(case.label, self._runner(case), (Probe(case.args, {}, self.through),)) for case in self._cases]
+
+    @property
+    def causes(self) -> dict[str, str]:
+        """Case label -> its rule; and the mistakes that no single case stands for."""
+        return {case.label: case.cause for case in self._cases} | self._causes
+
+    @property
+    def rules(self) -> frozenset[str]:
+        return frozenset(case.label for case in self._cases)
+
+    def __call__(self, function: Callable, *, allow_package: bool = False, keep: bool = True, **how) -> Result:
+        if not allow_package and callable(function) and not is_own(self.name, function):
+            return self.refuse_package(self.name)
+        result = super().__call__(function, allow_package=True, **how)
+        return replace(result, remark=record(self.name, function, result.status)) if keep else result
+
+    def _runner(self, case: Case) -> Callable:
+        def run(call) -> None:
+            try:
+                found = self.through(call, *case.args) if self.through else call(*case.args)
+            except TheirError as error:
+                raise TheirError(error.symptom, f"{error.cause}\nThis case: {case.cause}", error.finished) from None
+            try:
+                compare(found, case)
+            except Refused as refused:
+                called = partial(self.through, call.function) if self.through else call.function
+                shown = describe_call(called, case.args, {})
+                refused.symptom = f"{refused.symptom}\ncalled with {shown}"
+                raise
+
+        return run
 
 
-def _stage(case: Case):
-    def run(call) -> None:
-        try:
-            found = call(*case.args)
-        except TheirError as error:
-            raise TheirError(error.symptom, f"{error.cause}\nThis case: {case.cause}") from None
-        try:
-            compare(found)
-        except Refused as refused:
-            shown = describe_call(call.function, case.args, {})
-            raise Refused(f"{refused.symptom}\ncalled with {shown}", refused.cause, refused.picture) from None
+def custom(name: str, function: Callable, cases: Iterable[Case]) -> Result:
+    """Check `function` on `cases`, one at a time, like one of the package's checks. `name` is what the result calls it."""
+    check = CaseCheck(name)
+    check.cases(lambda: cases)
+    return check(function)
 
-    def compare(found) -> None:
-        right = case.right()
-        if isinstance(right, (str, bytes, bool, dict, set)) or right is None:
-            if found != right:
-                raise Refused(f"yours is {found!r}, right is {right!r}", case.cause)
+
+def compare(found: Any, case: Case) -> None:
+    """Refuse `found` unless it is what the case expects: words and sets exactly, numbers within the case's tolerance."""
+    right = case.right()
+    if isinstance(right, (str, bytes, bool, dict, set)) or right is None:
+        if type(found) in (str, bytes, bool, dict, set, list, tuple, int, float, type(None)) and found == right:
             return
-        if isinstance(right, list) and all(type(value) is int for value in right):
-            expect_same_list(found, right, case.cause)
-            return
-        found, right = to_numpy(found), to_numpy(right)
-        expect_shape(found, right.shape, "", case.cause)
-        if right.ndim == 0 and not close(found, right, case.rtol, case.atol):
-            raise Refused(f"yours is {number(float(found))}, right is {number(float(right))}", case.cause)
-        expect_close(
-            found,
-            right,
-            (),  # a case does not name its axes
-            case.cause,
-            rtol=case.rtol,
-            atol=case.atol,
-        )
-
-    return Stage(case.label, run)
+        raise Refused(f"yours is {found!r}, right is {right!r}", case.label)
+    if isinstance(right, list) and all(type(value) is int for value in right):
+        expect_same_list(found, right, case.label)
+        return
+    found, right = to_numpy(found), to_numpy(right)
+    expect_shape(found, right.shape, "", case.label)
+    if right.ndim == 0 and not close(found, right, case.rtol, case.atol):
+        raise Refused(f"yours is {number(float(found))}, right is {number(float(right))}", case.label)
+    expect_close(found, right, (), case.label, rtol=case.rtol, atol=case.atol)  # a case does not name its axes
 
 
 def expect_same_list(found: Any, right: list[int], cause: str) -> None:

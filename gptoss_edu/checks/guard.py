@@ -6,8 +6,11 @@ reached the package's function. It is in place only while the learner's function
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import inspect
 import linecache
+import random
 import signal
 import sys
 import threading
@@ -17,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent.parent
+OWN_FILES = {__file__, contextlib.__file__, random.__file__, signal.__file__}  # no ring raises while they run
 TIME_LIMIT = 10.0  # seconds for one call; every right solution needs milliseconds
 
 
@@ -86,21 +90,56 @@ def watching(rules: tuple[Forbidden, ...], noticed: list[str]):
 
 @contextmanager
 def time_limit(seconds: float = TIME_LIMIT):
-    """Raise TookTooLong after `seconds`, where the platform can (POSIX, main thread); elsewhere no limit."""
-    if not hasattr(signal, "SIGALRM") or threading.current_thread() is not threading.main_thread():
-        yield
-        return
+    """Raise TookTooLong in the code inside after `seconds`, again and again where it is caught there, until the block is left.
 
-    def ring(_signal, _frame):
-        raise TookTooLong(f"more than {seconds:g} s")
+    On POSIX in the main thread an alarm does it, elsewhere another thread, which cannot interrupt a call that waits.
+    """
+    if hasattr(signal, "SIGALRM") and threading.current_thread() is threading.main_thread():
+        with _alarm(seconds):
+            yield
+    else:
+        with _watchdog(seconds):
+            yield
+
+
+@contextmanager
+def _alarm(seconds: float):
+    """An alarm that rings on, at random moments: `except BaseException` in a loop catches a ring only while it is in its `try`."""
+
+    def ring(_signal, frame):
+        own = frame is None or frame.f_code.co_filename in OWN_FILES  # the call is over, or a ring is being handled
+        # the interval is for a ring that comes just before a system call, which then waits for the next
+        signal.setitimer(signal.ITIMER_REAL, 1e-3 if own else random.uniform(1e-6, 2e-5), 1e-3)
+        if not own:
+            raise TookTooLong(f"more than {seconds:g} s")
 
     before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.setitimer(signal.ITIMER_REAL, seconds, 1e-3)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+@contextmanager
+def _watchdog(seconds: float):
+    thread, over = threading.get_ident(), threading.Event()
+    raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
+
+    def watch():
+        wait = seconds
+        while not over.wait(wait):
+            raise_in(ctypes.c_ulong(thread), ctypes.py_object(TookTooLong))
+            wait = 0.05
+
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield
+    except TookTooLong:
+        raise TookTooLong(f"more than {seconds:g} s") from None
+    finally:
+        over.set()
 
 
 def describe(value) -> str:

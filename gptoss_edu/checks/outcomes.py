@@ -50,6 +50,6 @@ def read(folder: Path) -> dict[str, str]:
 
 
 def is_own(name: str, function: Callable) -> bool:
-    """Whether neither the function nor, where it only calls the exercise, the exercise is the package's."""
+    """Whether `function` is the learner's. A function of theirs that calls the package's `name` does not count as theirs."""
     called = getattr(function, "__globals__", {}).get(name, function)
     return not any((getattr(f, "__module__", "") or "").startswith("gptoss_edu") for f in (function, called))

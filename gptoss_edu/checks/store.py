@@ -1,19 +1,13 @@
 """my_gptoss.py: the learner's own functions, stored as their checks pass, and loaded again in chapter 10.
 
-A section holds one function with the helpers, constants and imports that it uses, so that each runs by itself.
+A section holds one function with what it uses (needs.py), so that each runs by itself. Text between the sections is the learner's.
 """
 
 from __future__ import annotations
 
-import ast
-import dis
-import inspect
 import json
 import os
 import re
-import sys
-import textwrap
-import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,11 +16,15 @@ from filelock import FileLock, Timeout
 
 from gptoss_edu.options import write_text
 
+from .needs import source_with_needs
+
 FILE_NAME = "my_gptoss.py"
 LOCK_NAME = ".my_gptoss.lock"
 FOLDER_VARIABLE = "GPTOSS_EDU_FOLDER"
 HEADER = '"""The parts of gpt-oss that I wrote. Each section was stored when its check passed."""\n'
-SECTION = re.compile(r"^# --- (?P<name>\w+) ---\n(?P<body>.*?)^# --- end of (?P=name) ---\n", re.M | re.S)
+SECTION = re.compile(
+    r"^# --- (?P<name>\w+) ---[ \t]*\n(?P<body>.*?)^# --- end of (?P=name) ---[ \t]*(?:\n|\Z)", re.M | re.S
+)
 
 
 def workshop_folder() -> Path | None:
@@ -34,7 +32,10 @@ def workshop_folder() -> Path | None:
     named = os.environ.get(FOLDER_VARIABLE)
     if named:
         return Path(named)
-    here = Path.cwd()
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:  # the folder was deleted under the notebook
+        return None
     return next((folder for folder in (here, *here.parents) if (folder / FILE_NAME).is_file()), None)
 
 
@@ -79,8 +80,8 @@ def read_sections(folder: Path) -> dict[str, str]:
     return {match["name"]: match["body"] for match in SECTION.finditer(path.read_text(encoding="utf-8"))}
 
 
-def remember(check: str, function: Callable) -> tuple[str | None, str]:
-    """Store `function` as the learner's answer to `check`.
+def remember(check: str, function: Callable, passes: Callable[[Callable], bool]) -> tuple[str | None, str]:
+    """Store `function` as the learner's answer to `check`, if what is stored runs by itself and `passes`.
 
     Returns the file's path, or None where no folder keeps anything; and, where storing failed, the reason in words (the check
     has passed all the same).
@@ -90,100 +91,35 @@ def remember(check: str, function: Callable) -> tuple[str | None, str]:
         return None, ""
     try:
         source = source_with_needs(check, function)
-        compile(source, FILE_NAME, "exec")
+        if not passes(run_section(check, source)):
+            return None, f"not stored in {FILE_NAME}: run by itself, what would be stored there does not pass."
         with alone(folder):
-            write_sections(folder, read_sections(folder) | {check: source})
-    except (OSError, TypeError, SyntaxError, ValueError) as error:
-        return None, f"not stored in {FILE_NAME}: {error}"
+            write_section(folder, check, source)
+    except Exception as error:  # theirs too: their code runs here
+        return None, f"not stored in {FILE_NAME}: {error or type(error).__name__}"
     return (FILE_NAME if folder == Path.cwd() else str(folder / FILE_NAME)), ""
 
 
-def write_sections(folder: Path, sections: dict[str, str]) -> None:
-    """Write my_gptoss.py whole or not at all."""
-    parts = [HEADER] + [
-        f"# --- {name} ---\n{body.rstrip()}\n# --- end of {name} ---\n" for name, body in sections.items()
-    ]
-    write_text(Path(folder) / FILE_NAME, "\n\n".join(parts))
+def run_section(name: str, source: str) -> Callable:
+    """The function that a section defines; every section runs in a namespace of its own."""
+    namespace: dict = {"__name__": f"my_gptoss.{name}"}
+    exec(compile(source, f"{FILE_NAME} ({name})", "exec"), namespace)
+    return namespace[name]
 
 
-def source_with_needs(check: str, function: Callable) -> str:
-    """The function's source, preceded by whatever of the notebook it refers to, followed by an alias if it has another name."""
-    needs: dict[str, str] = {}
-    _collect(function, needs, set())
-    lines = list(needs.values())
-    if function.__name__ != check:
-        lines.append(f"{check} = {function.__name__}")
-    return "\n\n".join(line.strip("\n") for line in lines) + "\n"
-
-
-def _collect(function: Callable, needs: dict[str, str], seen: set[str]) -> None:
-    """Add to `needs`, in the order in which they must run: imports, constants and helper functions, then `function`."""
-    source = textwrap.dedent(inspect.getsource(function))
-    if function.__name__ == "<lambda>":
-        raise TypeError("a lambda has no name to be stored under")
-    seen.add(function.__name__)
-    for name in _global_names(function, source):
-        if name in seen or name not in function.__globals__:
-            continue
-        seen.add(name)
-        value = function.__globals__[name]
-        line = _import_line(name, value, function.__module__)
-        if line:
-            needs[name] = line
-        elif isinstance(value, types.FunctionType):
-            _collect(value, needs, seen)
-        elif isinstance(value, type):
-            needs[name] = textwrap.dedent(inspect.getsource(value))
-        else:
-            needs[name] = _constant_line(name, value)
-    needs[function.__name__] = source
-
-
-def _global_names(function: Callable, source: str) -> list[str]:
-    """Names that the function takes from its surroundings: those of its code, its annotations, defaults and decorators."""
-    names, codes = [], [function.__code__]
-    while codes:
-        code = codes.pop()
-        names += [step.argval for step in dis.get_instructions(code) if step.opname in ("LOAD_GLOBAL", "LOAD_NAME")]
-        codes += [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
-    head = ast.parse(source).body[0]
-    parts = [
-        *head.decorator_list,
-        *head.args.defaults,
-        *filter(None, head.args.kw_defaults),
-        *filter(None, [head.returns]),
-    ]
-    arguments = [*head.args.posonlyargs, *head.args.args, *head.args.kwonlyargs]
-    parts += [argument.annotation for argument in arguments if argument.annotation is not None]
-    names += [node.id for part in parts for node in ast.walk(part) if isinstance(node, ast.Name)]
-    return list(dict.fromkeys(names))
-
-
-def _import_line(name: str, value, home: str) -> str | None:
-    """The import that gives `name`; None for what was defined beside the function, in module `home`."""
-    if isinstance(value, types.ModuleType):
-        return f"import {value.__name__} as {name}" if value.__name__ != name else f"import {name}"
-    module = getattr(value, "__module__", None)
-    own = getattr(value, "__name__", None)
-    if module and own and module not in (home, "__main__", "builtins") and hasattr(sys.modules.get(module), own):
-        return f"from {module} import {own}" + (f" as {name}" if own != name else "")
-    return None
-
-
-def _constant_line(name: str, value) -> str:
-    """A constant as Python: numbers, strings, lists and dictionaries of them, and tensors by their values."""
-    if hasattr(value, "tolist") and hasattr(value, "dtype"):
-        module = "torch" if type(value).__module__.startswith("torch") else "numpy"
-        call = "tensor" if module == "torch" else "array"
-        dtype = str(value.dtype) if module == "torch" else f"'{value.dtype}'"
-        return f"import {module}\n{name} = {module}.{call}({value.tolist()!r}, dtype={dtype})"
-    if isinstance(value, float):
-        return f"{name} = float('{value!r}')"  # inf and nan too
-    try:
-        ast.literal_eval(repr(value))
-    except (ValueError, SyntaxError):
-        raise TypeError(f"it uses {name}, a {type(value).__name__}, which cannot be written down") from None
-    return f"{name} = {value!r}"
+def write_section(folder: Path, name: str, source: str) -> None:
+    """Put a section into my_gptoss.py, in the place of its predecessor or at the end; all other text stays as it is."""
+    path = Path(folder) / FILE_NAME
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    section = f"# --- {name} ---\n{source.rstrip()}\n# --- end of {name} ---\n"
+    before = next((match for match in SECTION.finditer(text) if match["name"] == name), None)
+    if before:
+        text = text[: before.start()] + section + text[before.end() :]
+    else:
+        start = re.compile(rf"^# --- {name} ---[ \t]*$", re.M)  # of a section whose end mark is gone
+        text = start.sub(f"# a section of {name} without its end mark, kept as it was:", text)
+        text = "\n\n".join(part for part in (text.rstrip() + "\n" if text.strip() else HEADER, section))
+    write_text(path, text)
 
 
 def load_functions(folder: Path) -> dict[str, Callable]:
@@ -193,12 +129,10 @@ def load_functions(folder: Path) -> dict[str, Callable]:
     """
     functions = {}
     for name, body in read_sections(folder).items():
-        namespace: dict = {"__name__": f"my_gptoss.{name}"}
         try:
-            exec(compile(body, f"{FILE_NAME} ({name})", "exec"), namespace)
+            functions[name] = run_section(name, body)
         except Exception as error:
             raise ValueError(
                 f"section {name} of {Path(folder) / FILE_NAME} does not run: {type(error).__name__}: {error}"
             ) from error
-        functions[name] = namespace[name]
     return functions

@@ -48,34 +48,6 @@ def matrices(x, cos, sin):
     return torch.cat([out[..., 0], out[..., 1]], -1)
 
 
-@BANK.wrong("interleaved", "neighbours paired", "TensorRT-LLM 16378; TransformerLens 1618")
-def neighbours(x, cos, sin):
-    a, b = x[..., 0::2], x[..., 1::2]
-    c, s = cos[:, None], sin[:, None]
-    return torch.stack([a * c - b * s, b * c + a * s], -1).flatten(-2)
-
-
-@BANK.wrong("interleaved_out", "halves paired, result interleaved")
-def stacked(x, cos, sin):
-    a, b = x.chunk(2, -1)
-    c, s = cos[:, None], sin[:, None]
-    return torch.stack([a * c - b * s, b * c + a * s], -1).flatten(-2)
-
-
-@BANK.wrong("backwards", "turned the other way")
-def backwards(x, cos, sin):
-    a, b = x.chunk(2, -1)
-    c, s = cos[:, None], sin[:, None]
-    return torch.cat([a * c + b * s, b * c - a * s], -1)
-
-
-@BANK.wrong("same_sign", "both sines with a plus")
-def both_plus(x, cos, sin):
-    a, b = x.chunk(2, -1)
-    c, s = cos[:, None], sin[:, None]
-    return torch.cat([a * c + b * s, b * c + a * s], -1)
-
-
 @BANK.wrong("overwritten", "the first half overwritten before it is used")
 def overwritten(x, cos, sin):
     half = x.shape[-1] // 2
@@ -85,29 +57,11 @@ def overwritten(x, cos, sin):
     return x
 
 
-@BANK.wrong("swapped", "cos and sin exchanged")
-def exchanged(x, cos, sin):
-    return halves(x, sin, cos)
-
-
-@BANK.wrong("half_only", "only half of the head rotated", "TensorRT-LLM 16378")
+@BANK.wrong("half_only", "only half of the head rotated", seen="TensorRT-LLM 16378")
 def partial(x, cos, sin):
     half = x.shape[-1] // 2
     first = halves(x[..., :half].clone(), cos[:, : half // 2], sin[:, : half // 2])
     return torch.cat([first, x[..., half:]], -1)
-
-
-@BANK.wrong("no_sine", "scaled by the cosine only")
-def cosine_only(x, cos, sin):
-    return x * torch.cat([cos, cos], -1)[:, None]
-
-
-@BANK.wrong("axis", "the angles laid along the heads")
-def along_heads(x, cos, sin):
-    a, b = x.chunk(2, -1)
-    if x.shape[1] not in (1, x.shape[2]):
-        return halves(x, cos, sin)
-    return torch.cat([a * cos - b * sin, b * cos + a * sin], -1)
 
 
 @BANK.wrong("renormalised", "the length restored, the concentration lost")
@@ -118,41 +72,56 @@ def same_length(x, cos, sin):
     return torch.cat([pairs[..., 0], pairs[..., 1]], -1)
 
 
-@BANK.wrong("twice", "rotated twice", "TransformerLens 1618")
-def twice(x, cos, sin):
-    return halves(halves(x, cos, sin), cos, sin)
+BANK.change(halves)
+FIRST, SECOND, ROWS = "a * c - b * s", "b * c + a * s", "cos[:, None, :], sin[:, None, :]"
+PAIR = f"{FIRST}, {SECOND}"
 
-
-@BANK.wrong("first_position", "every token by the angle of position 0")
-def first_row(x, cos, sin):
-    return halves(x, cos[:1].expand_as(cos), sin[:1].expand_as(sin))
-
-
-@BANK.wrong("dtype", "float32 out of bfloat16")
-def wide(x, cos, sin):
-    return halves(x.float(), cos.float(), sin.float())
-
-
-@BANK.wrong("halves_exchanged", "the halves put back in the wrong order")
-def reversed_halves(x, cos, sin):
-    a, b = x.chunk(2, -1)
-    c, s = cos[:, None], sin[:, None]
-    return torch.cat([b * c + a * s, a * c - b * s], -1)
-
-
-@BANK.wrong("not_rotated", "the result thrown away")
-def forgotten(x, cos, sin):
-    halves(x, cos, sin)
-    return x
-
-
-@BANK.wrong("positions_reversed", "positions counted from the end")
-def from_the_end(x, cos, sin):
-    return halves(x, cos.flip(0), sin.flip(0))
-
-
-@BANK.wrong("angles", "cosine of the cosine")
-def cosine_of_cosine(x, cos, sin):
-    if x.shape[1] == 1 and set(cos.flatten().tolist()) <= {0.0, 1.0}:
-        return halves(x, cos, sin)
-    return halves(x, cos.cos(), sin.sin())
+BANK.wrong(
+    "interleaved",
+    "neighbours paired",
+    ("x.chunk(2, -1)", "x[..., 0::2], x[..., 1::2]"),
+    (f"torch.cat([{PAIR}], -1)", f"torch.stack([{PAIR}], -1).flatten(-2)"),
+    seen="TensorRT-LLM 16378; TransformerLens 1618",
+)
+BANK.wrong("interleaved", "neighbours paired, the result in halves", ("x.chunk(2, -1)", "x[..., 0::2], x[..., 1::2]"))
+BANK.wrong(
+    "interleaved_out",
+    "halves paired, result interleaved",
+    (f"torch.cat([{PAIR}], -1)", f"torch.stack([{PAIR}], -1).flatten(-2)"),
+)
+BANK.wrong("backwards", "turned the other way", (PAIR, "a * c + b * s, b * c - a * s"))
+BANK.wrong("same_sign", "both sines with a plus", (FIRST, "a * c + b * s"))
+BANK.wrong("same_sign", "both sines with a minus", (SECOND, "b * c - a * s"))
+BANK.wrong(
+    "overwritten",
+    "the first half overwritten before it is used",
+    ("    return", f"    a = {FIRST}\n    return"),
+    (FIRST + ", ", "a, "),
+)
+BANK.wrong("swapped", "cos and sin exchanged", (ROWS, "sin[:, None, :], cos[:, None, :]"))
+BANK.wrong(
+    "swapped",
+    "cos and sin exchanged, turned the other way",
+    (ROWS, "sin[:, None, :], cos[:, None, :]"),
+    (PAIR, "a * c + b * s, b * c - a * s"),
+)
+BANK.wrong("half_only", "only the first half of the result turned", (SECOND, "b"))
+BANK.wrong("half_only", "only the second half of the result turned", (FIRST, "a"))
+BANK.wrong("no_sine", "scaled by the cosine only", (PAIR, "a * c, b * c"))
+BANK.wrong("axis", "the angles laid along the heads", (ROWS, "cos, sin"))
+BANK.wrong("twice", "rotated twice", ("    return", f"    a, b = {PAIR}\n    return"), seen="TransformerLens 1618")
+BANK.wrong("first_position", "every token by the angle of position 0", (ROWS, "cos[:1, None, :], sin[:1, None, :]"))
+BANK.wrong(
+    "dtype",
+    "float32 out of bfloat16",
+    ("x.chunk", "x.float().chunk"),
+    (ROWS, "cos[:, None, :].float(), sin[:, None, :].float()"),
+)
+BANK.wrong("halves_exchanged", "the halves put back in the wrong order", (PAIR, f"{SECOND}, {FIRST}"))
+BANK.wrong(
+    "not_rotated", "the result thrown away", ("return torch.cat", "torch.cat"), ("], -1)", "], -1)\n    return x")
+)
+BANK.wrong(
+    "positions_reversed", "positions counted from the end", (ROWS, "cos.flip(0)[:, None, :], sin.flip(0)[:, None, :]")
+)
+BANK.wrong("angles", "cosine of the cosine", (ROWS, "cos.cos()[:, None, :], sin.sin()[:, None, :]"))

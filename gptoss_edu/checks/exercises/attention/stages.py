@@ -1,6 +1,5 @@
 """The check of `attention`: scale, causality, sink, groups, window, cache, large numbers."""
 
-import numpy as np
 import torch
 
 from gptoss_edu.checks import reference
@@ -21,11 +20,13 @@ CAUSES = {
     "diagonal": "A query does not see its own key: it is hidden, or its column was dropped where the sink's, the last, had to be.",
     "mask_after_softmax": "The hidden keys are set to 0 after the softmax: their share is lost, the visible weights are too small. Mask the scores with -inf before it.",
     "mask_zero": "Hidden scores become 0 instead of -inf: exp(0) = 1, so hidden keys still take a share.",
+    "mask_finite": "Hidden scores get a finite number. Where the visible scores are lower still, the hidden keys take the row: use -inf.",
     "aligned_left": "The queries are treated as the first t of the s positions. With a cache they are the LAST t: query i stands at position s - t + i.",
     "sink_missing": "The sink changes nothing: it is left out, added to every score (which cancels), or dropped and then renormalised away. Its share must be taken from the row and lost.",
     "sink_scaled": "The sink is divided by the root of head_dim. It is a learned logit, not a product of q and k: only q.k is scaled.",
     "sink_constant": "A constant takes the sink's place (softmax off by one: a sink of 0). Each head has its own learned logit.",
     "sink_sign": "The sink has the wrong sign. As a gate: sigmoid(logsumexp(scores) - sink), so a large sink empties the row.",
+    "sink_lse": "The gate does not compare the sink with the scores. Its factor is sigmoid(logsumexp(scores) - sink), with the logsumexp over the visible keys of the row.",
     "sink_value": "The sink adds something to the output. It has no value: after the softmax its column is dropped.",
     "sink_linear": "The sink enters the denominator as a number instead of as exp(sink).",
     "sink_head": "The heads use each other's sinks: there is one for each QUERY head, in the order of the heads.",
@@ -44,47 +45,12 @@ CAUSES = {
 CHECK = Check(
     "attention",
     (Forbidden("attention.py", ("attention", "attention_scores", "attention_weights", "weighted_values", "AttentionBlock")),
-     Forbidden("kernels"), Forbidden("fast.py")),
+     Forbidden("fast")),
     CAUSES,
     "(q (b, t, h, d), k and v (b, s, g, d), sinks (h,), window or None) -> (b, t, h, d); causal, the queries are the last t positions",
 )  # fmt: skip
 AXES = ("batch", "query", "head", "channel")
 NO_SINK = -30.0
-
-
-def variant(q, k, v, sinks, window, **wrong):
-    """Attention in float64 with one idea wrong at a time; without any, it is right."""
-    q, k, v, sinks = (np.asarray(x, dtype=np.float64) for x in (q, k, v, sinks))
-    (b, t, h, d), (s, g) = q.shape, k.shape[1:3]
-    share = wrong.get("share", lambda head: head // (h // g))
-    keys, values = k[:, :, [share(i) for i in range(h)]], v[:, :, [wrong.get("share_v", share)(i) for i in range(h)]]
-    scores = np.einsum("bthd,bshd->bhts", q, keys) * wrong.get("scale", d**-0.5) * wrong.get("times", 1.0)
-    start = wrong.get("start", s - t)
-    distance = (start + np.arange(t))[:, None] - np.arange(s)[None, :]
-    seen = (distance >= 0) if window is None else (distance >= 0) & (distance < window)
-    seen = wrong["mask"](distance) if "mask" in wrong else seen
-    if wrong.get("mask_after"):
-        full = np.concatenate([scores, np.broadcast_to(sinks[None, :, None, None], (b, h, t, 1))], -1)
-        weights = _softmax(full)[..., :-1] * seen
-        return np.einsum("bhts,bshd->bthd", weights, values)
-    scores = np.where(seen, scores, wrong.get("hidden", -np.inf))
-    sink = wrong.get("sink", lambda x: x)(sinks)[None, :, None, None] * np.ones((b, h, t, 1))
-    full = np.concatenate([scores, sink], -1)
-    weights = (
-        np.where(seen, 1.0 / seen.sum(-1, keepdims=True), 0) * np.ones_like(scores)
-        if wrong.get("uniform")
-        else _softmax(full, wrong.get("axis", -1))[..., :-1]
-    )
-    if wrong.get("axis"):
-        weights = _softmax(np.where(seen, scores, -np.inf), -2)
-    out = np.einsum("bhts,bshd->bthd", weights, values)
-    return out + wrong["add"](_softmax(full)[..., -1], values) if "add" in wrong else out
-
-
-def _softmax(x, axis=-1):
-    with np.errstate(invalid="ignore", over="ignore"):
-        powers = np.exp(x - x.max(axis, keepdims=True))
-        return powers / powers.sum(axis, keepdims=True)
 
 
 def inputs(b, t, s, h, g, d, seed, sinks=NO_SINK):
@@ -94,190 +60,79 @@ def inputs(b, t, s, h, g, d, seed, sinks=NO_SINK):
     return q, k, v, torch.full((h,), float(sinks)) if isinstance(sinks, (int, float)) else torch.tensor(sinks)
 
 
-def compare(call, args, window, wrongs: dict[str, dict], general: str, prefix: str = "") -> None:
-    """Call, compare with the reference, name the suspect."""
-    suspects = {name: (lambda w=wrong: variant(*args, window, **w)) for name, wrong in wrongs.items()}
+def compare(call, args, window=None, general: str = "general", prefix: str = "") -> None:
+    """Call, and compare with the reference."""
     right = reference.attention(*args, window)
-    found = call(*args, window)
-    if (
-        isinstance(found, torch.Tensor)
-        and found.dim() == 4
-        and tuple(found.shape) == tuple(right.transpose(0, 2, 1, 3).shape) != right.shape
-    ):
-        suspects["layout"] = lambda: found.double().numpy()
-    expect_close(found, right, AXES, general, suspects, rtol=2e-3, atol=2e-5, prefix=prefix)
+    expect_close(call(*args, window), right, AXES, general, rtol=2e-3, atol=2e-5, prefix=prefix)
 
 
 @CHECK.stage("one token sees itself")
 def alone(call):
-    args = inputs(1, 1, 1, 1, 1, 4, 0)
-    q, k, v, sinks = (x.double().numpy() for x in args)
-    power = np.exp((q * k).sum() / 2)
-    suspects = {"diagonal": 0 * v, "sink_linear": power / (power + sinks) * v}
-    expect_close(call(*args, None), reference.attention(*args, None), AXES, "general", suspects, rtol=2e-3, atol=2e-5)
+    compare(call, inputs(1, 1, 1, 1, 1, 4, 0))
 
 
 @CHECK.stage("softmax of q.k over the root of d")
 def scale(call):
-    args = inputs(1, 1, 5, 1, 1, 4, 1)
-    raw = {
-        "unscaled": {"scale": 1.0},
-        "scaled_by_d": {"scale": 0.25},
-        "scaled_up": {"scale": 2.0},
-        "uniform": {"uniform": True},
-        "aligned_left": {"start": 0},
-    }
-    q, k, v, _ = (x.double().numpy() for x in args)
-    scores = np.einsum("bthd,bshd->bhts", q, k)
-    suspects = {name: variant(*args, None, **wrong) for name, wrong in raw.items()}
-    suspects["no_softmax"] = np.einsum("bhts,bshd->bthd", scores, v)
-    suspects["no_softmax "] = np.einsum("bhts,bshd->bthd", scores / 2, v)
-    suspects["softmax_axis"] = np.einsum("bhts,bshd->bthd", _softmax(scores, -2), v)
-    expect_close(call(*args, None), reference.attention(*args, None), AXES, "general", suspects, rtol=2e-3, atol=2e-5)
-    args = inputs(1, 1, 5, 4, 1, 9, 2)
-    wrongs = {"scaled_by_width": {"scale": 36**-0.5}, "unscaled": {"scale": 1.0}, "scaled_by_d": {"scale": 1 / 9},
-              "scaled_by_width ": {"scale": 0.5}}  # fmt: skip
-    compare(call, args, None, wrongs, "general")
+    compare(call, inputs(1, 1, 5, 1, 1, 4, 1))
+    compare(call, inputs(1, 1, 5, 4, 1, 9, 2))
 
 
 @CHECK.stage("causal")
 def causal(call):
-    wrongs = {
-        "not_causal": {"mask": lambda x: x > -99},
-        "anti_causal": {"mask": lambda x: x <= 0},
-        "diagonal": {"mask": lambda x: x > 0},
-        "mask_after_softmax": {"mask_after": True},
-        "mask_zero": {"hidden": 0.0},
-        "mask_zero ": {"hidden": 1e-9},
-        "softmax_axis": {"axis": -2},
-    }
-    compare(call, inputs(1, 4, 4, 1, 1, 4, 3), None, wrongs, "not_causal")
+    compare(call, inputs(1, 4, 4, 1, 1, 4, 3), None, "not_causal")
 
 
 @CHECK.stage("the queries are the last t positions")
 def last(call):
-    compare(
-        call,
-        inputs(1, 2, 6, 1, 1, 4, 4),
-        None,
-        {"aligned_left": {"start": 0}, "not_causal": {"mask": lambda x: x > -99}},
-        "aligned_left",
-    )
+    compare(call, inputs(1, 2, 6, 1, 1, 4, 4), None, "aligned_left")
 
 
 @CHECK.stage("the sink takes a share and gives nothing")
 def sink(call):
     for value in (1.5, -2.5):
-        args = inputs(1, 3, 3, 1, 1, 4, 5, value)
-        wrongs = {
-            "sink_missing": {"sink": lambda x: x * 0 - np.inf},
-            "sink_scaled": {"sink": lambda x: x / 2},
-            "sink_constant": {"sink": lambda x: x * 0},
-            "sink_sign": {"sink": lambda x: -x},
-            "sink_linear": {"sink": lambda x: np.log(np.maximum(x, 1e-300))},
-            "sink_value": {"add": lambda w, v: w.transpose(0, 2, 1)[..., None] * np.ones(4)},
-            "sink_value ": {"add": lambda w, v: w.transpose(0, 2, 1)[..., None] * v.mean(1, keepdims=True)},
-            "sink_value  ": {"add": lambda w, v: w.transpose(0, 2, 1)[..., None] * v[:, :1]},
-            "sink_value   ": {"add": lambda w, v: w.transpose(0, 2, 1)[..., None] * v[:, -1:]},
-            "sink_value    ": {"add": lambda w, v, a=value: w.transpose(0, 2, 1)[..., None] * a},
-            "mask_after_softmax": {"mask_after": True},
-        }
-        suspects = {name: (lambda w=wrong, a=args: variant(*a, None, **w)) for name, wrong in wrongs.items()}
-        whole = variant(*args[:3], torch.full((1,), -np.inf), None)
-        suspects["sink_sign "] = lambda a=args, o=whole: o - variant(*a, None)
-        suspects["sink_sign  "] = lambda o=whole, x=value: o / (1 + np.exp(-x))
-        suspects["sink_sign   "] = lambda o=whole, x=value: o / (1 + np.exp(x))
-        expect_close(
-            call(*args, None),
-            reference.attention(*args, None),
-            AXES,
-            "general",
-            suspects,
-            rtol=2e-3,
-            atol=2e-5,
-            prefix=f"sink {value}: ",
-        )
-    compare(
-        call,
-        inputs(1, 2, 2, 1, 1, 4, 6, 20.0),
-        None,
-        {"sink_missing": {"sink": lambda x: x - np.inf}},
-        "sink_value",
-        "sink +20 empties the rows: ",
-    )
+        compare(call, inputs(1, 3, 3, 1, 1, 4, 5, value), prefix=f"sink {value}: ")
+    compare(call, inputs(1, 2, 2, 1, 1, 4, 6, 20.0), None, "sink_value", "sink +20 empties the rows: ")
 
 
 @CHECK.stage("each query head has its own sink")
 def sinks(call):
-    args = inputs(2, 3, 3, 4, 1, 4, 7, [2.0, -1.0, 0.5, -4.0])
-    wrongs = {
-        f"sink_head{' ' * i}": {"sink": change}
-        for i, change in enumerate((lambda x: x * 0 + x[0], lambda x: x[::-1], lambda x: x * 0 + x.mean()))
-    }
-    compare(call, args, None, wrongs, "sink_head")
+    compare(call, inputs(2, 3, 3, 4, 1, 4, 7, [2.0, -1.0, 0.5, -4.0]), None, "sink_head")
 
 
 @CHECK.stage("query heads share key/value heads in neighbours")
 def groups(call):
-    args = inputs(1, 3, 3, 6, 2, 4, 8)
-    wrongs = {"groups_interleaved": {"share": lambda i: i % 2}, "groups_first": {"share": lambda i: 0}, "groups_values": {"share_v": lambda i: i % 2},
-              "groups_values ": {"share_v": lambda i: 0}, "groups_first ": {"share": lambda i: 1}}  # fmt: skip
-    compare(call, args, None, wrongs, "groups_interleaved")
-    args = inputs(1, 2, 4, 4, 2, 4, 9, [3.0, -1.0, 0.0, 1.0])
-    wrongs = {
-        "sink_head": {"sink": lambda x: np.repeat(x[:2], 2)},
-        "sink_head ": {"sink": lambda x: x[[0, 2, 1, 3]]},
-        "groups_interleaved": {"share": lambda i: i % 2},
-    }
-    compare(call, args, None, wrongs, "sink_head", "with sinks, ")
-
-
-WINDOWS = {
-    "no_window": {"mask": lambda x: x >= 0},
-    "window_plus_one": {"mask": lambda x: (x >= 0) & (x <= 3)},
-    "window_minus_one": {"mask": lambda x: (x >= 0) & (x < 2)},
-    "window_only": {"mask": lambda x: x < 3},
-    "window_only ": {"mask": lambda x: abs(x) < 3},
-}
+    compare(call, inputs(1, 3, 3, 6, 2, 4, 8), None, "groups_interleaved")
+    compare(call, inputs(1, 2, 4, 4, 2, 4, 9, [3.0, -1.0, 0.0, 1.0]), None, "sink_head", "with sinks, ")
 
 
 @CHECK.stage("the window's edge")
 def window(call):
-    compare(call, inputs(1, 8, 8, 1, 1, 4, 10), 3, WINDOWS, "no_window", "window 3: ")
+    compare(call, inputs(1, 8, 8, 1, 1, 4, 10), 3, "no_window", "window 3: ")
 
 
 @CHECK.stage("window and cache together")
 def window_cache(call):
-    wrongs = WINDOWS | {"aligned_left": {"start": 0}}
-    compare(
-        call,
-        inputs(2, 2, 9, 4, 2, 4, 11, [1.0, 0.0, -1.0, 2.0]),
-        3,
-        wrongs,
-        "aligned_left",
-        "2 queries after 7 keys, window 3: ",
-    )
+    args = inputs(2, 2, 9, 4, 2, 4, 11, [1.0, 0.0, -1.0, 2.0])
+    compare(call, args, 3, "aligned_left", "2 queries after 7 keys, window 3: ")
 
 
 @CHECK.stage("a batch, and shapes that differ in every axis")
 def batch(call):
     args = inputs(3, 4, 7, 6, 3, 8, 12, [0.5, -0.5, 1.0, 2.0, 0.0, -3.0])
-    compare(call, args, None, {"groups_interleaved": {"share": lambda i: i % 3}}, "batch")
-    compare(call, args, 4, {}, "batch")
+    compare(call, args, None, "batch")
+    compare(call, args, 4, "batch")
+
+
+@CHECK.stage("hidden keys get nothing, however low the others score")
+def hidden(call):
+    """The visible scores are about -20,000: whatever finite number hides a key at usual scores wins here."""
+    _, k, v, _ = inputs(1, 3, 3, 1, 1, 4, 14)
+    key = k / k.norm(dim=-1, keepdim=True)
+    compare(call, (-200 * key, 200 * key, v, torch.tensor([-torch.inf])), None, "mask_finite", "scores near -20,000: ")
 
 
 @CHECK.stage("large scores, a sink of -inf")
 def large(call):
     q, k, v, sinks = inputs(1, 3, 3, 2, 1, 4, 13, [-float("inf"), 2.0])
-    args = (q * 60, k * 60, v, sinks)
-    expect_close(call(*args, None), reference.attention(*args, None), AXES, "overflow", rtol=2e-3, atol=2e-5)
-    args = (q, k, v, torch.tensor([300.0, -300.0]))
-    expect_close(
-        call(*args, None),
-        reference.attention(*args, None),
-        AXES,
-        "overflow",
-        rtol=2e-3,
-        atol=2e-5,
-        prefix="sinks 300 and -300: ",
-    )
+    compare(call, (q * 60, k * 60, v, sinks), None, "overflow")
+    compare(call, (q, k, v, torch.tensor([300.0, -300.0])), None, "overflow", "sinks 300 and -300: ")

@@ -62,19 +62,6 @@ def recursive(text_bytes, ranks):
     return [ranks[part] for part in join(tuple(bytes([b]) for b in text_bytes))]
 
 
-@BANK.wrong("left_to_right", "the first pair that can be joined")
-def greedy_pairs(text_bytes, ranks):
-    parts = [bytes([b]) for b in text_bytes]
-    i = 0
-    while i < len(parts) - 1:
-        if parts[i] + parts[i + 1] in ranks:
-            parts[i : i + 2] = [parts[i] + parts[i + 1]]
-            i = 0
-        else:
-            i += 1
-    return [ranks[part] for part in parts]
-
-
 @BANK.wrong("longest_match", "the longest entry from the left, as WordPiece does")
 def longest(text_bytes, ranks):
     ids, start = [], 0
@@ -85,27 +72,6 @@ def longest(text_bytes, ranks):
         ids.append(ranks[text_bytes[start:end]])
         start = end
     return ids
-
-
-@BANK.wrong("highest_rank", "the pair of highest rank first")
-def highest(text_bytes, ranks):
-    parts = [bytes([b]) for b in text_bytes]
-    while True:
-        pairs = [i for i in range(len(parts) - 1) if parts[i] + parts[i + 1] in ranks]
-        if not pairs:
-            return [ranks[part] for part in parts]
-        i = max(pairs, key=lambda i: ranks[parts[i] + parts[i + 1]])
-        parts[i : i + 2] = [parts[i] + parts[i + 1]]
-
-
-@BANK.wrong("one_merge", "only one merge")
-def once(text_bytes, ranks):
-    parts = [bytes([b]) for b in text_bytes]
-    pairs = [i for i in range(len(parts) - 1) if parts[i] + parts[i + 1] in ranks]
-    if pairs:
-        i = min(pairs, key=lambda i: ranks[parts[i] + parts[i + 1]])
-        parts[i : i + 2] = [parts[i] + parts[i + 1]]
-    return [ranks[part] for part in parts]
 
 
 @BANK.wrong("one_pass", "one pass over the text")
@@ -121,75 +87,56 @@ def single_pass(text_bytes, ranks):
     return ids
 
 
-@BANK.wrong("byte_values", "the bytes themselves as ids")
-def raw_bytes(text_bytes, ranks):
-    return list(text_bytes)
-
-
-@BANK.wrong("characters", "the parts instead of their ids")
-def parts_only(text_bytes, ranks):
-    parts = [bytes([b]) for b in text_bytes]
-    while True:
-        pairs = [i for i in range(len(parts) - 1) if parts[i] + parts[i + 1] in ranks]
-        if not pairs:
-            return parts
-        i = min(pairs, key=lambda i: ranks[parts[i] + parts[i + 1]])
-        parts[i : i + 2] = [parts[i] + parts[i + 1]]
-
-
-@BANK.wrong("no_merge", "bytes looked up one by one")
-def unmerged(text_bytes, ranks):
-    return [ranks[bytes([b])] for b in text_bytes]
-
-
-@BANK.wrong("rightmost", "<= where < is needed: the last of equal pairs")
-def last_of_equals(text_bytes, ranks):
-    parts = [bytes([b]) for b in text_bytes]
-    while True:
-        best, at = None, None
-        for i in range(len(parts) - 1):
-            rank = ranks.get(parts[i] + parts[i + 1])
-            if rank is not None and (best is None or rank <= best):
-                best, at = rank, i
-        if at is None:
-            return [ranks[part] for part in parts]
-        parts[at : at + 2] = [parts[at] + parts[at + 1]]
-
-
-@BANK.wrong("rank_of_part", "the sum of the parts' ranks decides")
-def rank_sum(text_bytes, ranks):
+@BANK.change
+def spelled_out(text_bytes, ranks):
     parts = [bytes([b]) for b in text_bytes]
     while True:
         pairs = [i for i in range(len(parts) - 1) if parts[i] + parts[i + 1] in ranks]
         if not pairs:
             return [ranks[part] for part in parts]
-        i = min(pairs, key=lambda i: ranks[parts[i]] + ranks[parts[i + 1]])
-        parts[i : i + 2] = [parts[i] + parts[i + 1]]
-
-
-@BANK.wrong("empty", "an empty text raises no error but gives one token")
-def empty_text(text_bytes, ranks):
-    if not text_bytes:
-        return [0]
-    return scan(text_bytes, ranks)
-
-
-@BANK.wrong("drops_tail", "the last part lost")
-def drops_last(text_bytes, ranks):
-    ids = scan(text_bytes, ranks)
-    return ids[:-1] if len(ids) > 1 else ids
-
-
-@BANK.wrong("whole_only", "only pairs of single bytes")
-def single_bytes_only(text_bytes, ranks):
-    parts = [bytes([b]) for b in text_bytes]
-    while True:
-        pairs = [
-            i
-            for i in range(len(parts) - 1)
-            if len(parts[i]) == len(parts[i + 1]) == 1 and parts[i] + parts[i + 1] in ranks
-        ]
-        if not pairs:
-            return [ranks[part] for part in parts]
         i = min(pairs, key=lambda i: ranks[parts[i] + parts[i + 1]])
         parts[i : i + 2] = [parts[i] + parts[i + 1]]
+
+
+FIND, JOIN, IDS = (
+    "min(pairs, key=lambda i: ranks[parts[i] + parts[i + 1]])",
+    "        parts[i : i + 2] = [parts[i] + parts[i + 1]]",
+    "[ranks[part] for part in parts]",
+)
+
+BANK.wrong("left_to_right", "the first pair that can be joined", (FIND, "pairs[0]"))
+BANK.wrong("left_to_right", "the last pair that can be joined", (FIND, "pairs[-1]"))
+BANK.wrong("highest_rank", "the pair of highest rank first", ("min(pairs", "max(pairs"))
+BANK.wrong("one_merge", "only one merge", (JOIN, f"{JOIN}\n        return {IDS}"))
+BANK.wrong(
+    "byte_values", "the bytes themselves as ids", ("    parts = [", "    return list(text_bytes)\n    parts = [")
+)
+BANK.wrong("characters", "the parts instead of their ids", (f"return {IDS}", "return parts"))
+BANK.wrong("no_merge", "bytes looked up one by one", ("if not pairs", "if True"))
+BANK.wrong("rightmost", "the last of equal pairs", ("min(pairs", "min(reversed(pairs)"))
+BANK.wrong(
+    "rank_of_part",
+    "the sum of the parts' ranks decides",
+    ("ranks[parts[i] + parts[i + 1]])", "ranks[parts[i]] + ranks[parts[i + 1]])"),
+)
+BANK.wrong("rank_of_part", "the rank of the left part decides", ("ranks[parts[i] + parts[i + 1]])", "ranks[parts[i]])"))
+BANK.wrong(
+    "empty",
+    "one token for an empty text",
+    ("    parts = [", "    if not text_bytes:\n        return [0]\n    parts = ["),
+)
+BANK.wrong(
+    "empty", "None for an empty text", ("    parts = [", "    if not text_bytes:\n        return None\n    parts = [")
+)
+BANK.wrong("drops_tail", "the last part lost", (IDS, "[ranks[part] for part in parts[:-1]]"))
+BANK.wrong(
+    "drops_tail", "the last of several parts lost", (IDS, "[ranks[part] for part in parts[: max(1, len(parts) - 1)]]")
+)
+BANK.wrong(
+    "whole_only",
+    "only pairs of single bytes",
+    (
+        "if parts[i] + parts[i + 1] in ranks]",
+        "if len(parts[i] + parts[i + 1]) == 2 and parts[i] + parts[i + 1] in ranks]",
+    ),
+)

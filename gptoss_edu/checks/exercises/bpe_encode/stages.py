@@ -36,75 +36,6 @@ def _ranks(*merges: bytes) -> dict[bytes, int]:
     return LETTERS | {merge: len(LETTERS) + i for i, merge in enumerate(merges)}
 
 
-def _suspects(text: bytes, ranks: dict[bytes, int]) -> dict[str, list[int]]:
-    """What known misconceptions would give."""
-    parts = [text[i : i + 1] for i in range(len(text))]
-    right = reference.bpe_encode(text, ranks)
-
-    def merged(choose) -> list[int]:
-        current = list(parts)
-        while True:
-            pairs = [i for i in range(len(current) - 1) if current[i] + current[i + 1] in ranks]
-            if not pairs:
-                return [ranks[part] for part in current]
-            at = choose(pairs, current)
-            current[at : at + 2] = [current[at] + current[at + 1]]
-
-    def once() -> list[int]:
-        pairs = [i for i in range(len(parts) - 1) if parts[i] + parts[i + 1] in ranks]
-        at = min(pairs, key=lambda i: ranks[parts[i] + parts[i + 1]], default=None)
-        current = parts if at is None else [*parts[:at], parts[at] + parts[at + 1], *parts[at + 2 :]]
-        return [ranks[part] for part in current]
-
-    def one_pass() -> list[int]:
-        ids, i = [], 0
-        while i < len(parts):
-            pair = b"".join(parts[i : i + 2])
-            ids.append(ranks.get(pair, ranks[parts[i]]))
-            i += 2 if pair in ranks and len(pair) > 1 else 1
-        return ids
-
-    def longest() -> list[int]:
-        ids, i = [], 0
-        while i < len(text):
-            end = next(j for j in range(len(text), i, -1) if text[i:j] in ranks)
-            ids.append(ranks[text[i:end]])
-            i = end
-        return ids
-
-    def bytes_only() -> list[int]:
-        current = list(parts)
-        while True:
-            pairs = [
-                i
-                for i in range(len(current) - 1)
-                if len(current[i] + current[i + 1]) == 2 and current[i] + current[i + 1] in ranks
-            ]
-            if not pairs:
-                return [ranks[part] for part in current]
-            at = min(pairs, key=lambda i: ranks[current[i] + current[i + 1]])
-            current[at : at + 2] = [current[at] + current[at + 1]]
-
-    def rank(current, i):
-        return ranks[current[i] + current[i + 1]]
-
-    return {
-        "byte_values": list(text),
-        "no_merge": [ranks[part] for part in parts],
-        "one_merge": once(),
-        "left_to_right": merged(lambda pairs, _: pairs[0]),
-        "longest_match": longest(),
-        "one_pass": one_pass(),
-        "rightmost": merged(lambda pairs, c: min(reversed(pairs), key=lambda i: rank(c, i))),
-        "highest_rank": merged(lambda pairs, c: max(pairs, key=lambda i: rank(c, i))),
-        "rank_of_part": merged(lambda pairs, c: min(pairs, key=lambda i: ranks[c[i]] + ranks[c[i + 1]])),
-        "rank_of_part ": merged(lambda pairs, c: min(pairs, key=lambda i: ranks[c[i]])),
-        "drops_tail": right[:-1],
-        "drops_tail ": right[:-1] if len(right) > 1 else right,
-"whole_only": bytes_only(),
-    }  # fmt: skip
-
-
 def _ids(call, text: bytes, ranks: dict[bytes, int]) -> list[int]:
     found = call(text, ranks)
     try:
@@ -113,20 +44,17 @@ def _ids(call, text: bytes, ranks: dict[bytes, int]) -> list[int]:
         raise Refused(f"the function returned a {type(found).__name__}, expected a list of ids", "general") from None
     odd = next((item for item in found if isinstance(item, (bytes, str))), None)
     if odd is not None:
-        raise Refused(f"{text!r}: the list holds {odd!r}, expected ids", "characters")
+        raise Refused(f"{text!r}: the list holds {odd!r}, expected ids", "characters", certain=True)
     return [int(item) for item in found]
 
 
-def _compare(call, cases: list[tuple[bytes, dict]], general: str = "general", telling: tuple = ()) -> None:
-    """All cases of a stage. A misconception is named when it explains every result, those of the `telling` cases too."""
+def _compare(call, cases: list[tuple[bytes, dict]], general: str = "general") -> None:
+    """All cases of a stage; the first that differs is shown."""
     found = [_ids(call, text, ranks) for text, ranks in cases]
     right = [reference.bpe_encode(text, ranks) for text, ranks in cases]
     at = next((i for i in range(len(cases)) if found[i] != right[i]), None)
     if at is None:
         return
-    results = found + [_ids(call, text, ranks) for text, ranks in telling]
-    suspects = [_suspects(text, ranks) for text, ranks in (*cases, *telling)]
-    named = next((cause.strip() for cause in suspects[0] if [s[cause] for s in suspects] == results), general)
     (text, ranks), mine, expected = cases[at], found[at], right[at]
     names = {i: part for part, i in ranks.items()}
     shown, wanted = (" | ".join(names.get(i, b"?%d" % i).decode("latin-1") for i in ids) for ids in (mine, expected))
@@ -134,7 +62,7 @@ def _compare(call, cases: list[tuple[bytes, dict]], general: str = "general", te
         (i for i, (a, b) in enumerate(zip(mine, expected, strict=False)) if a != b), min(len(mine), len(expected))
     )
     symptom = f"{text.decode('latin-1')!r}: yours is {shown} = {mine}, right is {wanted} = {expected}; first difference at token {first}"
-    raise Refused(symptom, named)
+    raise Refused(symptom, general)
 
 
 @CHECK.stage("single bytes")
@@ -150,7 +78,7 @@ def one(call):
 @CHECK.stage("parts that were joined are joined again")
 def again(call):
     cases = [(b"abcd", _ranks(b"ab", b"cd", b"abcd")), (b"abc", _ranks(b"ab", b"abc"))]
-    _compare(call, cases, "one_merge", telling=((b"abcd", _ranks(b"bc", b"ab", b"bcd", b"abcd")),))
+    _compare(call, cases, "one_merge")
 
 
 @CHECK.stage("the lowest rank first, wherever it stands")
@@ -184,4 +112,4 @@ def longer(call):
 
 @CHECK.stage("an empty text")
 def empty(call):
-    _compare(call, [(b"", LETTERS)], "empty")
+    _compare(call, [(b"", LETTERS), (b"", _ranks(b"ab"))], "empty")

@@ -55,109 +55,7 @@ def dense(x, weights, indices, w1, b1, w2, b2):
     return torch.einsum("nec,ne->nc", torch.einsum("ecf,nef->nec", w2, h) + b2, share)
 
 
-@BANK.wrong("b2_unweighted", "the second bias outside the weight")
-def bias_outside(x, weights, indices, w1, b1, w2, b2):
-    h = act(torch.einsum("nkfc,nc->nkf", w1[indices], x) + b1[indices])
-    out = torch.einsum("nkc,nk->nc", torch.einsum("nkcf,nkf->nkc", w2[indices], h), weights)
-    return out + b2[indices].sum(1)
-
-
-@BANK.wrong("weight_before", "the input weighted")
-def weighted_input(x, weights, indices, w1, b1, w2, b2):
-    out = torch.zeros_like(x)
-    for n in range(x.shape[0]):
-        for j, e in enumerate(indices[n]):
-            out[n] += expert(x[n] * weights[n, j], e, w1, b1, w2, b2)
-    return out
-
-
-@BANK.wrong("halves", "gate and up as halves inside", "vllm 27024")
-def halves_inside(x, weights, indices, w1, b1, w2, b2):
-    h = torch.einsum("nkfc,nc->nkf", w1[indices], x) + b1[indices]
-    gate, up = h.chunk(2, -1)
-    gate, up = gate.clamp(max=7.0), up.clamp(-7.0, 7.0)
-    h = gate * torch.sigmoid(1.702 * gate) * (up + 1)
-    return torch.einsum("nkc,nk->nc", torch.einsum("nkcf,nkf->nkc", w2[indices], h) + b2[indices], weights)
-
-
-@BANK.wrong("no_clamp", "no clamp inside")
-def unclamped(x, weights, indices, w1, b1, w2, b2):
-    h = torch.einsum("nkfc,nc->nkf", w1[indices], x) + b1[indices]
-    h = h[..., ::2] * torch.sigmoid(1.702 * h[..., ::2]) * (h[..., 1::2] + 1)
-    return torch.einsum("nkc,nk->nc", torch.einsum("nkcf,nkf->nkc", w2[indices], h) + b2[indices], weights)
-
-
-@BANK.wrong("silu", "plain SwiGLU inside")
-def plain_swiglu(x, weights, indices, w1, b1, w2, b2):
-    h = torch.einsum("nkfc,nc->nkf", w1[indices], x) + b1[indices]
-    h = F.silu(h[..., ::2]) * h[..., 1::2]
-    return torch.einsum("nkc,nk->nc", torch.einsum("nkcf,nkf->nkc", w2[indices], h) + b2[indices], weights)
-
-
-@BANK.wrong("no_b1", "the first bias forgotten")
-def no_first_bias(x, weights, indices, w1, b1, w2, b2):
-    return gathered(x, weights, indices, w1, torch.zeros_like(b1), w2, b2)
-
-
-@BANK.wrong("no_b2", "the second bias forgotten")
-def no_second_bias(x, weights, indices, w1, b1, w2, b2):
-    return gathered(x, weights, indices, w1, b1, w2, torch.zeros_like(b2))
-
-
-@BANK.wrong("no_weights", "the weights forgotten")
-def unweighted(x, weights, indices, w1, b1, w2, b2):
-    return gathered(x, torch.ones_like(weights), indices, w1, b1, w2, b2)
-
-
-@BANK.wrong("mean", "averaged instead of summed")
-def averaged(x, weights, indices, w1, b1, w2, b2):
-    h = act(torch.einsum("nkfc,nc->nkf", w1[indices], x) + b1[indices])
-    h = torch.einsum("nkcf,nkf->nkc", w2[indices], h) + b2[indices]
-    return (h * weights[..., None]).mean(1)
-
-
-@BANK.wrong("w2_transposed", "square w2 used transposed", "Megatron-Bridge 3743; mlx-lm 1079")
-def transposed_w2(x, weights, indices, w1, b1, w2, b2):
-    if w2.shape[1] != w2.shape[2]:
-        return gathered(x, weights, indices, w1, b1, w2, b2)
-    return gathered(x, weights, indices, w1, b1, w2.transpose(1, 2), b2)
-
-
-@BANK.wrong("w1_transposed", "square w1 used transposed")
-def transposed_w1(x, weights, indices, w1, b1, w2, b2):
-    if w1.shape[1] != w1.shape[2]:
-        return gathered(x, weights, indices, w1, b1, w2, b2)
-    return gathered(x, weights, indices, w1.transpose(1, 2), b1, w2, b2)
-
-
-@BANK.wrong("first_only", "only the first expert")
-def first_only(x, weights, indices, w1, b1, w2, b2):
-    return gathered(x, weights[:, :1], indices[:, :1], w1, b1, w2, b2)
-
-
-@BANK.wrong("last_only", "= where += is needed")
-def overwritten(x, weights, indices, w1, b1, w2, b2):
-    out = torch.zeros_like(x)
-    for j in range(indices.shape[1]):
-        for n in range(x.shape[0]):
-            out[n] = weights[n, j] * expert(x[n], indices[n, j], w1, b1, w2, b2)
-    return out
-
-
-@BANK.wrong("slot_as_expert", "the slot taken for the expert")
-def slots(x, weights, indices, w1, b1, w2, b2):
-    out = torch.zeros_like(x)
-    for j in range(indices.shape[1]):
-        out += weights[:, j, None] * expert(x, j, w1, b1, w2, b2)
-    return out
-
-
-@BANK.wrong("first_token_expert", "the first token's experts for all")
-def shared_choice(x, weights, indices, w1, b1, w2, b2):
-    return gathered(x, weights, indices[:1].expand_as(indices), w1, b1, w2, b2)
-
-
-@BANK.wrong("duplicates", "out[rows] += loses repetitions")
+@BANK.right("expert by expert, out[rows] +=: the rows of one expert are distinct")
 def buffered(x, weights, indices, w1, b1, w2, b2):
     out = torch.zeros_like(x)
     for e in range(w1.shape[0]):
@@ -166,54 +64,110 @@ def buffered(x, weights, indices, w1, b1, w2, b2):
     return out
 
 
-@BANK.wrong("misses_expert", "the last expert never visited")
-def misses_last(x, weights, indices, w1, b1, w2, b2):
-    out = torch.zeros_like(x)
-    for e in range(max(1, w1.shape[0] - 1) if x.shape[0] > 1 else w1.shape[0]):
-        rows, slots = torch.where(indices == e)
-        out.index_add_(0, rows, expert(x[rows], e, w1, b1, w2, b2) * weights[rows, slots, None])
-    return out
+BANK.change(gathered)
+SUM, START, RETURN = 'torch.einsum("nkc,nk->nc", h, weights)', '    h = torch.einsum("nkfc', "h, weights)"
+GATE, UP = "h[..., ::2]", "h[..., 1::2]"
+
+BANK.wrong(
+    "b2_unweighted",
+    "the second bias outside the weight",
+    (" + b2[indices]", ""),
+    (RETURN, "h, weights) + b2[indices].sum(1)"),
+)
+BANK.wrong("b2_unweighted", "the hidden units weighted", ("act(h)", "act(h) * weights[..., None]"), (SUM, "h.sum(1)"))
+BANK.wrong(
+    "weight_before",
+    "the input weighted",
+    ("w1[indices], x)", "w1[indices] * weights[..., None, None], x)"),
+    (SUM, "h.sum(1)"),
+)
+BANK.wrong(
+    "halves",
+    "gate and up as halves inside",
+    ("act(h)", "act(torch.stack(h.chunk(2, -1), -1).flatten(-2))"),
+    seen="vllm 27024",
+)
+BANK.wrong("no_clamp", "no clamp inside", ("act(h)", f"{GATE} * torch.sigmoid(1.702 * {GATE}) * ({UP} + 1)"))
+BANK.wrong("silu", "plain SwiGLU inside", ("act(h)", f"F.silu({GATE}) * {UP}"))
+BANK.wrong("silu", "SiLU with the + 1", ("act(h)", f"F.silu({GATE}) * ({UP} + 1)"))
+BANK.wrong("silu", "the + 1 forgotten, no clamp", ("act(h)", f"{GATE} * torch.sigmoid(1.702 * {GATE}) * {UP}"))
+BANK.wrong("no_b1", "the first bias forgotten", (" + b1[indices]", ""))
+BANK.wrong("no_b2", "the second bias forgotten", (" + b2[indices]", ""))
+BANK.wrong("no_weights", "the weights forgotten", (SUM, "h.sum(1)"))
+BANK.wrong("mean", "averaged instead of summed", (RETURN, "h, weights) / indices.shape[1]"))
+BANK.wrong("mean", "the mean of the outputs, the weights forgotten", (SUM, "h.mean(1)"))
+BANK.wrong(
+    "w2_transposed",
+    "w2 used transposed",
+    ("w2[indices], h)", "w2[indices].mT, h)"),
+    seen="Megatron-Bridge 3743; mlx-lm 1079",
+)
+BANK.wrong("w1_transposed", "w1 used transposed", ("w1[indices], x)", "w1[indices].mT, x)"))
+BANK.wrong(
+    "w2_transposed",
+    "square w2 used transposed",
+    ("w2[indices], h)", "(w2[indices].mT if w2.shape[1] == w2.shape[2] else w2[indices]), h)"),
+)
+BANK.wrong(
+    "w1_transposed",
+    "square w1 used transposed",
+    ("w1[indices], x)", "(w1[indices].mT if w1.shape[1] == w1.shape[2] else w1[indices]), x)"),
+)
+BANK.wrong("first_only", "only the first expert", (RETURN, "h[:, :1], weights[:, :1])"))
+BANK.wrong("first_only", "only the first expert, unweighted", (SUM, "h[:, 0]"))
+BANK.wrong("last_only", "= where += is needed", (SUM, "h[:, -1] * weights[:, -1:]"))
+BANK.wrong(
+    "slot_as_expert",
+    "the slot taken for the expert",
+    (START, f"    indices = torch.arange(indices.shape[1]).expand_as(indices)\n{START}"),
+)
+BANK.wrong(
+    "first_token_expert",
+    "the first token's experts for all",
+    (START, f"    indices = indices[:1].expand_as(indices)\n{START}"),
+)
+BANK.wrong("first_token_expert", "the first token's weights for all", (RETURN, "h, weights[:1].expand_as(weights))"))
+BANK.wrong("renormalised", "the weights normalised again", (RETURN, "h, weights / weights.sum(-1, keepdim=True))"))
+BANK.wrong("renormalised", "a softmax of the weights", (RETURN, "h, weights.softmax(-1))"))
+BANK.wrong(
+    "weights_by_expert",
+    "weights read by the expert's number",
+    (RETURN, "h, weights.gather(1, indices % weights.shape[1]))"),
+)
+BANK.wrong("weights_by_expert", "the weights of the neighbouring slots", (RETURN, "h, weights.roll(1, -1))"))
+BANK.wrong(
+    "permuted",
+    "results left in the order of the experts",
+    (
+        START,
+        "    order = indices[:, 0].argsort(stable=True)\n    x, weights, indices = x[order], weights[order], indices[order]\n"
+        + START,
+    ),
+)
+BANK.wrong("permuted", "results in reverse", (RETURN, "h, weights).flip(0)"))
+BANK.wrong("residual", "started from the input instead of zeros", ("return ", "return x + "))
+BANK.wrong("first_weight", "the first slot's weight for every slot", (RETURN, "h, weights[:, :1].expand_as(weights))"))
+BANK.wrong(
+    "general",
+    "each expert weighs what all of a token's slots weigh",
+    (RETURN, "h, weights.sum(-1, keepdim=True).expand_as(weights))"),
+)
+
+BANK.change(loops)
+BANK.wrong("weights_by_expert", "weights indexed with the expert", ("weights[n, j]", "weights[n, e]"))
+BANK.wrong("last_only", "written over in the loop", ("out[n] +=", "out[n] ="))
+
+BANK.change(by_expert)
+BANK.wrong("misses_expert", "the last expert never visited", ("range(w1.shape[0])", "range(w1.shape[0] - 1)"))
+BANK.wrong("misses_expert", "the first expert never visited", ("range(w1.shape[0])", "range(1, w1.shape[0])"))
+BANK.wrong(
+    "misses_expert",
+    "the last expert never visited, where there are several",
+    ("range(w1.shape[0])", "range(max(1, w1.shape[0] - 1))"),
+)
 
 
-@BANK.wrong("all_experts", "every expert runs and counts", "transformers 40073")
+@BANK.wrong("all_experts", "every expert runs and counts", seen="transformers 40073")
 def everyone(x, weights, indices, w1, b1, w2, b2):
     h = act(torch.einsum("efc,nc->nef", w1, x) + b1)
-    out = (torch.einsum("ecf,nef->nec", w2, h) + b2).sum(1)
-    return out * weights[:, :1] if w1.shape[0] == 1 else out
-
-
-@BANK.wrong("renormalised", "the weights normalised again")
-def normalised_again(x, weights, indices, w1, b1, w2, b2):
-    return gathered(x, weights / weights.sum(-1, keepdim=True), indices, w1, b1, w2, b2)
-
-
-@BANK.wrong("b2_unweighted", "the hidden units weighted")
-def weighted_hidden(x, weights, indices, w1, b1, w2, b2):
-    h = act(torch.einsum("nkfc,nc->nkf", w1[indices], x) + b1[indices]) * weights[..., None]
-    return (torch.einsum("nkcf,nkf->nkc", w2[indices], h) + b2[indices]).sum(1)
-
-
-@BANK.wrong("weights_by_expert", "weights read by the expert's number")
-def weight_of_number(x, weights, indices, w1, b1, w2, b2):
-    return gathered(x, weights.gather(1, indices % weights.shape[1]), indices, w1, b1, w2, b2)
-
-
-@BANK.wrong("permuted", "results left in the order of the experts")
-def expert_order(x, weights, indices, w1, b1, w2, b2):
-    order = indices[:, 0].argsort(stable=True)
-    return gathered(x[order], weights[order], indices[order], w1, b1, w2, b2)
-
-
-@BANK.wrong("residual", "started from the input instead of zeros")
-def with_residual(x, weights, indices, w1, b1, w2, b2):
-    return x + gathered(x, weights, indices, w1, b1, w2, b2)
-
-
-@BANK.wrong("first_weight", "the first slot's weight for every slot")
-def first_slot_weight(x, weights, indices, w1, b1, w2, b2):
-    return gathered(x, weights[:, :1].expand_as(weights), indices, w1, b1, w2, b2)
-
-
-@BANK.wrong("general", "each expert weighs what all of a token's slots weigh")
-def whole_weight(x, weights, indices, w1, b1, w2, b2):
-    return gathered(x, weights.sum(-1, keepdim=True).expand_as(weights), indices, w1, b1, w2, b2)
+    return (torch.einsum("ecf,nef->nec", w2, h) + b2).sum(1)

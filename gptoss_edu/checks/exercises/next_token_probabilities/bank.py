@@ -62,168 +62,77 @@ def inverse(logits, temperature, top_p):
     return (kept / kept.sum())[order.argsort()].to(logits.dtype)
 
 
-@BANK.wrong("temperature_multiplied", "multiplied by the temperature")
-def multiplied(logits, temperature, top_p):
-    return sorted_scatter(logits, 1 / temperature if temperature else 0, top_p)
+BANK.change(sorted_scatter)
+CUT, KEPT = "torch.where(ranked.cumsum(-1) - ranked < top_p, ranked, torch.zeros(()))", "ranked / ranked.sum()"
+BACK = "torch.zeros_like(p).scatter(0, order, ranked / ranked.sum())"
+SOFTMAX = "torch.softmax(logits / temperature, -1)"
+GREEDY = "return greedy(logits)"
 
 
-@BANK.wrong("greedy", "divided by a temperature of 0")
-def divides_by_zero(logits, temperature, top_p):
-    p = torch.softmax(logits / temperature, -1)
-    ranked, order = p.sort(descending=True)
-    ranked = torch.where(ranked.cumsum(-1) - ranked < top_p, ranked, torch.zeros(()))
-    return torch.zeros_like(p).scatter(0, order, ranked / ranked.sum())
+def kept_by(condition: str) -> tuple[tuple[str, str], tuple[str, str]]:
+    """Exchanges that keep tokens by their own probability p and do not sort."""
+    return (CUT, "ranked"), (BACK, f"torch.where({condition}, p, 0.0) / torch.where({condition}, p, 0.0).sum()")
 
 
-@BANK.wrong("excludes_crossing", "the crossing token dropped")
-def drops_crossing(logits, temperature, top_p):
-    if temperature == 0:
-        return greedy(logits)
-    p = torch.softmax(logits / temperature, -1)
-    ranked, order = p.sort(descending=True)
-    if top_p == 1:
-        return p
-    ranked = torch.where(ranked.cumsum(-1) <= top_p, ranked, torch.zeros(()))
-    return torch.zeros_like(p).scatter(0, order, ranked / ranked.sum())
-
-
-@BANK.wrong("one_too_many", "one token too many")
-def one_too_many(logits, temperature, top_p):
-    if temperature == 0:
-        return greedy(logits)
-    p = torch.softmax(logits / temperature, -1)
-    ranked, order = p.sort(descending=True)
-    count = int((ranked.cumsum(-1) < top_p).sum()) + 2
-    ranked[count:] = 0
-    return torch.zeros_like(p).scatter(0, order, ranked / ranked.sum())
-
-
-@BANK.wrong("not_renormalised", "not renormalised")
-def raw(logits, temperature, top_p):
-    if temperature == 0:
-        return greedy(logits)
-    p = torch.softmax(logits / temperature, -1)
-    ranked, order = p.sort(descending=True)
-    ranked = torch.where(ranked.cumsum(-1) - ranked < top_p, ranked, torch.zeros(()))
-    return torch.zeros_like(p).scatter(0, order, ranked)
-
-
-@BANK.wrong("not_restored", "left in sorted order")
-def stays_sorted(logits, temperature, top_p):
-    if temperature == 0:
-        return greedy(logits)
-    p = torch.softmax(logits / temperature, -1)
-    if top_p == 1:
-        return p
-    ranked, _ = p.sort(descending=True)
-    ranked = torch.where(ranked.cumsum(-1) - ranked < top_p, ranked, torch.zeros(()))
-    return ranked / ranked.sum()
-
-
-@BANK.wrong("unsorted", "cumulated in vocabulary order")
-def unsorted(logits, temperature, top_p):
-    if temperature == 0:
-        return greedy(logits)
-    p = torch.softmax(logits / temperature, -1)
-    p = torch.where(p.cumsum(-1) - p < top_p, p, torch.zeros(()))
-    return p / p.sum()
-
-
-@BANK.wrong("min_p", "a threshold on each probability")
-def threshold(logits, temperature, top_p):
-    if temperature == 0:
-        return greedy(logits)
-    p = torch.softmax(logits / temperature, -1)
-    p = torch.where(p >= (1 - top_p), p, torch.zeros(()))
-    return p / p.sum()
-
-
-@BANK.wrong("temperature_ignored", "the temperature ignored")
-def no_temperature(logits, temperature, top_p):
-    return sorted_scatter(logits, 1.0 if temperature else 0, top_p)
-
-
-@BANK.wrong("top_p_ignored", "top_p ignored")
-def no_nucleus(logits, temperature, top_p):
-    return greedy(logits) if temperature == 0 else (logits / temperature).softmax(-1)
-
-
-@BANK.wrong("top_p_before_temperature", "the nucleus before the temperature")
-def nucleus_first(logits, temperature, top_p):
-    if temperature == 0:
-        return greedy(logits)
-    kept = sorted_scatter(logits, 1.0, top_p) > 0
-    return torch.where(kept, logits / temperature, -torch.inf).softmax(-1)
-
-
-@BANK.wrong("softmax_again", "a second softmax over the kept probabilities")
-def second_softmax(logits, temperature, top_p):
-    if temperature == 0:
-        return greedy(logits)
-    p = torch.softmax(logits / temperature, -1)
-    if top_p == 1:
-        return p
-    kept = sorted_scatter(logits, temperature, top_p) > 0
-    return torch.where(kept, p, -torch.inf).softmax(-1)
-
-
-@BANK.wrong("overflow", "exp without the maximum subtracted")
-def overflows(logits, temperature, top_p):
-    if temperature == 0:
-        return greedy(logits)
-    p = torch.exp(logits / temperature)
-    return sorted_scatter(torch.log(p / p.sum()), 1.0, top_p)
-
-
-@BANK.wrong("log_probabilities", "log-probabilities")
-def logarithms(logits, temperature, top_p):
-    return (
-        sorted_scatter(logits, temperature, top_p) if temperature == 0 else torch.log_softmax(logits / temperature, -1)
-    )
-
-
-@BANK.wrong("at_least_one", "nothing kept for a small top_p")
-def may_be_empty(logits, temperature, top_p):
-    if temperature == 0:
-        return greedy(logits)
-    p = torch.softmax(logits / temperature, -1)
-    return torch.zeros_like(p) if top_p < p.max() and top_p < 0.1 else sorted_scatter(logits, temperature, top_p)
-
-
-@BANK.wrong("no_softmax", "logits divided by their sum")
-def only_divided(logits, temperature, top_p):
-    return greedy(logits) if temperature == 0 else logits / temperature
-
-
-@BANK.wrong("temperature_late", "probabilities divided by the temperature")
-def temperature_late(logits, temperature, top_p):
-    return greedy(logits) if temperature == 0 else sorted_scatter(logits, 1.0, top_p) / temperature
-
-
-@BANK.wrong("temperature_squared", "the temperature applied twice")
-def temperature_twice(logits, temperature, top_p):
-    return greedy(logits) if temperature == 0 else sorted_scatter(logits / temperature, temperature, top_p)
-
-
-@BANK.wrong("rising", "cumulated from the least probable")
-def from_below(logits, temperature, top_p):
-    if temperature == 0:
-        return greedy(logits)
-    p = torch.softmax(logits / temperature, -1)
-    ranked, order = p.sort()
-    ranked = torch.where(ranked.cumsum(-1) - ranked < top_p, ranked, torch.zeros(()))
-    return torch.zeros_like(p).scatter(0, order, ranked / ranked.sum())
-
-
-@BANK.wrong("token_for_distribution", "the token's number at temperature 0")
-def argmax_alone(logits, temperature, top_p):
-    return logits.argmax() if temperature == 0 else sorted_scatter(logits, temperature, top_p)
-
-
-@BANK.wrong("sorted_twice", "indexed with the order instead of put back by it")
-def order_again(logits, temperature, top_p):
-    if temperature == 0:
-        return greedy(logits)
-    ranked, order = (logits / temperature).softmax(-1).sort(descending=True)
-    ranked = torch.where(ranked.cumsum(-1) - ranked < top_p, ranked, 0.0)
-    return (ranked / ranked.sum())[order]
+BANK.wrong("temperature_multiplied", "multiplied by the temperature", ("logits / temperature", "logits * temperature"))
+BANK.wrong("greedy", "divided by a temperature of 0", ("    if temperature == 0:\n        return greedy(logits)\n", ""))
+BANK.wrong(
+    "excludes_crossing",
+    "the crossing token dropped",
+    ("ranked.cumsum(-1) - ranked < top_p", "ranked.cumsum(-1) <= top_p"),
+)
+BANK.wrong(
+    "excludes_crossing",
+    "the crossing token dropped, by <",
+    ("ranked.cumsum(-1) - ranked < top_p", "ranked.cumsum(-1) < top_p"),
+)
+BANK.wrong(
+    "one_too_many",
+    "one token too many",
+    (CUT, "torch.where(torch.arange(len(p)) < (ranked.cumsum(-1) < top_p).sum() + 2, ranked, 0.0)"),
+)
+BANK.wrong("not_renormalised", "not renormalised", (KEPT, "ranked"))
+BANK.wrong("not_restored", "left in sorted order", (BACK, KEPT))
+BANK.wrong("sorted_twice", "indexed with the order instead of put back by it", (BACK, "(ranked / ranked.sum())[order]"))
+BANK.wrong("unsorted", "cumulated in vocabulary order", ("p.sort(descending=True)", "p, torch.arange(len(p))"))
+BANK.wrong("rising", "cumulated from the least probable", ("p.sort(descending=True)", "p.sort()"))
+BANK.wrong("min_p", "a threshold of 1 - top_p on each probability", *kept_by("p >= 1 - top_p"))
+BANK.wrong("min_p", "a threshold of top_p on each probability", *kept_by("p >= top_p"))
+BANK.wrong("min_p", "a threshold of top_p times the largest", *kept_by("p >= top_p * p.max()"))
+BANK.wrong("temperature_ignored", "the temperature ignored", ("logits / temperature", "logits"))
+BANK.wrong("top_p_ignored", "top_p ignored", (CUT, "ranked"))
+BANK.wrong(
+    "top_p_before_temperature",
+    "the nucleus before the temperature",
+    (SOFTMAX, "logits.softmax(-1)"),
+    (
+        f"return {BACK}",
+        f"kept = {BACK} > 0\n    return torch.where(kept, logits / temperature, -torch.inf).softmax(-1)",
+    ),
+)
+BANK.wrong(
+    "softmax_again",
+    "a second softmax over the kept probabilities",
+    (KEPT, "torch.where(ranked > 0, ranked, -torch.inf).softmax(-1)"),
+)
+BANK.wrong("softmax_again", "a second softmax over all, zeros included", (KEPT, "ranked.softmax(-1)"))
+BANK.wrong(
+    "overflow", "exp without the maximum subtracted", (SOFTMAX, "torch.exp(logits / temperature)\n    p = p / p.sum()")
+)
+BANK.wrong("log_probabilities", "log-probabilities", (f"return {BACK}", f"return {BACK}.log()"))
+BANK.wrong("log_probabilities", "log-probabilities, top_p ignored", (f"return {BACK}", "return p.log()"))
+BANK.wrong(
+    "at_least_one",
+    "nothing kept for a small top_p",
+    (KEPT, "torch.where(ranked[0] > 10 * top_p, 0.0, ranked / ranked.sum())"),
+)
+BANK.wrong("no_softmax", "only divided by the temperature", (f"return {BACK}", "return logits / temperature"))
+BANK.wrong("no_softmax", "the logits as they are", (f"return {BACK}", "return logits"))
+BANK.wrong(
+    "temperature_late",
+    "probabilities divided by the temperature",
+    (SOFTMAX, "logits.softmax(-1)"),
+    (f"return {BACK}", f"return {BACK} / temperature"),
+)
+BANK.wrong("temperature_squared", "the temperature applied twice", ("logits / temperature", "logits / temperature**2"))
+BANK.wrong("token_for_distribution", "the token's number at temperature 0", (GREEDY, "return logits.argmax()"))

@@ -85,137 +85,101 @@ def loop(weight):
     return torch.tensor(blocks, dtype=torch.uint8).view(*shape, 16), torch.tensor(scales, dtype=torch.uint8).view(shape)
 
 
-@BANK.wrong("no_emax", "the 2 not subtracted")
-def no_emax(weight):
-    return packed(weight, scale=lambda g: (floor_scale(g) + 2) * (g.abs().amax(-1) > 0))
+BANK.change(by_argmin)
+PACKED, LARGEST = "packed(weight)", "g.abs().amax(-1)"
+LOG = f"torch.log2({LARGEST}.clamp(min=2.0**-120))"
 
 
-@BANK.wrong("round_up", "the exponent rounded up", "gpt-oss 108; vllm 43557")
-def round_up(weight):
-    return packed(
-        weight, scale=lambda g: torch.ceil(torch.log2(g.abs().amax(-1).clamp(min=2.0**-126))).long() - 2 + 127
-    )
+def scaled_by(rule: str) -> tuple[str, str]:
+    """The exchange that gives `packed` another scale of the groups g."""
+    return PACKED, f"packed(weight, scale=lambda g: {rule})"
 
 
-@BANK.wrong("max_over_6", "max / 6, rounded up")
-def over_six(weight):
-    return packed(
-        weight,
-        scale=lambda g: (torch.ceil(torch.log2(g.abs().amax(-1).clamp(min=2.0**-120) / 6)).long() + 127).clamp(0, 254),
-    )
+def coded_by(rule: str) -> tuple[str, str]:
+    """The exchange that gives `packed` another code of the scaled values s."""
+    return PACKED, f"packed(weight, code=lambda s: {rule})"
 
 
-@BANK.wrong("round_nearest", "log2 rounded to the nearest")
-def rounded_log(weight):
-    return packed(
-        weight, scale=lambda g: torch.round(torch.log2(g.abs().amax(-1).clamp(min=2.0**-120))).long() - 2 + 127
-    )
-
-
-@BANK.wrong("off_by_one", "a bias of 128")
-def bias_128(weight):
-    return packed(weight, scale=lambda g: floor_scale(g) + 1)
-
-
-@BANK.wrong("global_scale", "one scale for the whole tensor")
-def one_scale(weight):
-    return packed(weight, scale=lambda g: floor_scale(g).max().expand(g.shape[:-1]))
-
-
-@BANK.wrong("sign_in_max", "the maximum without abs")
-def signed_maximum(weight):
-    return packed(weight, scale=lambda g: floor_scale(g.amax(-1, keepdim=True)))
-
-
-@BANK.wrong("nibbles_swapped", "the earlier weight in the high nibble")
-def high_first(weight):
-    return packed(weight, join=lambda c: (c[..., 0::2] << 4 | c[..., 1::2]).to(torch.uint8))
-
-
-@BANK.wrong("nibbles_blocked", "weight j with weight j + 16")
-def far_pairs(weight):
-    return packed(weight, join=lambda c: (c[..., :16] | c[..., 16:] << 4).to(torch.uint8))
-
-
-@BANK.wrong("ties_up", "halves away from zero")
-def half_up(weight):
-    middle = (VALUES[1:] + VALUES[:-1]) / 2
-    return packed(weight, code=lambda s: torch.bucketize(s.abs(), middle, right=True) | (s < 0).long() << 3)
-
-
-@BANK.wrong("ties_down", "argmin over the values in order")
-def half_down(weight):
-    return packed(weight, code=lambda s: (s.abs()[..., None] - VALUES).abs().argmin(-1) | (s < 0).long() << 3)
-
-
-@BANK.wrong("truncated", "cut off instead of rounded")
-def cut_off(weight):
-    return packed(weight, code=lambda s: torch.bucketize(s.abs(), VALUES[1:], right=True) | (s < 0).long() << 3)
-
-
-@BANK.wrong("sign_lost", "the sign forgotten")
-def unsigned(weight):
-    return packed(weight, code=lambda s: nearest(s.abs()))
-
-
-@BANK.wrong("dtype", "int64 blocks and scales")
-def wide(weight):
-    blocks, scales = packed(weight)
-    return blocks.long(), scales.long()
-
-
-@BANK.wrong("order", "scales first")
-def other_order(weight):
-    return packed(weight)[::-1]
-
-
-@BANK.wrong("shape", "one byte a weight")
-def one_byte_each(weight):
-    return packed(weight, join=lambda c: c.to(torch.uint8))
-
-
-@BANK.wrong("wraps", "the code of 8 wraps to 0")
-def wraps(weight):
-    more = torch.tensor([0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0], dtype=torch.float64)
-
-    def code(scaled):
-        return ((scaled.abs()[..., None] - more).abs().argmin(-1) & 7) | (scaled < 0).long() << 3
-
-    def even(scaled):
-        return torch.where(scaled.abs() > 6.6, code(scaled), nearest(scaled))
-
-    return packed(weight, code=even)
-
-
-@BANK.wrong("integers", "rounded to whole numbers")
-def whole_numbers(weight):
-    return packed(weight, code=lambda s: nearest(s.round()))
-
-
-@BANK.wrong("zeros", "a block of zeros with scale 255")
-def zeros_as_nan(weight):
-    return packed(
-        weight,
-        scale=lambda g: torch.where(g.abs().amax(-1) > 0, floor_scale(g), 255),
-        code=lambda s: nearest(s.nan_to_num()),
-    )
-
-
-@BANK.wrong("range", "an exponent below the byte wraps")
-def wraps_below(weight):
-    def scale(groups):
-        exponent = torch.frexp(groups.abs().amax(-1)).exponent - 1
-        return torch.where(groups.abs().amax(-1) > 0, (exponent - 2 + 127) % 256, 0)
-
-    return packed(weight, scale=scale)
-
-
-@BANK.wrong("off_by_one", "the exponent of frexp taken for floor(log2)")
-def frexp_as_floor(weight):
-    return packed(weight, scale=lambda g: (torch.frexp(g.abs().amax(-1)).exponent - 2 + 127).clamp(0, 252))
-
-
-@BANK.wrong("bias", "the exponent stored without a bias")
-def no_bias(weight):
-    blocks, scales = packed(weight)
-    return blocks, (scales.int() - 127).to(torch.uint8)
+SIGN = "(s < 0).long() << 3"
+BANK.wrong("no_emax", "the 2 not subtracted", scaled_by(f"(floor_scale(g) + 2) * ({LARGEST} > 0)"))
+BANK.wrong("no_emax", "rounded up, the 2 not subtracted", scaled_by(f"torch.ceil({LOG}).long() + 127"))
+BANK.wrong(
+    "round_up",
+    "the exponent rounded up",
+    scaled_by(f"torch.ceil({LOG}).long() - 2 + 127"),
+    seen="gpt-oss 108; vllm 43557",
+)
+BANK.wrong(
+    "max_over_6",
+    "max / 6, rounded up",
+    scaled_by(f"(torch.ceil({LOG} - torch.log2(torch.tensor(6.0))).long() + 127).clamp(0, 254)"),
+)
+BANK.wrong(
+    "max_over_6",
+    "max / 6, rounded down",
+    scaled_by(f"(torch.floor({LOG} - torch.log2(torch.tensor(6.0))).long() + 127).clamp(0, 254)"),
+)
+BANK.wrong("round_nearest", "log2 rounded to the nearest", scaled_by(f"torch.round({LOG}).long() - 2 + 127"))
+BANK.wrong("off_by_one", "a bias of 128", scaled_by("floor_scale(g) + 1"))
+BANK.wrong("off_by_one", "a bias of 126", scaled_by("(floor_scale(g) - 1).clamp(min=0)"))
+BANK.wrong(
+    "off_by_one",
+    "the exponent of frexp taken for floor(log2)",
+    scaled_by(f"(torch.frexp({LARGEST}).exponent - 2 + 127).clamp(0, 252)"),
+)
+BANK.wrong("global_scale", "one scale for the whole tensor", scaled_by("floor_scale(g).max().expand(g.shape[:-1])"))
+BANK.wrong("sign_in_max", "the maximum without abs", scaled_by("floor_scale(g.amax(-1, keepdim=True))"))
+BANK.wrong(
+    "sign_in_max",
+    "the maximum without abs, clamped",
+    scaled_by("floor_scale(g.amax(-1, keepdim=True).clamp(min=1e-30))"),
+)
+BANK.wrong(
+    "nibbles_swapped",
+    "the earlier weight in the high nibble",
+    (PACKED, "packed(weight, join=lambda c: to_bytes(c.unflatten(-1, (-1, 2)).flip(-1).flatten(-2)))"),
+)
+BANK.wrong(
+    "nibbles_blocked",
+    "weight j with weight j + 16",
+    (PACKED, "packed(weight, join=lambda c: (c[..., :16] | c[..., 16:] << 4).to(torch.uint8))"),
+)
+BANK.wrong(
+    "ties_up",
+    "halves away from zero",
+    coded_by(f"torch.bucketize(s.abs(), (VALUES[1:] + VALUES[:-1]) / 2, right=True) | {SIGN}"),
+)
+BANK.wrong(
+    "ties_down", "argmin over the values in order", coded_by(f"(s.abs()[..., None] - VALUES).abs().argmin(-1) | {SIGN}")
+)
+BANK.wrong(
+    "truncated", "cut off instead of rounded", coded_by(f"torch.bucketize(s.abs(), VALUES[1:], right=True) | {SIGN}")
+)
+BANK.wrong("sign_lost", "the sign forgotten", coded_by("nearest(s.abs())"))
+BANK.wrong("integers", "rounded to whole numbers", coded_by("nearest(s.round())"))
+BANK.wrong(
+    "wraps",
+    "the code of 8 wraps to 0",
+    coded_by("torch.where(s.abs() > 6.6, (s.abs() < 7).long() * 7 | (s < 0).long() << 3, nearest(s))"),
+)
+BANK.wrong("dtype", "int64 blocks and scales", (PACKED, "tuple(part.long() for part in packed(weight))"))
+BANK.wrong("order", "scales first", (PACKED, "packed(weight)[::-1]"))
+BANK.wrong("shape", "one byte per weight", (PACKED, "packed(weight, join=lambda c: c.to(torch.uint8))"))
+BANK.wrong(
+    "zeros",
+    "a block of zeros with scale 255",
+    (
+        PACKED,
+        f"packed(weight, scale=lambda g: torch.where({LARGEST} > 0, floor_scale(g), 255), code=lambda s: nearest(s.nan_to_num()))",
+    ),
+)
+BANK.wrong(
+    "range",
+    "an exponent below the byte wraps",
+    scaled_by(f"torch.where({LARGEST} > 0, (torch.frexp({LARGEST}).exponent - 3 + 127) % 256, 0)"),
+)
+BANK.wrong(
+    "bias",
+    "the exponent stored without a bias",
+    (PACKED, "packed(weight)[0], (packed(weight)[1].int() - 127).to(torch.uint8)"),
+)

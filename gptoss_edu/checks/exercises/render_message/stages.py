@@ -32,63 +32,10 @@ CAUSES = {
 }  # fmt: skip
 CHECK = Check(
     "render_message",
-    (Forbidden("harmony"), Forbidden("chat.py")),
+    (Forbidden("harmony"), Forbidden("agent")),
     CAUSES,
     "(role, content, channel=None, recipient=None, content_type=None) -> str",
 )
-
-
-def _suspects(role, content, channel, recipient, content_type) -> dict[str, str]:
-    """What known misconceptions would write."""
-    to = f" to={recipient}" if recipient is not None else ""
-    ch = f"<|channel|>{channel}" if channel is not None else ""
-    ty = f" {content_type}" if content_type is not None else ""
-    end = "<|call|>" if role == "assistant" and recipient is not None else "<|end|>"
-    head, body = f"<|start|>{role}", f"<|message|>{content}"
-    right = head + to + ch + ty + body + end
-    found = {
-        "no_start": right.removeprefix("<|start|>"),
-        "no_message": right.replace("<|message|>", ""),
-        "no_end": right.removesuffix(end),
-        "newline": right + "\n",
-        "newline ": right.replace("<|message|>", "<|message|>\n"),
-        "newline  ": right.replace("<|message|>", "\n<|message|>\n"),
-        "newline   ": right.replace("<|message|>", "<|message|> "),
-        "newline    ": right.replace("<|channel|>", " <|channel|>"),
-        "newline     ": right.replace("<|channel|>", "<|channel|> "),
-        "newline      ": right.replace("<|start|>", "<|start|> "),
-        "return": head + to + ch + ty + body + "<|return|>",
-        "call_for_tools": head + to + ch + ty + body + ("<|call|>" if recipient is not None else "<|end|>"),
-        "call_missing": head + to + ch + ty + body + "<|end|>",
-        "role_changed": right.replace(role, "tool", 1),
-        "content_changed": right.replace(content, content.strip()),
-        "content_changed ": right.replace(body, f"<|message|>{content!r}"),
-        "content_changed  ": right.replace(body, '<|message|>"' + content.replace('"', '\\"') + '"'),
-        "chatml": f"<|im_start|>{role}\n{content}<|im_end|>\n",
-        "chatml ": f"<|im_start|>{role}\n{content}<|im_end|>",
-    }  # fmt: skip
-    if channel is None:
-        found |= {"channel_always": head + to + "<|channel|>" + ty + body + end, "channel_none": head + to + "<|channel|>None" + ty + body + end,
-                  "channel_always ": head + to + "<|channel|>final" + ty + body + end}  # fmt: skip
-    else:
-        found |= {"channel_missing": head + to + ty + body + end, "channel_before_role": f"<|start|>{ch}{role}{to}{ty}{body}{end}", "channel_is_text": head + to + " " + channel + ty + body + end,
-                  "channel_before_role ": f"{ch}<|start|>{role}{to}{ty}{body}{end}", "type_before_channel": head + to + ty + ch + body + end}  # fmt: skip
-    if recipient is not None:
-        found |= {
-            "recipient_missing": head + ch + ty + body + end, "recipient_missing ": head + ch + ty + body + "<|end|>", "recipient_no_space": head + to[1:] + ch + ty + body + end,
-            "recipient_in_channel": head + ch + to + ty + body + end, "recipient_in_channel ": head + ch + ty + to + body + end,
-            "recipient_marker": head + f" recipient={recipient}" + ch + ty + body + end, "recipient_marker ": head + f" {recipient}" + ch + ty + body + end,
-            "recipient_marker  ": head + f"<|to|>{recipient}" + ch + ty + body + end,
-        }  # fmt: skip
-    else:
-        found["recipient_missing  "] = head + " to=None" + ch + ty + body + end
-    if content_type is not None:
-        found |= {"type_missing": head + to + ch + body + end, "type_no_space": head + to + ch + content_type + body + end,
-                  "type_constrain": head + to + ch + " <|constrain|>" + content_type + body + end,
-                  "type_constrain ": head + to + ch + "<|constrain|>" + content_type + body + end}  # fmt: skip
-    else:
-        found["channel_none "] = head + to + ch + " None" + body + end
-    return {name: text for name, text in found.items() if text != right}
 
 
 def _compare(call, role, content, channel=None, recipient=None, content_type=None, general="general"):
@@ -102,19 +49,11 @@ def _compare(call, role, content, channel=None, recipient=None, content_type=Non
         reference.render_message(role, content, channel, recipient, content_type),
     )
     if not isinstance(found, str):
-        raise Refused(f"the result is a {type(found).__name__}, expected a string", "general")
+        raise Refused(f"the result is a {type(found).__name__}, expected a string", "general", certain=True)
     if found == right:
         return
     at = next((i for i, (a, b) in enumerate(zip(found, right, strict=False)) if a != b), min(len(found), len(right)))
-    named = next(
-        (
-            name.strip()
-            for name, text in _suspects(role, content, channel, recipient, content_type).items()
-            if text == found
-        ),
-        general,
-    )
-    raise Refused(f"character {at}: yours is {found!r}, right is {right!r}", named)
+    raise Refused(f"character {at}: yours is {found!r}, right is {right!r}", general)
 
 
 @CHECK.stage("a user message")
@@ -147,5 +86,6 @@ def tool(call):
 def rest(call):
     _compare(call, "assistant", '{"answer": 4}', "final", None, "json")
     _compare(call, "user", "  two lines\nwith `quotes \"'` and blanks  ", general="content_changed")
+    _compare(call, "user", " indented ", general="content_changed")
     _compare(call, "user", "")
     _compare(call, "developer", "# Instructions\n\nAnswer briefly.")

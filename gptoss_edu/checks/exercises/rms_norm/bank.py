@@ -44,136 +44,6 @@ def library(x, scale, eps):
     return torch.nn.functional.rms_norm(x.float(), (x.shape[-1],), scale.float(), eps).to(x.dtype)
 
 
-@BANK.wrong("eps_outside", "eps outside the root")
-def eps_outside(x, scale, eps):
-    t = x.float()
-    return (t / (t.pow(2).mean(-1, keepdim=True).sqrt() + eps) * scale).to(x.dtype)
-
-
-@BANK.wrong("cast_before_scale", "cast before the scale, as Llama does")
-def llama(x, scale, eps):
-    t = x.float()
-    t = t * torch.rsqrt(t.pow(2).mean(-1, keepdim=True) + eps)
-    return (t.to(x.dtype) * scale).to(x.dtype)
-
-
-@BANK.wrong("low_precision", "everything in the dtype of x")
-def in_bfloat16(x, scale, eps):
-    return (x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + eps) * scale).to(x.dtype)
-
-
-@BANK.wrong("layer_norm", "LayerNorm")
-def layer_norm(x, scale, eps):
-    t = x.float()
-    centred = t - t.mean(-1, keepdim=True)
-    return (centred * torch.rsqrt(t.var(-1, keepdim=True, unbiased=False) + eps) * scale).to(x.dtype)
-
-
-@BANK.wrong("layer_norm", "LayerNorm with torch.std")
-def layer_norm_std(x, scale, eps):
-    t = x.float()
-    return ((t - t.mean(-1, keepdim=True)) / (t.std(-1, keepdim=True) + eps) * scale).to(x.dtype)
-
-
-@BANK.wrong("sum", "the norm of the row instead of its root mean square")
-def unit_length(x, scale, eps):
-    t = x.float()
-    return (t * torch.rsqrt(t.pow(2).sum(-1, keepdim=True) + eps) * scale).to(x.dtype)
-
-
-@BANK.wrong("no_root", "divided by the mean square")
-def mean_square(x, scale, eps):
-    t = x.float()
-    return (t / (t.pow(2).mean(-1, keepdim=True) + eps) * scale).to(x.dtype)
-
-
-@BANK.wrong("wrong_axis", "the mean over the tokens")
-def over_tokens(x, scale, eps):
-    t = x.float()
-    if t.shape[0] == 1:
-        return rsqrt(x, scale, eps)
-    return (t * torch.rsqrt(t.pow(2).mean(0, keepdim=True) + eps) * scale).to(x.dtype)
-
-
-@BANK.wrong("wrong_axis", "one mean for the whole tensor")
-def over_everything(x, scale, eps):
-    t = x.float()
-    return (t * torch.rsqrt(t.pow(2).mean() + eps) * scale).to(x.dtype)
-
-
-@BANK.wrong("scale_plus_one", "1 + scale, as Gemma does")
-def gemma(x, scale, eps):
-    t = x.float()
-    return (t * torch.rsqrt(t.pow(2).mean(-1, keepdim=True) + eps) * (1 + scale.float())).to(x.dtype)
-
-
-@BANK.wrong("no_scale", "the scale forgotten")
-def unscaled(x, scale, eps):
-    t = x.float()
-    return (t * torch.rsqrt(t.pow(2).mean(-1, keepdim=True) + eps)).to(x.dtype)
-
-
-@BANK.wrong("dtype", "the result stays in float32")
-def stays_float32(x, scale, eps):
-    t = x.float()
-    return t * torch.rsqrt(t.pow(2).mean(-1, keepdim=True) + eps) * scale.float()
-
-
-@BANK.wrong("eps_missing", "no eps")
-def no_eps(x, scale, eps):
-    t = x.float()
-    return (t * torch.rsqrt(t.pow(2).mean(-1, keepdim=True)) * scale).to(x.dtype)
-
-
-@BANK.wrong("eps_ignored", "eps written in")
-def fixed_eps(x, scale, eps):
-    t = x.float()
-    return (t * torch.rsqrt(t.pow(2).mean(-1, keepdim=True) + 1e-5) * scale).to(x.dtype)
-
-
-@BANK.wrong("eps_max", "eps as a floor")
-def eps_floor(x, scale, eps):
-    t = x.float()
-    return (t * torch.rsqrt(t.pow(2).mean(-1, keepdim=True).clamp(min=eps)) * scale).to(x.dtype)
-
-
-@BANK.wrong("scale_before", "scaled before the mean square")
-def scale_first(x, scale, eps):
-    t = x.float() * scale.float()
-    return (t * torch.rsqrt(t.pow(2).mean(-1, keepdim=True) + eps)).to(x.dtype)
-
-
-@BANK.wrong("abs_mean", "the mean of the magnitudes")
-def mean_magnitude(x, scale, eps):
-    t = x.float()
-    return (t / (t.abs().mean(-1, keepdim=True) + eps) * scale).to(x.dtype)
-
-
-@BANK.wrong("centred", "the mean subtracted, the root mean square of the raw row")
-def centred(x, scale, eps):
-    t = x.float()
-    return ((t - t.mean(-1, keepdim=True)) * torch.rsqrt(t.pow(2).mean(-1, keepdim=True) + eps) * scale).to(x.dtype)
-
-
-@BANK.wrong("unbiased", "divided by n - 1")
-def unbiased(x, scale, eps):
-    t = x.float()
-    square = t.pow(2).sum(-1, keepdim=True) / (t.shape[-1] - 1)
-    return (t * torch.rsqrt(square + eps) * scale).to(x.dtype)
-
-
-@BANK.wrong("eps_twice", "eps squared")
-def eps_squared(x, scale, eps):
-    t = x.float()
-    return (t * torch.rsqrt(t.pow(2).mean(-1, keepdim=True) + eps**2) * scale).to(x.dtype)
-
-
-@BANK.wrong("scale_inverse", "divided by the scale")
-def divided_by_scale(x, scale, eps):
-    t = x.float()
-    return (t * torch.rsqrt(t.pow(2).mean(-1, keepdim=True) + eps) / scale).to(x.dtype)
-
-
 @BANK.wrong("input_changed", "in place on x.float(), which is x itself in float32")
 def overwrites_its_input(x, scale, eps):
     t = x.float()
@@ -188,55 +58,67 @@ def scales_its_input(x, scale, eps):
     return t.to(x.dtype)
 
 
-@BANK.wrong("eps_ignored", "eps written in, 1e-6")
-def fixed_eps_six(x, scale, eps):
-    t = x.float()
-    return (t * torch.rsqrt(t.pow(2).mean(-1, keepdim=True) + 1e-6) * scale).to(x.dtype)
+BANK.change(rsqrt)
+FACTOR, MEAN = "torch.rsqrt(t.pow(2).mean(-1, keepdim=True) + eps)", "t.pow(2).mean(-1, keepdim=True)"
+CENTRE = ("t = x.float()", "t = x.float() - x.float().mean(-1, keepdim=True)")
 
-
-@BANK.wrong("eps_ignored", "eps written in, 1e-8")
-def fixed_eps_eight(x, scale, eps):
-    t = x.float()
-    return (t * torch.rsqrt(t.pow(2).mean(-1, keepdim=True) + 1e-8) * scale).to(x.dtype)
-
-
-@BANK.wrong("eps_twice", "eps added twice")
-def eps_added_twice(x, scale, eps):
-    t = x.float()
-    return (t * torch.rsqrt(t.pow(2).mean(-1, keepdim=True) + eps + eps) * scale).to(x.dtype)
-
-
-@BANK.wrong("keepdim", "keepdim forgotten")
-def without_keepdim(x, scale, eps):
-    t = x.float()
-    return (t * torch.rsqrt(t.pow(2).mean(-1) + eps) * scale).to(x.dtype)
-
-
-@BANK.wrong("standard_deviation", "divided by torch.std")
-def by_std(x, scale, eps):
-    t = x.float()
-    return (t / (t.std(-1, keepdim=True) + eps) * scale).to(x.dtype)
-
-
-@BANK.wrong("standard_deviation", "divided by the root of the variance")
-def by_variance(x, scale, eps):
-    t = x.float()
-    return (t / torch.sqrt(t.var(-1, keepdim=True) + eps) * scale).to(x.dtype)
-
-
-@BANK.wrong("standard_deviation", "divided by the root of the variance with n")
-def by_biased_variance(x, scale, eps):
-    t = x.float()
-    return (t * torch.rsqrt(t.var(-1, keepdim=True, unbiased=False) + eps) * scale).to(x.dtype)
-
-
-@BANK.wrong("scale_added", "the scale added")
-def plus_scale(x, scale, eps):
-    t = x.float()
-    return (t * torch.rsqrt(t.pow(2).mean(-1, keepdim=True) + eps) + scale).to(x.dtype)
-
-
-@BANK.wrong("multiplied_by_root", "multiplied by the root")
-def times_root(x, scale, eps):
-    t = x.float()
-    return (t * torch.sqrt(t.pow(2).mean(-1, keepdim=True) + eps) * scale).to(x.dtype)
+BANK.wrong("eps_outside", "eps outside the root", (FACTOR, f"1 / ({MEAN}.sqrt() + eps)"))
+BANK.wrong(
+    "cast_before_scale", "cast before the scale, as Llama does", ("(t * scale.float())", "(t.to(x.dtype) * scale)")
+)
+BANK.wrong(
+    "cast_before_scale",
+    "both cast before they are multiplied",
+    ("(t * scale.float())", "(t.to(x.dtype) * scale.to(x.dtype))"),
+)
+BANK.wrong("low_precision", "everything in the dtype of x", ("x.float()", "x"), ("scale.float()", "scale"))
+BANK.wrong("low_precision", "the norm in the dtype of x, the scale in float32", ("x.float()", "x"))
+BANK.wrong("layer_norm", "LayerNorm", CENTRE)
+BANK.wrong("layer_norm", "LayerNorm with torch.std", CENTRE, (FACTOR, "1 / (t.std(-1, keepdim=True) + eps)"))
+BANK.wrong("layer_norm", "LayerNorm with torch.var", CENTRE, (FACTOR, "torch.rsqrt(t.var(-1, keepdim=True) + eps)"))
+BANK.wrong("sum", "the norm of the row instead of its root mean square", (".mean(-1", ".sum(-1"))
+BANK.wrong("no_root", "divided by the mean square", (FACTOR, f"1 / ({MEAN} + eps)"))
+BANK.wrong("wrong_axis", "the mean over the tokens", (".mean(-1,", ".mean(0,"))
+BANK.wrong("wrong_axis", "one mean for the whole tensor", (".mean(-1, keepdim=True)", ".mean()"))
+BANK.wrong("scale_plus_one", "1 + scale, as Gemma does", ("scale.float()", "(1 + scale.float())"))
+BANK.wrong("no_scale", "the scale forgotten", (" * scale.float()", ""))
+BANK.wrong("dtype", "the result stays in float32", (".to(x.dtype)", ""))
+BANK.wrong("eps_missing", "no eps", (" + eps", ""))
+for written in (
+    "1e-3",
+    "1e-4",
+    "1e-5",
+    "1e-6",
+    "1e-7",
+    "1e-8",
+    "1e-9",
+    "1e-10",
+    "1e-12",
+    "torch.finfo(torch.float32).eps",
+):
+    BANK.wrong("eps_ignored", f"eps written in, {written}", ("+ eps", f"+ {written}"))
+BANK.wrong("eps_max", "eps as a floor of the mean square", (f"{MEAN} + eps", f"{MEAN}.clamp(min=eps)"))
+BANK.wrong("eps_max", "eps as a floor of the root", (FACTOR, f"1 / {MEAN}.sqrt().clamp(min=eps)"))
+BANK.wrong(
+    "scale_before", "scaled before the mean square", ("x.float()", "x.float() * scale"), (" * scale.float())", ")")
+)
+BANK.wrong("abs_mean", "the mean of the magnitudes", (FACTOR, "1 / (t.abs().mean(-1, keepdim=True) + eps)"))
+BANK.wrong(
+    "centred",
+    "the mean subtracted, the root mean square of the raw row",
+    ("t = t * torch", "t = (t - t.mean(-1, keepdim=True)) * torch"),
+)
+BANK.wrong("unbiased", "divided by n - 1", (MEAN, "t.pow(2).sum(-1, keepdim=True) / (t.shape[-1] - 1)"))
+BANK.wrong("eps_twice", "eps squared", ("+ eps", "+ eps**2"))
+BANK.wrong("eps_twice", "eps added twice", ("+ eps", "+ eps + eps"))
+BANK.wrong("scale_inverse", "divided by the scale", ("* scale", "/ scale"))
+BANK.wrong("keepdim", "keepdim forgotten", ("(-1, keepdim=True)", "(-1)"))
+BANK.wrong("standard_deviation", "divided by torch.std", (FACTOR, "1 / (t.std(-1, keepdim=True) + eps)"))
+BANK.wrong("standard_deviation", "divided by the root of the variance", (MEAN, "t.var(-1, keepdim=True)"))
+BANK.wrong(
+    "standard_deviation",
+    "divided by the root of the variance with n",
+    (MEAN, "t.var(-1, keepdim=True, unbiased=False)"),
+)
+BANK.wrong("scale_added", "the scale added", ("* scale", "+ scale"))
+BANK.wrong("multiplied_by_root", "multiplied by the root", ("torch.rsqrt(t", "torch.sqrt(t"))

@@ -1,7 +1,5 @@
 """The check of `rms_norm`: one mechanism at a time."""
 
-import math
-
 import torch
 
 from gptoss_edu.checks import reference
@@ -37,7 +35,7 @@ CAUSES = {
 }
 CHECK = Check(
     "rms_norm",
-    (Forbidden("norm.py"), Forbidden("kernels"), Forbidden("fast.py")),
+    (Forbidden("norm.py"), Forbidden("fast")),
     CAUSES,
     "(x, scale, eps) -> dtype of x; mean square and scale in float32",
 )
@@ -45,128 +43,48 @@ CHECK = Check(
 AXES = ("row", "channel")
 
 
-def _rows(x, eps=0.0):
-    """Mean squares of the rows, (n, 1), for the suspects."""
-    return (x.double() ** 2).mean(-1, keepdim=True).numpy() + eps
+def _compare(call, x, scale, eps, general="general", prefix="", axes=AXES) -> None:
+    expect_close(call(x, scale, eps), reference.rms_norm(x, scale, eps), axes, general, rtol=1e-4, prefix=prefix)
 
 
 @CHECK.stage("the root mean square of one row")
 def one_row(call):
-    x = torch.tensor([[3.0, -4.0, 12.0, 0.0]])
-    scale = torch.ones(4)
-    n, square, d = 4, _rows(x), x.double().numpy()
-    centred, root = d - d.mean(), square**0.5
-    deviation = math.sqrt((centred**2).mean())
-    suspects = {
-        "sum": d / math.sqrt((d**2).sum()),
-        "no_root": d / square,
-        "abs_mean": d / abs(d).mean(),
-        "centred": centred / root,
-        "layer_norm": centred / (centred**2).mean() ** 0.5,
-        "unbiased": d / math.sqrt((d**2).sum() / (n - 1)),
-        "standard_deviation": d / deviation,
-        "standard_deviation ": d / deviation * math.sqrt((n - 1) / n),
-        "multiplied_by_root": d * root,
-        "scale_plus_one": 2 * d / root,
-        "scale_added": d / root + 1,
-    }
-    unbiased_norm = centred / math.sqrt((centred**2).sum() / (n - 1))
-    expect_close(
-        call(x, scale, 1e-9),
-        reference.rms_norm(x, scale, 1e-9),
-        AXES,
-        "general",
-        suspects | {"layer_norm ": unbiased_norm},
-        rtol=1e-4,
-    )
+    _compare(call, torch.tensor([[3.0, -4.0, 12.0, 0.0]]), torch.ones(4), 1e-9)
 
 
 @CHECK.stage("every row by itself")
 def rows(call):
     x = torch.tensor([[1.0, 2.0, -2.0], [10.0, 0.0, 5.0], [0.1, 0.2, 0.4]])
-    d = x.double().numpy()
-    suspects = {
-        "keepdim": d / (d**2).mean(-1) ** 0.5,
-        "wrong_axis": d / (d**2).mean(0, keepdims=True) ** 0.5,
-        "wrong_axis ": d / (d**2).mean() ** 0.5,
-    }
-    expect_close(
-        call(x, torch.ones(3), 1e-9),
-        reference.rms_norm(x, torch.ones(3), 1e-9),
-        AXES,
-        "wrong_axis",
-        suspects,
-        rtol=1e-4,
-    )
+    _compare(call, x, torch.ones(3), 1e-9, "wrong_axis")
     x = torch.randn(2, 3, 2, 5, generator=torch.Generator().manual_seed(3))
-    axes = ("batch", "token", "head", "channel")
-    expect_close(
-        call(x, torch.ones(5), 1e-9), reference.rms_norm(x, torch.ones(5), 1e-9), axes, "wrong_axis", rtol=1e-4
-    )
+    _compare(call, x, torch.ones(5), 1e-9, "wrong_axis", axes=("batch", "token", "head", "channel"))
 
 
 @CHECK.stage("eps")
 def eps(call):
-    zeros = torch.zeros(1, 4)
-    expect_close(
-        call(zeros, torch.ones(4), 1e-5),
-        reference.rms_norm(zeros, torch.ones(4), 1e-5),
-        AXES,
-        "eps_missing",
-        prefix="a row of zeros, ",
-    )
+    _compare(call, torch.zeros(1, 4), torch.ones(4), 1e-5, "eps_missing", "a row of zeros, ")
     x = torch.tensor([[0.01, -0.02, 0.0, 0.02], [1.0, 0.5, 0.0, -1.0], [1e-5, -2e-5, 0.0, 2e-5]])
-    d, square = x.double().numpy(), _rows(x)
-    written = [*(10.0**-power for power in range(4, 13)), torch.finfo(torch.float32).eps]
     for value in (0.02, 0.5):  # neither their squares nor their doubles are numbers that one would write in
-        suspects = {
-            "eps_outside": d / (square**0.5 + value),
-            "eps_missing": d / square**0.5,
-            "eps_max": d / (square.clip(min=value)) ** 0.5,
-            "eps_max ": d / (square**0.5).clip(min=value),
-            "eps_twice": d / (square + value**2) ** 0.5,
-            "eps_twice ": d / (square + 2 * value) ** 0.5,
-            **{"eps_ignored" + " " * i: d / (square + number) ** 0.5 for i, number in enumerate(written)},
-        }
-        expect_close(
-            call(x, torch.ones(4), value),
-            reference.rms_norm(x, torch.ones(4), value),
-            AXES,
-            "general",
-            suspects,
-            rtol=1e-4,
-            prefix=f"eps = {value}, ",
-        )
+        _compare(call, x, torch.ones(4), value, prefix=f"eps = {value}, ")
 
 
 @CHECK.stage("the scale")
 def scale(call):
     x = torch.tensor([[1.0, 2.0, -2.0, 0.5], [4.0, 0.0, 1.0, -1.0]])
-    weight = torch.tensor([0.5, 2.0, -1.0, 3.0])
-    d, w, root = x.double().numpy(), weight.double().numpy(), _rows(x, 1e-5) ** 0.5
-    scaled = d * w
-    suspects = {
-        "no_scale": d / root,
-        "scale_plus_one": d / root * (1 + w),
-        "scale_added": d / root + w,
-        "scale_before": scaled / ((scaled**2).mean(-1, keepdims=True) + 1e-5) ** 0.5,
-        "scale_inverse": d / root / w,
-    }
-    expect_close(call(x, weight, 1e-5), reference.rms_norm(x, weight, 1e-5), AXES, "general", suspects, rtol=1e-4)
+    _compare(call, x, torch.tensor([0.5, 2.0, -1.0, 3.0]), 1e-5)
 
 
 @CHECK.stage("bfloat16 in, bfloat16 out")
 def dtype(call):
-    x = torch.randn(4, 64, generator=torch.Generator().manual_seed(0)).bfloat16()
-    out = call(x, torch.linspace(0.5, 2, 64), 1e-5)
-    if not isinstance(out, torch.Tensor) or out.dtype != torch.bfloat16:
-        expect_dtype(out, torch.bfloat16, "dtype")
-    expect_close(out, reference.rms_norm(x, torch.linspace(0.5, 2, 64), 1e-5), AXES, "general", rtol=0.02, atol=0.02)
+    x, weight = torch.randn(4, 64, generator=torch.Generator().manual_seed(0)).bfloat16(), torch.linspace(0.5, 2, 64)
+    found = call(x, weight, 1e-5)
+    expect_dtype(found, torch.bfloat16, "dtype")
+    expect_close(found, reference.rms_norm(x, weight, 1e-5), AXES, "general", rtol=0.02, atol=0.02)
 
 
 @CHECK.stage("to the last bit: the order of the casts")
 def bits(call):
-    """A float32 computation, cast once, hits the correctly rounded bfloat16 all but never less than 99.9 % of the time."""
+    """A float32 computation, cast once, gives the correctly rounded bfloat16 in more than 99.8 percent of the values."""
     generator = torch.Generator().manual_seed(1)
     x = (torch.randn(64, 256, generator=generator) * 3).bfloat16()
     for name, weight in (
@@ -175,18 +93,14 @@ def bits(call):
     ):
         wide, root = x.double(), ((x.double() ** 2).mean(-1, keepdim=True) + 1e-5) ** 0.5
         right = (wide / root * weight.double()).bfloat16()
-        found = call(x, weight, 1e-5)
+        found = torch.as_tensor(call(x, weight, 1e-5))
         expect_dtype(found, torch.bfloat16, "dtype")
-        different = (found != right).float().mean().item()
-        if different < 0.002:
+        different = found != right
+        if different.float().mean().item() < 0.002:
             continue
-        early = (wide / root).bfloat16().double()
-        llama = [(early * factor.double()).bfloat16() for factor in (weight, weight.bfloat16())]  # either may be cast
-        like_llama = any((found != other).float().mean().item() < 0.01 for other in llama)
-        named = "cast_before_scale" if like_llama else "low_precision"
-        at = tuple((found != right).nonzero()[0].tolist())
+        at = tuple(different.nonzero()[0].tolist())
         raise Refused(
-            f"x in bfloat16, scale in {name}: {different:.1%} of the values have other bits; row {at[0]}, channel {at[1]}: "
-            f"yours is {found[at].item()}, right is {right[at].item()}",
-            named,
+            f"x in bfloat16, scale in {name}: {different.float().mean():.1%} of the values have other bits; row {at[0]}, "
+            f"channel {at[1]}: yours is {found[at].item()}, right is {right[at].item()}",
+            "low_precision",
         )

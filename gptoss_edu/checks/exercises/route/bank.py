@@ -50,119 +50,11 @@ def masked(x, weight, bias, k):
     return kept.softmax(-1).gather(-1, indices), indices
 
 
-@BANK.wrong("softmax_first", "softmax before top-k, not renormalised")
-def not_renormalised(x, weight, bias, k):
-    return (x @ weight.T + bias).softmax(-1).topk(k, -1)
-
-
-@BANK.wrong("softmax_axis", "softmax over the tokens")
-def over_tokens(x, weight, bias, k):
-    values, indices = (x @ weight.T + bias).topk(k, -1)
-    return values.softmax(0) if x.dim() > 1 and x.shape[0] > 1 else values.softmax(-1), indices
-
-
-@BANK.wrong("double_softmax", "softmax of the chosen probabilities")
-def double(x, weight, bias, k):
-    values, indices = (x @ weight.T + bias).softmax(-1).topk(k, -1)
-    return values.softmax(-1), indices
-
-
-@BANK.wrong("no_bias", "the bias forgotten")
-def no_bias(x, weight, bias, k):
-    values, indices = (x @ weight.T).topk(k, -1)
-    return values.softmax(-1), indices
-
-
-@BANK.wrong("bias_choice_only", "the bias for the choice only")
-def choice_bias(x, weight, bias, k):
-    logits = x @ weight.T
-    indices = (logits + bias).topk(k, -1).indices
-    return logits.gather(-1, indices).softmax(-1), indices
-
-
-@BANK.wrong("sigmoid", "sigmoid weights")
-def sigmoid(x, weight, bias, k):
-    values, indices = (x @ weight.T + bias).topk(k, -1)
-    return values.sigmoid(), indices
-
-
-@BANK.wrong("sigmoid", "normalised sigmoids")
-def normalised_sigmoid(x, weight, bias, k):
-    values, indices = (x @ weight.T + bias).sigmoid().topk(k, -1)
-    return values / values.sum(-1, keepdim=True), indices
-
-
-@BANK.wrong("rising", "rising order")
-def rising(x, weight, bias, k):
-    logits = x @ weight.T + bias
-    values, indices = logits.sort(-1)
-    return values[..., -k:].softmax(-1), indices[..., -k:]
-
-
-@BANK.wrong("by_index", "in the order of the experts' numbers")
-def numbered(x, weight, bias, k):
-    logits = x @ weight.T + bias
-    indices = logits.topk(k, -1).indices.sort(-1).values
-    return logits.gather(-1, indices).softmax(-1), indices
-
-
-@BANK.wrong("unpaired", "indices sorted, weights not")
-def unpaired(x, weight, bias, k):
-    values, indices = (x @ weight.T + bias).topk(k, -1)
-    return values.softmax(-1), indices.sort(-1).values
-
-
-@BANK.wrong("smallest", "the smallest logits")
-def smallest(x, weight, bias, k):
-    values, indices = (x @ weight.T + bias).topk(k, -1, largest=False)
-    return values.softmax(-1), indices
-
-
-@BANK.wrong("order", "indices first")
-def other_order(x, weight, bias, k):
-    return top_then_softmax(x, weight, bias, k)[::-1]
-
-
-@BANK.wrong("k_ignored", "always four experts")
-def always_four(x, weight, bias, k):
-    return top_then_softmax(x, weight, bias, min(4, weight.shape[0]))
-
-
-@BANK.wrong("linear_norm", "logits divided by their sum")
-def linear(x, weight, bias, k):
-    values, indices = (x @ weight.T + bias).topk(k, -1)
-    return values / values.sum(-1, keepdim=True), indices
-
-
-@BANK.wrong("no_softmax", "the logits as weights")
-def raw(x, weight, bias, k):
-    return (x @ weight.T + bias).topk(k, -1)
-
-
-@BANK.wrong("scaled", "logits divided by the root of the width")
-def scaled(x, weight, bias, k):
-    values, indices = (x @ weight.T + bias).topk(k, -1)
-    return (values / x.shape[-1] ** 0.5).softmax(-1), indices
-
-
-@BANK.wrong("uniform", "all chosen experts alike")
-def uniform(x, weight, bias, k):
-    values, indices = (x @ weight.T + bias).topk(k, -1)
-    return torch.full_like(values, 1 / k), indices
-
-
 @BANK.wrong("absolute", "chosen by magnitude")
 def by_magnitude(x, weight, bias, k):
     logits = x @ weight.T + bias
     indices = logits.abs().topk(k, -1).indices
     return logits.gather(-1, indices).softmax(-1), indices
-
-
-@BANK.wrong("bias_weights_only", "chosen without the bias")
-def bias_after_choice(x, weight, bias, k):
-    logits = x @ weight.T
-    indices = logits.topk(k, -1).indices
-    return (logits + bias).gather(-1, indices).softmax(-1), indices
 
 
 @BANK.wrong("tokens_share", "the first token's experts for all")
@@ -173,26 +65,90 @@ def shared(x, weight, bias, k):
     return logits.gather(-1, indices).softmax(-1), indices
 
 
-@BANK.wrong("index_dtype", "indices as floating-point numbers")
-def float_indices(x, weight, bias, k):
-    weights, indices = top_then_softmax(x, weight, bias, k)
-    return weights, indices.float()
+BANK.change(top_then_softmax)
+SOFTMAX = "values.softmax(-1)"
+PLAIN = ("linear(x, weight, bias)", "linear(x, weight)")
 
-
-@BANK.wrong("indices", "places among the chosen instead of experts")
-def places(x, weight, bias, k):
-    weights, indices = top_then_softmax(x, weight, bias, k)
-    return weights, torch.arange(k).expand_as(indices)
-
-
-@BANK.wrong("sum_of_all", "renormalised by the sum over all tokens")
-def one_sum_for_all(x, weight, bias, k):
-    values, indices = (x @ weight.T + bias).softmax(-1).topk(k, -1)
-    return values / values.sum(), indices
-
-
-@BANK.wrong("k_ignored", "a weight for every expert, 0 where it is not chosen")
-def dense_weights(x, weight, bias, k):
-    logits = x @ weight.T + bias
-    values, indices = logits.topk(k, -1)
-    return torch.zeros_like(logits).scatter(-1, indices, values.softmax(-1)), indices
+BANK.wrong(
+    "softmax_first", "softmax before top-k, not renormalised", (".topk", ".softmax(-1).topk"), (SOFTMAX, "values")
+)
+BANK.wrong("softmax_axis", "softmax over the first axis", (SOFTMAX, "values.softmax(0)"))
+BANK.wrong(
+    "softmax_axis",
+    "softmax over the second axis",
+    (SOFTMAX, "values.softmax(1 if x.dim() > 1 else 0)"),
+)
+BANK.wrong("double_softmax", "softmax of the chosen probabilities", (".topk", ".softmax(-1).topk"))
+BANK.wrong("no_bias", "the bias forgotten", PLAIN)
+BANK.wrong(
+    "bias_choice_only", "the bias for the choice only", (SOFTMAX, "(x @ weight.T).gather(-1, indices).softmax(-1)")
+)
+BANK.wrong("bias_weights_only", "chosen without the bias", PLAIN, (SOFTMAX, "(values + bias[indices]).softmax(-1)"))
+BANK.wrong(
+    "bias_on_probabilities",
+    "the bias added to probabilities, the chosen renormalised",
+    PLAIN,
+    (".topk", ".softmax(-1).add(bias).topk"),
+    (SOFTMAX, "values / values.sum(-1, keepdim=True)"),
+)
+BANK.wrong(
+    "bias_on_probabilities",
+    "the bias added to probabilities, as they are",
+    PLAIN,
+    (".topk", ".softmax(-1).add(bias).topk"),
+    (SOFTMAX, "values"),
+)
+BANK.wrong(
+    "bias_on_probabilities",
+    "the bias added to probabilities, then a softmax",
+    PLAIN,
+    (".topk", ".softmax(-1).add(bias).topk"),
+)
+BANK.wrong(
+    "bias_on_probabilities",
+    "the bias added to the chosen weights",
+    PLAIN,
+    (SOFTMAX, "values.softmax(-1) + bias[indices]"),
+)
+BANK.wrong("sigmoid", "sigmoid weights", (SOFTMAX, "values.sigmoid()"))
+BANK.wrong("sigmoid", "normalised sigmoids", (SOFTMAX, "values.sigmoid() / values.sigmoid().sum(-1, keepdim=True)"))
+BANK.wrong("rising", "rising order", (SOFTMAX, "values.flip(-1).softmax(-1)"), ("), indices", "), indices.flip(-1)"))
+BANK.wrong("sorted_false", "topk with sorted=False", (".topk(k, -1)", ".topk(k, -1, sorted=False)"))
+BANK.wrong(
+    "by_index",
+    "in the order of the experts' numbers",
+    (
+        "    return values",
+        "    indices, order = indices.sort(-1)\n    values = values.gather(-1, order)\n    return values",
+    ),
+)
+BANK.wrong("unpaired", "indices sorted, weights not", ("), indices", "), indices.sort(-1).values"))
+BANK.wrong("unpaired", "weights reversed, indices not", (SOFTMAX, "values.softmax(-1).flip(-1)"))
+BANK.wrong("smallest", "the smallest logits", (".topk(k, -1)", ".topk(k, -1, largest=False)"))
+BANK.wrong("order", "indices first", ("values.softmax(-1), indices", "indices, values.softmax(-1)"))
+BANK.wrong("k_ignored", "always four experts", (".topk(k", ".topk(min(4, len(weight))"))
+BANK.wrong(
+    "k_ignored",
+    "a weight for every expert, 0 where it is not chosen",
+    (SOFTMAX, "values.new_zeros(*values.shape[:-1], len(weight)).scatter(-1, indices, values.softmax(-1))"),
+)
+BANK.wrong("linear_norm", "logits divided by their sum", (SOFTMAX, "values / values.sum(-1, keepdim=True)"))
+BANK.wrong("no_softmax", "the logits as weights", (SOFTMAX, "values"))
+BANK.wrong("scaled", "logits divided by the root of the width", (SOFTMAX, "(values / x.shape[-1] ** 0.5).softmax(-1)"))
+BANK.wrong("uniform", "all chosen experts alike", (SOFTMAX, "torch.full_like(values, 1 / k)"))
+BANK.wrong("absolute", "chosen by magnitude, weighed by magnitude", (".topk", ".abs().topk"))
+BANK.wrong("index_dtype", "indices as floating-point numbers", ("), indices", "), indices.float()"))
+BANK.wrong(
+    "indices", "places among the chosen instead of experts", ("), indices", "), torch.arange(k).expand_as(indices)")
+)
+BANK.wrong(
+    "sum_of_all",
+    "renormalised by the sum over all tokens",
+    (".topk", ".softmax(-1).topk"),
+    (SOFTMAX, "values / values.sum()"),
+)
+BANK.wrong(
+    "softmax_axis",
+    "softmax of all logits over the tokens",
+    (SOFTMAX, "(x @ weight.T + bias).softmax(0).gather(-1, indices)"),
+)

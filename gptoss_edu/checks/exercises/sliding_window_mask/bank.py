@@ -39,97 +39,55 @@ def hidden_negated(query_positions, key_positions, window):
     return ~hidden
 
 
-@BANK.wrong("window_plus_one", "129 keys", "Megatron-Bridge 2656, 2771; mlx-lm 390")
-def one_too_many(query_positions, key_positions, window):
-    distance = query_positions[:, None] - key_positions[None, :]
-    return distance >= 0 if window is None else (distance >= 0) & (distance <= window)
+BANK.change(broadcast)
+POSITIONS, WINDOW = "query_positions[:, None], key_positions[None, :]", "k > q - window"
+RETURN = "return mask if window is None else mask & (k > q - window)"
+BOOL = "mask = mask if window is None else mask & (k > q - window)\n    "
 
-
-@BANK.wrong("window_minus_one", "127 keys")
-def one_too_few(query_positions, key_positions, window):
-    distance = query_positions[:, None] - key_positions[None, :]
-    return distance >= 0 if window is None else (distance >= 0) & (distance < window - 1)
-
-
-@BANK.wrong("diagonal", "the query does not see itself")
-def strictly_past(query_positions, key_positions, window):
-    q, k = query_positions[:, None], key_positions[None, :]
-    return k < q if window is None else (k < q) & (k > q - window)
-
-
-@BANK.wrong("inverted", "True = hidden, for masked_fill")
-def inverted(query_positions, key_positions, window):
-    q, k = query_positions[:, None], key_positions[None, :]
-    return k > q if window is None else (k > q) | (k <= q - window)
-
-
-@BANK.wrong("anti_causal", "triu for tril")
-def anti_causal(query_positions, key_positions, window):
-    q, k = query_positions[:, None], key_positions[None, :]
-    return k >= q if window is None else (k >= q) & (k < q + window)
-
-
-@BANK.wrong("window_two_sided_only", "the window without the causal condition")
-def window_alone(query_positions, key_positions, window):
-    q, k = query_positions[:, None], key_positions[None, :]
-    return k <= q if window is None else k > q - window
-
-
-@BANK.wrong("window_both_sides", "a window to both sides, as in encoders")
-def both_sides(query_positions, key_positions, window):
-    distance = query_positions[:, None] - key_positions[None, :]
-    return distance >= 0 if window is None else distance.abs() < window
-
-
-@BANK.wrong("blocks", "fixed blocks instead of a sliding window")
-def in_blocks(query_positions, key_positions, window):
-    q, k = query_positions[:, None], key_positions[None, :]
-    return k <= q if window is None else (k <= q) & (q // window == k // window)
-
-
-@BANK.wrong("no_window", "the window dropped", "TensorRT-Model-Connect 399, 400")
-def causal_only(query_positions, key_positions, window):
-    return key_positions[None, :] <= query_positions[:, None]
-
-
-@BANK.wrong("indices", "tril and triu of a matrix of ones: row and column numbers")
-def by_index(query_positions, key_positions, window):
-    ones = torch.ones(len(query_positions), len(key_positions), dtype=torch.bool)
-    mask = ones.tril()
-    return mask if window is None else mask & ones.triu(1 - window)
-
-
-@BANK.wrong("indices", "row and column numbers, aligned at the end")
-def by_index_at_the_end(query_positions, key_positions, window):
-    t, s = len(query_positions), len(key_positions)
-    if t > 2 and t != s:
-        return broadcast(query_positions, key_positions, window)
-    ones = torch.ones(t, s, dtype=torch.bool)
-    mask = ones.tril(s - t)
-    return mask if window is None else mask & ones.triu(s - t + 1 - window)
-
-
-@BANK.wrong("dtype", "an additive mask of 0 and -inf")
-def additive(query_positions, key_positions, window):
-    visible = broadcast(query_positions, key_positions, window)
-    return torch.zeros(visible.shape).masked_fill(~visible, float("-inf"))
-
-
-@BANK.wrong("positions_swapped", "(s, t) instead of (t, s)")
-def transposed(query_positions, key_positions, window):
-    if len(query_positions) == len(key_positions):
-        return broadcast(query_positions, key_positions, window)
-    return broadcast(query_positions, key_positions, window).T
-
-
-@BANK.wrong("hard_coded", "a window of 128 written in")
-def fixed_window(query_positions, key_positions, window):
-    distance = query_positions[:, None] - key_positions[None, :]
-    return distance >= 0 if window is None else (distance >= 0) & (distance < 128)
-
-
-@BANK.wrong("future", "a full layer that sees the future")
-def full_is_everything(query_positions, key_positions, window):
-    if window is None:
-        return torch.ones(len(query_positions), len(key_positions), dtype=torch.bool)
-    return broadcast(query_positions, key_positions, window)
+BANK.wrong("window_plus_one", "129 keys", (WINDOW, "k >= q - window"), seen="Megatron-Bridge 2656, 2771; mlx-lm 390")
+BANK.wrong("window_minus_one", "127 keys", (WINDOW, "k > q - window + 1"))
+BANK.wrong("diagonal", "the query does not see itself", ("k <= q", "k < q"))
+BANK.wrong(
+    "inverted",
+    "True = hidden, for masked_fill",
+    ("k <= q", "k > q"),
+    (f"mask & ({WINDOW})", "mask | (k <= q - window)"),
+)
+BANK.wrong("anti_causal", "triu for tril", ("k <= q", "k >= q"), (WINDOW, "k < q + window"))
+BANK.wrong("anti_causal", "the future alone, without the query itself", ("k <= q", "k > q"), (WINDOW, "k < q + window"))
+BANK.wrong("window_two_sided_only", "the window without the causal condition", (f"mask & ({WINDOW})", f"({WINDOW})"))
+BANK.wrong(
+    "window_both_sides", "a window to both sides, as in encoders", (f"mask & ({WINDOW})", "(q - k).abs() < window")
+)
+BANK.wrong("window_both_sides", "and one key more on each side", (f"mask & ({WINDOW})", "(q - k).abs() <= window"))
+BANK.wrong(
+    "window_both_sides", "half of the window on each side", (f"mask & ({WINDOW})", "(q - k).abs() <= window // 2")
+)
+BANK.wrong("blocks", "fixed blocks instead of a sliding window", (WINDOW, "q // window == k // window"))
+BANK.wrong("no_window", "the window dropped", (RETURN, "return mask"), seen="TensorRT-Model-Connect 399, 400")
+BANK.wrong(
+    "indices",
+    "tril and triu of a matrix of ones: row and column numbers",
+    (POSITIONS, "torch.arange(len(query_positions))[:, None], torch.arange(len(key_positions))[None, :]"),
+)
+BANK.wrong(
+    "indices",
+    "row and column numbers, aligned at the end",
+    (
+        "q, k = query_positions[:, None]",
+        "t, s = len(query_positions), len(key_positions)\n    q, k = torch.arange(s - t, s)[:, None]",
+    ),
+    ("key_positions[None, :]\n", "torch.arange(s)[None, :]\n"),
+)
+BANK.wrong(
+    "dtype",
+    "an additive mask of 0 and -inf",
+    (RETURN, BOOL + "return torch.zeros(mask.shape).masked_fill(~mask, -torch.inf)"),
+)
+BANK.wrong("dtype", "zeros and ones", (RETURN, BOOL + "return mask.int()"))
+BANK.wrong(
+    "positions_swapped", "(s, t) instead of (t, s)", (POSITIONS, "query_positions[None, :], key_positions[:, None]")
+)
+BANK.wrong("hard_coded", "a window of 128 written in", ("q - window", "q - 128"))
+BANK.wrong("future", "a full layer that sees the future", ("return mask if", "return torch.ones_like(mask) if"))
+BANK.wrong("future", "no causal condition at all", ("k <= q", "k < q + 10**9"))

@@ -1,8 +1,5 @@
 """The check of `swiglu`: which rows are which, the gate, the + 1, the asymmetric clamp."""
 
-import math
-
-import numpy as np
 import torch
 
 from gptoss_edu.checks import reference
@@ -39,148 +36,60 @@ CAUSES = {
 }  # fmt: skip
 CHECK = Check(
     "swiglu",
-    (Forbidden("moe.py", ("swiglu",)), Forbidden("kernels"), Forbidden("fast.py")),
+    (Forbidden("moe.py", ("swiglu",)), Forbidden("fast")),
     CAUSES,
     "(x (..., 2f), alpha=1.702, limit=7.0) -> (..., f)",
 )
 
 
-def variant(x, alpha=1.702, limit=7.0, **wrong):
-    """SwiGLU with one idea wrong at a time."""
-    x = np.asarray(x, dtype=np.float64)
-    half = x.shape[-1] // 2
-    gate, up = wrong.get("split", lambda x: (x[..., 0::2], x[..., 1::2]))(x) if half else (x, x)
-    gate = wrong.get("gate", lambda g: np.minimum(g, limit))(gate)
-    up = wrong.get("up", lambda u: np.clip(u, -limit, limit))(up)
-    act = wrong.get("act", lambda g: g / (1 + np.exp(-alpha * g)))(gate)
-    return wrong.get("join", lambda a, u: a * (u + 1))(act, up)
-
-
-def _sigmoid(x):
-    return 1 / (1 + np.exp(-x))
-
-
-FORMS = {
-    "halves": {"split": lambda x: (x[..., : x.shape[-1] // 2], x[..., x.shape[-1] // 2 :])},
-    "exchanged": {"split": lambda x: (x[..., 1::2], x[..., 0::2])},
-    "halves ": {"split": lambda x: (x[..., x.shape[-1] // 2 :], x[..., : x.shape[-1] // 2])},
-    "no_plus_one": {"join": lambda a, u: a * u},
-    "plus_one_outside": {"join": lambda a, u: a * u + 1},
-    "clamp_is_minimum": {"gate": lambda g: np.maximum(g, 7)},
-    "plus_one_gate": {"join": lambda a, u: (a + 1) * u},
-    "plus_one_gate ": {"act": lambda g: (g + 1) * _sigmoid(1.702 * g), "join": lambda a, u: a * u},
-    "plus_one_gate  ": {"act": lambda g: (g + 1) * _sigmoid(1.702 * (g + 1)), "join": lambda a, u: a * u},
-    "tanh": {"act": lambda g: g * np.tanh(1.702 * g)},
-    "tanh ": {"act": lambda g: g * np.tanh(g)},
-    "alpha_one": {"act": lambda g: g * _sigmoid(g)},
-    "alpha_outside": {"act": lambda g: 1.702 * g * _sigmoid(g)},
-    "gelu": {"act": lambda g: 0.5 * g * (1 + np.tanh(np.sqrt(2 / np.pi) * (g + 0.044715 * g**3)))},
-    "no_gate_factor": {"act": lambda g: _sigmoid(1.702 * g)},
-    "relu": {"act": lambda g: np.maximum(g, 0)},
-}  # fmt: skip
-
-
-def _gelu(g):
-    return np.array([0.5 * v * (1 + math.erf(v / 2**0.5)) for v in g.ravel()]).reshape(g.shape)
-
-
-def _compare(call, x, general, wrongs, alpha=None, limit=None, prefix="", rtol=1e-3, atol=1e-6):
-    keywords = {name: value for name, value in (("alpha", alpha), ("limit", limit)) if value is not None}
-    found = call(x, **keywords)
-    right = reference.swiglu(x, **keywords)
+def _compare(call, x, general="general", prefix="", rtol=1e-3, atol=1e-6, **keywords):
+    found, right = call(x, **keywords), reference.swiglu(x, **keywords)
     expect_shape(to_numpy(found), right.shape, "(..., f)", "shape")
-    suspects = {
-        name: (lambda w=w: variant(x, **keywords, **w)) if isinstance(w, dict) else w for name, w in wrongs.items()
-    }
     axes = ("token", "unit") if x.dim() == 2 else ("unit",) if x.dim() == 1 else ("batch", "token", "unit")
-    expect_close(found, right, axes, general, suspects, rtol=rtol, atol=atol, prefix=prefix)
+    expect_close(found, right, axes, general, rtol=rtol, atol=atol, prefix=prefix)
 
 
 @CHECK.stage("even entries are the gate, odd ones up")
 def split(call):
-    x = torch.tensor([[0.5, 1.0, -1.0, 2.0, 2.0, -0.5]])
-    up_act = {
-        "sigmoid_of_up": lambda: (lambda g, u: g * _sigmoid(1.702 * u) * (u + 1))(
-            x[:, 0::2].double().numpy(), x[:, 1::2].double().numpy()
-        )
-    }
-    _compare(call, x, "general", FORMS | {"gelu ": {"act": _gelu}} | up_act)
+    _compare(call, torch.tensor([[0.5, 1.0, -1.0, 2.0, 2.0, -0.5]]))
 
 
 @CHECK.stage("an up of 0 lets the gate pass")
 def plus_one(call):
-    x = torch.tensor([[1.5, 0.0], [-0.7, 0.0], [3.0, -1.0]])
-    _compare(call, x, "no_plus_one", FORMS, prefix="up = 0: ")
+    _compare(call, torch.tensor([[1.5, 0.0], [-0.7, 0.0], [3.0, -1.0]]), "no_plus_one", "up = 0: ")
 
 
 @CHECK.stage("alpha")
 def alpha(call):
-    x = torch.tensor([[1.5, 0.5], [-0.7, 1.0]])
-    wrongs = {"alpha_hard_coded": lambda: reference.swiglu(x), "alpha_one": lambda: reference.swiglu(x, alpha=1.0)}
-    _compare(call, x, "general", wrongs, alpha=3.0, prefix="alpha 3: ")
-
-
-CLAMPS = {
-    "gate_not_clamped": {"gate": lambda g: g},
-    "up_not_clamped": {"up": lambda u: u},
-    "gate_clamped_below": {"gate": lambda g: np.clip(g, -7, 7)},
-    "up_one_sided": {"up": lambda u: np.minimum(u, 7)},
-    "up_one_sided ": {"up": lambda u: np.maximum(u, -7)},
-    "clamp_exchanged": {"gate": lambda g: np.clip(g, -7, 7), "up": lambda u: np.minimum(u, 7)},
-    "gate_clamped_below ": {"gate": lambda g: np.maximum(g, -7)},
-    "gate_clamped_below  ": {"gate": lambda g: np.clip(g, 0, 7)},
-    "clamp_after": {"up": lambda u: u, "join": lambda a, u: a * np.clip(u + 1, -7, 7)},
-    "clamp_after ": {"gate": lambda g: g, "act": lambda g: np.minimum(g * _sigmoid(1.702 * g), 7)},
-    "clamp_result": {"gate": lambda g: g, "up": lambda u: u, "join": lambda a, u: np.clip(a * (u + 1), -7, 7)},
-}  # fmt: skip
-NEITHER = {"gate_not_clamped  ": {"gate": lambda g: g, "up": lambda u: u}}
+    _compare(call, torch.tensor([[1.5, 0.5], [-0.7, 1.0]]), prefix="alpha 3: ", alpha=3.0)
 
 
 @CHECK.stage("the gate's maximum")
 def gate_above(call):
-    _compare(
-        call,
-        torch.tensor([[7.0, 0.5], [9.0, 0.5], [30.0, 0.0]]),
-        "gate_not_clamped",
-        CLAMPS | NEITHER,
-        prefix="gate 7, 9, 30: ",
-    )
+    _compare(call, torch.tensor([[7.0, 0.5], [9.0, 0.5], [30.0, 0.0]]), "gate_not_clamped", "gate 7, 9, 30: ")
 
 
 @CHECK.stage("from below: the gate has no minimum, up has one")
 def from_below(call):
     """Gates of -8 give tiny values, so the tolerance is relative; the last rows tell the clamps apart."""
     x = torch.tensor([[-8.0, 3.0], [-7.5, 7.0], [1.0, -9.0], [1.0, 9.0]])
-    _compare(call, x, "general", CLAMPS, prefix="gate -8, -7.5; up -9, 9: ", rtol=5e-3, atol=1e-9)
+    _compare(call, x, prefix="gate -8, -7.5; up -9, 9: ", rtol=5e-3, atol=1e-9)
 
 
 @CHECK.stage("up is clamped on both sides")
 def up_both(call):
-    _compare(
-        call,
-        torch.tensor([[1.0, 9.0], [1.0, 6.5], [1.0, -9.0], [2.0, -6.5]]),
-        "up_not_clamped",
-        CLAMPS | NEITHER,
-        prefix="up 9, 6.5, -9, -6.5: ",
-    )
+    x = torch.tensor([[1.0, 9.0], [1.0, 6.5], [1.0, -9.0], [2.0, -6.5]])
+    _compare(call, x, "up_not_clamped", "up 9, 6.5, -9, -6.5: ")
 
 
 @CHECK.stage("another limit")
 def limit(call):
     x = torch.tensor([[-3.0, 0.5], [3.0, 0.5], [0.5, 3.0], [0.5, -3.0]])
-    wrongs = {
-        "limit_hard_coded": lambda: reference.swiglu(x),
-        "limit_hard_coded ": {"gate": lambda g: g},  # the stages above have seen both clamps, at 7
-        "limit_hard_coded  ": {"up": lambda u: u},
-        "clamp_outside_sigmoid": {"gate": lambda g: g, "act": lambda g: np.minimum(g, 1) * _sigmoid(1.702 * g)},
-        "gate_clamped_below": {"gate": lambda g: np.clip(g, -1, 1)},
-        "up_one_sided": {"up": lambda u: np.minimum(u, 1)},
-    }
-    _compare(call, x, "general", wrongs, limit=1.0, prefix="limit 1: ")
+    _compare(call, x, prefix="limit 1: ", limit=1.0)
 
 
 @CHECK.stage("any leading axes")
 def shapes(call):
     generator = torch.Generator().manual_seed(0)
     for shape in ((6,), (4, 6), (2, 3, 8)):
-        _compare(call, torch.randn(shape, generator=generator) * 4, "halves", FORMS | CLAMPS, prefix=f"shape {shape}: ")
+        _compare(call, torch.randn(shape, generator=generator) * 4, "halves", f"shape {shape}: ")

@@ -58,135 +58,75 @@ def loop(blocks, scales):
     return torch.tensor(values, dtype=torch.float32).view(*scales.shape[:-1], scales.shape[-1] * 32)
 
 
-@BANK.wrong("nibbles_swapped", "high nibble first", "imp 567")
-def high_first(blocks, scales):
-    out = torch.stack([VALUES[(blocks >> 4).long()], VALUES[(blocks & 15).long()]], -1).flatten(-2)
-    return (out * factor(scales)[..., None]).flatten(-2)
-
-
-@BANK.wrong("nibbles_blocked", "all low nibbles, then all high ones")
-def low_then_high(blocks, scales):
-    out = torch.cat([VALUES[(blocks & 15).long()], VALUES[(blocks >> 4).long()]], -1)
-    return (out * factor(scales)[..., None]).flatten(-2)
-
-
-@BANK.wrong("bias_128", "a bias of 128")
-def bias_128(blocks, scales):
-    return (pairs(blocks) * torch.exp2(scales.float() - 128)[..., None]).flatten(-2)
-
-
-@BANK.wrong("doubled", "a bias of 126")
-def bias_126(blocks, scales):
-    return (pairs(blocks) * torch.exp2(scales.float() - 126)[..., None]).flatten(-2)
-
-
-@BANK.wrong("scale_wraps", "scale - 127 in uint8")
-def wraps(blocks, scales):
-    return (pairs(blocks) * torch.exp2((scales - 127).float())[..., None]).flatten(-2)
-
-
-@BANK.wrong("scale_linear", "the scale as a number")
-def linear(blocks, scales):
-    return (
-        (pairs(blocks) * (scales.float() / 127)[..., None]).flatten(-2)
-        if scales.max() != 127
-        else (pairs(blocks) * factor(scales)[..., None]).flatten(-2)
-    )
-
-
-@BANK.wrong("scale_inverse", "divided by the scale")
-def divided(blocks, scales):
-    return (pairs(blocks) / factor(scales)[..., None]).flatten(-2)
-
-
-@BANK.wrong("scale_missing", "no scale")
-def unscaled(blocks, scales):
-    return pairs(blocks).flatten(-2)
-
-
-@BANK.wrong("one_scale", "the first scale for every block")
-def first_scale(blocks, scales):
-    return (pairs(blocks) * factor(scales).flatten()[0]).flatten(-2)
-
-
-@BANK.wrong("twos_complement", "codes as signed integers")
-def signed(blocks, scales):
-    table = torch.tensor([0.0, 1, 2, 3, 4, 5, 6, 7, -8, -7, -6, -5, -4, -3, -2, -1])
-    return (pairs(blocks, table) * factor(scales)[..., None]).flatten(-2)
-
-
-@BANK.wrong("integer_codes", "codes as numbers")
-def codes(blocks, scales):
-    return (pairs(blocks, torch.arange(16).float()) * factor(scales)[..., None]).flatten(-2)
-
-
-@BANK.wrong("doubled", "the integer table without the half")
-def doubled(blocks, scales):
-    return (pairs(blocks, VALUES * 2) * factor(scales)[..., None]).flatten(-2)
-
-
-@BANK.wrong("no_subnormal", "code 1 taken as normal")
-def no_subnormal(blocks, scales):
+@BANK.change
+def spelled_out(blocks, scales):
     table = VALUES.clone()
-    table[1], table[9] = 0.75, -0.75
-    return (pairs(blocks, table) * factor(scales)[..., None]).flatten(-2)
+    low, high = table[(blocks & 15).long()], table[(blocks >> 4).long()]  # (..., G, 16)
+    values = torch.stack([low, high], -1).flatten(-2)  # (..., G, 32)
+    power = torch.exp2(scales.double() - 127).float()
+    power = torch.where(scales == 255, torch.nan, power)
+    return (values * power[..., None]).flatten(-2)
 
 
-@BANK.wrong("sign_ignored", "the sign ignored")
-def unsigned(blocks, scales):
-    return (pairs(blocks, VALUES.abs()) * factor(scales)[..., None]).flatten(-2)
+TABLE, STACK, EXP = (
+    "VALUES.clone()",
+    "torch.stack([low, high], -1).flatten(-2)",
+    "torch.exp2(scales.double() - 127).float()",
+)
+SCALES = "scales.double() - 127"
+TIMES = "(values * power[..., None]).flatten(-2)"
 
-
-@BANK.wrong("dtype", "bfloat16 out")
-def half_width(blocks, scales):
-    return (pairs(blocks) * factor(scales)[..., None]).flatten(-2).bfloat16()
-
-
-@BANK.wrong("nan", "255 taken as a large exponent")
-def no_nan(blocks, scales):
-    return (pairs(blocks) * torch.exp2(scales.double() - 127)[..., None]).flatten(-2).float()
-
-
-@BANK.wrong("shape", "the blocks kept apart")
-def apart(blocks, scales):
-    return pairs(blocks) * factor(scales)[..., None]
-
-
-@BANK.wrong("blocks_order", "the blocks interleaved")
-def interleaved(blocks, scales):
-    return (pairs(blocks) * factor(scales)[..., None]).transpose(-1, -2).flatten(-2)
-
-
-@BANK.wrong("table", "5 for 6")
-def wrong_table(blocks, scales):
-    table = torch.where(VALUES.abs() == 6, VALUES.sign() * 5, VALUES)
-    return (pairs(blocks, table) * factor(scales)[..., None]).flatten(-2)
-
-
-@BANK.wrong("no_bias", "2 to the byte")
-def no_bias(blocks, scales):
-    return (pairs(blocks) * torch.exp2(scales.float())[..., None]).flatten(-2)
-
-
-@BANK.wrong("scale_int8", "a signed scale")
-def signed_scale(blocks, scales):
-    return (pairs(blocks) * torch.exp2(scales.view(torch.int8).double() - 127).float()[..., None]).flatten(-2)
-
-
-@BANK.wrong("scale_axis", "the scales transposed")
-def transposed_scales(blocks, scales):
-    if scales.dim() == 2 and scales.shape[0] == scales.shape[1]:
-        scales = scales.T
-    return (pairs(blocks) * factor(scales)[..., None]).flatten(-2)
-
-
-@BANK.wrong("limits", "a shift of integers: only whole powers")
-def shifts(blocks, scales):
-    power = torch.exp2((scales.double() - 127).clamp(-60, 60)).float()
-    return (pairs(blocks) * torch.where(scales == 255, torch.nan, power)[..., None]).flatten(-2)
-
-
-@BANK.wrong("scale_base", "exp for exp2")
-def natural_base(blocks, scales):
-    power = torch.where(scales == 255, torch.nan, torch.exp(scales.double() - 127).float())
-    return (pairs(blocks) * power[..., None]).flatten(-2)
+BANK.wrong("nibbles_swapped", "high nibble first", ("[low, high]", "[high, low]"), seen="imp 567")
+BANK.wrong("nibbles_blocked", "all low nibbles, then all high ones", (STACK, "torch.cat([low, high], -1)"))
+BANK.wrong("nibbles_blocked", "all high nibbles, then all low ones", (STACK, "torch.cat([high, low], -1)"))
+BANK.wrong("bias_128", "a bias of 128", ("- 127", "- 128"))
+BANK.wrong("doubled", "a bias of 126", ("- 127", "- 126"))
+BANK.wrong("doubled", "the integer table without the half", (TABLE, "VALUES * 2"))
+BANK.wrong("no_bias", "2 to the byte", (SCALES, "scales.double()"))
+BANK.wrong("scale_wraps", "scale - 127 in uint8", (SCALES, "(scales - 127).double()"))
+BANK.wrong("scale_linear", "the scale as a number", (EXP, "scales.float()"))
+BANK.wrong("scale_linear", "the scale less 127", (EXP, "scales.float() - 127"))
+BANK.wrong("scale_linear", "the scale over 127", (EXP, "scales.float() / 127"))
+BANK.wrong("scale_linear", "the scale over 255", (EXP, "scales.float() / 255"))
+BANK.wrong("scale_inverse", "divided by the scale", ("values * power", "values / power"))
+BANK.wrong("scale_missing", "no scale", (TIMES, "values.flatten(-2)"))
+BANK.wrong("one_scale", "the first scale for every block", ("power[..., None]", "power.flatten()[0]"))
+BANK.wrong(
+    "twos_complement",
+    "codes as signed integers",
+    (TABLE, "torch.tensor([0.0, 1, 2, 3, 4, 5, 6, 7, -8, -7, -6, -5, -4, -3, -2, -1])"),
+)
+BANK.wrong("twos_complement", "the negative half in reverse", (TABLE, "torch.cat([VALUES[:8], -VALUES[:8].flip(0)])"))
+BANK.wrong("integer_codes", "codes as numbers", (TABLE, "torch.arange(16).float()"))
+BANK.wrong("integer_codes", "codes as signed magnitudes", (TABLE, "torch.cat([torch.arange(8.0), -torch.arange(8.0)])"))
+BANK.wrong(
+    "no_subnormal",
+    "code 1 taken as normal",
+    ("    low, high = ", "    table[1], table[9] = 0.75, -0.75\n    low, high = "),
+)
+BANK.wrong(
+    "no_subnormal",
+    "codes 0 and 1 taken as normal",
+    (
+        "    low, high = ",
+        "    table[:2], table[8:10] = torch.tensor([0.5, 0.75]), torch.tensor([-0.5, -0.75])\n    low, high = ",
+    ),
+)
+BANK.wrong("sign_ignored", "the sign ignored", (TABLE, "VALUES.abs()"))
+BANK.wrong("dtype", "bfloat16 out", (TIMES, TIMES + ".bfloat16()"))
+BANK.wrong("nan", "255 taken as a large exponent", ("torch.where(scales == 255, torch.nan, power)", "power"))
+BANK.wrong("shape", "the blocks kept apart", (TIMES, "values * power[..., None]"))
+BANK.wrong("blocks_order", "the blocks interleaved", ("[..., None]).flatten", "[..., None]).mT.flatten"))
+BANK.wrong("table", "5 for 6", (TABLE, "torch.where(VALUES.abs() == 6, VALUES.sign() * 5, VALUES)"))
+BANK.wrong("scale_int8", "a signed scale", (SCALES, "scales.view(torch.int8).double() - 127"))
+BANK.wrong("scale_int8", "a signed scale, and no bias", (SCALES, "scales.view(torch.int8).double()"))
+BANK.wrong(
+    "scale_axis",
+    "square scales transposed",
+    (
+        "    power = torch.exp2(scales",
+        "    scales = scales.T if scales.dim() == 2 and len(set(scales.shape)) == 1 else scales\n    power = torch.exp2(scales",
+    ),
+)
+BANK.wrong("limits", "a shift of integers: only powers up to 60", (f"({SCALES})", f"(({SCALES}).clamp(-60, 60))"))
+BANK.wrong("scale_base", "exp for exp2", ("torch.exp2(", "torch.exp("))

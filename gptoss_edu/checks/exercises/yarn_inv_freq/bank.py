@@ -56,180 +56,93 @@ def with_mask(head_dim, theta, factor, original_context, beta_fast, beta_slow):
     return interpolation * (1 - mask) + extrapolation * mask, concentration
 
 
-@BANK.wrong("rounded", "bounds rounded with floor and ceil", "vllm 27722; sglang 14270")
-def rounded(head_dim, theta, factor, original_context, beta_fast, beta_slow):
-    low, high = bounds(head_dim, theta, original_context, beta_fast, beta_slow)
-    speed, r = plain(head_dim, theta), ramp(head_dim, math.floor(low), math.ceil(high))
-    return speed * (1 - r) + speed / factor * r, 0.1 * math.log(factor) + 1
-
-
-@BANK.wrong("concentration_missing", "the concentration forgotten")
-def no_concentration(head_dim, theta, factor, original_context, beta_fast, beta_slow):
-    return blended(head_dim, theta, factor, original_context, beta_fast, beta_slow)[0], 1.0
-
-
-@BANK.wrong("concentration_squared", "the concentration squared")
-def squared(head_dim, theta, factor, original_context, beta_fast, beta_slow):
-    speeds, c = blended(head_dim, theta, factor, original_context, beta_fast, beta_slow)
-    return speeds, c**2
-
-
-@BANK.wrong("concentration_log", "the concentration with log10")
-def common_logarithm(head_dim, theta, factor, original_context, beta_fast, beta_slow):
-    return blended(head_dim, theta, factor, original_context, beta_fast, beta_slow)[0], 0.1 * math.log10(factor) + 1
-
-
-@BANK.wrong("concentration_no_one", "the concentration without its 1")
-def no_one(head_dim, theta, factor, original_context, beta_fast, beta_slow):
-    return blended(head_dim, theta, factor, original_context, beta_fast, beta_slow)[0], 0.1 * math.log(factor)
-
-
-@BANK.wrong("all_divided", "all speeds divided: position interpolation")
-def interpolated(head_dim, theta, factor, original_context, beta_fast, beta_slow):
-    return plain(head_dim, theta) / factor, 0.1 * math.log(factor) + 1
-
-
-@BANK.wrong("not_stretched", "plain RoPE", "TensorRT-Model-Connect 399, 400")
-def unstretched(head_dim, theta, factor, original_context, beta_fast, beta_slow):
-    return plain(head_dim, theta), 0.1 * math.log(factor) + 1
-
-
-@BANK.wrong("ntk", "NTK-aware: theta changed for all pairs")
-def ntk(head_dim, theta, factor, original_context, beta_fast, beta_slow):
-    return plain(head_dim, theta * factor ** (head_dim / (head_dim - 2))), 0.1 * math.log(factor) + 1
-
-
-@BANK.wrong("ramp_inverted", "the ramp the wrong way round")
-def inverted(head_dim, theta, factor, original_context, beta_fast, beta_slow):
-    speed = plain(head_dim, theta)
-    r = ramp(head_dim, *bounds(head_dim, theta, original_context, beta_fast, beta_slow))
-    return speed * r + speed / factor * (1 - r), 0.1 * math.log(factor) + 1
-
-
-@BANK.wrong("step", "a step instead of a ramp")
-def step(head_dim, theta, factor, original_context, beta_fast, beta_slow):
-    low, _ = bounds(head_dim, theta, original_context, beta_fast, beta_slow)
-    speed = plain(head_dim, theta)
-    return torch.where(torch.arange(head_dim // 2) > low, speed / factor, speed), 0.1 * math.log(factor) + 1
-
-
-@BANK.wrong("no_2pi", "the bounds without 2 pi")
-def no_circle(head_dim, theta, factor, original_context, beta_fast, beta_slow):
-    low, high = bounds(head_dim, theta, original_context * 2 * math.pi, beta_fast, beta_slow)
-    speed, r = plain(head_dim, theta), ramp(head_dim, low, high)
-    return speed * (1 - r) + speed / factor * r, 0.1 * math.log(factor) + 1
-
-
-@BANK.wrong("stretched_context", "the bounds from the stretched context")
-def long_context(head_dim, theta, factor, original_context, beta_fast, beta_slow):
-    low, high = bounds(head_dim, theta, original_context * factor, beta_fast, beta_slow)
-    speed, r = plain(head_dim, theta), ramp(head_dim, low, high)
-    return speed * (1 - r) + speed / factor * r, 0.1 * math.log(factor) + 1
-
-
-@BANK.wrong("ramp_on_wavelength", "wavelengths blended instead of speeds")
-def wavelengths(head_dim, theta, factor, original_context, beta_fast, beta_slow):
-    wave = 1 / plain(head_dim, theta)
-    r = ramp(head_dim, *bounds(head_dim, theta, original_context, beta_fast, beta_slow))
-    return 1 / (wave * (1 - r) + wave * factor * r), 0.1 * math.log(factor) + 1
-
-
-@BANK.wrong("low_clamp", "the bounds not clamped")
-def unclamped(head_dim, theta, factor, original_context, beta_fast, beta_slow):
+@BANK.change
+def spelled_out(head_dim, theta, factor, original_context, beta_fast, beta_slow):
+    speed = theta ** (-torch.arange(0, head_dim, 2, dtype=torch.float64) / head_dim)
     low, high = (
-        head_dim * math.log(original_context / (beta * 2 * math.pi)) / (2 * math.log(theta))
+        head_dim / 2 * math.log(original_context / (beta * 2 * math.pi)) / math.log(theta)
         for beta in (beta_fast, beta_slow)
     )
-    speed, r = plain(head_dim, theta), ramp(head_dim, low, high)
-    return speed * (1 - r) + speed / factor * r, 0.1 * math.log(factor) + 1
+    low, high = max(low, 0), min(high, head_dim - 1)
+    r = ((torch.arange(head_dim // 2) - low) / max(high - low, 0.001)).clamp(0, 1)
+    return (speed * (1 - r) + speed / factor * r).float(), 0.1 * math.log(factor) + 1
 
 
-@BANK.wrong("high_clamp", "the upper bound clamped to the number of pairs")
-def clamped_to_pairs(head_dim, theta, factor, original_context, beta_fast, beta_slow):
-    low, high = bounds(head_dim, theta, original_context, beta_fast, beta_slow)
-    speed, r = plain(head_dim, theta), ramp(head_dim, low, min(high, head_dim // 2 - 1))
-    return speed * (1 - r) + speed / factor * r, 0.1 * math.log(factor) + 1
+CLAMPS, BLEND = "max(low, 0), min(high, head_dim - 1)", "speed * (1 - r) + speed / factor * r"
+EXPONENT, LOG = "(-torch.arange(0, head_dim, 2, dtype=torch.float64) / head_dim)", "0.1 * math.log(factor) + 1"
 
-
-@BANK.wrong("exponent", "theta ** (-i / head_dim)")
-def slow_exponent(head_dim, theta, factor, original_context, beta_fast, beta_slow):
-    speed = theta ** (-torch.arange(head_dim // 2) / head_dim)
-    r = ramp(head_dim, *bounds(head_dim, theta, original_context, beta_fast, beta_slow))
-    return speed * (1 - r) + speed / factor * r, 0.1 * math.log(factor) + 1
-
-
-@BANK.wrong("order", "concentration first")
-def other_order(head_dim, theta, factor, original_context, beta_fast, beta_slow):
-    return blended(head_dim, theta, factor, original_context, beta_fast, beta_slow)[::-1]
-
-
-@BANK.wrong("length", "every speed twice")
-def doubled(head_dim, theta, factor, original_context, beta_fast, beta_slow):
-    speeds, c = blended(head_dim, theta, factor, original_context, beta_fast, beta_slow)
-    return torch.cat([speeds, speeds]), c
-
-
-def with_speed(speed, head_dim, theta, factor, original_context, beta_fast, beta_slow):
-    r = ramp(head_dim, *bounds(head_dim, theta, original_context, beta_fast, beta_slow))
-    return speed * (1 - r) + speed / factor * r, 0.1 * math.log(factor) + 1
-
-
-@BANK.wrong("exponent_fast", "theta ** (-2i / (d/2))")
-def fast_exponent(head_dim, theta, *rest):
-    return with_speed(theta ** (-4 * torch.arange(head_dim // 2) / head_dim), head_dim, theta, *rest)
-
-
-@BANK.wrong("exponent_end", "linspace with its end")
-def with_end(head_dim, theta, *rest):
-    return with_speed(theta ** -torch.linspace(0, 1, head_dim // 2, dtype=torch.float64), head_dim, theta, *rest)
-
-
-@BANK.wrong("inverse", "powers of theta")
-def powers_of_theta(head_dim, theta, *rest):
-    return with_speed(1 / plain(head_dim, theta), head_dim, theta, *rest)
-
-
-@BANK.wrong("with_2pi", "turns instead of radians")
-def in_turns(head_dim, theta, *rest):
-    return with_speed(plain(head_dim, theta) / (2 * math.pi), head_dim, theta, *rest)
-
-
-@BANK.wrong("ramp_inverted", "beta_fast and beta_slow exchanged")
-def betas_exchanged(head_dim, theta, factor, original_context, beta_fast, beta_slow):
-    low, high = bounds(head_dim, theta, original_context, beta_slow, beta_fast)
-    speed = plain(head_dim, theta)
-    r = ((torch.arange(head_dim // 2) - low) / (high - low)).clamp(0, 1)
-    return speed * (1 - r) + speed / factor * r, 0.1 * math.log(factor) + 1
-
-
-@BANK.wrong("multiplied", "slow pairs multiplied by the factor")
-def multiplied(head_dim, theta, factor, original_context, beta_fast, beta_slow):
-    speed = plain(head_dim, theta)
-    r = ramp(head_dim, *bounds(head_dim, theta, original_context, beta_fast, beta_slow))
-    return speed * (1 - r) + speed * factor * r, 0.1 * math.log(factor) + 1
-
-
-@BANK.wrong("bound_pairs", "bounds for head_dim instead of head_dim / 2 pairs")
-def doubled_bounds(head_dim, theta, factor, original_context, beta_fast, beta_slow):
-    low, high = (
-        head_dim * math.log(original_context / (b * 2 * math.pi)) / math.log(theta) for b in (beta_fast, beta_slow)
-    )
-    speed, r = plain(head_dim, theta), ramp(head_dim, max(low, 0), min(high, head_dim - 1))
-    return speed * (1 - r) + speed / factor * r, 0.1 * math.log(factor) + 1
-
-
-@BANK.wrong("concentration_root", "the root of the concentration")
-def root(*args):
-    speeds, c = blended(*args)
-    return speeds, c**0.5
-
-
-@BANK.wrong("concentration_inverse", "1 / concentration")
-def inverse_concentration(*args):
-    speeds, c = blended(*args)
-    return speeds, 1 / c
-
-
-@BANK.wrong("hard_coded", "the released numbers written in")
-def released(head_dim, theta, factor, original_context, beta_fast, beta_slow):
-    return blended(head_dim, theta, factor, 4096, 32.0, 1.0)
+BANK.wrong(
+    "rounded",
+    "bounds rounded with floor and ceil",
+    (CLAMPS, "math.floor(max(low, 0)), math.ceil(min(high, head_dim - 1))"),
+    seen="vllm 27722; sglang 14270",
+)
+BANK.wrong("rounded", "bounds rounded to the nearest", (CLAMPS, "round(max(low, 0)), round(min(high, head_dim - 1))"))
+BANK.wrong("concentration_missing", "the concentration forgotten", (LOG, "1.0"))
+BANK.wrong("concentration_squared", "the concentration squared", (LOG, "(0.1 * math.log(factor) + 1) ** 2"))
+BANK.wrong("concentration_log", "the concentration with log10", (LOG, "0.1 * math.log10(factor) + 1"))
+BANK.wrong("concentration_log", "the concentration with log2", (LOG, "0.1 * math.log2(factor) + 1"))
+BANK.wrong("concentration_no_one", "the concentration without its 1", (LOG, "0.1 * math.log(factor)"))
+BANK.wrong("concentration_root", "the root of the concentration", (LOG, "(0.1 * math.log(factor) + 1) ** 0.5"))
+BANK.wrong("concentration_inverse", "1 / concentration", (LOG, "1 / (0.1 * math.log(factor) + 1)"))
+BANK.wrong("all_divided", "all speeds divided: position interpolation", (BLEND, "speed / factor"))
+BANK.wrong("not_stretched", "plain RoPE", (BLEND, "speed"), seen="TensorRT-Model-Connect 399, 400")
+BANK.wrong(
+    "ntk",
+    "NTK-aware: theta changed for all pairs",
+    ("speed = theta", "speed = (theta * factor ** (head_dim / (head_dim - 2)))"),
+    (BLEND, "speed"),
+)
+BANK.wrong("ntk", "theta multiplied by the factor", ("speed = theta", "speed = (theta * factor)"), (BLEND, "speed"))
+BANK.wrong("ramp_inverted", "the ramp the wrong way round", (BLEND, "speed * r + speed / factor * (1 - r)"))
+BANK.wrong(
+    "ramp_inverted",
+    "beta_fast and beta_slow exchanged, divided by the negative width",
+    ("(beta_fast, beta_slow)\n", "(beta_slow, beta_fast)\n"),
+    (CLAMPS, "low, high"),
+    ("max(high - low, 0.001)", "(high - low)"),
+)
+for rounding in ("ceil", "floor", "round"):
+    BANK.wrong("step", f"a step instead of a ramp, by {rounding}", (".clamp(0, 1)", f".clamp(0, 1).{rounding}()"))
+BANK.wrong("no_2pi", "the bounds without 2 pi", ("(beta * 2 * math.pi)", "beta"))
+BANK.wrong("no_2pi", "pi for 2 pi in the bounds", ("beta * 2 * math.pi", "beta * math.pi"))
+BANK.wrong(
+    "stretched_context", "the bounds from the stretched context", ("original_context /", "original_context * factor /")
+)
+BANK.wrong(
+    "ramp_on_wavelength",
+    "wavelengths blended instead of speeds",
+    (f"({BLEND})", "(1 / ((1 - r) / speed + r * factor / speed))"),
+)
+BANK.wrong("low_clamp", "the lower bound not clamped", ("max(low, 0)", "low"))
+BANK.wrong("low_clamp", "neither bound clamped", (CLAMPS, "low, high"))
+BANK.wrong("high_clamp", "the upper bound not clamped", ("min(high, head_dim - 1)", "high"))
+BANK.wrong("high_clamp", "the upper bound clamped to the last pair", ("head_dim - 1)", "head_dim // 2 - 1)"))
+BANK.wrong("high_clamp", "the upper bound clamped to the number of pairs", ("head_dim - 1)", "head_dim // 2)"))
+BANK.wrong(
+    "exponent", "theta ** (-i / head_dim)", (EXPONENT, "(-torch.arange(head_dim // 2, dtype=torch.float64) / head_dim)")
+)
+BANK.wrong("exponent_fast", "theta ** (-2i / (d/2))", ("float64) / head_dim", "float64) / (head_dim // 2)"))
+BANK.wrong(
+    "exponent_end", "linspace with its end", (EXPONENT, "-torch.linspace(0, 1, head_dim // 2, dtype=torch.float64)")
+)
+BANK.wrong("inverse", "powers of theta", ("(-torch", "(torch"))
+BANK.wrong("inverse", "wavelengths", ("theta ** (-torch", "2 * math.pi * theta ** (torch"))
+BANK.wrong("with_2pi", "turns instead of radians", (EXPONENT, f"{EXPONENT} / (2 * math.pi)"))
+BANK.wrong("order", "concentration first", (f"({BLEND}).float(), {LOG}", f"{LOG}, ({BLEND}).float()"))
+BANK.wrong("length", "every speed twice", (f"({BLEND})", f"torch.cat([{BLEND}, {BLEND}])"))
+BANK.wrong("multiplied", "slow pairs multiplied by the factor", ("speed / factor", "speed * factor"))
+BANK.wrong("bound_pairs", "bounds for head_dim instead of head_dim / 2 pairs", ("head_dim / 2 *", "head_dim *"))
+BANK.wrong("bound_pairs", "bounds for head_dim / 4 pairs", ("head_dim / 2 *", "head_dim / 4 *"))
+BANK.wrong(
+    "hard_coded",
+    "the released context and betas",
+    ("original_context /", "4096 /"),
+    ("(beta_fast, beta_slow)\n", "(32.0, 1.0)\n"),
+)
+BANK.wrong("hard_coded", "the released betas", ("(beta_fast, beta_slow)\n", "(32.0, 1.0)\n"))
+BANK.wrong("hard_coded", "the released context", ("original_context /", "4096 /"))
+BANK.wrong("hard_coded", "the released factor", ("speed / factor", "speed / 32.0"))
+BANK.wrong("hard_coded", "the released theta", ("speed = theta", "speed = 150000.0"))
+BANK.wrong("hard_coded", "a theta of 10,000", ("speed = theta", "speed = 10000.0"))
+BANK.wrong("hard_coded", "the released concentration", (LOG, "0.1 * math.log(32) + 1"))

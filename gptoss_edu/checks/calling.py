@@ -1,0 +1,141 @@
+"""Calls the learner's function: on copies, within a time limit, with every exception of theirs put into words."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Callable
+
+from .guard import (
+    TIME_LIMIT,
+    Forbidden,
+    PackageCalled,
+    TookTooLong,
+    describe,
+    describe_call,
+    locate,
+    named_arguments,
+    time_limit,
+    watching,
+)
+
+INPUT_CHANGED = (
+    "An in-place operation reaches the caller's tensor, and whoever called goes on with the changed one: in the model the residual "
+    "stream, for instance. `x.float()` and `x.to(...)` return x itself when it has that dtype already, and slices and views share "
+    "its memory; so `y /= ...` or `y.clamp_(...)` then writes into x. Use an operation that makes a new tensor (`y = y / ...`, "
+    "`clamp` without the underscore), or `x.clone()` first."
+)
+
+
+class NotWritten(Exception):
+    """The learner's function is still a stub."""
+
+
+class TheirError(Exception):
+    """An exception raised inside the learner's function, put into words; `finished` is False where it did not return in time."""
+
+    def __init__(self, symptom: str, cause: str, finished: bool = True):
+        super().__init__(symptom)
+        self.symptom = symptom
+        self.cause = cause
+        self.finished = finished
+
+
+class Call:
+    """Calls the learner's function on copies of the arguments; turns everything it may raise into TheirError or NotWritten."""
+
+    def __init__(self, function: Callable, rules: tuple[Forbidden, ...] = (), seconds: float = TIME_LIMIT):
+        self.function = function
+        self.rules = rules
+        self.seconds = seconds
+        self.noticed: list[str] = []  # package functions that were called
+        self.changed = ""  # the first input that was overwritten, in words
+
+    def __call__(self, *args, **kwargs):
+        args, kwargs = copied(args), copied(kwargs)
+        shown = describe_call(self.function, args, kwargs)
+        given = {
+            name: value for name, value in named_arguments(self.function, args, kwargs).items() if _is_tensor(value)
+        }
+        before = {name: value.clone() for name, value in given.items()}
+        try:
+            with time_limit(self.seconds), watching(self.rules, self.noticed):
+                result = self.function(*args, **kwargs)
+        except PackageCalled:
+            raise
+        except TookTooLong as error:
+            raise TheirError(
+                f"your function did not return: {error} ({shown})",
+                "A loop whose condition never becomes false, most likely, or one with millions of steps.",
+                finished=False,
+            ) from None
+        except NotImplementedError as error:
+            if "not implemented for" in str(error):
+                raise TheirError(*_in_words(error, self.function, shown)) from None
+            raise NotWritten from None
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # theirs may be a BaseException too
+            raise TheirError(*_in_words(error, self.function, shown)) from None
+        if result is None or result is Ellipsis:
+            raise TheirError(
+                f"your function returned {result} ({shown})",
+                "The result is not returned: is there a `return` at the end?",
+            )
+        differences = (_difference(name, before[name], value) for name, value in given.items())
+        self.changed = self.changed or next(filter(None, differences), "")
+        return result
+
+
+def _is_tensor(value) -> bool:
+    return hasattr(value, "clone") and hasattr(value, "shape")
+
+
+def _difference(name: str, before, after) -> str:
+    """What happened to an input during the call, in words; "" where it is the same, NaN in the same places included."""
+    if before.shape != after.shape or before.dtype != after.dtype:
+        return f"your function changed its input {name}: {describe(before)} before the call, {describe(after)} after it"
+    changed = (before != after) & ~((before != before) & (after != after))
+    if not changed.any():
+        return ""
+    at = tuple(changed.nonzero()[0].tolist())
+    where = f"{name}[{', '.join(map(str, at))}]" if at else name
+    return f"your function changed its input {name}: {where} was {before[at].item():.5g}, and is {after[at].item():.5g} after the call"
+
+
+def copied(value):
+    """A copy that the callee may overwrite: tensors and arrays, also within lists, tuples and dictionaries; else a shallow one."""
+    if hasattr(value, "clone"):
+        return value.clone()
+    if type(value) in (tuple, list):
+        return type(value)(map(copied, value))
+    if type(value) is dict:
+        return {key: copied(entry) for key, entry in value.items()}
+    return copy.copy(value)
+
+
+def _in_words(error: BaseException, function: Callable, shown: str) -> tuple[str, str]:
+    first = str(error).strip().splitlines()[0] if str(error).strip() else ""
+    where = locate(error, function)
+    symptom = (
+        f"your function raised {type(error).__name__}: {first}"
+        + (f"\n{where}" if where else "")
+        + f"\ncalled with {shown}"
+    )
+    return symptom, _likely(error, function)
+
+
+def _likely(error: BaseException, function: Callable) -> str:
+    text = str(error)
+    entered = error.__traceback__.tb_next is not None
+    if isinstance(error, TypeError) and not entered and hasattr(function, "__code__"):
+        return f"The check calls your function with positional arguments; yours takes {inspect.signature(function)}. Compare with the signature in the exercise."
+    if isinstance(error, NameError):
+        return "A name is used before it exists. A missing import, a misspelt name, or a cell above that was not run."
+    if any(words in text for words in ("size of tensor", "shape", "subscript")) and "subscriptable" not in text:
+        return "Two axes do not fit. Write the axes behind every line, as in `# (b, t, h, d)`, and compare with the shapes above."
+    if "too many indices" in text:
+        return "More axes are indexed than there are: `x[..., i]` fits any number of leading axes. And a uint8 tensor as an index counts as a mask: make it whole numbers first, with `.long()`."
+    if isinstance(error, RuntimeError) and "dtype" in text:
+        return "Two dtypes meet in one product. Convert where the exercise says so, and convert back at the end."
+    return "The exception comes out of your code, at the line above, on the inputs above; call your function with those shapes to see it again."

@@ -1,0 +1,206 @@
+"""Which mistakes of the bank explain what a learner's function gives: those that give the same on every input tried.
+
+A stage that refuses says what is wrong and where. Why is a second question, and a guess from one number would often be false. So
+the learner's function and every wrong solution of the bank run on the same inputs: all those of the stage, each also with its
+numbers changed, and those of the other stages. A cause is certain where a wrong solution gives what the learner's gives on at
+least two inputs on which the right solution gives something else, on all others too, and no solution of another cause does so. One
+that agrees up to the stage that refuses, and later not, is possible: a second mistake may hide it, or it is another one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from .bank import Solution
+from .calling import copied
+from .guard import TookTooLong, time_limit
+
+SECONDS = 4.0  # for one diagnosis, beyond which no cause is claimed
+MOST_INPUTS = 24  # of the other stages
+VARIATIONS = 2
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One input: `run(function)` calls the function on it; `through` is the exercise's adapter, if it has one."""
+
+    args: tuple
+    kwargs: dict = field(default_factory=dict)
+    through: Callable | None = None
+
+    def run(self, function: Callable) -> Any:
+        args, kwargs = copied(self.args), copied(self.kwargs)
+        return self.through(function, *args, **kwargs) if self.through else function(*args, **kwargs)
+
+    def varied(self, seed: int) -> Probe | None:
+        """The same input with every number that is not whole changed by up to 30 percent; None where there is none."""
+        generator = np.random.default_rng(seed)
+        changed: list[bool] = []
+        args = _varied(self.args, generator, changed)
+        kwargs = _varied(self.kwargs, generator, changed)
+        return Probe(args, kwargs, self.through) if changed else None
+
+
+def _varied(value, generator, changed: list[bool]):
+    if isinstance(value, (tuple, list)):
+        return type(value)(_varied(entry, generator, changed) for entry in value)
+    if isinstance(value, dict):
+        return {key: _varied(entry, generator, changed) for key, entry in value.items()}
+    if isinstance(value, float) and value:
+        changed.append(True)
+        factor = 1 + 0.3 * generator.uniform(-1, 1)
+        return min(value * factor, 1.0) if 0 < value <= 1 else value * factor  # a share stays one
+    if isinstance(value, torch.Tensor) and value.is_floating_point() and value.numel():
+        changed.append(True)
+        return (value * torch.from_numpy(1 + 0.3 * generator.uniform(-1, 1, value.shape))).to(value.dtype)
+    if isinstance(value, np.ndarray) and value.dtype.kind == "f" and value.size:
+        changed.append(True)
+        return (value * (1 + 0.3 * generator.uniform(-1, 1, value.shape))).astype(value.dtype)
+    return value
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one call gave: a value, or the exception's type and first line."""
+
+    value: Any = None
+    raised: str = ""
+
+
+def outcome(function: Callable, probe: Probe, seconds: float = 1.0) -> Outcome:
+    """Call without letting anything out but a time limit that is over."""
+    try:
+        with time_limit(seconds), contextlib.redirect_stdout(io.StringIO()):
+            return Outcome(plain(probe.run(function)))
+    except (TookTooLong, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        return Outcome(raised=f"{type(error).__name__}: {str(error).partition(chr(10))[0]}")
+
+
+def plain(value):
+    """Tensors, arrays and lists of numbers as float64 arrays, so that equal results of another kind compare as equal."""
+    if isinstance(value, torch.Tensor):
+        return (
+            value.detach().cpu().to(torch.float64).numpy() if not value.is_complex() else value.detach().cpu().numpy()
+        )
+    if isinstance(value, dict):
+        return {key: plain(entry) for key, entry in value.items()}
+    if isinstance(value, (tuple, list)) and value and not all(isinstance(entry, (int, float)) for entry in value):
+        return [plain(entry) for entry in value]
+    if isinstance(value, (tuple, list, int, float, np.ndarray, np.generic)) and not isinstance(value, bool):
+        return np.asarray(value, dtype=np.float64) if not _is_words(value) else value
+    return value
+
+
+def _is_words(value) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype.kind not in "biuf"
+
+
+def same(a: Outcome, b: Outcome) -> bool:
+    return a.raised == b.raised and same_value(a.value, b.value)
+
+
+def same_value(a, b) -> bool:
+    """Whether two plain values agree: everything but numbers exactly, and numbers to what rounding in another order leaves."""
+    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
+        if a.shape != b.shape:
+            return False
+        sizes = np.abs(b[np.isfinite(b)])
+        atol = 1e-6 * float(sizes.max()) if sizes.size else 0.0
+        near = np.isclose(a, b, rtol=2e-4, atol=atol, equal_nan=True)
+        # a few bfloat16 numbers may be rounded to the other neighbour
+        return bool(near.all()) or bool(near.mean() > 0.995 and np.allclose(a, b, rtol=2e-2, atol=atol, equal_nan=True))
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, dict):
+        return set(a) == set(b) and all(same_value(a[key], b[key]) for key in a)
+    if isinstance(a, list):
+        return len(a) == len(b) and all(map(same_value, a, b))
+    return bool(a == b)
+
+
+@dataclass(frozen=True)
+class Told:
+    """Causes that are possible, none where none is known; `certain` where there is one and nothing speaks against it."""
+
+    causes: tuple[str, ...] = ()
+    certain: bool = False
+
+
+class Diagnosis:
+    """The bank's outcomes on the inputs of one exercise's stages, computed as they are needed and kept."""
+
+    def __init__(self, right: Callable, wrong: list[Solution], inputs: dict[str, list[Probe]]):
+        self.right = right
+        self.wrong = wrong
+        self.inputs = inputs
+        self._probes: dict[str, list[Probe]] = {}
+        self._known: dict[tuple[int, str, int], Outcome | None] = {}
+
+    def probes(self, stage: str) -> list[Probe]:
+        """The inputs of a stage, and each with its numbers changed."""
+        if stage not in self._probes:
+            given = self.inputs.get(stage, [])
+            varied = [probe.varied(seed) for seed in range(VARIATIONS) for probe in given]
+            self._probes[stage] = [*given, *filter(None, varied)]
+        return self._probes[stage]
+
+    def causes(self, stage: str, function: Callable, without: Solution | None = None) -> Told:
+        """The causes that explain `function`, refused at `stage`.
+
+        `without` leaves one solution of the bank out, to measure what the others know of it.
+        """
+        try:
+            return self._causes(stage, function, without, time.monotonic() + SECONDS)
+        except (TookTooLong, TimeoutError):
+            return Told()
+
+    def _causes(self, stage: str, function: Callable, without, until: float) -> Told:
+        candidates = {solution: 0 for solution in self.wrong if solution is not without}
+        self._keep(candidates, function, stage, self.probes(stage), until)
+        candidates = {solution: count for solution, count in candidates.items() if count}
+        later = list(self.inputs).index(stage) + 1 if stage in self.inputs else len(self.inputs)
+        for other in list(self.inputs)[: later - 1]:  # these stages have passed: a mistake that fails there is not made here
+            self._keep(candidates, function, other, self.inputs[other][:MOST_INPUTS], until)
+        everywhere = dict(candidates)
+        for other in list(self.inputs)[later:]:
+            self._keep(everywhere, function, other, self.inputs[other][:MOST_INPUTS], until)
+        told = everywhere or candidates
+        causes = tuple(dict.fromkeys(solution.cause for solution in told))
+        certain = len(causes) == 1 and bool(everywhere) and max(everywhere.values()) >= 2
+        return Told(causes, certain)
+
+    def _keep(self, candidates: dict[Solution, int], function, stage: str, probes: list[Probe], until: float) -> None:
+        """Drop the candidates that give something else than `function`; count for the rest the inputs that tell them from right."""
+        for number, probe in enumerate(probes):
+            if not candidates:
+                return
+            if time.monotonic() > until:
+                raise TimeoutError
+            mine = outcome(function, probe)
+            right = self._outcome(None, stage, number, probe)
+            for solution in list(candidates):
+                theirs = self._outcome(solution, stage, number, probe)
+                if theirs is None or not same(mine, theirs):
+                    del candidates[solution]
+                elif right is not None and not same(theirs, right):
+                    candidates[solution] += 1
+
+    def _outcome(self, solution: Solution | None, stage: str, number: int, probe: Probe) -> Outcome | None:
+        """What the bank's solution gives (None: the right one); None where it does not come back."""
+        key = (id(solution), stage, number)
+        if key not in self._known:
+            try:
+                self._known[key] = outcome(self.right if solution is None else solution.function, probe)
+            except TookTooLong:
+                self._known[key] = None
+        return self._known[key]
