@@ -10,6 +10,8 @@ from gptoss_edu.config import ModelConfig
 from gptoss_edu.errors import CheckpointError
 from gptoss_edu.transformer import prefill_limit
 
+from .layouts import original_shapes
+
 GIB = 1 << 30
 
 
@@ -45,6 +47,12 @@ def parameter_counts(shapes: dict[str, tuple[int, ...]], config: ModelConfig) ->
         "active": active,
         "total": total,
     }
+
+
+def tensor_bytes(config: ModelConfig) -> float:
+    """Bytes of all tensors as released: the experts' matrices in MXFP4, 17 bytes for 32 numbers, the rest in bfloat16."""
+    sizes = {name: torch.Size(shape).numel() for name, shape in original_shapes(config).items()}
+    return sum(size * (17 / 32 if name.endswith(("mlp1_weight", "mlp2_weight")) else 2) for name, size in sizes.items())
 
 
 def cache_bytes(config: ModelConfig, tokens: int, dtype: torch.dtype = torch.bfloat16) -> int:

@@ -20,9 +20,12 @@ from .guard import (
 )
 
 INPUT_CHANGED = (
-    "An in-place operation reaches the caller's tensor, and whoever called goes on with the changed one: in the model the residual "
-    "stream, for instance. `x.float()` and `x.to(...)` return x itself when it has that dtype already, and slices and views share "
-    "its memory; so `y /= ...` or `y.clamp_(...)` then writes into x. Use an operation that makes a new tensor (`y = y / ...`, "
+    "An in-place operation reaches the caller's tensor, and whoever called goes on with the changed one: in the "
+    "model the residual "
+    "stream, for instance. `x.float()` and `x.to(...)` return x itself when it has that dtype already, and slices "
+    "and views share "
+    "its memory; so `y /= ...` or `y.clamp_(...)` then writes into x. Use an operation that makes a new tensor "
+    "(`y = y / ...`, "
     "`clamp` without the underscore), or `x.clone()` first."
 )
 
@@ -50,41 +53,49 @@ class Call:
         self.seconds = seconds
         self.noticed: list[str] = []  # package functions that were called
         self.changed = ""  # the first input that was overwritten, in words
+        self.shown = ""  # the arguments of the last call, in words
+        self.result = None  # of the last call
 
     def __call__(self, *args, **kwargs):
-        args, kwargs = copied(args), copied(kwargs)
-        shown = describe_call(self.function, args, kwargs)
+        """Call with copies of the arguments; nothing is no result."""
+        result = self.direct(*copied(args), **copied(kwargs))
+        if result is None or result is Ellipsis:
+            raise self.nothing(result)
+        return result
+
+    def direct(self, *args, **kwargs):
+        """Call with the arguments themselves; nothing is a result too."""
+        self.shown = describe_call(self.function, args, kwargs)
         given = {
             name: value for name, value in named_arguments(self.function, args, kwargs).items() if _is_tensor(value)
         }
         before = {name: value.clone() for name, value in given.items()}
+        self.result = ...
         try:
             with time_limit(self.seconds), watching(self.rules, self.noticed):
-                result = self.function(*args, **kwargs)
+                self.result = self.function(*args, **kwargs)
         except PackageCalled:
             raise
         except TookTooLong as error:
-            raise TheirError(
-                f"your function did not return: {error} ({shown})",
-                "A loop whose condition never becomes false, most likely, or one with millions of steps.",
-                finished=False,
-            ) from None
+            symptom = f"your function did not return: {error} ({self.shown})"
+            cause = "A loop whose condition never becomes false, most likely, or one with millions of steps."
+            raise TheirError(symptom, cause, finished=False) from None
         except NotImplementedError as error:
             if "not implemented for" in str(error):
-                raise TheirError(*_in_words(error, self.function, shown)) from None
+                raise TheirError(*_in_words(error, self.function, self.shown)) from None
             raise NotWritten from None
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # theirs may be a BaseException too
-            raise TheirError(*_in_words(error, self.function, shown)) from None
-        if result is None or result is Ellipsis:
-            raise TheirError(
-                f"your function returned {result} ({shown})",
-                "The result is not returned: is there a `return` at the end?",
-            )
+            raise TheirError(*_in_words(error, self.function, self.shown)) from None
         differences = (_difference(name, before[name], value) for name, value in given.items())
         self.changed = self.changed or next(filter(None, differences), "")
-        return result
+        return self.result
+
+    def nothing(self, result=None) -> TheirError:
+        """What is said of a function that returned nothing."""
+        cause = "The result is not returned: is there a `return` at the end?"
+        return TheirError(f"your function returned {result} ({self.shown})", cause)
 
 
 def _is_tensor(value) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
-from .calling import TheirError
+from .calling import Call, TheirError, copied
 from .compare import close, expect_close, expect_shape, number, to_numpy
 from .diagnosis import Probe
 from .guard import describe_call
@@ -77,10 +77,26 @@ class CaseCheck(Check):
         result = super().__call__(function, allow_package=True, **how)
         return replace(result, remark=record(self.name, function, result.status)) if keep else result
 
+    def _found(self, call, args: tuple):
+        """What is compared: the function's result, or what the exercise's adapter makes of it."""
+        if not self.through:
+            return call(*args)
+        if not isinstance(call, Call):  # the bank's, while its inputs are recorded
+            return self.through(call, *copied(args))
+        try:
+            found = self.through(call.direct, *copied(args))
+        except (AttributeError, TypeError):
+            if call.result is None:  # what went wrong is that there was nothing to go on with
+                raise call.nothing() from None
+            raise
+        if found is None:
+            raise call.nothing()
+        return found
+
     def _runner(self, case: Case) -> Callable:
         def run(call) -> None:
             try:
-                found = self.through(call, *case.args) if self.through else call(*case.args)
+                found = self._found(call, case.args)
             except TheirError as error:
                 raise TheirError(error.symptom, f"{error.cause}\nThis case: {case.cause}", error.finished) from None
             try:

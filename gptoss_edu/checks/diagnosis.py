@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import io
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -60,10 +61,10 @@ def _varied(value, generator, changed: list[bool]):
         return min(value * factor, 1.0) if 0 < value <= 1 else value * factor  # a share stays one
     if isinstance(value, torch.Tensor) and value.is_floating_point() and value.numel():
         changed.append(True)
-        return (value * torch.from_numpy(1 + 0.3 * generator.uniform(-1, 1, value.shape))).to(value.dtype)
+        return (value * torch.as_tensor(1 + 0.3 * generator.uniform(-1, 1, value.shape))).to(value.dtype)
     if isinstance(value, np.ndarray) and value.dtype.kind == "f" and value.size:
         changed.append(True)
-        return (value * (1 + 0.3 * generator.uniform(-1, 1, value.shape))).astype(value.dtype)
+        return np.asarray(value * (1 + 0.3 * generator.uniform(-1, 1, value.shape)), value.dtype)
     return value
 
 
@@ -78,7 +79,8 @@ class Outcome:
 def outcome(function: Callable, probe: Probe, seconds: float = 1.0) -> Outcome:
     """Call without letting anything out but a time limit that is over."""
     try:
-        with time_limit(seconds), contextlib.redirect_stdout(io.StringIO()):
+        with time_limit(seconds), contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             return Outcome(plain(probe.run(function)))
     except (TookTooLong, KeyboardInterrupt):
         raise
@@ -161,7 +163,9 @@ class Diagnosis:
         """
         try:
             return self._causes(stage, function, without, time.monotonic() + SECONDS)
-        except (TookTooLong, TimeoutError):
+        except Exception:  # a result that cannot be compared, such as an array of objects
+            return Told()
+        except TookTooLong:
             return Told()
 
     def _causes(self, stage: str, function: Callable, without, until: float) -> Told:
@@ -169,7 +173,9 @@ class Diagnosis:
         self._keep(candidates, function, stage, self.probes(stage), until)
         candidates = {solution: count for solution, count in candidates.items() if count}
         later = list(self.inputs).index(stage) + 1 if stage in self.inputs else len(self.inputs)
-        for other in list(self.inputs)[: later - 1]:  # these stages have passed: a mistake that fails there is not made here
+        for other in list(self.inputs)[
+            : later - 1
+        ]:  # these stages have passed: a mistake that fails there is not made here
             self._keep(candidates, function, other, self.inputs[other][:MOST_INPUTS], until)
         everywhere = dict(candidates)
         for other in list(self.inputs)[later:]:

@@ -206,7 +206,8 @@ class Check:
             f"your function calls `{name}`, the package's finished one, which is switched off while this check runs"
         )
         cause = (
-            "The exercise is to write this function. If a later cell imported the finished one under the same name, run the "
+            "The exercise is to write this function. If a later cell imported the finished one under the same "
+            "name, run the "
             "cell with yours again."
         )
         return self._result("package", stage, symptom, cause, "package", passed)

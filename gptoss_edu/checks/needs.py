@@ -64,7 +64,11 @@ def _definition(name: str, value, home: str, needs: dict[str, str], seen: set[st
     if line:
         return line
     if isinstance(value, type) or hasattr(inspect.unwrap(value) if callable(value) else value, "__code__"):
-        own = _collect(value, needs, seen) if inspect.unwrap(value).__name__ not in needs else inspect.unwrap(value).__name__
+        own = (
+            _collect(value, needs, seen)
+            if inspect.unwrap(value).__name__ not in needs
+            else inspect.unwrap(value).__name__
+        )
         return "" if own == name else f"{name} = {own}"
     return _constant_line(name, value)
 

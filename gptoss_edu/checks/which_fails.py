@@ -28,7 +28,8 @@ def which_fails(check: str, seed: int = 0) -> Shown:
     seen = f" It happened in public: {wrong.seen}." if wrong.seen else ""
     answer = f"{letter} ({wrong.title}). At the stage '{result.stage}': {result.symptom}\n{result.cause}{seen}"
     sources = "".join(
-        f"<div><b>{key}</b></div><pre style='margin:.2em 0 .6em 1em;overflow-x:auto'>{html.escape(_anonymous(solution))}</pre>"
+        f"<div><b>{key}</b></div><pre style='margin:.2em 0 .6em "
+        f"1em;overflow-x:auto'>{html.escape(_anonymous(solution))}</pre>"
         for key, solution in zip("abc", chosen, strict=True)
     )
     title = f"{check}: which of these three fails, and on which input?"

@@ -11,44 +11,93 @@ CAUSES = {
     "unscaled": "The scores are not divided by the root of head_dim.",
     "scaled_by_d": "The scores are divided by head_dim instead of by its root (or by the root twice).",
     "scaled_up": "The scores are multiplied by the root of head_dim; they are divided by it.",
-    "scaled_by_width": "The scores are divided by the root of the whole width (heads x head_dim). Each head scales by its own: the root of head_dim.",
+    "scaled_by_width": (
+        "The scores are divided by the root of the whole width (heads x head_dim). Each head scales by its own: the "
+        "root of head_dim."
+    ),
     "no_softmax": "The scores weigh the values directly: there is no softmax.",
-    "softmax_axis": "The softmax runs over the queries. The weights of one query over its keys sum to one: the softmax is over the last axis, s.",
+    "softmax_axis": (
+        "The softmax runs over the queries. The weights of one query over its keys sum to one: the softmax is over "
+        "the last axis, s."
+    ),
     "uniform": "All visible keys weigh the same: the scores do not reach the softmax.",
     "not_causal": "Queries see keys after their own position.",
-    "anti_causal": "The mask is the wrong way round: queries see the future instead of the past (is True 'may attend' or 'is hidden'?).",
-    "diagonal": "A query does not see its own key: it is hidden, or its column was dropped where the sink's, the last, had to be.",
-    "mask_after_softmax": "The hidden keys are set to 0 after the softmax: their share is lost, the visible weights are too small. Mask the scores with -inf before it.",
+    "anti_causal": (
+        "The mask is the wrong way round: queries see the future instead of the past (is True 'may attend' or 'is "
+        "hidden'?)."
+    ),
+    "diagonal": (
+        "A query does not see its own key: it is hidden, or its column was dropped where the sink's, the last, had to "
+        "be."
+    ),
+    "mask_after_softmax": (
+        "The hidden keys are set to 0 after the softmax: their share is lost, the visible weights are too small. Mask "
+        "the scores with -inf before it."
+    ),
     "mask_zero": "Hidden scores become 0 instead of -inf: exp(0) = 1, so hidden keys still take a share.",
-    "mask_finite": "Hidden scores get a finite number. Where the visible scores are lower still, the hidden keys take the row: use -inf.",
-    "aligned_left": "The queries are treated as the first t of the s positions. With a cache they are the LAST t: query i stands at position s - t + i.",
-    "sink_missing": "The sink changes nothing: it is left out, added to every score (which cancels), or dropped and then renormalised away. Its share must be taken from the row and lost.",
-    "sink_scaled": "The sink is divided by the root of head_dim. It is a learned logit, not a product of q and k: only q.k is scaled.",
-    "sink_constant": "A constant takes the sink's place (softmax off by one: a sink of 0). Each head has its own learned logit.",
-    "sink_sign": "The sink has the wrong sign. As a gate: sigmoid(logsumexp(scores) - sink), so a large sink empties the row.",
-    "sink_lse": "The gate does not compare the sink with the scores. Its factor is sigmoid(logsumexp(scores) - sink), with the logsumexp over the visible keys of the row.",
+    "mask_finite": (
+        "Hidden scores get a finite number. Where the visible scores are lower still, the hidden keys take the row: "
+        "use -inf."
+    ),
+    "aligned_left": (
+        "The queries are treated as the first t of the s positions. With a cache they are the LAST t: query i stands "
+        "at position s - t + i."
+    ),
+    "sink_missing": (
+        "The sink changes nothing: it is left out, added to every score (which cancels), or dropped and then "
+        "renormalised away. Its share must be taken from the row and lost."
+    ),
+    "sink_scaled": (
+        "The sink is divided by the root of head_dim. It is a learned logit, not a product of q and k: only q.k is "
+        "scaled."
+    ),
+    "sink_constant": (
+        "A constant takes the sink's place (softmax off by one: a sink of 0). Each head has its own learned logit."
+    ),
+    "sink_sign": (
+        "The sink has the wrong sign. As a gate: sigmoid(logsumexp(scores) - sink), so a large sink empties the row."
+    ),
+    "sink_lse": (
+        "The gate does not compare the sink with the scores. Its factor is sigmoid(logsumexp(scores) - sink), with "
+        "the logsumexp over the visible keys of the row."
+    ),
     "sink_value": "The sink adds something to the output. It has no value: after the softmax its column is dropped.",
     "sink_linear": "The sink enters the denominator as a number instead of as exp(sink).",
     "sink_head": "The heads use each other's sinks: there is one for each QUERY head, in the order of the heads.",
-    "groups_interleaved": "Query heads are dealt out like cards (head % g). Neighbours share: query head h reads key/value head h // (heads / groups). repeat_interleave, not repeat or tile.",
+    "groups_interleaved": (
+        "Query heads are dealt out like cards (head % g). Neighbours share: query head h reads key/value head h // "
+        "(heads / groups). repeat_interleave, not repeat or tile."
+    ),
     "groups_first": "All query heads read the first key/value head.",
     "groups_values": "The keys are grouped rightly, the values are not: both are shared in the same way.",
     "no_window": "The window is not applied.",
-    "window_plus_one": "It counts the query itself twice: the window holds `window` keys WITH the query, so key > query - window.",
+    "window_plus_one": (
+        "It counts the query itself twice: the window holds `window` keys WITH the query, so key > query - window."
+    ),
     "window_minus_one": "The window is one key too short: it holds `window` keys with the query.",
     "window_only": "With a window the causal condition is lost: keys after the query are seen.",
-    "overflow": "exp of a large score overflows. Subtract the row's maximum first (the sink included), or use torch.softmax.",
+    "overflow": (
+        "exp of a large score overflows. Subtract the row's maximum first (the sink included), or use torch.softmax."
+    ),
     "batch": "The rows of a batch mix: every one attends to its own keys only.",
-    "layout": "The result must be (b, t, h, d), like q. Transpose back after working with (b, h, t, d); a plain reshape would mix heads and tokens.",
+    "layout": (
+        "The result must be (b, t, h, d), like q. Transpose back after working with (b, h, t, d); a plain reshape "
+        "would mix heads and tokens."
+    ),
     "general": "softmax over (scores of the visible keys, sink), drop the sink's column, weigh the values.",
-}  # fmt: skip
+}
 CHECK = Check(
     "attention",
-    (Forbidden("attention.py", ("attention", "attention_scores", "attention_weights", "weighted_values", "AttentionBlock")),
-     Forbidden("fast")),
+    (
+        Forbidden(
+            "attention.py", ("attention", "attention_scores", "attention_weights", "weighted_values", "AttentionBlock")
+        ),
+        Forbidden("fast"),
+    ),
     CAUSES,
-    "(q (b, t, h, d), k and v (b, s, g, d), sinks (h,), window or None) -> (b, t, h, d); causal, the queries are the last t positions",
-)  # fmt: skip
+    "(q (b, t, h, d), k and v (b, s, g, d), sinks (h,), window or None) -> (b, t, h, d); causal, the queries are "
+    "the last t positions",
+)
 AXES = ("batch", "query", "head", "channel")
 NO_SINK = -30.0
 

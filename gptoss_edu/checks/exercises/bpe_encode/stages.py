@@ -7,21 +7,43 @@ from gptoss_edu.checks.guard import Forbidden
 from gptoss_edu.checks.harness import Check, Refused
 
 CAUSES = {
-    "characters": "The result holds bytes or text. The vocabulary maps bytes to ids: return `ranks[part]` for each part.",
-    "byte_values": "A byte's own value is returned as its id. Ids come from `ranks`; in o200k the byte 0x41 is id 32, not 65.",
+    "characters": (
+        "The result holds bytes or text. The vocabulary maps bytes to ids: return `ranks[part]` for each part."
+    ),
+    "byte_values": (
+        "A byte's own value is returned as its id. Ids come from `ranks`; in o200k the byte 0x41 is id 32, not 65."
+    ),
     "no_merge": "Nothing is merged: the bytes come out one by one.",
     "one_merge": "Only one merge is made. Repeat until no neighbouring pair is in the vocabulary.",
     "one_pass": "Only one pass over the text is made; parts joined in it are not joined again.",
-    "left_to_right": "The first pair from the left that can be joined is joined. BPE joins the pair of LOWEST RANK first, wherever it stands: the rank is the order in which the merges were learnt.",
-    "longest_match": "The longest vocabulary entry is taken from the left, as WordPiece does. BPE replays the learnt merges in their order; the two often agree, and then do not.",
-    "highest_rank": "The pair of highest rank is joined first. A low rank means learnt early, from the most frequent pair.",
-    "rank_of_part": "The pair is chosen by the rank of one part, or by the sum of both, instead of by the rank of the joined bytes.",
-    "rightmost": "Of several pairs with the same rank the rightmost is joined first; it must be the leftmost (`<`, not `<=`, when scanning from the left).",
+    "left_to_right": (
+        "The first pair from the left that can be joined is joined. BPE joins the pair of LOWEST RANK first, wherever "
+        "it stands: the rank is the order in which the merges were learnt."
+    ),
+    "longest_match": (
+        "The longest vocabulary entry is taken from the left, as WordPiece does. BPE replays the learnt merges in "
+        "their order; the two often agree, and then do not."
+    ),
+    "highest_rank": (
+        "The pair of highest rank is joined first. A low rank means learnt early, from the most frequent pair."
+    ),
+    "rank_of_part": (
+        "The pair is chosen by the rank of one part, or by the sum of both, instead of by the rank of the joined bytes."
+    ),
+    "rightmost": (
+        "Of several pairs with the same rank the rightmost is joined first; it must be the leftmost (`<`, not `<=`, "
+        "when scanning from the left)."
+    ),
     "drops_tail": "The last part is lost.",
-    "whole_only": "Only pairs of single bytes are tried: parts that were joined must be tried with their neighbours again.",
+    "whole_only": (
+        "Only pairs of single bytes are tried: parts that were joined must be tried with their neighbours again."
+    ),
     "empty": "An empty text has no tokens: return an empty list.",
-    "general": "Start from single bytes; as long as some neighbouring pair is in `ranks`, join the one with the lowest rank, the leftmost of equals; then look up the ids.",
-}  # fmt: skip
+    "general": (
+        "Start from single bytes; as long as some neighbouring pair is in `ranks`, join the one with the lowest rank, "
+        "the leftmost of equals; then look up the ids."
+    ),
+}
 CHECK = Check(
     "bpe_encode",
     (Forbidden("bpe.py"), Forbidden("tokenizer.py")),

@@ -46,11 +46,9 @@ def by_expert(x, weights, indices, w1, b1, w2, b2):
     return out
 
 
-@BANK.right("all experts, with a dense matrix of weights")
+@BANK.right("all experts, with a dense matrix of weights by a scatter")
 def dense(x, weights, indices, w1, b1, w2, b2):
-    share = torch.zeros(x.shape[0], w1.shape[0]).index_put_(
-        (torch.arange(x.shape[0])[:, None].expand_as(indices), indices), weights, accumulate=True
-    )
+    share = torch.zeros(x.shape[0], w1.shape[0]).scatter(1, indices, weights)
     h = act(torch.einsum("efc,nc->nef", w1, x) + b1)
     return torch.einsum("nec,ne->nc", torch.einsum("ecf,nef->nec", w2, h) + b2, share)
 
@@ -140,8 +138,8 @@ BANK.wrong(
     "results left in the order of the experts",
     (
         START,
-        "    order = indices[:, 0].argsort(stable=True)\n    x, weights, indices = x[order], weights[order], indices[order]\n"
-        + START,
+        "    order = indices[:, 0].argsort(stable=True)\n    x, weights, indices = x[order], weights[order], "
+        "indices[order]\n" + START,
     ),
 )
 BANK.wrong("permuted", "results in reverse", (RETURN, "h, weights).flip(0)"))

@@ -11,33 +11,52 @@ CAUSES = {
     "halves": "Gate and up are taken as halves of the first product. They alternate row by row.",
     "no_clamp": "The activation does not clamp: gate at most 7, up within ±7.",
     "silu": "The activation is another one. It is gpt-oss's clamped SwiGLU: gate sigmoid(1.702 gate) (up + 1).",
-    "residual": "The input is added to the result. The mixture returns what the experts make of it; the residual connection stands outside.",
+    "residual": (
+        "The input is added to the result. The mixture returns what the experts make of it; the residual connection "
+        "stands outside."
+    ),
     "no_b1": "The first bias is left out.",
     "no_b2": "The second bias is left out.",
-    "b2_unweighted": "The second bias escapes the weight: it is added outside, or the weight is applied before the second product. Each expert's output, bias included, is multiplied by its weight.",
+    "b2_unweighted": (
+        "The second bias escapes the weight: it is added outside, or the weight is applied before the second product. "
+        "Each expert's output, bias included, is multiplied by its weight."
+    ),
     "weight_before": "The weight multiplies the expert's input. The expert is not linear: weigh its output.",
     "no_weights": "The weights are not used: every chosen expert counts fully.",
     "mean": "The experts' outputs are averaged. They are summed: the weights sum to one already.",
     "renormalised": "The weights are normalised again. Use them as they come.",
-    "weights_by_expert": "weights[token, e] is read with the expert's number. The weights are by slot: the j-th weight belongs to the expert indices[token, j].",
+    "weights_by_expert": (
+        "weights[token, e] is read with the expert's number. The weights are by slot: the j-th weight belongs to the "
+        "expert indices[token, j]."
+    ),
     "slot_as_expert": "The slot number is used as the expert's number. The expert of slot j is indices[token, j].",
-    "first_weight": "The first slot's weight is used for all slots. The j-th weight belongs to the expert indices[token, j].",
+    "first_weight": (
+        "The first slot's weight is used for all slots. The j-th weight belongs to the expert indices[token, j]."
+    ),
     "first_only": "Only the first expert of each token counts. All k are summed.",
     "last_only": "Each expert overwrites what the one before wrote. Add them up: `+=` (or index_add_), not `=`.",
     "first_token_expert": "All tokens go to the experts of the first token.",
     "all_experts": "All experts run and count. Only the k chosen ones do.",
     "w1_transposed": "w1 is used transposed: its rows are the outputs, x w1[e]^T (`x @ w1[e].T` or F.linear).",
-    "w2_transposed": "w2 is used transposed: it is (e, c, f), rows are outputs. With square experts the shapes do not complain.",
+    "w2_transposed": (
+        "w2 is used transposed: it is (e, c, f), rows are outputs. With square experts the shapes do not complain."
+    ),
     "misses_expert": "Some experts are never visited (the last one?): loop over all that occur in indices.",
     "permuted": "The results are not put back in the order of the tokens.",
-    "general": "out[token] = sum over slots of weight * (w2[e] swiglu(w1[e] x + b1[e]) + b2[e]) with e = indices[token, slot].",
-}  # fmt: skip
+    "general": (
+        "out[token] = sum over slots of weight * (w2[e] swiglu(w1[e] x + b1[e]) + b2[e]) with e = indices[token, slot]."
+    ),
+}
 CHECK = Check(
     "moe",
-    (Forbidden("moe.py", ("moe", "expert_outputs", "weighted_sum", "_per_expert", "MLPBlock")), Forbidden("fast"), Forbidden("transformer.py")),
+    (
+        Forbidden("moe.py", ("moe", "expert_outputs", "weighted_sum", "_per_expert", "MLPBlock")),
+        Forbidden("fast"),
+        Forbidden("transformer.py"),
+    ),
     CAUSES,
     "(x (n, c), weights (n, k), indices (n, k), w1 (e, 2f, c), b1 (e, 2f), w2 (e, c, f), b2 (e, c)) -> (n, c)",
-)  # fmt: skip
+)
 
 
 def _inputs(n, c, f, e, k, seed, size=1.0, biases=True):

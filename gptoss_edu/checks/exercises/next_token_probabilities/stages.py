@@ -10,27 +10,49 @@ from gptoss_edu.checks.harness import Check, Refused
 CAUSES = {
     "no_softmax": "There is no softmax: the result must be probabilities.",
     "log_probabilities": "These are log-probabilities.",
-    "temperature_multiplied": "The logits are multiplied by the temperature. They are divided: a low temperature sharpens.",
+    "temperature_multiplied": (
+        "The logits are multiplied by the temperature. They are divided: a low temperature sharpens."
+    ),
     "temperature_ignored": "The temperature is not used.",
     "temperature_late": "The temperature divides the probabilities. It divides the logits, before the softmax.",
     "temperature_squared": "The temperature is applied twice.",
     "greedy": "A temperature of 0 means greedy: all the probability on the largest logit. Dividing by 0 gives NaN.",
-    "token_for_distribution": "This is the token's number. The result is a distribution at temperature 0 too: (v,), 1 at the largest logit and 0 elsewhere.",
+    "token_for_distribution": (
+        "This is the token's number. The result is a distribution at temperature 0 too: (v,), 1 at the largest logit "
+        "and 0 elsewhere."
+    ),
     "top_p_ignored": "top_p is not used.",
     "not_renormalised": "What is kept is not renormalised: the probabilities sum to less than one.",
-    "excludes_crossing": "The token that carries the sum over top_p is dropped. The nucleus is the smallest set that REACHES top_p, so that token stays.",
+    "excludes_crossing": (
+        "The token that carries the sum over top_p is dropped. The nucleus is the smallest set that REACHES top_p, so "
+        "that token stays."
+    ),
     "one_too_many": "One token too many is kept: stop as soon as the sum has reached top_p.",
-    "min_p": "Tokens are kept by their own probability (p >= something). The nucleus goes by the cumulated sum, from the most probable down.",
+    "min_p": (
+        "Tokens are kept by their own probability (p >= something). The nucleus goes by the cumulated sum, from the "
+        "most probable down."
+    ),
     "unsorted": "The probabilities are cumulated in the order of the vocabulary. Sort them first, falling.",
     "rising": "They are cumulated from the least probable up.",
-    "not_restored": "The result is in sorted order. Put the probabilities back to their tokens (scatter, or the inverse permutation).",
-    "sorted_twice": "The result is indexed with `order`, which sorts once more instead of undoing it. To put it back: zeros.scatter(-1, order, kept), or kept[order.argsort()].",
-    "top_p_before_temperature": "The nucleus is cut before the temperature is applied. First the temperature, then top_p.",
+    "not_restored": (
+        "The result is in sorted order. Put the probabilities back to their tokens (scatter, or the inverse "
+        "permutation)."
+    ),
+    "sorted_twice": (
+        "The result is indexed with `order`, which sorts once more instead of undoing it. To put it back: "
+        "zeros.scatter(-1, order, kept), or kept[order.argsort()]."
+    ),
+    "top_p_before_temperature": (
+        "The nucleus is cut before the temperature is applied. First the temperature, then top_p."
+    ),
     "softmax_again": "The kept probabilities go through a second softmax. Divide them by their sum.",
     "at_least_one": "Nothing is kept when top_p is small. The most probable token always stays.",
     "overflow": "exp of a large logit overflows: subtract the maximum first, or use torch.softmax.",
-    "general": "softmax(logits / temperature); sort falling; keep until the sum reaches top_p; divide by the kept sum; back in place.",
-}  # fmt: skip
+    "general": (
+        "softmax(logits / temperature); sort falling; keep until the sum reaches top_p; divide by the kept sum; back "
+        "in place."
+    ),
+}
 CHECK = Check(
     "next_token_probabilities",
     (Forbidden("generation.py"), Forbidden("fast")),

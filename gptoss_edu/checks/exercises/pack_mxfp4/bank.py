@@ -170,7 +170,8 @@ BANK.wrong(
     "a block of zeros with scale 255",
     (
         PACKED,
-        f"packed(weight, scale=lambda g: torch.where({LARGEST} > 0, floor_scale(g), 255), code=lambda s: nearest(s.nan_to_num()))",
+        f"packed(weight, scale=lambda g: torch.where({LARGEST} > 0, floor_scale(g), 255), code=lambda s: "
+        f"nearest(s.nan_to_num()))",
     ),
 )
 BANK.wrong(

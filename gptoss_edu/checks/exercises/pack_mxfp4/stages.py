@@ -13,25 +13,51 @@ CAUSES = {
     "dtype": "Blocks and scales must be uint8.",
     "shape": "(..., 32 G) weights give blocks (..., G, 16) and scales (..., G): one byte holds two weights.",
     "nibbles_swapped": "The nibbles are exchanged: the earlier weight goes into the LOW nibble.",
-    "nibbles_blocked": "Weight j is paired with weight j + 16. Neighbours share a byte: 2j in the low nibble, 2j + 1 in the high one.",
+    "nibbles_blocked": (
+        "Weight j is paired with weight j + 16. Neighbours share a byte: 2j in the low nibble, 2j + 1 in the high one."
+    ),
     "sign_lost": "The sign is lost: bit 3 of the code.",
-    "no_emax": "The shared exponent is floor(log2 max): the 2 is not subtracted. The largest e2m1 value, 6, has exponent 2, so 2 is taken off.",
-    "round_up": "The shared exponent is rounded up so that nothing saturates. The specification's rule is the floor: floor(log2 max) - 2; what is above 6 then saturates.",
-    "max_over_6": "The scale is chosen from max / 6, rounded up: nothing saturates. That is a common choice, but not the specification's floor rule.",
+    "no_emax": (
+        "The shared exponent is floor(log2 max): the 2 is not subtracted. The largest e2m1 value, 6, has exponent 2, "
+        "so 2 is taken off."
+    ),
+    "round_up": (
+        "The shared exponent is rounded up so that nothing saturates. The specification's rule is the floor: "
+        "floor(log2 max) - 2; what is above 6 then saturates."
+    ),
+    "max_over_6": (
+        "The scale is chosen from max / 6, rounded up: nothing saturates. That is a common choice, but not the "
+        "specification's floor rule."
+    ),
     "round_nearest": "log2 of the maximum is rounded to the nearest. The rule is the floor.",
-    "off_by_one": "Every scale is one off: the byte is floor(log2 max) - 2 + 127, and floor(log2 max) is the exponent of torch.frexp MINUS 1, because its fraction lies between 0.5 and 1.",
+    "off_by_one": (
+        "Every scale is one off: the byte is floor(log2 max) - 2 + 127, and floor(log2 max) is the exponent of "
+        "torch.frexp MINUS 1, because its fraction lies between 0.5 and 1."
+    ),
     "bias": "The bias is missing: the scale byte is exponent + 127.",
     "global_scale": "All blocks share one scale. Each block of 32 has its own.",
-    "sign_in_max": "The maximum is taken without the absolute value: a block whose largest magnitude is negative gets too small a scale.",
-    "ties_up": "Halves are rounded away from zero. A tie goes to the even code: 0.25 to 0, 0.75 to 1, 1.25 to 1, 2.5 to 2, 5 to 4.",
-    "ties_down": "Halves are rounded towards zero (argmin takes the first). A tie goes to the even code: 0.25 to 0, 0.75 to 1, 1.75 to 2, 3.5 to 4.",
+    "sign_in_max": (
+        "The maximum is taken without the absolute value: a block whose largest magnitude is negative gets too small "
+        "a scale."
+    ),
+    "ties_up": (
+        "Halves are rounded away from zero. A tie goes to the even code: 0.25 to 0, 0.75 to 1, 1.25 to 1, 2.5 to 2, 5 "
+        "to 4."
+    ),
+    "ties_down": (
+        "Halves are rounded towards zero (argmin takes the first). A tie goes to the even code: 0.25 to 0, 0.75 to 1, "
+        "1.75 to 2, 3.5 to 4."
+    ),
     "truncated": "Values are cut off instead of rounded to the nearest.",
     "integers": "Values are rounded to whole numbers. The nearest of 0, 0.5, 1, 1.5, 2, 3, 4, 6 is wanted.",
     "wraps": "A value above 6 wraps round to another code. It saturates: code 7.",
     "zeros": "A block of zeros must give zeros: log2(0) is -inf, handle it.",
     "range": "The scale byte must stay within 0 to 254.",
-    "general": "scale = floor(log2 max|block|) - 2 + 127; each weight / 2^(scale - 127) to the nearest e2m1 value, ties to the even code.",
-}  # fmt: skip
+    "general": (
+        "scale = floor(log2 max|block|) - 2 + 127; each weight / 2^(scale - 127) to the nearest e2m1 value, ties to "
+        "the even code."
+    ),
+}
 CHECK = Check(
     "pack_mxfp4",
     (

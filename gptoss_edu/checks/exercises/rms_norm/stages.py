@@ -8,27 +8,62 @@ from gptoss_edu.checks.guard import Forbidden
 from gptoss_edu.checks.harness import Check, Refused
 
 CAUSES = {
-    "sum": "The sum of the squares is taken instead of their mean: the result then depends on the width. RMS is the root of the MEAN square.",
+    "sum": (
+        "The sum of the squares is taken instead of their mean: the result then depends on the width. RMS is the root "
+        "of the MEAN square."
+    ),
     "no_root": "The row is divided by its mean square; the root is missing (rsqrt, or ** 0.5).",
-    "abs_mean": "The mean of |x| is taken. The norm divides by the root of the mean of x²; large entries count for more.",
-    "centred": "The mean is subtracted, as LayerNorm does. RMSNorm leaves the mean alone: that is what makes it cheaper, and it has no bias.",
-    "layer_norm": "This is LayerNorm: it centres the row and divides by the standard deviation. RMSNorm divides by the root mean square, uncentred.",
-    "unbiased": "The squares are divided by n - 1, as torch.std and torch.var do by default. The mean square divides by n.",
-    "standard_deviation": "The row is divided by its standard deviation, which measures from the mean of the row (and in torch.std and torch.var divides by n - 1). RMSNorm divides by sqrt(mean(x²) + eps): from zero, by n.",
-    "multiplied_by_root": "The row is multiplied by its root mean square. It is divided by it: multiply by rsqrt, or divide by sqrt.",
-    "keepdim": "keepdim=True is missing: the mean then has no last axis, and its values are spread along the channels instead of the rows. It goes unnoticed when there are as many rows as channels.",
-    "wrong_axis": "The mean runs over the tokens or over everything. Each row (the last axis) is normalised by itself: a token must not see the others.",
-    "eps_outside": "eps is added to the root instead of to the mean square. Inside the root, 1e-5 is already sqrt(1e-5) = 0.003 for a row of zeros.",
+    "abs_mean": (
+        "The mean of |x| is taken. The norm divides by the root of the mean of x²; large entries count for more."
+    ),
+    "centred": (
+        "The mean is subtracted, as LayerNorm does. RMSNorm leaves the mean alone: that is what makes it cheaper, and "
+        "it has no bias."
+    ),
+    "layer_norm": (
+        "This is LayerNorm: it centres the row and divides by the standard deviation. RMSNorm divides by the root "
+        "mean square, uncentred."
+    ),
+    "unbiased": (
+        "The squares are divided by n - 1, as torch.std and torch.var do by default. The mean square divides by n."
+    ),
+    "standard_deviation": (
+        "The row is divided by its standard deviation, which measures from the mean of the row (and in torch.std and "
+        "torch.var divides by n - 1). RMSNorm divides by sqrt(mean(x²) + eps): from zero, by n."
+    ),
+    "multiplied_by_root": (
+        "The row is multiplied by its root mean square. It is divided by it: multiply by rsqrt, or divide by sqrt."
+    ),
+    "keepdim": (
+        "keepdim=True is missing: the mean then has no last axis, and its values are spread along the channels "
+        "instead of the rows. It goes unnoticed when there are as many rows as channels."
+    ),
+    "wrong_axis": (
+        "The mean runs over the tokens or over everything. Each row (the last axis) is normalised by itself: a token "
+        "must not see the others."
+    ),
+    "eps_outside": (
+        "eps is added to the root instead of to the mean square. Inside the root, 1e-5 is already sqrt(1e-5) = 0.003 "
+        "for a row of zeros."
+    ),
     "eps_missing": "eps is left out: a row of zeros is divided by zero.",
     "eps_max": "eps is used as a floor (max) instead of being added to the mean square.",
     "eps_twice": "eps is squared, or added twice; it is added once to the mean square.",
-    "eps_ignored": "The eps of the call is not used: a number is written into the function instead. The model passes its own, rms_norm_eps.",
+    "eps_ignored": (
+        "The eps of the call is not used: a number is written into the function instead. The model passes its own, "
+        "rms_norm_eps."
+    ),
     "no_scale": "The learned scale is not applied.",
     "scale_plus_one": "The result is multiplied by (1 + scale), as Gemma does. gpt-oss multiplies by scale itself.",
     "scale_added": "The scale is added. It is multiplied: each channel has its own factor.",
-    "scale_before": "The scale is applied before the mean square is taken, so it partly cancels. Normalise first, then scale.",
+    "scale_before": (
+        "The scale is applied before the mean square is taken, so it partly cancels. Normalise first, then scale."
+    ),
     "scale_inverse": "The row is divided by the scale. It is multiplied.",
-    "cast_before_scale": "The normalised row is cast to bfloat16 before the scale multiplies it, as Llama does. gpt-oss multiplies in float32 and casts once, at the end: other bits.",
+    "cast_before_scale": (
+        "The normalised row is cast to bfloat16 before the scale multiplies it, as Llama does. gpt-oss multiplies in "
+        "float32 and casts once, at the end: other bits."
+    ),
     "low_precision": "The mean square is computed in bfloat16, with 8 bits of mantissa. Convert x to float32 first.",
     "dtype": "The result keeps another dtype than x. Compute in float32, then convert back: `.to(x.dtype)`.",
     "general": "Divide each row by sqrt(mean(x²) + eps), in float32, multiply by the scale, convert back.",
@@ -100,7 +135,8 @@ def bits(call):
             continue
         at = tuple(different.nonzero()[0].tolist())
         raise Refused(
-            f"x in bfloat16, scale in {name}: {different.float().mean():.1%} of the values have other bits; row {at[0]}, "
+            f"x in bfloat16, scale in {name}: {different.float().mean():.1%} of the values have other bits; row "
+            f"{at[0]}, "
             f"channel {at[1]}: yours is {found[at].item()}, right is {right[at].item()}",
             "low_precision",
         )

@@ -10,23 +10,47 @@ from gptoss_edu.checks.harness import Check, Refused
 
 CAUSES = {
     "order": "The function returns (weights, indices), in this order.",
-    "softmax_first": "The softmax runs over ALL experts and the weights of the chosen are not renormalised: they sum to less than one. Take the top k of the logits, then the softmax over those k.",
-    "softmax_axis": "The softmax runs over the tokens. The weights of one token's k experts sum to one: the softmax is over the last axis.",
+    "softmax_first": (
+        "The softmax runs over ALL experts and the weights of the chosen are not renormalised: they sum to less than "
+        "one. Take the top k of the logits, then the softmax over those k."
+    ),
+    "softmax_axis": (
+        "The softmax runs over the tokens. The weights of one token's k experts sum to one: the softmax is over the "
+        "last axis."
+    ),
     "no_softmax": "The logits themselves are returned: there is no softmax.",
     "sigmoid": "The weights are sigmoids, as in some other models. gpt-oss takes a softmax over the chosen logits.",
     "linear_norm": "The chosen logits are divided by their sum. Logits may be negative: take a softmax.",
     "uniform": "All chosen experts weigh the same.",
-    "double_softmax": "The softmax is taken twice: first over all experts, then over the chosen probabilities. That flattens the weights.",
+    "double_softmax": (
+        "The softmax is taken twice: first over all experts, then over the chosen probabilities. That flattens the "
+        "weights."
+    ),
     "smallest": "The experts with the smallest logits are chosen.",
     "absolute": "The experts are chosen by the magnitude of the logit. A very negative logit means: not this one.",
     "no_bias": "The router's bias is left out.",
-    "bias_choice_only": "The bias counts for the choice only, as in models that balance the load with it. In gpt-oss it is an ordinary bias: choice and weights.",
-    "bias_weights_only": "The experts are chosen without the bias, the weights are computed with it. It belongs to the logits, before the choice.",
-    "bias_on_probabilities": "The bias is added after a softmax, to probabilities. It belongs to the logits, before the choice and before the softmax.",
+    "bias_choice_only": (
+        "The bias counts for the choice only, as in models that balance the load with it. In gpt-oss it is an "
+        "ordinary bias: choice and weights."
+    ),
+    "bias_weights_only": (
+        "The experts are chosen without the bias, the weights are computed with it. It belongs to the logits, before "
+        "the choice."
+    ),
+    "bias_on_probabilities": (
+        "The bias is added after a softmax, to probabilities. It belongs to the logits, before the choice and before "
+        "the softmax."
+    ),
     "sorted_false": "topk with sorted=False gives the k largest in no promised order. The largest weight comes first.",
     "tokens_share": "The tokens share their experts: each token chooses its own.",
-    "sum_of_all": "The weights are divided by the sum over all tokens. Each token's own k weights sum to one: `sum(-1, keepdim=True)`.",
-    "k_ignored": "The last axis must hold k numbers, one for each chosen expert: k is the argument, not always 4 and not the number of experts.",
+    "sum_of_all": (
+        "The weights are divided by the sum over all tokens. Each token's own k weights sum to one: `sum(-1, "
+        "keepdim=True)`."
+    ),
+    "k_ignored": (
+        "The last axis must hold k numbers, one for each chosen expert: k is the argument, not always 4 and not the "
+        "number of experts."
+    ),
     "rising": "The experts come in rising order. The largest weight comes first.",
     "by_index": "The experts come in the order of their numbers. The largest weight comes first.",
     "unpaired": "The weights are not in the order of their indices: sort both together.",
@@ -34,11 +58,13 @@ CAUSES = {
     "indices": "The indices are not the experts that belong to these weights.",
     "index_dtype": "The indices must be whole numbers that can index a tensor.",
     "general": "logits = x weight^T + bias; the k largest; softmax over those k.",
-}  # fmt: skip
+}
 CHECK = Check(
-    "route", (Forbidden("moe.py", ("route", "top_k_softmax", "MLPBlock")), Forbidden("fast")), CAUSES,
+    "route",
+    (Forbidden("moe.py", ("route", "top_k_softmax", "MLPBlock")), Forbidden("fast")),
+    CAUSES,
     "(x (..., c), weight (e, c), bias (e,), k) -> (weights (..., k), indices (..., k)), falling; ties in any order",
-)  # fmt: skip
+)
 
 
 def _compare(call, x, weight, bias, k, general="general", prefix=""):

@@ -10,17 +10,33 @@ from gptoss_edu.checks.guard import Forbidden
 from gptoss_edu.checks.harness import Check, Refused
 
 CAUSES = {
-    "inverted": "True and False are exchanged: True means that the query MAY attend (masked_fill takes the opposite, which is where this comes from).",
+    "inverted": (
+        "True and False are exchanged: True means that the query MAY attend (masked_fill takes the opposite, which is "
+        "where this comes from)."
+    ),
     "anti_causal": "The comparison is the wrong way round: the mask lets queries see the future and hides the past.",
-    "future": "Keys after the query are visible. A causal mask lets a query see its own position and earlier ones only.",
+    "future": (
+        "Keys after the query are visible. A causal mask lets a query see its own position and earlier ones only."
+    ),
     "diagonal": "The query does not see its own position: `<` where `<=` is needed.",
     "no_window": "The window is not applied: every key of the past is visible.",
-    "window_plus_one": "It counts the query itself twice: the window holds `window` keys WITH the query, so the oldest visible one is query - window + 1. The condition is key > query - window.",
-    "window_minus_one": "The window is one key too short: `window` keys with the query itself; key > query - window, not >=, with nothing more subtracted.",
+    "window_plus_one": (
+        "It counts the query itself twice: the window holds `window` keys WITH the query, so the oldest visible one "
+        "is query - window + 1. The condition is key > query - window."
+    ),
+    "window_minus_one": (
+        "The window is one key too short: `window` keys with the query itself; key > query - window, not >=, with "
+        "nothing more subtracted."
+    ),
     "window_both_sides": "The window is measured to both sides, |query - key| < window. It must be causal as well.",
     "window_two_sided_only": "Keys after the query inside the window are visible: the causal condition is missing.",
-    "blocks": "The past is cut into fixed blocks of `window` positions. The window slides: it is measured from each query.",
-    "indices": "The mask is built from row and column numbers instead of from the given positions. With a cache the first query is not at position 0, and the first key need not be either.",
+    "blocks": (
+        "The past is cut into fixed blocks of `window` positions. The window slides: it is measured from each query."
+    ),
+    "indices": (
+        "The mask is built from row and column numbers instead of from the given positions. With a cache the first "
+        "query is not at position 0, and the first key need not be either."
+    ),
     "positions_swapped": "Query positions run down the rows, key positions along the columns: (t, s).",
     "dtype": "The mask must be boolean, True = may attend; not 0 and 1, not 0 and -inf.",
     "full": "With window = None (a full layer) everything up to the query is visible.",

@@ -125,7 +125,8 @@ BANK.wrong(
     "square scales transposed",
     (
         "    power = torch.exp2(scales",
-        "    scales = scales.T if scales.dim() == 2 and len(set(scales.shape)) == 1 else scales\n    power = torch.exp2(scales",
+        "    scales = scales.T if scales.dim() == 2 and len(set(scales.shape)) == 1 else scales\n    power = "
+        "torch.exp2(scales",
     ),
 )
 BANK.wrong("limits", "a shift of integers: only powers up to 60", (f"({SCALES})", f"(({SCALES}).clamp(-60, 60))"))

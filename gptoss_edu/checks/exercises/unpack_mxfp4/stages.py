@@ -9,13 +9,24 @@ from gptoss_edu.checks.guard import Forbidden
 from gptoss_edu.checks.harness import Check, Refused
 
 CAUSES = {
-    "nibbles_swapped": "The nibbles are exchanged. The LOW nibble (byte & 15) is the earlier weight; the histogram of the values is the same either way, the product is not.",
+    "nibbles_swapped": (
+        "The nibbles are exchanged. The LOW nibble (byte & 15) is the earlier weight; the histogram of the values is "
+        "the same either way, the product is not."
+    ),
     "nibbles_blocked": "The low nibbles come first, then all the high ones. They alternate: low, high, low, high.",
     "sign_ignored": "The sign is lost: codes 8 to 15 are the negatives of 0 to 7.",
-    "twos_complement": "The code is read as a signed four-bit integer. It is e2m1: a sign, two bits of exponent, one of mantissa.",
+    "twos_complement": (
+        "The code is read as a signed four-bit integer. It is e2m1: a sign, two bits of exponent, one of mantissa."
+    ),
     "integer_codes": "The code itself is used as the value. Look it up: 0, 0.5, 1, 1.5, 2, 3, 4, 6.",
-    "no_subnormal": "Code 1 is taken as a normal number. With exponent bits 00 the number is subnormal: codes 0 and 1 are 0 and 0.5.",
-    "doubled": "All values are twice too large: the table is 0, 0.5, 1, 1.5, 2, 3, 4, 6 (its integer cousin 0, 1, 2, 3, 4, 6, 8, 12 is double), and the bias is 127, not 126.",
+    "no_subnormal": (
+        "Code 1 is taken as a normal number. With exponent bits 00 the number is subnormal: codes 0 and 1 are 0 and "
+        "0.5."
+    ),
+    "doubled": (
+        "All values are twice too large: the table is 0, 0.5, 1, 1.5, 2, 3, 4, 6 (its integer cousin 0, 1, 2, 3, 4, "
+        "6, 8, 12 is double), and the bias is 127, not 126."
+    ),
     "table": "One of the sixteen values is wrong: ±{0, 0.5, 1, 1.5, 2, 3, 4, 6}.",
     "bias_128": "The exponent's bias is 128. An e8m0 byte means 2^(byte - 127).",
     "no_bias": "The byte is used as an exponent without its bias: 2^(byte - 127).",
@@ -31,9 +42,12 @@ CAUSES = {
     "shape": "The G blocks of 32 become one axis: (..., G, 16) bytes to (..., 32 G) values.",
     "dtype": "The result must be float32.",
     "nan": "A scale of 255 means NaN for the whole block.",
-    "limits": "At the ends of the scale's range the factor is wrong: use exact powers of two (ldexp, exp2 of a float), not shifts of integers.",
+    "limits": (
+        "At the ends of the scale's range the factor is wrong: use exact powers of two (ldexp, exp2 of a float), not "
+        "shifts of integers."
+    ),
     "general": "low nibble, high nibble, table, times 2^(scale - 127).",
-}  # fmt: skip
+}
 CHECK = Check(
     "unpack_mxfp4",
     (Forbidden("mxfp4.py"), Forbidden("fast")),

@@ -11,23 +11,52 @@ CAUSES = {
     "order": "The function returns (inv_freq, concentration), in this order.",
     "length": "There is one speed a PAIR: head_dim / 2 of them.",
     "exponent": "The exponent runs too slowly: speed i is theta ** (-2i / head_dim), from 1 nearly down to 1 / theta.",
-    "exponent_fast": "The exponent runs too fast: speed i is theta ** (-2i / head_dim), not theta ** (-2i / (head_dim / 2)).",
-    "exponent_end": "The exponents are spread from 0 to 1 with the end included (linspace); the last one is (head_dim - 2) / head_dim.",
+    "exponent_fast": (
+        "The exponent runs too fast: speed i is theta ** (-2i / head_dim), not theta ** (-2i / (head_dim / 2))."
+    ),
+    "exponent_end": (
+        "The exponents are spread from 0 to 1 with the end included (linspace); the last one is (head_dim - 2) / "
+        "head_dim."
+    ),
     "inverse": "These are wavelengths or powers of theta, not their inverses.",
     "with_2pi": "A speed is in radians per position: there is no 2 pi in inv_freq.",
     "not_stretched": "The speeds are not stretched: slow pairs must be divided by the factor.",
-    "all_divided": "All speeds are divided by the factor (position interpolation). YaRN keeps the fast pairs: they tell neighbours apart.",
+    "all_divided": (
+        "All speeds are divided by the factor (position interpolation). YaRN keeps the fast pairs: they tell "
+        "neighbours apart."
+    ),
     "ntk": "theta is changed for all pairs (NTK-aware scaling). YaRN treats the pairs by parts.",
-    "ramp_inverted": "The ramp is the wrong way round, as when beta_fast and beta_slow are exchanged: fast pairs (small index) keep their speed, slow ones are divided. beta_fast = 32 turns gives the lower bound, 8.09.",
-    "rounded": "The ramp's bounds are rounded (floor and ceil). gpt-oss uses them as they are, 8.09 and 17.40: its config says truncate: false.",
+    "ramp_inverted": (
+        "The ramp is the wrong way round, as when beta_fast and beta_slow are exchanged: fast pairs (small index) "
+        "keep their speed, slow ones are divided. beta_fast = 32 turns gives the lower bound, 8.09."
+    ),
+    "rounded": (
+        "The ramp's bounds are rounded (floor and ceil). gpt-oss uses them as they are, 8.09 and 17.40: its config "
+        "says truncate: false."
+    ),
     "step": "There is no ramp between the bounds: the speeds jump.",
     "multiplied": "Slow pairs are made faster: divide by the factor.",
-    "no_2pi": "The bounds lack the 2 pi: a pair turns original_context / wavelength times, and a wavelength is 2 pi / speed.",
-    "stretched_context": "The bounds are computed from the stretched context. They count turns within the ORIGINAL one (4,096).",
-    "bound_pairs": "The bounds are twice, or half, what they should be: pair index i = head_dim / 2 * ln(L / (2 pi beta)) / ln(theta).",
-    "ramp_on_wavelength": "The ramp blends the wavelengths. It blends the speeds: (1 - ramp) * speed + ramp * speed / factor.",
-    "concentration_missing": "The concentration is forgotten (1.0). It is 0.1 ln(factor) + 1: it multiplies cos and sin, hence q.k by its square, but not the sink.",
-    "concentration_squared": "This is the concentration squared (1.813), the factor by which q.k grows. Return the factor for cos and sin, 1.347 for a factor of 32.",
+    "no_2pi": (
+        "The bounds lack the 2 pi: a pair turns original_context / wavelength times, and a wavelength is 2 pi / speed."
+    ),
+    "stretched_context": (
+        "The bounds are computed from the stretched context. They count turns within the ORIGINAL one (4,096)."
+    ),
+    "bound_pairs": (
+        "The bounds are twice, or half, what they should be: pair index i = head_dim / 2 * ln(L / (2 pi beta)) / "
+        "ln(theta)."
+    ),
+    "ramp_on_wavelength": (
+        "The ramp blends the wavelengths. It blends the speeds: (1 - ramp) * speed + ramp * speed / factor."
+    ),
+    "concentration_missing": (
+        "The concentration is forgotten (1.0). It is 0.1 ln(factor) + 1: it multiplies cos and sin, hence q.k by its "
+        "square, but not the sink."
+    ),
+    "concentration_squared": (
+        "This is the concentration squared (1.813), the factor by which q.k grows. Return the factor for cos and sin, "
+        "1.347 for a factor of 32."
+    ),
     "concentration_no_one": "The 1 is missing: 0.1 ln(factor) + 1.",
     "concentration_log": "The logarithm has the wrong base: it is the natural one.",
     "concentration_root": "The root of the concentration is returned.",
@@ -35,12 +64,16 @@ CAUSES = {
     "low_clamp": "The lower bound goes below 0 where the original context is short, and must be clamped to 0.",
     "high_clamp": "The upper bound must be clamped to head_dim - 1 (not to head_dim / 2 - 1, and not left as it is).",
     "hard_coded": "The released numbers are written into the function instead of the arguments.",
-    "general": "speed i = theta ** (-2i/d); ramp from 0 to 1 between the bounds; (1 - ramp) * speed + ramp * speed / factor.",
-}  # fmt: skip
+    "general": (
+        "speed i = theta ** (-2i/d); ramp from 0 to 1 between the bounds; (1 - ramp) * speed + ramp * speed / factor."
+    ),
+}
 CHECK = Check(
-    "yarn_inv_freq", (Forbidden("rope.py"), Forbidden("fast")), CAUSES,
+    "yarn_inv_freq",
+    (Forbidden("rope.py"), Forbidden("fast")),
+    CAUSES,
     "(head_dim, theta, factor, original_context, beta_fast, beta_slow) -> (inv_freq (head_dim/2,), concentration)",
-)  # fmt: skip
+)
 RELEASED = (64, 150000.0, 32.0, 4096, 32.0, 1.0)
 
 

@@ -1,0 +1,90 @@
+"""`cross_entropy` (chapter 01): the mean surprise of the right tokens."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+
+from gptoss_edu.checks.bank import Bank
+from gptoss_edu.checks.custom import Case, CaseCheck
+
+CHECK = CaseCheck("cross_entropy", "(logits (n, v), targets (n,)) -> one number")
+BANK = Bank("cross_entropy")
+
+
+@CHECK.cases
+def cases():
+    first = torch.tensor([[2.0, 0.0, -1.0]])
+    return [
+        Case(
+            "an even guess",
+            (torch.zeros(1, 4), torch.tensor([2])),
+            math.log(4),
+            "Equal logits give 1/4 each; the surprise is -log(1/4) = log 4. It is minus the LOGARITHM of the "
+            "probability, and one number for all rows.",
+        ),
+        Case(
+            "one token",
+            (first, torch.tensor([1])),
+            F.cross_entropy,
+            "logsumexp(row) - logit of the target; softmax goes over the vocabulary.",
+        ),
+        Case(
+            "the mean of two",
+            (torch.cat((first, 2 * first)), torch.tensor([0, 2])),
+            F.cross_entropy,
+            "Each row has its own target, logits[arange(n), targets], and the result is the mean.",
+        ),
+        Case(
+            "huge logits",
+            (torch.tensor([[1000.0, 0.0]]), torch.tensor([1])),
+            1000.0,
+            "The probability underflows to 0: subtract from the logsumexp instead of taking log(softmax).",
+        ),
+    ]
+
+
+@BANK.right("logsumexp less the target's logit")
+def cross_entropy(logits, targets):
+    chosen = logits[torch.arange(len(targets)), targets]  # (n,)
+    return (logits.logsumexp(-1) - chosen).mean()
+
+
+CHOSEN, LOSS = "logits[torch.arange(len(targets)), targets]", "(logits.logsumexp(-1) - chosen).mean()"
+BANK.wrong(
+    "huge logits",
+    "log of the softmax",
+    (CHOSEN, "logits.softmax(-1)[torch.arange(len(targets)), targets]"),
+    (LOSS, "-chosen.log().mean()"),
+)
+BANK.wrong("an even guess", "in bits", (LOSS, f"{LOSS} / math.log(2)"))
+BANK.wrong("an even guess", "one number for each row", (".mean()", ""))
+BANK.wrong("an even guess", "the sign forgotten", (LOSS, "(chosen - logits.logsumexp(-1)).mean()"))
+BANK.wrong(
+    "an even guess",
+    "minus the probability",
+    (CHOSEN, "logits.softmax(-1)[torch.arange(len(targets)), targets]"),
+    (LOSS, "-chosen.mean()"),
+)
+BANK.wrong(
+    "an even guess",
+    "1 minus the probability",
+    (CHOSEN, "logits.softmax(-1)[torch.arange(len(targets)), targets]"),
+    (LOSS, "(1 - chosen).mean()"),
+)
+BANK.wrong("the mean of two", "the sum of the rows", (".mean()", ".sum()"))
+BANK.wrong(
+    "the mean of two",
+    "every target from every row",
+    (CHOSEN, "logits[:, targets]"),
+    ("logits.logsumexp(-1)", "logits.logsumexp(-1, keepdim=True)"),
+)
+BANK.wrong("one token", "rows picked by the target", (CHOSEN, "logits[targets]"))
+BANK.wrong("one token", "a softmax over the rows", ("logits.logsumexp(-1)", "logits.logsumexp(0)[targets]"))
+BANK.wrong("one token", "the logit alone", ("logits.logsumexp(-1) - chosen", "-chosen"))
+
+
+@BANK.right("row by row, in double precision")
+def by_rows(logits, targets):
+    rows = zip(logits, targets, strict=True)
+    return sum(float(row.double().logsumexp(0) - row[target]) for row, target in rows) / len(targets)

@@ -1,0 +1,125 @@
+"""`train` (chapter 02): byte-pair merges learnt from a text."""
+
+from collections import Counter
+from itertools import pairwise
+
+from gptoss_edu import bpe
+from gptoss_edu.checks.bank import Bank
+from gptoss_edu.checks.custom import Case, CaseCheck
+
+
+def through(train, text: str, vocab_size: int) -> str:
+    """What was learnt beyond the bytes, as words."""
+    return " | ".join(f"{rank} {token.decode()}" for token, rank in list(train(text, vocab_size).items())[256:])
+
+
+CHECK = CaseCheck("train", "(text, vocab_size) -> token bytes to id", through)
+BANK = Bank("train")
+
+
+@CHECK.cases
+def cases():
+    toy = "banana bandana band ban"
+    return [
+        Case("bytes alone", ("banana", 256), "", "vocab_size counts the bytes too: at 256 nothing is merged."),
+        Case(
+            "one merge",
+            ("banana", 257),
+            "256 an",
+            "an stands there twice, as often as na; the smaller pair wins. Its id is the first that is free.",
+        ),
+        Case(
+            "a merge of a merge",
+            (toy, 259),
+            "256 an | 257 ban | 258  ban",
+            "Count again: the new token is a neighbour.",
+        ),
+        Case("nothing left", ("abc", 300), "", "A pair that occurs once saves nothing: stop there."),
+        Case(
+            "a word's edge",
+            ("ba ca da", 300),
+            "",
+            "`a` and the space meet twice, but across the edge of a word: cut with bpe.split, and count inside "
+            "the words.",
+        ),
+        Case(
+            "repeated words", ("xy xy xy xy ab ab ab", 258), "256 xy | 257  a", "A word counts as often as it occurs."
+        ),
+    ]
+
+
+def count_pairs(words, parts):
+    """How often two parts stand side by side, over all words."""
+    counts = Counter()
+    for word, times in words.items():
+        for pair in pairwise(parts[word]):
+            counts[pair] += times
+    return counts
+
+
+def join(row, pair):
+    """The row with every occurrence of the pair, from left to right, made one part."""
+    joined = []
+    for part in row:
+        if joined and (joined[-1], part) == pair:
+            joined[-1] += part
+        else:
+            joined.append(part)
+    return joined
+
+
+@BANK.right("count, join, count again")
+def train(text, vocab_size):
+    ranks = {bytes([byte]): byte for byte in range(256)}
+    words = Counter(piece.encode() for piece in bpe.split(text))
+    parts = {word: [bytes([byte]) for byte in word] for word in words}
+    while len(ranks) < vocab_size:
+        counts = count_pairs(words, parts)
+        pair = min(counts, key=lambda pair: (-counts[pair], pair), default=None)
+        if pair is None or counts[pair] < 2:
+            break
+        ranks[pair[0] + pair[1]] = len(ranks)
+        parts = {word: join(row, pair) for word, row in parts.items()}
+    return ranks
+
+
+BANK.wrong("bytes alone", "the bytes not counted", ("len(ranks) < vocab_size", "len(ranks) - 256 < vocab_size"))
+BANK.wrong("bytes alone", "one merge too many", ("len(ranks) < vocab_size", "len(ranks) <= vocab_size"))
+BANK.wrong(
+    "one merge",
+    "the larger of two equal pairs",
+    ("min(counts, key=lambda pair: (-counts[pair], pair)", "max(counts, key=lambda pair: (counts[pair], pair)"),
+)
+BANK.wrong(
+    "one merge",
+    "the last of two equal pairs",
+    ("min(counts, key=lambda pair: (-counts[pair], pair)", "min(reversed(counts), key=lambda pair: -counts[pair]"),
+)
+BANK.wrong("one merge", "the rarest pair first", ("-counts[pair], pair", "counts[pair], pair"))
+BANK.wrong("one merge", "ids from 0", ("= len(ranks)\n", "= len(ranks) - 256\n"))
+BANK.wrong("one merge", "ids from 1 beyond the bytes", ("= len(ranks)\n", "= len(ranks) + 1\n"))
+BANK.wrong(
+    "a merge of a merge",
+    "counted once, at the beginning",
+    (
+        "    while len(ranks) < vocab_size:\n        counts = count_pairs(words, parts)\n",
+        "    counts = count_pairs(words, parts)\n    while len(ranks) < vocab_size:\n",
+    ),
+    ("= len(ranks)\n", "= len(ranks)\n        del counts[pair]\n"),
+)
+BANK.wrong(
+    "a merge of a merge",
+    "the words not joined, the pair left out",
+    (
+        "        parts = {word: join(row, pair) for word, row in parts.items()}\n",
+        "        parts = {word: [p for p in row if p not in pair] for word, row in parts.items()}\n",
+    ),
+)
+BANK.wrong("nothing left", "pairs that occur once joined too", ("counts[pair] < 2", "counts[pair] < 1"))
+BANK.wrong("a word's edge", "the text not cut into words", ("bpe.split(text)", "[text]"))
+BANK.wrong("a word's edge", "cut without the spaces, then glued", ("bpe.split(text)", "bpe.split(text, r'(?s).+')"))
+BANK.wrong(
+    "repeated words",
+    "each word counted once",
+    ("counts = count_pairs(words, parts)", "counts = count_pairs(dict.fromkeys(words, 1), parts)"),
+)
