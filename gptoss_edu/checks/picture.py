@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from gptoss_edu.checks.display import Shown, box, inline
-
+from . import bank, registry
+from .calling import Call, NotWritten, TheirError
 from .compare import to_numpy
-from .harness import Call, NotWritten, TheirError
+from .display import Shown, box, inline
 
 
 def attempt(function: Callable, *args, **kwargs):
@@ -49,18 +49,32 @@ def picture(draw: Callable) -> Callable:
     return safely
 
 
+def finished(name: str) -> Callable:
+    """The finished function of one of the chapters' own exercises, for pictures and for what comes after it.
+
+    Raises: ValueError where there is no such exercise, or where the package has the function in a module of its own.
+    """
+    if name not in registry.EXERCISES or registry.EXERCISES[name].stored:
+        raise ValueError(f"no finished {name!r} here; there are: {', '.join(registry.names(stored=False))}.")
+    return bank.right(name)[0].function
+
+
 def show(
-    function: Callable, *args, right: Callable, title: str = "", labels: tuple[str, str] = ("column", "row")
+    function: Callable,
+    *args,
+    right: Callable | None = None,
+    title: str = "",
+    labels: tuple[str, str] = ("column", "row"),
 ) -> None:
     """Draw what the learner's function gives beside what the finished one gives, and where they differ.
 
-    Results of one or two axes (others are laid out as rows by their last axis). `right` is the finished function; of a tuple
-    the first element is drawn.
+    Results of one or two axes (others are laid out as rows by their last axis). `right` is the finished function, None that of
+    the exercise of this name; of a tuple the first element is drawn.
     """
     mine = attempt(function, *args)
     if mine is None:
         return
-    theirs = right(*args)
+    theirs = (right or finished(getattr(function, "__name__", "")))(*args)
     mine, theirs = (value[0] if isinstance(value, tuple) else value for value in (mine, theirs))
     mine, theirs = _grid(to_numpy(mine)), _grid(to_numpy(theirs))
     if mine.shape != theirs.shape:
