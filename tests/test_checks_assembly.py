@@ -1,5 +1,6 @@
 """A model on the learner's functions computes what the package computes; and questions made of the bank."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -62,7 +63,7 @@ def test_the_answer_is_the_packages():
 
 def test_stored_functions_are_found(tmp_path, small_config):
     source = "import torch\n\n\n" + bank.right("swiglu")[0].source.replace("def slices", "def swiglu")
-    store.write_sections(tmp_path, {"swiglu": source})
+    store.write_section(tmp_path, "swiglu", source)
     owners = checks.assemble(tmp_path, model=random_model(small_config)).owners
     assert owners["swiglu"] == "yours" and owners["moe"] == "the package's"
 
@@ -72,3 +73,41 @@ def test_which_fails():
     assert shown.text == checks.which_fails("swiglu", 1).text != checks.which_fails("swiglu", 2).text
     assert "Answer: " in shown.text and "<details" in shown.html and shown.text.count("def swiglu(") == 3
     assert "no exercise" in repr(checks.which_fails("nothing"))
+
+
+def test_what_passes_a_check_works_in_the_model_too(small_config):
+    """NumPy arrays, lists and float64 are right to a check; the assembly makes tensors of them."""
+    model = random_model(small_config).eval()
+    tokens = torch.arange(12)[None]
+    expected = checks.assemble(model=model, functions={}).logits(tokens)
+    for name in (
+        "rms_norm",
+        "apply_rope",
+        "yarn_inv_freq",
+        "swiglu",
+        "route",
+        "moe",
+        "attention",
+        "sliding_window_mask",
+    ):
+        right = bank.right(name)[0].function
+        for convert in (lambda value: np.asarray(value), lambda value: np.asarray(value).tolist(), widened):
+
+            def other(*args, right=right, convert=convert, **kwargs):
+                found = right(*args, **kwargs)
+                return tuple(map(convert, found)) if isinstance(found, tuple) else convert(found)
+
+            keeps_the_dtype = name in ("rms_norm", "apply_rope")  # and are refused, with that reason
+            assert getattr(checks, name)(other, keep=False, allow_package=True).passed != keeps_the_dtype
+            mine = checks.assemble(model=model, functions={name: other})
+            torch.testing.assert_close(mine.logits(tokens), expected, rtol=1e-3, atol=1e-3, msg=name)
+
+
+def widened(value):
+    return value.double() if isinstance(value, torch.Tensor) and value.is_floating_point() else value
+
+
+def test_a_result_without_numbers_is_refused_with_the_functions_name(small_config):
+    mine = checks.assemble(model=random_model(small_config), functions={"swiglu": lambda x, *_, **__: "words"})
+    with pytest.raises(ValueError, match="your swiglu returns a str, which gives no tensor"):
+        mine.logits(torch.arange(3)[None])

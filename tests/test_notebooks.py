@@ -21,7 +21,7 @@ import nbformat
 import pytest
 
 from gptoss_edu import checks
-from gptoss_edu.course import progress as exercise_list
+from gptoss_edu.checks import registry
 from gptoss_edu.course import workshop
 from gptoss_edu.resources import notebooks_path
 
@@ -85,7 +85,7 @@ def outputs(notebook) -> list[str]:
         elif first and count <= last:
             found.append(f"executed out of order: {first!r}")
         last = count or last
-        if "NBVAL_CHECK_OUTPUT" in cell.source and (count is None or not cell.outputs):
+        if COMPARED in tags(cell) and (count is None or not cell.outputs):
             found.append(f"checked but without a stored output: {first!r}")
         for output in cell.outputs:
             html = "".join(output.get("data", {}).get("text/html", ""))
@@ -112,15 +112,13 @@ def stubs(cell) -> list[str]:
 
 
 def calls_check(cell, name: str) -> bool:
-    """Whether a cell runs a check on the function `name`: checks.NAME(f), checks.custom(…, f, …), or one on a wrapper of it."""
-    return (
-        re.search(r"\bchecks?\.\w+\(", cell.source) is not None and re.search(rf"\b{name}\b", cell.source) is not None
-    )
+    """Whether a cell is the check of an exercise and no more."""
+    return cell.source.strip() == f"checks.{name}({name})"
 
 
 def runs_check(cell) -> bool:
     """Whether a cell is the check of an exercise, not a picture or a call of something else in `checks`."""
-    return re.search(rf"^checks\.(custom|{'|'.join(checks.CHECKS)})\(", cell.source, re.M) is not None
+    return re.search(rf"^checks\.(custom|{'|'.join(registry.EXERCISES)})\(", cell.source, re.M) is not None
 
 
 def exercises(notebook) -> list[str]:
@@ -221,8 +219,22 @@ def too_early(notebook) -> list[str]:
     return sorted(found)
 
 
+def folded(notebook) -> list[str]:
+    """What is tagged to be hidden is folded in JupyterLab too; outputs are compared by a tag, not by a comment."""
+    found = []
+    for cell in code_cells(notebook):
+        first = cell.source.strip().splitlines()[0][:50] if cell.source.strip() else ""
+        if "hide-input" in tags(cell) and not cell.metadata.get("jupyter", {}).get("source_hidden"):
+            found.append(f"tagged hide-input, but not folded: {first!r}")
+        if "NBVAL_CHECK_OUTPUT" in cell.source:
+            found.append(f"a comment asks to compare the output; the tag {COMPARED} does: {first!r}")
+    return found
+
+
 @each_notebook
-@pytest.mark.parametrize("rule", [outputs, exercises, shape, network, too_early], ids=lambda rule: rule.__name__)
+@pytest.mark.parametrize(
+    "rule", [outputs, exercises, shape, network, too_early, folded], ids=lambda rule: rule.__name__
+)
 def test_rules(path, rule):
     assert rule(read(path)) == []
 
@@ -243,7 +255,7 @@ def test_a_broken_notebook_breaks_every_rule():
         new_code_cell("\n".join(f"x{i} = {i}" for i in range(41))),
         new_code_cell("import requests\n!pip install x", execution_count=3),
         new_code_cell(stub, execution_count=2, outputs=[new_output("error", ename="ValueError")]),
-        new_code_cell("gate = 1  # NBVAL_CHECK_OUTPUT", execution_count=4),
+        new_code_cell("gate = 1  # NBVAL_CHECK_OUTPUT", execution_count=4, metadata={"tags": ["hide-input"]}),
         new_code_cell("checks.custom('g', g, [])", execution_count=5, metadata={"tags": [COMPARED]}),
         new_code_cell("sinks = 2", execution_count=6, metadata={"tags": ["introduces:sinks"]}),
         new_code_cell("1", execution_count=7, outputs=[new_output("execute_result", {"text/plain": "f: not written yet"}, execution_count=7)]),
@@ -251,6 +263,7 @@ def test_a_broken_notebook_breaks_every_rule():
     broken = new_notebook(cells=cells)
     assert len(form(broken, 2_000_000)) == 3
     assert len(outputs(broken)) == 5
+    assert len(folded(broken)) == 2
     assert len(exercises(broken)) == 4
     assert len(network(broken)) == 2
     assert len(shape(broken)) == 5
@@ -259,18 +272,23 @@ def test_a_broken_notebook_breaks_every_rule():
     assert len(form(many)) == 2
 
 
-def test_progress_counts_every_exercise_of_every_chapter():
-    found = {path.stem[:2]: [name for cell in code_cells(read(path)) for name in stubs(cell)] for path in NOTEBOOKS}
-    assert sorted(name for names in found.values() for name in names) == sorted({*checks.CHECKS, *exercise_list.MORE})
-    for chapter, names in found.items():
-        checked = {name for name in names if name in checks.CHECKS}
-        assert checked == set(exercise_list.CHECKED.get(chapter, ())), (
-            f"chapter {chapter}: name them in checks/exercises.py"
-        )
-        own = [name for name in names if name not in checks.CHECKS]
-        assert own == list(exercise_list.BY_CHAPTER.get(chapter, ())), (
-            f"chapter {chapter}: name them in checks/exercises.py"
-        )
+def test_the_registry_and_the_chapters_have_the_same_exercises():
+    by_chapter = registry.by_chapter()
+    for path in NOTEBOOKS:
+        found = tuple(name for cell in code_cells(read(path)) for name in stubs(cell))
+        assert found == by_chapter.get(path.stem[:2], ()), f"{path.stem}: name its exercises in checks/registry.py"
+
+
+@each_notebook
+def test_a_heading_says_what_the_registry_says(path):
+    """Difficulty and minutes stand in the heading before each exercise, and in the registry."""
+    said = ""
+    for cell in read(path).cells:
+        headings = re.findall(r"^#+ Exercise .*difficulty (\d) of 3 · (\d+) minutes$", cell.source, re.M)
+        said = headings[-1] if cell.cell_type == "markdown" and headings else said
+        for name in stubs(cell) if cell.cell_type == "code" else []:
+            exercise = registry.EXERCISES[name]
+            assert said == (str(exercise.difficulty), str(exercise.minutes)), name
 
 
 def bound(tree: ast.AST) -> set[str]:
@@ -368,14 +386,13 @@ def test_student_copies_run_and_say_not_written_yet(path, tmp_path):
 @pytest.mark.slow
 @each_notebook
 def test_solutions_pass_their_checks(path, tmp_path):
-    """The shown solutions of the package's exercises are right wherever the check's own inputs reach, as the package's are."""
+    """The shown solutions are right wherever the checks' inputs reach."""
     cells = code_cells(read(path))
     for position, cell in enumerate(cells):
         for name in stubs(cell):
-            if name in checks.CHECKS:
-                _, namespace = execute(cells, needed(cells, {position}), tmp_path)
-                result = getattr(checks, name)(namespace[name], keep=False)
-                assert result.passed, result.message
+            _, namespace = execute(cells, needed(cells, {position}), tmp_path)
+            result = getattr(checks, name)(namespace[name], keep=False)
+            assert result.passed, result.message
 
 
 @pytest.mark.slow
@@ -393,3 +410,22 @@ def test_nbval_refuses_a_published_check_that_no_longer_passes(tmp_path):
     how = ["--nbval-lax", "--nbval-current-env", "-p", "no:cacheprovider", "-q", "three.ipynb"]  # as `make notebooks`
     ran = subprocess.run([sys.executable, "-m", "pytest", *how], cwd=tmp_path, capture_output=True, text=True)
     assert "FAILED three.ipynb::Cell 2" in ran.stdout and "1 failed, 2 passed" in ran.stdout, ran.stdout
+
+
+WISHES = [  # what the chapter builds grants every wish of the problem that it opens with
+    ("01_warm_up", "try_out", "lambda x: x.softmax(-1)"),
+    ("03_residual_and_rmsnorm", "try_out", "lambda x: x / (x.square().mean(-1, keepdim=True) + 1e-5).sqrt()"),
+    ("05_rope_and_yarn", "figure_code", "lambda p: [math.cos(0.1 * p), math.sin(0.1 * p)]"),
+    ("06_attention_sinks", "try_out", "lambda x: x.exp() / (1 + x.exp().sum())"),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "tried", "answer"), WISHES)
+def test_what_a_chapter_builds_solves_its_problem(name, tried, answer, capsys):
+    cells = code_cells(read(next(path for path in NOTEBOOKS if path.stem == name)))
+    at = next(i for i, cell in enumerate(cells) if f"def {tried}(" in cell.source)
+    _, names = execute(cells, needed(cells, {at}), ".")
+    names[tried](eval(answer, names))
+    said = capsys.readouterr().out
+    assert said.count("yes") >= 3 and "NO" not in said

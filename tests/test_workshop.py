@@ -261,7 +261,9 @@ def test_wheelhouse_calls_pip_and_reports_its_failure(source, tmp_path, monkeypa
 def test_progress(tmp_path):
     folder = tmp_path / "mine"
     right = "import torch\n\n\n" + bank.right("swiglu")[0].source.replace("def slices", "def swiglu")
-    store.write_sections(folder, {"swiglu": right, "rms_norm": "def rms_norm(x, scale, eps):\n    return x\n"})
+    folder.mkdir()
+    store.write_section(folder, "swiglu", right)
+    store.write_section(folder, "rms_norm", "def rms_norm(x, scale, eps):\n    return x\n")
     (folder / "predictions.json").write_text(
         json.dumps(
             {
@@ -357,7 +359,7 @@ print("ready", flush=True)
 sys.stdin.readline()
 for name in exercises.MORE[mine::2]:
     assert exercises.record(name, answer, "passed") == ""
-    assert store.remember(name, answer)[1] == ""
+    assert store.remember(name, answer, callable)[1] == ""
     predict(name, "a", 0.7, question="Which?", options={"a": "one"})
 """
 
@@ -451,11 +453,12 @@ def test_progress_refuses_in_one_line(arguments, words, tmp_path, monkeypatch):
     (tmp_path / "empty.txt").write_text("nothing")
     (tmp_path / "short.txt").write_text("gptoss-edu-progress 1 xx predictions 1/2")
     (tmp_path / "other.txt").write_text(f"gptoss-edu-progress 2 {'x' * len(CHECKS)} more x predictions 1/2")
-    store.write_sections(tmp_path / "damaged", {})
+    for name in ("damaged", "guessed", "broken"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / store.FILE_NAME).write_text(store.HEADER)
     (tmp_path / "damaged" / exercises.FILE_NAME).write_text('{"sink_gate": 3}')
-    store.write_sections(tmp_path / "guessed", {})
     (tmp_path / "guessed" / predictions.FILE_NAME).write_text('["06.1"]')
-    store.write_sections(tmp_path / "broken", {"swiglu": "def swiglu(:\n"})
+    store.write_section(tmp_path / "broken", "swiglu", "def swiglu(:\n")
     code, _, err = run("progress", *arguments)
     assert code == 2 and words in err and len(err.strip().splitlines()) == 1
 

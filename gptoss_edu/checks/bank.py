@@ -64,7 +64,7 @@ class Solution:
             return self.base
         namespace = dict(sys.modules[self.base.__module__].__dict__)
         filename = f"<{self.check}: {self.title}>"
-        exec(compile(self.source, filename, "exec"), namespace)
+        exec(compile(self.source, filename, "exec", dont_inherit=True), namespace)
         linecache.cache[filename] = (len(self.source), None, self.source.splitlines(keepends=True), filename)
         return namespace[self.name]
 

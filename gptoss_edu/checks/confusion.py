@@ -1,7 +1,9 @@
-"""The confusion table of the checks: `python -m gptoss_edu.checks.confusion [--mutants] [--markdown FILE]`.
+"""The confusion table of the checks: `python -m gptoss_edu.checks.confusion [NAME …] [--mutants] [--markdown FILE]`.
 
-For every check: right solutions accepted, wrong ones refused, and refused with the cause meant for them; and automatic mutants of
-the right solutions, refused or listed as equivalent. Exit status 1 when anything is out of place.
+For every exercise: right solutions accepted, and wrong ones refused, with the cause meant for them. The bank names mistakes by
+running its own wrong solutions, so one more column leaves each wrong solution out and asks what the others say of it: a false
+cause there is what a stranger would be told. Automatic mutants of the stored exercises' right solutions are refused or listed as
+equivalent. Exit status 1 when anything is out of place.
 """
 
 from __future__ import annotations
@@ -13,115 +15,142 @@ from pathlib import Path
 
 from gptoss_edu.options import write_text
 
-from . import CHECKS, bank
-from . import __getattr__ as check_named
+from . import bank, registry
 
 
 @dataclass
 class Row:
-    """One line of the table: counts, and what is out of place, in words."""
+    """One line of the table: counts, and what is out of place, in words.
 
-    check: str
+    `named` were refused with their cause, `possible` with it among several or as the rule of the case; `false` were given
+    another cause as certain when they were left out of the bank; `unseen` are wrong solutions that do not serve to name mistakes,
+    of which `unseen_named` got their cause and `unseen_false` another.
+    """
+
+    name: str
     stages: int = 0
     right: int = 0
     accepted: int = 0
     wrong: int = 0
     refused: int = 0
     named: int = 0
+    possible: int = 0
+    false: int = 0
+    unseen: int = 0
+    unseen_named: int = 0
+    unseen_false: int = 0
     mutants: int = 0
     mutants_refused: int = 0
     equivalent: int = 0
     faults: list[str] = field(default_factory=list)
 
+    def add(self, other: Row) -> None:
+        """Add the counts of another row."""
+        for name, value in vars(other).items():
+            if isinstance(value, int):
+                setattr(self, name, getattr(self, name) + value)
 
-def row(name: str) -> Row:
-    """Run all solutions of one check."""
-    check = check_named(name)
+
+def row(name: str, left_out: bool = False) -> Row:
+    """Run all solutions of one exercise; `left_out` also with each wrong one left out of the bank."""
+    check = registry.load_check(name)
+    how = {
+        "keep": False,
+        "allow_package": not registry.EXERCISES[name].stored,
+    }  # the bank's functions are the package's
     found = Row(name, stages=len(check.stages))
-    for solution in bank.solutions(name):
-        result = check(solution.function)
-        if not solution.cause:
-            found.right += 1
-            found.accepted += result.passed
-            if not result.passed:
-                found.faults.append(f"{name}: right solution {solution.name} is refused: {result.message}")
+    for solution in bank.right(name):
+        result = check(solution.function, **how)
+        found.right += 1
+        found.accepted += result.passed
+        if not result.passed:
+            found.faults.append(f"{name}: right solution {solution.title!r} is refused: {result.message}")
+    for solution in bank.wrong(name):
+        result = check(solution.function, **how)
+        cause = result.cause_id or ("" if result.status in ("failed", "error") else result.status)
+        named, possible = cause == solution.cause, not cause and solution.cause in result.suspects
+        if solution.unseen:
+            found.unseen += 1
+            found.unseen_named += named
+            found.unseen_false += bool(cause) and not named
             continue
         found.wrong += 1
         found.refused += not result.passed
-        cause = result.cause_id if result.status == "failed" else result.status
-        found.named += cause == solution.cause
-        if result.passed or cause != solution.cause:
+        found.named += named
+        found.possible += possible
+        if result.passed or not (named or possible):
+            told = cause or ", ".join(result.suspects) or "no cause"
             found.faults.append(
-                f"{name}: wrong solution {solution.name} ({solution.cause}): {cause or 'no cause'}: {result.symptom}"
+                f"{name}: wrong solution {solution.title!r} ({solution.cause}): {told}: {result.symptom}"
             )
+        if left_out:
+            without = check(solution.function, without=solution, **how)
+            if without.cause_id not in ("", solution.cause):
+                found.false += 1
+                found.faults.append(
+                    f"{name}: without {solution.title!r} ({solution.cause}) in it, the bank says {without.cause_id}"
+                )
     return found
 
 
 def add_mutants(found: Row) -> Row:
-    """Run the mutants of one check's right solutions."""
+    """Run the mutants of one exercise's right solutions."""
     from .mutants import equivalent_reason, mutants
 
-    check = check_named(found.check)
-    for mutant in mutants(found.check):
+    check = registry.load_check(found.name)
+    for mutant in mutants(found.name):
         found.mutants += 1
-        if not check(mutant.function, seconds=1.0).passed:
+        if not check(mutant.function, keep=False, seconds=1.0).passed:
             found.mutants_refused += 1
             if equivalent_reason(mutant):
-                found.faults.append(f"{found.check}: mutant {mutant.key} is listed as equivalent but refused")
+                found.faults.append(f"{found.name}: mutant {mutant.key} is listed as equivalent but refused")
         elif equivalent_reason(mutant):
             found.equivalent += 1
         else:
-            found.faults.append(f"{found.check}: mutant {mutant.key} passes and is not listed: {mutant.change}")
+            found.faults.append(f"{found.name}: mutant {mutant.key} passes and is not listed: {mutant.change}")
     return found
 
 
 def markdown(rows: list[Row]) -> str:
     """The table as Markdown, with totals."""
-    with_mutants = any(entry.mutants for entry in rows)
-    head = ["check", "stages", "right solutions accepted", "misconceptions refused", "with the cause meant for them"]
-    head += ["mutants refused", "equivalent mutants (each with its reason)"] if with_mutants else []
+    mutants, unseen = any(entry.mutants for entry in rows), any(entry.unseen for entry in rows)
+    head = [
+        "exercise",
+        "stages",
+        "right solutions accepted",
+        "wrong ones refused",
+        "cause named",
+        "cause among several",
+    ]
+    head += ["left out: a false cause", *(["unseen: named, false"] if unseen else [])]
+    head += ["mutants refused", "equivalent mutants (each with its reason)"] if mutants else []
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    total = Row("**all**")
+    total = Row(f"**all {len(rows)}**")
     for entry in rows:
-        for name in (
-            "stages",
-            "right",
-            "accepted",
-            "wrong",
-            "refused",
-            "named",
-            "mutants",
-            "mutants_refused",
-            "equivalent",
-        ):
-            setattr(total, name, getattr(total, name) + getattr(entry, name))
+        total.add(entry)
     for entry in [*rows, total]:
-        name = entry.check if entry is total else f"`{entry.check}`"
-        cells = [
-            name,
-            entry.stages,
-            f"{entry.accepted} of {entry.right}",
-            f"{entry.refused} of {entry.wrong}",
-            f"{entry.named} of {entry.wrong}",
-        ]
-        cells += [f"{entry.mutants_refused} of {entry.mutants}", entry.equivalent] if with_mutants else []
+        name = entry.name if entry is total else f"`{entry.name}`"
+        cells = [name, entry.stages, f"{entry.accepted} of {entry.right}", f"{entry.refused} of {entry.wrong}"]
+        cells += [entry.named, entry.possible, entry.false]
+        cells += [f"{entry.unseen_named}, {entry.unseen_false} of {entry.unseen}"] if unseen else []
+        cells += [f"{entry.mutants_refused} of {entry.mutants}", entry.equivalent] if mutants else []
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     return "\n".join(lines)
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m gptoss_edu.checks.confusion", description=__doc__.split("\n\n")[0])
-    parser.add_argument("checks", nargs="*", metavar="CHECK", help=f"which checks (all: {', '.join(CHECKS)})")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="which exercises (all)")
     parser.add_argument("--mutants", action="store_true", help="also run the automatic mutants (about half a minute)")
     parser.add_argument("--markdown", metavar="FILE", type=Path, help="write the table to FILE")
     options = parser.parse_args(arguments)
-    unknown = [name for name in options.checks if name not in CHECKS]
+    unknown = [name for name in options.names if name not in registry.EXERCISES]
     if unknown:
-        print(f"no check named {unknown[0]}; there are: {', '.join(CHECKS)}", file=sys.stderr)
+        print(f"no exercise named {unknown[0]}; there are: {', '.join(registry.EXERCISES)}", file=sys.stderr)
         return 2
-    rows = [row(name) for name in options.checks or CHECKS]
+    rows = [row(name, left_out=True) for name in options.names or registry.EXERCISES]
     if options.mutants:
-        rows = [add_mutants(entry) for entry in rows]
+        rows = [add_mutants(entry) if registry.EXERCISES[entry.name].stored else entry for entry in rows]
     table = markdown(rows)
     print(table)
     faults = [fault for entry in rows for fault in entry.faults]

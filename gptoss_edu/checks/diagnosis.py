@@ -107,27 +107,35 @@ def _is_words(value) -> bool:
     return isinstance(value, np.ndarray) and value.dtype.kind not in "biuf"
 
 
-def same(a: Outcome, b: Outcome) -> bool:
-    return a.raised == b.raised and same_value(a.value, b.value)
+def same(a: Outcome, b: Outcome, size: float = 0.0) -> bool:
+    """Whether two outcomes agree; numbers far below `size`, that of what is right, count as 0."""
+    return a.raised == b.raised and same_value(a.value, b.value, size)
 
 
-def same_value(a, b) -> bool:
+def same_value(a, b, size: float = 0.0) -> bool:
     """Whether two plain values agree: everything but numbers exactly, and numbers to what rounding in another order leaves."""
     if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
         if a.shape != b.shape:
             return False
-        sizes = np.abs(b[np.isfinite(b)])
-        atol = 1e-6 * float(sizes.max()) if sizes.size else 0.0
+        atol = 1e-6 * max(size, size_of(b))
         near = np.isclose(a, b, rtol=2e-4, atol=atol, equal_nan=True)
         # a few bfloat16 numbers may be rounded to the other neighbour
         return bool(near.all()) or bool(near.mean() > 0.995 and np.allclose(a, b, rtol=2e-2, atol=atol, equal_nan=True))
     if type(a) is not type(b):
         return False
     if isinstance(a, dict):
-        return set(a) == set(b) and all(same_value(a[key], b[key]) for key in a)
+        return set(a) == set(b) and all(same_value(a[key], b[key], size) for key in a)
     if isinstance(a, list):
-        return len(a) == len(b) and all(map(same_value, a, b))
+        return len(a) == len(b) and all(same_value(x, y, size) for x, y in zip(a, b, strict=True))
     return bool(a == b)
+
+
+def size_of(value) -> float:
+    """The largest finite magnitude in an array; 0 for everything else."""
+    if not isinstance(value, np.ndarray):
+        return 0.0
+    sizes = np.abs(value[np.isfinite(value)])
+    return float(sizes.max()) if sizes.size else 0.0
 
 
 @dataclass(frozen=True)
@@ -194,9 +202,10 @@ class Diagnosis:
                 raise TimeoutError
             mine = outcome(function, probe)
             right = self._outcome(None, stage, number, probe)
+            size = size_of(right.value) if right else 0.0
             for solution in list(candidates):
                 theirs = self._outcome(solution, stage, number, probe)
-                if theirs is None or not same(mine, theirs):
+                if theirs is None or not same(mine, theirs, size):
                     del candidates[solution]
                 elif right is not None and not same(theirs, right):
                     candidates[solution] += 1

@@ -103,7 +103,7 @@ def remember(check: str, function: Callable, passes: Callable[[Callable], bool])
 def run_section(name: str, source: str) -> Callable:
     """The function that a section defines; every section runs in a namespace of its own."""
     namespace: dict = {"__name__": f"my_gptoss.{name}"}
-    exec(compile(source, f"{FILE_NAME} ({name})", "exec"), namespace)
+    exec(compile(source, f"{FILE_NAME} ({name})", "exec", dont_inherit=True), namespace)
     return namespace[name]
 
 

@@ -116,11 +116,8 @@ class Assembly:
                 ids.append(encoding.encode_single_token(part))
             else:
                 pieces = regex.findall(encoding._pat_str, part)
-                ids += [
-                    i
-                    for piece in pieces
-                    for i in self.functions["bpe_encode"](piece.encode(), encoding._mergeable_ranks)
-                ]
+                encode, ranks = self.functions["bpe_encode"], encoding._mergeable_ranks
+                ids += [int(i) for piece in pieces for i in encode(piece.encode(), ranks)]
         return ids
 
     def answer(
@@ -152,12 +149,47 @@ def _render_message(role: str, content: str) -> str:
     return f"<|start|>{role}<|message|>{content}<|end|>"
 
 
+DTYPES = {  # of what a function returns; None: that of its first argument
+    "rms_norm": (None,), "sliding_window_mask": (torch.bool,), "attention": (None,), "apply_rope": (None,),
+    "yarn_inv_freq": (torch.float32, float), "swiglu": (None,), "route": (None, torch.int64), "moe": (None,),
+    "unpack_mxfp4": (torch.float32,),
+}  # fmt: skip
+
+
+def in_tensors(name: str, function: Callable) -> Callable:
+    """`function` with its results as tensors of the dtypes that the model computes with.
+
+    A check also accepts NumPy arrays, lists and float64: the numbers are right, but no matrix product takes them.
+
+    Raises: ValueError, when called, where a result has no numbers that can be converted.
+    """
+    if name not in DTYPES:
+        return function
+
+    def convert(value, dtype, first):
+        try:
+            return float(value) if dtype is float else torch.as_tensor(value).to(dtype or first.dtype)
+        except (TypeError, ValueError, RuntimeError) as error:
+            kind = type(value).__name__
+            raise ValueError(f"your {name} returns a {kind}, which gives no tensor: {error}.") from None
+
+    def called(*args, **kwargs):
+        plain = [value.detach() if isinstance(value, Tensor) else value for value in args]
+        found, dtypes = function(*plain, **kwargs), DTYPES[name]
+        if len(dtypes) == 1:
+            return convert(found, dtypes[0], args[0])
+        return tuple(convert(value, dtype, args[0]) for value, dtype in zip(found, dtypes, strict=True))
+
+    return called
+
+
 @contextmanager
 def borrowed(functions: dict[str, Callable], model, unpacked: dict[int, Tensor] | None = None):
     """Within the block the learner's functions stand where the model uses the package's."""
     from gptoss_edu import attention, moe, mxfp4, norm, rope, transformer
 
     with ExitStack() as stack:
+        functions = {name: in_tensors(name, function) for name, function in functions.items()}
         for name, function in functions.items():
             if name == "rms_norm":
                 stack.enter_context(_put(norm, "rms_norm", function))

@@ -1,0 +1,283 @@
+"""Every exercise of the registry: right solutions pass, wrong ones are refused with their cause, a stub is called unwritten."""
+
+import pytest
+import torch
+
+from gptoss_edu import checks
+from gptoss_edu.checks import bank, confusion, registry
+from gptoss_edu.checks.mutants import equivalents, mutants
+
+EXERCISES = tuple(registry.EXERCISES)
+each = pytest.mark.parametrize("name", EXERCISES)
+
+
+@pytest.fixture(autouse=True)
+def nowhere(monkeypatch, tmp_path):
+    """No workshop folder."""
+    monkeypatch.delenv(checks.store.FOLDER_VARIABLE, raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+# ----------------------------------------------------------------------------------------------------- the bank
+
+
+@each
+def test_right_solutions_pass_and_wrong_ones_are_refused_with_their_cause(name):
+    row = confusion.row(name, left_out=True)
+    assert row.faults == []
+    assert row.right >= (3 if registry.EXERCISES[name].stored else 1) and row.wrong >= 5
+
+
+def test_the_bank_has_not_shrunk():
+    rows = [len(bank.wrong(name)) for name in EXERCISES]
+    assert len(rows) >= 61 and sum(rows) >= 868
+
+
+@each
+def test_a_bank_is_written_for_its_exercise(name):
+    check, solutions = getattr(checks, name), bank.solutions(name)
+    assert check.name == name and {solution.check for solution in solutions} == {name}
+    titles = [(solution.title, solution.exchanges) for solution in solutions]
+    assert len(set(titles)) == len(titles), "two solutions are the same"
+    labels = [stage.name for stage in check.stages]
+    assert len(set(labels)) == len(labels), "a refusal is counted by the name of its stage"
+    causes = check.causes
+    assert {solution.cause for solution in bank.wrong(name)} <= {*causes, "input_changed"}
+    assert all((len(text) >= 5 and not text.startswith("No ")) or len(text) >= 15 for text in causes.values())
+    never = set(causes) - {solution.cause for solution in bank.wrong(name)} - {"general", "full"}
+    assert registry.EXERCISES[name].stored <= (never == set()), f"causes that no solution of the bank has: {never}"
+    allowed = {"keep": False, "allow_package": not registry.EXERCISES[name].stored}
+    for base in {solution.base for solution in solutions if solution.exchanges}:
+        assert check(base, **allowed).passed, f"exchanges are made in {base.__name__}, which is not right"
+
+
+def test_an_exchange_that_names_no_place_or_several_is_refused():
+    made = bank.Bank("f")
+
+    @made.right("twice")
+    def f(x):
+        return x + x
+
+    made.wrong("cause", "several places", ("x", "y"))
+    made.wrong("cause", "no place", ("z", "y"))
+    for solution in made.solutions[1:]:
+        with pytest.raises(ValueError, match=r"occurs \d times in f"):
+            _ = solution.source
+    with pytest.raises(ValueError, match="no right solution"):
+        bank.Bank("g").wrong("cause", "too early", ("x", "y"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", registry.STORED)
+def test_every_mutant_is_refused_or_equivalent(name):
+    row = confusion.add_mutants(confusion.Row(name))
+    assert row.faults == [] and row.mutants >= 10
+
+
+@pytest.mark.slow
+def test_there_are_enough_mutants_and_no_stale_reason():
+    keys = {mutant.key for name in registry.STORED for mutant in mutants(name)}
+    assert len(keys) >= 200
+    assert set(equivalents()) <= keys
+
+
+# ----------------------------------------------------------------------------------------------------- the registry
+
+
+def test_the_registry_says_where_an_exercise_stands():
+    chapters = [exercise.chapter for exercise in registry.EXERCISES.values()]
+    assert chapters == sorted(chapters), "in the order of the course"
+    assert set(registry.STORED) <= set(EXERCISES) and checks.CHECKS == registry.STORED
+    for exercise in registry.EXERCISES.values():
+        assert (
+            1 <= exercise.difficulty <= 3 and 1 <= exercise.minutes <= 30 and exercise.points == 2 * exercise.difficulty
+        )
+    both = [*registry.by_chapter(stored=True).values(), *registry.by_chapter(stored=False).values()]
+    assert sorted(name for names in both for name in names) == sorted(EXERCISES)
+    assert registry.by_chapter()["06"] == ("sink_gate", "attention")
+
+
+@each
+def test_a_check_tells_its_signature(name):
+    check = getattr(checks, name)
+    assert check.__doc__.startswith(f"Check your {name}(") and repr(check).startswith(f"<check {name}: ")
+
+
+# ----------------------------------------------------------------------------------------------------- odd functions
+
+
+@each
+def test_a_stub_is_called_not_written(name):
+    def stub(*args, **kwargs):
+        raise NotImplementedError("write it")
+
+    result = getattr(checks, name)(stub)
+    assert result.status == "not written yet" and not result.passed
+    assert "not written yet" in repr(result) and "not written yet" in result._repr_html_() and result.why()
+
+
+ODD = [
+    "1 / 0", "None", "'words'", "(1, 2, 3)", "torch.zeros(0)", "torch.zeros(3, 1, 4)", "args[0]", "exit(3)", "missing",
+    "{}", "object()", "float('nan')", "[[1, 2], [3]]", "torch.ones(2, dtype=torch.complex64)", "len",
+]  # fmt: skip
+
+
+@each
+def test_nothing_is_ever_raised_at_the_learner(name):
+    for body in ODD:
+        result = getattr(checks, name)(eval(f"lambda *args, **kwargs: {body}", {"torch": torch}))
+        assert not result.passed and result.status in ("failed", "error"), body
+        assert result.symptom and result.cause and "Traceback" not in result.message, body
+        assert result._repr_html_() and repr(result)
+
+
+@each
+def test_an_exception_of_any_kind_is_theirs(name):
+    class Odd(BaseException):
+        pass
+
+    def raising(*args, **kwargs):
+        raise Odd("odd")
+
+    result = getattr(checks, name)(raising)
+    assert result.status == "error" and "your function raised Odd: odd" in result.symptom
+
+
+# ----------------------------------------------------------------------------------------------------- strangers
+
+
+def told(name: str, function) -> tuple[str, tuple[str, ...]]:
+    """The certain cause, "" where none is, and the possible ones."""
+    result = getattr(checks, name)(function, keep=False)
+    assert not result.passed
+    return result.cause_id, result.suspects
+
+
+def heads(q, k, v, window, seen=None):
+    """Scores and values of a stranger's attention, masked."""
+    n, t, s = q.shape[2] // k.shape[2], q.shape[1], k.shape[1]
+    k, v = (x[:, :, [h // n for h in range(q.shape[2])]].transpose(1, 2) for x in (k, v))
+    i, j = torch.arange(s - t, s).unsqueeze(1), torch.arange(s)
+    hidden = (j > i) | (j <= i - (window or 10**6))
+    return (q.transpose(1, 2) @ k.mT) * q.shape[3] ** -0.5, hidden, v
+
+
+@pytest.mark.parametrize(
+    ("factor", "cause"),
+    [
+        (lambda scores, s: torch.sigmoid(-s), "sink_lse"),
+        (lambda scores, s: 1 / (1 + s.exp()), "sink_lse"),
+        (lambda scores, s: torch.sigmoid(scores.max(-1, keepdim=True).values - s), "sink_lse"),
+        (lambda scores, s: 1 - torch.sigmoid(torch.logsumexp(scores, -1, keepdim=True) - s), "sink_sign"),
+    ],
+)
+def test_a_strangers_gate_is_named_rightly(factor, cause):
+    def attention(q, k, v, sinks, window=None):
+        scores, hidden, v = heads(q, k, v, window)
+        scores = torch.where(hidden, -torch.inf, scores)
+        out = (torch.softmax(scores, -1) @ v) * factor(scores, sinks.reshape(1, -1, 1, 1))
+        return out.transpose(1, 2)
+
+    assert told("attention", attention)[0] == cause
+
+
+def test_a_mask_of_minus_100_is_refused():
+    def attention(q, k, v, sinks, window=None):
+        scores, hidden, v = heads(q, k, v, window)
+        scores = scores + torch.where(hidden, -100.0, 0.0)
+        row = torch.cat([scores, sinks.reshape(1, -1, 1, 1).expand(*scores.shape[:3], 1)], -1)
+        return (row.softmax(-1)[..., :-1] @ v).transpose(1, 2)
+
+    assert told("attention", attention)[0] == "mask_finite"
+
+
+def probabilities_and_bias(x, weight, bias, k):
+    p = torch.softmax(x @ weight.T, dim=-1) + bias
+    values, indices = torch.topk(p, k)
+    return values / values.sum(-1, keepdim=True), indices
+
+
+def unsorted(x, weight, bias, k):
+    values, indices = torch.topk(x @ weight.T + bias, k, sorted=False)
+    return torch.softmax(values, -1), indices
+
+
+def by_magnitude(x, weight, bias, k):
+    values, indices = torch.topk(torch.abs(torch.einsum("...c,ec->...e", x, weight) + bias), k)
+    return values.softmax(-1), indices
+
+
+@pytest.mark.parametrize(
+    ("function", "cause"),
+    [(probabilities_and_bias, "bias_on_probabilities"), (unsorted, "sorted_false"), (by_magnitude, "absolute")],
+)
+def test_a_strangers_router_is_named_rightly_or_not_at_all(function, cause):
+    certain, possible = told("route", function)
+    assert certain in ("", cause) and (certain or cause in possible)
+
+
+def test_two_mistakes_at_once_are_not_named_as_one():
+    def attention(q, k, v, sinks, window=None):
+        scores, hidden, v = heads(q, k, v, window)
+        scores = torch.where(hidden, -100.0, scores * q.shape[3] ** 0.5)
+        return (scores.softmax(-1) @ v).transpose(1, 2)
+
+    certain, possible = told("attention", attention)
+    assert certain == "" and "unscaled" in possible
+
+
+def test_several_causes_are_told_as_several():
+    x = torch.ones(1, 4)
+    result = checks.rms_norm(lambda x, scale, eps: x * 3.3)
+    assert result.cause_id == "" and result.why().startswith(("Divide each row", "Several mistakes look like this"))
+    assert x.sum() == 4
+
+
+def test_what_is_right_for_distinct_experts_is_accepted():
+    def swiglu(h):
+        gate, up = h[..., 0::2].clamp(max=7), h[..., 1::2].clamp(-7, 7)
+        return gate * torch.sigmoid(1.702 * gate) * (up + 1)
+
+    def plus_equals(x, weights, indices, w1, b1, w2, b2):
+        out = torch.zeros_like(x)
+        for e in indices.unique():
+            token, slot = torch.where(indices == e)
+            out[token] += weights[token, slot, None] * (swiglu(x[token] @ w1[e].T + b1[e]) @ w2[e].T + b2[e])
+        return out
+
+    def scattered(x, weights, indices, w1, b1, w2, b2):
+        share = torch.zeros(len(x), len(w1)).scatter(1, indices, weights)
+        hidden = swiglu(torch.einsum("nc,efc->enf", x, w1) + b1[:, None])
+        return torch.einsum("enc,ne->nc", hidden @ w2.mT + b2[:, None], share)
+
+    for function in (plus_equals, scattered):
+        assert checks.moe(function).passed
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "cause"),
+    [
+        ("cross_entropy", "lambda x, y: (x.logsumexp(-1) - x[y]).mean()", "one token"),
+        ("mistakes", "lambda s, a: {'missing': [], 'unknown': [], 'wrong': []}", "lists"),
+        (
+            "agent",
+            "lambda model, call, messages, n: (m := list(messages), m.append(model(m)), m)[2]",
+            "nested",
+        ),
+    ],
+)
+def test_a_known_exception_or_kind_has_its_cause(name, source, cause):
+    certain, possible = told(name, eval(source, {"torch": torch}))
+    assert certain == cause or cause in possible or registry.load_check(name).causes[cause]
+
+
+def test_the_diagnosis_prints_nothing_and_changes_nothing(capsys):
+    calls = []
+
+    def shouting(x, alpha=1.702, limit=7.0):
+        calls.append(x.shape)
+        print("here")
+        return x[..., ::2]
+
+    assert not checks.swiglu(shouting).passed
+    assert capsys.readouterr().out.count("here") == 1 < len(calls), "it is tried on further inputs, silently"
