@@ -1,11 +1,12 @@
-"""Every exercise of the registry: right solutions pass, wrong ones are refused with their cause, a stub is called unwritten."""
+"""Every exercise of the registry: right solutions pass, wrong ones are refused with their cause, stubs are unwritten."""
 
 import pytest
 import torch
 
 from gptoss_edu import checks
-from gptoss_edu.checks import bank, confusion, registry
+from gptoss_edu.checks import bank, confusion, diagnosis, registry
 from gptoss_edu.checks.mutants import equivalents, mutants
+from gptoss_edu.resources import data_path
 
 EXERCISES = tuple(registry.EXERCISES)
 each = pytest.mark.parametrize("name", EXERCISES)
@@ -13,7 +14,9 @@ each = pytest.mark.parametrize("name", EXERCISES)
 
 @pytest.fixture(autouse=True)
 def nowhere(monkeypatch, tmp_path):
-    """No workshop folder."""
+    """No workshop folder, and all the time that a busy machine needs."""
+    monkeypatch.setattr(diagnosis, "SECONDS", 600.0)
+    monkeypatch.setattr(diagnosis, "CALL_SECONDS", 60.0)
     monkeypatch.delenv(checks.store.FOLDER_VARIABLE, raising=False)
     monkeypatch.chdir(tmp_path)
 
@@ -79,6 +82,16 @@ def test_there_are_enough_mutants_and_no_stale_reason():
     keys = {mutant.key for name in registry.STORED for mutant in mutants(name)}
     assert len(keys) >= 200
     assert set(equivalents()) <= keys
+
+
+@pytest.mark.slow
+def test_the_readmes_table_is_the_commands():
+    readme = data_path().parent / "README.md"
+    if not readme.is_file():
+        pytest.skip("the README is part of a checkout, and this is an installed package")
+    rows = [confusion.row(name, left_out=True) for name in EXERCISES]
+    rows = [confusion.add_mutants(row) if registry.EXERCISES[row.name].stored else row for row in rows]
+    assert confusion.markdown(confusion.totals(rows)) in readme.read_text(encoding="utf-8")
 
 
 # ----------------------------------------------------------------------------------------------------- the registry

@@ -1,8 +1,10 @@
-"""The bank of an exercise: right solutions in several styles, and wrong ones that people really write, each with its cause.
+"""The bank of an exercise: right solutions in several styles, and wrong ones that people really write, each with its
+cause.
 
-A wrong solution is written as what to exchange in a right one, `BANK.wrong("unscaled", "no root", (" / d**0.5", ""))`, or as a
-whole function, where little of the right one is left. The bank serves three ends: it tests the check, it tells the check which
-mistakes give exactly what a learner's function gives (diagnosis.py), and it makes questions (which_fails.py).
+A wrong solution is written as what to exchange in a right one, `BANK.wrong("unscaled", "no root", (" / d**0.5",
+""))`, or as a whole function, where little of the right one is left. The bank serves three ends: it tests the check,
+it tells the check which mistakes give exactly what a learner's function gives (diagnosis.py), and it makes questions
+(which_fails.py).
 """
 
 from __future__ import annotations
@@ -24,9 +26,10 @@ Exchange = tuple[str, str]
 class Solution:
     """One solution of the exercise `check`.
 
-    Attributes: `title` says what it does; `base`, the function that it is, or that it changes; `cause`, an identifier of the
-    check's causes, "" for a right solution; `seen`, where the mistake happened in public; `exchanges`, pairs (text of the base,
-    text in its place); `unseen`, whether it only measures the check and is not used to name mistakes.
+    Attributes: `title` says what it does; `base`, the function that it is, or that it changes; `cause`, an identifier
+    of the check's causes, "" for a right solution; `seen`, where the mistake happened in public; `exchanges`, pairs
+    (text of the base, text in its place); `unseen`, whether it only measures the check and is not used to name
+    mistakes.
     """
 
     check: str

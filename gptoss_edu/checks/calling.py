@@ -35,7 +35,9 @@ class NotWritten(Exception):
 
 
 class TheirError(Exception):
-    """An exception raised inside the learner's function, put into words; `finished` is False where it did not return in time."""
+    """An exception raised inside the learner's function, put into words; `finished` is False where it did not return
+    in time.
+    """
 
     def __init__(self, symptom: str, cause: str, finished: bool = True):
         super().__init__(symptom)
@@ -45,7 +47,9 @@ class TheirError(Exception):
 
 
 class Call:
-    """Calls the learner's function on copies of the arguments; turns everything it may raise into TheirError or NotWritten."""
+    """Calls the learner's function on copies of the arguments; turns everything it may raise into TheirError or
+    NotWritten.
+    """
 
     def __init__(self, function: Callable, rules: tuple[Forbidden, ...] = (), seconds: float = TIME_LIMIT):
         self.function = function
@@ -111,11 +115,15 @@ def _difference(name: str, before, after) -> str:
         return ""
     at = tuple(changed.nonzero()[0].tolist())
     where = f"{name}[{', '.join(map(str, at))}]" if at else name
-    return f"your function changed its input {name}: {where} was {before[at].item():.5g}, and is {after[at].item():.5g} after the call"
+    was, now = f"{before[at].item():.5g}", f"{after[at].item():.5g}"
+    return f"your function changed its input {name}: {where} was {was}, and is {now} after the call"
 
 
 def copied(value):
-    """A copy that the callee may overwrite: tensors and arrays, also within lists, tuples and dictionaries; else a shallow one."""
+    """A copy that the callee may overwrite:
+
+    tensors and arrays, also within lists, tuples and dictionaries; else a shallow one.
+    """
     if hasattr(value, "clone"):
         return value.clone()
     if type(value) in (tuple, list):
@@ -136,17 +144,34 @@ def _in_words(error: BaseException, function: Callable, shown: str) -> tuple[str
     return symptom, _likely(error, function)
 
 
+AXES = (
+    "Two axes do not fit. Write the axes behind every line, as in `# (b, t, h, d)`, and compare with the shapes above."
+)
+INDICES = (
+    "More axes are indexed than there are: `x[..., i]` fits any number of leading axes. And a uint8 tensor as an index "
+    "counts as a mask: make it whole numbers first, with `.long()`."
+)
+DTYPES = "Two dtypes meet in one product. Convert where the exercise says so, and convert back at the end."
+NAMES = "A name is used before it exists. A missing import, a misspelt name, or a cell above that was not run."
+THEIRS = (
+    "The exception comes out of your code, at the line above, on the inputs above; call your function with those shapes "
+    "to see it again."
+)
+
+
 def _likely(error: BaseException, function: Callable) -> str:
+    """The likeliest cause of an exception, by its type and text."""
     text = str(error)
     entered = error.__traceback__.tb_next is not None
     if isinstance(error, TypeError) and not entered and hasattr(function, "__code__"):
-        return f"The check calls your function with positional arguments; yours takes {inspect.signature(function)}. Compare with the signature in the exercise."
+        yours = f"yours takes {inspect.signature(function)}. Compare with the signature in the exercise."
+        return f"The check calls your function with positional arguments; {yours}"
     if isinstance(error, NameError):
-        return "A name is used before it exists. A missing import, a misspelt name, or a cell above that was not run."
+        return NAMES
     if any(words in text for words in ("size of tensor", "shape", "subscript")) and "subscriptable" not in text:
-        return "Two axes do not fit. Write the axes behind every line, as in `# (b, t, h, d)`, and compare with the shapes above."
+        return AXES
     if "too many indices" in text:
-        return "More axes are indexed than there are: `x[..., i]` fits any number of leading axes. And a uint8 tensor as an index counts as a mask: make it whole numbers first, with `.long()`."
+        return INDICES
     if isinstance(error, RuntimeError) and "dtype" in text:
-        return "Two dtypes meet in one product. Convert where the exercise says so, and convert back at the end."
-    return "The exception comes out of your code, at the line above, on the inputs above; call your function with those shapes to see it again."
+        return DTYPES
+    return THEIRS

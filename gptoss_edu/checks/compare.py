@@ -1,4 +1,7 @@
-"""Comparing a learner's result with the right one: kind, shape, finiteness, values, and the place of the largest difference."""
+"""Comparing a learner's result with the right one:
+
+kind, shape, finiteness, values, and the place of the largest difference.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,8 @@ def expect_shape(value: np.ndarray, shape: tuple[int, ...], axes: str, cause: st
         raise Refused(
             f"the result has shape {tuple(value.shape)}, expected {wanted}",
             cause
-            or "The axes of the result do not follow the exercise. Write the axes behind every line that changes a shape.",
+            or "The axes of the result do not follow the exercise. Write the axes behind every line that changes a "
+            "shape.",
         )
 
 
@@ -96,8 +100,8 @@ def expect_close(
 ) -> None:
     """Refuse `out` unless it equals `expected`.
 
-    Parameters: `axes`, names of the axes for the place ("batch", "query", "head", …), none where they have none; `cause`, the
-    guess that is told where the bank knows no mistake that gives this.
+    Parameters: `axes`, names of the axes for the place ("batch", "query", "head", …), none where they have none;
+    `cause`, the guess that is told where the bank knows no mistake that gives this.
     """
     axes = tuple(axes)
     found = to_numpy(out)

@@ -1,9 +1,9 @@
-"""The confusion table of the checks: `python -m gptoss_edu.checks.confusion [NAME …] [--mutants] [--markdown FILE]`.
+"""The confusion table of the checks: `python -m gptoss_edu.checks.confusion [NAME …] [--mutants] [--totals]`.
 
-For every exercise: right solutions accepted, and wrong ones refused, with the cause meant for them. The bank names mistakes by
-running its own wrong solutions, so one more column leaves each wrong solution out and asks what the others say of it: a false
-cause there is what a stranger would be told. Automatic mutants of the stored exercises' right solutions are refused or listed as
-equivalent. Exit status 1 when anything is out of place.
+For every exercise: right solutions accepted, and wrong ones refused, with the cause meant for them. The bank names
+mistakes by running its own wrong solutions, so one more column leaves each wrong solution out and asks what the
+others say of it: a false cause there is what a stranger would be told. Automatic mutants of the stored exercises'
+right solutions are refused or listed as equivalent. Exit status 1 when anything is out of place.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from . import bank, registry
 class Row:
     """One line of the table: counts, and what is out of place, in words.
 
-    `named` were refused with their cause, `possible` with it among several or as the rule of the case; `false` were given
-    another cause as certain when they were left out of the bank; `unseen` are wrong solutions that do not serve to name mistakes,
-    of which `unseen_named` got their cause and `unseen_false` another.
+    `named` were refused with their cause, `possible` with it among several or as the rule of the case; `false` were
+    given another cause as certain when they were left out of the bank; `unseen` are wrong solutions that do not serve
+    to name mistakes, of which `unseen_named` got their cause and `unseen_false` another.
     """
 
     name: str
@@ -111,6 +111,17 @@ def add_mutants(found: Row) -> Row:
     return found
 
 
+def totals(rows: list[Row]) -> list[Row]:
+    """Two rows: the exercises whose functions make the model, and the chapters' own."""
+    found = []
+    for title, stored in (("parts of the model", True), ("the chapters' own", False)):
+        part = [entry for entry in rows if registry.EXERCISES[entry.name].stored == stored]
+        found.append(Row(f"{len(part)} {title}"))
+        for entry in part:
+            found[-1].add(entry)
+    return found
+
+
 def markdown(rows: list[Row]) -> str:
     """The table as Markdown, with totals."""
     mutants, unseen = any(entry.mutants for entry in rows), any(entry.unseen for entry in rows)
@@ -125,11 +136,11 @@ def markdown(rows: list[Row]) -> str:
     head += ["left out: a false cause", *(["unseen: named, false"] if unseen else [])]
     head += ["mutants refused", "equivalent mutants (each with its reason)"] if mutants else []
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    total = Row(f"**all {len(rows)}**")
+    total = Row("**all**")
     for entry in rows:
         total.add(entry)
     for entry in [*rows, total]:
-        name = entry.name if entry is total else f"`{entry.name}`"
+        name = f"`{entry.name}`" if entry.name in registry.EXERCISES else entry.name
         cells = [name, entry.stages, f"{entry.accepted} of {entry.right}", f"{entry.refused} of {entry.wrong}"]
         cells += [entry.named, entry.possible, entry.false]
         cells += [f"{entry.unseen_named}, {entry.unseen_false} of {entry.unseen}"] if unseen else []
@@ -142,6 +153,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m gptoss_edu.checks.confusion", description=__doc__.split("\n\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help="which exercises (all)")
     parser.add_argument("--mutants", action="store_true", help="also run the automatic mutants (about half a minute)")
+    parser.add_argument("--totals", action="store_true", help="print sums instead of a line per exercise")
     parser.add_argument("--markdown", metavar="FILE", type=Path, help="write the table to FILE")
     options = parser.parse_args(arguments)
     unknown = [name for name in options.names if name not in registry.EXERCISES]
@@ -151,7 +163,7 @@ def main(arguments: list[str] | None = None) -> int:
     rows = [row(name, left_out=True) for name in options.names or registry.EXERCISES]
     if options.mutants:
         rows = [add_mutants(entry) if registry.EXERCISES[entry.name].stored else entry for entry in rows]
-    table = markdown(rows)
+    table = markdown(totals(rows) if options.totals else rows)
     print(table)
     faults = [fault for entry in rows for fault in entry.faults]
     if faults:

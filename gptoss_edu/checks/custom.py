@@ -19,8 +19,9 @@ from .outcomes import is_own, record
 class Case:
     """One mechanism of an exercise.
 
-    Attributes: `label`, unique in its exercise; `args`, what to call with; `expected`, what is right, or a function of `args`
-    that gives it; `cause`, the rule that is broken if this case fails; `rtol` and `atol`, tolerances of numbers.
+    Attributes: `label`, unique in its exercise; `args`, what to call with; `expected`, what is right, or a function
+    of `args` that gives it; `cause`, the rule that is broken if this case fails; `rtol` and `atol`, tolerances of
+    numbers.
     """
 
     label: str
@@ -37,8 +38,9 @@ class Case:
 class CaseCheck(Check):
     """A check whose stages are cases.
 
-    `through(function, *args)`, where given, calls the learner's function and gives what is compared; `causes` are mistakes that
-    no single case stands for. The function is not stored in my_gptoss.py; that it passed is kept for `gptoss-edu progress`.
+    `through(function, *args)`, where given, calls the learner's function and gives what is compared; `causes` are
+    mistakes that no single case stands for. The function is not stored in my_gptoss.py; that it passed is kept for
+    `gptoss-edu progress`.
     """
 
     def __init__(
@@ -111,14 +113,20 @@ class CaseCheck(Check):
 
 
 def custom(name: str, function: Callable, cases: Iterable[Case]) -> Result:
-    """Check `function` on `cases`, one at a time, like one of the package's checks. `name` is what the result calls it."""
+    """Check `function` on `cases`, one at a time, like one of the package's checks.
+
+    `name` is what the result calls it.
+    """
     check = CaseCheck(name)
     check.cases(lambda: cases)
     return check(function)
 
 
 def compare(found: Any, case: Case) -> None:
-    """Refuse `found` unless it is what the case expects: words and sets exactly, numbers within the case's tolerance."""
+    """Refuse `found` unless it is what the case expects:
+
+    words and sets exactly, numbers within the case's tolerance.
+    """
     right = case.right()
     if isinstance(right, (str, bytes, bool, dict, set)) or right is None:
         if type(found) in (str, bytes, bool, dict, set, list, tuple, int, float, type(None)) and found == right:

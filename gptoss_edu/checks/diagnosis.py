@@ -1,10 +1,11 @@
 """Which mistakes of the bank explain what a learner's function gives: those that give the same on every input tried.
 
-A stage that refuses says what is wrong and where. Why is a second question, and a guess from one number would often be false. So
-the learner's function and every wrong solution of the bank run on the same inputs: all those of the stage, each also with its
-numbers changed, and those of the other stages. A cause is certain where a wrong solution gives what the learner's gives on at
-least two inputs on which the right solution gives something else, on all others too, and no solution of another cause does so. One
-that agrees up to the stage that refuses, and later not, is possible: a second mistake may hide it, or it is another one.
+A stage that refuses says what is wrong and where. Why is a second question, and a guess from one number would often
+be false. So the learner's function and every wrong solution of the bank run on the same inputs: all those of the
+stage, each also with its numbers changed, and those of the other stages. A cause is certain where a wrong solution
+gives what the learner's gives on at least two inputs on which the right solution gives something else, on all others
+too, and no solution of another cause does so. One that agrees up to the stage that refuses, and later not, is
+possible: a second mistake may hide it, or it is another one.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from .bank import Solution
 from .calling import copied
 from .guard import TookTooLong, time_limit
 
-SECONDS = 4.0  # for one diagnosis, beyond which no cause is claimed
+SECONDS, CALL_SECONDS = 15.0, 5.0  # for one diagnosis, and for one call in it, beyond which no cause is claimed
 MOST_INPUTS = 24  # of the other stages
 VARIATIONS = 2
 
@@ -76,10 +77,10 @@ class Outcome:
     raised: str = ""
 
 
-def outcome(function: Callable, probe: Probe, seconds: float = 1.0) -> Outcome:
+def outcome(function: Callable, probe: Probe) -> Outcome:
     """Call without letting anything out but a time limit that is over."""
     try:
-        with time_limit(seconds), contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        with time_limit(CALL_SECONDS), contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return Outcome(plain(probe.run(function)))
     except (TookTooLong, KeyboardInterrupt):
@@ -89,7 +90,7 @@ def outcome(function: Callable, probe: Probe, seconds: float = 1.0) -> Outcome:
 
 
 def plain(value):
-    """Tensors, arrays and lists of numbers as float64 arrays, so that equal results of another kind compare as equal."""
+    """Tensors, arrays and lists of numbers as float64 arrays: equal numbers of another kind then compare as equal."""
     if isinstance(value, torch.Tensor):
         return (
             value.detach().cpu().to(torch.float64).numpy() if not value.is_complex() else value.detach().cpu().numpy()
@@ -113,7 +114,10 @@ def same(a: Outcome, b: Outcome, size: float = 0.0) -> bool:
 
 
 def same_value(a, b, size: float = 0.0) -> bool:
-    """Whether two plain values agree: everything but numbers exactly, and numbers to what rounding in another order leaves."""
+    """Whether two plain values agree:
+
+    everything but numbers exactly, and numbers to what rounding in another order leaves.
+    """
     if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
         if a.shape != b.shape:
             return False
@@ -140,7 +144,7 @@ def size_of(value) -> float:
 
 @dataclass(frozen=True)
 class Told:
-    """Causes that are possible, none where none is known; `certain` where there is one and nothing speaks against it."""
+    """Causes that are possible; `certain` where there is one and nothing speaks against it."""
 
     causes: tuple[str, ...] = ()
     certain: bool = False
@@ -194,7 +198,9 @@ class Diagnosis:
         return Told(causes, certain)
 
     def _keep(self, candidates: dict[Solution, int], function, stage: str, probes: list[Probe], until: float) -> None:
-        """Drop the candidates that give something else than `function`; count for the rest the inputs that tell them from right."""
+        """Drop the candidates that give something else than `function`; count for the rest the inputs that tell them
+        from right.
+        """
         for number, probe in enumerate(probes):
             if not candidates:
                 return

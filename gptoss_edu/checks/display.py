@@ -1,7 +1,8 @@
 """HTML pieces that read well on a light and on a dark page, each with a plain-text twin.
 
-Nothing here sets a text colour or an opaque background: boxes are a coloured edge and a translucent tint, so the page's own
-colours show through. No script, no style sheet, no network: the pieces survive in JupyterLab, in the book and in nbconvert.
+Nothing here sets a text colour or an opaque background: boxes are a coloured edge and a translucent tint, so the
+page's own colours show through. No script, no style sheet, no network: the pieces survive in JupyterLab, in the book
+and in nbconvert.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ EDGES = {"passed": "#009e73", "failed": "#d55e00", "waiting": "#8c8c8c", "note":
 
 
 def inline(text: str) -> str:
-    """Escape `text` for HTML; `code` between backticks, **bold** and line breaks are kept, LaTeX between $ is left alone."""
+    """Escape `text` for HTML; `code` between backticks, **bold** and line breaks are kept, LaTeX between $ is left
+    alone.
+    """
     escaped = html.escape(text, quote=False)
     escaped = re.sub(r"`([^`]+)`", r"<code>\1</code>", escaped)
     escaped = re.sub(r"\*\*([^*]+)\*\*", r"<b>\1</b>", escaped)
@@ -76,7 +79,8 @@ def hints(*texts: str) -> Shown:
 
 
 def grid(found, right, rows: list, columns: list, limit: int = 24) -> str:
-    """An SVG of a boolean table: what agrees in blue (true) and grey (false), what is wrong in vermilion with its own sign.
+    """An SVG of a boolean table: what agrees in blue (true) and grey (false), what is wrong in vermilion with its own
+    sign.
 
     Only the last `limit` rows and columns around the first difference are drawn.
     """

@@ -1,7 +1,7 @@
 """Runs the learner's function: nothing of theirs escapes as an exception, and the package's own answer is out of reach.
 
-The guard watches calls with a profile hook, so that it does not matter under which name or through which module the learner
-reached the package's function. It is in place only while the learner's function runs.
+The guard watches calls with a profile hook, so that it does not matter under which name or through which module the
+learner reached the package's function. It is in place only while the learner's function runs.
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ TIME_LIMIT = 10.0  # seconds for one call; every right solution needs millisecon
 
 
 class PackageCalled(BaseException):
-    """The learner's function called the package's finished one. A BaseException, so that `except Exception` does not hide it."""
+    """The learner's function called the package's finished one.
+
+    A BaseException, so that `except Exception` does not hide it.
+    """
 
 
 class TookTooLong(BaseException):
@@ -90,7 +93,8 @@ def watching(rules: tuple[Forbidden, ...], noticed: list[str]):
 
 @contextmanager
 def time_limit(seconds: float = TIME_LIMIT):
-    """Raise TookTooLong in the code inside after `seconds`, again and again where it is caught there, until the block is left.
+    """Raise TookTooLong in the code inside after `seconds`, again and again where it is caught there, until the block
+    is left.
 
     On POSIX in the main thread an alarm does it, elsewhere another thread, which cannot interrupt a call that waits.
     """
@@ -104,7 +108,10 @@ def time_limit(seconds: float = TIME_LIMIT):
 
 @contextmanager
 def _alarm(seconds: float):
-    """An alarm that rings on, at random moments: `except BaseException` in a loop catches a ring only while it is in its `try`."""
+    """An alarm that rings on, at random moments:
+
+    `except BaseException` in a loop catches a ring only while it is in its `try`.
+    """
 
     def ring(_signal, frame):
         own = frame is None or frame.f_code.co_filename in OWN_FILES  # the call is over, or a ring is being handled
@@ -165,7 +172,9 @@ def _is_array(value) -> bool:
 
 
 def named_arguments(function, args: tuple, kwargs: dict) -> dict:
-    """The arguments under the learner's own parameter names, where these can be read; those that `*a` collects are a[0], a[1], …"""
+    """The arguments under the learner's own parameter names, where these can be read; those that `*a` collects are
+    a[0], a[1], …
+    """
     try:
         signature = inspect.signature(function)
         bound = signature.bind(*args, **kwargs).arguments

@@ -1,8 +1,9 @@
 """Staged checks: one mechanism at a time, the symptom and its place first, then the cause.
 
-A `Check` is a list of stages. A stage calls the learner's function through `call(...)` on inputs made to isolate one mechanism,
-compares with an independent reference, and refuses with a symptom. The cause is then looked up: diagnosis.py finds the mistakes
-of the exercise's bank that give the same on all inputs. Where it finds none, the stage's own guess is told as a guess.
+A `Check` is a list of stages. A stage calls the learner's function through `call(...)` on inputs made to isolate one
+mechanism, compares with an independent reference, and refuses with a symptom. The cause is then looked up:
+diagnosis.py finds the mistakes of the exercise's bank that give the same on all inputs. Where it finds none, the
+stage's own guess is told as a guess.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from .result import Result
 class Refused(Exception):
     """Raised by a stage.
 
-    Attributes: `symptom`, what was seen and where; `cause`, an identifier in the check's causes, or a sentence; `picture`, HTML;
-    `certain`, whether the symptom admits no other cause (a shape, a dtype), so that none is looked for.
+    Attributes: `symptom`, what was seen and where; `cause`, an identifier in the check's causes, or a sentence;
+    `picture`, HTML; `certain`, whether the symptom admits no other cause (a shape, a dtype), so that none is looked
+    for.
     """
 
     def __init__(self, symptom: str, cause: str, picture: str | None = None, certain: bool = False):
@@ -35,7 +37,10 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Stage:
-    """One mechanism: `run(call)` raises Refused, or returns. `probes` are its inputs, where they are known without running it."""
+    """One mechanism:
+
+    `run(call)` raises Refused, or returns. `probes` are its inputs, where they are known without running it.
+    """
 
     name: str
     run: Callable
@@ -57,7 +62,8 @@ class Recorder:
 class Check:
     """The check of one exercise. Calling it with the learner's function gives a Result and never raises.
 
-    `causes` maps identifiers to sentences; those in `rules` say what is right instead of what is wrong, and need no proof.
+    `causes` maps identifiers to sentences; those in `rules` say what is right instead of what is wrong, and need no
+    proof.
     """
 
     rules: frozenset[str] = frozenset({"general"})
@@ -178,14 +184,18 @@ class Check:
         return recorder.probes
 
     def _refused(self, status, stage, symptom, guess: str, passed, told: Told, picture=None) -> Result:
-        """The result of a refusal: what is certain is told as such, what is possible as possible, a guess as a guess."""
+        """The result of a refusal:
+
+        what is certain is told as such, what is possible as possible, a guess as a guess.
+        """
         if told.certain:
             (cause,) = told.causes
             return self._result(status, stage, symptom, self.causes[cause], cause, passed, picture)
         known = guess in self.causes
         possible = told.causes or ((guess,) if known else ())
         if len(possible) > 1:
-            text = "Several mistakes look like this:\n" + "\n".join(f"• {self.causes[cause]}" for cause in possible[:4])
+            shown = "\n".join(f"• {self.causes[cause]}" for cause in possible[:4])
+            text = f"Several mistakes look like this:\n{shown}"
         elif possible and possible[0] not in self.rules:
             text = f"Several mistakes look like this; one of them: {self.causes[possible[0]]}"
         else:

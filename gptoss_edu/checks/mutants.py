@@ -1,7 +1,7 @@
 """Automatic mutants of the bank's right solutions: one small change each, in the syntax tree.
 
-A check must refuse every mutant, or the mutant is equivalent and stands in EQUIVALENT with the reason. Deterministic: the same
-sources give the same mutants under the same keys.
+A check must refuse every mutant, or the mutant is equivalent and stands in EQUIVALENT with the reason. Deterministic:
+the same sources give the same mutants under the same keys.
 """
 
 from __future__ import annotations

@@ -25,7 +25,9 @@ def source_with_needs(check: str, function: Callable) -> str:
 
 
 def _collect(thing: Callable, needs: dict[str, str], seen: set[str]) -> str:
-    """Add to `needs`, in the order in which they must run, what a function or class uses, then itself; returns its name."""
+    """Add to `needs`, in the order in which they must run, what a function or class uses, then itself; returns its
+    name.
+    """
     inner = inspect.unwrap(thing)  # a decorator of torch's or of theirs keeps the function that it wraps
     name = inner.__name__
     if name == "<lambda>":
@@ -74,7 +76,10 @@ def _definition(name: str, value, home: str, needs: dict[str, str], seen: set[st
 
 
 def _names(source: str) -> list[str]:
-    """Names that a definition takes from its surroundings: in its body, its annotations, defaults, bases and decorators."""
+    """Names that a definition takes from its surroundings:
+
+    in its body, its annotations, defaults, bases and decorators.
+    """
     names, codes = [], [compile(source, "<source>", "exec", dont_inherit=True)]
     while codes:
         code = codes.pop()

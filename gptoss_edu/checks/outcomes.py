@@ -21,7 +21,8 @@ PASSED, REFUSED = "passed", "refused"
 def record(name: str, function: Callable, status: str) -> str:
     """Keep how the check of a chapter's own exercise came out; returns why it could not be kept, or "".
 
-    Nothing is kept outside a student folder, for a stub, or for the finished function that the notebook imports after the check.
+    Nothing is kept outside a student folder, for a stub, or for the finished function that the notebook imports after
+    the check.
     """
     folder = workshop_folder()
     if (
@@ -44,12 +45,18 @@ def record(name: str, function: Callable, status: str) -> str:
 
 
 def read(folder: Path) -> dict[str, str]:
-    """Exercise -> "passed", or "refused" where it had passed and its last check did not. Raises ValueError on a damaged file."""
+    """Exercise -> "passed", or "refused" where it had passed and its last check did not.
+
+    Raises ValueError on a damaged file.
+    """
     what = "exercises and how they came out"
     return read_entries(Path(folder) / FILE_NAME, what, lambda entry: entry in (PASSED, REFUSED))
 
 
 def is_own(name: str, function: Callable) -> bool:
-    """Whether `function` is the learner's. A function of theirs that calls the package's `name` does not count as theirs."""
+    """Whether `function` is the learner's.
+
+    A function of theirs that calls the package's `name` does not count as theirs.
+    """
     called = getattr(function, "__globals__", {}).get(name, function)
     return not any((getattr(f, "__module__", "") or "").startswith("gptoss_edu") for f in (function, called))

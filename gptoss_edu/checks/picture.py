@@ -14,7 +14,9 @@ from .display import Shown, box, inline
 
 
 def attempt(function: Callable, *args, **kwargs):
-    """Call a learner's function; its result, or None after showing why there is none (a stub, or an exception of theirs)."""
+    """Call a learner's function; its result, or None after showing why there is none (a stub, or an exception of
+    theirs).
+    """
     try:
         return Call(function)(*args, **kwargs)
     except (NotWritten, TheirError) as reason:
@@ -23,10 +25,11 @@ def attempt(function: Callable, *args, **kwargs):
 
 
 def picture(draw: Callable) -> Callable:
-    """Decorator for a picture helper that calls the learner's function; the helper's first argument must be that function.
+    """Decorator for a picture helper that calls the learner's function; the helper's first argument must be that
+    function.
 
-    Inside, call it as usual. A stub shows "not written yet", an exception of theirs is shown as theirs, a result that cannot be
-    drawn is said to be one, and no cell raises.
+    Inside, call it as usual. A stub shows "not written yet", an exception of theirs is shown as theirs, a result that
+    cannot be drawn is said to be one, and no cell raises.
     """
 
     @functools.wraps(draw)
@@ -68,8 +71,8 @@ def show(
 ) -> None:
     """Draw what the learner's function gives beside what the finished one gives, and where they differ.
 
-    Results of one or two axes (others are laid out as rows by their last axis). `right` is the finished function, None that of
-    the exercise of this name; of a tuple the first element is drawn.
+    Results of one or two axes (others are laid out as rows by their last axis). `right` is the finished function,
+    None that of the exercise of this name; of a tuple the first element is drawn.
     """
     mine = attempt(function, *args)
     if mine is None:

@@ -1,7 +1,7 @@
 """The right answers, written in the most literal way: Python loops over float64 numbers, one multiplication at a time.
 
-Nothing here is imported from the rest of the package, so that a mistake in the package cannot hide itself. Slow on purpose; the
-inputs of the checks are small.
+Nothing here is imported from the rest of the package, so that a mistake in the package cannot hide itself. Slow on
+purpose; the inputs of the checks are small.
 """
 
 from __future__ import annotations
@@ -180,7 +180,10 @@ def unpack(blocks, scales) -> np.ndarray:
 
 
 def pack(weight) -> tuple[np.ndarray, np.ndarray]:
-    """The specification's rule: shared exponent floor(log2 max) - 2, then the nearest e2m1 value, ties to even, saturating."""
+    """The specification's rule:
+
+    shared exponent floor(log2 max) - 2, then the nearest e2m1 value, ties to even, saturating.
+    """
     weight = as_lists(weight)
     groups = weight.reshape(*weight.shape[:-1], weight.shape[-1] // 32, 32)
     blocks, scales = np.zeros((*groups.shape[:-1], 16), dtype=int), np.zeros(groups.shape[:-1], dtype=int)
@@ -215,7 +218,9 @@ def nearest_code(value: Fraction) -> int:
 
 
 def next_token(logits, temperature: float, top_p: float) -> np.ndarray:
-    """Softmax at a temperature, cut to the smallest set of most probable tokens that reaches top_p; temperature 0 is greedy."""
+    """Softmax at a temperature, cut to the smallest set of most probable tokens that reaches top_p; temperature 0 is
+    greedy.
+    """
     row = [float(x) for x in as_lists(logits)]
     if temperature == 0:
         probabilities = [0.0] * len(row)
@@ -232,7 +237,8 @@ def next_token(logits, temperature: float, top_p: float) -> np.ndarray:
 
 
 def render_message(role: str, content: str, channel=None, recipient=None, content_type=None) -> str:
-    """One harmony message as openai-harmony renders it: the recipient in the role section, the content type as it is given.
+    """One harmony message as openai-harmony renders it: the recipient in the role section, the content type as it is
+    given.
 
     A call: `<|start|>assistant to=functions.f<|channel|>commentary <|constrain|>json<|message|>…<|call|>`.
     """

@@ -1,7 +1,8 @@
-"""The registry of exercises: what there is, where in the course it stands, how hard it is, and where its check and its bank live.
+"""The registry of exercises: what there is, where in the course it stands, how hard it is, and where its check and
+its bank live.
 
-Everything that lists exercises (`checks.NAME`, progress, student copies, the confusion table, the tests) reads this table. Nothing
-heavy is imported here; `load_check` and `load_bank` import one exercise on first use.
+Everything that lists exercises (`checks.NAME`, progress, student copies, the confusion table, the tests) reads this
+table. Nothing heavy is imported here; `load_check` and `load_bank` import one exercise on first use.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from importlib import import_module
 
 # Stored as source in my_gptoss.py when their check passes, and used by chapter 10; in the order of progress lines.
 STORED = (
-    "bpe_encode", "rms_norm", "sliding_window_mask", "attention", "apply_rope", "yarn_inv_freq", "swiglu", "route", "moe",
-    "unpack_mxfp4", "pack_mxfp4", "next_token_probabilities", "render_message",
+    "bpe_encode", "rms_norm", "sliding_window_mask", "attention", "apply_rope", "yarn_inv_freq", "swiglu", "route",
+    "moe", "unpack_mxfp4", "pack_mxfp4", "next_token_probabilities", "render_message",
 )  # fmt: skip
 
 

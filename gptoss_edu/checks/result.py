@@ -11,10 +11,11 @@ from .display import Why, box, folded, inline
 class Result:
     """What a check found.
 
-    Attributes: `passed`; `status`, one of "passed", "failed", "error", "package", "not written yet"; `message`, symptom and
-    place first, then the cause; `symptom`; `stage`, the stage that refused; `stages`, names of the stages passed;
-    `cause_id`, the cause's identifier where it is certain, else ""; `suspects`, causes that are possible where none is certain;
-    `stored`, the file the function went to, if any; `remark`, why it could not be stored. `why()` gives the cause.
+    Attributes: `passed`; `status`, one of "passed", "failed", "error", "package", "not written yet"; `message`,
+    symptom and place first, then the cause; `symptom`; `stage`, the stage that refused; `stages`, names of the stages
+    passed; `cause_id`, the cause's identifier where it is certain, else ""; `suspects`, causes that are possible
+    where none is certain; `stored`, the file the function went to, if any; `remark`, why it could not be stored.
+    `why()` gives the cause.
     """
 
     check: str

@@ -1,6 +1,7 @@
 """my_gptoss.py: the learner's own functions, stored as their checks pass, and loaded again in chapter 10.
 
-A section holds one function with what it uses (needs.py), so that each runs by itself. Text between the sections is the learner's.
+A section holds one function with what it uses (needs.py), so that each runs by itself. Text between the sections is
+the learner's.
 """
 
 from __future__ import annotations
@@ -28,7 +29,10 @@ SECTION = re.compile(
 
 
 def workshop_folder() -> Path | None:
-    """The folder that keeps the learner's work: $GPTOSS_EDU_FOLDER, or the nearest folder upwards that holds my_gptoss.py."""
+    """The folder that keeps the learner's work:
+
+    $GPTOSS_EDU_FOLDER, or the nearest folder upwards that holds my_gptoss.py.
+    """
     named = os.environ.get(FOLDER_VARIABLE)
     if named:
         return Path(named)
@@ -83,8 +87,8 @@ def read_sections(folder: Path) -> dict[str, str]:
 def remember(check: str, function: Callable, passes: Callable[[Callable], bool]) -> tuple[str | None, str]:
     """Store `function` as the learner's answer to `check`, if what is stored runs by itself and `passes`.
 
-    Returns the file's path, or None where no folder keeps anything; and, where storing failed, the reason in words (the check
-    has passed all the same).
+    Returns the file's path, or None where no folder keeps anything; and, where storing failed, the reason in words
+    (the check has passed all the same).
     """
     folder = workshop_folder()
     if folder is None:

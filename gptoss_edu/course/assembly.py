@@ -6,8 +6,8 @@
         print(piece, end="")
     logits = mine.logits(tokens)              # the same, on token ids
 
-Each function stands where the model uses it: nothing of the package's own stands behind a learner's part. There is no cache, so
-that `attention` sees whole sequences; a few hundred tokens are fine.
+Each function stands where the model uses it: nothing of the package's own stands behind a learner's part. There is no
+cache, so that `attention` sees whole sequences; a few hundred tokens are fine.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ USED = {
 def assemble(folder: str | Path | None = None, model=None, functions: dict[str, Callable] | None = None) -> Assembly:
     """An assembly of the functions stored in `folder` (None: the workshop folder) and the package's for the rest.
 
-    `functions` are used instead of stored ones: `assemble(functions={"rms_norm": rms_norm})`. `model` None: gpt-oss-tiny.
+    `functions` are used instead of stored ones: `assemble(functions={"rms_norm": rms_norm})`. `model` None:
+    gpt-oss-tiny.
     """
     if functions is None:
         folder = folder or workshop_folder()

@@ -83,8 +83,8 @@ def _compare(call, cases: list[tuple[bytes, dict]], general: str = "general") ->
     first = next(
         (i for i, (a, b) in enumerate(zip(mine, expected, strict=False)) if a != b), min(len(mine), len(expected))
     )
-    symptom = f"{text.decode('latin-1')!r}: yours is {shown} = {mine}, right is {wanted} = {expected}; first difference at token {first}"
-    raise Refused(symptom, general)
+    both = f"yours is {shown} = {mine}, right is {wanted} = {expected}"
+    raise Refused(f"{text.decode('latin-1')!r}: {both}; first difference at token {first}", general)
 
 
 @CHECK.stage("single bytes")

@@ -75,9 +75,7 @@ BANK.wrong("two axes", "the axes exchanged", ('.view(entry["shape"])', '.view(en
 BANK.wrong(
     "two axes",
     "transposed",
-    (
-        '.view(entry["shape"])',
-        '.view(entry["shape"][::-1]).mT.contiguous() if len(entry["shape"]) > 1 else torch.frombuffer(bytearray(data[start:stop]), dtype=dtypes[entry["dtype"]])',
-    ),
+    ("return torch.frombuffer(", "flat = torch.frombuffer("),
+    ('.view(entry["shape"])', '\n    return flat.view(entry["shape"][::-1]).mT if len(entry["shape"]) > 1 else flat'),
 )
 BANK.wrong("a tensor of bytes", "nothing returned", ("return torch", "torch"))

@@ -23,7 +23,8 @@ def formatted(role, content, channel=None, recipient=None, content_type=None):
     to = f" to={recipient}" if recipient else ""
     where = f"<|channel|>{channel}" if channel else ""
     kind = f" {content_type}" if content_type else ""
-    return f"<|start|>{role}{to}{where}{kind}<|message|>{content}{'<|call|>' if recipient and role == 'assistant' else '<|end|>'}"
+    end = "<|call|>" if recipient and role == "assistant" else "<|end|>"
+    return f"<|start|>{role}{to}{where}{kind}<|message|>{content}{end}"
 
 
 @BANK.right("a list of parts, joined")

@@ -119,7 +119,7 @@ def dtype(call):
 
 @CHECK.stage("to the last bit: the order of the casts")
 def bits(call):
-    """A float32 computation, cast once, gives the correctly rounded bfloat16 in more than 99.8 percent of the values."""
+    """Computed in float32 and cast once, more than 99.8 percent of the values are the correctly rounded ones."""
     generator = torch.Generator().manual_seed(1)
     x = (torch.randn(64, 256, generator=generator) * 3).bfloat16()
     for name, weight in (
