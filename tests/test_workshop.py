@@ -94,6 +94,17 @@ def test_solutions_and_outputs_are_cleared(source, tmp_path):
     assert "05_rope" in (folder / "README.md").read_text()
 
 
+def test_helper_cells_stay_folded_and_exercises_do_not():
+    path = next(notebooks_path().glob("06_*.ipynb"))
+    for with_hints in (False, True):
+        copied = workshop.student_notebook(nbformat.read(path, as_version=4), with_hints)
+        folded = [cell for cell in copied.cells if cell.metadata.get("jupyter", {}).get("source_hidden")]
+        exercises_here = [cell for cell in copied.cells if "exercise" in cell.metadata.get("tags", [])]
+        assert len(folded) >= 5 and len(exercises_here) == 2
+        assert all("hide-input" in cell.metadata["tags"] and "raise NotImpl" not in cell.source for cell in folded)
+        assert not any(cell in folded for cell in exercises_here)
+
+
 def test_hints_and_chapters_are_a_choice(source, tmp_path):
     assert run("workshop", tmp_path / "a", "--with-hints", "--chapters", "03")[0] == 0
     assert "hint" in (tmp_path / "a" / "03_norm.ipynb").read_text()

@@ -120,9 +120,9 @@ def _difference(name: str, before, after) -> str:
 
 
 def copied(value):
-    """A copy that the callee may overwrite:
+    """A copy that the callee may overwrite.
 
-    tensors and arrays, also within lists, tuples and dictionaries; else a shallow one.
+    Tensors and arrays are copied, also within lists, tuples and dictionaries; of other objects the copy is shallow.
     """
     if hasattr(value, "clone"):
         return value.clone()

@@ -1,7 +1,4 @@
-"""Comparing a learner's result with the right one:
-
-kind, shape, finiteness, values, and the place of the largest difference.
-"""
+"""Compare a learner's result with the right one: kind, shape, values, and the place of the largest difference."""
 
 from __future__ import annotations
 

@@ -79,12 +79,10 @@ class CaseCheck(Check):
         result = super().__call__(function, allow_package=True, **how)
         return replace(result, remark=record(self.name, function, result.status)) if keep else result
 
-    def _found(self, call, args: tuple):
+    def _found(self, call: Call, args: tuple):
         """What is compared: the function's result, or what the exercise's adapter makes of it."""
         if not self.through:
             return call(*args)
-        if not isinstance(call, Call):  # the bank's, while its inputs are recorded
-            return self.through(call, *copied(args))
         try:
             found = self.through(call.direct, *copied(args))
         except (AttributeError, TypeError):
@@ -123,9 +121,9 @@ def custom(name: str, function: Callable, cases: Iterable[Case]) -> Result:
 
 
 def compare(found: Any, case: Case) -> None:
-    """Refuse `found` unless it is what the case expects:
+    """Refuse `found` unless it is what the case expects.
 
-    words and sets exactly, numbers within the case's tolerance.
+    Words and sets must be the same, numbers lie within the case's tolerance.
     """
     right = case.right()
     if isinstance(right, (str, bytes, bool, dict, set)) or right is None:

@@ -114,9 +114,9 @@ def same(a: Outcome, b: Outcome, size: float = 0.0) -> bool:
 
 
 def same_value(a, b, size: float = 0.0) -> bool:
-    """Whether two plain values agree:
+    """Whether two plain values agree.
 
-    everything but numbers exactly, and numbers to what rounding in another order leaves.
+    Numbers agree up to what rounding in another order leaves, everything else exactly.
     """
     if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
         if a.shape != b.shape:

@@ -99,12 +99,14 @@ def grid(found, right, rows: list, columns: list, limit: int = 24) -> str:
             fill = "#d55e00" if wrong else "#0072b2" if found[i][j] else "#8c8c8c"
             opacity = 1 if wrong or found[i][j] else 0.18
             parts.append(
-                f'<rect x="{36 + side * x}" y="{18 + side * y}" width="12" height="12" fill="{fill}" fill-opacity="{opacity}"/>'
+                f'<rect x="{36 + side * x}" y="{18 + side * y}" width="12" height="12" fill="{fill}" '
+                f'fill-opacity="{opacity}"/>'
             )
             if wrong:
                 sign = "+" if found[i][j] else "\N{MINUS SIGN}"
                 parts.append(
-                    f'<text x="{42 + side * x}" y="{28 + side * y}" text-anchor="middle" style="fill:#fff">{sign}</text>'
+                    f'<text x="{42 + side * x}" y="{28 + side * y}" text-anchor="middle" '
+                    f'style="fill:#fff">{sign}</text>'
                 )
     ends = "".join(
         f'<text x="{42 + side * x}" y="12" text-anchor="middle">{columns[j]}</text>'
@@ -112,8 +114,12 @@ def grid(found, right, rows: list, columns: list, limit: int = 24) -> str:
         if x in (0, len(shown_columns) - 1)
     )
     width, height = 44 + side * len(shown_columns), 24 + side * len(shown_rows)
-    note = "queries down, keys across; blue: visible, as it should be; + visible but should not be; \N{MINUS SIGN} hidden but should be visible"
+    note = (
+        "queries down, keys across; blue: visible, as it should be; + visible but should not be; "
+        "\N{MINUS SIGN} hidden but should be visible"
+    )
     return (
-        f'<svg width="{width}" height="{height}" style="font:10px sans-serif;fill:currentColor">{ends}{"".join(parts)}</svg>'
+        f'<svg width="{width}" height="{height}" style="font:10px sans-serif;fill:currentColor">'
+        f"{ends}{''.join(parts)}</svg>"
         f"<div><small>{note}</small></div>"
     )

@@ -93,8 +93,7 @@ def watching(rules: tuple[Forbidden, ...], noticed: list[str]):
 
 @contextmanager
 def time_limit(seconds: float = TIME_LIMIT):
-    """Raise TookTooLong in the code inside after `seconds`, again and again where it is caught there, until the block
-    is left.
+    """Raise TookTooLong in the code inside after `seconds`, and again wherever it is caught there.
 
     On POSIX in the main thread an alarm does it, elsewhere another thread, which cannot interrupt a call that waits.
     """
@@ -108,7 +107,7 @@ def time_limit(seconds: float = TIME_LIMIT):
 
 @contextmanager
 def _alarm(seconds: float):
-    """An alarm that rings on, at random moments:
+    """An alarm that rings again and again, at random moments.
 
     `except BaseException` in a loop catches a ring only while it is in its `try`.
     """

@@ -37,9 +37,9 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Stage:
-    """One mechanism:
+    """One mechanism: `run(call)` raises Refused, or returns.
 
-    `run(call)` raises Refused, or returns. `probes` are its inputs, where they are known without running it.
+    `probes` are its inputs, where they are known without running it.
     """
 
     name: str
@@ -155,7 +155,9 @@ class Check:
             return self._refused("failed", stage.name, refused.symptom, refused.cause, passed, told, refused.picture)
         except Exception as error:  # a result of a kind that no stage foresaw
             symptom = f"the result could not be compared: {type(error).__name__}: {error}"
-            cause = "Your function returned something of another kind than the exercise asks for; compare with its signature."
+            cause = (
+                "Your function returned another kind of thing than the exercise asks for; compare with its signature."
+            )
             return self._refused("error", stage.name, symptom, cause, passed, self._diagnosed(stage, call, without))
         if noticed:
             return self._package(noticed[0], stage.name, passed)
@@ -184,10 +186,7 @@ class Check:
         return recorder.probes
 
     def _refused(self, status, stage, symptom, guess: str, passed, told: Told, picture=None) -> Result:
-        """The result of a refusal:
-
-        what is certain is told as such, what is possible as possible, a guess as a guess.
-        """
+        """The result of a refusal. What is certain is told as such, what is possible as possible, a guess as a guess."""
         if told.certain:
             (cause,) = told.causes
             return self._result(status, stage, symptom, self.causes[cause], cause, passed, picture)

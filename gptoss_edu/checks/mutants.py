@@ -18,10 +18,12 @@ from pathlib import Path
 from . import bank
 
 SWAPS: dict[type, tuple[type, ...]] = {
-    ast.Add: (ast.Sub,), ast.Sub: (ast.Add,), ast.Mult: (ast.Div,), ast.Div: (ast.Mult,), ast.FloorDiv: (ast.Mod,), ast.Mod: (ast.FloorDiv,),
-    ast.Pow: (ast.Mult,), ast.Lt: (ast.LtE, ast.Gt), ast.LtE: (ast.Lt,), ast.Gt: (ast.GtE, ast.Lt), ast.GtE: (ast.Gt,), ast.Eq: (ast.NotEq,),
-    ast.NotEq: (ast.Eq,), ast.Is: (ast.IsNot,), ast.IsNot: (ast.Is,), ast.In: (ast.NotIn,), ast.NotIn: (ast.In,), ast.BitAnd: (ast.BitOr,),
-    ast.BitOr: (ast.BitAnd,), ast.LShift: (ast.RShift,), ast.RShift: (ast.LShift,), ast.And: (ast.Or,), ast.Or: (ast.And,), ast.UAdd: (ast.USub,),
+    ast.Add: (ast.Sub,), ast.Sub: (ast.Add,), ast.Mult: (ast.Div,), ast.Div: (ast.Mult,), ast.FloorDiv: (ast.Mod,),
+    ast.Mod: (ast.FloorDiv,), ast.Pow: (ast.Mult,), ast.Lt: (ast.LtE, ast.Gt), ast.LtE: (ast.Lt,),
+    ast.Gt: (ast.GtE, ast.Lt), ast.GtE: (ast.Gt,), ast.Eq: (ast.NotEq,), ast.NotEq: (ast.Eq,), ast.Is: (ast.IsNot,),
+    ast.IsNot: (ast.Is,), ast.In: (ast.NotIn,), ast.NotIn: (ast.In,), ast.BitAnd: (ast.BitOr,),
+    ast.BitOr: (ast.BitAnd,), ast.LShift: (ast.RShift,), ast.RShift: (ast.LShift,), ast.And: (ast.Or,),
+    ast.Or: (ast.And,), ast.UAdd: (ast.USub,),
 }  # fmt: skip
 EQUIVALENT_FILE = Path(__file__).parent / "equivalent_mutants.toml"
 
@@ -115,9 +117,10 @@ def _line(tree: ast.Module, line: int) -> ast.AST:
 
 
 SIGNS = {
-    "Add": "+", "Sub": "-", "Mult": "*", "Div": "/", "FloorDiv": "//", "Mod": "%", "Pow": "**", "Lt": "<", "LtE": "<=", "Gt": ">", "GtE": ">=",
-    "Eq": "==", "NotEq": "!=", "BitAnd": "&", "BitOr": "|", "LShift": "<<", "RShift": ">>", "And": "and", "Or": "or", "USub": "-", "Not": "not",
-    "Invert": "~", "Is": "is", "IsNot": "is not", "In": "in", "NotIn": "not in",
+    "Add": "+", "Sub": "-", "Mult": "*", "Div": "/", "FloorDiv": "//", "Mod": "%", "Pow": "**", "Lt": "<", "LtE": "<=",
+    "Gt": ">", "GtE": ">=", "Eq": "==", "NotEq": "!=", "BitAnd": "&", "BitOr": "|", "LShift": "<<", "RShift": ">>",
+    "And": "and", "Or": "or", "USub": "-", "Not": "not", "Invert": "~", "Is": "is", "IsNot": "is not", "In": "in",
+    "NotIn": "not in",
 }  # fmt: skip
 
 

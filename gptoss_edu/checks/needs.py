@@ -76,9 +76,9 @@ def _definition(name: str, value, home: str, needs: dict[str, str], seen: set[st
 
 
 def _names(source: str) -> list[str]:
-    """Names that a definition takes from its surroundings:
+    """Names that a definition takes from its surroundings.
 
-    in its body, its annotations, defaults, bases and decorators.
+    They stand in its body, its annotations, defaults, bases and decorators.
     """
     names, codes = [], [compile(source, "<source>", "exec", dont_inherit=True)]
     while codes:

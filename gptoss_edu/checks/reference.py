@@ -180,9 +180,9 @@ def unpack(blocks, scales) -> np.ndarray:
 
 
 def pack(weight) -> tuple[np.ndarray, np.ndarray]:
-    """The specification's rule:
+    """Pack by the specification's rule: shared exponent floor(log2 max) - 2, then the nearest e2m1 value.
 
-    shared exponent floor(log2 max) - 2, then the nearest e2m1 value, ties to even, saturating.
+    Ties go to the even code, and what is too large saturates.
     """
     weight = as_lists(weight)
     groups = weight.reshape(*weight.shape[:-1], weight.shape[-1] // 32, 32)

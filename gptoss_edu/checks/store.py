@@ -29,9 +29,9 @@ SECTION = re.compile(
 
 
 def workshop_folder() -> Path | None:
-    """The folder that keeps the learner's work:
+    """The folder that keeps the learner's work, None where there is none.
 
-    $GPTOSS_EDU_FOLDER, or the nearest folder upwards that holds my_gptoss.py.
+    It is $GPTOSS_EDU_FOLDER, or the nearest folder upwards that holds my_gptoss.py.
     """
     named = os.environ.get(FOLDER_VARIABLE)
     if named:

@@ -1,7 +1,4 @@
-"""The check of `yarn_inv_freq`:
-
-plain speeds, what is kept, what is slowed, the ramp, the concentration, small heads.
-"""
+"""The check of `yarn_inv_freq`: plain speeds, what is kept, what is slowed, the ramp, small heads."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Chapter 18: its solutions are the package's functions, and the recorded floors follow from shapes alone."""
+"""The numbers of hardware: chapter 18 shows the package's functions, and the recorded floors follow from shapes alone."""
 
 import json
 
