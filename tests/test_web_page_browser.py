@@ -1,5 +1,6 @@
 """The lab in headless Chromium, from a file: it answers, shows, changes, stops, and asks nobody. Needs Chromium."""
 
+import firefox
 import pytest
 from axe import needs_axe, serious
 
@@ -251,6 +252,23 @@ def test_nothing_is_wider_than_the_window(open_page, lab_file, width):
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+def test_a_model_of_ones_own(open_page, tmp_path):
+    """Another shape, trained on nothing: whatever it writes, the page shows as Python's model writes it."""
+    from test_web_playground import own_model
+
+    folder = own_model(tmp_path)
+    own = gptoss_edu.load_model(folder)
+    page = open_page(Lab(ModelFiles.read(folder)).save(tmp_path / "own.html"))
+    assert page.locator(".examples button").count() == 0
+    page.evaluate("lab.controls.numbers.longest.input.value = 24")
+    ask(page, "Who?", "low")
+    answered(page)
+    prompt = question_tokens("Who?", "low", own.tokenizer)
+    expected = list(gptoss_edu.generate(own, prompt, 24))
+    assert page.evaluate("[...lab.app.store.run.arrays.tokens.data]") == prompt + expected
+    assert page.locator("h1").first.inner_text() == "packed in this page"
+
+
 @needs_axe
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_serious_finding_by_axe(open_page, lab_file, scheme):
@@ -273,3 +291,51 @@ def test_webassembly_and_tracing_keep_their_ratios(chromium, files):
     assert result["WebAssembly over plain JavaScript"] >= 3
     assert result["traced over untraced"] >= 0.4
     assert result["page over checkpoint"] <= 1.36 + 0.3e6 / len(files.weights)
+
+
+# -------------------------------------------------------------------------------------------------------------- Firefox
+
+FIREFOX_ASK = """
+const page = window.wrappedJSObject ?? window, told = [];
+const hear = (message) => {
+  told.push(message.kind);
+  if (message.kind === "done") told.tokens = [...message.tokens];
+  if (message.kind === "finished") done([told.tokens, message.runs.length, [...told]]);
+  if (message.kind === "problem") done(message.message);
+};
+page.lab.client.ask(given[0], hear).catch((error) => done(String(error)));
+"""
+
+
+@pytest.fixture(scope="module")
+def fox():
+    if firefox.path() is None:
+        pytest.skip("Firefox is missing: install firefox-esr")
+    with firefox.firefox() as session:
+        yield session
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kernel", ["wasm", "plain"])
+def test_in_firefox_it_answers_as_python_does(fox, lab_file, model, plain, kernel):
+    fox.open(f"{lab_file.as_uri()}?kernel={kernel}")
+    found = fox.run(FIREFOX_ASK, {"question": QUESTION, "effort": EFFORT, "level": "none", "live": False})
+    assert found[0] == plain
+    request = {"question": QUESTION, "effort": EFFORT, "temperature": 1, "seed": 3, "maxNewTokens": 80, "level": "full"}
+    tokens, runs, kinds = fox.run(FIREFOX_ASK, request)
+    prompt = question_tokens(QUESTION, EFFORT, model.tokenizer)
+    assert tokens == list(gptoss_edu.generate(model, prompt, 80, temperature=1.0, seed=3))
+    assert runs == 1 and kinds.count("inside") > 60
+
+
+@pytest.mark.slow
+def test_in_firefox_a_link_holds_the_experiment(fox, lab_file):
+    fox.open(lab_file.as_uri() + "?link#q=What+is+47+times+36%3F&effort=high&tokens=40&sinks=off")
+    seen = fox.run(
+        """const page = window.wrappedJSObject ?? window;
+        const look = () => page.lab.host.dataset.answers === "1"
+          ? done([page.lab.shell.querySelectorAll(".answer").length, page.lab.app.panels.length, page.lab.status.textContent])
+          : setTimeout(look, 50);
+        look();"""
+    )
+    assert seen[0] == 2 and seen[1] == 9 and seen[2].startswith("Both answers are done")

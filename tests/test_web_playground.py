@@ -27,10 +27,8 @@ def files():
     return ModelFiles.read()
 
 
-@pytest.fixture(scope="module")
-def own(tmp_path_factory):
-    """A reader's own small model, of another shape, with gpt-oss-tiny's vocabulary."""
-    folder = tmp_path_factory.mktemp("own")
+def own_model(folder):
+    """A reader's own small model, of another shape, with gpt-oss-tiny's vocabulary; gives its folder."""
     encoding = load_tokenizer(data_path("gpt-oss-tiny"))
     config = ModelConfig(
         num_hidden_layers=2, num_experts=6, experts_per_token=2, vocab_size=encoding.n_vocab, hidden_size=64,
@@ -40,7 +38,12 @@ def own(tmp_path_factory):
     model = random_model(config, seed=1, dtype=torch.bfloat16)
     save(model, folder / "packed", layout="original", rounding="best")
     save_tokenizer(encoding, folder / "packed")
-    return folder
+    return folder / "packed"
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    return own_model(tmp_path_factory.mktemp("own"))
 
 
 def test_one_file_holds_everything_and_is_small(files):
@@ -87,34 +90,34 @@ def test_the_examples_are_answered_rightly():
 
 
 def test_a_checkpoint_of_ones_own_in_any_packed_layout(own, tmp_path):
-    plain = ModelFiles.read(own / "packed")
-    assert plain.weights == (own / "packed" / "model.safetensors").read_bytes()
-    convert(own / "packed", tmp_path / "hf", layout="hf")
+    plain = ModelFiles.read(own)
+    assert plain.weights == (own / "model.safetensors").read_bytes()
+    convert(own, tmp_path / "hf", layout="hf")
     again = ModelFiles.read(tmp_path / "hf")
     assert again.config == plain.config and again.ranks == plain.ranks
     assert sorted(again.weights) == sorted(plain.weights)  # the same bytes, perhaps in another order
 
 
 def test_what_a_page_cannot_carry_is_refused(own, tmp_path, monkeypatch):
-    convert(own / "packed", tmp_path / "dense", layout="hf-bf16")
+    convert(own, tmp_path / "dense", layout="hf-bf16")
     with pytest.raises(CheckpointError, match=r"dense ones; pack them first: gptoss-edu convert .*\.$"):
         ModelFiles.read(tmp_path / "dense")
-    convert(own / "packed", tmp_path / "mute", layout="original")
+    convert(own, tmp_path / "mute", layout="original")
     for file in (tmp_path / "mute").glob("tokenizer.*"):
         file.unlink()
     with pytest.raises(TokenizerError, match=r"beside the weights, found neither.*\.$"):
         ModelFiles.read(tmp_path / "mute")
     monkeypatch.setattr("gptoss_edu.web.playground.LARGEST", 1000)
     with pytest.raises(CheckpointError, match=r"expected at most .* take a smaller model\.$"):
-        ModelFiles.read(own / "packed")
+        ModelFiles.read(own)
 
 
 def test_the_command(own, tmp_path, capsys):
     page = tmp_path / "out.html"
-    assert main(["page", str(page), "--checkpoint", str(own / "packed"), "--title", "Mine"]) == 0
+    assert main(["page", str(page), "--checkpoint", str(own), "--title", "Mine"]) == 0
     assert "<title>Mine</title>" in page.read_text(encoding="utf-8") and "wrote" in capsys.readouterr().out
     alone = page.stat().st_size
-    assert main(["page", str(page), "--checkpoint", str(own / "packed"), "--beside", "m.js"]) == 0
+    assert main(["page", str(page), "--checkpoint", str(own), "--beside", "m.js"]) == 0
     assert (tmp_path / "m.js").read_text().startswith("gptossModel({") and page.stat().st_size < alone
     capsys.readouterr()
     for bad in (
@@ -131,7 +134,7 @@ def test_the_command(own, tmp_path, capsys):
 
 # ------------------------------------------------------------------------------------------------- state in the address
 
-STATE = 'const { fromAddress, INITIAL, interventionsOf, inWords, toAddress } = await web("playground/state.js");'
+STATE = 'const { fromAddress, INITIAL, interventionsOf, inWords, toAddress } = await web("lab/state.js");'
 
 
 @needs_node

@@ -34,6 +34,18 @@ ASK = """(request) => new Promise((done, failed) => {
     if (message.kind === "problem" || message.kind === "stopped") failed(new Error(message.message ?? message.kind));
   }).catch(failed);
 })"""
+# Asks, stops in the middle of the answer, and gives the milliseconds until nothing more comes.
+STOP = """(request) => new Promise((done, failed) => {
+  let written = 0, asked = 0;
+  lab.client.ask(request, (message) => {
+    if (message.kind === "token" && ++written === 30) {
+      asked = performance.now();
+      lab.client.stop();
+    }
+    if (message.kind === "stopped") done(performance.now() - asked);
+    if (message.kind === "finished" || message.kind === "problem") failed(new Error(message.message ?? "it was too short"));
+  }).catch(failed);
+})"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -70,13 +82,18 @@ def measure(files: ModelFiles, repeat: int = 3, running=None) -> dict:
                 seen["first"] = best.get(name, seen)["first"]  # later ones find the question read already
                 if name not in best or seen["rate"] > best[name]["rate"]:
                     best[name] = seen
+        stops = [pages["wasm"].evaluate(STOP, {**QUESTION, "level": "full"}) for _ in range(repeat)]
         version = chromium.version
         for page in pages.values():
             page.close()
-    return _report(files, size, loading, best, version)
+    return _report(files, size, loading, best) | {
+        "stopped after, ms": round(min(stops)),
+        "chromium": version,
+        "machine": platform.machine(),
+    }
 
 
-def _report(files: ModelFiles, size: int, loading: dict, best: dict, version: str) -> dict:
+def _report(files: ModelFiles, size: int, loading: dict, best: dict) -> dict:
     assert loading["wasm"]["kernel"] == "WebAssembly" and loading["plain"]["kernel"] == "plain JavaScript"
     rates = {name: seen["rate"] for name, seen in best.items()}
     out = {f"{name}, tokens per second": round(rate, 1) for name, rate in rates.items()}
@@ -91,6 +108,4 @@ def _report(files: ModelFiles, size: int, loading: dict, best: dict, version: st
         "answer, tokens": best["WebAssembly"]["tokens"],
         "page, MB": round(size / 1e6, 2),
         "page over checkpoint": round(size / len(files.weights), 3),
-        "chromium": version,
-        "machine": platform.machine(),
     }

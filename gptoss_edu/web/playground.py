@@ -169,7 +169,7 @@ class Lab:
 
 def lab_source() -> str:
     """The lab, the explorer included, as one ES module: mountLab and filesFromScript."""
-    return bundle("playground/lab.js", "playground/client.js")
+    return bundle("lab/lab.js", "lab/client.js")
 
 
 def worker_source() -> str:
