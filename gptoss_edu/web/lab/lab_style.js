@@ -47,6 +47,7 @@ export const LAB_STYLE = `
 .check { display: block; font-size: 13px; margin-bottom: 10px; }
 .lab .check input { min-height: 0; vertical-align: -2px; }
 .changes { margin: 0; padding: 6px 12px; border-left: 4px solid var(--wrong); border-radius: 4px; background: var(--paper); font-size: 13px; }
+.left > * { flex-shrink: 0; }
 .status { margin: 0; font-size: 13px; color: var(--muted); min-height: 1.45em; }
 .answers { display: flex; flex-direction: column; gap: 10px; }
 .answer { background: var(--paper); border: 1px solid var(--grid); border-radius: 10px; padding: 10px 14px; margin: 0; }
