@@ -1,4 +1,4 @@
-"""A headless Firefox for a few tests, spoken to through its own Marionette protocol: Playwright drives Chromium only here.
+"""A headless Firefox for a few tests, spoken to in its own Marionette protocol: Playwright needs a Firefox of its own.
 
 Source: Mozilla, "Marionette protocol" (a message is its length, a colon, and JSON).
 """
@@ -14,8 +14,9 @@ from pathlib import Path
 
 PREFERENCES = {
     "marionette.port": 0, "datareporting.policy.dataSubmissionEnabled": False, "toolkit.telemetry.enabled": False,
-    "app.update.disabledForTesting": True, "browser.shell.checkDefaultBrowser": False, "network.captive-portal-service.enabled": False,
-    "network.connectivity-service.enabled": False, "browser.aboutwelcome.enabled": False, "extensions.update.enabled": False,
+    "app.update.disabledForTesting": True, "browser.shell.checkDefaultBrowser": False,
+    "network.captive-portal-service.enabled": False, "network.connectivity-service.enabled": False,
+    "browser.aboutwelcome.enabled": False, "extensions.update.enabled": False,
 }  # fmt: skip
 
 

@@ -36,17 +36,20 @@ LOGITS = (
     LOAD
     + """
 const { hooksOf } = await web("model/interventions.js"), { writeSync, openSync } = await import("node:fs");
-const model = loadModel(config, read("model.safetensors"), kernel, 1), cache = model.newCache(), file = openSync(folder + "/logits", "w");
+const model = loadModel(config, read("model.safetensors"), kernel, 1), cache = model.newCache(),
+  file = openSync(folder + "/logits", "w");
 for (const tokens of texts) {
   cache.length = 0;
-  for (const token of tokens) writeSync(file, new Uint8Array(model.forward(token, cache, { hooks: hooksOf(changes, config) }).buffer));
+  for (const token of tokens) writeSync(file, new Uint8Array(model.forward(token, cache,
+    { hooks: hooksOf(changes, config) }).buffer));
 }
 return model.kernels.name;
 """
 )
-SMALL = ModelConfig(  # an odd number of pairs, three heads per group, a head of 12 (no multiple of 8), all experts chosen
-    num_hidden_layers=3, num_experts=3, experts_per_token=3, vocab_size=301, hidden_size=96, intermediate_size=64, head_dim=12,
-    num_attention_heads=6, num_key_value_heads=2, sliding_window=5, initial_context_length=32, rope_theta=1e4,
+SMALL = ModelConfig(  # three heads per group, a head of 12 (no multiple of 8), all experts chosen
+    num_hidden_layers=3, num_experts=3, experts_per_token=3, vocab_size=301, hidden_size=96, intermediate_size=64,
+    head_dim=12, num_attention_heads=6, num_key_value_heads=2, sliding_window=5,
+    initial_context_length=32, rope_theta=1e4,
     rope_scaling_factor=2.0,
 )  # fmt: skip
 
@@ -122,8 +125,10 @@ def test_products_straight_from_mxfp4(folder):
     for (const kernels of [plainKernels(), wasmKernels(1 << 16, 64)]) {
       const packed = { blocks: kernels.bytes(b), scales: kernels.bytes(s) }, add = kernels.floats(24);
       add.set(bias);
-      out[kernels.name] = [...kernels.linearMxfp4(new Float32Array(24), packed, Float32Array.from(x), add)].map(String);
-      out[kernels.name + ", no bias"] = [...kernels.linearMxfp4(new Float32Array(24), packed, Float32Array.from(x))].map(String);
+      out[kernels.name] = [...kernels.linearMxfp4(new Float32Array(24), packed, Float32Array.from(x),
+        add)].map(String);
+      out[kernels.name + ", no bias"] = [...kernels.linearMxfp4(new Float32Array(24), packed,
+        Float32Array.from(x))].map(String);
     }
     return { ...out, weights: [...unpack(b, s)].map(String) };"""
     found = run_node(
@@ -201,7 +206,10 @@ CHANGES = {
     "six experts in a layer": [trace.ExpertsPerToken(6, 2)],
     "heads zeroed": [trace.ZeroHeads(1, (0, 5))],
     "a group zeroed": [trace.ZeroHeads(3, group=1)],
-    "several at once": [trace.ShiftSink(-1.0), trace.SetWindow(2, 9), trace.MaskExpert(0, 2), trace.ExpertsPerToken(3), trace.ZeroHeads(5)],
+    "several at once": [
+        trace.ShiftSink(-1.0), trace.SetWindow(2, 9), trace.MaskExpert(0, 2),
+        trace.ExpertsPerToken(3), trace.ZeroHeads(5),
+    ],
 }  # fmt: skip
 
 
@@ -249,8 +257,10 @@ const tokenizer = new Tokenizer(utf8("tokenizer.tiktoken"), JSON.parse(utf8("tok
 const tracer = new Tracer(model, tokenizer, { level, heads, interventions: changes }), cache = model.newCache();
 for (const token of tokens) tracer.forward(token, cache);
 const result = tracer.result("run"), run = new RunData(result, 0, result.buffer, 0);
-const arrays = Object.fromEntries(Object.entries(run.arrays).map(([name, a]) => [name, { shape: a.shape, data: [...a.data].map((v) => Number.isFinite(v) ? v : null) }]));
-const rows = run.exactHeads().map(([l, h]) => [l, h, run.texts.map((_, q) => { const row = run.row(l, h, q); return [row.first, [...row.weights], row.sink]; })]);
+const arrays = Object.fromEntries(Object.entries(run.arrays).map(([name, a]) => [name, { shape: a.shape,
+  data: [...a.data].map((v) => Number.isFinite(v) ? v : null) }]));
+const rows = run.exactHeads().map(([l, h]) => [l, h, run.texts.map((_, q) => { const row = run.row(l, h, q);
+  return [row.first, [...row.weights], row.sink]; })]);
 write("trace.json", JSON.stringify({ meta: result.meta, arrays, rows }));
 """
 )
@@ -341,14 +351,18 @@ SESSION = (
     LOAD
     + """
 const { Session } = await web("model/session.js");
-const files = { config, ranks: utf8("tokenizer.tiktoken"), meta: JSON.parse(utf8("tokenizer.meta.json")), weights: read("model.safetensors") };
+const files = { config, ranks: utf8("tokenizer.tiktoken"), meta: JSON.parse(utf8("tokenizer.meta.json")),
+  weights: read("model.safetensors") };
 const told = [], session = new Session(files, (message) => told.push(message));
 const of = (kind) => told.filter((message) => message.kind === kind);
 """
 )
 GENERATE = (
     SESSION
-    + "for (const [number, r] of requests.entries()) await session.ask({ number, level: 'none', ...r });\nreturn { done: of('done'), other: [...of('problem'), ...of('stopped')] };"
+    + """
+for (const [number, r] of requests.entries()) await session.ask({ number, level: "none", ...r });
+return { done: of("done"), other: [...of("problem"), ...of("stopped")] };
+"""
 )
 
 
@@ -389,12 +403,15 @@ def test_changed_and_unchanged_answers_and_what_is_read_again(tiny, folder):
         await ask({ number: 1, b: changes, names: ["plain", "changed"] });
         const runs = of("finished")[0].runs.map(({ name, meta, arrays, buffer }) => {
           const at = (what) => arrays.find((a) => a.name === what), s = at("surprisal");
-          return { name, interventions: meta.interventions, tokens: [...new Int32Array(buffer, at("tokens").offset, at("tokens").shape[0])],
+          return { name, interventions: meta.interventions, tokens: [...new Int32Array(buffer,
+            at("tokens").offset, at("tokens").shape[0])],
             surprisal: [...new Float32Array(buffer, s.offset, s.shape[0])].slice(1) };
         });
-        const first = { done: of("done"), start: of("start").map((m) => m.reused), inside: of("inside").filter((m) => m.side === "A").length };
+        const first = { done: of("done"), start: of("start").map((m) => m.reused),
+          inside: of("inside").filter((m) => m.side === "A").length };
         await ask({ number: 2, question: question + " Please." });
-        return { ...first, runs, again: of("start").at(-1).reused, last: of("done").at(-1).tokens, problems: of("problem") };""",
+        return { ...first, runs, again: of("start").at(-1).reused, last: of("done").at(-1).tokens,
+          problems: of("problem") };""",
         folder, question=question, effort=effort, changes=[to_dict(c) for c in changes],
     )  # fmt: skip
     assert found["problems"] == []
@@ -416,7 +433,8 @@ def test_stopping_and_asking_again(tiny, folder):
     """A stopped answer tells so and nothing more; a new question takes the place of the one being answered."""
     question, effort = QUESTIONS[0]
     found = run_node(
-        SESSION + """const ask = (number) => session.ask({ number, question, effort, maxNewTokens: 400, level: "default" });
+        SESSION + """const ask = (number) => session.ask({ number, question, effort, maxNewTokens: 400,
+          level: "default" });
         const until = async (ready) => { while (!ready()) await new Promise((done) => setTimeout(done, 1)); };
         const running = ask(1);
         await until(() => of("token").length >= 3);
@@ -427,7 +445,8 @@ def test_stopping_and_asking_again(tiny, folder):
         await until(() => of("token").some((m) => m.number === 2));
         const third = ask(3);
         await Promise.all([second, third]);
-        return { stopped, kinds: told.slice(count).filter((m) => !["token", "inside"].includes(m.kind)).map((m) => [m.number, m.kind]), last: of("done").at(-1).tokens };""",
+        return { stopped, kinds: told.slice(count).filter((m) => !["token",
+          "inside"].includes(m.kind)).map((m) => [m.number, m.kind]), last: of("done").at(-1).tokens };""",
         folder, question=question, effort=effort,
     )  # fmt: skip
     assert found["stopped"][-1] == [1, "stopped"] and [1, "done"] not in found["stopped"]

@@ -33,7 +33,8 @@ def test_modules_are_joined_in_the_order_of_their_imports(folder):
         a='import { TWO } from "./b.js";\nimport {\n  ONE,\n} from "./c.js";\n\nexport const THREE = ONE + TWO;\n',
     )
     assert modules.bundle("a.js").splitlines() == [
-        "const ONE = 1;", "function unused() {", "return 0;", "}", "const TWO = ONE + 1;", "export const THREE = ONE + TWO;",
+        "const ONE = 1;", "function unused() {", "return 0;", "}", "const TWO = ONE + 1;",
+        "export const THREE = ONE + TWO;",
     ]  # fmt: skip
     both = modules.bundle("b.js", "a.js")
     assert both.count("export const") == 2 and both.count("const ONE") == 1
@@ -50,7 +51,10 @@ def test_modules_are_joined_in_the_order_of_their_imports(folder):
         ({"a": 'import { x } from "./b.js";\nconst y = 1;\n', "b": "export const x = 1;\nlet y = 2;\n"}, "found y"),
         ({"a": "const [x, y] = [1, 2];\n"}, "expected one name"),
         (
-            {"a": 'import { x } from "./b.js";\nexport const y = 1;\n', "b": 'import { y } from "./a.js";\nexport const x = 1;\n'},
+            {
+                "a": 'import { x } from "./b.js";\nexport const y = x;\n',
+                "b": 'import { y } from "./a.js";\nexport const x = y;\n',
+            },
             "a.js → b.js → a.js",
         ),
     ],
@@ -84,12 +88,15 @@ def test_the_explorer_reads_its_payload(tmp_path):
     (tmp_path / "payload").write_bytes(web.explore(run).data)
     layer, head, t = 2, 6, 33
     seen = run_node(
-        """const { decodePayload } = await web("explorer/data.js"), { Store, summary } = await web("explorer/store.js");
-        const payload = await decodePayload(read("payload")), store = new Store(payload, { l, h, t }), { run } = store;
+        """const { decodePayload } = await web("explorer/data.js"), { Store,
+          summary } = await web("explorer/store.js");
+        const payload = await decodePayload(read("payload")), store = new Store(payload, { l, h, t }),
+          { run } = store;
         const row = run.row(l, h, t);
         store.toggleMask(l, run.route(l, t)[0].expert);
         return { weights: [...row.weights], first: row.first, sink: run.sink(l, t, h), route: run.route(l, t),
-          without: run.routeWithout(l, t, store.masked(l)).map((r) => r.expert), said: summary(store), texts: run.texts.slice(0, 14) };""",
+          without: run.routeWithout(l, t, store.masked(l)).map((r) => r.expert), said: summary(store),
+            texts: run.texts.slice(0, 14) };""",
         tmp_path, l=layer, h=head, t=t,
     )  # fmt: skip
     weights, sink = run.attention(layer, head)

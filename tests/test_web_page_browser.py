@@ -16,7 +16,8 @@ QUESTION, EFFORT = "What is 47 times 36?", "high"
 ASK = """(request) => new Promise((done, failed) => {
   const told = [];
   lab.client.ask(request, (message) => {
-    told.push(message.kind === "finished" ? { ...message, runs: message.runs.map((run) => run.arrays.map((a) => a.name)) } : message);
+    told.push(message.kind === "finished" ? { ...message,
+      runs: message.runs.map((run) => run.arrays.map((a) => a.name)) } : message);
     if (["finished", "stopped", "problem"].includes(message.kind)) done(told);
   }).catch(failed);
 })"""
@@ -84,15 +85,18 @@ def test_the_explorer_shows_the_run(open_page, lab_file, plain, model):
     prompt = question_tokens(QUESTION, EFFORT, model.tokenizer)
     seen = page.evaluate(
         """() => { const { run } = lab.app.store, row = run.row(2, 3, 60);
-        return { T: run.T, heads: run.exactHeads().length, sum: row.sink + row.weights.reduce((a, b) => a + b, 0), text: run.texts.slice(-1)[0], model: run.meta.model }; }"""
+        return { T: run.T, heads: run.exactHeads().length, sum: row.sink + row.weights.reduce((a, b) => a + b,
+          0), text: run.texts.slice(-1)[0], model: run.meta.model }; }"""
     )
     assert seen["T"] == len(prompt + plain) and seen["text"] == "<|return|>" and seen["model"] == "gpt-oss-tiny"
     assert seen["heads"] == model.config.num_hidden_layers * model.config.num_attention_heads
     assert abs(seen["sum"] - 1) < 1e-3
     assert page.locator("section.panel").count() == 8 and page.locator(".welcome").is_hidden()
     ink = page.evaluate(
-        "() => { const c = lab.inside.canvas, d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data, s = new Set();"
-        "for (let i = 0; i < d.length; i += 4) if (d[i + 3]) s.add(d[i] << 16 | d[i + 1] << 8 | d[i + 2]); return s.size; }"
+        "() => { const c = lab.inside.canvas, s = new Set(),"
+        "d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;"
+        "for (let i = 0; i < d.length; i += 4) if (d[i + 3]) s.add(d[i] << 16 | d[i + 1] << 8 | d[i + 2]);"
+        "return s.size; }"
     )
     assert ink > 20 and "experts" in page.locator(".inside canvas").get_attribute("aria-label")
 
@@ -108,7 +112,7 @@ def test_where_webassembly_is_forbidden_it_answers_all_the_same(open_page, files
 
 
 def test_a_link_holds_the_experiment(open_page, lab_file, model, plain):
-    """Opened with an address, the page asks at once: the question as it is, and changed; Python's answers are the same."""
+    """Opened with an address, the page asks at once, of the model as it is and changed; Python answers the same."""
     changes = [trace.ShiftSink(), trace.ExpertsPerToken(1), trace.ZeroHeads(3, (0, 1, 2, 3))]
     prompt = question_tokens(QUESTION, EFFORT, model.tokenizer)
     with trace.intervene(model, *changes):
@@ -169,7 +173,10 @@ def test_stop_and_ask_again(open_page, lab_file):
 
 def test_by_keyboard_alone(open_page, lab_file):
     page = open_page(lab_file)
-    active = "(() => { let a = document.activeElement; while (a.shadowRoot?.activeElement) a = a.shadowRoot.activeElement; return a; })()"
+    inner = (
+        "let a = document.activeElement; while (a.shadowRoot?.activeElement) a = a.shadowRoot.activeElement; return a;"
+    )
+    active = f"(() => {{ {inner} }})()"
 
     def tab_to(found: str) -> None:
         for _ in range(60):
@@ -334,7 +341,8 @@ def test_in_firefox_a_link_holds_the_experiment(fox, lab_file):
     seen = fox.run(
         """const page = window.wrappedJSObject ?? window;
         const look = () => page.lab.host.dataset.answers === "1"
-          ? done([page.lab.shell.querySelectorAll(".answer").length, page.lab.app.panels.length, page.lab.status.textContent])
+          ? done([page.lab.shell.querySelectorAll(".answer").length, page.lab.app.panels.length,
+            page.lab.status.textContent])
           : setTimeout(look, 50);
         look();"""
     )

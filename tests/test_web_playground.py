@@ -57,7 +57,8 @@ def test_one_file_holds_everything_and_is_small(files):
 def test_nothing_in_the_sources_reaches_outside():
     for source in (lab_source(), worker_source()):
         assert not re.search(
-            r"\bfetch\(|XMLHttpRequest|WebSocket|EventSource|innerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function",
+            r"\bfetch\(|XMLHttpRequest|WebSocket|EventSource|innerHTML|insertAdjacentHTML|document\.write|\beval\(|"
+            r"new Function",
             source,
         )
         assert set(re.findall(r"https?://[^\s'\"]+", source)) <= {"http://www.w3.org/2000/svg"}
@@ -140,17 +141,21 @@ STATE = 'const { fromAddress, INITIAL, interventionsOf, inWords, toAddress } = a
 @needs_node
 def test_an_address_holds_the_whole_experiment(files):
     changes = {
-        "question": "What is 2 + 2? & größe #1", "effort": "high", "instructions": "a=b;c", "temperature": 0.8, "topP": 0.95,
-        "seed": 4000000000, "longest": 64, "sinks": -1.5, "sliding": 4, "experts": 1, "masked": ["3.5", "2.1"],
+        "question": "What is 2 + 2? & größe #1", "effort": "high", "instructions": "a=b;c", "temperature": 0.8,
+        "topP": 0.95, "seed": 4000000000, "longest": 64, "sinks": -1.5, "sliding": 4, "experts": 1,
+        "masked": ["3.5", "2.1"],
         "forced": ["0.0"], "zeroed": ["1.3", "1.4"], "compare": False,
     }  # fmt: skip
     seen = run_node(
         STATE + """const state = { ...INITIAL, ...changes }, address = toAddress(state);
         const infinite = { ...INITIAL, sinks: -Infinity, sliding: Infinity, full: 3 };
         const back = fromAddress(toAddress(infinite), config);
-        return { same: JSON.stringify(fromAddress("#" + address, config)) === JSON.stringify(state), empty: toAddress(INITIAL),
-          infinite: [back.sinks === -Infinity, back.sliding === Infinity, back.full === 3], words: inWords(state, config),
-          interventions: interventionsOf(state, config), open: interventionsOf(infinite, config), none: interventionsOf(INITIAL, config), quiet: inWords(INITIAL, config) };""",
+        return { same: JSON.stringify(fromAddress("#" + address, config)) === JSON.stringify(state),
+          empty: toAddress(INITIAL),
+          infinite: [back.sinks === -Infinity, back.sliding === Infinity, back.full === 3],
+            words: inWords(state, config),
+          interventions: interventionsOf(state, config), open: interventionsOf(infinite, config),
+            none: interventionsOf(INITIAL, config), quiet: inWords(INITIAL, config) };""",
         changes=changes, config=files.config.to_dict(),
     )  # fmt: skip
     assert seen["same"] and seen["empty"] == "" and seen["infinite"] == [True] * 3
@@ -176,7 +181,8 @@ def test_an_address_holds_the_whole_experiment(files):
 @needs_node
 @pytest.mark.parametrize(
     "address",
-    ["", "#", "effort=extreme&temperature=-1&top_p=0&seed=1.5&tokens=0&sinks=x&window=0&full=none&experts=99&compare=maybe",
+    ["", "#", "effort=extreme&temperature=-1&top_p=0&seed=1.5&tokens=0&sinks=x",
+     "window=0&full=none&experts=99&compare=maybe",
      "mask=9.1,1.99,a.b,1,1.2.3,-1.0,&force=1.,&zero=.1", "nonsense=1&__proto__=2", "temperature=&seed=&window="],
 )  # fmt: skip
 def test_nonsense_in_an_address_changes_nothing(address, files):

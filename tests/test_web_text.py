@@ -44,8 +44,9 @@ def tiny():
 def random_text(rng: random.Random) -> str:
     """Words, digits, spaces and control tokens spelled out, or code points of any kind that Unicode 14 names."""
     words = (
-        "the", " Answer", "I'LL", " don't", "ſ's", "'S", "NASA", "größe", "東京", "مرحبا", "é", "👩‍👩‍👧", "12345", "3.14", "x = y\n",
-        "\r\n\n", "   ", "\t", "\u00a0", "\ufeff", "\u0085", "\u2028", "<|start|>", "<|end|>", "...", "/\n", "ǅ", "ʰ", "\x00", "क्षि",
+        "the", " Answer", "I'LL", " don't", "ſ's", "'S", "NASA", "größe", "東京", "مرحبا", "é", "👩‍👩‍👧", "12345",
+        "3.14", "x = y\n", "\r\n\n", "   ", "\t", "\u00a0", "\ufeff", "\u0085", "\u2028",
+        "<|start|>", "<|end|>", "...", "/\n", "ǅ", "ʰ", "\x00", "क्षि",
     )  # fmt: skip
     if rng.random() < 0.75:
         return rng.choice(("", " ")).join(rng.choice(words) for _ in range(rng.randrange(12)))
@@ -144,7 +145,8 @@ def test_a_question_is_rendered_as_in_python(tiny, tmp_path):
     found = run_node(
         TOKENIZER
         + 'const { questionConversation, render } = await web("model/harmony.js");'
-        + 'return questions.flatMap((q) => ["low", "medium", "high"].map((effort) => render(questionConversation(q, effort), tokenizer)));',
+        + 'const ask = (q, effort) => render(questionConversation(q, effort), tokenizer);'
+        + 'return questions.flatMap((q) => ["low", "medium", "high"].map((effort) => ask(q, effort)));',
         tmp_path, questions=questions,
     )  # fmt: skip
     assert found == [question_tokens(q, effort, tiny) for q in questions for effort in ("low", "medium", "high")]
@@ -160,8 +162,10 @@ for (const [ids, role] of JSON.parse(utf8("streams.json"))) {
   } catch (error) {
     strict = { error: error.constructor.name };
   }
-  const labels = Object.fromEntries(Object.entries(labelTokens(ids, tokenizer)).map(([name, values]) => [name, [...values]]));
-  results.push({ strict, lenient: parse(ids, tokenizer, { strict: false, role }), final: finalText(ids, tokenizer), labels });
+  const labels = Object.fromEntries(Object.entries(labelTokens(ids, tokenizer)).map(([name, values]) => [name,
+    [...values]]));
+  results.push({ strict, lenient: parse(ids, tokenizer, { strict: false, role }), final: finalText(ids,
+    tokenizer), labels });
 }
 return { results, tables: TABLES };
 """
@@ -171,7 +175,8 @@ def as_dicts(report) -> dict:
     """A report of Python's parser in JavaScript's terms; what a repair says is compared up to its first quotation."""
     messages = [
         {
-            "role": m.role, "name": m.name, "channel": m.channel, "recipient": m.recipient, "contentType": m.content_type,
+            "role": m.role, "name": m.name, "channel": m.channel, "recipient": m.recipient,
+            "contentType": m.content_type,
             "text": m.text,
         }
         for m in report.messages

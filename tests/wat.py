@@ -1,4 +1,4 @@
-"""Assemble the WebAssembly text of gptoss_edu/web/model/kernel.wat: folded expressions, one memory, functions with loops.
+"""Assemble the WebAssembly text of gptoss_edu/web/model/kernel.wat: folded expressions, a memory, functions with loops.
 
 It knows what that file uses and refuses everything else.
 
@@ -10,13 +10,15 @@ import struct
 
 TYPES = {"i32": 0x7F, "i64": 0x7E, "f32": 0x7D, "v128": 0x7B}
 MEMORY = {  # name -> (opcode bytes, natural alignment as a power of two)
-    "f32.load": (b"\x2a", 2), "f32.store": (b"\x38", 2), "i32.load8_u": (b"\x2d", 0), "v128.load": (b"\xfd\x00", 4),
-    "v128.load32_splat": (b"\xfd\x09", 2),
+    "f32.load": (b"\x2a", 2), "f32.store": (b"\x38", 2), "i32.load8_u": (b"\x2d", 0),
+    "v128.load": (b"\xfd\x00", 4), "v128.load32_splat": (b"\xfd\x09", 2),
 }  # fmt: skip
 PLAIN = {"i32.add": 0x6A, "i32.shl": 0x74, "i32.lt_u": 0x49, "f32.add": 0x92}
 VECTOR = {
     "i8x16.swizzle": 14, "v128.and": 78, "i8x16.shr_u": 109, "i16x8.extend_low_i8x16_s": 135,
-    "i16x8.extend_high_i8x16_s": 136, "i32x4.extend_low_i16x8_s": 167, "i32x4.extend_high_i16x8_s": 168, "f32x4.add": 228,
+    "i16x8.extend_high_i8x16_s": 136, "i32x4.extend_low_i16x8_s": 167,
+    "i32x4.extend_high_i16x8_s": 168,
+    "f32x4.add": 228,
     "f32x4.mul": 230, "f32x4.convert_i32x4_s": 250,
 }  # fmt: skip
 LANES = {"i8x16": (16, "b"), "i32x4": (4, "i")}

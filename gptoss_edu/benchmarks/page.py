@@ -1,4 +1,4 @@
-"""The lab's page in headless Chromium: how fast the model is in it, by WebAssembly and by plain JavaScript, traced and not.
+"""The model in a page, in headless Chromium: how fast it is by WebAssembly and by plain JavaScript, traced and not.
 
 gptoss-edu bench page
 gptoss-edu bench page --repeat 5 --json page.json
@@ -24,14 +24,15 @@ RUNS = {  # name -> (kernel, what is asked)
     "WebAssembly, traced": ("wasm", {"level": "full", "live": True}),
     "plain JavaScript": ("plain", {"level": "none", "live": False}),
 }
-# Asks one question; gives the answer's tokens, and milliseconds to the first one, for all, and until the traces are there.
+# Asks one question; gives the answer's tokens, and milliseconds to the first, for all, and until the traces are there.
 ASK = """(request) => new Promise((done, failed) => {
   const started = performance.now(), seen = {};
   lab.client.ask(request, (message) => {
     if (message.kind === "token") seen.first ??= performance.now() - started;
-    if (message.kind === "done") Object.assign(seen, { tokens: message.tokens.length, ms: message.ms, prefill: message.prefill });
+    const { kind, tokens, ms, prefill } = message;
+    if (kind === "done") Object.assign(seen, { tokens: tokens.length, ms, prefill });
     if (message.kind === "finished") done({ ...seen, whole: performance.now() - started });
-    if (message.kind === "problem" || message.kind === "stopped") failed(new Error(message.message ?? message.kind));
+    if (kind === "problem" || kind === "stopped") failed(new Error(message.message ?? kind));
   }).catch(failed);
 })"""
 # Asks, stops in the middle of the answer, and gives the milliseconds until nothing more comes.
@@ -43,7 +44,7 @@ STOP = """(request) => new Promise((done, failed) => {
       lab.client.stop();
     }
     if (message.kind === "stopped") done(performance.now() - asked);
-    if (message.kind === "finished" || message.kind === "problem") failed(new Error(message.message ?? "it was too short"));
+    if (["finished", "problem"].includes(message.kind)) failed(new Error(message.message ?? "it was too short"));
   }).catch(failed);
 })"""
 
@@ -64,7 +65,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def measure(files: ModelFiles, repeat: int = 3, running=None) -> dict:
-    """Open the page from a file and ask the same question in turn; `running` is a browser to use instead of a new one."""
+    """Open the page from a file and ask the same question in turn; `running`: a browser to use instead of a new one."""
     with tempfile.TemporaryDirectory() as folder, nullcontext(running) if running else browser() as chromium:
         path = Lab(files).save(Path(folder) / "lab.html")
         size = path.stat().st_size

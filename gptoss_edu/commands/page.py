@@ -32,7 +32,8 @@ def run(args: argparse.Namespace) -> None:
     beside = None if args.beside is None else args.out.parent / args.beside
     if beside is not None and (Path(args.beside).name != args.beside or beside.suffix != ".js"):
         raise GptOssError(
-            f"--beside: expected the name of a file that ends in .js, found {args.beside!r}; it lies in the page's folder."
+            f"--beside: expected the name of a file that ends in .js, found {args.beside!r}; "
+            "it lies in the page's folder."
         )
     check_writable(args.out, "out")
     check_writable(beside, "--beside")

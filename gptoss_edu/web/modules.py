@@ -120,8 +120,8 @@ def declared(source: str, path: Path, exported_only: bool = False) -> set[str]:
     for match in DECLARED.finditer(source):
         if not re.fullmatch(r"[\w$]+", match["name"]):
             raise GptOssError(
-                f"{_shown(path)}: expected one name in each declaration at the start of a line, found {match.group()!r}; "
-                "declare them one by one."
+                f"{_shown(path)}: expected one name in each declaration at the start of a line, found "
+                f"{match.group()!r}; declare them one by one."
             )
         if match["export"] or not exported_only:
             found.add(match["name"])

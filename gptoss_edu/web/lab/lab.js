@@ -63,7 +63,7 @@ class Lab {
     this.insideNote = el(
       "p",
       { class: "sub" },
-      "A column per token. Of each layer: the bar is the share left on the sinks, the colours below it are the experts.",
+      "A column per token. Of each layer: above, the share left on the sinks; below, the experts in their colours.",
     );
     this.insideBox.append(el("h2", { id: "lab-inside" }, "Inside, as it happens"), this.insideNote, this.inside.canvas);
     this.tipLine = el("p", { class: "tipline", "aria-hidden": "true" });

@@ -53,7 +53,8 @@ function fromFloat32(raw, out) {
 export const BLOCK = 32;
 const MAGNITUDES = [0, 0.5, 1, 1.5, 2, 3, 4, 6]; // e2m1: the codes 0 to 7; codes 8 to 15 are negative
 export const VALUES = Float32Array.from([...MAGNITUDES, ...MAGNITUDES.map((value) => -value)]);
-export const FACTORS = Float32Array.from({ length: 256 }, (_, byte) => (byte === 255 ? NaN : 2 ** (byte - 127))); // e8m0
+const scaleFactor = (byte) => (byte === 255 ? NaN : 2 ** (byte - 127)); // e8m0
+export const FACTORS = Float32Array.from({ length: 256 }, (_, byte) => scaleFactor(byte));
 export const LOW = Float32Array.from({ length: 256 }, (_, byte) => VALUES[byte & 15]); // a byte's earlier weight
 export const HIGH = Float32Array.from({ length: 256 }, (_, byte) => VALUES[byte >> 4]); // its later one
 

@@ -44,9 +44,7 @@ export function parseHeaderStrict(ids, reader, role, where) {
       order.join(),
     )
   )
-    refuse(
-      `expected at most <|channel|> and then <|constrain|>, found ${order.map((key) => tokenizer.names[key]).join(" ")}`,
-    );
+    refuse(`expected at most <|channel|> and then <|constrain|>, found ${order.map((key) => tokenizer.names[key])}`);
   const words = []; // [section, word]
   for (const [key, text] of parts) {
     const section = key === null ? "author" : key === control.channel ? "channel" : "constrain";

@@ -1,13 +1,13 @@
 // Parsing ids one at a time, strictly or with repairs. The same in Python: gptoss_edu/harmony/stream.py.
-// Three states: between messages, in a header, in a content. Lenient, no stream throws: what a model leaves out, doubles
-// or invents is repaired, each repair is written down, and all other text ends up in a message.
+// Three states: between messages, in a header, in a content. Lenient, no stream throws: what a model leaves out,
+// doubles or invents is repaired, each repair is written down, and all other text ends up in a message.
 
 import { controlTokens, HarmonyError, mayBecomeHeader, splitWords, strip } from "./harmony_control.js";
 import { parseHeaderStrict } from "./harmony_headers.js";
 import { parseHeaderLenient, parseHeaderUnfinished } from "./harmony_repairs.js";
 
 export class StreamParser {
-  // role: whose turn the prompt opened ("assistant" for what a model samples), or null where the ids begin with <|start|>.
+  // role: whose turn the prompt opened ("assistant" for what a model samples), or null: the ids begin with <|start|>.
   constructor(tokenizer, { strict = true, role = null } = {}) {
     const control = controlTokens(tokenizer);
     Object.assign(this, { tokenizer, control, strict });

@@ -1,5 +1,5 @@
 // Change one thing in a running model. The same in Python: gptoss_edu/trace/interventions.py.
-// An intervention is plain data, {kind, …}; here it becomes hooks on the model's intermediates. Weights are never touched.
+// An intervention is plain data, {kind, …}; here it becomes hooks on intermediates. Weights are never touched.
 
 const MINUS_INFINITY = "-inf"; // how JSON writes it
 

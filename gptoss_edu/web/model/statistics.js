@@ -1,4 +1,4 @@
-// What a trace says about rows of attention, routers and next tokens. The same in Python: gptoss_edu/trace/statistics.py.
+// What a trace says about attention, routers and next tokens. The same in Python: gptoss_edu/trace/statistics.py.
 
 export const MAX_BINS = 48;
 const POOLED_BUDGET = 4096; // bytes per token for the pooled maps of all heads together

@@ -1,6 +1,6 @@
 // Record what the model computes, token by token, as the explorer reads it: the arrays of gptoss_edu/trace/record.py.
-// Levels as in gptoss_edu/trace/levels.py: "routing", "default" (sinks, statistics, pooled maps, logit lens), "exact" (and
-// the rows of chosen heads), "full" (the rows of every head).
+// Levels as in gptoss_edu/trace/levels.py: "routing", "default" (sinks, statistics, pooled maps, logit lens), "exact"
+// (and the rows of chosen heads), "full" (the rows of every head).
 
 import { hooksOf, shapeOf } from "./interventions.js";
 import { TABLES } from "./labels.js";

@@ -1,4 +1,4 @@
-// Tool schemas as TypeScript-like types, line break for line break. The same in Python: gptoss_edu/harmony/typescript.py.
+// Tool schemas as TypeScript-like types, line by line. The same in Python: gptoss_edu/harmony/typescript.py.
 // JSON arrives parsed, so 1.0 is 1 here; numbers are written as serde_json writes them.
 
 const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
