@@ -1,16 +1,22 @@
-"""Measure what gpt-oss-tiny can do: counts with 95 % intervals.
+"""Measure what a model can do: gpt-oss-tiny's own table, or a named benchmark.
 
     gptoss-edu eval tiny                      hours on two CPU cores, minutes on a GPU (--device cuda --batch 1024)
     gptoss-edu eval tiny --scale 0.05         a first impression
     gptoss-edu eval tiny --against FOLDER     the same prompts with a second model, compared pair by pair
     gptoss-edu eval tiny --sections effort foreign --json results.json
+    gptoss-edu eval list                      the named benchmarks and their toy counterparts
+    gptoss-edu eval aime-toy --effort all     gpt-oss-tiny on a toy
+    gptoss-edu eval aime --data aime2025.jsonl --engine http://127.0.0.1:8000/v1 --effort all --attempts 4
+    gptoss-edu eval report runs/eval/*.jsonl --html report.html
+    gptoss-edu eval export aime-toy --inspect --out FOLDER      the same questions and graders for inspect-ai
 
-Sections: mixed (validity, accuracy, tool dialogues, false refusals), effort, strangers (690 questions written without
-sight of the generators), languages (fifteen, at each effort), tasks (the second edition's, with held-out wordings and
-families), foreign (200 questions outside its world), phrasing (held-out wordings), temperature_1, ablations (losses
-with parts removed), inside (sinks, router) and router (what experts know of languages). Sections that stand whole in
-the --json file already, of the same model and sizes, are not measured again, so a long evaluation can be made in
-pieces; `measured_with` says of each with what it was measured.
+Sections of tiny: mixed (validity, accuracy, tool dialogues, false refusals), effort, strangers (690 questions written
+without sight of the generators), languages (fifteen, at each effort), tasks (the second edition's, with held-out wordings
+and families), foreign (200 questions outside its world), phrasing (held-out wordings), temperature_1, ablations (losses
+with parts removed), inside (sinks, router) and router (what experts know of languages). Sections that stand whole in the
+--json file already, of the same model and sizes, are not measured again, so a long evaluation can be made in pieces;
+`measured_with` says of each with what it was measured. Samples of a benchmark that stand in its --out file are not asked
+for again either.
 """
 
 import argparse
@@ -23,25 +29,39 @@ from pathlib import Path
 from gptoss_edu.errors import GptOssError
 from gptoss_edu.options import positive
 
+from .eval_named import add_named_arguments, run_named
+
 RUN = ("device", "dtype", "threads", "torch", "version", "date")  # what may differ between the sections of one file
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("what", choices=("tiny",))
+    parser.add_argument("what", metavar="tiny | NAME | list | report | export")
+    parser.add_argument("files", nargs="*", metavar="FILE", help="report: samples; export: the benchmark's name")
     parser.add_argument("--model", type=Path, help="checkpoint folder; default: the bundled gpt-oss-tiny")
-    parser.add_argument(
-        "--against", type=Path, help="a second model (bfloat16 experts, another seed) on the same prompts"
-    )
-    parser.add_argument("--scale", type=float, default=1.0, help="share of the prompts")
-    parser.add_argument("--sections", "--only", nargs="+", metavar="NAME", help="default: all of them")
     parser.add_argument("--batch", type=positive, default=None, help="sequences decoded together (64; GPU 1024)")
     parser.add_argument("--seconds", type=float, help="begin nothing new after that time")
     parser.add_argument("--device")
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), help="default: float32 on a CPU, bfloat16 on a GPU")
-    parser.add_argument("--json", type=Path, help="write all results here, section by section")
+    tiny = parser.add_argument_group("tiny")
+    tiny.add_argument(
+        "--against", type=Path, help="a second model (bfloat16 experts, another seed) on the same prompts"
+    )
+    tiny.add_argument("--scale", type=float, default=1.0, help="share of the prompts")
+    tiny.add_argument("--sections", "--only", nargs="+", metavar="SECTION", help="default: all of them")
+    tiny.add_argument("--json", type=Path, help="write all results here, section by section")
+    add_named_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> None:
+    if args.what != "tiny":
+        run_named(args)
+        return
+    if args.files:
+        raise GptOssError(f"eval tiny: expected options only, found {' '.join(args.files)}; leave it out.")
+    run_tiny(args)
+
+
+def run_tiny(args: argparse.Namespace) -> None:
     import torch
 
     from gptoss_edu import __version__, load_model

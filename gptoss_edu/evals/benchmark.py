@@ -103,9 +103,11 @@ class Benchmark:
     form : the files that it reads, and their fields
     licence, source : of the published data
     attempts : at each question, as the authors' own runs have them
+    canary : where the data carries a mark that no training text should hold: a field, or the mark itself; "" for none
     toy : a small counterpart that gpt-oss-tiny can take
     of : the benchmark that a toy is the counterpart of
     score : "accuracy", or "mean score" where grades lie between 0 and 1
+    dialogue : its questions need an environment and somebody who plays the user
     """
 
     name: str
@@ -116,6 +118,7 @@ class Benchmark:
     form: str
     licence: str
     source: str
+    canary: str = ""
     attempts: int = 1
     max_new_tokens: int = 131_072
     toy: bool = False

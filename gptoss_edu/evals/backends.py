@@ -1,0 +1,156 @@
+"""Who answers: the local pool, a written script, or a server (endpoint_backend.py), behind one small protocol.
+
+A backend takes turns (`submit`) and gives them back when they are answered (`finished`), in any order, many at a time;
+more may be submitted while it works. A turn is one completion: a final message or a call of a tool. Dialogues are made of
+turns by `run_benchmark.py`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from gptoss_edu.errors import GptOssError, HarmonyError
+from gptoss_edu.harmony import Conversation, parse, render
+from gptoss_edu.tasks.example import final, message, system
+
+
+@dataclass
+class Turn:
+    """One completion that is wanted, and what came of it.
+
+    Parameters
+    ----------
+    key : whatever the caller knows it by
+    messages : what stands before it, without the system message, in harmony's JSON
+    effort, builtin : of the system message
+
+    Attributes
+    ----------
+    written : the messages that the model wrote; tokens, thought_tokens : sampled
+    ended : "stop", "length", "invalid" or "error"; note : what was wrong
+    """
+
+    key: Hashable
+    messages: list[dict]
+    effort: str = "medium"
+    builtin: dict | None = None
+    temperature: float = 0.0
+    seed: int = 0
+    max_new_tokens: int = 1024
+    written: list[dict] = field(default_factory=list)
+    tokens: int = 0
+    thought_tokens: int = 0
+    ended: str = "stop"
+    note: str = ""
+    began: float = 0.0
+    seconds: float = 0.0
+
+
+class Backend(Protocol):
+    """name: what stands in the record of a run."""
+
+    name: str
+
+    def submit(self, turn: Turn, first: bool = False) -> None: ...
+
+    def finished(self) -> Iterator[Turn]: ...
+
+    def cancel(self) -> None:
+        """Forget the turns that nobody works at yet."""
+
+
+class PoolBackend:
+    """A model on this machine, many rows at a time.
+
+    model : as from `gptoss_edu.load_model`, with its tokenizer; rows : decoded together
+    room : tokens of a row; None for what the pool finds to fit
+    """
+
+    def __init__(self, model, rows: int = 32, room: int | None = None, name: str = "pool"):
+        from gptoss_edu.engines.pool import Pool
+
+        if model.tokenizer is None:
+            raise GptOssError(
+                "PoolBackend: expected a model with a tokenizer, found none; name the checkpoint's folder."
+            )
+        self.model, self.name = model, name
+        self.pool = Pool(model, rows, room, streaming=False)
+
+    def submit(self, turn: Turn, first: bool = False) -> None:
+        from gptoss_edu.engines.request import Request
+
+        head = system(turn.effort, tools=turn.builtin)
+        conversation = Conversation.from_dict({"messages": [head, *turn.messages]})
+        prompt = render(conversation, encoding=self.model.tokenizer, drop_analysis="finished_turns")
+        limit = min(turn.max_new_tokens, self.pool.room - len(prompt))
+        if limit < 1:
+            raise GptOssError(
+                f"{turn.key}: expected a prompt that leaves room in a row of {self.pool.room} tokens, found one of "
+                f"{len(prompt)}; take a model or a pool with more room."
+            )
+        turn.began = time.monotonic()
+        request = Request(prompt, limit, turn.temperature, seed=turn.seed & 0xFFFFFFFF, key=turn)
+        self.pool.submit(request, first)
+
+    def finished(self) -> Iterator[Turn]:
+        for request in self.pool.run():
+            turn = request.key
+            turn.seconds, turn.tokens = time.monotonic() - turn.began, len(request.sampled)
+            if request.error is not None:
+                turn.ended, turn.note = "error", str(request.error)[:300]
+            else:
+                self._read(turn, request.sampled)
+            yield turn
+
+    def cancel(self) -> None:
+        for request in [*self.pool.waiting]:
+            request.cancel()
+        self.pool.waiting.clear()
+
+    def _read(self, turn: Turn, tokens: list[int]) -> None:
+        encoding = self.model.tokenizer
+        if tokens[-1] not in self.pool.stops:
+            turn.ended = "length"
+            return
+        try:
+            messages = parse(tokens, strict=True, encoding=encoding, role="assistant")
+        except HarmonyError as error:
+            turn.ended, turn.note = "invalid", str(error)[:300]
+            return
+        turn.written = Conversation(messages).to_dict()["messages"]
+        thoughts = [m.content[0].text for m in messages if m.channel == "analysis" and m.recipient is None]
+        turn.thought_tokens = sum(len(encoding.encode_ordinary(text)) for text in thoughts)
+
+
+class ScriptBackend:
+    """A function in the place of a model, for tests and lessons: from a turn to the messages of the assistant."""
+
+    def __init__(self, answer: Callable[[Turn], list[dict] | str], name: str = "script"):
+        self.answer, self.name = answer, name
+        self._waiting: list[Turn] = []
+
+    def submit(self, turn: Turn, first: bool = False) -> None:
+        self._waiting.insert(0, turn) if first else self._waiting.append(turn)
+
+    def finished(self) -> Iterator[Turn]:
+        while self._waiting:
+            turn = self._waiting.pop(0)
+            said = self.answer(turn)
+            turn.written = [final(said)] if isinstance(said, str) else said
+            turn.tokens = sum(len(m["content"][0]["text"].split()) for m in turn.written)
+            yield turn
+
+    def cancel(self) -> None:
+        self._waiting.clear()
+
+
+def ask_one(backend: Backend, text: str, effort: str = "medium", max_new_tokens: int = 4096, seed: int = 0) -> str:
+    """One question to a backend that is at rest, as a judge is asked; "" where no final message came."""
+    backend.submit(Turn("one", [message("user", text)], effort, seed=seed, max_new_tokens=max_new_tokens))
+    for turn in backend.finished():
+        finals = [m for m in turn.written if m.get("channel") == "final"]
+        return finals[-1]["content"][0]["text"] if finals else ""
+    return ""

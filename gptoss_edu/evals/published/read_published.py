@@ -1,0 +1,72 @@
+"""Rows of a published data file: CSV with a header, JSON lines, or a JSON list."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from gptoss_edu.errors import GptOssError
+
+
+def rows_of(path: Path, header: list[str] | None = None) -> list[dict]:
+    """The rows of a file, or of all files of a folder with the same ending, as dictionaries.
+
+    header : names of the columns where a CSV file has none
+
+    Raises
+    ------
+    GptOssError : no such file, another format, or a damaged line (with its number).
+    """
+    if path.is_dir():
+        files = sorted(p for p in path.iterdir() if p.suffix in (".csv", ".jsonl", ".json"))
+        if not files:
+            raise GptOssError(f"--data {path}: expected .csv, .jsonl or .json files in the folder, found none.")
+        return [row | {"_file": p.stem} for p in files for row in rows_of(p, header)]
+    if not path.is_file():
+        raise GptOssError(f"--data {path}: expected a data file, found none; check the path.")
+    if path.suffix == ".csv":
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            csv.field_size_limit(1 << 24)
+            return list(csv.DictReader(file, header))
+    if path.suffix not in (".jsonl", ".json"):
+        raise GptOssError(
+            f"--data {path}: expected .csv, .jsonl or .json, found {path.suffix or 'no ending'}; convert it first."
+        )
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".json":
+        found = _json(text, path, 1)
+        return found if isinstance(found, list) else found.get("data") or found.get("rows") or [found]
+    return [_json(line, path, i) for i, line in enumerate(text.splitlines(), 1) if line.strip()]
+
+
+def _json(text: str, path: Path, line: int):
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise GptOssError(f"--data {path}: line {line} is no JSON ({error}); load the file again.") from None
+
+
+def field(row: dict, *names: str, path: Path | str = "the data"):
+    """The first of these fields that the row has.
+
+    Raises
+    ------
+    GptOssError : it has none of them; the sentence names what it has.
+    """
+    for name in names:
+        if row.get(name) is not None:
+            return row[name]
+    shown = ", ".join(str(name) for name in row if name != "_file")
+    raise GptOssError(f"{path}: expected a field {' or '.join(names)}, found {shown}; is it the published form?")
+
+
+def unique(ids: Iterable[str]) -> list[str]:
+    """The ids, each second and later occurrence with its number."""
+    seen: dict[str, int] = {}
+    found = []
+    for name in ids:
+        seen[name] = seen.get(name, 0) + 1
+        found.append(name if seen[name] == 1 else f"{name}#{seen[name]}")
+    return found
