@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import time
 from pathlib import Path
 
@@ -14,7 +15,7 @@ def add_named_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("benchmarks")
     group.add_argument("--data", type=Path, help="the published data file or folder")
     group.add_argument("--engine", default="pool", metavar="pool | URL", help="this machine, or a server (…/v1)")
-    group.add_argument("--served-model", default="gpt-oss", metavar="NAME", help="the model's name at the server")
+    group.add_argument("--served-model", metavar="NAME", help="the model's name at the server (its first)")
     group.add_argument("--effort", nargs="+", choices=("low", "medium", "high", "all"), default=["medium"])
     group.add_argument(
         "--attempts", type=positive, help="at each question (default: the benchmark's; 1 at temperature 0)"
@@ -196,4 +197,5 @@ def export(args: argparse.Namespace) -> None:
         )
     benchmark = named(args.files[0])
     folder = args.out or Path("runs") / "inspect" / benchmark.name
-    print(f"inspect eval {export_task(benchmark, read_questions(benchmark, args.data), folder, args.data)}")
+    task = export_task(benchmark, read_questions(benchmark, args.data), folder, args.data)
+    print(f"cd {shlex.quote(str(task.parent))} && inspect eval {task.name} --model PROVIDER/NAME --reasoning-effort medium")

@@ -21,12 +21,13 @@ class EndpointBackend:
 
     Parameters
     ----------
-    url : up to and with "/v1"; model : its name there
+    url : up to and with "/v1"; model : its name there, None for the first that the server names
     workers : requests at a time; timeout : seconds for one; tries : for a request that the server did not answer
     """
 
-    def __init__(self, url: str, model: str = "gpt-oss", workers: int = 8, timeout: float = 3600.0, tries: int = 3):
-        self.url, self.model, self.timeout, self.tries = url.rstrip("/"), model, timeout, tries
+    def __init__(self, url: str, model: str | None = None, workers: int = 8, timeout: float = 3600.0, tries: int = 3):
+        self.url, self.timeout, self.tries = url.rstrip("/"), timeout, tries
+        self.model = model or self._first_model()
         self.name = f"{self.url} {model}"
         self._threads = ThreadPoolExecutor(workers)
         self._done: queue.SimpleQueue = queue.SimpleQueue()
@@ -59,12 +60,18 @@ class EndpointBackend:
             "max_tokens": turn.max_new_tokens, "seed": turn.seed & 0x7FFFFFFF, "reasoning_effort": turn.effort,
         }  # fmt: skip
         tools = chat_tools(turn.messages)
-        read_choice(self._post("/chat/completions", body | ({"tools": tools} if tools else {})), turn)
+        read_choice(self._ask("/chat/completions", body | ({"tools": tools} if tools else {})), turn)
 
-    def _post(self, path: str, body: dict) -> dict:
-        request = urllib.request.Request(
-            self.url + path, json.dumps(body).encode(), {"Content-Type": "application/json"}, method="POST"
-        )
+    def _first_model(self) -> str:
+        models = self._ask("/models", None).get("data") or []
+        if not models:
+            raise GptOssError(f"{self.url}: expected a server that names its models, found none; name one.")
+        return models[0]["id"]
+
+    def _ask(self, path: str, body: dict | None) -> dict:
+        """A request with a body (POST) or without (GET); what a busy or absent server does not answer is tried again."""
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"})
         for left in reversed(range(self.tries)):
             try:
                 with urllib.request.urlopen(request, timeout=self.timeout) as response:
