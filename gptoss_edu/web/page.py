@@ -19,7 +19,7 @@ START = {
     "zoom": (False, True),
 }  # and t, l, h, e: whole numbers
 
-EXPLORER = ("explorer/app.js", "explorer/framed.js", "explorer/widget.js")
+EXPLORER = ("explorer/mount.js", "explorer/framed.js", "explorer/widget.js")
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'"
 
 

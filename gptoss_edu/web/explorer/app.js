@@ -1,26 +1,21 @@
-// The page: panels, controls, keyboard, the spoken summary. mount() puts it into an element; the default export is the
-// form in which anywidget loads the same module.
+// The page: panels, controls, keyboard, the spoken summary. mount.js puts it into an element.
 
-import { bytesFromBase64, decodePayload, visible } from "./data.js";
+import { dress, Theme } from "./colors.js";
+import { CompareView } from "./compare_view.js";
 import { button, el, select } from "./elements.js";
 import { GRID, GridView } from "./grid_view.js";
-import { CompareView, LensView } from "./lens_view.js";
+import { keyboardHelp } from "./keyboard_help.js";
+import { LensView } from "./lens_view.js";
+import { LoadView } from "./load_view.js";
 import { MatrixView } from "./matrix_view.js";
 import { Panel, savePng } from "./panel.js";
-import { Theme } from "./pen.js";
-import { LoadView, RibbonView, RouteView } from "./router_view.js";
+import { RibbonView } from "./ribbon_view.js";
+import { RouteView } from "./route_view.js";
 import { RowView } from "./row_view.js";
 import { Store, summary } from "./store.js";
 import { SHADES, shadesOf, StripView } from "./strip_view.js";
 import { STYLE } from "./style.js";
-
-const KEYS = [
-  ["← →", "token before, after"], ["↑ ↓", "layer above, below"], ["[ ]", "head before, after"], [", .", "expert before, after"],
-  ["1 … 9", "the token's 1st … 9th expert"], ["S", "head with the largest sink at this token"], ["M", "mask the first expert of the token, or undo"],
-  ["Shift+M", "mask the selected expert, or undo"], ["Z", "zoom the attention around the token"], ["X", "shade tokens by the next number"],
-  ["G", "colour heads by the next number"], ["A B", "first, second run"], ["/", "find a token"], ["T", "table of the view in focus"],
-  ["P", "picture (PNG) of the view in focus"], ["D", "dark or light"], ["PgUp PgDn", "ten tokens before, after"], ["Home End", "first, last token"], ["?", "this help"],
-];
+import { visible } from "./visible.js";
 
 export class App {
   constructor(root, payload, options = {}) {
@@ -44,13 +39,28 @@ export class App {
     this.shell = el("div", { class: "gx" + (this.payload.runs.length > 1 ? " two" : "") });
     this.say = el("p", { id: "gx-say", class: "say", role: "status", "aria-live": "polite" });
     this.tipBox = el("div", { class: "tip", "aria-hidden": "true", hidden: "" });
-    const views = [["strip", new StripView()], ["grid", new GridView()], ["matrix", new MatrixView()], ["row", new RowView()], ["ribbon", new RibbonView()], ["route", new RouteView()], ["load", new LoadView()], ["lens", new LensView()]];
+    const views = [
+      ["strip", new StripView()],
+      ["grid", new GridView()],
+      ["matrix", new MatrixView()],
+      ["row", new RowView()],
+      ["ribbon", new RibbonView()],
+      ["route", new RouteView()],
+      ["load", new LoadView()],
+      ["lens", new LensView()],
+    ];
     if (this.payload.runs.length > 1) views.splice(1, 0, ["compare", new CompareView()]);
-    const keep = { grid: run.has("sink_mass"), matrix: run.has("sink_mass"), row: run.has("sink_mass"), lens: run.has("next_tokens") };
+    const keep = {
+      grid: run.has("sink_mass"),
+      matrix: run.has("sink_mass"),
+      row: run.has("sink_mass"),
+      lens: run.has("next_tokens"),
+    };
     this.panels = views.filter(([name]) => keep[name] !== false).map(([area, view]) => new Panel(this, view, area));
     const grid = el("div", { class: "grid" });
     grid.append(...this.panels.map((p) => p.root));
-    this.shell.append(this.header(run), this.help(), this.say, this.maskBox(), grid);
+    this.helpBox = keyboardHelp();
+    this.shell.append(this.header(run), this.helpBox, this.say, this.maskBox(), grid);
     this.root.append(el("style", {}, STYLE), this.shell, this.tipBox);
     this.shell.addEventListener("keydown", (event) => this.keydown(event));
     this.observer = new ResizeObserver(() => {
@@ -67,9 +77,39 @@ export class App {
     const bar = el("header", { class: "bar" });
     const title = el("div", { class: "title" });
     const origin = run.meta.origin || {};
-    title.append(el("h1", {}, this.payload.title || "Trace explorer"), el("p", { class: "sub" }, run.meta.model + " · " + run.T + (run.T === 1 ? " token · " : " tokens · ") + run.L + " layers × " + run.H + " heads · " + run.E + " experts, " + run.K + " a token" + (origin.device ? " · " + origin.device + ", " + origin.dtype : "") + (origin.path ? " · " + origin.path : "")));
-    this.shadeBox = select("Tokens by", this.shades.map((k) => [k, SHADES[k].name]), this.store.state.shade, (shade) => this.store.set({ shade }));
-    this.gridBox = select("Heads by", Object.entries(GRID).map(([k, v]) => [k, v.name]), this.store.state.grid, (g) => this.store.set({ grid: g }));
+    title.append(
+      el("h1", {}, this.payload.title || "Trace explorer"),
+      el(
+        "p",
+        { class: "sub" },
+        run.meta.model +
+          " · " +
+          run.T +
+          (run.T === 1 ? " token · " : " tokens · ") +
+          run.L +
+          " layers × " +
+          run.H +
+          " heads · " +
+          run.E +
+          " experts, " +
+          run.K +
+          " a token" +
+          (origin.device ? " · " + origin.device + ", " + origin.dtype : "") +
+          (origin.path ? " · " + origin.path : ""),
+      ),
+    );
+    this.shadeBox = select(
+      "Tokens by",
+      this.shades.map((k) => [k, SHADES[k].name]),
+      this.store.state.shade,
+      (shade) => this.store.set({ shade }),
+    );
+    this.gridBox = select(
+      "Heads by",
+      Object.entries(GRID).map(([k, v]) => [k, v.name]),
+      this.store.state.grid,
+      (g) => this.store.set({ grid: g }),
+    );
     this.find = el("input", { type: "search", placeholder: "find a token", "aria-label": "Find a token's text" });
     this.find.addEventListener("keydown", (event) => event.key === "Enter" && this.search());
     const controls = el("div", { class: "controls" });
@@ -77,25 +117,31 @@ export class App {
     if (run.has("sink_mass")) controls.append(this.gridBox);
     controls.append(this.find);
     if (this.payload.runs.length > 1) {
-      this.sideBox = select("Run", this.payload.runs.map((r, i) => [String(i), "AB"[i] + ": " + r.name]), "0", (side) => this.store.set({ side: Number(side) }));
+      this.sideBox = select(
+        "Run",
+        this.payload.runs.map((r, i) => [String(i), "AB"[i] + ": " + r.name]),
+        "0",
+        (side) => this.store.set({ side: Number(side) }),
+      );
       controls.append(this.sideBox);
     }
-    if (run.has("sink_mass")) controls.append(button("Largest sink (S)", "Select the head with the largest sink at this token", () => this.command("s")));
-    controls.append(button("Mask (M)", "Mask the first expert of this token in this layer, or undo", () => this.command("m")));
+    if (run.has("sink_mass"))
+      controls.append(
+        button("Largest sink (S)", "Select the head with the largest sink at this token", () => this.command("s")),
+      );
+    controls.append(
+      button("Mask (M)", "Mask the first expert of this token in this layer, or undo", () => this.command("m")),
+    );
     this.zoomButton = button("Zoom (Z)", "Zoom the attention around the token", () => this.command("z"));
     if (run.has("sink_mass")) controls.append(this.zoomButton);
     this.helpButton = button("?", "Keyboard help", () => this.command("?"));
     this.helpButton.setAttribute("aria-expanded", "false");
-    controls.append(button("◐", "Dark or light", () => this.command("d")), this.helpButton);
+    controls.append(
+      button("◐", "Dark or light", () => this.command("d")),
+      this.helpButton,
+    );
     bar.append(title, controls);
     return bar;
-  }
-  help() {
-    this.helpBox = el("section", { class: "help", hidden: "", "aria-label": "Keyboard help" });
-    const list = el("dl");
-    for (const [keys, what] of KEYS) list.append(el("dt", {}, keys), el("dd", {}, what));
-    this.helpBox.append(el("h2", {}, "Keyboard"), list);
-    return this.helpBox;
   }
   maskBox() {
     this.masks = el("section", { class: "masks", hidden: "", "aria-label": "Masked experts" });
@@ -105,10 +151,19 @@ export class App {
     const list = this.store.interventions();
     this.masks.hidden = !list.length;
     if (!list.length) return this.masks.replaceChildren();
-    const code = "trace.compare(model, tokens, " + list.map((m) => "trace.MaskExpert(" + m.layer + ", " + m.expert + ")").join(", ") + ")";
-    const note = this.options.apply ? "" : " This page holds no model, so it shows each masked layer's own route only; the line below gives what follows.";
-    this.masks.replaceChildren(el("p", {}, "Masked: " + list.map((m) => "layer " + m.layer + " expert " + m.expert).join("; ") + "." + note), el("code", {}, code));
-    if (this.options.apply) this.masks.append(button("Run the model with these masks", "Run the model with these masks", this.options.apply));
+    const code =
+      "trace.compare(model, tokens, " +
+      list.map((m) => "trace.MaskExpert(" + m.layer + ", " + m.expert + ")").join(", ") +
+      ")";
+    const note = this.options.apply
+      ? ""
+      : " This page holds no model, so it shows each masked layer's own route only; the line below gives what follows.";
+    this.masks.replaceChildren(
+      el("p", {}, "Masked: " + list.map((m) => "layer " + m.layer + " expert " + m.expert).join("; ") + "." + note),
+      el("code", {}, code),
+    );
+    if (this.options.apply)
+      this.masks.append(button("Run the model with these masks", "Run the model with these masks", this.options.apply));
     this.masks.append(button("Undo all", "Undo all masks", () => this.store.set({ masks: {} })));
   }
   setTheme(choice) {
@@ -117,7 +172,8 @@ export class App {
     this.theme = new Theme(name, this.payload.palette, this.strong.matches);
     dress(this.shell, this.theme);
     if (this.options.dressed) this.options.dressed(this.theme);
-    if (this.options.whole) Object.assign(document.body.style, { colorScheme: name, background: this.theme.colors.raised });
+    if (this.options.whole)
+      Object.assign(document.body.style, { colorScheme: name, background: this.theme.colors.raised });
     this.tipBox.style.background = this.theme.colors.ink;
     this.tipBox.style.color = this.theme.colors.paper;
     this.schedule();
@@ -160,7 +216,8 @@ export class App {
     this.tipBox.textContent = text;
     const w = document.documentElement.clientWidth;
     this.tipBox.style.left = Math.max(4, Math.min(x + 14, w - 300)) + "px";
-    const below = y + 16, h = this.tipBox.offsetHeight;
+    const below = y + 16,
+      h = this.tipBox.offsetHeight;
     this.tipBox.style.top = (below + h > window.innerHeight ? Math.max(0, y - h - 8) : below) + "px";
   }
   keydown(event) {
@@ -168,20 +225,44 @@ export class App {
     if (["SELECT", "INPUT"].includes(origin.tagName) || event.ctrlKey || event.metaKey || event.altKey) return;
     if (origin.tagName === "BUTTON" && [" ", "Enter"].includes(event.key)) return;
     const panel = this.panels.find((p) => p.root.contains(origin));
-    if (this.command(event.shiftKey && event.key.toLowerCase() === "m" ? "M" : event.key.length === 1 ? event.key.toLowerCase() : event.key, panel)) event.preventDefault();
+    if (
+      this.command(
+        event.shiftKey && event.key.toLowerCase() === "m"
+          ? "M"
+          : event.key.length === 1
+            ? event.key.toLowerCase()
+            : event.key,
+        panel,
+      )
+    )
+      event.preventDefault();
   }
   // Everything that a key or a button does. True where the key means something.
   command(key, panel) {
     const { store } = this;
     const { state, run } = store;
     const moves = {
-      ArrowLeft: { t: state.t - 1 }, ArrowRight: { t: state.t + 1 }, ArrowUp: { l: state.l - 1 }, ArrowDown: { l: state.l + 1 },
-      Home: { t: 0 }, End: { t: run.T - 1 }, PageUp: { t: state.t - 10 }, PageDown: { t: state.t + 10 },
-      "[": { h: state.h - 1 }, "]": { h: state.h + 1 }, ",": { e: state.e - 1 }, ".": { e: state.e + 1 }, z: { zoom: !state.zoom },
-      x: { shade: following(this.shadeBox.node, state.shade) }, g: { grid: following(this.gridBox.node, state.grid) }, a: { side: 0 }, b: { side: this.payload.runs.length - 1 },
+      ArrowLeft: { t: state.t - 1 },
+      ArrowRight: { t: state.t + 1 },
+      ArrowUp: { l: state.l - 1 },
+      ArrowDown: { l: state.l + 1 },
+      Home: { t: 0 },
+      End: { t: run.T - 1 },
+      PageUp: { t: state.t - 10 },
+      PageDown: { t: state.t + 10 },
+      "[": { h: state.h - 1 },
+      "]": { h: state.h + 1 },
+      ",": { e: state.e - 1 },
+      ".": { e: state.e + 1 },
+      z: { zoom: !state.zoom },
+      x: { shade: following(this.shadeBox.node, state.shade) },
+      g: { grid: following(this.gridBox.node, state.grid) },
+      a: { side: 0 },
+      b: { side: this.payload.runs.length - 1 },
     };
     if (key in moves) store.set(moves[key]);
-    else if (/^[1-9]$/.test(key)) store.set({ e: (run.route(state.l, state.t)[key - 1] || { expert: state.e }).expert });
+    else if (/^[1-9]$/.test(key))
+      store.set({ e: (run.route(state.l, state.t)[key - 1] || { expert: state.e }).expert });
     else if (key === "s" && run.has("sink_mass")) {
       const [l, h] = store.largestSink();
       store.set({ l, h });
@@ -218,30 +299,7 @@ export class App {
   }
 }
 
-// A theme's colours, as the style sheet names them.
-export function dress(node, theme) {
-  for (const [key, value] of Object.entries(theme.colors)) node.style.setProperty("--" + key, value);
-  node.dataset.theme = theme.name;
-  node.style.colorScheme = theme.name;
-}
-
 function following(node, value) {
   const keys = [...node.options].map((o) => o.value);
   return keys[(keys.indexOf(value) + 1) % keys.length];
-}
-
-const MOUNTED = new WeakMap(); // the explorer that an element holds: a new one takes its place whole
-
-export async function mount(element, bytes, options = {}) {
-  const payload = await decodePayload(bytes);
-  const root = element.shadowRoot || element.attachShadow({ mode: "open" });
-  if (MOUNTED.has(root)) MOUNTED.get(root).destroy();
-  root.replaceChildren();
-  const app = new App(root, payload, options);
-  MOUNTED.set(root, app);
-  return app;
-}
-
-export async function mountText(element, base64, options = {}) {
-  return mount(element, bytesFromBase64(base64), options);
 }

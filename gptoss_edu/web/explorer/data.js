@@ -1,5 +1,7 @@
 // The payload: a header in JSON and arrays behind it, compressed with gzip. See gptoss_edu/web/payload.py.
 
+import { visible, visibleText } from "./visible.js";
+
 const KINDS_OF_ARRAY = { u1: Uint8Array, u2: Uint16Array, i4: Int32Array, f4: Float32Array };
 
 export async function decodePayload(bytes) {
@@ -16,27 +18,6 @@ export function bytesFromBase64(text) {
   const bytes = new Uint8Array(binary.length);
   for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
   return bytes;
-}
-
-// Spaces, control characters, marks that turn the direction of writing, and bytes that are no code point become visible.
-function visibleText(bytes) {
-  let text;
-  try {
-    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch {
-    return "‹" + [...bytes].map((b) => b.toString(16).padStart(2, "0")).join(" ") + "›";
-  }
-  return visible(text);
-}
-
-export function visible(text) {
-  return text
-    .replace(/\r?\n/g, "↵")
-    .replace(/\t/g, "⇥")
-    .replace(/ /g, "·")
-    .replace(/[\u0000-\u001f\u007f-\u00a0\u00ad\u061c\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff]/g, (c) => {
-      return "‹U+" + c.codePointAt(0).toString(16).toUpperCase().padStart(4, "0") + "›";
-    });
 }
 
 export class RunData {
@@ -84,8 +65,8 @@ export class RunData {
     return this.has(what) ? this.meta[table][this.arrays[what].data[t]] : "none";
   }
 
-  // Where to look first: the answer's last word or number, else the last that the assistant wrote and that is no control
-  // token, else the last token of all.
+  // Where to look first: the answer's last word or number, else the last that the assistant wrote and that is no
+  // control token, else the last token of all.
   lastAnswered() {
     let last = -1;
     for (let t = this.T - 1; t >= 0; t--) {
@@ -174,7 +155,10 @@ export class RunData {
     const out = [];
     for (let j = 0; j < this.K; j++) {
       const i = (l * this.T + t) * this.K + j;
-      out.push({ expert: this.arrays.expert_indices.data[i], weight: this.has("expert_weights") ? this.at("expert_weights", i) : 1 / this.K });
+      out.push({
+        expert: this.arrays.expert_indices.data[i],
+        weight: this.has("expert_weights") ? this.at("expert_weights", i) : 1 / this.K,
+      });
     }
     return out;
   }
@@ -191,7 +175,10 @@ export class RunData {
     const logits = this.routerLogits(l, t);
     const before = this.route(l, t);
     if (!logits || !before.some((r) => masked.has(r.expert))) return before;
-    const order = [...logits.keys()].filter((e) => !masked.has(e)).sort((a, b) => logits[b] - logits[a]).slice(0, this.K);
+    const order = [...logits.keys()]
+      .filter((e) => !masked.has(e))
+      .sort((a, b) => logits[b] - logits[a])
+      .slice(0, this.K);
     const powers = order.map((e) => Math.exp(logits[e] - logits[order[0]]));
     const total = powers.reduce((a, b) => a + b, 0);
     return order.map((expert, i) => ({ expert, weight: powers[i] / total }));
@@ -202,11 +189,16 @@ export class RunData {
     const logits = this.routerLogits(l, t);
     if (!logits) return null;
     const chosen = this.routeWithout(l, t, masked).map((r) => r.expert);
-    let expert = -1, most = -Infinity;
-    for (let e = 0; e < this.E; e++) if (logits[e] > most && !masked.has(e) && !chosen.includes(e)) [expert, most] = [e, logits[e]];
+    let expert = -1,
+      most = -Infinity;
+    for (let e = 0; e < this.E; e++)
+      if (logits[e] > most && !masked.has(e) && !chosen.includes(e)) [expert, most] = [e, logits[e]];
     if (expert < 0) return null;
     const altered = this.route(l, t).some((r) => masked.has(r.expert));
-    return { expert, margin: altered ? Math.max(0, logits[chosen.at(-1)] - most) : this.at("router_margin", l * this.T + t) };
+    return {
+      expert,
+      margin: altered ? Math.max(0, logits[chosen.at(-1)] - most) : this.at("router_margin", l * this.T + t),
+    };
   }
 
   // That distance in words; empty where nothing was left out or no logits were kept.
@@ -225,7 +217,8 @@ export class RunData {
       .map((name) => name.split(".").slice(1, 3).map(Number));
   }
 
-  // One attention row: shares of keys first … first + weights.length − 1, and of the sink. Stored as roots of the share.
+  // One attention row: shares of keys first … first + weights.length − 1, and of the sink. Stored as roots of the
+  // share.
   row(l, h, q) {
     const a = this.arrays["exact." + l + "." + h];
     const top = this.at("exact_top." + l + "." + h, q);
@@ -250,7 +243,8 @@ export class RunData {
 
   // A row of the pooled map: each bin's share for the mean query of q's bin.
   pooledRow(l, h, q) {
-    const p = this.arrays.pooled.shape[2], bin = this.bin;
+    const p = this.arrays.pooled.shape[2],
+      bin = this.bin;
     const i = Math.min(p - 1, Math.floor(q / bin));
     const weights = new Float32Array(i + 1);
     for (let j = 0; j <= i; j++) weights[j] = this.at("pooled", ((l * this.H + h) * p + i) * p + j);

@@ -1,14 +1,26 @@
 // The head grid: layer by head, in groups that share keys and values.
 
-import { hexToRgb, makeCanvas, ring } from "./pen.js";
+import { hexToRgb } from "./colors.js";
+import { makeCanvas, ring } from "./pen.js";
 import { clamp, percent } from "./store.js";
 
 export const GRID = {
   map: { name: "pooled attention of the whole run", ramp: "sequential" },
   sink: { name: "sink mass at the selected token", ramp: "heat", array: "sink_mass", top: () => 1 },
   meansink: { name: "mean sink mass", ramp: "heat", array: "sink_mass", mean: true, top: () => 1 },
-  entropy: { name: "entropy of the row (bits)", ramp: "sequential", array: "head_entropy", top: (run) => Math.log2(run.T + 1) },
-  distance: { name: "mean distance (tokens, root scale)", ramp: "sequential", array: "head_distance", root: true, top: (run) => run.T },
+  entropy: {
+    name: "entropy of the row (bits)",
+    ramp: "sequential",
+    array: "head_entropy",
+    top: (run) => Math.log2(run.T + 1),
+  },
+  distance: {
+    name: "mean distance (tokens, root scale)",
+    ramp: "sequential",
+    array: "head_distance",
+    root: true,
+    top: (run) => run.T,
+  },
 };
 
 export class GridView {
@@ -16,16 +28,26 @@ export class GridView {
     this.title = "Heads";
   }
   key(s, width) {
-    return [s.grid === "meansink" || (s.grid === "map" && this.maps) ? "" : s.t, s.l, s.h, s.grid, s.side, width].join();
+    return [
+      s.grid === "meansink" || (s.grid === "map" && this.maps) ? "" : s.t,
+      s.l,
+      s.h,
+      s.grid,
+      s.side,
+      width,
+    ].join();
   }
   height(run, width) {
     const g = this.geometry(run, width);
     return Math.min(520, g.top + run.L * (g.ch + 2) + 4);
   }
   geometry(run, width) {
-    const left = 74, top = 22, gap = 7;
+    const left = 74,
+      top = 22,
+      gap = 7;
     const pitch = (width - left - gap * (run.G - 1) - 4) / run.H;
-    const space = pitch < 8 ? 1 : 2, cw = Math.max(1, pitch - space);
+    const space = pitch < 8 ? 1 : 2,
+      cw = Math.max(1, pitch - space);
     const ch = Math.max(6, Math.min(cw * (run.L > 12 ? 2.4 : 1), (480 - top) / run.L - 2, 62));
     return { left, top, gap, space, cw, ch, per: run.H / run.G };
   }
@@ -49,9 +71,20 @@ export class GridView {
     this.maps = mode === GRID.map;
     const c = theme.colors;
     for (let i = 0; i < run.G; i++) {
-      const a = this.cell(g, 0, i * g.per), b = this.cell(g, 0, (i + 1) * g.per - 1);
-      pen.text(small ? "" + i : "key/value head " + i, (a.x + b.x + g.cw) / 2, 7, c.muted, { size: 10.5, align: "center" });
-      pen.line([[a.x, 15], [b.x + g.cw, 15]], c.muted, 1);
+      const a = this.cell(g, 0, i * g.per),
+        b = this.cell(g, 0, (i + 1) * g.per - 1);
+      pen.text(small ? "" + i : "key/value head " + i, (a.x + b.x + g.cw) / 2, 7, c.muted, {
+        size: 10.5,
+        align: "center",
+      });
+      pen.line(
+        [
+          [a.x, 15],
+          [b.x + g.cw, 15],
+        ],
+        c.muted,
+        1,
+      );
     }
     for (let l = 0; l < run.L; l++) {
       const { y } = this.cell(g, l, 0);
@@ -59,7 +92,8 @@ export class GridView {
       const tall = g.ch > 15;
       if (kind === "sliding") pen.rect(2, y + g.ch / 2 - 4, 8, 8, c.sliding, 2);
       else pen.circle(6, y + g.ch / 2, 4, c.full);
-      if (tall || l % 2 === 0) pen.text(tall ? l + " " + kind : "" + l, 16, y + g.ch / 2, c.ink, { size: 11, bold: l === state.l });
+      if (tall || l % 2 === 0)
+        pen.text(tall ? l + " " + kind : "" + l, 16, y + g.ch / 2, c.ink, { size: 11, bold: l === state.l });
       if (small) continue;
       for (let h = 0; h < run.H; h++) {
         const { x } = this.cell(g, l, h);
@@ -89,9 +123,11 @@ export class GridView {
     for (let i = 0; i < run.G; i++) {
       const { x } = this.cell(g, 0, i * g.per);
       pen.image(this.tiny, i * g.per, 0, g.per, run.L, x, g.top, g.per * (g.cw + g.space), height);
-      for (let h = 1; h <= g.per; h++) pen.rect(x + h * (g.cw + g.space) - g.space, g.top, g.space, height, theme.colors.paper);
+      for (let h = 1; h <= g.per; h++)
+        pen.rect(x + h * (g.cw + g.space) - g.space, g.top, g.space, height, theme.colors.paper);
     }
-    for (let l = 1; l <= run.L; l++) pen.rect(g.left, g.top + l * (g.ch + 2) - 2, this.cell(g, 0, run.H - 1).x + g.cw - g.left, 2, theme.colors.paper);
+    for (let l = 1; l <= run.L; l++)
+      pen.rect(g.left, g.top + l * (g.ch + 2) - 2, this.cell(g, 0, run.H - 1).x + g.cw - g.left, 2, theme.colors.paper);
   }
   // The sink's share in a column of its own at the left, then the map of keys.
   thumbnail(pen, store, theme, l, h, x, y, g) {
@@ -99,7 +135,8 @@ export class GridView {
     const atlas = this.atlas(run, theme);
     const s = Math.max(3, Math.round(g.cw * 0.13));
     const p = atlas.p;
-    const sy = l * p, sx = h * (p + 1);
+    const sy = l * p,
+      sx = h * (p + 1);
     pen.image(atlas.canvas, sx, sy, 1, p, x, y, s, g.ch);
     pen.image(atlas.canvas, sx + 1, sy, p, p, x + s + 1, y, g.cw - s - 1, g.ch);
   }
@@ -110,7 +147,8 @@ export class GridView {
     const canvas = makeCanvas(run.H * (p + 1), run.L * p);
     const context = canvas.getContext("2d");
     const image = context.createImageData(canvas.width, canvas.height);
-    const keys = theme.ramps.sequential.table, heat = theme.ramps.heat.table;
+    const keys = theme.ramps.sequential.table,
+      heat = theme.ramps.heat.table;
     const back = hexToRgb(theme.colors.raised);
     for (let l = 0; l < run.L; l++)
       for (let h = 0; h < run.H; h++) {
@@ -145,22 +183,58 @@ export class GridView {
   }
   tip(store, { l, h }) {
     const { run, state } = store;
-    return "layer " + l + " (" + run.kind(l) + ") head " + h + " · sink " + percent(run.sink(l, state.t, h)) + " here, " + percent(run.headMean("sink_mass", l, h)) + " on average";
+    return (
+      "layer " +
+      l +
+      " (" +
+      run.kind(l) +
+      ") head " +
+      h +
+      " · sink " +
+      percent(run.sink(l, state.t, h)) +
+      " here, " +
+      percent(run.headMean("sink_mass", l, h)) +
+      " on average"
+    );
   }
   legend(store, width) {
     const name = this.mode(store.run, store.state, width);
     const mode = GRID[name];
     const top = mode.top ? mode.top(store.run) : 1;
-    return { ramp: mode.ramp, low: 0, high: mode.root ? top : +top.toFixed(1), name: mode.name, sink: name === "map", kinds: true, exact: store.run.exactHeads().length > 0 };
+    return {
+      ramp: mode.ramp,
+      low: 0,
+      high: mode.root ? top : +top.toFixed(1),
+      name: mode.name,
+      sink: name === "map",
+      kinds: true,
+      exact: store.run.exactHeads().length > 0,
+    };
   }
   table(store) {
     const { run, state } = store;
     const rows = [];
     for (let h = 0; h < run.H; h++)
       rows.push([
-        (h === state.h ? "▸ " : "") + state.l + "." + h, Math.floor(h / (run.H / run.G)), run.kind(state.l), run.sink(state.l, state.t, h).toFixed(3),
-        run.headMean("sink_mass", state.l, h).toFixed(3), run.head("head_entropy", state.l, state.t, h).toFixed(2), run.head("head_distance", state.l, state.t, h).toFixed(1),
+        (h === state.h ? "▸ " : "") + state.l + "." + h,
+        Math.floor(h / (run.H / run.G)),
+        run.kind(state.l),
+        run.sink(state.l, state.t, h).toFixed(3),
+        run.headMean("sink_mass", state.l, h).toFixed(3),
+        run.head("head_entropy", state.l, state.t, h).toFixed(2),
+        run.head("head_distance", state.l, state.t, h).toFixed(1),
       ]);
-    return { head: ["layer.head", "key/value head", "layer", "sink mass here", "mean sink mass", "entropy, bits", "mean distance"], rows };
+    return {
+      head: [
+        "layer.head",
+        "key/value head",
+        "layer",
+        "sink mass here",
+        "mean sink mass",
+        "entropy, bits",
+        "mean distance",
+      ],
+      rows,
+    };
   }
 }

@@ -1,6 +1,7 @@
 // The attention matrix of one head.
 
-import { fade, makeCanvas, ring, strengthen } from "./pen.js";
+import { fade, strengthen } from "./colors.js";
+import { makeCanvas, ring } from "./pen.js";
 import { clamp, percent, topKeys } from "./store.js";
 
 export class MatrixView {
@@ -15,8 +16,18 @@ export class MatrixView {
     return Math.min(430, this.geometry(width).size + this.geometry(width).top + 34);
   }
   geometry(width) {
-    const left = 46, sink = 18, gap = 8, top = 24;
-    return { left, sink, gap, top, x: left + sink + gap, size: Math.max(120, Math.min(370, width - left - sink - gap - 8)) };
+    const left = 46,
+      sink = 18,
+      gap = 8,
+      top = 24;
+    return {
+      left,
+      sink,
+      gap,
+      top,
+      x: left + sink + gap,
+      size: Math.max(120, Math.min(370, width - left - sink - gap - 8)),
+    };
   }
   // Which tokens the square shows.
   range(store) {
@@ -29,9 +40,11 @@ export class MatrixView {
     const { run, state } = store;
     const g = this.geometry(box.w);
     const c = theme.colors;
-    if (!run.has("pooled") && !run.isExact(state.l, state.h)) return pen.text("This trace keeps no attention.", 10, 30, c.muted, { size: 13 });
+    if (!run.has("pooled") && !run.isExact(state.l, state.h))
+      return pen.text("This trace keeps no attention.", 10, 30, c.muted, { size: 13 });
     const [a, b] = this.range(store);
-    const n = b - a, px = g.size / n;
+    const n = b - a,
+      px = g.size / n;
     const picture = this.picture(run, state.l, state.h, theme);
     const f = picture.scale;
     pen.rect(g.x, g.top, g.size, g.size, c.raised);
@@ -44,36 +57,78 @@ export class MatrixView {
     pen.text("queries ↓", 12, g.top + g.size / 2, c.muted, { size: 11, align: "center", turn: -Math.PI / 2 });
     pen.clip(g.x, g.top, g.size, g.size, () => this.edges(pen, run, state, theme, g, a, n, px));
     this.selected(pen, store, theme, g, a, px);
-    const note = run.isExact(state.l, state.h) ? "exact weights, shaded by their root" : run.isSingle(state.l, state.h) ? "one cell a token, shaded by the root" : "pooled over " + Math.round(run.bin) + " tokens a side; " + (run.exactHeads().length ? "exact rows: " + run.exactHeads().map(([l, h]) => l + "." + h).join(" ") : "no rows were kept exactly");
+    const note = run.isExact(state.l, state.h)
+      ? "exact weights, shaded by their root"
+      : run.isSingle(state.l, state.h)
+        ? "one cell a token, shaded by the root"
+        : "pooled over " +
+          Math.round(run.bin) +
+          " tokens a side; " +
+          (run.exactHeads().length
+            ? "exact rows: " +
+              run
+                .exactHeads()
+                .map(([l, h]) => l + "." + h)
+                .join(" ")
+            : "no rows were kept exactly");
     pen.text(note, g.left, g.top + g.size + 13, c.muted, { size: 10.5 });
   }
   edges(pen, run, state, theme, g, a, n, px) {
     const c = theme.colors;
     const at = (i) => g.x + (i - a) * px;
     const down = (i) => g.top + (i - a) * px;
-    pen.line([[at(a), down(a)], [at(a + n), down(a + n)]], fade(c.muted, 0.7), 1);
+    pen.line(
+      [
+        [at(a), down(a)],
+        [at(a + n), down(a + n)],
+      ],
+      fade(c.muted, 0.7),
+      1,
+    );
     pen.text("the future", g.x + g.size - 10, g.top + 16, c.muted, { size: 12, align: "right" });
     const w = run.windows[state.l];
     if (w === null || w >= a + n) return;
     // Key k is visible from query q while k > q − w: the edge is a staircase along k = q − w.
-    pen.line([[at(a), down(a + w)], [at(a + n), down(a + n + w)]], c.sliding, 2, [6, 3]);
-    if ((n - w) * px > 60) pen.text("beyond the window of " + w, g.x + 10, g.top + g.size - 14, strengthen(c.sliding, [c.raised], 4.5), { size: 12 });
+    pen.line(
+      [
+        [at(a), down(a + w)],
+        [at(a + n), down(a + n + w)],
+      ],
+      c.sliding,
+      2,
+      [6, 3],
+    );
+    if ((n - w) * px > 60)
+      pen.text("beyond the window of " + w, g.x + 10, g.top + g.size - 14, strengthen(c.sliding, [c.raised], 4.5), {
+        size: 12,
+      });
   }
   selected(pen, store, theme, g, a, px) {
     const { state } = store;
     const c = theme.colors;
     const y = g.top + (state.t - a) * px;
     const h = Math.max(2, px);
-    const middle = [[g.left - 1, y + h / 2], [g.x + g.size, y + h / 2]];
+    const middle = [
+      [g.left - 1, y + h / 2],
+      [g.x + g.size, y + h / 2],
+    ];
     if (px >= 6) ring(pen, theme, g.left - 1, y, g.size + g.sink + g.gap + 2, h, 1.5);
     else {
       if (theme.strong) pen.line(middle, c.paper, 4.5);
       pen.line(middle, c.ink, 1.5);
     }
-    pen.area([[g.left - 3, y + h / 2], [g.left - 10, y + h / 2 - 5], [g.left - 10, y + h / 2 + 5]], c.ink);
+    pen.area(
+      [
+        [g.left - 3, y + h / 2],
+        [g.left - 10, y + h / 2 - 5],
+        [g.left - 10, y + h / 2 + 5],
+      ],
+      c.ink,
+    );
     pen.text("" + state.t, g.left - 13, y + h / 2, c.ink, { size: 11, align: "right", bold: true });
   }
-  // The head as two bitmaps: queries by keys, and the sink's column. At most 512 pixels a side; the largest weight counts.
+  // The head as two bitmaps: queries by keys, and the sink's column. At most 512 pixels a side; the largest weight
+  // counts.
   picture(run, l, h, theme) {
     const id = [run.id, l, h, theme.id].join();
     if (this.made.has(id)) return this.made.get(id);
@@ -81,7 +136,8 @@ export class MatrixView {
     const p = exact ? 0 : run.arrays.pooled.shape[2];
     const bin = exact ? Math.max(1, Math.ceil(run.T / 512)) : run.bin;
     const side = exact ? Math.ceil(run.T / bin) : p;
-    const cells = new Float32Array(side * side), sinks = new Float32Array(side);
+    const cells = new Float32Array(side * side),
+      sinks = new Float32Array(side);
     if (exact) this.fillExact(run, l, h, bin, side, cells, sinks);
     else
       for (let i = 0; i < side; i++) {
@@ -89,7 +145,11 @@ export class MatrixView {
         for (let j = 0; j <= i; j++) cells[i * side + j] = run.at("pooled", ((l * run.H + h) * p + i) * p + j);
       }
     const window = run.windows[l] === null ? run.T + bin : run.windows[l];
-    const made = { keys: this.bitmap(cells, side, side, theme, "sequential", (i, j) => j <= i && (i - j) * bin < window + bin - 1), sink: this.bitmap(sinks, 1, side, theme, "heat", () => true), scale: 1 / bin };
+    const made = {
+      keys: this.bitmap(cells, side, side, theme, "sequential", (i, j) => j <= i && (i - j) * bin < window + bin - 1),
+      sink: this.bitmap(sinks, 1, side, theme, "heat", () => true),
+      scale: 1 / bin,
+    };
     if (this.made.size > 24) this.made.delete(this.made.keys().next().value);
     this.made.set(id, made);
     return made;
@@ -134,10 +194,13 @@ export class MatrixView {
   }
   tip(store, { t, k }) {
     const { run, state } = store;
-    if (k === null) return "query " + t + " “" + run.texts[t] + "” · " + percent(run.sink(state.l, t, state.h), 1) + " to the sink";
+    if (k === null)
+      return "query " + t + " “" + run.texts[t] + "” · " + percent(run.sink(state.l, t, state.h), 1) + " to the sink";
     const w = run.windows[state.l];
     if (w !== null && k <= t - w) return "query " + t + " cannot see key " + k + ": it is beyond the window of " + w;
-    const row = run.isExact(state.l, state.h) ? run.row(state.l, state.h, t) : { first: 0, ...run.pooledRow(state.l, state.h, t) };
+    const row = run.isExact(state.l, state.h)
+      ? run.row(state.l, state.h, t)
+      : { first: 0, ...run.pooledRow(state.l, state.h, t) };
     const share = run.isSingle(state.l, state.h) ? percent(row.weights[k - row.first], 1) : "pooled";
     return "query " + t + " “" + run.texts[t] + "” to key " + k + " “" + run.texts[k] + "”: " + share;
   }
@@ -147,7 +210,8 @@ export class MatrixView {
   table(store) {
     const { run, state } = store;
     const rows = [["sink", "", run.sink(state.l, state.t, state.h).toFixed(4)]];
-    for (const key of topKeys(run, state.l, state.h, state.t, 15)) rows.push([key.name, state.t - key.at, key.weight.toFixed(4)]);
+    for (const key of topKeys(run, state.l, state.h, state.t, 15))
+      rows.push([key.name, state.t - key.at, key.weight.toFixed(4)]);
     return { head: ["key", "distance", "share of query " + state.t], rows };
   }
 }

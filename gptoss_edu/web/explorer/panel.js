@@ -12,7 +12,14 @@ export class Panel {
     Object.assign(this, { app, view, area });
     const id = "gx-" + area;
     this.canvas = el("canvas", { "aria-hidden": "true" });
-    this.stage = el("div", { class: "stage" + (view.scrolls ? " scrolls" : ""), tabindex: "0", role: "application", "aria-labelledby": id, "aria-describedby": "gx-say", "data-area": area });
+    this.stage = el("div", {
+      class: "stage" + (view.scrolls ? " scrolls" : ""),
+      tabindex: "0",
+      role: "application",
+      "aria-labelledby": id,
+      "aria-describedby": "gx-say",
+      "data-area": area,
+    });
     this.spacer = el("div", { class: "spacer" });
     this.stage.append(this.canvas);
     if (view.scrolls) this.stage.append(this.spacer);
@@ -21,7 +28,11 @@ export class Panel {
     this.tableButton = button("Table", "Table of: " + view.title, () => this.showTable(this.tableBox.hidden));
     this.tableButton.setAttribute("aria-expanded", "false");
     const tools = el("span", { class: "tools" });
-    tools.append(this.tableButton, button("PNG", "Save as PNG: " + view.title, () => savePng(this)), button("SVG", "Save as SVG: " + view.title, () => saveSvg(this)));
+    tools.append(
+      this.tableButton,
+      button("PNG", "Save as PNG: " + view.title, () => savePng(this)),
+      button("SVG", "Save as SVG: " + view.title, () => saveSvg(this)),
+    );
     const head = el("div", { class: "head" });
     head.append(el("h2", { id }, view.title), tools);
     this.root = el("section", { class: "panel", style: "grid-area:" + area, "aria-labelledby": id });
@@ -34,7 +45,10 @@ export class Panel {
   listen() {
     const place = (event) => {
       const r = this.canvas.getBoundingClientRect();
-      return this.view.hit(this.store, event.clientX - r.left, event.clientY - r.top, { w: this.width, h: this.height });
+      return this.view.hit(this.store, event.clientX - r.left, event.clientY - r.top, {
+        w: this.width,
+        h: this.height,
+      });
     };
     this.canvas.addEventListener("pointerdown", (event) => {
       const found = event.button === 0 && place(event);
@@ -48,8 +62,8 @@ export class Panel {
     this.canvas.addEventListener("pointerleave", () => this.app.tip(""));
     if (this.view.scrolls) this.stage.addEventListener("scroll", () => this.draw());
   }
-  // Asking for the width lays the page out, so it is asked for only after the page's size changed.
-  // JupyterLab takes a notebook off the page for a moment, as when its theme changes: then the width is still the last one.
+  // Asking for the width lays the page out, so it is asked for only after the page's size changed. JupyterLab takes a
+  // notebook off the page for a moment, as when its theme changes: then the width is still the last one.
   measure() {
     this.width = Math.floor(this.stage.clientWidth) || this.width;
   }
@@ -59,7 +73,12 @@ export class Panel {
     if (!(this.width >= 20)) return;
     if (view.scrolls) view.top = this.stage.scrollTop;
     const { t, l, h, e } = store.state;
-    const key = [view.key(store.state, this.width), app.theme.id, app.ratio, this.tableBox.hidden ? "" : [t, l, h, e]].join();
+    const key = [
+      view.key(store.state, this.width),
+      app.theme.id,
+      app.ratio,
+      this.tableBox.hidden ? "" : [t, l, h, e],
+    ].join();
     if (!force && key === this.drawn) return;
     this.drawn = key;
     const context = this.canvas.getContext("2d");
@@ -109,7 +128,8 @@ export class Panel {
     table.append(el("caption", {}, this.view.title));
     const top = el("tr");
     head.forEach((name) => top.append(el("th", { scope: "col" }, name)));
-    const thead = el("thead"), body = el("tbody");
+    const thead = el("thead"),
+      body = el("tbody");
     thead.append(top);
     for (const row of rows) {
       const tr = el("tr");
@@ -161,12 +181,17 @@ function paintLegend(pen, legend, theme, left, y, right) {
   };
   if (legend.sink) put((at) => bar("heat", at, 24, 24), 29, "sink");
   if (legend.ramp) {
-    const low = String(legend.low), start = 5 + textWidth(low, 10.5);
-    put((at) => {
-      pen.text(low, at, y, c.ink, { size: 10.5 });
-      bar(legend.ramp, at + start, 64, 64);
-      pen.frame(at + start, y - 5, 64, 10, c.muted, 0.7);
-    }, start + 69, legend.high + "  " + legend.name);
+    const low = String(legend.low),
+      start = 5 + textWidth(low, 10.5);
+    put(
+      (at) => {
+        pen.text(low, at, y, c.ink, { size: 10.5 });
+        bar(legend.ramp, at + start, 64, 64);
+        pen.frame(at + start, y - 5, 64, 10, c.muted, 0.7);
+      },
+      start + 69,
+      legend.high + "  " + legend.name,
+    );
   }
   if (legend.swatch !== undefined) {
     pen.rect(x, y - 5, 10, 10, theme.expert(legend.swatch));
@@ -187,19 +212,34 @@ function compose(panel, pen) {
   const { app, view, store, width } = panel;
   const c = app.theme.colors;
   const whole = view.scrolls ? Math.min(4000, view.places.total) : panel.height;
-  const after = 30 + whole + 8, from = origin(store);
+  const after = 30 + whole + 8,
+    from = origin(store);
   const total = paragraph(new SvgPen(), from, 12, after + panel.legendHeight + 8, width + 12, c.muted, 10) + 16;
   pen.rect(0, 0, width + 24, total, c.paper);
   pen.text(view.title, 12, 16, c.ink, { size: 14, bold: true });
-  const body = () => view.draw(pen, store, { w: width, h: whole, whole: true }, app.theme, makeCanvas(1, 1).getContext("2d"));
+  const body = () =>
+    view.draw(pen, store, { w: width, h: whole, whole: true }, app.theme, makeCanvas(1, 1).getContext("2d"));
   return { total, width: width + 24, body, after, from };
 }
 
 function origin(store) {
   const { run, state } = store;
   const o = run.meta.origin || {};
-  const from = Object.entries(o).map(([k, v]) => k + " " + v).join(", ");
-  return run.meta.model + " · token " + state.t + ", layer " + state.l + ", head " + state.h + " · " + from + " · gptoss_edu trace explorer";
+  const from = Object.entries(o)
+    .map(([k, v]) => k + " " + v)
+    .join(", ");
+  return (
+    run.meta.model +
+    " · token " +
+    state.t +
+    ", layer " +
+    state.l +
+    ", head " +
+    state.h +
+    " · " +
+    from +
+    " · gptoss_edu trace explorer"
+  );
 }
 
 export function savePng(panel) {
@@ -227,12 +267,23 @@ function saveSvg(panel) {
   plan.body();
   pen.parts.push("</g>");
   finishPicture(panel, pen, plan);
-  download(new Blob([pen.finish(plan.width, plan.total, panel.view.title)], { type: "image/svg+xml" }), panel.area + ".svg");
+  download(
+    new Blob([pen.finish(plan.width, plan.total, panel.view.title)], { type: "image/svg+xml" }),
+    panel.area + ".svg",
+  );
 }
 
 function finishPicture(panel, pen, plan) {
   paintLegend(pen, panel.view.legend(panel.store, panel.width), panel.app.theme, 12, plan.after + 8, panel.width + 10);
-  paragraph(pen, plan.from, 12, plan.after + panel.legendHeight + 8, panel.width + 12, panel.app.theme.colors.muted, 10);
+  paragraph(
+    pen,
+    plan.from,
+    12,
+    plan.after + panel.legendHeight + 8,
+    panel.width + 12,
+    panel.app.theme.colors.muted,
+    10,
+  );
 }
 
 function download(blob, name) {
@@ -247,7 +298,8 @@ function download(blob, name) {
 }
 
 function sizeCanvas(canvas, width, height, ratio) {
-  const w = Math.round(width * ratio), h = Math.round(height * ratio);
+  const w = Math.round(width * ratio),
+    h = Math.round(height * ratio);
   if (canvas.width !== w) canvas.width = w;
   if (canvas.height !== h) canvas.height = h;
   canvas.style.width = width + "px";

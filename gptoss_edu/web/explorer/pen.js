@@ -1,5 +1,7 @@
 // Drawing: the same calls go to a canvas or into an SVG file, so that every view exports as both.
 
+import { fade } from "./colors.js";
+
 export const FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif";
 export const MONO = "ui-monospace, 'SF Mono', 'DejaVu Sans Mono', Menlo, Consolas, monospace";
 
@@ -83,54 +85,131 @@ export class SvgPen {
     this.clips = 0;
   }
   add(tag, attributes, body = "") {
-    const list = Object.entries(attributes).map(([k, v]) => k + '="' + escapeXml(typeof v === "number" ? +v.toFixed(2) : v) + '"');
+    const list = Object.entries(attributes).map(
+      ([k, v]) => k + '="' + escapeXml(typeof v === "number" ? +v.toFixed(2) : v) + '"',
+    );
     this.parts.push("<" + tag + " " + list.join(" ") + ">" + body + "</" + tag + ">");
   }
   rect(x, y, width, height, fill, rx = 0) {
     this.add("rect", { x, y, width: Math.max(0, width), height: Math.max(0, height), fill, rx });
   }
   frame(x, y, width, height, stroke, w = 1, rx = 0, dash = []) {
-    this.add("rect", { x, y, width, height, fill: "none", stroke, "stroke-width": w, rx, "stroke-dasharray": dash.join(" ") });
+    this.add("rect", {
+      x,
+      y,
+      width,
+      height,
+      fill: "none",
+      stroke,
+      "stroke-width": w,
+      rx,
+      "stroke-dasharray": dash.join(" "),
+    });
   }
   line(points, stroke, w = 1, dash = []) {
-    this.add("polyline", { points: points.map((p) => p.map((v) => v.toFixed(1)).join(",")).join(" "), fill: "none", stroke, "stroke-width": w, "stroke-dasharray": dash.join(" ") });
+    this.add("polyline", {
+      points: points.map((p) => p.map((v) => v.toFixed(1)).join(",")).join(" "),
+      fill: "none",
+      stroke,
+      "stroke-width": w,
+      "stroke-dasharray": dash.join(" "),
+    });
   }
   area(points, fill) {
     this.add("polygon", { points: points.map((p) => p.map((v) => v.toFixed(1)).join(",")).join(" "), fill });
   }
   circle(cx, cy, r, fill, stroke, w = 1.5) {
-    this.add("circle", { cx, cy, r: Math.max(0, r), fill: fill || "none", stroke: stroke || "none", "stroke-width": w });
+    this.add("circle", {
+      cx,
+      cy,
+      r: Math.max(0, r),
+      fill: fill || "none",
+      stroke: stroke || "none",
+      "stroke-width": w,
+    });
   }
   text(text, x, y, fill, { size = 11, mono = false, align = "left", bold = false, base = "middle", turn = 0 } = {}) {
     const anchor = { left: "start", center: "middle", right: "end" }[align];
     const shift = base === "middle" ? 0.35 * size : base === "top" ? 0.8 * size : 0;
-    const place = turn ? { transform: "translate(" + x + " " + y + ") rotate(" + (turn * 180) / Math.PI + ")", y: shift } : { x, y: y + shift };
-    this.add("text", { ...place, fill, "font-size": size, "font-family": mono ? MONO : FONT, "font-weight": bold ? 600 : 400, "text-anchor": anchor }, escapeXml(text));
+    const place = turn
+      ? { transform: "translate(" + x + " " + y + ") rotate(" + (turn * 180) / Math.PI + ")", y: shift }
+      : { x, y: y + shift };
+    this.add(
+      "text",
+      {
+        ...place,
+        fill,
+        "font-size": size,
+        "font-family": mono ? MONO : FONT,
+        "font-weight": bold ? 600 : 400,
+        "text-anchor": anchor,
+      },
+      escapeXml(text),
+    );
   }
   image(bitmap, sx, sy, sw, sh, x, y, w, h) {
     const cut = makeCanvas(Math.max(1, Math.round(sw)), Math.max(1, Math.round(sh)));
     cut.getContext("2d").drawImage(bitmap, sx, sy, sw, sh, 0, 0, cut.width, cut.height);
-    this.add("image", { x, y, width: w, height: h, href: cut.toDataURL("image/png"), preserveAspectRatio: "none", style: "image-rendering:pixelated" });
+    this.add("image", {
+      x,
+      y,
+      width: w,
+      height: h,
+      href: cut.toDataURL("image/png"),
+      preserveAspectRatio: "none",
+      style: "image-rendering:pixelated",
+    });
   }
   clip(x, y, width, height, draw) {
     const id = "clip" + this.clips++;
-    this.parts.push("<clipPath id='" + id + "'><rect x='" + x + "' y='" + y + "' width='" + width + "' height='" + height + "'/></clipPath><g clip-path='url(#" + id + ")'>");
+    this.parts.push(
+      "<clipPath id='" +
+        id +
+        "'><rect x='" +
+        x +
+        "' y='" +
+        y +
+        "' width='" +
+        width +
+        "' height='" +
+        height +
+        "'/></clipPath><g clip-path='url(#" +
+        id +
+        ")'>",
+    );
     draw();
     this.parts.push("</g>");
   }
   finish(width, height, title) {
-    return "<svg xmlns='http://www.w3.org/2000/svg' width='" + width + "' height='" + height + "' viewBox='0 0 " + width + " " + height + "' role='img'><title>" + escapeXml(title) + "</title>" + this.parts.join("") + "</svg>";
+    return (
+      "<svg xmlns='http://www.w3.org/2000/svg' width='" +
+      width +
+      "' height='" +
+      height +
+      "' viewBox='0 0 " +
+      width +
+      " " +
+      height +
+      "' role='img'><title>" +
+      escapeXml(title) +
+      "</title>" +
+      this.parts.join("") +
+      "</svg>"
+    );
   }
 }
 
 function escapeXml(value) {
-  const clean = String(value).replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, "").replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, "\ufffd");
+  const clean = String(value)
+    .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, "")
+    .replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, "\ufffd");
   return clean.replace(/[&<>"']/g, (c) => "&#" + c.charCodeAt(0) + ";");
 }
 
 // At most so many letters of a text, those of East Asia and emoji counted twice; no letter is cut in two.
 export function cut(text, room) {
-  let used = 0, kept = "";
+  let used = 0,
+    kept = "";
   for (const letter of text) {
     used += letter < "\u1100" || (letter >= "\u1200" && letter < "\u2e80") ? 1 : 2;
     if (used > room) return (kept || letter) + "…";
@@ -144,106 +223,6 @@ export function makeCanvas(width, height) {
   canvas.width = width;
   canvas.height = height;
   return canvas;
-}
-
-// ---- colour ----------------------------------------------------------------------------------------------------
-
-export function hexToRgb(hex) {
-  return [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
-}
-
-// 256 colours along a list of stops, as a flat table and as strings.
-function makeRamp(stops) {
-  const rgb = stops.map(hexToRgb);
-  const table = new Uint8Array(768);
-  const names = [];
-  for (let i = 0; i < 256; i++) {
-    const place = (i / 255) * (rgb.length - 1);
-    const k = Math.min(rgb.length - 2, Math.floor(place));
-    const f = place - k;
-    const mixed = [0, 1, 2].map((c) => Math.round(rgb[k][c] * (1 - f) + rgb[k + 1][c] * f));
-    table.set(mixed, 3 * i);
-    names.push("rgb(" + mixed.join(",") + ")");
-  }
-  return { table, names };
-}
-
-function luminance(r, g, b) {
-  const f = (v) => ((v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
-  return 0.2126 * f(r) + 0.7152 * f(g) + 0.0722 * f(b);
-}
-
-function contrast(a, b) {
-  const [low, high] = [luminance(...a), luminance(...b)].sort((x, y) => x - y);
-  return (high + 0.05) / (low + 0.05);
-}
-
-// The colour, taken towards black or white until it has the contrast with all of the grounds.
-export function strengthen(hex, grounds, least) {
-  const rgb = hexToRgb(hex);
-  const end = luminance(...hexToRgb(grounds[0])) > 0.18 ? 0 : 255;
-  for (let f = 0; ; f = Math.min(1, f + 0.05)) {
-    const mixed = rgb.map((v) => Math.round((1 - f) * v + f * end));
-    if (f === 1 || grounds.every((ground) => contrast(mixed, hexToRgb(ground)) >= least)) return "#" + mixed.map((v) => v.toString(16).padStart(2, "0")).join("");
-  }
-}
-
-// A ramp without the middle greys on which neither black nor white reads at 7 : 1. Its order stays.
-function withoutMiddle({ table, names }) {
-  const kept = names.map((_, i) => i).filter((i) => {
-    const l = luminance(...table.slice(3 * i, 3 * i + 3));
-    return l >= 0.302 || l <= 0.099;
-  });
-  const made = { table: new Uint8Array(768), names: [] };
-  for (let i = 0; i < 256; i++) {
-    const from = kept[Math.round((i / 255) * (kept.length - 1))];
-    made.table.set(table.slice(3 * from, 3 * from + 3), 3 * i);
-    made.names.push(names[from]);
-  }
-  return made;
-}
-
-// The colours of a theme; strong where the reader wants raised contrast: text at 7 : 1, lines at 4.5 : 1.
-export class Theme {
-  constructor(name, palette, strong = false) {
-    this.name = name;
-    this.strong = strong;
-    this.id = name + (strong ? ", strong" : "");
-    const index = name === "dark" ? 1 : 0;
-    this.colors = Object.fromEntries(Object.entries(palette.colors).map(([k, v]) => [k, v[index]]));
-    this.cycle = palette.cycle.map((pair) => pair[index]);
-    this.ramps = Object.fromEntries(Object.entries(palette.ramps).map(([k, v]) => [k, makeRamp(v[index])]));
-    this.plates = this.ramps;
-    if (strong) this.strengthen();
-  }
-  strengthen() {
-    const grounds = [this.colors.raised, this.colors.paper];
-    for (const [key, hex] of Object.entries(this.colors)) if (!grounds.includes(hex)) this.colors[key] = strengthen(hex, grounds, key === "grid" ? 4.5 : 7);
-    this.cycle = this.cycle.map((hex) => strengthen(hex, grounds, 4.5));
-    this.plates = Object.fromEntries(Object.entries(this.ramps).map(([k, ramp]) => [k, withoutMiddle(ramp)]));
-  }
-  expert(e) {
-    return this.cycle[e % this.cycle.length];
-  }
-  ramp(name, value) {
-    const i = Math.max(0, Math.min(255, Math.round(255 * (Number.isFinite(value) ? value : 0))));
-    return this.ramps[name].names[i];
-  }
-  // The same for what carries text.
-  plate(name, value) {
-    const i = Math.max(0, Math.min(255, Math.round(255 * (Number.isFinite(value) ? value : 0))));
-    return this.plates[name].names[i];
-  }
-  // Black or white, whichever reads better on this plate.
-  over(name, value) {
-    const i = 3 * Math.max(0, Math.min(255, Math.round(255 * (Number.isFinite(value) ? value : 0))));
-    const t = this.plates[name].table;
-    return luminance(t[i], t[i + 1], t[i + 2]) > 0.179 ? "#000000" : "#ffffff";
-  }
-}
-
-export function fade(hex, opacity) {
-  return "rgba(" + hexToRgb(hex).join(",") + "," + opacity + ")";
 }
 
 // The frame of what is selected; in raised contrast on a border of paper, as it may lie on any colour of a ramp.

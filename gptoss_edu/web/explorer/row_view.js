@@ -1,7 +1,8 @@
 // One row of attention as a bar that sums to one: the sink's share, then the keys in the order of the text.
 
+import { fade } from "./colors.js";
 import { MatrixView } from "./matrix_view.js";
-import { cut, fade } from "./pen.js";
+import { cut } from "./pen.js";
 import { percent, spoken } from "./store.js";
 
 export class RowView {
@@ -25,13 +26,29 @@ export class RowView {
     const c = theme.colors;
     const row = this.row(store);
     if (!row) return pen.text("This trace keeps no attention.", 10, 30, c.muted, { size: 13 });
-    const x0 = 4, width = box.w - 64, y = 22, h = 34;
+    const x0 = 4,
+      width = box.w - 64,
+      y = 22,
+      h = 34;
     const total = row.sink + row.weights.reduce((a, b) => a + b, 0);
-    const what = row.exact ? "query " + state.t + " “" + cut(run.texts[state.t], 14) + "”" : "the mean of " + Math.round(row.bin) + " queries around " + state.t;
-    pen.text("Where " + what + " looks, layer " + state.l + " head " + state.h, x0, 9, c.ink, { size: 11.5, bold: true });
+    const what = row.exact
+      ? "query " + state.t + " “" + cut(run.texts[state.t], 14) + "”"
+      : "the mean of " + Math.round(row.bin) + " queries around " + state.t;
+    pen.text("Where " + what + " looks, layer " + state.l + " head " + state.h, x0, 9, c.ink, {
+      size: 11.5,
+      bold: true,
+    });
     let x = x0 + row.sink * width;
     pen.rect(x0, y, row.sink * width, h, theme.plate("heat", 0.66));
-    for (let i = 0; i < row.sink * width - 3; i += 7) pen.line([[x0 + i, y + h], [x0 + Math.min(i + 7, row.sink * width), y]], fade(c.paper, 0.28), 1);
+    for (let i = 0; i < row.sink * width - 3; i += 7)
+      pen.line(
+        [
+          [x0 + i, y + h],
+          [x0 + Math.min(i + 7, row.sink * width), y],
+        ],
+        fade(c.paper, 0.28),
+        1,
+      );
     this.label(pen, theme, "sink", row.sink, x0, y, row.sink * width, h, c.sink);
     const top = Math.max(...row.weights, 1e-9);
     for (let j = 0; j < row.weights.length; j++) {
@@ -49,14 +66,29 @@ export class RowView {
     }
     pen.frame(x0, y, width, h, c.ink, 1.2);
     pen.text("= " + total.toFixed(2), x0 + width + 8, y + h / 2, c.ink, { size: 14, bold: true });
-    pen.line([[x0, y + h + 22], [x0, y + h + 26], [x0 + width, y + h + 26], [x0 + width, y + h + 22]], c.muted, 1);
+    pen.line(
+      [
+        [x0, y + h + 22],
+        [x0, y + h + 26],
+        [x0 + width, y + h + 26],
+        [x0 + width, y + h + 22],
+      ],
+      c.muted,
+      1,
+    );
     pen.text("0", x0, y + h + 32, c.muted, { size: 10 });
     pen.text("1", x0 + width, y + h + 32, c.muted, { size: 10, align: "right" });
   }
   label(pen, theme, name, share, x, y, w, h, below, inside) {
     if (w < 14) return;
     const room = Math.floor((w - 4) / 7);
-    if (room >= 1) pen.text(cut(name, room), x + w / 2, y + h / 2, inside || theme.over("heat", 0.66), { size: inside ? 11 : 12.5, mono: !!inside, bold: !inside, align: "center" });
+    if (room >= 1)
+      pen.text(cut(name, room), x + w / 2, y + h / 2, inside || theme.over("heat", 0.66), {
+        size: inside ? 11 : 12.5,
+        mono: !!inside,
+        bold: !inside,
+        align: "center",
+      });
     if (w > 26) pen.text(percent(share), x + w / 2, y + h + 11, below, { size: 10.5, align: "center" });
   }
   hit(store, x, y, box) {
@@ -66,12 +98,15 @@ export class RowView {
     if (share < 0 || share > 1) return null;
     let sum = row.sink;
     if (share < sum) return { sink: true };
-    for (let j = 0; j < row.weights.length; j++) if ((sum += row.weights[j]) >= share) return { key: Math.round(row.first + j * row.bin), weight: row.weights[j] };
+    for (let j = 0; j < row.weights.length; j++)
+      if ((sum += row.weights[j]) >= share) return { key: Math.round(row.first + j * row.bin), weight: row.weights[j] };
     return null;
   }
   tip(store, found) {
     const row = this.row(store);
-    return found.sink ? "the sink: " + percent(row.sink, 1) : (row.exact ? spoken(store.run, found.key) : "tokens from " + found.key) + ": " + percent(found.weight, 1);
+    return found.sink
+      ? "the sink: " + percent(row.sink, 1)
+      : (row.exact ? spoken(store.run, found.key) : "tokens from " + found.key) + ": " + percent(found.weight, 1);
   }
   legend() {
     return { ramp: "sequential", plate: true, low: 0, high: 1, name: "share of a key", sink: true };

@@ -4,7 +4,16 @@ export class Store {
   constructor(payload, options) {
     this.payload = payload;
     this.state = {
-      t: 0, l: 0, h: 0, e: 0, side: 0, shade: "surprisal", grid: "map", zoom: false, table: false, masks: {},
+      t: 0,
+      l: 0,
+      h: 0,
+      e: 0,
+      side: 0,
+      shade: "surprisal",
+      grid: "map",
+      zoom: false,
+      table: false,
+      masks: {},
       ...options,
     };
     this.listeners = new Set();
@@ -75,18 +84,37 @@ export function summary(store) {
   let second = "";
   if (run.has("sink_mass")) {
     const sink = run.sink(l, t, h);
-    second = "Layer " + l + " (" + run.kind(l) + (run.windows[l] ? " over " + run.windows[l] : "") + "), head " + h + ": " + percent(sink) + " to the sink";
+    second =
+      "Layer " +
+      l +
+      " (" +
+      run.kind(l) +
+      (run.windows[l] ? " over " + run.windows[l] : "") +
+      "), head " +
+      h +
+      ": " +
+      percent(sink) +
+      " to the sink";
     const top = topKeys(run, l, h, t, 1)[0];
     const near = run.isSingle(l, h) ? ", most of the rest to " : "; the queries around it give most to ";
     if (top) second += near + top.name + " (" + percent(top.weight) + ")";
     second += ". ";
   }
   const route = run.routeWithout(l, t, store.masked(l));
-  second += "Router of layer " + l + ": " + route.map((r) => "expert " + r.expert + run.weighed(" " + percent(r.weight))).join(", ");
+  second +=
+    "Router of layer " +
+    l +
+    ": " +
+    route.map((r) => "expert " + r.expert + run.weighed(" " + percent(r.weight))).join(", ");
   const place = route.findIndex((r) => r.expert === state.e);
-  if (place !== 0) second += "; selected: expert " + state.e + (place < 0 ? ", not chosen here" : ", number " + (place + 1));
+  if (place !== 0)
+    second += "; selected: expert " + state.e + (place < 0 ? ", not chosen here" : ", number " + (place + 1));
   const lost = run.route(l, t).filter((r) => store.masked(l).has(r.expert));
-  if (lost.length) second += "; masked: expert " + lost.map((r) => r.expert).join(", ") + " (this layer only; what follows from it needs the model)";
+  if (lost.length)
+    second +=
+      "; masked: expert " +
+      lost.map((r) => r.expert).join(", ") +
+      " (this layer only; what follows from it needs the model)";
   return said.join(", ") + ". " + second + ".";
 }
 
@@ -100,7 +128,11 @@ export function topKeys(run, l, h, q, count) {
   let list;
   if (run.isExact(l, h)) {
     const row = run.row(l, h, q);
-    list = Array.from(row.weights, (weight, j) => ({ at: row.first + j, weight, name: "token " + (row.first + j) + " “" + run.texts[row.first + j] + "”" }));
+    list = Array.from(row.weights, (weight, j) => ({
+      at: row.first + j,
+      weight,
+      name: "token " + (row.first + j) + " “" + run.texts[row.first + j] + "”",
+    }));
   } else if (run.has("pooled")) {
     const row = run.pooledRow(l, h, q);
     list = Array.from(row.weights, (weight, j) => {

@@ -14,7 +14,9 @@ export const SHADES = {
 
 // The shadings that a payload has the numbers for.
 export function shadesOf({ runs }) {
-  return Object.keys(SHADES).filter((k) => runs.every((run) => run.has(SHADES[k].array)) && (k !== "difference" || runs.length > 1));
+  return Object.keys(SHADES).filter(
+    (k) => runs.every((run) => run.has(SHADES[k].array)) && (k !== "difference" || runs.length > 1),
+  );
 }
 
 // The shading of every token, as values in 0 … 1 of a ramp, with the numbers at its two ends.
@@ -46,7 +48,14 @@ export class StripView {
     this.widths = new Map();
   }
   key(s, width) {
-    return [s.t, s.shade, s.side, width, ["head", "attended"].includes(s.shade) ? s.l + "." + s.h : "", this.top].join();
+    return [
+      s.t,
+      s.shade,
+      s.side,
+      width,
+      ["head", "attended"].includes(s.shade) ? s.l + "." + s.h : "",
+      this.top,
+    ].join();
   }
   height(run, width, context) {
     return Math.min(176, this.layout(run, width, context).total);
@@ -55,8 +64,11 @@ export class StripView {
   layout(run, width, context) {
     if (this.places && this.places.width === width && this.places.run === run) return this.places;
     context.font = "12px " + MONO;
-    const xs = new Float32Array(run.T), ys = new Float32Array(run.T), ws = new Float32Array(run.T);
-    let x = EDGE, y = EDGE;
+    const xs = new Float32Array(run.T),
+      ys = new Float32Array(run.T),
+      ws = new Float32Array(run.T);
+    let x = EDGE,
+      y = EDGE;
     for (let t = 0; t < run.T; t++) {
       const shown = cut(run.texts[t], LONGEST);
       if (!this.widths.has(shown)) this.widths.set(shown, Math.ceil(context.measureText(shown).width) + 8);
@@ -77,7 +89,9 @@ export class StripView {
     const top = box.whole ? 0 : this.top || 0;
     const span = shade.high - shade.low || 1;
     for (let t = firstAtOrBelow(p.ys, top - ROW); t < run.T && p.ys[t] < top + box.h; t++) {
-      const x = p.xs[t], y = p.ys[t] - top, w = p.ws[t];
+      const x = p.xs[t],
+        y = p.ys[t] - top,
+        w = p.ws[t];
       const v = (shade.value(t) - shade.low) / span;
       pen.rect(x, y, w, CHIP, theme.plate(shade.ramp, v), 3);
       const control = run.label("section", t) === "control";
@@ -97,11 +111,21 @@ export class StripView {
   }
   tip(store, found) {
     const shade = shading(store);
-    return spoken(store.run, found.t) + (shade.none ? "" : " · " + shade.name + " " + shade.value(found.t).toFixed(2) + " " + shade.unit);
+    return (
+      spoken(store.run, found.t) +
+      (shade.none ? "" : " · " + shade.name + " " + shade.value(found.t).toFixed(2) + " " + shade.unit)
+    );
   }
   legend(store) {
     const shade = shading(store);
-    return { ramp: shade.none ? "" : shade.ramp, plate: true, low: shade.low, high: shade.high, name: shade.name + (shade.unit ? " (" + shade.unit + ")" : ""), voices: store.run.voices };
+    return {
+      ramp: shade.none ? "" : shade.ramp,
+      plate: true,
+      low: shade.low,
+      high: shade.high,
+      name: shade.name + (shade.unit ? " (" + shade.unit + ")" : ""),
+      voices: store.run.voices,
+    };
   }
   table(store) {
     const { run, state } = store;
@@ -109,11 +133,18 @@ export class StripView {
     const rows = [];
     for (let t = first; t < Math.min(run.T, first + 21); t++)
       rows.push([
-        (t === state.t ? "▸ " : "") + t, run.texts[t], run.label("role", t), run.label("channel", t),
-        run.has("surprisal") && t ? run.at("surprisal", t).toFixed(2) : "", run.has("sink_mass") ? run.sinkByToken()[t].toFixed(3) : "",
+        (t === state.t ? "▸ " : "") + t,
+        run.texts[t],
+        run.label("role", t),
+        run.label("channel", t),
+        run.has("surprisal") && t ? run.at("surprisal", t).toFixed(2) : "",
+        run.has("sink_mass") ? run.sinkByToken()[t].toFixed(3) : "",
         run.has("router_entropy") ? run.routerEntropyByToken()[t].toFixed(2) : "",
       ]);
-    return { head: ["token", "text", "role", "channel", "surprisal, bits", "mean sink mass", "routing entropy, bits"], rows };
+    return {
+      head: ["token", "text", "role", "channel", "surprisal, bits", "mean sink mass", "routing entropy, bits"],
+      rows,
+    };
   }
 }
 
@@ -124,7 +155,8 @@ const LONGEST = 40;
 
 // First index whose y is at least `y`; ys never fall.
 function firstAtOrBelow(ys, y) {
-  let low = 0, high = ys.length;
+  let low = 0,
+    high = ys.length;
   while (low < high) {
     const middle = (low + high) >> 1;
     if (ys[middle] < y) low = middle + 1;

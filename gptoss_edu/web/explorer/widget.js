@@ -1,6 +1,8 @@
-// The live host: anywidget loads this same module. The reader types a prompt, masks experts, and the model answers anew.
+// The live host: anywidget loads this same module. The reader types a prompt, masks experts, and the model answers
+// anew.
 
-import { App, dress } from "./app.js";
+import { App } from "./app.js";
+import { dress } from "./colors.js";
 import { decodePayload } from "./data.js";
 import { el, pick, select } from "./elements.js";
 import { STYLE } from "./style.js";
@@ -14,7 +16,12 @@ function siteTheme() {
 function askForm(model) {
   const question = el("input", { type: "text", "aria-label": "Question", class: "question" });
   question.value = model.get("question");
-  const effort = select("Effort", ["low", "medium", "high"].map((v) => [v, v]), model.get("effort"), () => {});
+  const effort = select(
+    "Effort",
+    ["low", "medium", "high"].map((v) => [v, v]),
+    model.get("effort"),
+    () => {},
+  );
   const sinks = el("input", { type: "checkbox" });
   const sinksBox = el("label", { class: "choice" });
   sinksBox.append(sinks, " without sinks");
@@ -27,7 +34,9 @@ async function renderLive({ model, el: host }) {
   // Typing here must not reach the notebook, where "m" or "x" would change or cut the cell.
   host.setAttribute("data-lm-suppress-shortcuts", "true");
   const { form, question, effort, sinks } = askForm(model);
-  const box = el("div"), shell = el("div", { class: "gx ask" }), page = el("div");
+  const box = el("div"),
+    shell = el("div", { class: "gx ask" }),
+    page = el("div");
   const status = el("p", { role: "status", "aria-live": "polite", class: "answer" });
   shell.append(form, status);
   box.attachShadow({ mode: "open" }).append(el("style", {}, STYLE), shell, page);
@@ -38,7 +47,9 @@ async function renderLive({ model, el: host }) {
     event.preventDefault();
     send();
   });
-  let app = null, worn = null, latest = 0;
+  let app = null,
+    worn = null,
+    latest = 0;
   const masks = () => (app ? app.store.interventions() : []);
   const send = () => {
     const all = sinks.checked ? [...masks(), { kind: "ShiftSink", amount: "-inf", layer: null, heads: null }] : masks();
@@ -66,7 +77,12 @@ async function renderLive({ model, el: host }) {
     const kept = app ? pick(app.store.state, ["l", "h", "grid", "masks"]) : {};
     const theme = app ? app.choice : undefined;
     if (app) app.destroy();
-    app = new App(page.shadowRoot || page.attachShadow({ mode: "open" }), payload, { apply: send, dressed, theme, start: kept });
+    app = new App(page.shadowRoot || page.attachShadow({ mode: "open" }), payload, {
+      apply: send,
+      dressed,
+      theme,
+      start: kept,
+    });
     wear();
   };
   const tell = () => (status.textContent = model.get("status"));

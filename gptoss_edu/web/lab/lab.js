@@ -1,9 +1,9 @@
 // The lab: a question and the model's answer on the left, what happened inside on the right.
 
-import { App, dress } from "../explorer/app.js";
+import { App } from "../explorer/app.js";
 import { RunData } from "../explorer/data.js";
 import { button, el, pick } from "../explorer/elements.js";
-import { Theme } from "../explorer/pen.js";
+import { dress, Theme } from "../explorer/colors.js";
 import { STYLE } from "../explorer/style.js";
 import { AnswerCard } from "./answers.js";
 import { ModelClient } from "./client.js";
