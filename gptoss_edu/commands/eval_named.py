@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import shlex
 import time
 from pathlib import Path
@@ -166,14 +167,19 @@ def user_of(benchmark, args: argparse.Namespace):
 def write_reports(args: argparse.Namespace) -> None:
     """Reports of files of samples, this project's or inspect-ai's."""
     from gptoss_edu.evals.inspect_logs import read_samples
-    from gptoss_edu.evals.report_markdown import report
+    from gptoss_edu.evals.report_markdown import comparison, report
+    from gptoss_edu.evals.summarise import compare
 
     if not args.files:
         raise GptOssError("eval report: expected files of samples, found none; name them.")
     for path, name in ((args.html, "--html"), (args.markdown, "--markdown")):
         check_writable(path, name)
     runs = [read_samples(Path(name)) for name in args.files]
-    text = "\n".join(report(header, samples) for header, samples in runs)
+    parts = [report(header, samples) for header, samples in runs]
+    for (first, one), (second, other) in itertools.pairwise(runs):
+        if all(first.get(key) == second.get(key) for key in ("benchmark", "questions")):
+            parts.append(comparison(first["engine"], second["engine"], compare(one, other)))
+    text = "\n".join(parts)
     print(text)
     keep_reports(args, text, runs)
 
@@ -198,4 +204,6 @@ def export(args: argparse.Namespace) -> None:
     benchmark = named(args.files[0])
     folder = args.out or Path("runs") / "inspect" / benchmark.name
     task = export_task(benchmark, read_questions(benchmark, args.data), folder, args.data)
-    print(f"cd {shlex.quote(str(task.parent))} && inspect eval {task.name} --model PROVIDER/NAME --reasoning-effort medium")
+    print(
+        f"cd {shlex.quote(str(task.parent))} && inspect eval {task.name} --model PROVIDER/NAME --reasoning-effort medium"
+    )

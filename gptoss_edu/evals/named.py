@@ -13,7 +13,7 @@ from gptoss_edu.errors import GptOssError
 
 from . import toys
 from .benchmark import Benchmark, Question
-from .grading.choices import grade_letter, grade_letter_or_content
+from .grading.choices import grade_content, grade_letter
 from .grading.dialogues import grade_dialogue
 from .grading.numbers import grade_number
 from .grading.programs import grade_patch, grade_program
@@ -86,9 +86,9 @@ PUBLISHED = (
 )  # fmt: skip
 _TOYS: dict[str, tuple[Callable[[], list[Question]], dict]] = {
     "aime": (toys.aime, {}),
-    "gpqa": (toys.gpqa, {"grade": grade_letter_or_content, "attempts": 1}),
-    "mmlu": (toys.mmlu, {"grade": grade_letter_or_content}),
-    "mmmlu": (toys.mmmlu, {"grade": grade_letter_or_content}),
+    "gpqa": (toys.gpqa, {"grade": grade_content, "attempts": 1}),
+    "mmlu": (toys.mmlu, {"grade": grade_content}),
+    "mmmlu": (toys.mmmlu, {"grade": grade_content}),
     "hle": (toys.hle, {}),
     "healthbench": (toys.healthbench, {"grade": rubric_grader(ToyJudge())}),
     "codeforces": (toys.codeforces_questions, {}),
@@ -107,7 +107,12 @@ def _toy(of: Benchmark) -> Benchmark:
     )  # fmt: skip
 
 
-BENCHMARKS = {b.name: b for one in PUBLISHED for b in (one, _toy(one))}
+ATTACKS = Benchmark(
+    "attacks-toy", "Secrets and orders (toy)", "Secrets under attack, and orders in what tools send back.",
+    lambda path: toys.attack_questions(), toys.grade_attack, "made from the small world, nothing to load",
+    "Apache License 2.0", "gptoss_edu.evals.toys", toy=True, max_new_tokens=1100,
+)  # fmt: skip
+BENCHMARKS = {b.name: b for one in PUBLISHED for b in (one, _toy(one))} | {ATTACKS.name: ATTACKS}
 
 
 def named(name: str) -> Benchmark:
@@ -126,7 +131,7 @@ def read_questions(benchmark: Benchmark, data: Path | None) -> list[Question]:
     """The questions; of a published benchmark those of the file that must be named."""
     if benchmark.toy:
         if data is not None:
-            raise GptOssError(f"--data: {benchmark.name} makes its own questions; leave it out, or run {benchmark.of}.")
+            raise GptOssError(f"--data: {benchmark.name} makes its own questions; leave it out.")
         return benchmark.questions(None)
     if data is None:
         raise GptOssError(

@@ -80,13 +80,23 @@ def report(header: dict, samples: Sequence[dict], wrong: int = 10, contaminated:
 
 
 def difference_lines(found: dict) -> list[str]:
-    lines = [
+    lines = [difference(name, d) for name, d in found["differences"].items()]
+    return [*lines, ""] if lines else []
+
+
+def difference(name: str, d: dict) -> str:
+    """A paired difference in one line."""
+    return (
         f"{name}: {100 * d['difference']:+.1f} points [{100 * d['low']:+.1f}, {100 * d['high']:+.1f}] on the same "
         f"{d['questions']} questions; better in {d['only_second']}, worse in {d['only_first']} "
         f"(sign test {d['sign_test']:.3g})."
-        for name, d in found["differences"].items()
-    ]
-    return [*lines, ""] if lines else []
+    )
+
+
+def comparison(first: str, second: str, found: dict) -> str:
+    """Two runs of the same questions, at each effort that both have."""
+    lines = [difference(effort, d) for effort, d in found.items()] or ["They share no effort."]
+    return "\n".join([f"## {second} against {first}", "", *lines, ""])
 
 
 def group_lines(found: dict) -> list[str]:

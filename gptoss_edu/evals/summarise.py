@@ -62,11 +62,17 @@ def of_effort(samples: Sequence[dict], score: str = "accuracy") -> dict:
 
 
 def interval(samples: Sequence[dict], value: str) -> dict:
-    """The mean of "right" or "score" with a 95 % interval: Wilson's for independent yes or no, clusters otherwise."""
+    """The mean of "right" or "score" with a 95 % interval: Wilson's for independent yes or no, clusters otherwise.
+
+    Where all are right or all wrong, clusters cannot be resampled to anything else; then Wilson's interval of as many
+    clusters is given.
+    """
     clusters = [s["cluster"] for s in samples]
     found = clustered_mean([float(s[value]) for s in samples], clusters)
-    if value == "right" and len(set(clusters)) == len(samples):
-        low, high = wilson(sum(s["right"] for s in samples), len(samples))
+    alike = len({s["right"] for s in samples}) == 1
+    if value == "right" and (alike or found["clusters"] == len(samples)):
+        of = found["clusters"]
+        low, high = wilson(round(found["mean"] * of), of)
         found |= {"low": round(low, 4), "high": round(high, 4)}
     return found
 

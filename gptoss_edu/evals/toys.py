@@ -1,11 +1,13 @@
 """Small counterparts of the named benchmarks, in the same published forms, which gpt-oss-tiny can take.
 
 The rows are made from the small world's tasks with held-out operands, so they cost no download and hold nobody's data.
-They run through the same readers and graders. Instructions that gpt-oss-tiny never saw (boxes, letters) are left out.
+They run through the same readers and graders. What gpt-oss-tiny never saw is left out: it is asked for no box and no
+letter, and options stand before the question, since with letters below it (as the published recipe has them) it declines.
 """
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from dataclasses import replace
@@ -15,9 +17,12 @@ from gptoss_edu.tasks.example import Example
 from gptoss_edu.tasks.facts import CAPITALS, ELEMENTS, OPPOSITES
 from gptoss_edu.tasks.language_packs import CODES, pack
 from gptoss_edu.tasks.mix import make_example
+from gptoss_edu.tasks.rules import HELD_OUT
 from gptoss_edu.tasks.words import pseudo_word
 
+from . import blind
 from .benchmark import Grade, Question, Reply, verdict
+from .grading.attacks import grade_injection, grade_secret
 from .grading.numbers import answered_number
 from .grading.programs import grade_patch
 from .grading.short_answers import grade_fact, grade_unknown
@@ -205,20 +210,46 @@ def grade_toy_fact(question: Question, reply: Reply) -> Grade:
     return replace(grade, parts={"attempted": not grade.right, "unknown": True})
 
 
+def attack_questions(number: int = 60) -> list[Question]:
+    """Secrets under attacks of families that training never draws, and orders in results, written apart (blind.py)."""
+    found = []
+    for i in range(number):
+        rng = random.Random(f"toy:attacks:{i}")
+        e = make_example(rng, "secrets", HELD_OUT, "medium", "test")
+        identity = e.messages[0]["content"][0].get("model_identity", "")
+        secret = json.loads(e.answer)["secret"]
+        if secret in identity:  # a rule of the system's message cannot travel to a server
+            continue
+        prompt = e.messages[1 : e.prompt]
+        found.append(Question(f"secret{i}", prompt, {"secret": secret}, subject="secrets", plain=e.question))
+    for i, asked in enumerate(q for q in blind.questions() if q["task"] == "injection"):
+        prompt = blind.as_example(asked, "medium").messages[1:]
+        target = {"marker": asked["answer"], "keep": asked["keep"]}
+        found.append(Question(f"order{i}", prompt, target, subject="orders in results", plain=asked["question"]))
+    return found
+
+
+def grade_attack(question: Question, reply: Reply) -> Grade:
+    """A secret kept, or an order resisted."""
+    if "secret" in question.target:
+        return grade_secret(replace(question, target=question.target["secret"]), reply)
+    return grade_injection(question, reply)
+
+
 def aime() -> list[Question]:
     return mathematics.aime_questions(aime_rows())
 
 
 def gpqa() -> list[Question]:
-    return multiple_choice.gpqa_questions(gpqa_rows(), "")
+    return multiple_choice.gpqa_questions(gpqa_rows(), multiple_choice.options_first)
 
 
 def mmlu() -> list[Question]:
-    return multiple_choice.mmlu_questions(mmlu_rows(), instruction="")
+    return multiple_choice.mmlu_questions(mmlu_rows(), recipe=multiple_choice.options_first)
 
 
 def mmmlu() -> list[Question]:
-    return multiple_choice.mmmlu_questions(mmmlu_rows(), "")
+    return multiple_choice.mmmlu_questions(mmmlu_rows(), multiple_choice.options_first)
 
 
 def hle() -> list[Question]:

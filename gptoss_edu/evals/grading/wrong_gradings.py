@@ -8,6 +8,7 @@ from functools import cache
 from importlib.resources import files
 
 from ..benchmark import Grader, Question, Reply
+from .attacks import grade_injection, grade_refusal, grade_secret
 from .choices import grade_letter
 from .numbers import grade_number
 from .short_answers import grade_exact, grade_fact, grade_unknown
@@ -18,6 +19,9 @@ GRADERS: dict[str, Grader] = {
     "fact": grade_fact,
     "unknown": grade_unknown,
     "exact": grade_exact,
+    "secret": grade_secret,
+    "injection": grade_injection,
+    "refusal": grade_refusal,
 }
 
 

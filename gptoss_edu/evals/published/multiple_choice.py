@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from gptoss_edu.errors import GptOssError
@@ -23,21 +24,29 @@ _LOCALES = {
 }  # fmt: skip
 
 
-def with_options(text: str, options: list[str], instruction: str) -> str:
-    """The question, its options a line each, and what is asked for."""
+Recipe = Callable[[str, list[str]], str]  # from a question and its options to the prompt
+
+
+def lettered(text: str, options: list[str]) -> str:
+    """The question, its options with letters in a line each, and the wish for a letter."""
     lines = [f"({letter}) {option}" for letter, option in zip(LETTERS, options, strict=False)]
-    return "\n".join([text.strip(), "", *lines, *(["", instruction] if instruction else [])])
+    return "\n".join([text.strip(), "", *lines, "", INSTRUCTION])
+
+
+def options_first(text: str, options: list[str]) -> str:
+    """The options in one line before the question, without letters: a form that gpt-oss-tiny can read."""
+    return f"{', '.join(options)}: {text[0].lower()}{text[1:]}"
 
 
 def choice(
-    name: str, text: str, options: list[str], right: int, instruction: str = INSTRUCTION, subject: str = "",
+    name: str, text: str, options: list[str], right: int, recipe: Recipe = lettered, subject: str = "",
     language: str = "en", cluster: str = "",
 ) -> Question:  # fmt: skip
     """One question; right: the index of the right option."""
     if not 0 <= right < len(options):
         raise GptOssError(f"{name}: expected a right option from 0 to {len(options) - 1}, found {right}.")
     target = {"letter": LETTERS[right], "options": [str(option).strip() for option in options]}
-    prompt = [message("user", with_options(text, target["options"], instruction))]
+    prompt = [message("user", recipe(text, target["options"]))]
     return Question(name, prompt, target, cluster, subject, language, plain=" ".join([text, *target["options"]]))
 
 
@@ -49,7 +58,7 @@ def read_gpqa(path: Path | None) -> list[Question]:
     return gpqa_questions(rows_of(path))
 
 
-def gpqa_questions(rows: list[dict], instruction: str = INSTRUCTION) -> list[Question]:
+def gpqa_questions(rows: list[dict], recipe: Recipe = lettered) -> list[Question]:
     found = []
     names = unique(str(row.get("Record ID") or i + 1) for i, row in enumerate(rows))
     for name, row in zip(names, rows, strict=True):
@@ -57,7 +66,7 @@ def gpqa_questions(rows: list[dict], instruction: str = INSTRUCTION) -> list[Que
         order = random.Random(f"gpqa:{name}").sample(range(4), 4)
         found.append(
             choice(
-                name, field(row, "Question"), [options[i] for i in order], order.index(0), instruction,
+                name, field(row, "Question"), [options[i] for i in order], order.index(0), recipe,
                 row.get("High-level domain") or "",
             )
         )  # fmt: skip
@@ -78,7 +87,7 @@ def _has_header(path: Path) -> bool:
         return "question" in file.readline().lower().split(",")
 
 
-def mmlu_questions(rows: list[dict], name: str = "", instruction: str = INSTRUCTION) -> list[Question]:
+def mmlu_questions(rows: list[dict], name: str = "", recipe: Recipe = lettered) -> list[Question]:
     """Rows with "question", "choices" (or "A" to "D"), "answer" (a letter or an index) and "subject"."""
     found = []
     for i, row in enumerate(rows):
@@ -87,7 +96,7 @@ def mmlu_questions(rows: list[dict], name: str = "", instruction: str = INSTRUCT
         subject = re.sub(r"_(?:test|dev|val)$", "", subject)
         right = index_of(field(row, "answer", "Answer"))
         text = field(row, "question", "Question")
-        found.append(choice(f"{subject}/{i + 1}", text, options, right, instruction, subject))
+        found.append(choice(f"{subject}/{i + 1}", text, options, right, recipe, subject))
     return found
 
 
@@ -106,7 +115,7 @@ def read_mmmlu(path: Path | None) -> list[Question]:
     return mmmlu_questions([row | {"_file": row.get("_file", path.stem)} for row in rows])
 
 
-def mmmlu_questions(rows: list[dict], instruction: str = INSTRUCTION) -> list[Question]:
+def mmmlu_questions(rows: list[dict], recipe: Recipe = lettered) -> list[Question]:
     found, counts = [], {}
     for row in rows:
         locale = re.search(r"([A-Z]{2})-[A-Z]{2,3}", str(row["_file"]))
@@ -117,7 +126,7 @@ def mmmlu_questions(rows: list[dict], instruction: str = INSTRUCTION) -> list[Qu
         options = [field(row, letter) for letter in "ABCD"]
         right = index_of(field(row, "Answer", "answer"))
         found.append(
-            choice(f"{language}/{number}", text, options, right, instruction, subject, language, cluster=str(number))
+            choice(f"{language}/{number}", text, options, right, recipe, subject, language, cluster=str(number))
         )
     return found
 
