@@ -230,11 +230,11 @@ def test_interventions_equal_python(name, tiny, texts, folder):
     [
         ({"kind": "Nonsense"}, "expected one of MaskExpert, "),
         ({"kind": "toString"}, "expected one of MaskExpert, "),
-        ({"kind": "MaskExpert", "layer": 6, "expert": 0}, "there are layers 0 to 5; found 6"),
-        ({"kind": "ForceExpert", "layer": 0, "expert": 16}, "there are experts 0 to 15; found 16"),
-        ({"kind": "ZeroHeads", "layer": 0, "heads": [8]}, "there are heads 0 to 7; found 8"),
+        ({"kind": "MaskExpert", "layer": 99, "expert": 0}, "there are layers 0 to {layers}; found 99"),
+        ({"kind": "ForceExpert", "layer": 0, "expert": 99}, "there are experts 0 to {experts}; found 99"),
+        ({"kind": "ZeroHeads", "layer": 0, "heads": [99]}, "there are heads 0 to {heads}; found 99"),
         ({"kind": "SetWindow", "layer": 0, "window": 0}, "expected 1 or more keys, found 0"),
-        ({"kind": "ExpertsPerToken", "k": 17}, "expected 1 to 16, found 17"),
+        ({"kind": "ExpertsPerToken", "k": 0}, "expected 1 to "),
     ],
 )
 def test_an_impossible_intervention_is_refused(change, message, folder):
@@ -243,7 +243,20 @@ def test_an_impossible_intervention_is_refused(change, message, folder):
         "try { hooksOf([change], config); } catch (error) { return error.message; }",
         folder, change=change,
     )  # fmt: skip
-    assert message in found
+    config = ModelConfig.from_json(folder)
+    last = {"layers": config.num_hidden_layers, "experts": config.num_experts, "heads": config.num_attention_heads}
+    assert message.format(**{name: count - 1 for name, count in last.items()}) in found
+
+
+def test_masks_that_leave_too_few_experts_are_refused(folder):
+    config = ModelConfig.from_json(folder)
+    masks = [{"kind": "MaskExpert", "layer": 1, "expert": e} for e in range(config.num_experts - 1)]
+    found = run_node(
+        LOAD + 'const { hooksOf } = await web("model/interventions.js");'
+        "try { hooksOf(masks, config); } catch (error) { return error.message; }",
+        folder, masks=masks,
+    )  # fmt: skip
+    assert found == f"layer 1: 1 experts are left unmasked, and a token needs {config.experts_per_token}; mask fewer."
 
 
 # -------------------------------------------------------------------------------------------------------------- trace

@@ -93,7 +93,7 @@ export class App {
           run.E +
           " experts, " +
           run.K +
-          " a token" +
+          " per token" +
           (origin.device ? " · " + origin.device + ", " + origin.dtype : "") +
           (origin.path ? " · " + origin.path : ""),
       ),
