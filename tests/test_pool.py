@@ -120,6 +120,21 @@ def test_a_stream_that_is_closed_cancels():
         assert request.reason == "cancelled" and first == alone(PROMPTS[2], 3)
 
 
+def test_who_waits_is_told_when_the_wait_is_over():
+    """Cancelled or closed while waiting for a row: the stream ends, and does not wait for ever."""
+    told = []
+    with Pool(MODEL, rows=1, room=900).started() as pool:
+        first = pool.submit(Request(PROMPTS[0], 800))
+        waiting = [Request(PROMPTS[1], 4, key=i, listener=lambda i=i: told.append(i)) for i in range(2)]
+        for request in waiting:
+            pool.submit(request)
+        waiting[0].cancel()
+        while not told:
+            time.sleep(0.001)
+        assert told == [0] and first.reason is None
+    assert told == [0, 1] and [r.reason for r in waiting] == ["cancelled", "closed"]
+
+
 def test_without_a_thread_a_stream_does_the_work():
     pool = Pool(MODEL, rows=2, room=100)
     one, two = pool.stream(Request(PROMPTS[3], 6)), pool.stream(Request(PROMPTS[4], 9))

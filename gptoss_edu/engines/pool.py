@@ -157,6 +157,7 @@ class Pool:
             self._thread.join()
         for request in [*self.active, *self.waiting]:
             request.end("closed")
+            request.tell()
         self.active.clear()
         self.waiting.clear()
 
@@ -195,6 +196,8 @@ class Pool:
                 self.waiting.remove(request)
         for request in [*gone, *(r for r in self.active if r.is_cancelled)]:
             request.end("cancelled")
+        for request in gone:
+            request.tell()
         return gone + self._leave()
 
     def _join(self) -> None:

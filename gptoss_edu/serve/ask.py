@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import tiktoken
+
 from gptoss_edu.harmony import Message, ToolDescription
 from gptoss_edu.harmony.constrain import Grammar
 
@@ -29,12 +31,14 @@ class TextFormat:
 class Ask:
     """What is asked, whichever API asked it.
 
+    encoding : the model's; a schema is enforced in its tokens.
     functions : those that the client runs; strict : grammars of their arguments, by recipient.
     builtin : tools that run here, "browser" and "python". choice : auto, none or required; callable : the recipients
     that may be called, where not all may. limit : tokens to sample at most. stop : texts that end the final message.
     echo : what the response object repeats.
     """
 
+    encoding: tiktoken.Encoding
     messages: list[Message] = field(default_factory=list)
     instructions: str | None = None
     functions: list[ToolDescription] = field(default_factory=list)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import tiktoken
+
 from gptoss_edu.harmony import HarmonyError, ToolDescription
-from gptoss_edu.harmony.constrain import Grammar, json_schema
+from gptoss_edu.harmony.constrain import Constraint, Grammar, json_schema
 
 from .ask import BROWSER, Ask, TextFormat, chat_choice, read_choice, take_choice
 from .errors import ApiError
@@ -28,9 +30,9 @@ def read_sampling(ask: Ask, body: Fields) -> None:
     ask.seed = body.get("seed", "integer")
 
 
-def ask_of_response(body: Fields, offered: Sequence[str]) -> Ask:
+def ask_of_response(body: Fields, offered: Sequence[str], encoding: tiktoken.Encoding) -> Ask:
     """What a body of POST /v1/responses asks, but for its input. offered : the built-in tools that are switched on."""
-    ask = Ask(instructions=body.get("instructions", "string"), stream=body.get("stream", "boolean", False))
+    ask = Ask(encoding, instructions=body.get("instructions", "string"), stream=body.get("stream", "boolean", False))
     read_sampling(ask, body)
     ask.limit = body.get("max_output_tokens", "integer", low=1)
     ask.max_tool_calls = body.get("max_tool_calls", "integer", low=1)
@@ -90,32 +92,34 @@ def _read_text(ask: Ask, body: Fields) -> str:
     text = Fields(body.get("text", "object", {}), "text")
     verbosity = text.get("verbosity", "string", "medium", choices=("medium",))
     if raw := text.get("format", "object"):
-        ask.format = read_format(Fields(raw, "text.format"))
+        ask.format = read_format(Fields(raw, "text.format"), encoding=ask.encoding)
     text.done()
     return verbosity
 
 
-def read_format(form: Fields, inner: str | None = None) -> TextFormat | None:
+def read_format(form: Fields, encoding: tiktoken.Encoding, inner: str | None = None) -> TextFormat | None:
     """text, json_object or json_schema. inner : the key that a chat request puts around a schema."""
     kind = form.need("type", "string", choices=("text", "json_object", "json_schema"))
     if kind == "text":
         return None
     if kind == "json_object":
-        return TextFormat("json_object", {"type": "object"}, json_schema({"type": "object"}))
+        return TextFormat("json_object", {"type": "object"}, enforced({"type": "object"}, form.where, encoding))
     if inner is not None:
         form = Fields(form.need(inner, "object"), form.at(inner))
     schema = form.need("schema", "object")
     form.get("strict", "boolean")
     name = form.need("name", "string", longest=64)
     check_name(name, form.at("name"))
-    grammar = enforced(schema, form.at("schema"))
+    grammar = enforced(schema, form.at("schema"), encoding)
     return TextFormat(name, schema, grammar, form.get("description", "string"))
 
 
-def enforced(schema: Any, where: str) -> Grammar:
+def enforced(schema: Any, where: str, encoding: tiktoken.Encoding) -> Grammar:
     """The grammar of a schema, or a refusal that says why it cannot be enforced. References lead nowhere outside."""
     try:
-        return json_schema(schema)
+        grammar = json_schema(schema)
+        Constraint(encoding, final=grammar)  # what no grammar can say is found out here
+        return grammar
     except (HarmonyError, RecursionError) as error:
         raise ApiError(f"Invalid schema in '{where}': {str(error)[:300]}.", where, "invalid_json_schema") from None
 
@@ -152,7 +156,7 @@ def read_function(ask: Ask, tool: Fields) -> bool:
     grammar = None
     if strict is not False:
         try:
-            grammar = enforced(schema or {"type": "object", "properties": {}, "additionalProperties": False}, tool.at("parameters"))  # fmt: skip
+            grammar = enforced(schema or {"type": "object", "properties": {}, "additionalProperties": False}, tool.at("parameters"), ask.encoding)  # fmt: skip
         except ApiError:
             if strict:
                 raise
@@ -168,9 +172,9 @@ def _check_names(ask: Ask) -> None:
         raise ApiError(f"'tools': two functions are called {min(doubled)!r}.", "tools", "invalid_value")
 
 
-def ask_of_chat(body: Fields) -> Ask:
+def ask_of_chat(body: Fields, encoding: tiktoken.Encoding) -> Ask:
     """What a body of POST /v1/chat/completions asks, but for its messages."""
-    ask = Ask(stream=body.get("stream", "boolean", False))
+    ask = Ask(encoding, stream=body.get("stream", "boolean", False))
     read_sampling(ask, body)
     limits = [body.get(key, "integer", low=1) for key in ("max_completion_tokens", "max_tokens")]
     ask.limit = limits[0] or limits[1]
@@ -180,7 +184,7 @@ def ask_of_chat(body: Fields) -> Ask:
     if len(ask.stop) > MAX_STOPS or not all(isinstance(s, str) and 0 < len(s) <= 256 for s in ask.stop):
         raise ApiError(f"'stop': expected up to {MAX_STOPS} short texts.", "stop", "invalid_value")
     if raw := body.get("response_format", "object"):
-        ask.format = read_format(Fields(raw, "response_format"), inner="json_schema")
+        ask.format = read_format(Fields(raw, "response_format"), encoding=ask.encoding, inner="json_schema")
     for i, raw in enumerate(body.get("tools", "array", [], longest=MAX_TOOLS)):
         tool = Fields(raw, f"tools[{i}]")
         if tool.need("type", "string") == "function":

@@ -36,7 +36,7 @@ async def chat_completions(server: Server, request: Request) -> Response:
         log.info("request %s", raw)
     body = Fields(raw)
     check_model(body, server.name)
-    ask = ask_of_chat(body)
+    ask = ask_of_chat(body, server.encoding)
     ask.messages = messages_of_chat(body.need("messages", "array", longest=4096), server.store.known)
     body.done()
     _take_instructions(ask)

@@ -127,7 +127,7 @@ def requests_of(body: Fields, encoding: tiktoken.Encoding, vocabulary: int, room
     """The pool's requests that a body of POST /v1/completions asks for, and whether to stream."""
     prompts = _prompts(body.raw.get("prompt"), encoding, vocabulary)
     body.skip("prompt")
-    ask = Ask()
+    ask = Ask(encoding)
     read_sampling(ask, body)
     limit = body.get("max_tokens", "integer", 16, low=1)
     logprobs = body.get("logprobs", "integer", low=0, high=MAX_LOGPROBS)

@@ -90,6 +90,15 @@ async def read_body(request: Request) -> bytes:
     return b"".join(parts)
 
 
+async def drain(request: Request) -> None:
+    """Read on for a while what a refused client still sends: who is cut off while sending may not see the answer."""
+    size = 0
+    async for part in request.stream():
+        size += len(part)
+        if size > 4 * MAX_BODY:
+            return
+
+
 def _too_large() -> ApiError:
     return ApiError(f"The body is larger than {MAX_BODY >> 20} MiB.", code="body_too_large", status=413, headers={"Connection": "close"})  # fmt: skip
 

@@ -30,7 +30,7 @@ async def create_response(server: Server, request: Request) -> Response:
         log.info("request %s", raw)
     body = Fields(raw)
     check_model(body, server.name)
-    ask = ask_of_response(body, server.tools)
+    ask = ask_of_response(body, server.tools, server.encoding)
     previous = body.get("previous_response_id", "string", longest=256)
     items, memory = _take_input(server, ask, body, previous)
     body.done()

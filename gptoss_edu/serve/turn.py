@@ -186,7 +186,10 @@ class Turn:
             async for event in self._draw():
                 if isinstance(event, Ends) and not event.partial and self.kind_of(event.message) is not None:
                     call = event
-                if self._kind_by_recipient(event) is not UNKNOWN:
+                kind = self._kind_by_recipient(event)
+                if kind is CLIENT and not isinstance(event, Ends):  # models leave the namespace out at times
+                    event = replace(event, recipient=f"functions.{event.recipient.removeprefix('functions.')}")
+                if kind is not UNKNOWN:
                     yield event
             if self.status != "in_progress":
                 return

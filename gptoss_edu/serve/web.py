@@ -22,7 +22,7 @@ from gptoss_edu.engines.pool import Pool
 from gptoss_edu.tools.base import Tool
 
 from .errors import ApiError
-from .guard import Guard, refusal
+from .guard import Guard, drain, refusal
 from .seals import Seals
 from .store import Desks, Store
 
@@ -106,6 +106,9 @@ def _guarded(server: Server, path: str, endpoint):
             server.guard.check(request)
             response = Response(status_code=204) if request.method == "OPTIONS" else await endpoint(server, request)
         except ApiError as error:
+            if error.status == 413:
+                with contextlib.suppress(ClientDisconnect, RuntimeError):  # the body may be over already
+                    await drain(request)
             response = refusal(error)
         except ClientDisconnect:
             response = Response(status_code=499)
