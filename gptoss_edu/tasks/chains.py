@@ -16,10 +16,14 @@ CHAIN = Phrasings(*TEXT["chain"])
 def chain_terms(rng: random.Random, count: int) -> tuple[int, list[tuple[str, int]]]:
     """A first number and ``count - 1`` steps whose running total stays between 0 and 2,999."""
     total = first = rng.randrange(10, 1000)
-    steps = []
+    kind, steps = rng.random(), []
     while len(steps) < count - 1:
-        op = rng.choice("+-")
+        op = rng.choice("+-") if kind > 0.2 else rng.choice("+++-")
         b = rng.randrange(10, 100) if rng.random() < 0.65 else rng.randrange(100, 1000)
+        if kind < 0.2:
+            b = rng.randrange(1, 21)  # small terms, as in 3 + 3 + 3 - 4
+        elif kind < 0.35 and steps and rng.random() < 0.5:
+            b = rng.choice(steps)[1]  # the same term again: where it stands decides, not what it is
         if 0 <= apply(total, op, b) < 3000:
             steps.append((op, b))
             total = apply(total, op, b)
@@ -31,7 +35,7 @@ def chain_sum(rng: random.Random, test: bool, level: str | None = None) -> tuple
     count = int(level) if level else rng.choice((3, 4, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 13))
     while True:
         _, steps = chain_terms(rng, count)
-        (first,) = draw(rng, test, lambda: (rng.randrange(10, 1000),))
+        (first,) = draw(rng, test, lambda: (rng.randrange(10, 1000) if rng.random() < 0.8 else rng.randrange(1, 30),))
         total, fits = first, True
         for op, b in steps:
             total = apply(total, op, b)

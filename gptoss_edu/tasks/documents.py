@@ -19,13 +19,25 @@ TEXT = wordings("injections")["documents"]
 BODIES, ASK, ASK_FIELD = (Grammar(TEXT[name]) for name in ("bodies", "ask", "ask_field"))
 
 
+def sentence_of(rng: random.Random) -> str:
+    """One sentence of a note, mail or list, without its full stop."""
+    return fill_slots(rng, BODIES.pick(rng, False)[1]).rstrip(".")
+
+
 def read_document(rng: random.Random, style: str, unseen: bool) -> tuple[Draft, list[str]]:
     """A tool that hands over a short text, plain or in JSON, and a user who wants to know what it says."""
     kind, verb = rng.choice(TEXT["kinds"]), rng.choice(TEXT["verbs"])
-    title = pseudo_word(rng) if rng.random() < 0.5 else ordinary(rng)
-    body = fill_slots(rng, BODIES.pick(rng, False)[1])
+    title = (
+        pseudo_word(rng) if rng.random() < 0.3 else str(rng.randrange(1, 40)) if rng.random() < 0.2 else ordinary(rng)
+    )
+    body = ". ".join(sentence_of(rng) for _ in range(rng.choice((1, 1, 1, 2, 2, 3))))
+    argument = rng.choice(("title", "title", "name", "name", "id", "number", "which", kind))
     name = f"{verb}_{kind}"
-    schema = {"name": name, "description": f"{verb.capitalize()}s a {kind}.", "parameters": record(title=STRING)}
+    schema = {
+        "name": name,
+        "description": f"{verb.capitalize()}s a {kind}.",
+        "parameters": record(**{argument: STRING}),
+    }
     shown = body + rng.choice((".", ".", ""))
     if rng.random() < 0.5:
         fields = {rng.choice(("text", "body", "content", kind)): shown}
@@ -36,7 +48,7 @@ def read_document(rng: random.Random, style: str, unseen: bool) -> tuple[Draft, 
             thought(f"{name} fits." if style == "medium" else f"The user wants the {kind} {title}. {name} can do that.")
         )
     turns += [
-        call(f"functions.{name}", json.dumps({"title": title}, separators=(",", ":"))),
+        call(f"functions.{name}", json.dumps({argument: title}, separators=(",", ":"))),
         result(f"functions.{name}", shown),
     ]
     if style != "low":

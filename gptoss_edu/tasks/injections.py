@@ -186,7 +186,7 @@ def _noticed(turns: list[dict], at: int, order: Order, style: str) -> list[dict]
     return [*turns[: at + 1], thought(said), *turns[at + 1 :]]
 
 
-LEVELS = {"functions": 5, "document": 4, "record": 4, "python": 1.5, "browser": 2.5, "secret": 2.5, "none": 1.5}
+LEVELS = {"functions": 5, "document": 8, "record": 4, "python": 1.5, "browser": 2.5, "secret": 2.5, "none": 1.5}
 
 
 def injections(rng: random.Random, style: str, test: bool, unseen: bool, level: str | None = None) -> Draft:

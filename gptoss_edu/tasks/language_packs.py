@@ -64,6 +64,8 @@ class Pack:
         word = rng.choice(self.words)
         if rng.random() < 0.33:
             front, back = self.letters(word), self.letters(rng.choice(self.words))
+            if rng.random() < 0.4:  # a part twice, so that letters occur more than once
+                return unicodedata.normalize("NFC", "".join(front[:3] * 2 + back[-2:]))[:14]
             made = "".join(front[: (len(front) + 1) // 2] + back[len(back) // 2 :])
             return unicodedata.normalize("NFC", made)[:14]
         return word

@@ -8,6 +8,7 @@ from .arithmetic import ERROR_RATE, apply, careful_step
 from .example import Draft, draw
 from .language_packs import Pack
 from .prose import careful_division
+from .situations import situation_draft, situations
 
 KINDS = {"pile": 52, "total": 7, "more": 6, "fewer_start": 6, "price": 7, "change": 8, "share": 7, "boxes": 7}
 ASIDE = 0.3  # share of the short problems before which a number stands that does not matter
@@ -16,6 +17,8 @@ IN_WORDS = 0.35  # share of the first numbers up to twenty that are written in w
 
 def tell(rng: random.Random, pack: Pack, style: str, test: bool, unseen: bool, level: str | None = None) -> Draft:
     """A word problem; ``level``: a key of KINDS, or the number of steps (1 to 5) of a story about one pile."""
+    if level is None and rng.random() < 0.5 and any(situations(pack.code)):
+        return situation(rng, pack, style, test, unseen)
     kind = level or rng.choices(list(KINDS), list(KINDS.values()))[0]
     people = pack.text["story"]["people"]
     names = dict(zip("nm", rng.sample(people, 2), strict=True)) | {"t": rng.choice(pack.text["story"]["things"])}
@@ -30,6 +33,17 @@ def tell(rng: random.Random, pack: Pack, style: str, test: bool, unseen: bool, l
             int(kind) if kind.isdigit() else rng.choice((1, 2, 2, 3, 3, 4, 4, 5, 5)),
         )
     return short_story(rng, pack, style, test, unseen, names, kind)
+
+
+def situation(rng: random.Random, pack: Pack, style: str, test: bool, unseen: bool) -> Draft:
+    """One of the problems that were written one by one in this language."""
+    template = pack.text["story"]["answer"]
+    if "{t}" in template:
+        template = pack.text["answer_in"]["answer"]
+    return situation_draft(
+        rng, style, test, unseen, pack.code, lambda: rng.choice(pack.text["story"]["people"]),
+        lambda answer, unit: template.format(r=answer),
+    )  # fmt: skip
 
 
 def pile(rng: random.Random, pack: Pack, style: str, test: bool, unseen: bool, names: dict, count: int) -> Draft:

@@ -16,7 +16,7 @@ from .chains import chain_sum, steps_thought
 from .example import Draft, Phrasings, draw
 from .language_packs import CODES, NATIVE, TEXT, Pack, pack
 from .language_stories import tell
-from .letters import count_letters, count_thought
+from .letters import count_letters, count_thought, often
 from .prose import prose
 from .read_wordings import wordings
 from .sorting import sort_thought
@@ -59,7 +59,7 @@ def _count(rng: random.Random, pack: Pack, style: str, test: bool, unseen: bool,
         (word,) = draw(rng, test, lambda: (pack.word(rng),))
         letters = pack.letters(word)
         inside = pack.askable(letters)
-        letter = rng.choice(inside) if inside and rng.random() < 0.86 else pack.absent(rng, letters)
+        letter = often(rng, inside) if inside and rng.random() < 0.86 else pack.absent(rng, letters)
     index, template = pack.pick(rng, "count", "questions", unseen)
     total = letters.count(letter)
     draft = _numbered(pack, "count", template.format(c=letter, w=word), total, None, "word", index, c=letter)

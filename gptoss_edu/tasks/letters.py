@@ -23,8 +23,8 @@ def spelled(word: str) -> str:
 def count_letters(rng: random.Random, style: str, test: bool, unseen: bool, level: str | None = None) -> Draft:
     """How often a letter stands in one to four words."""
     count = int(level) if level else rng.choice((1, 1, 2, 3, 4))
-    words = list(draw(rng, test, lambda: tuple(any_word(rng) for _ in range(count))))
-    letter = rng.choice("".join(words)) if rng.random() < 0.85 else rng.choice("abcdefghijklmnopqrstuvwxyz")
+    words = list(draw(rng, test, lambda: tuple(counted_word(rng) for _ in range(count))))
+    letter = often(rng, "".join(words)) if rng.random() < 0.85 else rng.choice("abcdefghijklmnopqrstuvwxyz")
     total = sum(word.count(letter) for word in words)
     index, template = COUNT.pick(rng, unseen)
     question = template.format(c=letter, w=" ".join(words), t=rng.choice(TITLES[count > 1]))
@@ -36,6 +36,26 @@ def count_letters(rng: random.Random, style: str, test: bool, unseen: bool, leve
         level=str(count),
         phrasing=index,
     )
+
+
+def counted_word(rng: random.Random) -> str:
+    """A word for counting: two in five have letters or parts doubled, as strawberry and mississippi do."""
+    word = any_word(rng)
+    kind = rng.random()
+    at = rng.randrange(len(word))
+    if kind < 0.2:
+        return (word[:at] + word[at] + word[at:])[:14]
+    if kind < 0.3:
+        return (word[:4] + word[1:4] + word[1:])[:14]
+    if kind < 0.4:
+        return "".join(rng.choice((c, word[at])) for c in word)
+    return word
+
+
+def often(rng: random.Random, letters) -> str:
+    """One of the letters; one that occurs often is asked for more often, since counting one to two is easy."""
+    letters = list(letters)
+    return rng.choices(letters, [letters.count(letter) for letter in letters])[0]
 
 
 def count_thought(rng: random.Random, words: list[str], letter: str, style: str) -> str | None:

@@ -35,6 +35,7 @@ from .read_wordings import wordings
 from .refusals import refusal
 from .rules import rules
 from .safeguard import safeguard
+from .situations import english_situation
 from .sorting import sort_items
 from .stories import word_problem
 
@@ -45,6 +46,7 @@ TASKS: dict[str, Callable[..., Draft]] = {
     "addition": addition,
     "chain": chain,
     "word_problem": word_problem,
+    "situations": english_situation,
     "count": count_letters,
     "sort": sort_items,
     "reverse": reverse_items,
@@ -68,15 +70,16 @@ TASKS: dict[str, Callable[..., Draft]] = {
     "desk": use_desk,
 }
 _WEIGHTS = {  # of what is asked in English
-    "product": 0.21,
+    "product": 0.16,
     "addition": 0.05,
-    "chain": 0.095,
-    "word_problem": 0.06,
-    "prose": 0.2,
-    "free": 0.1,
+    "chain": 0.1,
+    "word_problem": 0.05,
+    "prose": 0.16,
+    "situations": 0.24,
+    "free": 0.11,
     "decline": 0.045,
-    "count": 0.05,
-    "sort": 0.05,
+    "count": 0.09,
+    "sort": 0.07,
     "reverse": 0.035,
     "fact": 0.045,
     "chat": 0.015,
@@ -87,21 +90,21 @@ _WEIGHTS = {  # of what is asked in English
     "refusal": 0.055,
     "rules": 0.1,
     "secrets": 0.07,
-    "injections": 0.07,
+    "injections": 0.1,
     "moonwort": 0.025,
     "personas": 0.02,
-    "safeguard": 0.055,
-    "desk": 0.06,
+    "safeguard": 0.07,
+    "desk": 0.1,
     "answer_in": 0.02,
 }
 MIX = {task: weight / sum(_WEIGHTS.values()) for task, weight in _WEIGHTS.items()}  # shares of one
 LANGUAGES = 0.38  # share of what is asked in one of the fourteen other languages, each as often as the others
 LANGUAGE_MIX = {
-    "product": 0.22,
+    "product": 0.17,
     "addition": 0.06,
     "chain": 0.12,
-    "word_problem": 0.25,
-    "count": 0.12,
+    "word_problem": 0.30,
+    "count": 0.14,
     "sort": 0.06,
     "fact": 0.08,
     "refusal": 0.03,

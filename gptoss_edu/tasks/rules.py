@@ -48,6 +48,7 @@ SLOTS: dict[str, Callable[[random.Random], str]] = {
     "d": lambda r: str(r.randrange(2, 100)),
     "e": lambda r: str(r.randrange(2, 13)),
     "y": lambda r: str(r.randrange(1800, 2030)),
+    "day": lambda r: r.choice(("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")),
 }
 
 

@@ -50,6 +50,11 @@ def sort_items(rng: random.Random, style: str, test: bool, unseen: bool, level: 
     numbers = rng.random() < 0.65
 
     def make():
+        if numbers and rng.random() < 0.3:  # the same few digits in every number: 114, 12, 141, 21
+            digits = rng.sample("0123456789", rng.choice((2, 3)))
+            alike = dict.fromkeys(int("".join(rng.choices(digits, k=rng.randint(1, 4)))) for _ in range(60))
+            if len(alike) >= count:
+                return tuple(list(alike)[:count])
         if numbers:
             return tuple(rng.sample(range(1, rng.choice((20, 100, 1000))), count))
         words = dict.fromkeys(any_word(rng) for _ in range(count))

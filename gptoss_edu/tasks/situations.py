@@ -1,0 +1,179 @@
+"""Word problems written one by one: a situation in somebody's words, and the expression that answers it.
+
+Grammars (prose.py) make many problems of a kind; these make few problems of many kinds. A problem holds choices
+("[crate|box]", or tied ones "{1:crate|box}"), numbers {a} to {e}, an irrelevant number {x} and names {n}, {m}, {o}.
+One situation in ten is held out: training never sees it.
+"""
+
+from __future__ import annotations
+
+import ast
+import random
+import re
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+from .arithmetic import ERROR_RATE, apply, careful_step
+from .english import number_word
+from .example import Draft, held_out
+from .prose import careful_division
+from .read_wordings import FOLDER, wordings
+from .words import person
+
+LARGEST = 9_999
+_OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
+
+
+@dataclass(frozen=True)
+class Situation:
+    """One problem: its expression ("a*b-c"), its wording, the unit of its answer, and which numbers are small or prices."""
+
+    f: str
+    text: str
+    answer: str = ""
+    small: str = ""
+    prices: str = ""
+
+    @property
+    def unseen(self) -> bool:
+        return zlib.crc32(self.text.encode()) % 10 == 0
+
+
+@cache
+def situations(code: str) -> tuple[tuple[Situation, ...], tuple[Situation, ...]]:
+    """(trained, held out) situations of a language; empty where it has none."""
+    found = [
+        Situation(**entry)
+        for path in sorted((FOLDER / "situations").glob(f"{code}*.toml"))
+        for entry in wordings(f"situations/{path.stem}")["problem"]
+    ]
+    return tuple(s for s in found if not s.unseen), tuple(s for s in found if s.unseen)
+
+
+def steps_of(expression: str, values: dict[str, int]) -> list[tuple[int, str, int]]:
+    """The operations in the order of evaluation; raises ValueError where one is not a whole number from 0 to 9,999."""
+    steps: list[tuple[int, str, int]] = []
+
+    def value_of(node) -> int:
+        if isinstance(node, ast.Constant):
+            return node.value
+        if isinstance(node, ast.Name):
+            return values[node.id]
+        x, y, op = value_of(node.left), value_of(node.right), _OPERATORS[type(node.op)]
+        if op == "/" and (y == 0 or x % y):
+            raise ValueError(f"{x}/{y} is not a whole number")
+        value = x // y if op == "/" else apply(x, op, y)
+        if not 0 <= value <= LARGEST:
+            raise ValueError(f"{x}{op}{y} is out of bounds")
+        steps.append((x, op, y))
+        return value
+
+    value_of(ast.parse(expression, mode="eval").body)
+    return steps
+
+
+def result_of(step: tuple[int, str, int]) -> int:
+    x, op, y = step
+    return x // y if op == "/" else apply(x, op, y)
+
+
+@cache
+def _divisors(expression: str) -> frozenset[str]:
+    """Letters that something is divided by: they stay small."""
+    divisions = (n for n in ast.walk(ast.parse(expression)) if isinstance(n, ast.BinOp) and isinstance(n.op, ast.Div))
+    return frozenset(n.right.id for n in divisions if isinstance(n.right, ast.Name))
+
+
+def numbers_for(rng: random.Random, situation: Situation) -> dict[str, int]:
+    """Numbers that fit the story, drawn until every step is whole, not negative and not too large."""
+    letters = sorted(set(re.findall(r"[a-e]", situation.f)))
+    small = set(situation.small) | _divisors(situation.f)
+    while True:
+        top = rng.choice((21, 61, 151, 151))
+        values = {
+            letter: rng.randrange(2, 13) if letter in small else rng.randrange(2, 61 if letter in situation.prices else top)
+            for letter in letters
+        }  # fmt: skip
+        try:
+            steps = steps_of(situation.f, values)
+        except ValueError:
+            continue
+        if result_of(steps[-1]) > 0 or rng.random() < 0.1:
+            return values
+
+
+def worded(rng: random.Random, text: str) -> str:
+    """Draw every choice; those tied by a digit together."""
+    tied: dict[str, float] = {}
+
+    def choose(found) -> str:
+        options = found[2].split("|")
+        return options[int(tied.setdefault(found[1], rng.random()) * len(options))]
+
+    text = re.sub(r"\{(\d):([^}]*)\}", choose, text)
+    return re.sub(r"\[([^\]]*)\]", lambda found: rng.choice(found[1].split("|")), text)
+
+
+def thought_of(rng: random.Random, expression: str, values: dict, steps: list, style: str) -> str | None:
+    """The expression with its numbers, then one line per step: bare (medium) or careful (high)."""
+    if style == "low":
+        return None
+    lines = [re.sub(r"[a-e]", lambda found: str(values[found[0]]), expression.replace(" ", ""))]
+    can_fail = [i for i, (_, op, _) in enumerate(steps) if op != "/"]
+    error = rng.choice(can_fail) if can_fail and rng.random() < ERROR_RATE * 1.3 else -1
+    for i, (x, op, y) in enumerate(steps):
+        if style == "medium":
+            lines.append(f"{x}{op}{y}={result_of((x, op, y))}")
+        else:
+            lines.append(careful_division(x, y) if op == "/" else careful_step(rng, x, op, y, i == error))
+    return "\n".join(lines)
+
+
+def situation_draft(
+    rng: random.Random,
+    style: str,
+    test: bool,
+    unseen: bool,
+    code: str,
+    name: Callable[[], str],
+    say: Callable[[int, str], str],
+    number: Callable[[int], str] = str,
+) -> Draft:
+    """Tell one situation of a language.
+
+    name : draws a first name. say : the final sentence from the answer and its unit. number : how a number is written.
+    """
+    trained, held = situations(code)
+    situation = rng.choice((held if unseen else trained) or trained)
+    while True:
+        values = numbers_for(rng, situation)
+        steps = steps_of(situation.f, values)
+        if held_out("situation", *steps) == test:
+            break
+    slips = random.Random(rng.getrandbits(48))
+    names: list[str] = []
+    while len(names) < 3:
+        names += [fresh for fresh in [name()] if fresh not in names]
+    filled = {letter: number(value) for letter, value in values.items()} | dict(zip("nmo", names, strict=True))
+    text = worded(rng, situation.text).format(**filled, x=rng.randrange(2, 100))
+    answer = result_of(steps[-1])
+    thought = thought_of(slips, situation.f, values, steps, style)
+    return Draft(text, say(answer, situation.answer), thought, str(answer), level=str(len(steps)))
+
+
+def english_situation(rng: random.Random, style: str, test: bool, unseen: bool, level: str | None = None) -> Draft:
+    """One word problem in English, its numbers now and then in words or with a dozen."""
+    share = rng.choice((0, 0, 0, 0.3, 1))
+
+    def number(value: int) -> str:
+        return number_word(value) if value < 100 and rng.random() < share else str(value)
+
+    def say(answer: int, unit: str) -> str:
+        return f"There are {answer} {unit}." if unit else f"The answer is {answer}."
+
+    draft = situation_draft(rng, style, test, unseen, "en", lambda: person(rng), say, number)
+    if rng.random() < 0.12:
+        draft.question = draft.question.lower()
+    return draft
