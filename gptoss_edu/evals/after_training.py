@@ -100,8 +100,8 @@ def compare_paired(model: Transformer, batch: int, seconds: float) -> dict:
 @torch.no_grad()
 def fast_equals_reference(trainer: Trainer) -> dict:
     """The loss of one batch by the training kernels in bfloat16 and by the reference model in float32."""
-    from .fast_loss import FastLoss
-    from .objective import reference_loss
+    from gptoss_edu.training.fast_loss import FastLoss
+    from gptoss_edu.training.objective import reference_loss
 
     batch = make_batch(trainer.model.tokenizer, 2, 1024, "equal")
     tokens, codes, documents = (torch.from_numpy(part).to(trainer.device) for part in batch)
