@@ -261,6 +261,14 @@ def test_masks_that_leave_too_few_experts_are_refused(folder):
 
 # -------------------------------------------------------------------------------------------------------------- trace
 
+
+def test_different_numbers_of_experts_are_not_traced(folder):
+    """As in Python, where a trace holds one number for all layers; the model itself computes with them."""
+    request = {"question": "Who are you?", "effort": "low", "a": [{"kind": "ExpertsPerToken", "k": 1, "layer": 2}]}
+    found = run_node(GENERATE, folder, requests=[{**request, "level": "routing"}, {**request, "maxNewTokens": 3}])
+    assert "different numbers of experts" in found["other"][0]["message"] and len(found["done"]) == 1
+
+
 TRACE = (
     LOAD
     + """

@@ -69,25 +69,25 @@ const KINDS = {
   },
 };
 
-// The trace's form of what is in force, for its meta data: each layer's window, and the experts per token.
+// What is in force, by layer: the windows (null: all keys), and the numbers of experts per token.
 export function shapeOf(interventions, config) {
-  const windows = Array.from({ length: config.num_hidden_layers }, (_, l) => (l % 2 ? null : config.sliding_window));
-  let k = config.experts_per_token;
-  for (const change of interventions) {
-    if (change.kind === "SetWindow") windows[change.layer] = change.window;
-    if (change.kind === "ExpertsPerToken") k = change.k;
+  const layers = [...Array(config.num_hidden_layers).keys()];
+  const windows = layers.map((layer) => (layer % 2 ? null : config.sliding_window));
+  const experts = layers.map(() => config.experts_per_token);
+  for (const { kind, layer = null, window, k } of interventions) {
+    if (kind === "SetWindow") windows[layer] = window;
+    if (kind === "ExpertsPerToken") for (const l of layersOf(layer, config)) experts[l] = k;
   }
-  return { windows, k };
+  return { windows, experts };
 }
 
 function checkMasks(interventions, config) {
-  const { k } = shapeOf(interventions, config);
-  for (let layer = 0; layer < config.num_hidden_layers; layer++) {
+  shapeOf(interventions, config).experts.forEach((k, layer) => {
     const masks = interventions.filter((i) => i.kind === "MaskExpert" && i.layer === layer && i.refill !== "drop");
     const left = config.num_experts - new Set(masks.map(({ expert }) => expert)).size;
-    if (left < k)
+    if (masks.length && left < k)
       throw new Error(`layer ${layer}: ${left} experts are left unmasked, and a token needs ${k}; mask fewer.`);
-  }
+  });
 }
 
 function replaced(values, index, value) {

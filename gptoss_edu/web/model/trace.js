@@ -18,12 +18,16 @@ export class Tracer {
   constructor(model, tokenizer, { level = "full", heads = [], interventions = [] } = {}) {
     if (!LEVELS.includes(level)) throw new Error(`trace: expected a level of ${LEVELS.join(", ")}, found '${level}'.`);
     Object.assign(this, { model, tokenizer, level, heads, interventions, config: model.config });
+    this.hooks = this.listening(hooksOf(interventions, model.config));
+    const { windows, experts } = shapeOf(interventions, model.config);
+    if (new Set(experts).size > 1)
+      throw new Error("trace: the layers choose different numbers of experts, and a trace holds one number for all.");
+    [this.windows, this.k] = [windows, experts[0]];
     this.tokens = [];
     this.columns = {}; // name → for each token its values, layer after layer
     this.rows = {}; // "layer.head" → for each token its row
     this.probabilities = null; // of the token that comes next
     this.known = null; // surprisal of the token that is read again
-    this.hooks = this.listening(hooksOf(interventions, model.config));
   }
 
   // Hooks that look, after those that change; each writes into `this.now`, the column of the token being read.
@@ -73,9 +77,8 @@ export class Tracer {
   forward(token, cache) {
     this.now = {};
     const logits = this.model.forward(token, cache, { hooks: this.hooks });
-    const { k } = shapeOf(this.interventions, this.config);
     this.now.router_logits.forEach((values, layer) => {
-      for (const [name, value] of Object.entries(routerStatistics(values, k))) this.put(name, layer, value);
+      for (const [name, value] of Object.entries(routerStatistics(values, this.k))) this.put(name, layer, value);
     });
     if (this.level !== "routing") this.keepNext(token, softmax(logits));
     for (const [name, parts] of Object.entries(this.now))
@@ -155,7 +158,6 @@ export class Tracer {
 
   meta() {
     const { config, tokenizer, columns } = this;
-    const { windows, k } = shapeOf(this.interventions, config);
     const ids = new Set([...(columns.next_tokens ?? []), ...(columns.lens_tokens ?? [])].flat());
     return {
       model: this.model.name ?? tokenizer.name,
@@ -163,8 +165,8 @@ export class Tracer {
       n_heads: config.num_attention_heads,
       n_kv_heads: config.num_key_value_heads,
       n_experts: config.num_experts,
-      experts_per_token: k,
-      windows,
+      experts_per_token: this.k,
+      windows: this.windows,
       ...TABLES,
       level: this.level,
       interventions: this.interventions,
