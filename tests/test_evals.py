@@ -128,7 +128,7 @@ def test_the_evaluation_needs_no_packages_but_the_models(tmp_path):
     """What may be missing on a machine with a GPU: the packages of schemas, constrained decoding and notebooks."""
     code = (
         "import sys\n"
-        "for name in ('jsonschema', 'llguidance', 'IPython', 'pydantic', 'matplotlib', 'ipywidgets', 'jupyter_client'):\n"
+        "for name in ('jsonschema', 'llguidance', 'IPython', 'pydantic', 'matplotlib', 'ipywidgets', 'jupyter_client', 'filelock', 'html2text', 'nbformat', 'anywidget', 'zmq', 'traitlets', 'uvicorn', 'starlette', 'numba'):\n"
         "    sys.modules[name] = None\n"
         "from gptoss_edu.cli import main\n"
         f"sys.exit(main(['eval', 'tiny', '--device', 'cpu', '--scale', '0.001', '--sections', 'foreign', '--json', {str(tmp_path / 'r.json')!r}]))\n"

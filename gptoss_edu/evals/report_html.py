@@ -122,7 +122,7 @@ def _axes(left: float, top: float, wide: float, high: float, largest: float) -> 
         )
     middle = left + wide / 2
     parts.append(
-        f'<text x="{middle}" y="{top + high + 36}" text-anchor="middle" fill="currentColor">tokens an answer</text>'
+        f'<text x="{middle}" y="{top + high + 36}" text-anchor="middle" fill="currentColor">tokens per answer</text>'
     )
     return "".join(parts)
 

@@ -42,7 +42,7 @@ def rows_of(found: dict, score: str) -> list[list[str]]:
     lines += [
         ("questions, samples", lambda row: f"{row['questions']:,}, {row['samples']:,}"),
         ("tokens, of them thought", lambda row: f"{row['tokens']:,.0f}, {row['thought_tokens']:,.0f}"),
-        ("seconds a sample", lambda row: f"{row['seconds']:.1f}"),
+        ("seconds per sample", lambda row: f"{row['seconds']:.1f}"),
     ]
     return [[title, *(make(row) for row in efforts.values())] for title, make in lines]
 
