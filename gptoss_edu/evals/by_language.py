@@ -32,7 +32,10 @@ CORE: dict[str, tuple[str | None, ...]] = {  # task: its levels in turn
 
 
 def core_examples(each: int, seed: int = 5) -> list[Example]:
-    """``each`` questions of every core task in every language, the same ones at every effort."""
+    """``each`` questions of every core task in every language.
+
+    They are the same at every effort, but for the few whose frame or story depends on what a thought has drawn.
+    """
     return [
         core_example(language, task, number, effort, seed)
         for language in LANGUAGES
