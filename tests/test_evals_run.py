@@ -417,6 +417,12 @@ def test_the_command_runs_resumes_and_reports(tmp_path, capsys):
         assert "Traceback" not in said and len(said.strip().splitlines()) == 1, said
 
 
+def test_a_run_of_errors_only_says_what_they_were(tmp_path, capsys, stub, monkeypatch):
+    monkeypatch.setattr(Stub, "do_POST", lambda self: (self.send_response(400), self.end_headers()))
+    command = ["eval", "aime-toy", "--engine", stub, "--limit", "2", "--out", str(tmp_path / "s.jsonl")]
+    assert main(command) == 2 and "status 400" in capsys.readouterr().err
+
+
 def test_a_log_that_is_none_is_refused(tmp_path):
     for name, text in (("a.json", "{}"), ("b.json", "["), ("c.eval", "x"), ("d.jsonl", "{}\n")):
         (tmp_path / name).write_text(text)

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from gptoss_edu.errors import GptOssError
-from gptoss_edu.options import check_writable, positive, write_text
+from gptoss_edu.options import SMALL, check_writable, positive, write_text
 
 
 def add_named_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,6 +24,7 @@ def add_named_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--temperature", type=float, default=0.0)
     group.add_argument("--seed", type=int, default=0)
     group.add_argument("--max-tokens", type=positive, help="of one turn (default: the benchmark's)")
+    group.add_argument("--room", type=positive, help="tokens of a row, prompt and answer (default: what fits 2 GiB)")
     group.add_argument("--limit", type=positive, help="of the questions, evenly spread")
     group.add_argument("--workers", type=positive, default=8, help="requests at a time to a server (8)")
     group.add_argument("--judge", metavar="URL", help="a server whose model judges rubrics (HealthBench)")
@@ -84,6 +85,9 @@ def run_one(args: argparse.Namespace) -> None:
         benchmark, questions, backend, log, efforts, args.attempts, args.temperature, args.seed, args.max_tokens,
         args.seconds, Watch(), tools=tools_of(benchmark, args), user=user_of(benchmark, args),
     )  # fmt: skip
+    if all(s["ended"] == "error" for s in samples):
+        why = samples[0]["note"] if samples else "no time"
+        raise GptOssError(f"{benchmark.name}: expected answers, found errors only: {why.rstrip('.')}.")
     found = contamination(questions, corpus_texts(args.corpus)) if args.corpus else None
     text = report(log.header, samples, contaminated=found)
     print(f"\n{text}\n{len(samples)} samples in {out}")
@@ -123,8 +127,9 @@ def backend_of(args: argparse.Namespace):
     on_gpu = model.device.type == "cuda"
     device = torch.cuda.get_device_name() if on_gpu else "cpu"
     name = f"pool {fingerprint(args.model or data_path('gpt-oss-tiny'))}"
-    rows = args.batch or (256 if on_gpu else 32)
-    return PoolBackend(model, rows, name=name), details | {"torch": torch.__version__, "device": device}
+    small = sum(p.nbytes for p in model.state_dict().values()) < SMALL
+    rows = args.batch or ((256 if on_gpu else 32) if small else 8)
+    return PoolBackend(model, rows, args.room, name), details | {"torch": torch.__version__, "device": device}
 
 
 def judged(benchmark, args: argparse.Namespace):
