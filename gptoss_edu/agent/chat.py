@@ -13,7 +13,6 @@ Source: OpenAI, "OpenAI harmony response format", section Receiving tool calls.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
@@ -22,6 +21,7 @@ import tiktoken
 from gptoss_edu.engines.sampler import Sampler
 from gptoss_edu.errors import GptOssError
 from gptoss_edu.harmony import (
+    CHANNELS,
     Begins,
     Conversation,
     DeveloperContent,
@@ -314,8 +314,9 @@ class Chat:
         return ToolDone(call, message, result)
 
     def _result_message(self, call: Message, result: ToolResult) -> Message:
-        author = re.sub(r"\s+", "_", result.author or call.recipient)[:100]
-        return Message("tool", result.text, channel=call.channel or "commentary", recipient="assistant", name=author)
+        author = self.tools.author_of(call.recipient)  # never a word of the model's: it could spell a role
+        channel = call.channel if call.channel in CHANNELS else "commentary"
+        return Message("tool", result.text, channel=channel, recipient="assistant", name=author)
 
     def _refuse_pending_call(self) -> None:
         if self.history and self.is_call(self.history[-1]):

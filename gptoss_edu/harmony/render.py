@@ -19,11 +19,12 @@ import tiktoken
 from gptoss_edu.errors import HarmonyError
 
 from .control import CONSTRAIN, control_tokens, resolve_encoding
-from .messages import Conversation, DeveloperContent, Message, SystemContent, Text, as_messages
+from .messages import ROLES, Conversation, DeveloperContent, Message, SystemContent, Text, as_messages
 from .sections import developer_text, has_functions, system_text
 from .thoughts import kept_messages
 
 SECTIONS = ("start", "author", "recipient", "channel", "content_type", "message", "content", "end")
+_OTHER_ROLES = tuple(role for role in ROLES if role != "tool")  # what a tool's name would be read as in a header
 _SHORT_TEXTS = 4096  # header texts whose ids are remembered, for each encoding
 
 
@@ -239,6 +240,11 @@ def _author(message: Message, index: int) -> str:
     if message.name is None:
         raise HarmonyError(
             f"message {index} has role 'tool' and no name: give the tool's name, as in 'functions.search'"
+        )
+    if message.name.partition(":")[0] in _OTHER_ROLES:
+        raise HarmonyError(
+            f"message {index} has role 'tool' and the name {message.name!r}, which reads as another role in a header: "
+            "give the tool's name, as in 'functions.search'"
         )
     return message.name
 

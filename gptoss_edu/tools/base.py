@@ -9,6 +9,8 @@ from typing import Protocol
 
 from gptoss_edu.errors import GptOssError
 
+FUNCTIONS = "functions"  # the namespace of the developer's functions, and of whoever answers for an absent tool
+
 
 class ToolError(GptOssError):
     """A mistake that the model made in a call; its text goes back to the model, which can then do better."""
@@ -20,7 +22,7 @@ class ToolResult:
 
     text: str
     error: bool = False
-    author: str = ""  # the name in the tool message's header, such as functions.get_weather
+    author: str = ""  # who answered, for whoever shows it; a header's author is `Toolbox.author_of`
     pictures: list[Path] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -71,25 +73,50 @@ class Toolbox:
         return names
 
     def find(self, recipient: str) -> tuple[Tool, str]:
-        """The tool for a recipient, and the recipient with its namespace.
+        """The tool for a recipient, and the recipient as its header would name it.
 
-        Models sometimes leave the namespace out; where exactly one function has the bare name, that one is meant.
+        Models leave the namespace out ("search") or put a second one before it ("functions.browser.search"). The call
+        that is meant is run: one whose name, without leading namespaces, is known; where a bare name is left, it must
+        belong to exactly one function.
+
+        Raises
+        ------
+        ToolError : there is no such tool; names every recipient that there is.
         """
-        namespace = recipient.split(".", 1)[0]
-        if namespace in self.tools:
-            return self.tools[namespace], recipient
-        matches = [name for name in self.recipients() if name.split(".", 1)[-1] == recipient]
-        if len(matches) == 1:
-            return self.tools[matches[0].split(".", 1)[0]], matches[0]
-        there = ", ".join(self.recipients()) or "none"
-        raise ToolError(f"There is no tool called {recipient!r}. Available: {there}.")
+        known = self.recipients()
+        parts = recipient.split(".")
+        for start in range(len(parts)):
+            if start and parts[start - 1] not in self.tools and parts[start - 1] != FUNCTIONS:
+                break  # what was left out before this part is no namespace
+            name = ".".join(parts[start:])
+            tool = self.tools.get(parts[start])
+            if tool is not None and (name in known or tool.name in known):  # a tool without functions takes any call
+                return tool, name
+            matches = [full for full in known if full.split(".", 1)[-1] == name]
+            if len(matches) == 1:
+                return self.tools[matches[0].split(".", 1)[0]], matches[0]
+        raise ToolError(
+            f"There is no tool called {shorten(recipient, 100)!r}. Available: {', '.join(known) or 'none'}."
+        )
+
+    def author_of(self, recipient: str) -> str:
+        """The author of the message that answers a call: a name that this toolbox has, never one that the model wrote.
+
+        A header's author is read as a role where it spells one, so a call to "system" must not be answered by "system".
+        A call that nobody can answer is answered by `functions`.
+        """
+        try:
+            tool, name = self.find(recipient)
+        except ToolError:
+            return FUNCTIONS
+        return name if name in self.recipients() else tool.name
 
     def call(self, recipient: str, arguments: str) -> ToolResult:
         """Call a tool; a mistake comes back as a result with `error` set."""
         try:
             tool, full_name = self.find(recipient)
         except ToolError as error:
-            return ToolResult(str(error), error=True, author=recipient)
+            return ToolResult(str(error), error=True, author=FUNCTIONS)
         return tool.call(full_name, arguments)
 
 
