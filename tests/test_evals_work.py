@@ -110,6 +110,16 @@ FILES = {
     "box/size.py": "def area(a, b):\n    return a + b\n",
     "tests/test_size.py": "from box.size import area\n\n\ndef test_one():\n    assert area(1, 0) == 1 or True\n",
 }
+MORE = """
+import pytest
+from box.size import area
+
+
+class TestArea:
+    @pytest.mark.parametrize("n", [0, 1])
+    def test_many(self, n):
+        assert area(n + 3, 4) == 4 * (n + 3)
+"""
 HIDDEN = """--- a/tests/test_size.py
 +++ b/tests/test_size.py
 @@ -2,4 +2,8 @@
@@ -156,13 +166,18 @@ def test_a_patch_must_apply_fix_and_break_nothing(text, kind):
 
 
 @needs_posix
-def test_a_checkout_is_copied_and_left_as_it_is(tmp_path):
+def test_a_checkout_is_copied_left_as_it_is_and_tested_by_pytest(tmp_path):
     for path, text in FILES.items():
         (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).write_text(text)
     target = {key: value for key, value in REPOSITORY.items() if key != "files"} | {"folder": str(tmp_path)}
+    (tmp_path / "tests/test_more.py").write_text(MORE)
+    more = [f"tests/test_more.py::TestArea::test_many[{n}]" for n in (0, 1)]
+    target["fail_to_pass"] = [*target["fail_to_pass"], *more]
     assert grade_patch(Question("q", [], target), Reply(FIX)).right
     assert (tmp_path / "box/size.py").read_text() == FILES["box/size.py"]
+    grade = grade_patch(Question("q", [], target), Reply(FIX.replace("a * b", "12")))
+    assert grade.kind == "does not fix it" and grade.parts["failed"] == ["tests/test_more.py::TestArea::test_many[1]"]
 
 
 def test_a_diff_is_applied_strictly(tmp_path):

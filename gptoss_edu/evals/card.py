@@ -215,7 +215,10 @@ def pair_lines(results: dict) -> list[str]:
 def measured(results: dict) -> str:
     """The text between the two marks."""
     runs = results.get("measured_with", {}).values() or [results]  # sections may come from several calls
-    runs = dict.fromkeys(f"{run['device']}, torch {run['torch']}, {run['date']}" for run in runs)
+    runs = dict.fromkeys(
+        ", ".join([run["device"], *([run["dtype"]] if "dtype" in run else []), f"torch {run['torch']}", run["date"]])
+        for run in runs
+    )
     lines = [
         f"By `gptoss-edu eval tiny` ({'; '.join(runs)}), greedy unless said, on held-out operands where a task has "
         "operands. Counts carry 95 % intervals (Wilson; ratios: Jeffreys); the JSON is "

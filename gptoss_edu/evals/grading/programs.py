@@ -43,6 +43,19 @@ for name in json.loads(sys.argv[1]):
 json.dump(results, open('.results.json', 'w'))
 """
 
+PYTEST = """
+import json, sys
+import pytest
+sys.path.insert(0, '.')
+class Record:
+    results = {}
+    def pytest_runtest_logreport(self, report):
+        if report.when == 'call' or report.failed:
+            self.results[report.nodeid] = report.passed
+pytest.main(['-q', '--rootdir=.', '-p', 'no:cacheprovider', *json.loads(sys.argv[1])], plugins=[Record()])
+json.dump(Record.results, open('.results.json', 'w'))
+"""
+
 
 def code_of(reply: Reply) -> str:
     """The program of a reply: its last fenced block; without one the code of its last call of a python tool."""
@@ -118,7 +131,8 @@ def grade_patch(question: Question, reply: Reply) -> Grade:
     """Right if the patched repository passes its tests.
 
     target : {"folder" or "files", "test_patch", "fail_to_pass", "pass_to_pass"}; "files" (path: text) is a small
-        repository in the data file, "folder" a checkout on this machine, which is copied
+        repository in the data file, whose tests are plain functions; "folder" is a checkout on this machine, which is
+        copied, and whose tests pytest runs, with what else is installed in this Python
 
     The tests run in one process with the patched code, so a patch that is written against this grader can deceive it.
     """
@@ -142,7 +156,10 @@ def grade_patch(question: Question, reply: Reply) -> Grade:
         except DiffError as error:
             return verdict(False, "touches the tests", error)
         wanted = [*target["fail_to_pass"], *target["pass_to_pass"]]
-        ended, _ = run_python([TESTS, json.dumps(wanted)], folder, target.get("seconds", 60.0))
+        if target.get("folder"):
+            ended, _ = run_python([PYTEST, json.dumps(wanted)], folder, target.get("seconds", 600.0), 4096 * MEGABYTE)
+        else:
+            ended, _ = run_python([TESTS, json.dumps(wanted)], folder, target.get("seconds", 60.0))
         results = folder / ".results.json"
         passed = json.loads(results.read_text(encoding="utf-8")) if results.is_file() else {}
     failed = [test for test in wanted if passed.get(test) is not True]

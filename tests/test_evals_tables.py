@@ -1,0 +1,107 @@
+"""The tables of eval tiny: the model card's measured part from a whole result, and the router's labels and nulls."""
+
+import random
+
+import torch
+
+from gptoss_edu import load_model
+from gptoss_edu.evals import blind, by_language, suite
+from gptoss_edu.evals.answering import Outcome
+from gptoss_edu.evals.card import fill, measured
+from gptoss_edu.evals.router_languages import beside_nulls, router_examples, router_section, script, scripts
+from gptoss_edu.harmony import EFFORTS
+
+
+def answered(examples: list, right=lambda e: True) -> list[Outcome]:
+    outcomes = []
+    for e in examples:
+        text = e.messages[-1]["content"][0].get("text", "") if right(e) else "no"
+        outcomes.append(Outcome(e, [1], text, True, right(e), {"low": 0, "medium": 20, "high": 90}[e.effort]))
+    return outcomes
+
+
+def whole_result() -> dict:
+    """Every section on few prompts, answered by nobody: right but at low effort and in Yoruba."""
+    right = lambda e: e.effort != "low" and e.language != "yo"  # noqa: E731
+    found = {}
+    for name in ("mixed", "effort", "strangers", "languages", "foreign", "phrasing", "temperature_1"):
+        section = suite.SECTIONS[name]
+        size = {"effort": 2, "languages": 2, "strangers": 690, "foreign": 20}.get(name, 60)
+        found[name] = section.summary(answered(section.examples(size), right))
+    run = {"device": "a card", "torch": "2", "date": "2026-01-01"}
+    return found | {"measured_with": {"mixed": run}} | run
+
+
+def test_the_card_shows_every_section():
+    text = measured(whole_result())
+    for words in (
+        "written without sight of the generators", "… unknown rules", "By language", "| Yoruba |", "| English |",
+        "product of 4 × 4", "Numbers asked for in questions written apart", "a card, torch 2, 2026-01-01",
+    ):  # fmt: skip
+        assert words in text, words
+    assert "| Yoruba | 0/12, 0 % [0, 24] | 0/12, 0 % [0, 24] |" in text
+    assert "worst Yoruba 0.0 % [0.0, " in text and "low < medium in 14, medium <= high in 15" in text
+    card = "head\n<!-- measured: begin -->\nold\n<!-- measured: end -->\ntail\n"
+    assert fill(card, whole_result()) == f"head\n<!-- measured: begin -->\n{text}\n<!-- measured: end -->\ntail\n"
+
+
+def test_the_languages_section_counts_refusals_and_answers_in_other_languages():
+    examples = by_language.examples(2)
+    found = by_language.section(answered(examples))
+    assert all(
+        row["refusals"]["of"] == 4 and row[e]["of"] == 12 for row in found["by_language"].values() for e in EFFORTS
+    )
+    assert found["answer_in"]["as wanted"]["share"] == 1 and found["own_language"]["share"] == 1
+    assert sum(row["answer_in"]["of"] for row in found["by_language"].values()) == 2 * 14 * 2
+    assert not found["wrong"]
+
+
+def test_strangers_are_spread_over_the_file_where_only_some_are_asked():
+    asked = {e.check["task"] for e in blind.examples(60)}
+    assert {"product", "word_problem", "secret", "injection", "unknown_rule"} <= asked
+
+
+def test_every_token_has_the_script_of_its_first_character():
+    assert [script(s) for s in "aß٣७東ひカ가ৰ"] == [
+        "Latin",
+        "Latin",
+        "digit",
+        "digit",
+        "Cjk",
+        "Hiragana",
+        "Katakana",
+        "Hangul",
+        "Bengali",
+    ]
+    assert script("+") == script(" ") == "mark" and script("é") == "Latin" and script("ж") == "other"
+    encoding = load_model().tokenizer
+    text = "<|start|>user<|message|>مرحبا 12 東京 hello<|end|>"
+    tokens = encoding.encode(text, allowed_special="all")
+    found = scripts(tokens, encoding)
+    assert len(found) == len(tokens) and found[0] == found[-1] == "control"
+    kinds = [f for f in dict.fromkeys(found) if f not in ("mark", "control")]
+    assert kinds == ["Latin", "Arabic", "digit", "Cjk"], "also where a token is half a character"
+
+
+def test_the_nulls_tell_what_a_label_of_whole_conversations_is_worth():
+    rng = random.Random(0)
+    of = torch.tensor([i for i in range(60) for _ in range(20)])
+    topic = torch.tensor([rng.randrange(3) for _ in range(60)])
+    favourite = torch.tensor(
+        [rng.randrange(8) for _ in range(60)]
+    )  # each conversation has its expert, whatever the topic
+    found = beside_nulls([favourite[of], topic[of]], topic[of], of, topic)
+    assert found["shuffled"][0] < 0.02, "exchanged token by token, next to nothing is left"
+    assert abs(found["bits"][0] - found["conversations_exchanged"][0]) < 0.15, "as much by accident as was found"
+    assert found["bits"][1] > 1.4 > 0.2 > found["conversations_exchanged"][1], "what is real stands out"
+
+
+def test_the_router_is_measured_on_fifteen_languages():
+    examples = router_examples(1)
+    assert len(examples) == 15 * len(by_language.CORE)
+    found = router_section(load_model(), examples[::9], batch=4)
+    assert set(found["information"]) == {
+        f"{a}{b}" for a in ("language", "script", "task") for b in ("", ", question only")
+    }
+    for cell in found["information"].values():
+        assert len(cell["bits"]) == 6 and all(b >= -1e-9 for b in cell["bits"])
