@@ -75,7 +75,7 @@ _WEIGHTS = {  # of what is asked in English
     "chain": 0.1,
     "word_problem": 0.05,
     "prose": 0.16,
-    "situations": 0.24,
+    "situations": 0.27,
     "free": 0.11,
     "decline": 0.045,
     "count": 0.09,
