@@ -3,6 +3,7 @@
 gptoss-edu bench cpu        20b's exact shape on the processor, beside the memory's own bandwidth
 gptoss-edu bench gpu        20b's and 120b's exact shapes on one GPU, beside the floor and the peers
 gptoss-edu bench tiny       the bundled model through `generate`, one sequence and thirty-two
+gptoss-edu bench serve      the server: several clients to one, over HTTP and in the pool, and a soak with faults
 gptoss-edu bench harmony    rendering and parsing beside openai-harmony
 gptoss-edu bench explorer   the trace explorer in headless Chromium
 gptoss-edu bench page       the model in a page: WebAssembly, plain JavaScript, traced and not
@@ -14,7 +15,7 @@ from importlib import import_module
 from gptoss_edu.cli import describe
 from gptoss_edu.errors import GptOssError
 
-WHAT = ("cpu", "gpu", "tiny", "harmony", "explorer", "page")
+WHAT = ("cpu", "gpu", "tiny", "serve", "harmony", "explorer", "page")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -37,7 +37,7 @@ from .rows import Rows
 TOGETHER = 64  # prompts read in one pass, so that a GPU's kernels get long pieces and scores little memory
 # Beside rows that decode, prompts are read in pieces of so many tokens, one in so many rounds. A small piece costs nearly
 # as much as a large one (each layer's operators start, each expert is read), so few large ones disturb the least.
-PIECES = {"cpu": (128, 24), "cuda": (1024, 16)}
+PIECES = {"cpu": (256, 24), "cuda": (1024, 16)}
 
 
 class PoolFull(GptOssError):
@@ -232,9 +232,11 @@ class Pool:
         """Read a piece of each of these prompts; a row whose prompt ends in it gets its first token."""
         requests, decoding = [self.active[i] for i in rows], sum(request.is_read for request in self.active)
         piece = self.model.prefill_limit(len(rows), max(len(request.prompt) for request in requests))
-        if decoding and self.streaming:  # the more read and the fewer decode, the longer are these kept waiting
+        if decoding and self.streaming:
             budget, rounds = self.pieces
-            piece = min(piece, max(1, budget * max(1, len(rows) // decoding) // len(rows)))
+            piece = min(
+                piece, max(1, budget * (1 + len(rows)) // (2 * len(rows)))
+            )  # the more read, the longer the wait
             self._owed = rounds * decoding // len(self.active)
         parts = [request.prompt[request.read : request.read + piece] for request in requests]
         width = max(2, *map(len, parts))  # at least two: a single column is a decoding step to the fast path

@@ -59,6 +59,11 @@ class Prefixes:
         while self.nbytes > self.max_bytes:
             self.drop(next(iter(self._kept)))
 
+    def clear(self) -> None:
+        """Forget all of them."""
+        self._kept.clear()
+        self.nbytes = 0
+
     def drop(self, tokens: tuple[int, ...]) -> None:
         """Forget one prefix, if it is kept."""
         snapshot = self._kept.pop(tokens, None)

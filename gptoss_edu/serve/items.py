@@ -120,7 +120,7 @@ class _Reader:
         if same or (sealed is None and text is None):
             self.messages += same  # a summary alone is no thought
             return
-        opened = None if sealed is None or self.seals is None else self.seals.open(sealed)
+        opened = None if sealed is None or self.seals is None else self.seals.unseal(sealed)
         if opened is not None and opened.channel == "analysis" and text in (None, opened.text):
             self.messages.append(opened)
         elif text is not None:

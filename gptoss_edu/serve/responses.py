@@ -165,7 +165,7 @@ class ResponseEvents:
             self.call_id = item["call_id"]
             self.messages[item["call_id"]] = [ends.message]
         if item["type"] == "reasoning" and self.seals is not None:
-            item["encrypted_content"] = self.seals.close(ends.message)
+            item["encrypted_content"] = self.seals.seal(ends.message)
         if item["type"] == "code_interpreter_call" and not ends.partial:
             return [self._of(item, "code_interpreter_call_code.done", code=item["code"]), self._of(item, "code_interpreter_call.interpreting")]  # fmt: skip
         return self._close(item, "incomplete" if ends.partial else "completed")

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -53,8 +54,12 @@ class _Uvicorn(uvicorn.Server):
         await super().shutdown(sockets)
 
 
+SWITCH = 0.0005  # seconds after which Python's threads take turns: a request must not wait long for the pool's thread
+
+
 def run(server: Server, sock: socket.socket) -> None:
     """Serve until Ctrl-C."""
+    sys.setswitchinterval(SWITCH)
     uvicorn_server = _Uvicorn(server)
     with server.pool.started():
         with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it again, once all is over

@@ -26,13 +26,13 @@ class Seals:
     def __init__(self, encoding: tiktoken.Encoding, key: bytes | None = None):
         self.encoding, self._key = encoding, key or secrets.token_bytes(32)
 
-    def close(self, message: Message) -> str:
+    def seal(self, message: Message) -> str:
         """A thought as text: its tokens and their signature."""
         tokens = render([message], next_role=None, encoding=self.encoding, drop_analysis="keep")
         data = struct.pack(f"<{len(tokens)}I", *tokens)
         return f"{_text(data)}.{_text(self._sign(data))}"
 
-    def open(self, sealed: str) -> Message | None:
+    def unseal(self, sealed: str) -> Message | None:
         """The thought in a sealed text; None where the signature is not this server's."""
         body, _, signature = sealed.partition(".")
         try:

@@ -1,0 +1,208 @@
+"""The server and its pool: what several clients get, in ratios within one run.
+
+gptoss-edu bench serve
+gptoss-edu bench serve --requests 10000 --json serve.json
+
+Tokens per second of 8 clients to 1, over HTTP and in the pool alone; the first text of 8 that arrive at once to that of
+one alone; the gaps between pieces, also while a long prompt joins; the first text of a second turn, cold to warm; whether
+8 together answer as each alone; and a soak: requests with hang-ups, bad bodies and cancellations among them, after which
+no answer may be lost or mixed up and memory may not have grown. Absolute figures are of this machine, as it is now.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+from gptoss_edu import __version__
+from gptoss_edu.errors import GptOssError
+from gptoss_edu.options import check_writable, one_thread_if_small, positive, write_text
+
+from .serve_clients import first_text, gaps, soak, together
+
+CLIENTS, LONG = 8, 1500
+BARS = {
+    "tokens per second, 8 clients to 1, over HTTP": (2.0, "at least"),
+    "tokens per second, 8 clients to 1, in the pool": (2.5, "at least"),
+    "first text, 8 arriving at once to 1 alone": (3.0, "at most"),
+    "gaps between pieces, 95th percentile to median": (2.0, "at most"),
+    "gaps while a long prompt joins, 95th percentile to median": (2.0, "at most"),
+    "first text of a second turn after 800 tokens, cold to warm": (5.0, "at least"),
+    "greedy answers of 8 together that equal each alone": (1.0, "at least"),
+    "memory after the soak to before": (1.1, "at most"),
+    "answers lost or mixed up in the soak": (0.0, "at most"),
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", type=Path, help="checkpoint folder; default: the bundled gpt-oss-tiny")
+    parser.add_argument("--tokens", type=positive, default=120, help="tokens per answer (120)")
+    parser.add_argument("--repeat", type=positive, default=3, help="each ratio is the median of so many (3)")
+    parser.add_argument("--requests", type=positive, default=1000, help="of the soak (1000)")
+    parser.add_argument("--device")
+    parser.add_argument("--json", type=Path, help="write the results here")
+
+
+def run(args: argparse.Namespace) -> int:
+    check_writable(args.json, "--json")
+    from gptoss_edu import load_model
+
+    model = load_model(args.model, device=args.device)
+    one_thread_if_small(model)
+    long = text_of(model.tokenizer, min(LONG, model.config.max_context * 3 // 4))
+    results: dict[str, float] = {}
+    note(results, "tokens per second, 8 clients to 1, in the pool", *in_pool(model, args))
+    with serving(args) as (url, _):
+        rates = [(together(url, prompts(1, k), args.tokens), together(url, prompts(CLIENTS, k), args.tokens)) for k in range(args.repeat)]  # fmt: skip
+        one, eight = (statistics.median(r[i].rate for r in rates) for i in (0, 1))
+        note(results, "tokens per second, 8 clients to 1, over HTTP", eight / one, f"{one:.0f} and {eight:.0f}")
+        alone = [first_text(url, prompts(1, 100 + k)) for k in range(3 * args.repeat)]
+        at_once = [t for k in range(args.repeat) for t in together(url, prompts(CLIENTS, 200 + k), 16).first]
+        note(results, "first text, 8 arriving at once to 1 alone", statistics.median(at_once) / statistics.median(alone), f"{statistics.median(alone):.3f} and {statistics.median(at_once):.3f} s")  # fmt: skip
+        quiet = gaps(url, prompts(CLIENTS - 1, 300), 3 * args.tokens, None)
+        note(results, "gaps between pieces, 95th percentile to median", *spread(quiet))
+        joined = gaps(url, prompts(CLIENTS - 1, 301), 3 * args.tokens, long)
+        note(results, "gaps while a long prompt joins, 95th percentile to median", *spread(joined))
+        note(
+            results,
+            "first text of a second turn after 800 tokens, cold to warm",
+            *second_turn(url, text_of(model.tokenizer, 800), args.repeat),
+        )
+        note(results, "greedy answers of 8 together that equal each alone", *equality(url, args))
+    results |= soaked(args)
+    missed = report(results)
+    if args.json:
+        about = {"device": str(model.device), "version": __version__, "date": date.today().isoformat(), "requests": args.requests}  # fmt: skip
+        write_text(args.json, json.dumps({"about": about, "ratios": results, "missed": missed}, indent=1) + "\n")
+    return 0
+
+
+def prompts(count: int, salt: int) -> list[str]:
+    """Questions of about the same length, all different."""
+    return [f"What is {20 + (7 * i + 3 * salt) % 79} times {11 + (5 * i + salt) % 83}?" for i in range(count)]
+
+
+def note(results: dict[str, float], name: str, ratio: float, figures: str = "") -> None:
+    results[name] = round(ratio, 3)
+    limit, kind = BARS[name]
+    met = ratio >= limit if kind == "at least" else ratio <= limit
+    print(f"{name}: {ratio:.2f} ({kind} {limit:g}: {'met' if met else 'MISSED'}){'; ' + figures if figures else ''}", flush=True)  # fmt: skip
+
+
+def report(results: dict[str, float]) -> list[str]:
+    """Which bars were missed."""
+    ok = {name: results[name] >= limit if kind == "at least" else results[name] <= limit for name, (limit, kind) in BARS.items()}  # fmt: skip
+    print(f"{sum(ok.values())} of {len(ok)} bars met")
+    return [name for name, met in ok.items() if not met]
+
+
+def in_pool(model, args: argparse.Namespace) -> tuple[float, str]:
+    """Tokens per second of the pool with eight requests and with one."""
+    from gptoss_edu.engines.pool import Pool
+    from gptoss_edu.engines.request import Request
+    from gptoss_edu.harmony.question import question_tokens
+
+    def rate(count: int, salt: int) -> float:
+        pool = Pool(model, CLIENTS)
+        asked = [Request(question_tokens(text, "medium", model.tokenizer), args.tokens, stop_tokens=[]) for text in prompts(count, salt)]  # fmt: skip
+        start = time.perf_counter()
+        list(pool.run(asked))
+        return sum(len(r.sampled) for r in asked) / (time.perf_counter() - start)
+
+    rate(CLIENTS, 0)  # warm
+    pairs = [(rate(1, k), rate(CLIENTS, k)) for k in range(args.repeat)]
+    one, eight = (statistics.median(pair[i] for pair in pairs) for i in (0, 1))
+    return eight / one, f"{one:.0f} and {eight:.0f}"
+
+
+def spread(values: list[float]) -> tuple[float, str]:
+    values = sorted(values)
+    middle, high = values[len(values) // 2], values[int(0.95 * len(values))]
+    return high / middle, f"median {middle * 1e3:.1f} ms, largest {values[-1] * 1e3:.0f} ms, {len(values)} gaps"
+
+
+@contextlib.contextmanager
+def serving(args: argparse.Namespace, *options: str) -> Iterator[tuple[str, int]]:
+    """A server in a process of its own, so that its clients' work is not counted as its; yields (URL, process id)."""
+    command = [
+        sys.executable,
+        "-m",
+        "gptoss_edu",
+        "serve",
+        "--port",
+        "0",
+        "--name",
+        "bench",
+        "--rows",
+        str(CLIENTS),
+        *options,
+    ]
+    command += ["--model", str(args.model)] if args.model else []
+    command += ["--device", args.device] if args.device else []
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=dict(os.environ)
+    )
+    try:
+        line = process.stdout.readline()
+        if " at http" not in line:
+            raise GptOssError("bench serve: the server did not start; `gptoss-edu serve` says why.")
+        url = line.split(" at ")[1].split("/v1")[0]
+        together(url, prompts(CLIENTS, 99), 16)  # warm
+        yield url, process.pid
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait()
+
+
+def text_of(encoding, tokens: int) -> str:
+    """A text of about so many tokens."""
+    text, i = "", 0
+    while len(encoding.encode_ordinary(text)) < tokens:
+        text += f" {i} apples and {7 * i % 97} pears."
+        i += 1
+    return text
+
+
+def second_turn(url: str, text: str, repeat: int) -> tuple[float, str]:
+    """The first text of the second turn of a conversation whose first turn had 800 tokens.
+
+    Warm: the server has answered the first turn just now. Cold: it gets the whole conversation for the first time.
+    """
+    times: dict[bool, list[float]] = {True: [], False: []}
+    for k in range(repeat):
+        first = together(url, [f"Count {k}. {text}"], 8)
+        times[True].append(first_text(url, ["And now?"], first.ids[0]))
+        turns = [("user", f"Sum {k}. {text}"), ("assistant", "Done."), ("user", "And now?")]
+        times[False].append(first_text(url, [[{"role": role, "content": said} for role, said in turns]]))
+    cold, warm = (statistics.median(times[kept]) for kept in (False, True))
+    return cold / warm, f"{cold:.3f} and {warm:.3f} s"
+
+
+def equality(url: str, args: argparse.Namespace) -> tuple[float, str]:
+    """The share of greedy answers that eight clients at once and each alone have in common."""
+    asked = prompts(6 * CLIENTS, 400)
+    both = [t for i in range(0, len(asked), CLIENTS) for t in together(url, asked[i : i + CLIENTS], args.tokens).texts]
+    alone = [together(url, [text], args.tokens).texts[0] for text in asked]
+    same = sum(a == b for a, b in zip(both, alone, strict=True))
+    return same / len(asked), f"{same} of {len(asked)}"
+
+
+def soaked(args: argparse.Namespace) -> dict[str, float]:
+    """A new server, then the requests of the soak."""
+    results: dict[str, float] = {}
+    with serving(args, "--prefix-mib", "16") as (url, process):
+        lost, before, after, counts = soak(url, process, args.requests, prompts)
+    figures = ", ".join(f"{n} {what}" for what, n in sorted(counts.items()))
+    note(results, "memory after the soak to before", after / before, f"{before >> 20} and {after >> 20} MiB")
+    note(results, "answers lost or mixed up in the soak", lost, figures)
+    return results
