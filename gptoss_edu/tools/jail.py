@@ -6,7 +6,8 @@ that the command started is killed.
 
 With ``"namespaces": true`` (Linux) the command gets its own process, network, mount and user namespaces: no network,
 no sight of other processes, every file read-only except the folders in ``"writable"``, and the first of those also at
-/mnt/data. Otherwise only the limits apply. What could be set up is written to ``"report"`` as JSON.
+/mnt/data. /tmp, /run and /var/run, where the system's programs keep their sockets, are empty but for those folders and
+the ones in ``"visible"``: a socket can be connected to on a read-only file system too. Otherwise only the limits apply. What could be set up is written to ``"report"`` as JSON.
 
 Source: namespaces(7), user_namespaces(7), mount_setattr(2), prctl(2), setrlimit(2).
 """
@@ -29,6 +30,7 @@ CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWN
     0x40000000,
 )
 MS_NOSUID, MS_NODEV, MS_BIND, MS_REC, MS_PRIVATE = 0x2, 0x4, 0x1000, 0x4000, 0x40000
+MNT_DETACH = 2
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 36, 38
 SYS_MOUNT_SETATTR, AT_FDCWD, AT_RECURSIVE, MOUNT_ATTR_RDONLY = 442, -100, 0x8000, 0x1
 IS_LINUX = sys.platform.startswith("linux")
@@ -76,8 +78,25 @@ def enter_namespaces():
             f.write(line)
 
 
-def arrange_mounts(writable):
-    """Own /proc and /dev/shm, everything else read-only but `writable`. Returns what was achieved."""
+def hide(places, kept):
+    """Put an empty, small file system over each of `places`, and the folders of `kept` that lie there back into it."""
+    hidden = [place for place in places if os.path.isdir(place) and not os.path.islink(place)]
+    inside = [folder for folder in kept if any(folder.startswith(place + "/") for place in hidden)]
+    inside.sort(key=len)  # a folder before those that lie in it
+    for number, folder in enumerate(inside):
+        os.mkdir(f"/mnt/{number}")
+        mount(folder, f"/mnt/{number}", None, MS_BIND | MS_REC)
+    for place in hidden:
+        mount("tmpfs", place, "tmpfs", MS_NOSUID | MS_NODEV, "size=64k,mode=755")
+    for number, folder in enumerate(inside):
+        os.makedirs(folder, exist_ok=True)
+        mount(f"/mnt/{number}", folder, None, MS_BIND | MS_REC)
+        check(libc.umount2(f"/mnt/{number}".encode(), MNT_DETACH), f"umount /mnt/{number}")
+        os.rmdir(f"/mnt/{number}")
+
+
+def arrange_mounts(writable, visible=()):
+    """Own /proc and /dev/shm, no sockets of the system's, everything read-only but `writable`. Returns what was achieved."""
     report = {"read_only_files": False, "own_proc": False}
     mount(None, "/", None, MS_REC | MS_PRIVATE)
     for folder in writable:
@@ -85,6 +104,7 @@ def arrange_mounts(writable):
     # An empty /mnt, and in it the scratch folder under the name that the models were trained with.
     mount("tmpfs", "/mnt", "tmpfs", MS_NOSUID | MS_NODEV, "size=64k")
     os.mkdir("/mnt/data")
+    hide(("/tmp", "/run", "/var/run"), (*writable, *visible))
     mount(writable[0], "/mnt/data", None, MS_BIND)
     for target, kind, data, key in (("/proc", "proc", None, "own_proc"), ("/dev/shm", "tmpfs", "size=64m", None)):
         try:  # a container may forbid this; then the old ones stay
@@ -207,7 +227,7 @@ def main():
     else:
         if settings["namespaces"]:
             libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-            report = {"namespaces": True, **arrange_mounts(settings["writable"])}
+            report = {"namespaces": True, **arrange_mounts(settings["writable"], settings["visible"])}
         if settings.get("report"):
             with open(settings["report"], "w", encoding="utf-8") as f:
                 json.dump(report, f)

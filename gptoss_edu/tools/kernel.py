@@ -7,7 +7,6 @@ import binascii
 import os
 import queue
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -25,6 +24,11 @@ from . import sandbox
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 PICTURE_KINDS = {"image/png": "png", "image/jpeg": "jpg"}
 
+# A kernel starts without anything that code left in its folder: -P keeps the folder off sys.path, -s the packages under
+# HOME. IPython's settings stand in the run folder, which each kernel gets anew.
+NOTHING_FROM_SCRATCH = ("-P", "-s")
+# Runs in the kernel, once it stands: the folder's own modules can be imported, and shadow nothing.
+OWN_MODULES = "import sys\nif '' not in sys.path:\n    sys.path.append('')\n"
 # Runs in the kernel: output beyond the limit is dropped where it arises, so that a gigabyte never travels.
 # IPython's second copy of all output (for a history that nobody reads here) is switched off.
 LIMIT_OUTPUT = """
@@ -76,13 +80,14 @@ class Kernel:
 
     def __init__(self, isolation: str, scratch: Path, run: Path, limits: sandbox.Limits):
         self.limits, self.run = limits, run
-        shutil.rmtree(run)  # sockets of a kernel that died, and whatever its code put beside them
+        sandbox.remove_tree(run)  # sockets of a kernel that died, and whatever its code put beside them
         run.mkdir()
         connection_file, connection = write_connection_file(
             str(run / "kernel.json"), transport="ipc", ip=str(run / "s"), kernel_name="gptoss"
         )
-        command = [sys.executable, "-m", "ipykernel_launcher", "-f", connection_file, "--HistoryManager.enabled=False"]
-        environment = sandbox.clean_environment(sandbox.visible_scratch(isolation, scratch))
+        command = [sys.executable, *NOTHING_FROM_SCRATCH, "-m", "ipykernel_launcher", "-f", connection_file]
+        command += ["--HistoryManager.enabled=False", "--InteractiveShellApp.ignore_cwd=True"]
+        environment = sandbox.clean_environment(sandbox.visible_scratch(isolation, scratch), settings=run)
         argv = sandbox.jail_command(isolation, command, scratch, run, limits, environment)
         self.log = open(run / "log", "wb")
         self.process = subprocess.Popen(
@@ -120,7 +125,8 @@ class Kernel:
             end = f"ended with status {self.process.poll()}" if not self.is_alive() else "did not answer"
             raise GptOssError(f"the Python kernel {end} within {self.limits.start_seconds:g} s of its start: {log[-1]}")
         self._await_output()
-        prepared = self.execute(LIMIT_OUTPUT.replace("{most}", str(self.limits.output_characters)), store_history=False)
+        limit_output = LIMIT_OUTPUT.replace("{most}", str(self.limits.output_characters))
+        prepared = self.execute(OWN_MODULES + "del sys\n" + limit_output, store_history=False)
         if prepared.status != "ok":
             raise GptOssError(f"the Python kernel could not be prepared: {prepared.status} {prepared.traceback[-300:]}")
 
@@ -181,11 +187,18 @@ class Kernel:
                     return
 
     def _receive(self, receive, seconds: float) -> dict | None:
-        """The next message, or None when there is none, or one that is not a proper message."""
+        """The next message, or None when there is none, or one that is not a proper message.
+
+        Code in the kernel can send whatever it likes on these channels, so reading may fail in any way, and what was
+        read may have any types.
+        """
         try:
-            return receive(timeout=seconds)
-        except (queue.Empty, ValueError, KeyError, TypeError):
+            message = receive(timeout=seconds)
+        except Exception:  # nothing there, or nothing that can be decoded
             return None
+        parts = {"msg_type": str, "parent_header": dict, "content": dict}
+        proper = isinstance(message, dict) and all(isinstance(message.get(key), kind) for key, kind in parts.items())
+        return message if proper else None
 
     def _reply(self, message_id: str, result: Execution, seconds: float) -> bool:
         reply = self._receive(self.client.get_shell_msg, seconds)
@@ -200,7 +213,8 @@ class Kernel:
         if kind == "stream":
             self._append(result, str(content.get("text", "")))
         elif kind in ("execute_result", "display_data"):
-            data = content.get("data", {})
+            data = content.get("data")
+            data = data if isinstance(data, dict) else {}
             for mime, ending in PICTURE_KINDS.items():
                 if mime in data and len(result.pictures) < self.limits.pictures:
                     try:
@@ -213,7 +227,9 @@ class Kernel:
         elif kind == "error":
             if result.status == "ok":
                 result.status = "error"
-            lines = content.get("traceback") or [f"{content.get('ename')}: {content.get('evalue')}"]
+            lines = content.get("traceback")
+            if not isinstance(lines, list) or not lines:
+                lines = [f"{content.get('ename')}: {content.get('evalue')}"]
             result.traceback = ANSI.sub("", "\n".join(map(str, lines)))
 
     def _append(self, result: Execution, text: str) -> None:

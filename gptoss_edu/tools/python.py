@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
 import tempfile
 import time
 import weakref
@@ -94,7 +93,7 @@ class PythonTool:
         started = time.monotonic()
         try:
             self._ensure_kernel()
-        except (GptOssError, OSError) as error:
+        except (GptOssError, OSError, RuntimeError) as error:
             return ToolResult(f"[The Python tool is not available: {error}]", error=True, author=self.name)
         execution = self.kernel.execute(code_of(arguments))
         result = ToolResult(self._text(execution), error=execution.status != "ok", author=self.name)
@@ -120,6 +119,8 @@ class PythonTool:
             self._drop_kernel()
             self.news.append("[The Python process had ended by itself. This is a new one: variables are gone.]")
         if self.kernel is None:
+            with contextlib.suppress(OSError):
+                self.scratch.chmod(self.scratch.stat().st_mode | 0o700)  # code may have locked itself out
             self.kernel = self._holder[0] = kernels.Kernel(self.isolation, self.scratch, self.run, self.limits)
 
     def _drop_kernel(self) -> None:
@@ -149,7 +150,11 @@ class PythonTool:
         for ending, content in execution.pictures:
             self._picture_count += 1
             path = self.pictures / f"picture_{self._picture_count:03d}.{ending}"
-            path.write_bytes(content)
+            try:
+                path.write_bytes(content)
+            except OSError as error:  # a full disk, say
+                self.news.append(f"[A picture could not be kept: {error.strerror}.]")
+                continue
             paths.append(path)
         return paths
 
@@ -163,7 +168,7 @@ def _clean_up(holder: list, work: Path) -> None:
     if holder[0] is not None:
         with contextlib.suppress(Exception):  # at interpreter exit parts of zmq may be gone; the pipe's end is enough
             holder[0].close()
-    shutil.rmtree(work, ignore_errors=True)
+    sandbox.remove_tree(work)
 
 
 def code_of(arguments: str) -> str:

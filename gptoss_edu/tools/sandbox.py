@@ -66,8 +66,8 @@ def running_threads() -> int:
 DESCRIPTIONS = {
     "bubblewrap": "bubblewrap: no network, own processes, only the system's programs (read-only) and the working folder "
     "are visible. A boundary against accidents and ordinary mischief; a hole in the Linux kernel is a way out.",
-    "namespaces": "Linux namespaces: no network, own processes, every file read-only but the working folder. Your files "
-    "stay readable. A boundary against accidents, not against a determined attacker.",
+    "namespaces": "Linux namespaces: no network, own processes, every file read-only but the working folder; /tmp and /run, "
+    "where programs keep their sockets, are hidden. Your files stay readable. A boundary against accidents, not against a determined attacker.",
     "limits": "resource limits only: memory, processor time and file size are bounded and left-over processes are killed, "
     "but the code can use the network and can read, change and delete your files. This is NOT a security boundary.",
 }
@@ -116,15 +116,27 @@ def package_folder() -> str:
     return str(Path(importlib.util.find_spec("ipykernel").origin).resolve().parents[1])
 
 
-def clean_environment(scratch: str) -> dict[str, str]:
-    """Environment variables for the kernel: none of the caller's, so that no key or token leaks into it."""
+def python_folders() -> set[str]:
+    """Where this Python and its packages are."""
+    paths = {sys.prefix, sys.base_prefix, sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
+    return {*paths, package_folder(), str(Path(sys.executable).resolve().parent)}
+
+
+def clean_environment(scratch: str, settings: Path | None = None) -> dict[str, str]:
+    """Environment variables for the kernel: none of the caller's, so that no key or token leaks into it.
+
+    settings : the folder for what IPython and Jupyter run at their start, out of the scratch folder, whose files stay
+    """
+    home = f"{scratch}/.ipython" if settings is None else str(settings / "ipython")
     elsewhere = package_folder() not in (sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))
     return {
         **({"PYTHONPATH": package_folder()} if elsewhere else {}),
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"]),
         "HOME": scratch,
         "TMPDIR": scratch,
-        "IPYTHONDIR": f"{scratch}/.ipython",
+        "IPYTHONDIR": home,
+        "JUPYTER_CONFIG_DIR": home,
+        "JUPYTER_DATA_DIR": home,
         "MPLCONFIGDIR": f"{scratch}/.matplotlib",
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
         "PYTHONDONTWRITEBYTECODE": "1",
@@ -132,6 +144,12 @@ def clean_environment(scratch: str) -> dict[str, str]:
         "OMP_NUM_THREADS": "1",  # each further thread reserves address space, which is limited
         "OPENBLAS_NUM_THREADS": "1",
     }
+
+
+def remove_tree(folder: Path) -> None:
+    """Delete a folder whatever lies in it: thousands of nested folders, or folders without any permission."""
+    for command in (["chmod", "-R", "u+rwx", "--"], ["rm", "-rf", "--"]):  # shutil.rmtree recurses until Python 3.13
+        subprocess.run([*command, str(folder)], stdin=subprocess.DEVNULL, capture_output=True)
 
 
 def visible_scratch(kind: str, scratch: Path) -> str:
@@ -146,6 +164,7 @@ def jail_command(
     settings = {
         "namespaces": kind == "namespaces",
         "writable": [str(scratch), str(run)],
+        "visible": sorted({*python_folders(), str(JAIL.parent)}),
         "report": str(run / "jail.json"),
         "limits": limits.resource_limits(),
         "folder": visible_scratch(kind, scratch),
@@ -176,14 +195,7 @@ def bubblewrap_prefix(scratch: Path, run: Path) -> list[str]:
             prefix += ["--symlink", os.readlink(folder), folder]
         else:
             prefix += ["--ro-bind-try", folder, folder]
-    paths = {
-        sys.prefix,
-        sys.base_prefix,
-        sysconfig.get_path("purelib"),
-        sysconfig.get_path("platlib"),
-        package_folder(),
-    }
-    for folder in sorted({*paths, str(Path(sys.executable).resolve().parent)}):
+    for folder in sorted(python_folders()):
         if not folder.startswith("/usr/"):
             prefix += ["--ro-bind", folder, folder]
     prefix += ["--ro-bind", str(JAIL), str(JAIL)]
