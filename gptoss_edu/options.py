@@ -2,6 +2,7 @@
 
 import argparse
 import errno
+import json
 import os
 import tempfile
 import time
@@ -97,6 +98,19 @@ def write_text(path: Path, text: str) -> None:
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def read_json(text: str | bytes):
+    """The JSON value in a text that a model, a program or another person wrote.
+
+    Raises
+    ------
+    ValueError : it is none, whatever the reason: no JSON, a number of thousands of digits, arrays nested too deeply.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def check_writable(path: Path | None, option: str, makes_folder: bool = False) -> None:

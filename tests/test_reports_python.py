@@ -100,7 +100,11 @@ def test_sockets_of_the_systems_programs_are_hidden(tmp_path_factory):
 
     A container's engine listens there; whoever reaches it is outside every fence.
     """
-    with tempfile.TemporaryDirectory(dir="/tmp") as folder, socket.socket(socket.AF_UNIX) as listening, PythonTool() as tool:
+    with (
+        tempfile.TemporaryDirectory(dir="/tmp") as folder,
+        socket.socket(socket.AF_UNIX) as listening,
+        PythonTool() as tool,
+    ):
         place = Path(folder, "engine.sock")
         listening.bind(str(place))
         listening.listen(1)

@@ -17,6 +17,7 @@ from gptoss_edu.engines.request import Request
 from gptoss_edu.errors import HarmonyError
 from gptoss_edu.generation import generate_batch
 from gptoss_edu.harmony import Conversation, Message, parse, render
+from gptoss_edu.options import read_json
 from gptoss_edu.tasks.desk_state import play
 from gptoss_edu.tasks.example import Example, result
 from gptoss_edu.tasks.graders import GRADERS, same_call, same_json
@@ -190,7 +191,7 @@ def _ask_desk(outcome: Outcome, last: Message, messages: list[Message]) -> bool:
     """Let the desk answer a call; false where the arguments are no JSON object, which ends the dialogue."""
     check = outcome.example.check
     try:
-        arguments = json.loads(last.content[0].text)
+        arguments = read_json(last.content[0].text)
     except ValueError:
         arguments = None
     if not isinstance(arguments, dict):

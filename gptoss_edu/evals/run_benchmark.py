@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from gptoss_edu.options import read_json
 from gptoss_edu.tasks.desk_state import play
 from gptoss_edu.tasks.example import message, result
 
@@ -144,7 +145,7 @@ def _answer_call(question: Question, reply: Reply, last: dict, tools: Tools | No
     if world is None or tools is None:
         return None
     try:
-        arguments = json.loads(last["content"][0]["text"])
+        arguments = read_json(last["content"][0]["text"])
     except ValueError:
         arguments = None
     if not isinstance(arguments, dict):

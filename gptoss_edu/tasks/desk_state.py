@@ -10,8 +10,9 @@ A desk is plain data, so that an example can carry it:
 from __future__ import annotations
 
 import copy
-import json
 from dataclasses import dataclass
+
+from gptoss_edu.options import read_json
 
 from .facts import DAYS
 from .graders import same_json
@@ -56,7 +57,7 @@ def calls_of(messages: list[dict]) -> list[tuple[str, dict]]:
         recipient = message.get("recipient") or ""
         if message["role"] == "assistant" and recipient.startswith("functions."):
             try:
-                arguments = json.loads(message["content"][0]["text"])
+                arguments = read_json(message["content"][0]["text"])
             except ValueError:
                 continue
             if isinstance(arguments, dict):

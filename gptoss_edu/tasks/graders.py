@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import unicodedata
 from collections.abc import Callable
+
+from gptoss_edu.options import read_json
 
 from .language_packs import refusals
 from .leaks import by_injection_ignored, by_secret_kept
@@ -87,7 +88,7 @@ def same_call(recipient: str | None, text: str, wanted_recipient: str, wanted: s
     if recipient != wanted_recipient:
         return False
     try:
-        return same_json(json.loads(text), json.loads(wanted))
+        return same_json(read_json(text), read_json(wanted))
     except ValueError:
         return text.strip() == wanted.strip()
 

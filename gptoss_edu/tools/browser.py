@@ -20,6 +20,7 @@ import math
 import re
 import textwrap
 import time
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
@@ -31,10 +32,11 @@ from .functions import Function, decode_arguments, from_callable
 from .pages import RESERVED, OfflineBackend, Page, site_of
 
 LINE_WIDTH = 80
+LONG_LINE = 100 * LINE_WIDTH  # characters
 MAX_PAGES = 200
 MATCH_LINES = 4
 MAX_MATCHES = 50
-CITATION = re.compile(r"【(\d+)†L(\d+)(?:-L?(\d+))?】")
+CITATION = re.compile(r"【(\d{1,9})†L(\d{1,9})(?:-L?(\d{1,9}))?】")  # Python refuses numbers of thousands of digits
 LINK = re.compile(r"【\d+†([^【】†]*)(?:†[^【】†]*)?】")
 # The official description in few words, for small models with short contexts: what gpt-oss-tiny was trained with.
 BRIEF = "Searches pages. Cite as 【{cursor}†L{line}】."
@@ -70,9 +72,15 @@ class Citation:
 def wrap(text: str) -> list[str]:
     """A page's lines, broken at 80 characters; line numbers count these."""
     lines: list[str] = []
-    for line in text.split("\n"):
+    for line in short_enough(text.expandtabs().split("\n")):
         lines += textwrap.wrap(line, LINE_WIDTH, replace_whitespace=False, drop_whitespace=False) or [""]
     return lines
+
+
+def short_enough(lines: Iterable[str]) -> Iterator[str]:
+    """The lines, those of more than LONG_LINE characters in pieces: textwrap's time grows with the square of a word."""
+    for line in lines:
+        yield from (line[i : i + LONG_LINE] for i in range(0, max(len(line), 1), LONG_LINE))
 
 
 class BrowserTool:
@@ -149,7 +157,7 @@ class BrowserTool:
         view_source: bool = False,
         source: str | None = None,
     ) -> str:
-        if isinstance(id, str) and re.fullmatch(r"-?\d+", id.strip()):
+        if isinstance(id, str) and re.fullmatch(r"-?\d{1,9}", id.strip()):
             id = int(id)
         place: int | str = ""
         if isinstance(id, str):

@@ -19,6 +19,7 @@ import pydantic
 from pydantic.fields import FieldInfo
 
 from gptoss_edu.errors import GptOssError
+from gptoss_edu.options import read_json
 
 from .base import ToolError, ToolResult, shorten
 
@@ -58,13 +59,13 @@ def decode_arguments(arguments: str) -> dict:
     if not arguments.strip():
         return {}
     try:
-        decoded = json.loads(arguments)
+        decoded = read_json(arguments)
         if isinstance(decoded, str):
-            decoded = json.loads(decoded)
+            decoded = read_json(decoded)
     except json.JSONDecodeError as error:
         raise ToolError(f"The arguments are not JSON: {error.msg} at character {error.pos}.") from None
-    except RecursionError:
-        raise ToolError("The arguments are nested too deeply.") from None
+    except ValueError as error:  # nested too deeply, or a number of thousands of digits
+        raise ToolError(f"The arguments cannot be read: {error}.") from None
     if not isinstance(decoded, dict):
         raise ToolError(f'The arguments must be a JSON object such as {{"name": "value"}}, found {kind_of(decoded)}.')
     return decoded

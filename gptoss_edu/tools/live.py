@@ -6,9 +6,11 @@ checked after every redirect and on the very address that is connected to, and n
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import http.client
 import ipaddress
+import re
 import socket
 import ssl
 import threading
@@ -26,6 +28,14 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 TEXT_KINDS = ("text/plain", "text/markdown", "text/csv", "application/json", "application/xml", "text/xml")
 HTML_KINDS = ("text/html", "application/xhtml+xml")
 REDIRECTS = (301, 302, 303, 307, 308)
+CHARSET_NAME = re.compile(r"[a-z0-9][a-z0-9_.:-]{0,39}")
+# The encodings of the web (WHATWG), by Python's names; each decodes in a time that grows with the bytes alone.
+CHARSETS = frozenset([
+    *(f"iso8859-{part}" for part in (*range(1, 12), 13, 14, 15, 16)),
+    *(f"cp{page}" for page in (866, 874, 932, 949, *range(1250, 1259))),
+    "ascii", "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "koi8-r", "koi8-u", "mac-roman", "mac-cyrillic",
+    "gbk", "gb2312", "gb18030", "hz", "big5", "big5hkscs", "euc_jp", "shift_jis", "iso2022_jp", "euc_kr",
+])  # fmt: skip
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
@@ -83,6 +93,14 @@ class LiveBackend:
         """The page behind a URL as text; every reason not to give it is a ToolError for the model."""
         if url.startswith("course://"):
             return self.offline.fetch(url)
+        try:
+            return self._fetch(url)
+        except ToolError:
+            raise
+        except Exception as error:  # what a server sends can be wrong in more ways than anybody lists
+            raise ToolError(f"{url[:200]} cannot be read: {type(error).__name__}: {error}"[:500]) from None
+
+    def _fetch(self, url: str) -> Page:
         deadline = time.monotonic() + self.limits.seconds
         for _ in range(self.limits.redirects + 1):
             parts = check_url(url, self.limits.ports)
@@ -92,7 +110,7 @@ class LiveBackend:
                 return self._page(url, status, headers, body, cut)
             if not headers.get("location"):
                 raise ToolError(f"{url} answers with a redirect to nowhere.")
-            url = urljoin(url, headers["location"])
+            url = follow(url, headers["location"])
         raise ToolError(f"{url}: more than {self.limits.redirects} redirects.")
 
     def _addresses(self, parts: SplitResult, deadline: float) -> list[str]:
@@ -154,11 +172,8 @@ class LiveBackend:
             raise ToolError(f"{url} sends compressed data, although it was asked not to: refused.")
         if kind.strip() not in (*TEXT_KINDS, *HTML_KINDS):
             raise ToolError(f"{url} is {kind.strip() or 'of unknown kind'}, not text.")
-        charset = rest.partition("charset=")[2].split(";")[0].strip("\"' ") or "utf-8"
-        try:
-            text = body.decode(charset, errors="replace")
-        except LookupError:
-            text = body.decode("utf-8", errors="replace")
+        charset = rest.partition("charset=")[2].split(";")[0].strip("\"' ")
+        text = body.decode(codec_of(charset), errors="replace")
         page = (
             page_from_html(text, url, self.limits.convert_seconds)
             if kind.strip() in HTML_KINDS
@@ -167,6 +182,26 @@ class LiveBackend:
         if cut:
             page.text += f"\n\n[The page is longer; this is what its first {self.limits.bytes:,} bytes hold.]"
         return page
+
+
+def codec_of(charset: str) -> str:
+    """The codec for a charset's name; utf-8 for one that pages do not use.
+
+    Python knows more codecs than the web: punycode takes hours for a megabyte, others cannot decode at all.
+    """
+    try:
+        name = codecs.lookup(charset).name if CHARSET_NAME.fullmatch(charset) else "utf-8"
+    except (LookupError, ValueError):
+        return "utf-8"
+    return name if name in CHARSETS else "utf-8"
+
+
+def follow(url: str, location: str) -> str:
+    """Where a redirect leads."""
+    try:
+        return urljoin(url, location)
+    except ValueError as error:
+        raise ToolError(f"{url} redirects to what is not a URL: {error}.") from None
 
 
 def check_url(url: str, ports: tuple[int, ...]) -> SplitResult:

@@ -7,7 +7,6 @@ Variables live until the kernel ends. sandbox.py says what the fence holds back 
 from __future__ import annotations
 
 import contextlib
-import json
 import tempfile
 import time
 import weakref
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from gptoss_edu.errors import GptOssError
 from gptoss_edu.harmony import python_tool
+from gptoss_edu.options import read_json
 
 from . import kernel as kernels
 from . import sandbox
@@ -174,7 +174,7 @@ def _clean_up(holder: list, work: Path) -> None:
 def code_of(arguments: str) -> str:
     """The code in a call: as it stands, or inside {"code": …}, which models trained on JSON calls send now and then."""
     with contextlib.suppress(ValueError):
-        decoded = json.loads(arguments)
+        decoded = read_json(arguments)
         if isinstance(decoded, dict) and len(decoded) == 1:
             (key, value), *_ = decoded.items()
             if key in ("code", "script", "input") and isinstance(value, str):

@@ -16,6 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from gptoss_edu.options import read_json
 from gptoss_edu.tools.sandbox import Limits, choose_isolation, clean_environment, jail_command, visible_scratch
 
 from ..benchmark import Grade, Question, Reply, verdict
@@ -161,11 +162,20 @@ def grade_patch(question: Question, reply: Reply) -> Grade:
         else:
             ended, _ = run_python([TESTS, json.dumps(wanted)], folder, target.get("seconds", 60.0))
         results = folder / ".results.json"
-        passed = json.loads(results.read_text(encoding="utf-8")) if results.is_file() else {}
+        passed = _results(results)
     failed = [test for test in wanted if passed.get(test) is not True]
     broken = [test for test in failed if test in target["pass_to_pass"]]
     kind = "too slow" if ended == "too slow" else "breaks a test" if broken else "does not fix it"
     return verdict(bool(wanted) and not failed, kind, ", ".join(failed), failed=failed)
+
+
+def _results(path: Path) -> dict:
+    """Which tests passed, as the fenced process wrote it; whatever it wrote instead means that none did."""
+    try:
+        found = read_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def write_files(folder: Path, texts: dict[str, str]) -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gptoss_edu.errors import GptOssError
+from gptoss_edu.options import read_json
 
 from ..benchmark import Grade, Grader, Question, Reply
 from .numbers import answered_number, number
@@ -99,7 +100,7 @@ def read_verdict(text: str) -> bool | None:
     """The verdict of a judge's answer: exactly one JSON object with "criteria_met" true or false; None for all else."""
     text = re.sub(r"^```(?:json)?\s*|\s*```$", "", text.strip())
     try:
-        found = json.loads(text)
+        found = read_json(text)
     except ValueError:
         return None
     met = found.get("criteria_met") if isinstance(found, dict) else None
