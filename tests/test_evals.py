@@ -39,7 +39,7 @@ def test_calls_are_compared_as_json(text, wanted, same):
 def test_a_resumed_section_keeps_what_it_was_measured_with(tmp_path, monkeypatch):
     path = tmp_path / "results.json"
 
-    def run_suite(model, sizes, batch, store, seconds, against, done, watch):
+    def run_suite(model, sizes, batch, store, seconds, against, done, watch, questions):
         for name in ("mixed", "foreign"):
             if sizes[name] and name not in done:
                 store(name, {"right": 1})
@@ -75,7 +75,7 @@ def test_a_comparison_is_stored_with_the_weights_it_was_made_against_and_fixed_q
 ):
     asked = {}
 
-    def run_suite(model, sizes, batch, store, seconds, against, done, watch):
+    def run_suite(model, sizes, batch, store, seconds, against, done, watch, questions):
         asked.update(sizes, against=against)
         for name in ("mixed", "paired_mixed"):
             store(name, {"right": 1})
@@ -112,10 +112,24 @@ def test_a_section_that_time_cut_off_is_measured_again(tmp_path):
     assert eval_command.earlier(path, {"model": "A", "scale": 1.0}) == ({"effort": whole}, {"effort": {"date": "d"}})
 
 
+def test_another_file_of_questions_is_a_section_of_its_own(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "more.jsonl"
+    path.write_text(
+        json.dumps({"task": "product", "language": "en", "question": "2 * 3?", "answer": "6", "grade": "number"})
+    )
+    monkeypatch.setattr(
+        suite, "answer", lambda model, examples, *rest, **how: [Outcome(e, correct=True) for e in examples]
+    )
+    found = suite.run_suite(None, {}, questions=path)["questions"]
+    assert found["file"] == "more.jsonl" and found["answered"] == 3 and found["all"]["right"] == 1
+    assert main(["eval", "tiny", "--questions", str(tmp_path / "none.jsonl")]) == 2
+    assert "--questions" in capsys.readouterr().err
+
+
 def test_on_a_gpu_the_greedy_sections_share_one_pool():
-    names = ["mixed", "effort", "temperature_1", "phrasing"]
-    assert list(suite._groups(names, True)) == [["mixed", "effort", "phrasing"], ["temperature_1"]]
-    assert list(suite._groups(names, False)) == [[name] for name in names]
+    warmth = {"mixed": 0.0, "effort": 0.0, "temperature_1": 1.0, "phrasing": 0.0}
+    assert list(suite._groups(warmth, True)) == [["mixed", "effort", "phrasing"], ["temperature_1"]]
+    assert list(suite._groups(warmth, False)) == [[name] for name in warmth]
 
 
 def test_an_unknown_section_is_refused_with_the_names_there_are(capsys):

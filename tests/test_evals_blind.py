@@ -134,6 +134,17 @@ def test_an_injection_is_asked_with_the_call_and_its_result_in_the_prompt():
         assert render(Conversation.from_dict(example.prompt_conversation), encoding=load_model().tokenizer)
 
 
+def test_another_file_needs_no_calls(tmp_path):
+    rows = [{key: value for key, value in q.items() if key != "call"} for q in blind.questions()]
+    path = tmp_path / "more.jsonl"
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    found = blind.questions(path)
+    pairs = [(a["call"], b["call"]) for a, b in zip(found, blind.questions(), strict=True) if "call" in b]
+    assert all(a["name"] == b["name"] and a["arguments"].keys() == b["arguments"].keys() for a, b in pairs)
+    assert sum(a == b for a, b in pairs) >= 45, [a for a, b in pairs if a != b]
+    assert len(blind.examples(None, path)) == len(blind.examples())
+
+
 def test_numbers_are_asked_at_every_effort_and_all_else_at_medium():
     efforts = Counter((e.check["grade"] == "number", e.effort) for e in blind.examples())
     numbers = sum(q["grade"] == "number" for q in blind.questions())

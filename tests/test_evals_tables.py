@@ -29,6 +29,7 @@ def whole_result() -> dict:
         size = {"effort": 2, "languages": 2, "strangers": 690, "foreign": 20}.get(name, 60)
         found[name] = section.summary(answered(section.examples(size), right))
     run = {"device": "a card", "torch": "2", "date": "2026-01-01"}
+    found["questions"] = found["strangers"] | {"file": "more.jsonl"}
     return found | {"measured_with": {"mixed": run}} | run
 
 
@@ -37,6 +38,7 @@ def test_the_card_shows_every_section():
     for words in (
         "written without sight of the generators", "… unknown rules", "By language", "| Yoruba |", "| English |",
         "product of 4 × 4", "Numbers asked for in questions written apart", "a card, torch 2, 2026-01-01",
+        "second set of such questions (more.jsonl)",
     ):  # fmt: skip
         assert words in text, words
     assert "| Yoruba | 0/12, 0 % [0, 24] | 0/12, 0 % [0, 24] |" in text

@@ -48,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     tiny.add_argument("--scale", type=float, default=1.0, help="share of the prompts")
     tiny.add_argument("--sections", "--only", nargs="+", metavar="SECTION", help="default: all of them")
+    tiny.add_argument("--questions", type=Path, help="a file in the form of strangers.jsonl, asked as one more section")
     tiny.add_argument("--json", type=Path, help="write all results here, section by section")
     add_named_arguments(parser)
 
@@ -70,6 +71,8 @@ def run_tiny(args: argparse.Namespace) -> None:
     from gptoss_edu.resources import data_path
 
     sizes = wanted_sizes(args.sections, args.scale)
+    if args.questions is not None and not args.questions.is_file():
+        raise GptOssError(f"--questions {args.questions}: expected a file of JSON lines, found none; check the path.")
     check_writable(args.json, "--json")
     dtype = getattr(torch, args.dtype) if args.dtype else None
     model = load_model(args.model, device=args.device, dtype=dtype)
@@ -94,9 +97,11 @@ def run_tiny(args: argparse.Namespace) -> None:
         if args.json:
             write_text(args.json, json.dumps(results, indent=1, ensure_ascii=False))
 
+    if args.questions is not None and done.get("questions", {}).get("file") != args.questions.name:
+        done.pop("questions", None)  # of another file
     results.update(done)
     batch = args.batch or (1024 if model.device.type == "cuda" else 64)
-    run_suite(model, sizes, batch, store, args.seconds, against, done, Progress())
+    run_suite(model, sizes, batch, store, args.seconds, against, done, Progress(), args.questions)
 
 
 def wanted_sizes(names: list[str] | None, scale: float) -> dict[str, int]:

@@ -13,6 +13,7 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 
 from gptoss_edu.harmony import EFFORTS
 from gptoss_edu.tasks.example import Example, call, developer, message, result, system
@@ -29,10 +30,25 @@ _DOTTED = ("de", "es", "fr", "id", "it", "pt")  # languages that write 12.345 fo
 
 
 @cache
-def questions() -> tuple[dict, ...]:
-    """The 690 questions with their answers, in the order of the file."""
-    text = (files("gptoss_edu.evals") / "strangers.jsonl").read_text(encoding="utf-8")
-    return tuple(json.loads(line) for line in text.splitlines())
+def questions(path: Path | None = None) -> tuple[dict, ...]:
+    """The questions of a file with their answers, in its order; None: the 690 of strangers.jsonl."""
+    text = (path or files("gptoss_edu.evals") / "strangers.jsonl").read_text(encoding="utf-8")
+    rows = [json.loads(line) for line in text.splitlines()]
+    return tuple(row | {"call": guessed_call(row)} if "tool" in row and "call" not in row else row for row in rows)
+
+
+def guessed_call(asked: dict) -> dict:
+    """The call that led to a tool's result, where the file does not give it.
+
+    The function is the one that the developer writes as ``name(argument)``; the value is what the question has in
+    quotation marks, or else its first number, or else its last word.
+    """
+    name, argument = (re.findall(r"(\w+)\((\w+)\)", asked["developer"]) or [("get_note", "name")])[0]
+    quoted = re.findall(r"[\"“«']([^\"”»']+)[\"”»'](?!\w)", asked["question"])
+    number = re.findall(r"(?<![\w.])\d+(?![\w.])", asked["question"])
+    words = re.findall(r"[\w./-]*\w", asked["question"])
+    value = quoted[0] if quoted else int(number[0]) if number else words[-1]
+    return {"name": name, "arguments": {argument: value}}
 
 
 def group(asked: dict) -> str:
@@ -72,12 +88,13 @@ def schema(asked: dict) -> dict:
     return {"name": asked["call"]["name"], "description": f"{words.capitalize()}.", "parameters": parameters}
 
 
-def examples(number: int | None = None) -> list[Example]:
+def examples(number: int | None = None, path: Path | None = None) -> list[Example]:
     """Every question at medium effort, those with a number for an answer also at low and high.
 
     number : of the questions, evenly spread over the file; None for all
+    path : another file in the same form
     """
-    asked = questions()
+    asked = questions(path)
     if number is not None and number < len(asked):
         asked = tuple(asked[i * len(asked) // number] for i in range(number))
     return [as_example(q, effort) for q in asked for effort in EFFORTS if effort == "medium" or q["grade"] == "number"]

@@ -78,6 +78,10 @@ def summary_rows(results: dict) -> list[list]:
         said = "right in questions written without sight of the generators, medium effort"
         rows.append([said, share(strangers["all"])])
         rows += [[f"… {name}", share(c)] for name, c in strangers["by_group"].items()]
+        second = results.get("questions")
+        if second:
+            rows.append([f"right in a second set of such questions ({second['file']})", share(second["all"])])
+            rows += [[f"… {name}", share(c)] for name, c in second["by_group"].items()]
     elif strangers:
         said = "right in 240 questions written without sight of the training's wordings"
         rows.append([said, share(strangers["unseen"])])

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path
 
 from gptoss_edu.harmony import EFFORTS
 from gptoss_edu.tasks.example import Example, message, system
@@ -199,6 +200,7 @@ def run_suite(
     against=None,
     done: dict | None = None,
     watch: Callable[[str, int, int, int, int], None] | None = None,
+    questions: Path | None = None,
 ) -> dict:
     """All sections that ``sizes`` names, in the order of SECTIONS; ``store`` is given each as soon as it is there.
 
@@ -212,7 +214,15 @@ def run_suite(
     against : a second model that answers the mixed and the effort prompts too, compared prompt by prompt
     done : sections of an earlier, interrupted call, which are not measured again
     watch : called with (section, answered, prompts, right, tokens sampled) as answers come
+    questions : a file in the form of strangers.jsonl, asked as a section of its own, "questions"
     """
+    sections = dict(SECTIONS)
+    if questions is not None:
+        name = {"file": questions.name}
+        sections["questions"] = Section(
+            lambda n: blind.examples(None, questions), lambda outcomes: blind.section(outcomes) | name, 1
+        )
+        sizes = {**sizes, "questions": 1}
     deadline = time.monotonic() + seconds if seconds else None
     results: dict = dict(done or {})
 
@@ -227,16 +237,19 @@ def run_suite(
     def late() -> bool:
         return deadline is not None and time.monotonic() >= deadline
 
-    wanted = [name for name in SECTIONS if sizes.get(name) and name not in results]
-    for group in _groups(wanted, model is not None and model.device.type == "cuda" and deadline is None):
+    wanted = [name for name in sections if sizes.get(name) and name not in results]
+    for group in _groups(
+        {n: sections[n].temperature for n in wanted},
+        model is not None and model.device.type == "cuda" and deadline is None,
+    ):
         if late():
             break
-        prompts = {name: SECTIONS[name].examples(sizes[name]) for name in group}
-        warmth = SECTIONS[group[0]].temperature
+        prompts = {name: sections[name].examples(sizes[name]) for name in group}
+        warmth = sections[group[0]].temperature
         outcomes = ask(", ".join(group), list(itertools.chain(*prompts.values())), temperature=warmth)
         found = {id(o.example): o for o in outcomes}
         for name, examples in prompts.items():
-            keep(name, _summary(SECTIONS[name], examples, [found[id(e)] for e in examples if id(e) in found]))
+            keep(name, _summary(sections[name], examples, [found[id(e)] for e in examples if id(e) in found]))
     for name, action in (("ablations", ablations), ("inside", inside)):
         if sizes.get(name) and name not in results and not late():
             keep(name, action(model, probe_examples(sizes[name])))
@@ -250,13 +263,13 @@ def run_suite(
     return results
 
 
-def _groups(names: list[str], together: bool) -> Iterator[list[str]]:
-    """Sections whose prompts are answered in one pool."""
+def _groups(temperatures: dict[str, float], together: bool) -> Iterator[list[str]]:
+    """Sections, each with its temperature, whose prompts are answered in one pool."""
     if not together:
-        yield from ([name] for name in names)
+        yield from ([name] for name in temperatures)
         return
-    for temperature in dict.fromkeys(SECTIONS[name].temperature for name in names):
-        yield [name for name in names if SECTIONS[name].temperature == temperature]
+    for temperature in dict.fromkeys(temperatures.values()):
+        yield [name for name, own in temperatures.items() if own == temperature]
 
 
 def _summary(section: Section, examples: list[Example], outcomes: list[Outcome]) -> dict:
