@@ -218,9 +218,10 @@ def run_suite(
     """
     sections = dict(SECTIONS)
     if questions is not None:
-        name = {"file": questions.name}
         sections["questions"] = Section(
-            lambda n: blind.examples(None, questions), lambda outcomes: blind.section(outcomes) | name, 1
+            lambda n: blind.examples(None, questions),
+            lambda outcomes: blind.section(outcomes) | {"file": questions.name},
+            1,
         )
         sizes = {**sizes, "questions": 1}
     deadline = time.monotonic() + seconds if seconds else None
