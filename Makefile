@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 NBVAL := $(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=120 -p no:cacheprovider -q
 
-.PHONY: tour lab quick test notebooks lint format check-install test-lowest clean
+.PHONY: tour lab quick test notebooks lint format check-install test-lowest test-clients clean
 
 tour: $(VENV)/.base
 	$(BIN)/gptoss-edu tour
@@ -41,6 +41,9 @@ check-install: | $(BIN)/python  ## resolves for four platforms and four Pythons;
 
 test-lowest: | $(BIN)/python  ## quick tests and four chapters, lowest versions
 	@$(BIN)/python .ci/test_lowest.py || { $(SKIP_IS_NO_FAILURE); }
+
+test-clients: $(VENV)/.test  ## the server with the JavaScript client and both agents SDKs, fetched from the network
+	@OMP_NUM_THREADS=1 $(BIN)/python .ci/test_clients.py || { $(SKIP_IS_NO_FAILURE); }
 
 clean:
 	rm -rf $(VENV) build dist tour
