@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from gptoss_edu import generate
 from gptoss_edu.cache import KVCache, Snapshot
 from gptoss_edu.engines import pool as pool_module
-from gptoss_edu.engines.pool import Pool, PoolFull
+from gptoss_edu.engines.pool import Pool
 from gptoss_edu.engines.prefixes import Prefixes, reusable
-from gptoss_edu.engines.request import Request
+from gptoss_edu.engines.request import PoolFull, Request
 from gptoss_edu.engines.rows import CACHE_BYTES, Rows, default_room
 from gptoss_edu.engines.sampler import ModelSampler, PoolSampler
 from gptoss_edu.errors import GptOssError
@@ -246,6 +246,24 @@ def test_a_next_turn_reads_only_what_is_new():
     assert loop.reused == len(first.prompt) + len(first.sampled) - 1 and again.reused == len(first.prompt)
     assert pool.read_tokens - before == 3 + 2
     assert loop.sampled == alone(loop.prompt, 4) and again.sampled == alone(again.prompt, 4)
+
+
+def test_a_beginning_that_prompts_share_is_read_once():
+    watched = Watched(MODEL)
+    pool = Pool(watched, rows=4, room=200, prefix_bytes=10**8)
+    head = PROMPTS[7]
+    first = Request([*head, 3, 4, 5], 4, marks=[len(head)])
+    list(pool.run([first]))
+    assert [s for s in watched.shapes if s[1] > 1] == [(1, len(head)), (1, 3)]
+    others = [Request([*head, 9, i], 4, marks=[len(head)]) for i in range(3)]
+    before = pool.read_tokens
+    list(pool.run(others))
+    assert [r.reused for r in others] == [len(head)] * 3 and pool.read_tokens - before == 6
+    for request in [first, *others]:
+        assert request.sampled == alone(request.prompt, 4)
+    plain = Watched(MODEL)
+    list(Pool(plain, rows=1, room=200).run([Request([*head, 3], 1, marks=[len(head)])]))
+    assert plain.shapes == [(1, len(head) + 1)], "where nothing is kept, a mark costs nothing"
 
 
 def test_only_a_whole_prefix_that_is_shorter_is_reusable():

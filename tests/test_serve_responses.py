@@ -376,7 +376,7 @@ def usage_counts_tokens(world):
 # --------------------------------------------------------------------------------------------------------------- tools
 
 
-@case(not_enforced=wrap("turn.Constraint", lambda f, *a, calls=None, **k: f(*a, calls={}, **k)))
+@case(not_enforced=wrap("heads.Constraint", lambda f, *a, calls=None, **k: f(*a, calls={}, **k)))
 def strict_arguments_are_enforced(world):
     world.says(call("functions.add", '{"a":"one","b":2}'))
     answer = world.respond(tools=[ADD], max_output_tokens=200)
@@ -401,7 +401,7 @@ def a_schema_that_cannot_be_enforced_is_refused(world):
     assert world.respond(tools=[{**ADD, "parameters": schema, "strict": None}]).tools[0].strict is False
 
 
-@case(not_enforced=wrap("turn.Constraint", lambda f, *a, final=None, **k: f(*a, final=None, **k)))
+@case(not_enforced=wrap("heads.Constraint", lambda f, *a, final=None, **k: f(*a, final=None, **k)))
 def a_response_format_is_enforced_in_the_answer_alone(world):
     schema = {"type": "object", "properties": {"n": {"enum": [42]}}, "required": ["n"], "additionalProperties": False}
     world.says(thought("Free thoughts.") + final("It is forty-two, I think"))
@@ -421,7 +421,7 @@ def a_json_object_is_enforced(world):
     assert answer.output_text.startswith("{")
 
 
-@case(choice_ignored=wrap("turn.Constraint", lambda f, *a, must_call=False, headers=False, **k: f(*a, **k)))
+@case(choice_ignored=wrap("heads.Constraint", lambda f, *a, must_call=False, headers=False, **k: f(*a, **k)))
 def a_required_call_comes(world):
     for choice in ("required", {"type": "function", "name": "add"}):
         world.says(thought("I would rather talk.") + final("No."))
@@ -618,7 +618,7 @@ def what_cannot_be_done_is_refused(world):
     assert not world.prompts
 
 
-@case(effort_ignored=wrap("turn.SystemContent", lambda f, **k: f(**{**k, "reasoning_effort": "medium"})))
+@case(effort_ignored=wrap("heads.SystemContent", lambda f, **k: f(**{**k, "reasoning_effort": "medium"})))
 def the_effort_stands_in_the_prompt(world):
     for asked, shown in (("minimal", "low"), ("low", "low"), ("high", "high"), (None, "medium")):
         answer = world.respond(**({} if asked is None else {"reasoning": {"effort": asked}}))

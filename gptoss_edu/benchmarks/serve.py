@@ -66,8 +66,10 @@ def run(args: argparse.Namespace) -> int:
         rates = [(together(url, prompts(1, k), args.tokens), together(url, prompts(CLIENTS, k), args.tokens)) for k in range(args.repeat)]  # fmt: skip
         one, eight = (statistics.median(r[i].rate for r in rates) for i in (0, 1))
         note(results, "tokens per second, 8 clients to 1, over HTTP", eight / one, f"{one:.0f} and {eight:.0f}")
-        alone = [first_text(url, prompts(1, 100 + k)) for k in range(3 * args.repeat)]
-        at_once = [t for k in range(args.repeat) for t in together(url, prompts(CLIENTS, 200 + k), 16).first]
+        alone, at_once = [], []
+        for k in range(3 * args.repeat):  # in turns, so that a busy machine slows both
+            alone.append(first_text(url, prompts(1, 100 + k)))
+            at_once += together(url, prompts(CLIENTS, 200 + k), 16).first
         note(results, "first text, 8 arriving at once to 1 alone", statistics.median(at_once) / statistics.median(alone), f"{statistics.median(alone):.3f} and {statistics.median(at_once):.3f} s")  # fmt: skip
         quiet = gaps(url, prompts(CLIENTS - 1, 300), 3 * args.tokens, None)
         note(results, "gaps between pieces, 95th percentile to median", *spread(quiet))

@@ -1,10 +1,8 @@
 """Continuous batching: requests join a running batch, stream, and leave it between steps, each on its own terms.
 
-    pool = Pool(model, rows=8)
-    for request in pool.run([Request(prompt, 100) for prompt in prompts]):     # as they end
+    for request in Pool(model).run([Request(prompt, 100) for prompt in prompts]):     # as they end
         print(request.sampled)
-
-    with Pool(model, rows=8).started() as pool:                                # a thread of its own, for many clients
+    with Pool(model).started() as pool:                            # a thread of its own, for many clients
         for token in pool.stream(Request(prompt, 100, temperature=1.0, seed=7)):
             ...
 
@@ -31,17 +29,14 @@ from gptoss_edu.errors import GptOssError
 from gptoss_edu.generation import default_stop_tokens
 
 from .prefixes import Prefixes
-from .request import Request, sample
+from .request import PoolFull, Request, sample
 from .rows import Rows
 
 TOGETHER = 64  # prompts read in one pass, so that a GPU's kernels get long pieces and scores little memory
 # Beside rows that decode, prompts are read in pieces of so many tokens, one in so many rounds. A small piece costs nearly
 # as much as a large one (each layer's operators start, each expert is read), so few large ones disturb the least.
 PIECES = {"cpu": (256, 24), "cuda": (1024, 16)}
-
-
-class PoolFull(GptOssError):
-    """More requests wait than the pool lets in; come back later."""
+GATHER = {"cpu": 0.004, "cuda": 0.001}  # seconds that an idle pool waits for another request: together they cost less
 
 
 class Pool:
@@ -56,8 +51,7 @@ class Pool:
     prefix_bytes : of kept prefixes; 0 keeps none
     streaming : somebody reads along, so rows that decode are not kept waiting. False: prompts are read whole, in groups,
         once an eighth of the rows is free, which answers the most prompts per second
-    turns_below : where fewer rows than this decode, they take turns, a row at a time: on a GPU the kernels for one row
-        outrun those for two or three
+    turns_below : fewer rows than this decode one at a time: on a GPU the kernels for one row outrun those for two or three
     """
 
     def __init__(
@@ -73,10 +67,10 @@ class Pool:
         self.model, self.rows, self.max_waiting = model, rows, waiting
         self._rows = Rows(model, rows, room)
         self.room = self._rows.room
-        on_gpu = model.device.type == "cuda"
-        self.streaming, self.pieces = streaming, PIECES["cuda" if on_gpu else "cpu"]
+        kind = "cuda" if model.device.type == "cuda" else "cpu"
+        self.streaming, self.pieces, self.gather = streaming, PIECES[kind], GATHER[kind]
         self._owed = 0  # rounds before the next piece of a prompt may be read
-        self.turns_below = (4 if on_gpu else 0) if turns_below is None else turns_below
+        self.turns_below = {"cpu": 0, "cuda": 4}[kind] if turns_below is None else turns_below
         self.stops = default_stop_tokens(model)
         self.prefixes = Prefixes(prefix_bytes)
         self.active: list[Request] = []  # row i of the cache belongs to active[i]
@@ -107,7 +101,7 @@ class Pool:
 
     def stream(self, request: Request) -> Iterator[int]:
         """Submit a request and yield its tokens as they come. Closing the iterator cancels it."""
-        arrived: queue.SimpleQueue = queue.SimpleQueue()
+        arrived = queue.SimpleQueue()
         request.listener = lambda: arrived.put(None)
         self.submit(request)
         given = 0
@@ -129,10 +123,7 @@ class Pool:
             raise request.error
 
     def run(self, requests: Iterable[Request] = ()) -> Iterator[Request]:
-        """Work, in the caller's thread, until nothing is left; yield each request when it has ended.
-
-        More may be submitted meanwhile.
-        """
+        """Work, in the caller's thread, until nothing is left; yield each request when it has ended."""
         for request in requests:
             self.submit(request)
         while self.waiting or self.active:
@@ -158,14 +149,16 @@ class Pool:
         for request in [*self.active, *self.waiting]:
             request.end("closed")
             request.tell()
-        self.active.clear()
-        self.waiting.clear()
+        self.active, self.waiting = [], deque()
 
     def _work(self) -> None:
         while not self._closed:
             with self._changed:
                 while not (self._closed or self.waiting or self.active):
                     self._changed.wait()
+                if not self.active:
+                    while len(self.waiting) < self.rows and self._changed.wait(self.gather):
+                        pass
             if not self._closed:
                 self.step()
 
@@ -213,6 +206,9 @@ class Pool:
             if (kept := self.prefixes.find(request.prompt)) is not None:
                 self._rows.cache.restore(row, kept)
                 request.read = request.reused = kept.length
+            request.marks = [
+                n for n in request.marks if self.prefixes.max_bytes and request.prompt[:n] not in self.prefixes
+            ]
             self.active.append(request)
 
     def _reading(self) -> list[int]:
@@ -221,12 +217,12 @@ class Pool:
         self._owed = max(0, self._owed - 1)
         if not unread or (self._owed and len(unread) < len(self.active)):
             return []
-        first = last = min(unread, key=lambda i: self.active[i].number)
-        while last + 1 in unread and last - first < TOGETHER - 1:
-            last += 1
-        while first - 1 in unread and last - first < TOGETHER - 1:
-            first -= 1
-        return list(range(first, last + 1))
+        rows = deque([min(unread, key=lambda i: self.active[i].number)])
+        while rows[-1] + 1 in unread and len(rows) < TOGETHER:
+            rows.append(rows[-1] + 1)
+        while rows[0] - 1 in unread and len(rows) < TOGETHER:
+            rows.appendleft(rows[0] - 1)
+        return list(rows)
 
     def _read(self, rows: list[int]) -> None:
         """Read a piece of each of these prompts; a row whose prompt ends in it gets its first token."""
@@ -238,7 +234,7 @@ class Pool:
                 piece, max(1, budget * (1 + len(rows)) // (2 * len(rows)))
             )  # the more read, the longer the wait
             self._owed = rounds * decoding // len(self.active)
-        parts = [request.prompt[request.read : request.read + piece] for request in requests]
+        parts = [request.piece(piece) for request in requests]
         width = max(2, *map(len, parts))  # at least two: a single column is a decoding step to the fast path
         tokens = torch.tensor([part + [0] * (width - len(part)) for part in parts], device=self.model.device)  # (b, t)
         cache = self._rows.cache.rows(rows[0], rows[-1] + 1)
@@ -247,9 +243,10 @@ class Pool:
         for i, (request, part) in enumerate(zip(requests, parts, strict=True)):
             request.read += len(part)
             self.read_tokens += len(part)
+            if request.is_read or request.read in request.marks:
+                self._keep(rows[0] + i, request.prompt[: request.read])
             if request.is_read:
                 done.append(i)
-                self._keep(rows[0] + i, request.prompt)
         self._sample([requests[i] for i in done], logits[done])
 
     def _decode(self, rows: list[int]) -> None:

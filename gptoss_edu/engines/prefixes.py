@@ -39,6 +39,9 @@ class Prefixes:
     def __len__(self) -> int:
         return len(self._kept)
 
+    def __contains__(self, tokens: Sequence[int]) -> bool:
+        return tuple(tokens) in self._kept
+
     def find(self, prompt: Sequence[int]) -> Snapshot | None:
         """Return what the longest kept prefix of this prompt left in its row."""
         tokens = reusable(self._kept, prompt)

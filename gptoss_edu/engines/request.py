@@ -16,6 +16,10 @@ from gptoss_edu.generation import LogitsProcessor, next_token_probabilities, pic
 _numbers = itertools.count()
 
 
+class PoolFull(GptOssError):
+    """More requests wait than the pool lets in; come back later."""
+
+
 @dataclass(eq=False)
 class Request:
     """One prompt and its terms.
@@ -24,6 +28,7 @@ class Request:
     ----------
     prompt, max_new_tokens, temperature, top_p, top_k, seed, stop_tokens, logits_processor : as in `generate`
     logprobs : how many of the likeliest tokens to note at each step, beside the one drawn; None notes nothing
+    marks : lengths of beginnings of the prompt that other prompts share (instructions, tools): the pool keeps these too
     key : whatever the caller wants to know it by
     listener : called, in the pool's thread, whenever there is a new token or the request has ended; must be quick
 
@@ -44,6 +49,7 @@ class Request:
     stop_tokens: Sequence[int] | None = None
     logits_processor: LogitsProcessor | None = None
     logprobs: int | None = None
+    marks: Sequence[int] = ()
     key: object = None
     listener: Callable[[], None] | None = None
     sampled: list[int] = field(default_factory=list)
@@ -63,6 +69,11 @@ class Request:
     def is_read(self) -> bool:
         """Whether the model has read the whole prompt."""
         return self.read >= len(self.prompt)
+
+    def piece(self, most: int) -> list[int]:
+        """The next tokens of the prompt to read, at most so many, and not beyond a mark."""
+        end = min([self.read + most, *(mark for mark in self.marks if mark > self.read)])
+        return self.prompt[self.read : end]
 
     def cancel(self) -> None:
         """Leave at the next round; for any thread. Nothing happens where the request has ended."""

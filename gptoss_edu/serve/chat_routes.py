@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from gptoss_edu.engines.pool import PoolFull
+from gptoss_edu.engines.request import PoolFull
 from gptoss_edu.engines.request import Request as PoolRequest
 from gptoss_edu.harmony import DeveloperContent
 from gptoss_edu.tools import Toolbox

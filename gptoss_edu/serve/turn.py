@@ -9,29 +9,24 @@ from dataclasses import dataclass, field, replace
 
 import tiktoken
 
-from gptoss_edu.engines.pool import Pool, PoolFull
-from gptoss_edu.engines.request import Request
+from gptoss_edu.engines.pool import Pool
+from gptoss_edu.engines.request import PoolFull, Request
 from gptoss_edu.errors import GptOssError
 from gptoss_edu.harmony import (
     Begins,
-    DeveloperContent,
     Ends,
     Message,
     Piece,
     PieceReader,
     Repaired,
-    SystemContent,
-    ToolNamespace,
-    function_tools,
     render,
-    response_format,
 )
-from gptoss_edu.harmony.constrain import Constraint
 from gptoss_edu.tools import Toolbox
 from gptoss_edu.tools.base import ToolResult
 
 from .ask import Ask
 from .errors import ApiError
+from .heads import constraint_of, head_of
 from .stops import StopText
 
 MAX_CALLS = 16  # of built-in tools in one turn, where the request names no bound
@@ -98,18 +93,16 @@ class Turn:
 
     def head(self) -> list[Message]:
         """System message and developer message."""
-        ask = self.ask
-        namespaces = {name: ToolNamespace.from_dict(tool.config()) for name, tool in self.toolbox.tools.items()}
-        system = SystemContent(reasoning_effort=ask.effort, conversation_start_date=self.date, tools=namespaces or None)
-        functions = function_tools(ask.functions) if ask.functions else None
-        contents = [DeveloperContent(ask.instructions or None, functions)] if ask.instructions or functions else []
-        if ask.format is not None:
-            contents.append(response_format(ask.format.name, ask.format.schema, ask.format.description))
-        return [Message("system", system)] + ([Message("developer", contents)] if contents else [])
+        return head_of(self.ask, self.toolbox, self.date)
 
     def prompt(self) -> list[int]:
         messages = [*self.head(), *self.ask.messages, *self.written]
         return render(messages, encoding=self.encoding, drop_analysis="finished_turns")
+
+    def _head_length(self, prompt: list[int]) -> int:
+        """Tokens of system and developer message, which all conversations with these tools share."""
+        head = render(self.head(), next_role=None, encoding=self.encoding)
+        return len(head) if prompt[: len(head)] == head else 0
 
     def begin(self) -> None:
         """Ask the pool for the first draw.
@@ -145,7 +138,7 @@ class Turn:
         self._tokens = tokens
         request = Request(
             prompt, room, ask.temperature, ask.top_p, seed=(self.seed + self._draws) & (2**63 - 1),
-            logits_processor=self._constraint(), listener=lambda: self._wake(tokens),
+            logits_processor=constraint_of(ask, demanded=not self._calls), marks=[self._head_length(prompt)], listener=lambda: self._wake(tokens),
         )  # fmt: skip
         try:
             self._request = self.pool.submit(request)
@@ -160,16 +153,6 @@ class Turn:
             self._loop.call_soon_threadsafe(tokens.set)
         except RuntimeError:  # the server's loop is closed
             pass
-
-    def _constraint(self) -> Constraint | None:
-        """The grammar of this draw. A demanded call is demanded once: after a built-in one the turn may end."""
-        ask = self.ask
-        must = ask.choice == "required" and not self._calls
-        headers = ask.recipients() if must or ask.callable is not None else [] if ask.choice == "none" else False
-        if headers is False and ask.format is None and not ask.strict:
-            return None
-        final = None if ask.format is None else ask.format.grammar
-        return Constraint(self.encoding, final=final, calls=ask.strict, headers=headers, must_call=must)
 
     # -------------------------------------------------------------------------------------------------- the answer
 
