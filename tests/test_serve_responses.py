@@ -6,12 +6,14 @@ from dataclasses import replace
 
 import openai
 import pytest
-from openai.types.responses import Response
+from openai.types.responses import Response, ResponseStreamEvent
+from pydantic import TypeAdapter
 from serving import ENCODING, MODEL, FakePython, call, case, collect, final, make_world, preamble, swap, thought, wrap
 
 from gptoss_edu.harmony import Begins
 from gptoss_edu.serve.errors import ApiError
 from gptoss_edu.serve.responses import response_events
+from gptoss_edu.tools.browser import BrowserTool
 
 ADD = {"type": "function", "name": "add", "description": "Adds.", "strict": True,
        "parameters": {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": False}}  # fmt: skip
@@ -85,6 +87,36 @@ def the_whole_sequence_of_events(world):
     assert [e["sequence_number"] for e in events] == list(range(len(events)))
     assert [e["output_index"] for e in events if "output_index" in e] == [0] * 8 + [1] * 7
     assert all(e["logprobs"] == [] for e in events if e["type"].startswith("response.output_text."))
+
+
+def half_an_event(f, self, kind, **fields):
+    event = f(self, kind, **fields)
+    return {k: v for k, v in event.items() if k != "item_id"} if kind.endswith(".delta") else event
+
+
+@case(
+    no_item_id=wrap("responses.ResponseEvents._event", half_an_event),
+    thin_usage=wrap("responses.ResponseEvents.finish", lambda f, self, *a: [{**e, "response": {**e["response"], "usage": {"input_tokens": 1}}} for e in f(self, *a)]),
+)  # fmt: skip
+def every_event_fits_the_clients_types(world):
+    """Strict readers drop what does not: each event of a turn with a thought, a search, code, a call, an answer."""
+    tools = [{"type": "web_search"}, {"type": "code_interpreter", "container": {"type": "auto"}}, ADD]
+    world.says(
+        thought("Hm.") + call("browser.search", '{"query": "x"}', "code", "analysis"),
+        call("python", "1", "code", "analysis"),
+        preamble("Now add.") + call("functions.add", '{"a":1}'),
+    )
+    include = ["reasoning.encrypted_content", "code_interpreter_call.outputs"]
+    events = world.events(tools=tools, include=include)
+    adapter = TypeAdapter(ResponseStreamEvent)
+    for event in events:
+        adapter.validate_python(event)
+    found = [item["type"] for item in events[-1]["response"]["output"]]
+    assert found == ["reasoning", "web_search_call", "code_interpreter_call", "message", "function_call"]
+    kinds = {e["type"] for e in events}
+    assert {f"response.web_search_call.{k}" for k in ("in_progress", "searching", "completed")} <= kinds
+    assert {f"response.code_interpreter_call.{k}" for k in ("in_progress", "interpreting", "completed")} <= kinds
+    assert {f"response.code_interpreter_call_code.{k}" for k in ("delta", "done")} <= kinds
 
 
 @case(text_twice=wrap("responses.ResponseEvents._piece", lambda f, *a: f(*a) * 2))
@@ -489,6 +521,22 @@ def the_browser_searches_here(world):
     world.says(call("browser.search", '{"query": "towns"}', "code", "analysis"), final("None."))
     world.respond("Hi", tools=[{"type": "web_search"}])
     assert "[0] towns" in world.prompt(), "another conversation has a stack of its own"
+
+
+@case(no_notes=swap("responses.ResponseEvents._annotate", lambda self, item: []))
+def citations_are_annotations(world):
+    """Marks that lead to a page that was opened; others stay text."""
+    pages = BrowserTool().backend
+    url = pages.search("mountain", 1)[0][0]
+    world.says(
+        call("browser.open", json.dumps({"id": url}), "code", "analysis"), final("High【0†L1】 and low【7†L2】.")
+    )
+    events = world.events(tools=[{"type": "web_search"}])
+    part = events[-1]["response"]["output"][-1]["content"][0]
+    assert part["text"] == "High【0†L1】 and low【7†L2】." and len(part["annotations"]) == 1
+    (note,) = part["annotations"]
+    assert note["url"] == url and part["text"][note["start_index"] : note["end_index"]] == "【0†L1】"
+    assert [e["annotation"] for e in events if e["type"] == "response.output_text.annotation.added"] == [note]
 
 
 @case(

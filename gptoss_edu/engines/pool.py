@@ -152,6 +152,7 @@ class Pool:
         self.active, self.waiting = [], deque()
 
     def _work(self) -> None:
+        torch.set_num_threads(torch.get_num_threads())  # OpenMP keeps the number for each thread by itself
         while not self._closed:
             with self._changed:
                 while not (self._closed or self.waiting or self.active):

@@ -91,7 +91,9 @@ class _Answer:
         self.toolbox = server.desks.toolbox(memory, ask.builtin)
         self.turn = Turn(server.pool, server.encoding, ask, self.toolbox, server.date())
         seals = server.seals if "reasoning.encrypted_content" in ask.include else None
-        self.writer = ResponseEvents(self.response, seals, "code_interpreter_call.outputs" in ask.include)
+        citations = getattr(self.toolbox.tools.get("browser"), "citations", None)
+        outputs = "code_interpreter_call.outputs" in ask.include
+        self.writer = ResponseEvents(self.response, seals, outputs, citations)
 
     async def begin(self) -> None:
         try:

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import tiktoken
 
 from gptoss_edu.harmony import Begins, Ends, Message, Piece, PieceReader
+from gptoss_edu.tools.browser import Citation
 
 from .items import search_action
 from .seals import Seals
@@ -59,11 +60,17 @@ class ResponseEvents:
     """Turns what happens into events, and fills the response object.
 
     response : from `response_object`. seals : signs thoughts, where the client asks for `encrypted_content`.
-    client_calls : the names that are the client's functions. outputs : send what Python printed
+    outputs : send what Python printed. citations : finds the browser's marks in an answer.
     """
 
-    def __init__(self, response: dict, seals: Seals | None = None, outputs: bool = False):
-        self.response, self.seals, self.outputs = response, seals, outputs
+    def __init__(
+        self,
+        response: dict,
+        seals: Seals | None = None,
+        outputs: bool = False,
+        citations: Callable[[str], list[Citation]] | None = None,
+    ):
+        self.response, self.seals, self.outputs, self.citations = response, seals, outputs, citations
         self.messages: dict[str, list[Message]] = {}  # by the ids of items, and of calls
         self.call_id: str | None = None
         self._number = 0
@@ -168,7 +175,27 @@ class ResponseEvents:
             item["encrypted_content"] = self.seals.seal(ends.message)
         if item["type"] == "code_interpreter_call" and not ends.partial:
             return [self._of(item, "code_interpreter_call_code.done", code=item["code"]), self._of(item, "code_interpreter_call.interpreting")]  # fmt: skip
-        return self._close(item, "incomplete" if ends.partial else "completed")
+        cited = self._annotate(item) if item["type"] == "message" and self.citations is not None else []
+        return cited + self._close(item, "incomplete" if ends.partial else "completed")
+
+    def _annotate(self, item: dict) -> list[dict]:
+        """Where the answer cites pages: the marks that lead somewhere, as url_citations."""
+        part, events, at = item["content"][0], [], 0
+        for found in self.citations(part["text"]):
+            start = part["text"].index(found.mark, at)
+            at = start + len(found.mark)
+            if found.url:
+                note = {
+                    "type": "url_citation",
+                    "start_index": start,
+                    "end_index": at,
+                    "url": found.url,
+                    "title": found.title,
+                }
+                part["annotations"] = [*part["annotations"], note]
+                number = len(part["annotations"]) - 1
+                events.append(self._of(item, "output_text.annotation.added", content_index=0, annotation_index=number, annotation=note))  # fmt: skip
+        return events
 
     def _close(self, item: dict, status: str) -> list[dict]:
         """The item is done: what it came to, once more as a whole."""
