@@ -243,6 +243,7 @@ def collect(module):
 
     spoiled = [(f, name, mutant) for f, m in cases for name, mutant in m.items()]
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("function, name, mutant", spoiled, ids=[f"{f.__name__}-{name}" for f, name, _ in spoiled])
     def test_mutant(function, name, mutant, world, monkeypatch):
         mutant(monkeypatch)

@@ -54,7 +54,8 @@ def test_terms_of_one_request_are_not_those_of_its_neighbours():
     assert [r.reason for r in asked] == ["length"] * 3 + ["stop"]
 
 
-@settings(deadline=None, max_examples=12)
+@pytest.mark.slow
+@settings(deadline=None, max_examples=25)
 @given(st.data())
 def test_whatever_comes_and_goes_the_others_are_not_disturbed(data):
     """Requests arrive at any round, some are cancelled at any round; prefixes are kept; pieces are of any size."""
