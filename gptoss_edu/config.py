@@ -1,6 +1,6 @@
 """The numbers that define a gpt-oss: read from both kinds of config.json, or named.
 
-Field names are those of the released `original/config.json`; `HF_KEYS` maps them to the Hugging Face names.
+Field names are those of the released `original/config.json`; `hugging_face.py` says how the Hugging Face keys are read.
 """
 
 import json
@@ -8,20 +8,13 @@ import math
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from . import hugging_face
 from .errors import ConfigError
 
-HF_KEYS = {  # ours -> Hugging Face's, where they differ
-    "num_experts": "num_local_experts",
-    "experts_per_token": "num_experts_per_tok",
-}
-ROPE_KEYS = {  # ours -> key inside rope_scaling (transformers 4) or rope_parameters (transformers 5)
-    "rope_theta": "rope_theta",
-    "rope_scaling_factor": "factor",
-    "rope_ntk_alpha": "beta_slow",
-    "rope_ntk_beta": "beta_fast",
-    "initial_context_length": "original_max_position_embeddings",
-}
 MOST_LAYERS = 10_000  # lists of that length are made; a damaged number must not fill the memory
+MOST = 2**31 - 1  # of whole numbers, the longest context among them: tensors count with them
+FLOATS = (1e-30, 1e30)  # what float32 holds, with room for a product
+OPTIONAL = {"rope_ntk_alpha": 1.0, "rope_ntk_beta": 32.0, "swiglu_limit": 7.0, "rms_norm_eps": 1e-5}
 
 
 @dataclass(frozen=True)
@@ -51,17 +44,18 @@ class ModelConfig:
 
     def __post_init__(self):
         for field in fields(self):
-            value = getattr(self, field.name)
-            number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-            if not number or value <= 0 or (field.type is int and value != int(value)):
-                kind = "whole number" if field.type is int else "number"
+            value, whole = getattr(self, field.name), field.type is int
+            number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            least, most = (1, MOST_LAYERS if field.name == "num_hidden_layers" else MOST) if whole else FLOATS
+            if not number or not value > 0 or value == math.inf or (whole and value != int(value)):
+                kind = "whole number" if whole else "number"
                 raise ConfigError(f"config key {field.name!r}: expected a positive {kind}, found {value!r}.")
+            if not least <= value <= most:
+                bound = f"at most {most:,}" if value > most else f"at least {least:,}"
+                raise ConfigError(f"config key {field.name!r}: expected {bound}, found {_shown(value)}.")
             object.__setattr__(self, field.name, field.type(value))
-        if self.num_hidden_layers > MOST_LAYERS:
-            raise ConfigError(
-                f"config key 'num_hidden_layers': expected at most {MOST_LAYERS:,}, found {self.num_hidden_layers:,}."
-            )
         self._check_divisible()
+        self._check_rope()
 
     def _check_divisible(self) -> None:
         for bigger, smaller in (("num_attention_heads", "num_key_value_heads"), ("num_experts", "experts_per_token")):
@@ -76,9 +70,31 @@ class ModelConfig:
             )
         if self.head_dim % 2:
             raise ConfigError(f"config: head_dim ({self.head_dim}) must be even, since RoPE rotates pairs.")
-        for name in ("hidden_size", "intermediate_size"):
-            if getattr(self, name) % 32:
-                raise ConfigError(f"config: {name} ({getattr(self, name)}) must be a multiple of 32, the MXFP4 block.")
+
+    def _check_rope(self) -> None:
+        """Refuse what YaRN cannot compute with, or computes otherwise elsewhere: its two bounds may not cross."""
+        theta, factor, context = self.rope_theta, self.rope_scaling_factor, self.initial_context_length
+        fast, slow = 2 * math.pi * self.rope_ntk_beta, 2 * math.pi * self.rope_ntk_alpha  # radians in the context
+        if theta <= 1 or factor < 1:
+            raise ConfigError(
+                f"config: expected rope_theta above 1 and rope_scaling_factor of at least 1, found {theta:g} and {factor:g}."
+            )
+        if context * factor > MOST:
+            raise ConfigError(
+                f"config: initial_context_length times rope_scaling_factor is {context * factor:.3g}; expected at most {MOST:,}."
+            )
+        if factor == 1:
+            return
+        if fast <= slow:
+            raise ConfigError(
+                f"config: rope_ntk_beta ({self.rope_ntk_beta:g}, Hugging Face: beta_fast) must be greater than "
+                f"rope_ntk_alpha ({self.rope_ntk_alpha:g}, beta_slow): YaRN's ramp lies between them."
+            )
+        if context <= slow or math.log(context / fast) >= (2 - 2 / self.head_dim) * math.log(theta):
+            raise ConfigError(
+                f"config: no pair of a head lies on YaRN's ramp: within initial_context_length ({context}) every pair turns "
+                f"less than rope_ntk_alpha ({self.rope_ntk_alpha:g}) or more than rope_ntk_beta ({self.rope_ntk_beta:g}) times."
+            )
 
     @classmethod
     def gpt_oss_20b(cls) -> "ModelConfig":
@@ -116,33 +132,39 @@ class ModelConfig:
 
     @classmethod
     def from_dict(cls, values: dict) -> "ModelConfig":
-        """Build from the keys of either layout; old and new rope keys are both read."""
-        given = _flatten(values)
-        required = [
-            f.name
-            for f in fields(cls)
-            if f.name not in ("rope_ntk_alpha", "rope_ntk_beta", "swiglu_limit", "rms_norm_eps")
-        ]
-        missing = [name for name in required if name not in given]
+        """Build from the keys of either layout; old and new rope keys are both read.
+
+        A Hugging Face config is read as transformers reads it, keys that are left out included.
+        """
+        is_hf = hugging_face.is_hugging_face(values)
+        given = _flatten(hugging_face.as_read(values) if is_hf else values)
+        hugging_face.refuse_other_ropes(values)
+        missing = [f.name for f in fields(cls) if f.name not in given and f.name not in OPTIONAL]
         if missing:
-            also = [
-                f"{name} (Hugging Face: {HF_KEYS.get(name, ROPE_KEYS.get(name))})"
-                if name in HF_KEYS or name in ROPE_KEYS
-                else name
-                for name in missing
-            ]
+            theirs = hugging_face.KEYS | hugging_face.ROPE_KEYS
+            also = [f"{name} (Hugging Face: {theirs[name]})" if name in theirs else name for name in missing]
             raise ConfigError(f"missing key{'s' if len(missing) > 1 else ''} {', '.join(also)}.")
         config = cls(**given)
-        _check_hugging_face(values, config)
+        sliding = [config.layer_window(i) is not None for i in range(config.num_hidden_layers)]
+        hugging_face.refuse_what_differs(values, sliding, config.max_context)
         return config
 
     def to_dict(self) -> dict:
-        """The keys of `original/config.json`."""
+        """Every number, under the names of `original/config.json`."""
         return asdict(self)
+
+    def to_original_dict(self) -> dict:
+        """The keys of `original/config.json`, which OpenAI's own loader takes and no others.
+
+        That loader has 1e-5 for `rms_norm_eps` and no such key; another value is written, and it refuses it.
+        """
+        values = self.to_dict()
+        return {key: value for key, value in values.items() if key != "rms_norm_eps" or value != OPTIONAL[key]}
 
     def to_hf_dict(self, packed: bool = True) -> dict:
         """The keys of the Hugging Face config.json, with the rope keys of transformers 4 (5 reads them too)."""
-        values = {HF_KEYS.get(k, k): v for k, v in self.to_dict().items() if k not in ROPE_KEYS}
+        renamed, inside = hugging_face.KEYS, hugging_face.ROPE_KEYS
+        values = {renamed.get(k, k): v for k, v in self.to_dict().items() if k not in inside}
         values |= {
             "architectures": ["GptOssForCausalLM"], "model_type": "gpt_oss", "attention_bias": True, "attention_dropout": 0.0,
             "hidden_act": "silu", "tie_word_embeddings": False, "torch_dtype": "bfloat16",
@@ -179,9 +201,13 @@ def _flatten(values: dict) -> dict:
     given: dict = {}
     for field in fields(ModelConfig):
         name = field.name
-        places = {name: values.get(name), HF_KEYS.get(name, name): values.get(HF_KEYS.get(name, name))}
-        if name in ROPE_KEYS:
-            places |= {f"{where}.{ROPE_KEYS[name]}": rope.get(ROPE_KEYS[name]) for where, rope in _rope_dicts(values)}
+        places = {name: values.get(name)}
+        if name in hugging_face.KEYS:
+            places[hugging_face.KEYS[name]] = values.get(hugging_face.KEYS[name])
+        if name in hugging_face.ROPE_KEYS:
+            key = hugging_face.ROPE_KEYS[name]
+            places |= {key: values.get(key)} if key == "original_max_position_embeddings" else {}
+            places |= {f"{where}.{key}": rope.get(key) for where, rope in hugging_face.rope_dicts(values)}
         found = {place: value for place, value in places.items() if value is not None}
         if len(set(map(str, map(_number, found.values())))) > 1:
             raise ConfigError(f"contradictory keys: {' but '.join(f'{k} = {v!r}' for k, v in found.items())}.")
@@ -190,41 +216,12 @@ def _flatten(values: dict) -> dict:
     return given
 
 
-def _rope_dicts(values: dict) -> list[tuple[str, dict]]:
-    """What stands under transformers 4's and transformers 5's key for RoPE."""
-    found = [(key, values[key]) for key in ("rope_scaling", "rope_parameters") if values.get(key) is not None]
-    for key, rope in found:
-        if not isinstance(rope, dict):
-            raise ConfigError(
-                f"config key {key!r}: expected an object with factor, beta_fast and so on, found {rope!r}."
-            )
-    return found
-
-
 def _number(value):
-    return float(value) if isinstance(value, (int, float)) else value
+    try:
+        return float(value) if isinstance(value, (int, float)) else value
+    except OverflowError:  # a whole number of hundreds of digits
+        return value
 
 
-def _check_hugging_face(values: dict, config: ModelConfig) -> None:
-    """Refuse what the Hugging Face keys may say but no gpt-oss does: it would load and compute something else."""
-    expected: dict = {
-        "model_type": "gpt_oss", "tie_word_embeddings": False, "attention_bias": True,
-        "max_position_embeddings": config.max_context, "swiglu_alpha": 1.702,
-        "layer_types": ["sliding_attention" if config.layer_window(i) else "full_attention" for i in range(config.num_hidden_layers)],
-    }  # fmt: skip
-    for key, value in expected.items():
-        if values.get(key) is not None and values[key] != value:
-            raise ConfigError(f"contradictory key {key}: expected {value!r}, found {values[key]!r}.")
-    for where, rope in _rope_dicts(values):
-        kind = rope.get("rope_type", rope.get("type", "yarn"))
-        if kind != "yarn":
-            raise ConfigError(f"{where}.rope_type: expected 'yarn', found {kind!r}.")
-        if rope.get("truncate", False) is not False:
-            raise ConfigError(
-                f"{where}.truncate: expected false (gpt-oss does not round YaRN's bounds), found {rope['truncate']!r}."
-            )
-        for key in ("attention_factor", "mscale", "mscale_all_dim"):
-            if rope.get(key) is not None:
-                raise ConfigError(
-                    f"{where}.{key}: gpt-oss's concentration follows from factor alone, found {rope[key]!r}."
-                )
+def _shown(value: float) -> str:
+    return f"{value:,}" if isinstance(value, float) or value < 1e24 else f"a number of {len(hex(value)) - 2} hex digits"

@@ -11,7 +11,7 @@ import gptoss_edu
 
 PACKAGE = Path(gptoss_edu.__file__).parent
 FLOORS = [  # from the ground up; a room may import its own floor's files and everything below
-    {"config", "errors", "options", "resources"},
+    {"config", "errors", "hugging_face", "options", "resources"},
     {"bpe", "tokenizer", "mxfp4", "norm", "rope", "attention", "moe", "cache", "hooks", "transformer", "generation", "ladder"},
     {"fast", "harmony"},
     {"checkpoint"},  # load_model hands out the fast paths, so it stands above them

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from gptoss_edu import mxfp4
 from gptoss_edu.config import ModelConfig
-from gptoss_edu.errors import CheckpointError
+from gptoss_edu.errors import CheckpointError, ConfigError
 from gptoss_edu.options import LAYOUTS
 
 from .safetensors import Shards, TensorInfo
@@ -87,10 +87,21 @@ def qkv_sizes(config: ModelConfig) -> dict[str, int]:
     return {"q": h * d, "k": g * d, "v": g * d}
 
 
+def check_blocks(config: ModelConfig, layout: str) -> None:
+    """Refuse widths that MXFP4's block of 32 does not divide, where the experts are packed; bfloat16 knows no blocks."""
+    for name in ("hidden_size", "intermediate_size"):
+        if layout != "hf-bf16" and getattr(config, name) % mxfp4.BLOCK:
+            raise ConfigError(
+                f"config: {name} ({getattr(config, name)}) must be a multiple of {mxfp4.BLOCK}, the MXFP4 block; "
+                "the hf-bf16 layout stores any width."
+            )
+
+
 def layout_entries(config: ModelConfig, layout: str) -> dict[str, Entry]:
     """Every tensor that a layout holds for this configuration, with shape and accepted dtypes."""
     if layout not in LAYOUTS:
         raise CheckpointError(f"layout: expected one of {', '.join(LAYOUTS)}, found {layout!r}.")
+    check_blocks(config, layout)
     entries: dict[str, Entry] = {}
     rename = (lambda name: name) if layout == "original" else hf_name
     for name, shape in original_shapes(config).items():
@@ -209,6 +220,7 @@ def layout_chunks(
     plain(name), packed(name) and dense(name, dtype) are as in `CheckpointReader`; rows(name), where given, yields a
     plain tensor in pieces, for sources that do not hold it whole.
     """
+    check_blocks(config, layout)
     pieces = rows or (lambda name: iter((plain(name),)))
     sizes = list(qkv_sizes(config).values())
     bf16 = torch.bfloat16

@@ -92,6 +92,10 @@ def save_random(config: ModelConfig, folder, layout: str = "original", seed: int
         return blocks, scales
 
     def dense(name: str, dtype: torch.dtype) -> Iterator[Tensor]:
+        e, height, columns = shapes[name]
+        if columns % mxfp4.BLOCK:  # no block fits: ordinary random numbers
+            draw = generator(name)
+            return (torch.randn(height, columns, generator=draw).to(dtype) / columns**0.5 for _ in range(e))
         return (mxfp4.unpack(b, s, dtype=dtype) for b, s in zip(*packed(name), strict=True))
 
     _write(folder, config, layout, lambda name: torch.cat(list(rows(name))), packed, dense, None, rows)
@@ -118,7 +122,7 @@ def _write(
         if len(shards) > 1:
             index = {"metadata": {"total_size": total}, "weight_map": weight_map}
             write_text(partial_folder / "model.safetensors.index.json", json.dumps(index, indent=1))
-        values = config.to_dict() if layout == "original" else config.to_hf_dict(packed=layout == "hf")
+        values = config.to_original_dict() if layout == "original" else config.to_hf_dict(packed=layout == "hf")
         write_text(partial_folder / "config.json", json.dumps(values, indent=2) + "\n")
         if layout == "original":
             kinds = {
