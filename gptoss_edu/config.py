@@ -10,6 +10,7 @@ from pathlib import Path
 
 from . import hugging_face
 from .errors import ConfigError
+from .options import not_the_file
 
 MOST_LAYERS = 10_000  # lists of that length are made; a damaged number must not fill the memory
 MOST = 2**31 - 1  # of whole numbers, the longest context among them: tensors count with them
@@ -122,7 +123,8 @@ class ModelConfig:
                 f"{path}: cannot be read ({error.strerror}); a checkpoint folder holds a config.json beside its weights."
             ) from None
         except (ValueError, RecursionError) as error:
-            raise ConfigError(f"{path}: expected JSON, found something else ({error}); fetch the file again.") from None
+            found = not_the_file(path.read_bytes()[:64]) or f"something else ({error}); fetch the file again."
+            raise ConfigError(f"{path}: expected JSON, found {found}") from None
         if not isinstance(values, dict):
             raise ConfigError(f"{path}: expected a JSON object with the model's shape, found {type(values).__name__}.")
         try:

@@ -100,6 +100,21 @@ def write_text(path: Path, text: str) -> None:
         partial.unlink(missing_ok=True)
 
 
+def not_the_file(start: bytes | str) -> str | None:
+    """What a file is that only stands for the one that was meant, by its first bytes, and what to do; else None.
+
+    Git keeps large files elsewhere and leaves a pointer; a server that cannot give a file sends a page that says so.
+    """
+    text = start.decode("latin-1") if isinstance(start, bytes) else start
+    if text.startswith("version https://git-lfs"):
+        return (
+            "a Git LFS pointer, not the file itself; run `git lfs pull` in its repository, or download the file itself."
+        )
+    if text.lstrip("\ufeff \r\n\t").lower().startswith(("<!doctype html", "<html")):
+        return "a web page, not the file itself; fetch it again and look at what the server says."
+    return None
+
+
 def read_json(text: str | bytes):
     """The JSON value in a text that a model, a program or another person wrote.
 

@@ -1,7 +1,11 @@
 """Where the bundled files lie: data/ and notebooks/ of the repository, or the copies inside the installed wheel."""
 
+import functools
 import hashlib
+import re
 from pathlib import Path
+
+from .errors import GptOssError
 
 PACKAGE = Path(__file__).resolve().parent
 
@@ -28,6 +32,36 @@ def data_files() -> dict[str, tuple[int, str]]:
         str(p.relative_to(data_path()).as_posix()): (p.stat().st_size, hashlib.sha256(p.read_bytes()).hexdigest())
         for p in files
     }
+
+
+def check_bundled(folder: str) -> None:
+    """Compare the files of a folder below data/ with the checksums in data/README.md.
+
+    Raises
+    ------
+    GptOssError : names the file that differs or is missing.
+    """
+    table = data_path("README.md").read_text(encoding="utf-8")
+    for name, expected in re.findall(r"^\| `([^`]+)` \|.*?sha256 `([0-9a-f]{64})`", table, re.MULTILINE):
+        path = data_path(*name.split("/"))
+        if not name.startswith(folder + "/"):
+            continue
+        try:
+            state = path.stat()
+            found = _sha256(path, state.st_mtime_ns, state.st_size)
+        except OSError as error:
+            found = error.strerror
+        if found != expected:
+            raise GptOssError(
+                f"{path}: expected the bundled file with sha256 {expected}, found {found}; restore it with "
+                f"`git checkout -- data/{name}` or install the package anew."
+            )
+
+
+@functools.lru_cache(maxsize=64)
+def _sha256(path: Path, changed: int, size: int) -> str:
+    """A file's checksum, computed once as long as its time and size stay."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 if __name__ == "__main__":

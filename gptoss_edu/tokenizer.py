@@ -10,7 +10,7 @@ For text that a program did not write itself, use ``encode_ordinary``: "<|start|
 the two is meant.
 
 A vocabulary of one's own is two files beside the weights: ``tokenizer.tiktoken``, a line "base64 rank" for each token,
-and ``tokenizer.meta.json`` with name, pat_str, special_tokens and the checksum of the first.
+and ``tokenizer.meta.json`` with name, pat_str, special_tokens, and the checksums of the ranks and of these three.
 
 Source: gpt-oss model card, section 2.2 (201,088 tokens); the ranks are those of the public o200k_base.
 """
@@ -31,12 +31,14 @@ import tiktoken
 
 from . import bpe
 from .errors import TokenizerError
-from .options import write_text
+from .options import not_the_file, write_text
 from .resources import data_path
 
 O200K_SHA256 = "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d"
 O200K_VOCABULARY = 201_088
 RANKS_FILE, META_FILE = "tokenizer.tiktoken", "tokenizer.meta.json"
+PROBE = "A\tb 12,3 ü 漢 \U0001f31e\n\n  x's!"  # a pattern has a place for each of these
+FOREIGN = ("tokenizer.json", "tokenizer.model", "vocab.json")  # other programs' formats
 _FIRST_SPECIAL = 199_998
 _NAMED_SPECIALS = {
     199_998: "<|startoftext|>",
@@ -68,7 +70,8 @@ def load_tokenizer(name: str | os.PathLike = "o200k_harmony") -> tiktoken.Encodi
     ----------
     name : str or path
         "o200k_harmony", or a folder. A folder without tokenizer files uses o200k_harmony where its config.json says
-        ``vocab_size`` 201,088; where it says anything else, there is none to be had and the result is None.
+        ``vocab_size`` 201,088, or a smaller one that holds all named control tokens (200,019 and more, which programs
+        write that cut the model to the tokens in use); where it says anything else, the result is None.
 
     Returns
     -------
@@ -80,7 +83,7 @@ def load_tokenizer(name: str | os.PathLike = "o200k_harmony") -> tiktoken.Encodi
         For an unknown name, a file whose checksum differs, or a damaged vocabulary.
     """
     if name == "o200k_harmony":
-        return _o200k_harmony()
+        return _o200k_harmony(O200K_VOCABULARY)
     folder = Path(name)
     if not folder.is_dir():
         raise TokenizerError(
@@ -94,23 +97,35 @@ def load_tokenizer(name: str | os.PathLike = "o200k_harmony") -> tiktoken.Encodi
             f"belongs to it; give a checkpoint's folder"
         )
     config = _read_json(folder / "config.json")
-    return _o200k_harmony() if config.get("vocab_size") == O200K_VOCABULARY else None
+    size = config.get("vocab_size")
+    fits = isinstance(size, int) and max(_NAMED_SPECIALS) < size <= O200K_VOCABULARY
+    return _o200k_harmony(size) if fits else None
+
+
+def why_no_tokenizer(folder: str | os.PathLike, vocab_size: int) -> str:
+    """One sentence for a folder whose tokenizer is None: what is there, and what to do."""
+    foreign = [name for name in FOREIGN if (Path(folder) / name).is_file()]
+    there = f"its {foreign[0]} is in a format that is not read here" if foreign else "it holds no tokenizer's files"
+    return (
+        f"{folder}: its vocabulary of {vocab_size:,} is not o200k_harmony's, and {there}; write {RANKS_FILE} and "
+        f"{META_FILE} into it with gptoss_edu.tokenizer.save_tokenizer."
+    )
 
 
 @functools.cache
-def _o200k_harmony() -> tiktoken.Encoding:
-    return _read_o200k(data_path("o200k_base.tiktoken"))
+def _o200k_harmony(size: int) -> tiktoken.Encoding:
+    return _read_o200k(data_path("o200k_base.tiktoken"), size)
 
 
-def _read_o200k(path: Path) -> tiktoken.Encoding:
+def _read_o200k(path: Path, size: int) -> tiktoken.Encoding:
     fix = "restore it with `git checkout -- data/o200k_base.tiktoken` or install the package anew"
     ranks = _parse_ranks(_read_checked(path, O200K_SHA256, fix), path)
     return tiktoken.Encoding(
         "o200k_harmony",
         pat_str=bpe.O200K_PATTERN,
         mergeable_ranks=ranks,
-        special_tokens=o200k_special_tokens(),
-        explicit_n_vocab=O200K_VOCABULARY,
+        special_tokens={name: i for name, i in o200k_special_tokens().items() if i < size},
+        explicit_n_vocab=size,
     )
 
 
@@ -125,10 +140,20 @@ def _read_folder(folder: Path) -> tiktoken.Encoding:
                 f"write the folder's tokenizer again with save_tokenizer"
             )
     fix = "the two tokenizer files do not belong together, or one is damaged: copy both again from where they came"
+    if meta.get("settings_sha256", found := _settings_sha256(meta)) != found:
+        raise TokenizerError(
+            f"{meta_path}: expected name, pat_str and special_tokens with sha256 {meta['settings_sha256']}, found {found}; {fix}"
+        )
     raw = _read_checked(ranks_path, meta.get("sha256"), fix)
     return _checked_encoding(
         meta["name"], _parse_ranks(raw, ranks_path), meta["pat_str"], meta["special_tokens"], str(folder)
     )
+
+
+def _settings_sha256(meta: dict) -> str:
+    """The checksum of all that decides how text is encoded, beside the ranks."""
+    settings = {key: meta[key] for key in ("name", "pat_str", "special_tokens")}
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 
 def _read_checked(path: Path, sha256: str | None, fix: str) -> bytes:
@@ -136,6 +161,8 @@ def _read_checked(path: Path, sha256: str | None, fix: str) -> bytes:
         raw = path.read_bytes()
     except OSError as error:
         raise TokenizerError(f"{path}: expected the vocabulary's ranks, but {error.strerror}; {fix}") from None
+    if what := not_the_file(raw[:64]):
+        raise TokenizerError(f"{path}: expected the vocabulary's ranks, found {what}")
     found = hashlib.sha256(raw).hexdigest()
     if sha256 is not None and found != sha256:
         raise TokenizerError(f"{path}: expected sha256 {sha256}, found {found} ({len(raw):,} bytes); {fix}")
@@ -161,7 +188,8 @@ def _read_json(path: Path) -> dict:
     except OSError as error:
         raise TokenizerError(f"{path}: expected a JSON file, but {error.strerror}; copy it again") from None
     except (ValueError, RecursionError) as error:
-        raise TokenizerError(f"{path}: expected JSON, found none ({error}); copy it again") from None
+        found = not_the_file(path.read_bytes()[:64]) or f"none ({error}); copy it again"
+        raise TokenizerError(f"{path}: expected JSON, found {found}") from None
     if not isinstance(content, dict):
         raise TokenizerError(f"{path}: expected a JSON object, found a {type(content).__name__}; copy it again")
     return content
@@ -203,11 +231,19 @@ def _checked_encoding(
             f"is out of range or used twice; number the tokens anew"
         )
     try:
-        return tiktoken.Encoding(
+        encoding = tiktoken.Encoding(
             name, pat_str=pat_str, mergeable_ranks=ranks, special_tokens=specials, explicit_n_vocab=len(ids)
         )
-    except ValueError as error:
+        whole = encoding.decode(encoding.encode_ordinary(PROBE)) == PROBE  # one that matches nothing loses text
+    except BaseException as error:  # a panic in tiktoken's native code is no Exception
+        if isinstance(error, KeyboardInterrupt | SystemExit):
+            raise
         raise TokenizerError(f"{where}: expected pat_str to be a regular expression, but {error}; mend it") from None
+    if not whole:
+        raise TokenizerError(
+            f"{where}: expected pat_str to match every piece of a text, but it leaves some out; mend it"
+        )
+    return encoding
 
 
 def save_tokenizer(encoding: tiktoken.Encoding, folder: str | os.PathLike) -> None:
@@ -225,5 +261,6 @@ def save_tokenizer(encoding: tiktoken.Encoding, folder: str | os.PathLike) -> No
         "special_tokens": dict(sorted(encoding._special_tokens.items(), key=lambda item: item[1])),
         "sha256": hashlib.sha256(lines.encode()).hexdigest(),
     }
+    meta["settings_sha256"] = _settings_sha256(meta)
     write_text(folder / RANKS_FILE, lines)
     write_text(folder / META_FILE, json.dumps(meta, ensure_ascii=False, indent=1) + "\n")

@@ -16,7 +16,9 @@ from gptoss_edu.config import ModelConfig
 from gptoss_edu.errors import CheckpointError, ConfigError
 from gptoss_edu.options import LAYOUTS
 
+from . import foreign
 from .safetensors import Shards, TensorInfo
+from .split_experts import SplitExperts, is_split
 
 PLAIN = ("BF16", "F16", "F32")  # dtypes accepted for tensors that are not packed
 
@@ -141,7 +143,10 @@ def detect_layout(infos: dict[str, TensorInfo], folder) -> str:
 
 def check_tensors(infos: dict[str, TensorInfo], config: ModelConfig, layout: str, folder) -> None:
     """Refuse missing, unexpected, misshapen and mistyped tensors, each with its own message."""
-    entries = layout_entries(config, layout)
+    try:
+        entries = layout_entries(config, layout)
+    except ConfigError as error:
+        raise ConfigError(f"{folder / 'config.json'}: {error}") from None
     if missing := [name for name in entries if name not in infos]:
         raise CheckpointError(
             f"{folder}: missing tensor {missing[0]}{_more(missing)}; the {layout} layout of this config has {len(entries)}, found {len(infos)}. Fetch the weights again."
@@ -176,6 +181,9 @@ class CheckpointReader:
     def __init__(self, folder, config: ModelConfig | None = None):
         self.shards = Shards(folder)
         self.folder = self.shards.folder
+        foreign.refuse_quantised(self.folder, self.shards.infos)
+        if is_split(self.shards.infos):
+            self.shards = SplitExperts(self.shards)
         self.config = config or ModelConfig.from_json(self.folder)
         self.layout = detect_layout(self.shards.infos, self.folder)
         check_tensors(self.shards.infos, self.config, self.layout, self.folder)

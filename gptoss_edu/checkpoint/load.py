@@ -8,7 +8,7 @@ from tqdm.auto import tqdm
 
 from gptoss_edu.errors import CheckpointError, TokenizerError
 from gptoss_edu.moe import PackedWeight
-from gptoss_edu.resources import data_path
+from gptoss_edu.resources import check_bundled, data_path
 from gptoss_edu.tokenizer import load_tokenizer
 from gptoss_edu.transformer import Transformer
 
@@ -35,6 +35,8 @@ def load_model(
 
     Errors: a `CheckpointError` that names the plan when it cannot fit, or the fault of the files.
     """
+    if path is None:
+        check_bundled("gpt-oss-tiny")
     reader = CheckpointReader(data_path("gpt-oss-tiny") if path is None else path)
     config = reader.config
     if experts not in ("auto", "packed", "dense"):

@@ -21,13 +21,16 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from gptoss_edu.errors import CheckpointError
+from gptoss_edu.options import not_the_file
+
+from . import foreign
 
 DTYPES = {
     "BF16": torch.bfloat16, "F16": torch.float16, "F32": torch.float32, "F64": torch.float64, "U8": torch.uint8,
     "I8": torch.int8, "I32": torch.int32, "I64": torch.int64, "BOOL": torch.bool,
 }  # fmt: skip
 DTYPE_NAMES = {dtype: name for name, dtype in DTYPES.items()}
-PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+INDEX = "model.safetensors.index.json"
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ def read_header(path: Path) -> dict[str, TensorInfo]:
         start = file.read(8)
         length = struct.unpack("<Q", start)[0] if len(start) == 8 else -1
         if not 0 < length <= size - 8:
-            raise CheckpointError(f"{path}: {_what_it_is(start, length, size)}")
+            raise CheckpointError(f"{path}: {_what_it_is(start + file.read(56), length, size)}")
         try:
             header = json.loads(file.read(length))
             header.pop("__metadata__", None)
@@ -96,8 +99,10 @@ def _what_it_is(start: bytes, length: int, size: int) -> str:
     """The sentence for a file that cannot be safetensors, by its first bytes."""
     if start.startswith((b"PK\x03\x04", b"\x80")):
         return "this is a pickle (torch.save), which can run code when it is read; fetch the safetensors file instead."
-    if start.startswith(b"version "):
-        return "this is a Git LFS pointer, not the weights; run `git lfs pull` or download the file itself."
+    if start.startswith(b"GGUF"):
+        return f"this is a GGUF file, which {foreign.about_gguf()}"
+    if what := not_the_file(start):
+        return f"this is {what}"
     return f"not a whole safetensors file: its header should be {length} bytes, the file has {size}; fetch it again."
 
 
@@ -117,7 +122,8 @@ class Shards:
     def __init__(self, folder):
         self.folder = Path(folder)
         self.infos: dict[str, TensorInfo] = {}
-        for file in _data_files(self.folder):
+        self.index = _index(self.folder) if self.folder.is_dir() else None
+        for file in _data_files(self.folder, self.index):
             for name, info in read_header(file).items():
                 if name in self.infos:
                     raise CheckpointError(
@@ -155,22 +161,29 @@ class Shards:
         return sorted({info.file for info in self.infos.values()})
 
     def _check_index(self) -> None:
-        for index in _indexes(self.folder):
-            promised = _read_index(index)
-            missing = [name for name in promised if name not in self.infos]
-            if missing:
-                raise CheckpointError(
-                    f"{index}: names {missing[0]}, which {promised[missing[0]]} does not hold ({len(missing)} such); fetch that file again."
-                )
-            astray = [n for n, file in promised.items() if self.infos[n].file.name != file]
-            if astray:
-                raise CheckpointError(
-                    f"{index}: says that {astray[0]} lies in {promised[astray[0]]}, found in {self.infos[astray[0]].file.name}; fetch index and files from one source."
-                )
+        if self.index is None:
+            return
+        promised = _read_index(self.index)
+        missing = [name for name in promised if name not in self.infos]
+        if missing:
+            raise CheckpointError(
+                f"{self.index}: names {missing[0]}, which {promised[missing[0]]} does not hold ({len(missing)} such); fetch that file again."
+            )
+        astray = [n for n, file in promised.items() if self.infos[n].file.name != file]
+        if astray:
+            raise CheckpointError(
+                f"{self.index}: says that {astray[0]} lies in {promised[astray[0]]}, found in {self.infos[astray[0]].file.name}; fetch index and files from one source."
+            )
 
 
-def _indexes(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*.safetensors.index.json"))
+def _index(folder: Path) -> Path | None:
+    """The index that says which files belong to the checkpoint: transformers' name first, else the only one there is."""
+    found = sorted(folder.glob("[!.]*.safetensors.index.json"))  # not a Mac's companion files, ._NAME
+    if len(found) > 1 and folder / INDEX not in found:
+        raise CheckpointError(
+            f"{folder}: holds {len(found)} indexes ({found[0].name}, {found[1].name}); keep the one that belongs to the model."
+        )
+    return folder / INDEX if folder / INDEX in found else next(iter(found), None)
 
 
 def _read_index(path: Path) -> dict[str, str]:
@@ -180,38 +193,35 @@ def _read_index(path: Path) -> dict[str, str]:
             raise TypeError
         return weight_map
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise CheckpointError(
-            f'{path}: expected {{"weight_map": {{tensor: file}}}}, found something else; fetch it again.'
-        ) from None
+        found = not_the_file(_first_bytes(path)) or "something else; fetch it again."
+        raise CheckpointError(f'{path}: expected {{"weight_map": {{tensor: file}}}}, found {found}') from None
 
 
-def _data_files(folder: Path) -> list[Path]:
+def _first_bytes(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(64)
+    except OSError:
+        return b""
+
+
+def _data_files(folder: Path, index: Path | None) -> list[Path]:
+    """The files that count: those that the index names, or all where there is none."""
     if not folder.is_dir():
-        hint = (
-            "name the folder that holds it"
-            if folder.exists()
-            else "check the path; `gptoss-edu download` fetches official weights"
-        )
+        raise foreign.not_a_folder(folder)
+    foreign.refuse_adapter(folder)
+    if index is None:
+        files = sorted(folder.glob("[!.]*.safetensors"))
+        if not files:
+            raise foreign.holds_no_weights(folder)
+        return files
+    named = sorted(set(_read_index(index).values()))
+    absent = [file for file in named if not (folder / file).is_file()]
+    if absent:
         raise CheckpointError(
-            f"{folder}: expected a checkpoint folder, found {'a file' if folder.exists() else 'nothing'}; {hint}."
+            f"{folder}: missing shard {absent[0]} ({len(absent)} of {len(named)} named by {index.name} are absent); fetch it again, `gptoss-edu download` resumes."
         )
-    for index in _indexes(folder):
-        absent = sorted({file for file in _read_index(index).values() if not (folder / file).is_file()})
-        if absent:
-            raise CheckpointError(
-                f"{folder}: missing shard {absent[0]} ({len(absent)} of {len(set(_read_index(index).values()))} named by {index.name} are absent); fetch it again, `gptoss-edu download` resumes."
-            )
-    files = sorted(folder.glob("*.safetensors"))
-    if not files:
-        pickles = sorted(p.name for p in folder.iterdir() if p.suffix in PICKLES)
-        if pickles:
-            raise CheckpointError(
-                f"{folder}: holds {pickles[0]}, a pickle that can run code when it is read, and no safetensors file; only safetensors are read."
-            )
-        inner = [p.name for p in folder.iterdir() if p.is_dir() and any(p.glob("*.safetensors"))]
-        hint = f"; did you mean {folder / inner[0]}?" if inner else "; expected config.json beside *.safetensors."
-        raise CheckpointError(f"{folder}: holds no checkpoint{hint}")
-    return files
+    return [folder / file for file in named]
 
 
 @contextmanager

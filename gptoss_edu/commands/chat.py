@@ -84,7 +84,9 @@ def run(args: argparse.Namespace) -> None:
     model = load_model(args.model, device=args.device)
     one_thread_if_small(model)
     if model.tokenizer is None:
-        raise TokenizerError(f"{args.model or 'the model'}: it has no tokenizer, and a conversation needs one.")
+        from gptoss_edu.tokenizer import why_no_tokenizer
+
+        raise TokenizerError(why_no_tokenizer(args.model, model.config.vocab_size))
     toolbox = build_tools(args, brief=model.config.max_context <= SHORT_CONTEXT)
     with contextlib.closing(toolbox):
         chat = build_chat(args, toolbox, ModelSampler(model, args.temperature, args.top_p, args.seed), model.tokenizer)

@@ -47,9 +47,9 @@ def run(args: argparse.Namespace) -> None:
     model = load_model(args.model, device=args.device)
     one_thread_if_small(model)
     if model.tokenizer is None:
-        raise TokenizerError(
-            f"{args.model}: this folder has no tokenizer, and its vocabulary of {model.config.vocab_size} is not o200k_harmony's; text needs one."
-        )
+        from gptoss_edu.tokenizer import why_no_tokenizer
+
+        raise TokenizerError(why_no_tokenizer(args.model, model.config.vocab_size))
     encoding = model.tokenizer
     prompt = encoding.encode_ordinary(text) if args.raw else question_tokens(text, args.effort, encoding)
     written: list[int] = []

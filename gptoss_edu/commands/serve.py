@@ -107,7 +107,9 @@ def make_server(args: argparse.Namespace, tools: tuple[str, ...], key: str | Non
     model = load_model(args.model, device=args.device)
     one_thread_if_small(model)
     if model.tokenizer is None:
-        raise TokenizerError(f"{args.model}: this folder has no tokenizer, and its vocabulary is not o200k_harmony's; clients send text.")  # fmt: skip
+        from gptoss_edu.tokenizer import why_no_tokenizer
+
+        raise TokenizerError(why_no_tokenizer(args.model, model.config.vocab_size))
     short = model.config.max_context <= SHORT_CONTEXT
 
     def make_tool(name: str):

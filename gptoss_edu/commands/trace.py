@@ -143,7 +143,9 @@ def _router(args) -> None:
         raise TraceError(f"{args.router} holds no question; write one per line, or TASK<tab>QUESTION")
     model = load_model(args.model, device=args.device)
     if model.tokenizer is None:
-        raise TraceError(f"{args.model} has no tokenizer, so it cannot be asked questions")
+        from gptoss_edu.tokenizer import why_no_tokenizer
+
+        raise TraceError(why_no_tokenizer(args.model, model.config.vocab_size))
     prompts = [question_tokens(question, effort, model.tokenizer) for _, question in pairs for effort in EFFORTS]
     runs = trace_conversations(model, prompts, args.max_new_tokens, level="routing")
     tasks = [task for task, _ in pairs for _ in EFFORTS]
