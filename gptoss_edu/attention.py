@@ -24,7 +24,10 @@ def sliding_window_mask(query_positions: Tensor, key_positions: Tensor, window: 
 
 
 def attention_scores(q: Tensor, k: Tensor, mask: Tensor | None = None) -> Tensor:
-    """q · k / √d for every head; query head h reads key head h // (h/g). Returns (b, h, t, s) float32, -inf where masked."""
+    """q · k / √d for every head.
+
+    Query head h reads key head h // (h/g). Returns (b, h, t, s) float32, -inf where masked.
+    """
     b, t, h, d = q.shape
     g = k.shape[2]
     q = q.transpose(1, 2).reshape(b, g, h // g * t, d)  # (b, g, h/g·t, d)
@@ -33,7 +36,10 @@ def attention_scores(q: Tensor, k: Tensor, mask: Tensor | None = None) -> Tensor
 
 
 def attention_weights(scores: Tensor, sinks: Tensor) -> Tensor:
-    """Softmax over the keys and one sink a head. Returns (b, h, t, s + 1) float32, the sink's share in the last column."""
+    """Softmax over the keys and one sink a head.
+
+    Returns (b, h, t, s + 1) float32, the sink's share in the last column.
+    """
     b, h, t, _ = scores.shape
     sink = sinks.float().view(1, h, 1, 1).expand(b, h, t, 1)
     return torch.cat((scores, sink), dim=-1).softmax(dim=-1)  # (b, h, t, s+1)
@@ -91,7 +97,10 @@ class AttentionBlock(Hooked):
         self.out = nn.Linear(self.h * self.d, config.hidden_size)
 
     def forward(self, x: Tensor, rope: tuple[Tensor, Tensor], mask: Tensor | None, cache: KVCache | None) -> Tensor:
-        """x (b, t, c), rope two (b or 1, t, d/2), mask (b or 1, t, s) or None where all is visible. Returns (b, t, c)."""
+        """x (b, t, c), rope two (b or 1, t, d/2), mask (b or 1, t, s) or None where all is visible.
+
+        Returns (b, t, c).
+        """
         b, t, _ = x.shape
         qkv = self.qkv(self.at("normed", self.norm(x))).view(b, t, self.h + 2 * self.g, self.d)
         q, k, v = qkv.split((self.h, self.g, self.g), dim=2)  # (b, t, h, d), (b, t, g, d) twice

@@ -105,7 +105,10 @@ class KVCache:
         return self.max_length if window is None else min(window, self.max_length)
 
     def begin(self, t: int, counts: list[int]) -> Tensor:
-        """Announce a forward pass over t columns of which counts[i] are tokens of row i. Returns query positions (b or 1, t)."""
+        """Announce a forward pass over t columns of which counts[i] are tokens of row i.
+
+        Returns query positions (b or 1, t).
+        """
         if any(self._state.torn[self._own]):
             raise GptOssError(
                 "KVCache: a forward pass over several tokens was interrupted, and its tokens have taken the places of keys "
@@ -123,7 +126,10 @@ class KVCache:
         return torch.tensor(starts, device=self.device)[:, None] + torch.arange(t, device=self.device)
 
     def key_positions(self, window: int | None) -> Tensor | None:
-        """Positions of the keys that `update` will return, (b or 1, s), -1 where a slot is empty; None if all are visible."""
+        """Positions of the keys that `update` will return, (b or 1, s), -1 where a slot is empty.
+
+        None if all are visible.
+        """
         slots = self._slots(window)
         if self._t == 1 and self.uniform:
             return None

@@ -84,9 +84,7 @@ def dispatch(argv: list[str]) -> int:
     except BrokenPipeError:
         raise
     except OSError as error:
-        where = (
-            f"{error.filename}: {error.strerror}; check the path and your rights to it." if error.filename else error
-        )
+        where = f"{error.filename}: {error.strerror}; check the path and its permissions." if error.filename else error
         print(f"gptoss-edu {argv[0]}: {where}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

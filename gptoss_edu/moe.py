@@ -25,7 +25,10 @@ def swiglu(x: Tensor, alpha: float = 1.702, limit: float = 7.0) -> Tensor:
 
 
 def top_k_softmax(router_logits: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The k largest logits, as weights that sum to one: softmax over the chosen only. Returns (..., k) weights and indices."""
+    """The k largest logits, as weights that sum to one.
+
+    Softmax over the chosen only. Returns (..., k) weights and indices.
+    """
     values, indices = router_logits.topk(k, dim=-1)
     return values.softmax(dim=-1), indices
 
@@ -122,7 +125,10 @@ class PackedWeight(nn.Module):
         return mxfp4.unpack(self.blocks[e], self.scales[e], dtype=self.dtype)
 
     def linear(self, x: Tensor, e: int, bias: Tensor) -> Tensor:
-        """(n, columns) to (n, rows) by expert e and its bias; the kernel is for processors and knows neither gradients nor float64."""
+        """(n, columns) to (n, rows) by expert e and its bias.
+
+        The kernel is for processors and knows neither gradients nor float64.
+        """
         fits = x.device.type == "cpu" and x.dtype != torch.float64 and not (torch.is_grad_enabled() and x.requires_grad)
         if self.kernel is not None and fits:
             return self.kernel(x, self.blocks[e], self.scales[e]) + bias

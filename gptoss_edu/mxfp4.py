@@ -87,9 +87,9 @@ def pack(weight: Tensor, rounding: str = "floor", scales: Tensor | None = None) 
     ----------
     weight : (..., 32 G), floating; NaN and infinity are refused
     rounding : how the shared exponent is chosen from the block's largest magnitude m
-        "floor": floor(log2 m) - 2, the specification's rule; magnitudes above 6 times the scale saturate
-        "up": the smallest power of two at which nothing saturates (at most 2^125: beyond it, 6 would unpack to infinity)
-        "best": whichever of the two (per block) has the smaller squared error, "floor" at a tie
+        "floor": floor(log2 m) - 2, the specification's rule; magnitudes above 6 times the scale saturate "up": the
+        smallest power of two at which nothing saturates (at most 2^125: beyond it, 6 would unpack to infinity) "best":
+        whichever of the two (per block) has the smaller squared error, "floor" at a tie
     scales : (..., G) uint8 to use instead; then unpacking and packing returns every finite block byte for byte
 
     Returns

@@ -82,7 +82,10 @@ def read_text(path: Path, what: str) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a small file whole or not at all; folders that are missing are made. A link stays, and its file is written."""
+    """Write a small file whole or not at all.
+
+    Folders that are missing are made. A link stays, and its file is written.
+    """
     path = Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.partial")  # its own: two may write at once
@@ -129,7 +132,7 @@ def read_json(text: str | bytes):
 
 
 def check_writable(path: Path | None, option: str, makes_folder: bool = False) -> None:
-    """Tell before the work, and not after it, that its result cannot be written to `path`; nothing is left behind.
+    """Refuse a path that cannot be written before the work begins; leave nothing behind.
 
     makes_folder : the command makes the folder that it lies in; else this must be there, and a mistyped one is not made
 

@@ -99,7 +99,10 @@ class Transformer(Hooked):
 
     @contextmanager
     def fresh_rope(self, config: ModelConfig | None = None):
-        """Within the block, cos and sin are computed anew, from `config` where one is given; afterwards the old ones return."""
+        """Within the block, cos and sin are computed anew, from `config` where one is given.
+
+        Afterwards the old ones return.
+        """
         kept = self._rope_table, self._rope_config
         self._rope_table, self._rope_config = None, config or self.config
         try:

@@ -1,1 +1,4 @@
-"""What `gptoss-edu bench` measures, a module each: a docstring that is its help, `add_arguments(parser)` and `run(args)`."""
+"""What `gptoss-edu bench` measures, a module each.
+
+A docstring that is its help, `add_arguments(parser)` and `run(args)`.
+"""

@@ -23,7 +23,8 @@ ARGUMENTS = (
 MOVES = 240
 OPENINGS = 100
 
-# Walks along the text, layers and heads, one move a frame; gives the script's milliseconds a move and the frames a second.
+# Walks along the text, layers and heads, one move a frame; gives the script's milliseconds a move and the frames a
+# second.
 WALK = """async (moves) => {
   const app = window.explorer, keys = ["ArrowRight", "ArrowRight", "]", "ArrowDown", "ArrowRight", "s", "ArrowUp", "["];
   app.store.set({ t: 5, l: 0, h: 0 });
@@ -131,7 +132,10 @@ def measure(trace, openings: int = OPENINGS, moves: int = MOVES, running=None) -
 
 
 def script_seconds(page, moves: int) -> list[float]:
-    """Processor seconds of script that each of some moves takes, sorted: what other programs do does not count in them."""
+    """Processor seconds of script that each of some moves takes, sorted.
+
+    What other programs do does not count in them.
+    """
     session = page.context.new_cdp_session(page)
     session.send("Performance.enable", {"timeDomain": "threadTicks"})
 

@@ -1,4 +1,7 @@
-"""The rest of `bench gpu`: loading a whole checkpoint from the page cache, and other implementations beside this one."""
+"""The rest of `bench gpu`.
+
+Loading a whole checkpoint from the page cache, and other implementations beside this one.
+"""
 
 import importlib.util
 import json
@@ -79,7 +82,10 @@ def transformers_peer(out: dict, config: ModelConfig, keep: Callable[[], None], 
     sliding = [layer for layer in cache.layers if hasattr(layer, "cumulative_length_int")]
 
     def again(function):
-        """The step at this context once more: sliding layers count in Python, and a new count would be compiled anew."""
+        """The step at this context once more.
+
+        Sliding layers count in Python, and a new count would be compiled anew.
+        """
         for layer in sliding:
             layer.cumulative_length_int = context
         return function()
@@ -100,7 +106,10 @@ def transformers_peer(out: dict, config: ModelConfig, keep: Callable[[], None], 
 
 @torch.inference_mode()
 def gpt_oss_triton_peer(out: dict, config: ModelConfig, keep: Callable[[], None], context: int = 1024) -> None:
-    """OpenAI's gpt_oss.triton with MXFP4 experts: a prompt, and one token in a CUDA graph as its TokenGenerator makes it."""
+    """OpenAI's gpt_oss.triton with MXFP4 experts.
+
+    A prompt, and one token in a CUDA graph as its TokenGenerator makes it.
+    """
     from gpt_oss.torch.model import ModelConfig as TheirConfig
     from gpt_oss.triton.model import Cache, Transformer
 
@@ -145,7 +154,10 @@ def gpt_oss_triton_peer(out: dict, config: ModelConfig, keep: Callable[[], None]
 
 
 def llama_bench_peer(gguf: Path, out: dict, context: int = 1024) -> None:
-    """llama.cpp's own benchmark on a file of this shape: a prompt of 4,096 tokens, and decoding behind `context` tokens."""
+    """llama.cpp's own benchmark on a file of this shape.
+
+    A prompt of 4,096 tokens, and decoding behind `context` tokens.
+    """
     for what, arguments in (("prefill, 4,096 tokens", ["-p", "4096", "-n", "0"]),
                             (f"decode, context {context:,}", ["-p", "0", "-n", "64", "-d", str(context)])):  # fmt: skip
         command = ["llama-bench", "-m", str(gguf), "-fa", "1", "-o", "json", *arguments]
@@ -203,7 +215,10 @@ def in_own_process(name: str, layers: int | None, out: dict) -> None:
 
 
 def main(name: str, path: str, layers: str | None = None) -> None:
-    """The child's side of `in_own_process`: what it has measured is written down before each part that takes minutes."""
+    """The child's side of `in_own_process`.
+
+    What it has measured is written down before each part that takes minutes.
+    """
     config, out = ModelConfig.gpt_oss_20b(), {}
     if layers:
         config = replace(config, num_hidden_layers=int(layers))

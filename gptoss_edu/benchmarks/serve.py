@@ -4,9 +4,10 @@ gptoss-edu bench serve
 gptoss-edu bench serve --requests 10000 --json serve.json
 
 Tokens per second of 8 clients to 1, over HTTP and in the pool alone; the first text of 8 that arrive at once to that of
-one alone; the gaps between pieces, also while a long prompt joins; the first text of a second turn, cold to warm; whether
-8 together answer as each alone; and a soak: requests with hang-ups, bad bodies and cancellations among them, after which
-no answer may be lost or mixed up and memory may not have grown. Absolute figures are of this machine, as it is now.
+one alone; the gaps between pieces, also while a long prompt joins; the first text of a second turn, cold to warm;
+whether 8 together answer as each alone; and a soak: requests with hang-ups, bad bodies and cancellations among them,
+after which no answer may be lost or mixed up and memory may not have grown. Absolute figures are of this machine, as it
+is now.
 """
 
 from __future__ import annotations

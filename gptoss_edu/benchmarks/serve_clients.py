@@ -115,7 +115,7 @@ def gaps(url: str, texts: list[str], tokens: int, joins: str | None) -> list[flo
     return [gap for own in times.values() for gap in own]
 
 
-# -------------------------------------------------------------------------------------------------------------- the soak
+# ------------------------------------------------------------------------------------------------------------- the soak
 
 WRONG = (b"", b"{", b"[1]", b'{"model": "bench"}', b'{"model": "bench", "input": "x", "unheard_of": 1}', b'{"model": "bench", "input": NaN}')  # fmt: skip
 

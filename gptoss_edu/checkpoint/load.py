@@ -29,8 +29,9 @@ def load_model(
     path : checkpoint folder; None for the bundled gpt-oss-tiny
     device : default "cuda" where there is a usable GPU and the model is not tiny, else "cpu"
     dtype : default bfloat16, float32 for small models on a CPU; float16 overflows and is refused
-    experts : "packed" keeps them in MXFP4 and unpacks what tokens hit, "dense" expands them, "auto" decides by size; on a
-        GPU, packed experts in bfloat16 mean the kernels of fast.py (gpt-oss-tiny is expanded unless "packed" is asked for)
+    experts : "packed" keeps them in MXFP4 and unpacks what tokens hit, "dense" expands them, "auto" decides by size; on
+        a GPU, packed experts in bfloat16 mean the kernels of fast.py (gpt-oss-tiny is expanded unless "packed" is asked
+        for)
     context : tokens that the printed plan counts the cache for
 
     Errors: a `CheckpointError` that names the plan when it cannot fit, or the fault of the files.

@@ -1,6 +1,8 @@
-"""Safetensors files, single or sharded by an index: headers read and checked by hand, data memory-mapped, writes streamed.
+"""Safetensors files, single or sharded by an index: headers read and checked by hand, data memory-mapped, writes
+streamed.
 
-The format is 8 bytes with the header's length (little-endian), a JSON header {name: {dtype, shape, data_offsets}}, data.
+The format is 8 bytes with the header's length (little-endian), a JSON header {name: {dtype, shape, data_offsets}},
+data.
 
 Source: https://github.com/huggingface/safetensors, section "Format".
 """
@@ -78,7 +80,7 @@ def _readable(path: Path):
             yield file
     except OSError as error:
         raise CheckpointError(
-            f"{path}: cannot be read ({error.strerror}); fetch it again or mend its rights."
+            f"{path}: cannot be read ({error.strerror}); fetch it again or check its permissions."
         ) from None
 
 

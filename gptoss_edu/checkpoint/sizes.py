@@ -50,7 +50,10 @@ def parameter_counts(shapes: dict[str, tuple[int, ...]], config: ModelConfig) ->
 
 
 def tensor_bytes(config: ModelConfig) -> float:
-    """Bytes of all tensors as released: the experts' matrices in MXFP4, 17 bytes for 32 numbers, the rest in bfloat16."""
+    """Bytes of all tensors as released.
+
+    The experts' matrices in MXFP4, 17 bytes for 32 numbers, the rest in bfloat16.
+    """
     sizes = {name: torch.Size(shape).numel() for name, shape in original_shapes(config).items()}
     return sum(size * (17 / 32 if name.endswith(("mlp1_weight", "mlp2_weight")) else 2) for name, size in sizes.items())
 
@@ -88,7 +91,10 @@ def step_bytes(config: ModelConfig, context: int, rows: int = 1, hit: float | No
 
 
 def prefill_operations(config: ModelConfig, t: int) -> float:
-    """Multiplications and additions that a prompt of t tokens needs: weights that a token uses, and keys that a query sees."""
+    """Multiplications and additions that a prompt of t tokens needs.
+
+    Weights that a token uses, and keys that a query sees.
+    """
     c, f, h, d = config.hidden_size, config.intermediate_size, config.num_attention_heads, config.head_dim
     a_token = config.qkv_rows * c + h * d * c + config.num_experts * c + config.experts_per_token * 3 * f * c
     total = 2.0 * t * a_token * config.num_hidden_layers + 2.0 * config.vocab_size * c
@@ -111,7 +117,10 @@ def working_bytes(config: ModelConfig, context: int, dtype: torch.dtype = torch.
 
 
 def longest_context(config: ModelConfig, room: int) -> int:
-    """Tokens of context, at most `config.max_context`, whose key/value cache fits into `room` bytes; 0 where none does."""
+    """Tokens of context, at most `config.max_context`, whose key/value cache fits into `room` bytes.
+
+    0 where none does.
+    """
     return bisect_right(range(1, config.max_context + 1), room, key=lambda n: cache_bytes(config, n))
 
 
@@ -119,7 +128,8 @@ def longest_context(config: ModelConfig, room: int) -> int:
 class MemoryPlan:
     """What loading will take, computed before a byte is read. `str(plan)` is what the user sees.
 
-    packed_weights, least : for advice: the weights with experts in MXFP4; cache and working space at one token of context
+    packed_weights, least : for advice: the weights with experts in MXFP4; cache and working space at one token of
+        context
     """
 
     on_disk: int

@@ -1,4 +1,7 @@
-"""Straight from the files to the card: several readers, each with two pinned buffers, so that disk and bus both stay busy."""
+"""Straight from the files to the card.
+
+Several readers, each with two pinned buffers, so that disk and bus both stay busy.
+"""
 
 import os
 import threading

@@ -63,8 +63,8 @@ def convert(source, target, layout: str, rounding: str | None = None) -> None:
 def save_random(config: ModelConfig, folder, layout: str = "original", seed: int = 0) -> None:
     """Write a checkpoint of random weights for any configuration, one tensor at a time.
 
-    Plain tensors are normal with the scale of 1/√fan-in (norms near 1); experts are random MXFP4 codes under scales that give
-    them the same size. The same seed gives the same bytes, whatever the layout.
+    Plain tensors are normal with the scale of 1/√fan-in (norms near 1); experts are random MXFP4 codes under scales
+    that give them the same size. The same seed gives the same bytes, whatever the layout.
     """
     shapes = original_shapes(config)
 

@@ -186,7 +186,10 @@ class Check:
         return recorder.probes
 
     def _refused(self, status, stage, symptom, guess: str, passed, told: Told, picture=None) -> Result:
-        """The result of a refusal. What is certain is told as such, what is possible as possible, a guess as a guess."""
+        """The result of a refusal.
+
+        What is certain is told as such, what is possible as possible, a guess as a guess.
+        """
         if told.certain:
             (cause,) = told.causes
             return self._result(status, stage, symptom, self.causes[cause], cause, passed, picture)

@@ -1,1 +1,4 @@
-"""The commands of `gptoss-edu`, one module each: a docstring that is its help, `add_arguments(parser)` and `run(args)`."""
+"""The commands of `gptoss-edu`, one module each.
+
+A docstring that is its help, `add_arguments(parser)` and `run(args)`.
+"""

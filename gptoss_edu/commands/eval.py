@@ -11,12 +11,12 @@
     gptoss-edu eval export aime-toy --inspect --out FOLDER      the same questions and graders for inspect-ai
 
 Sections of tiny: mixed (validity, accuracy, tool dialogues, false refusals), effort, strangers (690 questions written
-without sight of the generators), languages (fifteen, at each effort), tasks (the second edition's, with held-out wordings
-and families), foreign (200 questions outside its world), phrasing (held-out wordings), temperature_1, ablations (losses
-with parts removed), inside (sinks, router) and router (what experts know of languages). Sections that stand whole in the
---json file already, of the same model and sizes, are not measured again, so a long evaluation can be made in pieces;
-`measured_with` says of each with what it was measured. Samples of a benchmark that stand in its --out file are not asked
-for again either.
+without sight of the generators), languages (fifteen, at each effort), tasks (the second edition's, with held-out
+wordings and families), foreign (200 questions outside its world), phrasing (held-out wordings), temperature_1,
+ablations (losses with parts removed), inside (sinks, router) and router (what experts know of languages). Sections that
+stand whole in the --json file already, of the same model and sizes, are not measured again, so a long evaluation can be
+made in pieces; `measured_with` says of each with what it was measured. Samples of a benchmark that stand in its --out
+file are not asked for again either.
 """
 
 import argparse

@@ -4,9 +4,9 @@
     gptoss-edu progress folder-a folder-b              for the teacher: several folders, and how many pass each check
     gptoss-edu progress --lines pasted.txt             the same from pasted lines
 
-The functions stored in my_gptoss.py are run through their checks again, so a folder runs its learner's code; pasted lines
-run nothing. The cases of the other exercises stand in the notebooks: these count as their checks came out when they ran last.
-A line names nobody.
+The functions stored in my_gptoss.py are run through their checks again, so a folder runs its learner's code; pasted
+lines run nothing. The cases of the other exercises stand in the notebooks: these count as their checks came out when
+they ran last. A line names nobody.
 """
 
 import argparse
@@ -24,7 +24,8 @@ WORDS = {"x": "passes", ".": "not yet", "?": "stored, but refused now"}
 class Progress(NamedTuple):
     """One mark an exercise (x passes, ? passed once but is refused now, . not yet), right and locked predictions.
 
-    `marks` are those of checks.CHECKS, `more` those of exercises.MORE: "" in a line that was made before they were counted.
+    `marks` are those of checks.CHECKS, `more` those of exercises.MORE: "" in a line that was made before they were
+    counted.
     """
 
     marks: str
@@ -79,7 +80,10 @@ def read_folder(folder: Path) -> Progress:
 
 
 def chapters_of(folder: Path) -> set[str] | None:
-    """The chapters ("03") whose notebooks are in a student folder; None, which stands for all, where there is no notebook."""
+    """The chapters ("03") whose notebooks are in a student folder.
+
+    None, which stands for all, where there is no notebook.
+    """
     return {path.name[:2] for path in folder.glob("[0-9][0-9]_*.ipynb")} or None
 
 
@@ -115,12 +119,15 @@ def read_lines(path: Path) -> list[Progress]:
 
 
 def as_line(progress: Progress) -> str:
-    """The nameless line."""
+    """Return the line that a learner pastes: results without a name."""
     return f"gptoss-edu-progress 2 {progress.marks} more {progress.more} predictions {progress.right}/{progress.locked}"
 
 
 def for_learner(progress: Progress, chapters: set[str] | None = None) -> str:
-    """Every exercise of these chapters (None: of all) and of others only what has been done; the line to paste holds all."""
+    """Every exercise of these chapters (None.
+
+    Of all) and of others only what has been done; the line to paste holds all.
+    """
     from gptoss_edu import checks
     from gptoss_edu.course import progress as exercises
 

@@ -4,8 +4,8 @@ of what happened inside.
     gptoss-edu tour                                   writes tour/index.html and the pictures, and opens the page
     gptoss-edu tour --question "Sort 5 3 9 1." --out /tmp/tour --no-open
 
-gpt-oss-tiny has gpt-oss's architecture and format and about a thousandth of its size. It was trained on a small world of
-exercises, and says so when it is asked for more.
+gpt-oss-tiny has gpt-oss's architecture and format and about a thousandth of its size. It was trained on a small world
+of exercises, and says so when it is asked for more.
 """
 
 import argparse
@@ -185,17 +185,10 @@ def pictures(model, question: str, folder: Path) -> Path:
 
 
 PAGE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>gpt-oss-tiny, looked into</title>
-<style>
-:root {{ color-scheme: light dark; }}
-body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem; }}
-figure {{ margin: 2.5rem 0; }} img {{ max-width: 100%; border-radius: 4px; background: #fff; }}
-figcaption {{ margin-top: .5rem; }}
-</style>
-<h1>gpt-oss-tiny, looked into</h1>
-<p>The question was: {question} <a href="look_inside.html">Explore the whole answer</a>: every token, head and expert, linked.</p>
-{figures}
-<p>Next: <code>{lab}</code> opens your copy of the notebooks that build all of this.</p>
-</html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"> <title>gpt-oss-tiny, looked
+into</title> <style> :root {{ color-scheme: light dark; }} body {{ font: 1rem/1.5 system-ui, sans-serif; max-width:
+46rem; margin: 2rem auto; padding: 0 1rem; }} figure {{ margin: 2.5rem 0; }} img {{ max-width: 100%; border-radius: 4px;
+background: #fff; }} figcaption {{ margin-top: .5rem; }} </style> <h1>gpt-oss-tiny, looked into</h1> <p>The question
+was: {question} <a href="look_inside.html">Explore the whole answer</a>: every token, head and expert, linked.</p>
+{figures} <p>Next: <code>{lab}</code> opens your copy of the notebooks that build all of this.</p> </html>
 """

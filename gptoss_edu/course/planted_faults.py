@@ -33,7 +33,9 @@ class Planted:
     story: str = field(repr=False)
 
     def guess(self, point: str) -> Shown:
-        """Whether the first difference is at `point` (a hook point's full name, or its beginning, such as "block.3.attn")."""
+        """Whether the first difference is at `point` (a hook point's full name, or its beginning, such as
+        "block.3.attn").
+        """
         right = self.point == point
         close = self.point.startswith(point + ".")
         if right or close:

@@ -1,7 +1,7 @@
 """Predictions: a choice and a confidence, locked before the answer shows.
 
-Locks live as long as the kernel, and in the workshop folder's `predictions.json` where there is one, so that a restarted kernel
-does not unlock them there.
+Locks live as long as the kernel, and in the workshop folder's `predictions.json` where there is one, so that a
+restarted kernel does not unlock them there.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ def predict(
 ) -> Shown:
     """Ask question `identifier`, and lock `choice` with `confidence` (from 0.5, a guess, to 1, certain).
 
-    Without a choice the question is shown and nothing is locked. A second choice does not replace the first. The question
-    comes from the bank (`"06.1"`), or is given here with `question=` and `options={"a": ..., "b": ...}`; without either
-    nothing is locked. `title`, `how` to answer and `where` the answer will stand are words on the card, for questions
-    that are not asked in a cell of their own.
+    Without a choice the question is shown and nothing is locked. A second choice does not replace the first. The
+    question comes from the bank (`"06.1"`), or is given here with `question=` and `options={"a": ..., "b": ...}`;
+    without either nothing is locked. `title`, `how` to answer and `where` the answer will stand are words on the card,
+    for questions that are not asked in a cell of their own.
     """
     asked = questions.get(identifier)
     if asked is None and not question and not options:
@@ -70,7 +70,10 @@ def predict(
 
 
 def reveal(identifier: str, *, answer: str | None = None, because: str = "", title: str = "") -> Shown:
-    """Show the answer beside the locked prediction. `answer` and `because` are for questions that are not in the bank."""
+    """Show the answer beside the locked prediction.
+
+    `answer` and `because` are for questions that are not in the bank.
+    """
     name = title or identifier
     asked = questions.get(identifier)
     answer = answer or (asked.answer if asked else None)
@@ -161,7 +164,10 @@ def _read() -> dict[str, dict]:
 
 
 def _write(identifier: str, locked: dict) -> str:
-    """Lock; where the folder cannot be written, or its file is damaged, for this kernel only: then the reason in words."""
+    """Lock; where the folder cannot be written, or its file is damaged, for this kernel only.
+
+    Then the reason in words.
+    """
     _LOCKED[identifier] = locked
     folder = workshop_folder()
     try:

@@ -1,4 +1,7 @@
-"""A quiz whose questions each have a lesson: who answers rightly skips it. Questions and answers stand in the question bank."""
+"""A quiz whose questions each have a lesson.
+
+Who answers rightly skips it. Questions and answers stand in the question bank.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,10 @@ from . import predictions, questions
 
 
 class Quiz:
-    """The quiz of one chapter ("01"): cards that say what to type, locked answers, and the lessons that are left to read."""
+    """The quiz of one chapter ("01").
+
+    Cards that say what to type, locked answers, and the lessons that are left to read.
+    """
 
     def __init__(self, chapter: str):
         self.items = questions.quiz(chapter)
@@ -17,7 +23,9 @@ class Quiz:
             raise ValueError(f"chapter {chapter!r} has no quiz; expected two digits of a chapter that has one: '01'.")
 
     def ask(self, mine: dict[str, tuple[str, float]]) -> Shown:
-        """All cards in order. What `mine` holds, key -> (letter, confidence from 0.5 to 1), is locked from its first run on."""
+        """All cards in order. What `mine` holds, key -> (letter, confidence from 0.5 to 1), is locked from its first
+        run on.
+        """
         cards = [self._stranger(key) for key in mine if key not in self.items]
         for key, question in self.items.items():
             answer = mine.get(key)

@@ -1,6 +1,7 @@
 """Student copies of the notebooks: solutions and outputs cleared, and later updates that keep what a learner wrote.
 
-The markers are nbgrader's (`### BEGIN SOLUTION`, `### END SOLUTION`), so a course that uses nbgrader can take the originals.
+The markers are nbgrader's (`### BEGIN SOLUTION`, `### END SOLUTION`), so a course that uses nbgrader can take the
+originals.
 """
 
 from __future__ import annotations
@@ -129,8 +130,8 @@ def is_student_folder(folder: Path) -> bool:
 def write(folder: Path, selection: list[str] | None = None, with_hints: bool = False, update: bool = False) -> Report:
     """Write student copies into `folder`; with `update`, bring newer ones without touching what the learner wrote.
 
-    A copy that the learner has changed keeps their exercises, wherever the new one still has them, and their other cells at its
-    end; the file as it was stays beside it as NAME.before-update-N.ipynb.
+    A copy that the learner has changed keeps their exercises, wherever the new one still has them, and their other
+    cells at its end; the file as it was stays beside it as NAME.before-update-N.ipynb.
     """
     folder, report = Path(folder), Report()
     sources = chapters(selection)
@@ -218,9 +219,11 @@ def _read_manifest(folder: Path) -> dict[str, list[str]]:
 
 NOTES = """# Your copy of the course
 
-Start with `gptoss-edu lab` or `jupyter lab` in this folder, and open the first notebook. What is here is opened as it is.
+Start with `gptoss-edu lab` or `jupyter lab` in this folder, and open the first notebook. What is here is opened as it
+is.
 
-- Exercises are functions that raise NotImplementedError until you write them. Run the check below each one as often as you like:
+- Exercises are functions that raise NotImplementedError until you write them. Run the check below each one as often as
+you like:
   it says what it saw and where, and `.why()` says why.
 - A passed check stores your function in `my_gptoss.py`. Chapter 10 runs gpt-oss-tiny on every part that stands there.
   Of the other exercises `exercises.json` keeps which have passed.

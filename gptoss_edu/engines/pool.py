@@ -6,9 +6,9 @@
         for token in pool.stream(Request(prompt, 100, temperature=1.0, seed=7)):
             ...
 
-The rows 0 to n - 1 of one cache are in use. A round reads a piece of the prompts that are new (`_read`), then gives every
-row that has read its prompt one more token (`_decode`). When a request leaves, the last row moves into its place, keys
-and values with it. What a row samples depends on its own prompt, seed and settings only.
+The rows 0 to n - 1 of one cache are in use. A round reads a piece of the prompts that are new (`_read`), then gives
+every row that has read its prompt one more token (`_decode`). When a request leaves, the last row moves into its place,
+keys and values with it. What a row samples depends on its own prompt, seed and settings only.
 
 Source: Yu et al. 2022, "Orca: a distributed serving system for Transformer-based generative models" (continuous
 batching); Agrawal et al. 2023, arXiv:2308.16369 (prompts in pieces beside running rows).
@@ -33,7 +33,8 @@ from .request import PoolFull, Request, sample
 from .rows import Rows
 
 TOGETHER = 64  # prompts read in one pass, so that a GPU's kernels get long pieces and scores little memory
-# Beside rows that decode, prompts are read in pieces of so many tokens, one in so many rounds. A small piece costs nearly
+# Beside rows that decode, prompts are read in pieces of so many tokens, one in so many rounds. A small piece costs
+# nearly
 # as much as a large one (each layer's operators start, each expert is read), so few large ones disturb the least.
 PIECES = {"cpu": (256, 24), "cuda": (1024, 16)}
 GATHER = {"cpu": 0.004, "cuda": 0.001}  # seconds that an idle pool waits for another request: together they cost less
@@ -49,9 +50,10 @@ class Pool:
     room : tokens that a row holds, prompt and answer; None: the model's context, or what fits into 2 GiB
     waiting : requests that may wait for a row; None for any number
     prefix_bytes : of kept prefixes; 0 keeps none
-    streaming : somebody reads along, so rows that decode are not kept waiting. False: prompts are read whole, in groups,
-        once an eighth of the rows is free, which answers the most prompts per second
-    turns_below : fewer rows than this decode one at a time: on a GPU the kernels for one row outrun those for two or three
+    streaming : somebody reads along, so rows that decode are not kept waiting. False: prompts are read whole, in
+        groups, once an eighth of the rows is free, which answers the most prompts per second
+    turns_below : fewer rows than this decode one at a time: on a GPU the kernels for one row outrun those for two or
+        three
     """
 
     def __init__(

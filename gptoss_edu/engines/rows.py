@@ -39,7 +39,10 @@ class Rows:
         self.cache.clear_row(source)
 
     def padded(self, last: int) -> int:
-        """Where a view of the rows up to `last` ends: on a GPU at 1, 2, 4 or a multiple of 8, so that graphs are few."""
+        """Where a view of the rows up to `last` ends.
+
+        On a GPU at 1, 2, 4 or a multiple of 8, so that graphs are few.
+        """
         if self.model.device.type != "cuda":
             return last
         wanted = last if last <= 2 else 4 if last <= 4 else -(-last // 8) * 8

@@ -1,7 +1,7 @@
 """What the agent loop draws its tokens from: a model with its cache, a pool that many share, or a written script.
 
-A sampler belongs to one conversation. Two that shared one would go on with each other's tokens, so a second client is an
-error; clients that share a model have a `PoolSampler` each.
+A sampler belongs to one conversation. Two that shared one would go on with each other's tokens, so a second client is
+an error; clients that share a model have a `PoolSampler` each.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Who answers: the local pool, a written script, or a server (endpoint_backend.py), behind one small protocol.
 
 A backend takes turns (`submit`) and gives them back when they are answered (`finished`), in any order, many at a time;
-more may be submitted while it works. A turn is one completion: a final message or a call of a tool. Dialogues are made of
-turns by `run_benchmark.py`.
+more may be submitted while it works. A turn is one completion: a final message or a call of a tool. Dialogues are made
+of turns by `run_benchmark.py`.
 """
 
 from __future__ import annotations

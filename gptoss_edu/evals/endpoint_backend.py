@@ -69,7 +69,10 @@ class EndpointBackend:
         return models[0]["id"]
 
     def _ask(self, path: str, body: dict | None) -> dict:
-        """A request with a body (POST) or without (GET); what a busy or absent server does not answer is tried again."""
+        """A request with a body (POST) or without (GET).
+
+        What a busy or absent server does not answer is tried again.
+        """
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"})
         for left in reversed(range(self.tries)):

@@ -132,7 +132,10 @@ def forward_caught(model, tokens: Tensor, lengths: Tensor, real: Tensor, caught:
 
 
 def mutual_information(a: Tensor, b: Tensor) -> float:
-    """Bits that a says about b; both (n,) of small whole numbers. Counted, so biased upwards: compare with a shuffle."""
+    """Bits that a says about b.
+
+    Both (n,) of small whole numbers. Counted, so biased upwards: compare with a shuffle.
+    """
     a, b = a.long(), b.long()
     joint = torch.bincount(a * (int(b.max()) + 1) + b).double()
     joint = joint[joint > 0] / len(a)

@@ -2,7 +2,8 @@
 
 The rows are made from the small world's tasks with held-out operands, so they cost no download and hold nobody's data.
 They run through the same readers and graders. What gpt-oss-tiny never saw is left out: it is asked for no box and no
-letter, and options stand before the question, since with letters below it (as the published recipe has them) it declines.
+letter, and options stand before the question, since with letters below it (as the published recipe has them) it
+declines.
 """
 
 from __future__ import annotations
@@ -168,7 +169,10 @@ TOY_PATCH = (
 
 
 def grade_toy_patch(question: Question, reply: Reply) -> Grade:
-    """gpt-oss-tiny writes no diffs: the number that it answers becomes the patch, which is then tested like any other."""
+    """gpt-oss-tiny writes no diffs.
+
+    The number that it answers becomes the patch, which is then tested like any other.
+    """
     value, how = answered_number(reply.text)
     if value is None:
         return verdict(False, how if reply.text else reply.missing)

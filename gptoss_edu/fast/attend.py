@@ -67,11 +67,11 @@ def attend_kernel(
 ):  # fmt: skip
     """One new token a row: rotate q and k, write k and v to the cache, attend to a split of the live keys.
 
-    Program (key/value head, split, row). Keys of earlier tokens come from the cache, the new one from qkv, so no program
-    waits for another's write. With one split the sink is added and `heads` (b, h, d) written; with more, each leaves its
-    sum (b, h, splits, d), its largest score and its sum of weights for `combine_kernel`; splits without keys write nothing.
-    Positions, cos, sin and the first tile of the cache are older than this step, so they are on their way before the wait;
-    each further tile while the one before it is used.
+    Program (key/value head, split, row). Keys of earlier tokens come from the cache, the new one from qkv, so no
+    program waits for another's write. With one split the sink is added and `heads` (b, h, d) written; with more, each
+    leaves its sum (b, h, splits, d), its largest score and its sum of weights for `combine_kernel`; splits without keys
+    write nothing. Positions, cos, sin and the first tile of the cache are older than this step, so they are on their
+    way before the wait; each further tile while the one before it is used.
     """
     D: tl.constexpr = 2 * HALF
     group: tl.constexpr = H // G
@@ -190,7 +190,10 @@ def store_cache_kernel(
     qkv, keys, values, starts, counts, t, slots, ROWS: tl.constexpr, H: tl.constexpr, G: tl.constexpr, D: tl.constexpr,
     BLOCK_T: tl.constexpr,
 ):  # fmt: skip
-    """New keys and values (rotated) to the cache: program (BLOCK_T tokens, head, row). Only the last `slots` of a row stay."""
+    """New keys and values (rotated) to the cache.
+
+    Program (BLOCK_T tokens, head, row). Only the last `slots` of a row stay.
+    """
     row, g = tl.program_id(2).to(tl.int64), tl.program_id(1)
     i, d = tl.program_id(0) * BLOCK_T + tl.arange(0, BLOCK_T), tl.arange(0, D)
     start, count = tl.load(starts + row), tl.load(counts + row)
@@ -207,7 +210,8 @@ def prefill_attention_kernel(
     H: tl.constexpr, G: tl.constexpr, HALF: tl.constexpr, WINDOW: tl.constexpr, PAST: tl.constexpr,
     BLOCK_T: tl.constexpr, BLOCK_S: tl.constexpr,
 ):  # fmt: skip
-    """Many new tokens: program (BLOCK_T queries, head, row). qkv is rotated; past keys lie in the cache, new ones in qkv.
+    """Many new tokens: program (BLOCK_T queries, head, row). qkv is rotated; past keys lie in the cache, new ones in
+    qkv.
 
     The cache is read before the new keys are written to it, so a ring still holds what the first queries need.
     heads : (b·t, h, d). WINDOW 0 is full attention.

@@ -34,8 +34,8 @@ def matvec_kernel(
     """out = residual + bias + weight @ rmsnorm(x): BLOCK_N rows of the weight per program.
 
     1/rms is one number for the whole vector, so it leaves the sum: weight @ (x·gain/rms) = (weight @ (x·gain)) / rms.
-    Both sums run over x once. AHEAD tiles of the weight are always on their way, the first ones before the kernel before
-    has finished.
+    Both sums run over x once. AHEAD tiles of the weight are always on their way, the first ones before the kernel
+    before has finished.
     """
     n = tl.program_id(0) * BLOCK_N + tl.arange(0, BLOCK_N)
     inside = n < rows
@@ -86,7 +86,8 @@ def router_kernel(
     x, gain, weight, bias, logits, normed, eps, x_scale,
     C: tl.constexpr, PAIRS: tl.constexpr, SLICE: tl.constexpr, BLOCK_C: tl.constexpr, OVERLAP: tl.constexpr,
 ):  # fmt: skip
-    """One router logit per program, and a slice of the normed vector in the order in which `experts_up_kernel` reads it.
+    """One router logit per program, and a slice of the normed vector in the order in which `experts_up_kernel` reads
+    it.
 
     normed : element 8w + i at [i, w] as float32, or, for PAIRS, at [i % 4, w, i // 4] as float16 times x_scale
     """
@@ -122,8 +123,9 @@ def store_for_experts(out, i, value, scale, inside, C: tl.constexpr, PAIRS: tl.c
 def choose_experts(logits, E: tl.constexpr, K: tl.constexpr, BLOCK_E: tl.constexpr):
     """The K experts with the largest router logits, falling, and their softmax; of equal ones the lower number first.
 
-    Floats are compared as integers in the same order, because a warp finds the largest integer in one instruction. Logits
-    are held 32 at a time, one a thread: with 128 in one tensor, the warps would have to wait for each other at each maximum.
+    Floats are compared as integers in the same order, because a warp finds the largest integer in one instruction.
+    Logits are held 32 at a time, one a thread: with 128 in one tensor, the warps would have to wait for each other at
+    each maximum.
     """
     LEAST: tl.constexpr = -(2**31)
     CHUNK: tl.constexpr = 32 if BLOCK_E > 32 else BLOCK_E
@@ -181,7 +183,10 @@ def load_tile(
 def tile_product(
     word, scale, x, g0, GROUPS: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_G: tl.constexpr, PAIRS: tl.constexpr
 ):
-    """A tile of packed weights times its part of x, summed within blocks: (BLOCK_N, BLOCK_G) float32, 2^-14 too small."""
+    """A tile of packed weights times its part of x, summed within blocks.
+
+    (BLOCK_N, BLOCK_G) float32, 2^-14 too small.
+    """
     w = g0 * 4 + tl.arange(0, 4 * BLOCK_G)
     there = w < GROUPS * 4
     if PAIRS:
@@ -258,7 +263,8 @@ def experts_down_kernel(
     GROUPS: tl.constexpr, E: tl.constexpr, K: tl.constexpr, BLOCK_E: tl.constexpr,
     BLOCK_N: tl.constexpr, BLOCK_G: tl.constexpr, AHEAD: tl.constexpr, PAIRS: tl.constexpr, OVERLAP: tl.constexpr,
 ):  # fmt: skip
-    """Second product of the K chosen experts, bias, weighted sum in a fixed order, residual: x += Σ share·(W2 act + b2).
+    """Second product of the K chosen experts, bias, weighted sum in a fixed order, residual: x += Σ share·(W2 act +
+    b2).
 
     The router finished before the kernel before this one began its work, so the experts are known and AHEAD of their
     tiles on their way before the wait. All experts' tiles go through one loop.

@@ -1,4 +1,5 @@
-"""Many tokens: rows sorted by expert, one tile of rows and weights per program; the weights stay packed until they are used.
+"""Many tokens: rows sorted by expert, one tile of rows and weights per program; the weights stay packed until they are
+used.
 
 Vectors that meet packed weights are kept *halved*: the even elements first, then the odd ones, because the low nibbles
 of a run of bytes are its even elements. The sum over a row does not mind the order.
@@ -27,7 +28,10 @@ def norm_kernel(x, gain, out, eps, C: tl.constexpr, HALVED: tl.constexpr, BLOCK_
 
 @triton.jit
 def route_kernel(logits, chosen, shares, E: tl.constexpr, K: tl.constexpr, BLOCK_E: tl.constexpr):
-    """The K largest router logits of one token a program, falling, and their softmax; of equal ones the lower number first."""
+    """The K largest router logits of one token a program, falling, and their softmax.
+
+    Of equal ones the lower number first.
+    """
     n = tl.program_id(0)
     e = tl.arange(0, BLOCK_E)
     value = tl.load(logits + n * E + e, mask=e < E, other=-float("inf")).to(tl.float32)
@@ -89,7 +93,8 @@ def grouped_kernel(
 ):  # fmt: skip
     """Rows of one expert times BLOCK_N of its weight's rows: program (rows of the weight, tile of sorted copies).
 
-    x : (n, 32·GROUPS) halved. First product (SWIGLU): SHARED copies of a token read the same row, and what is written, in
+    x : (n, 32·GROUPS) halved. First product (SWIGLU): SHARED copies of a token read the same row, and what is written,
+        in
     sorted order, is halved again. Second: x lies in sorted order, and each result goes back to its copy's own place.
     """
     tile = tl.program_id(1)

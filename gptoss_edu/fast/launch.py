@@ -18,11 +18,12 @@ HALF_FACTOR = 2.0**14  # e2m1 bits read as a float16 are this much too small
 class Tuning:
     """Tile sizes and warps. Results agree within rounding whatever they are; speed does not.
 
-    Matrix-vector products: (rows per program, columns per step, warps, tiles ahead); packed ones: (rows, MX blocks a step,
-    warps, tiles ahead). splits, split_least : how many programs share the keys of a head in a full layer at most, keys each at
-        least; split_programs : where heads and rows alone make that many, nothing is split
-    grouped : (tokens, rows of the weight, MX blocks a step, warps, pipeline stages), for fewer than 4 tokens per expert on
-        average, fewer than 64, and more
+    Matrix-vector products: (rows per program, columns per step, warps, tiles ahead); packed ones: (rows, MX blocks a
+    step,
+    warps, tiles ahead). splits, split_least : how many programs share the keys of a head in a full layer at most, keys
+        each at least; split_programs : where heads and rows alone make that many, nothing is split
+    grouped : (tokens, rows of the weight, MX blocks a step, warps, pipeline stages), for fewer than 4 tokens per expert
+        on average, fewer than 64, and more
     """
 
     qkv: tuple[int, int, int, int] = (8, 1024, 4, 1)
@@ -60,9 +61,9 @@ def extra(overlap: bool) -> dict:
 def matvec(x: Tensor, weight: Tensor, out: Tensor, tile, eps=0.0, gain=None, bias=None, residual=None, overlap=False):
     """out = residual + bias + weight @ rmsnorm(x); x (c,), weight (rows, c), out (rows,).
 
-    A thread gets two columns of a step or more. With one, the compiler would fuse its square with the neighbour's that it
-    receives: x0·x0 rounded once here and x1·x1 there, so threads that hold the same sum differ in its last bit, and which
-    of them writes it last is a race.
+    A thread gets two columns of a step or more. With one, the compiler would fuse its square with the neighbour's that
+    it receives: x0·x0 rounded once here and x1·x1 there, so threads that hold the same sum differ in its last bit, and
+    which of them writes it last is a race.
     """
     rows, c = weight.shape
     block_n, block_c, warps, ahead = tile
@@ -139,7 +140,10 @@ def norm(x: Tensor, gain: Tensor, eps: float, halved: bool = False) -> Tensor:
 
 
 def group_copies(chosen: Tensor, e: int, block_m: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Sort token copies by expert. chosen (n, k) int32; returns order (n·k,), starts (e + 1,), ends of tiles (e,), int32."""
+    """Sort token copies by expert.
+
+    Chosen (n, k) int32; returns order (n·k,), starts (e + 1,), ends of tiles (e,), int32.
+    """
     copies, device = chosen.numel(), chosen.device
     if copies <= 256:
         order, starts, ends = (torch.empty(n, dtype=torch.int32, device=device) for n in (copies, e + 1, e))

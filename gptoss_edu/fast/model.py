@@ -67,7 +67,10 @@ class Layer:
         self.x_scale = self.act_scale = 1.0
 
     def fit_float16(self, config: ModelConfig) -> None:
-        """Powers of two that keep the experts' inputs inside float16: |normed| <= √c·max|gain|, |act| <= limit·(limit + 1)."""
+        """Powers of two that keep the experts' inputs inside float16.
+
+        |normed| <= √c·max|gain|, |act| <= limit·(limit + 1).
+        """
         largest = math.sqrt(config.hidden_size) * max(float(self.mlp_norm.abs().max()), 2.0**-20)
         self.x_scale = 2.0 ** math.floor(math.log2(2**15 / largest))
         self.act_scale = 2.0 ** math.floor(math.log2(2**15 / (config.swiglu_limit * (config.swiglu_limit + 1))))
@@ -127,7 +130,10 @@ class FastTransformer(Fused):
         return KVCache(self.config, batch_size, max_length or self.config.max_context, self.device, self.dtype)
 
     def prefill_limit(self, rows: int, context: int) -> int:
-        """Return how many prompt tokens per row one pass should read: the kernels never hold scores, a stand-in does."""
+        """Return how many prompt tokens per row one pass should read.
+
+        The kernels never hold scores, a stand-in does.
+        """
         if self.stand_in is not None:
             return self.stand_in.prefill_limit(rows, context)
         return max(1, self.prefill_tokens // rows)
@@ -195,7 +201,10 @@ class FastTransformer(Fused):
 
 
 class DecodeStep:
-    """One token a row into one cache. On a GPU it is captured as a CUDA graph once: a replay costs no Python a kernel."""
+    """One token a row into one cache.
+
+    On a GPU it is captured as a CUDA graph once: a replay costs no Python a kernel.
+    """
 
     def __init__(self, model: FastTransformer, cache: KVCache):
         self.model, self.tensors = model, (cache.keys, list(cache.keys), list(cache.values))
@@ -247,7 +256,10 @@ class DecodeStep:
         return self.logits.clone()
 
     def capture(self, cache: KVCache) -> None:
-        """Record every launch once. The rehearsal before it compiles the kernels; its writes are overwritten by the replay."""
+        """Record every launch once.
+
+        The rehearsal before it compiles the kernels; its writes are overwritten by the replay.
+        """
         positions = self.positions.clone()
         stream = torch.cuda.Stream(self.model.device)
         stream.wait_stream(torch.cuda.current_stream())

@@ -266,7 +266,7 @@ class StreamParser:
         return not self._has_channel() and (len(words) <= (0 if self._given_role else 1) or words == [self._given_role])
 
     def _keep_unfinished(self) -> str:
-        """A header that never came to its `<|message|>`: what is no header text was meant as content."""
+        """End a header that has no `<|message|>`; whatever cannot be part of a header becomes the message's content."""
         header, text = parse_header_unfinished(self._collected, self.control, self._header_text, self._given_role)
         self._write_down(header)
         self._keep_message(header, text, None)

@@ -36,7 +36,10 @@ class Tool(Protocol):
         """Name, description and functions as in openai-harmony's JSON for a tool namespace."""
 
     def call(self, recipient: str, arguments: str) -> ToolResult:
-        """Do what the model asked of `recipient` (with the namespace, such as browser.search). Never raises ToolError."""
+        """Do what the model asked of `recipient` (with the namespace, such as browser.search).
+
+        Never raises ToolError.
+        """
 
     def close(self) -> None:
         """Give back everything that the tool holds: processes, connections, folders."""

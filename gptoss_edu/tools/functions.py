@@ -80,7 +80,10 @@ def kind_of(value: Any) -> str:
 
 
 def as_text(value: Any) -> str:
-    """A function's result for a tool message: text as it is, everything else as JSON without blanks, which cost tokens."""
+    """A function's result for a tool message.
+
+    Text as it is, everything else as JSON without blanks, which cost tokens.
+    """
     if isinstance(value, str):
         text = value
     else:

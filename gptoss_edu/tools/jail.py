@@ -4,10 +4,11 @@ Started by file name with ``python -I -S jail.py '<settings as JSON>'``, so that
 library. Its standard input is a pipe whose other end the caller holds: when the caller closes it, or dies, everything
 that the command started is killed.
 
-With ``"namespaces": true`` (Linux) the command gets its own process, network, mount and user namespaces: no network,
-no sight of other processes, every file read-only except the folders in ``"writable"``, and the first of those also at
+With ``"namespaces": true`` (Linux) the command gets its own process, network, mount and user namespaces: no network, no
+sight of other processes, every file read-only except the folders in ``"writable"``, and the first of those also at
 /mnt/data. /tmp, /run and /var/run, where the system's programs keep their sockets, are empty but for those folders and
-the ones in ``"visible"``: a socket can be connected to on a read-only file system too. Otherwise only the limits apply. What could be set up is written to ``"report"`` as JSON.
+the ones in ``"visible"``: a socket can be connected to on a read-only file system too. Otherwise only the limits apply.
+What could be set up is written to ``"report"`` as JSON.
 
 Source: namespaces(7), user_namespaces(7), mount_setattr(2), prctl(2), setrlimit(2).
 """
@@ -96,7 +97,10 @@ def hide(places, kept):
 
 
 def arrange_mounts(writable, visible=()):
-    """Own /proc and /dev/shm, no sockets of the system's, everything read-only but `writable`. Returns what was achieved."""
+    """Own /proc and /dev/shm, no sockets of the system's, everything read-only but `writable`.
+
+    Returns what was achieved.
+    """
     report = {"read_only_files": False, "own_proc": False}
     mount(None, "/", None, MS_REC | MS_PRIVATE)
     for folder in writable:

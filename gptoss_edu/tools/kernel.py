@@ -1,4 +1,7 @@
-"""A Jupyter kernel in a fence: start it, run code in it under a time limit, interrupt it, and be rid of it for certain."""
+"""A Jupyter kernel in a fence.
+
+Start it, run code in it under a time limit, interrupt it, and be rid of it for certain.
+"""
 
 from __future__ import annotations
 

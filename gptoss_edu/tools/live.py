@@ -1,7 +1,8 @@
 """Pages from the internet, for whoever asks for them by name. Nothing in this package uses this module by default.
 
 What the model asks for is not trusted: only http and https on their usual ports, only addresses of the public internet,
-checked after every redirect and on the very address that is connected to, and never more than so many bytes and seconds.
+checked after every redirect and on the very address that is connected to, and never more than so many bytes and
+seconds.
 """
 
 from __future__ import annotations

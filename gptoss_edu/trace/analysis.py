@@ -10,7 +10,10 @@ from .record import Trace
 
 
 def entropy_bits(counts: np.ndarray) -> float:
-    """Entropy of a distribution given by counts or shares, in bits: 0 if one outcome has all, log2(n) if all are even."""
+    """Entropy of a distribution given by counts or shares, in bits.
+
+    0 if one outcome has all, log2(n) if all are even.
+    """
     p = np.asarray(counts, np.float64).reshape(-1)
     p = p[p > 0] / p.sum()
     return float(-(p * np.log2(p)).sum()) + 0.0
@@ -65,9 +68,9 @@ def permutation_null(x, y, statistic=mutual_information, repeats: int = 200, gro
     ----------
     x, y : (n,) labels.
     repeats : shuffles.
-    groups : (n,) number of the conversation that each token is from, where y is the same within one (a task, an effort):
-        then the labels of whole conversations are dealt out anew, because tokens of one conversation are no independent
-        witnesses. None: every token for itself.
+    groups : (n,) number of the conversation that each token is from, where y is the same within one (a task, an
+        effort): then the labels of whole conversations are dealt out anew, because tokens of one conversation are no
+        independent witnesses. None: every token for itself.
     seed : of the shuffles.
 
     Returns

@@ -33,8 +33,8 @@ def capture(
     """Record what a model computes within the block: one forward pass, or a prefill and the steps that follow it.
 
     On the reference path the result stays the same to the bit: the hooks only look. The fast path has no place to look
-    in between: within the block a fast model computes with unfused operations on the same weights, its results differ by
-    that path's tested tolerance, and the trace says so (`run.meta["origin"]["path"]`).
+    in between: within the block a fast model computes with unfused operations on the same weights, its results differ
+    by that path's tested tolerance, and the trace says so (`run.meta["origin"]["path"]`).
 
     Parameters
     ----------

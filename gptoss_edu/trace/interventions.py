@@ -1,7 +1,7 @@
 """Change one thing in a running model and see what follows: as context managers, and as data.
 
-Every intervention works through hook points (one changes the number of experts that a block asks for), never on weights, so
-that leaving the block restores the model to the byte.
+Every intervention works through hook points (one changes the number of experts that a block asks for), never on
+weights, so that leaving the block restores the model to the byte.
 """
 
 from __future__ import annotations

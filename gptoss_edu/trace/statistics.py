@@ -47,9 +47,8 @@ def next_token_statistics(log_probs: Tensor, before: Tensor | None, tokens: list
     tokens : the r tokens of these rows.
     count : how many next tokens to list.
 
-    Returns
-    -------
-    surprisal (r,) bits, NaN for the text's first token; topk result with values and indices (r, count); entropy (r,) bits.
+    Returns ------- surprisal (r,) bits, NaN for the text's first token; topk result with values and indices (r, count);
+    entropy (r,) bits.
     """
     ids = torch.tensor(tokens, device=log_probs.device)
     surprisal = torch.full((len(tokens),), torch.nan, device=log_probs.device)

@@ -51,7 +51,10 @@ class DocumentMasks:
         return mask
 
     def update(self, documents: Tensor) -> None:
-        """documents (b, t), rising along each row: a block of keys matters if its last document reaches the queries'."""
+        """documents (b, t), rising along each row.
+
+        A block of keys matters if its last document reaches the queries'.
+        """
         self.documents.copy_(documents)
         b, n = documents.shape[0], self.blocks
         blocks = self.documents.view(b, n, BLOCK)

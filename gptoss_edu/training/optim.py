@@ -4,7 +4,8 @@ Muon takes the momentum of a weight matrix and replaces it by the nearest matrix
 every direction in which the gradient has been pointing gets the same step, not only the loudest. Five Newton-Schulz
 iterations do that with matrix products alone. Embeddings, biases, norms, router and sinks are no such matrices.
 
-Source: Jordan et al. 2024, "Muon: An optimizer for hidden layers"; Loshchilov and Hutter 2019, arXiv:1711.05101 (AdamW).
+Source: Jordan et al. 2024, "Muon: An optimizer for hidden layers"; Loshchilov and Hutter 2019, arXiv:1711.05101
+(AdamW).
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
 On a CPU it trains the reference Transformer as it is. On a GPU the same parameters are trained through `fast_loss.py`,
 and the whole step, from loss to update, is recorded once as a CUDA graph and then replayed.
 
-Source: the recipe is that of reference runs of this project; Muon and balance loss as named in optim.py and objective.py.
+Source: the recipe is that of reference runs of this project; Muon and balance loss as named in optim.py and
+objective.py.
 """
 
 from __future__ import annotations
@@ -77,7 +78,10 @@ class Settings:
 
 
 def initialise(config: ModelConfig, seed: int, device="cpu") -> Transformer:
-    """A model ready to be trained: matrices at 1/√fan-in, those that write to the residual stream smaller, sinks and biases 0."""
+    """A model ready to be trained.
+
+    Matrices at 1/√fan-in, those that write to the residual stream smaller, sinks and biases 0.
+    """
     model = Transformer(config)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -161,7 +165,10 @@ class Trainer:
         self.model.load_state_dict(start.state_dict())
 
     def _begin_phase(self) -> None:
-        """Make the step of a phase where it begins: with experts as they are, or, in the last ``qat`` of the run, rounded."""
+        """Make the step of a phase where it begins.
+
+        With experts as they are, or, in the last ``qat`` of the run, rounded.
+        """
         rounding = ROUNDING if self.settings.qat and self.progress >= 1 - self.settings.qat else None
         if self.update is None or rounding != self.rounding:
             self.rounding, self.update = rounding, None  # an earlier graph's memory is free before the next is recorded

@@ -28,13 +28,15 @@ def fake_quantized(weight: Tensor, rounding: str = ROUNDING) -> Tensor:
 
     weight : (..., r, 32 G), floating and finite: each row of 32 G inputs in G blocks. Returns the same shape and dtype.
 
-    The sum is exactly the rounded value: it is 0 or within a factor of two of its weight, where floats subtract exactly.
+    The sum is exactly the rounded value: it is 0 or within a factor of two of its weight, where floats subtract
+    exactly.
     """
     return weight + (mxfp4_values(weight, rounding) - weight).detach()
 
 
 def mxfp4_values(weight: Tensor, rounding: str = ROUNDING) -> Tensor:
-    """``mxfp4.unpack(*mxfp4.pack(weight, rounding))`` without the bytes, in a few dozen operations that a compiler fuses.
+    """``mxfp4.unpack(*mxfp4.pack(weight, rounding))`` without the bytes, in a few dozen operations that a compiler
+    fuses.
 
     Nothing here waits for the values, so that it can be compiled and recorded in a CUDA graph; NaN is therefore not
     refused, but returned.
@@ -58,7 +60,9 @@ def mxfp4_values(weight: Tensor, rounding: str = ROUNDING) -> Tensor:
 
 
 def _nearest(block: Tensor, bits: Tensor) -> Tensor:
-    """block (..., G, 32) at the scale whose exponent stands in bits (..., G, 1), less the 2 of the largest value, 1.5 · 2²."""
+    """block (..., G, 32) at the scale whose exponent stands in bits (..., G, 1), less the 2 of the largest value, 1.5 ·
+    2².
+    """
     byte = ((bits >> 23) - 2).clamp(0, mxfp4.LARGEST_SCALE)  # (..., G, 1) e8m0: 2^(byte - 127), subnormal for byte 0
     scale = torch.where(byte == 0, 1 << 22, byte << 23).view(torch.float32)
     scaled = block * ((2 * mxfp4.BIAS - byte) << 23).view(torch.float32)

@@ -45,8 +45,8 @@ def router_map(trace: Trace, layer: int, first: int = 0, last: int | None = None
 def load(corpus: Corpus, layer: int, by: str = "voice", repeats: int = 300, seed: int = 0):
     """Load of the experts by a label, each with an interval from drawing conversations anew, beside a shuffled null.
 
-    A bar is the share of the choices that tokens with this label made; the grey band is where the middle 95 % of the bars
-    would lie if the label said nothing.
+    A bar is the share of the choices that tokens with this label made; the grey band is where the middle 95 % of the
+    bars would lie if the label said nothing.
     """
     labels = corpus.labels[by]
     names = [str(name) for name in np.unique(labels) if str(name) != "none"]

@@ -36,7 +36,10 @@ _NUMBER = "display:block;font-size:62%;opacity:.75;font-weight:normal"
 
 @dataclass(frozen=True)
 class TokenStrip:
-    """Rows of tokens for the end of a cell: HTML where the front end can, plain text with | between tokens elsewhere."""
+    """Rows of tokens for the end of a cell.
+
+    HTML where the front end can, plain text with | between tokens elsewhere.
+    """
 
     html: str
     text: str
@@ -97,7 +100,8 @@ def _box(token_id: int, index: int, encoding: tiktoken.Encoding, numbers: bool) 
 
 
 def figure_merges(steps: Iterable[MergeStep], title: str = "") -> Figure:
-    """One row a merge, from bytes at the top to tokens at the bottom; in each row the pair about to be joined is filled.
+    """One row a merge, from bytes at the top to tokens at the bottom; in each row the pair about to be joined is
+    filled.
 
     The numbers between two parts are the ranks of their join; no number: their join is no token. The lowest one wins.
     """
@@ -193,7 +197,10 @@ def ways_to_cut(word: str, text: str, ranks: dict[bytes, int], pat_str: str) -> 
 def figure_cutting(
     vocabularies: dict[str, tuple[dict[bytes, int], str]], texts: dict[str, str], words: Sequence[str]
 ) -> Figure:
-    """Two vocabularies {label: (ranks, pat_str)}: bytes per token on each text; ways in which each word is cut in the last."""
+    """Two vocabularies {label.
+
+    (ranks, pat_str)}: bytes per token on each text; ways in which each word is cut in the last.
+    """
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2), width_ratios=[1, 1.3])
     for number, (label, (ranks, pat_str)) in enumerate(vocabularies.items()):
         look = {"color": style.cycle()[number], "height": 0.38, "hatch": ["", "//"][number], "edgecolor": "white"}

@@ -131,7 +131,10 @@ class Watcher:
 
 
 def watch(events: Iterable[Event], seconds: float = 0.1) -> Sequence[Event]:
-    """Show events while they come, in one display that is refreshed every `seconds`. Returns the others: whole messages, results, the end."""
+    """Show events while they come, in one display that is refreshed every `seconds`.
+
+    Returns the others: whole messages, results, the end.
+    """
     from IPython.display import display
 
     watcher, kept, last = Watcher(), [], 0.0

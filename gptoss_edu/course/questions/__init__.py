@@ -1,9 +1,10 @@
-"""The question bank: six a chapter, each wrong option tied to a misconception, the sixth a transfer to a foreign configuration.
+"""The question bank: six a chapter, each wrong option tied to a misconception, the sixth a transfer to a foreign
+configuration.
 
-`chapter_06.toml` holds `[[question]]` tables with `id`, `question`, `options` (a, b, c, …), `answer`, `because` (why it is right)
-and `wrong` (what each other option gets wrong). Numbers 1 and 2 are predictions for the chapter itself, 3 to 5 recall it in later
-chapters, 6 is the transfer. A chapter that opens with a quiz lists its items in `[[quiz]]` tables, in order: a `key`, and the `id` of
-one of the six, or a question of its own with an `id` beyond them.
+`chapter_06.toml` holds `[[question]]` tables with `id`, `question`, `options` (a, b, c, …), `answer`, `because` (why it
+is right) and `wrong` (what each other option gets wrong). Numbers 1 and 2 are predictions for the chapter itself, 3 to
+5 recall it in later chapters, 6 is the transfer. A chapter that opens with a quiz lists its items in `[[quiz]]` tables,
+in order: a `key`, and the `id` of one of the six, or a question of its own with an `id` beyond them.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ BACK = ((1, 3), (3, 4), (6, 5))  # chapters back, and the number of the question
 
 @dataclass(frozen=True)
 class Question:
-    """One question; `options` and `wrong` are keyed by the letters a, b, c, …; `misconceptions` likewise, for a teacher's table."""
+    """One question; `options` and `wrong` are keyed by the letters a, b, c, ….
+
+    `misconceptions` likewise, for a teacher's table.
+    """
 
     id: str
     question: str
@@ -95,7 +99,10 @@ def ask(identifier: str) -> Shown:
 
 
 def opening_questions(chapter: str) -> Shown:
-    """Three questions that open a chapter: on the last one, the one three back and the one six back, where they exist."""
+    """Three questions that open a chapter.
+
+    On the last one, the one three back and the one six back, where they exist.
+    """
     number = int(chapter)
     chosen = [get(f"{number - back:02d}.{index}") for back, index in BACK if number >= back]
     chosen = [question for question in chosen if question is not None]

@@ -1,8 +1,8 @@
 """Rubrics with weights: each criterion is met or not, and the points of what is met are added up.
 
 Who judges a criterion is exchangeable: `ToyJudge` understands a few plain sentences and always says the same;
-`ModelJudge` asks a model. The score of a reply is its points over the points that could be earned. It may be negative; only the mean
-over all questions is cut to the range from 0 to 1.
+`ModelJudge` asks a model. The score of a reply is its points over the points that could be earned. It may be negative;
+only the mean over all questions is cut to the range from 0 to 1.
 
 Source: Arora et al. 2025, arXiv:2505.08775, section 3 (HealthBench).
 """

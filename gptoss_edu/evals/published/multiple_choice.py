@@ -134,8 +134,8 @@ def mmmlu_questions(rows: list[dict], recipe: Recipe = lettered) -> list[Questio
 def read_hle(path: Path | None) -> list[Question]:
     """Humanity's Last Exam: JSON lines with "id", "question", "image", "answer", "answer_type", "category".
 
-    Questions with a picture are left out: gpt-oss reads text only. The options of its multiple-choice questions stand in
-    the question itself.
+    Questions with a picture are left out: gpt-oss reads text only. The options of its multiple-choice questions stand
+    in the question itself.
     """
     return hle_questions(rows_of(path))
 
