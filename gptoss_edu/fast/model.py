@@ -201,9 +201,9 @@ class FastTransformer(Fused):
 
 
 class DecodeStep:
-    """One token a row into one cache.
+    """Decode one token per row into one cache.
 
-    On a GPU it is captured as a CUDA graph once: a replay costs no Python a kernel.
+    On a GPU all launches are captured once as a CUDA graph; a replay runs them without any Python.
     """
 
     def __init__(self, model: FastTransformer, cache: KVCache):
