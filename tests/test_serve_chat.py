@@ -144,7 +144,7 @@ def a_response_format_is_enforced(world):
 
 @case(ignored=swap("bodies.chat_choice", lambda ask, choice: None))
 def a_named_function_is_called(world):
-    world.says(final("No."))
+    world.says(thought("I would rather talk.") + final("No."))
     choice = {"type": "function", "function": {"name": "add"}}
     answer = world.chat(tools=[ADD], tool_choice=choice, max_tokens=300).choices[0]
     assert answer.message.tool_calls[0].function.name == "add" and answer.finish_reason == "tool_calls"
