@@ -12,7 +12,7 @@ from docutils import nodes
 from sphinx.util.nodes import make_refnode
 
 PACKAGE = "gptoss_edu"
-API = "pages/api"
+API = "generated/api/"
 NAME = re.compile(r"([A-Za-z_][\w.]*)(\(.*\))?")  # a name, dotted or not, and perhaps a call of it
 FILE = re.compile(r"(?:\w+/)+\w+\.py")  # with its folder: `attention.py` alone may be one of two
 # A word that names nothing else: it has an underscore or a capital inside, so that `start` or `decode` stay words.
@@ -134,7 +134,7 @@ class Chapters:
 
 def link_code(app, doctree, docname) -> None:
     """In every section the first `name` that the reference documents becomes a link to its entry."""
-    if docname == API or not docname.startswith(("chapters/", "pages/")):
+    if docname.startswith(API) or not docname.startswith(("chapters/", "pages/")):
         return
     objects = app.env.domaindata["py"]["objects"]
     entries, short = app.api_entries, app.api_short_names

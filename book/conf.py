@@ -8,11 +8,15 @@ ROOT = BOOK.parent
 sys.path.insert(0, str(BOOK))
 
 import api_links  # noqa: E402
+import explorers  # noqa: E402
 from docstrings import to_rst  # noqa: E402
+from finish import finish  # noqa: E402
 from generate import generate  # noqa: E402
 from prepare import copy_chapters  # noqa: E402
+from sphinx.ext.mathjax import html_visit_displaymath, html_visit_math  # noqa: E402
 
 # Sphinx reads only below its own folder: the chapters are copied there, and nothing else writes to that copy.
+explorers.clear()
 copy_chapters(ROOT / "notebooks", BOOK / "chapters")
 generate(BOOK / "chapters", BOOK / "generated")
 
@@ -20,8 +24,9 @@ project = "gpt-oss, built"
 author = "the authors of gptoss_edu"
 copyright = "the authors of gptoss_edu, Apache-2.0"
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "vendor", "generated/contents.md"]
 nb_execution_mode = "off"  # what the site shows is what the tests ran
+nb_merge_streams = True  # what one cell prints stands in one box
 myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "deflist"]
 myst_heading_anchors = 3
 autodoc_typehints = "none"
@@ -33,7 +38,7 @@ html_title = "gpt-oss, built"
 html_static_path = ["_static"]
 html_favicon = "_static/favicon.svg"  # without one a browser asks a server for /favicon.ico
 html_css_files = ["book.css"]
-html_js_files = ["book.js"]
+html_js_files = ["book.js", "search.js"]
 html_theme_options = {
     "show_toc_level": 2,
     "use_download_button": False,
@@ -43,15 +48,10 @@ html_theme_options = {
 }
 html_context = {"default_mode": "auto"}  # light or dark as the reader's system says; a button changes it
 html_show_sourcelink = False
-html_show_search_summary = False  # the search would fetch pages for it, which a browser refuses from file://
 
-mathjax_path = "vendor/tex-svg-full.js"
-mathjax3_config = {"options": {"enableMenu": False}}
-nb_ipywidgets_js = {
-    "vendor/widgets/require.js": {},
-    "amd-paths.js": {},
-    "vendor/widgets/embed-amd.js": {"data-jupyter-widgets-cdn": "vendor-missing/"},
-}
+html_math_renderer = "typeset"  # finish.py sets all formulas at once
+myst_update_mathjax = False
+mathematics = (html_visit_math, None), (html_visit_displaymath, None)
 
 
 def setup(app):
@@ -60,5 +60,7 @@ def setup(app):
     def translate(app, what, name, obj, options, lines):
         lines[:] = to_rst(lines)
 
+    app.add_html_math_renderer("typeset", *mathematics)
     app.connect("autodoc-process-docstring", translate, priority=400)
+    app.connect("build-finished", finish)
     api_links.setup(app, BOOK / "chapters")

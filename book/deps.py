@@ -1,13 +1,11 @@
-"""Fetch the front-end files that the book needs, with pinned versions and checksums, into book/_static/vendor.
+"""Fetch what the book's build needs and Python lacks, with pinned versions and checksums, into book/vendor.
 
-    python book/deps.py        needs npm and a network, once; `make book` then needs neither
+    python book/deps.py        needs npm and a network, once; `make book` then needs Node.js alone
 
-MathJax and the widgets' manager are Apache-2.0 and BSD-3-Clause, require.js is MIT; none of them is kept in git.
-axe-core (MPL-2.0) is for the tests alone and goes into build/axe.
+MathJax (Apache-2.0) sets the formulas when the book is built; no page loads it, and it is not kept in git. axe-core (MPL-2.0) is for the tests alone and goes into build/axe.
 """
 
 import hashlib
-import importlib.util
 import shutil
 import subprocess
 import sys
@@ -15,27 +13,19 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-VENDOR = Path(__file__).parent / "_static" / "vendor"
+VENDOR = Path(__file__).parent / "vendor"
+MATHJAX = ("node-main.js", "core.js", "startup.js", "loader.js", "adaptors/liteDOM.js", "input/tex-full.js")
+MATHJAX += ("output/svg.js", "output/svg/fonts/tex.js")
 PACKAGES = {  # npm package -> file, sha256, {path inside: path under vendor/}
     "mathjax@3.2.2": (
         "mathjax-3.2.2.tgz",
         "1b9c0a1c44df864e915690558e72adb9cc5203360daefd385084ced3b6c64c09",
-        {"package/es5/tex-svg-full.js": "tex-svg-full.js"},
-    ),
-    "requirejs@2.3.8": (
-        "requirejs-2.3.8.tgz",
-        "777158e89275e16bd51aec3ef714fbcb5dc45789e7078659933bc814916d7dec",
-        {"package/require.js": "widgets/require.js"},
-    ),
-    "@jupyter-widgets/html-manager@1.0.15": (
-        "jupyter-widgets-html-manager-1.0.15.tgz",
-        "2b9d65cb7913e1c7d671757a10008b32c9c2448d4429513371e55c07d6107638",
-        {"package/dist/embed-amd.js": "widgets/embed-amd.js", "package/dist/*.woff2": "widgets/"},
+        {f"package/es5/{name}": f"mathjax/{name}" for name in MATHJAX},
     ),
     "axe-core@4.14.1": (
         "axe-core-4.14.1.tgz",
         "e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745",
-        {"package/axe.min.js": "../../../build/axe/package/axe.min.js"},
+        {"package/axe.min.js": "../../build/axe/package/axe.min.js"},
     ),
 }
 
@@ -53,8 +43,6 @@ def main() -> int:
                 return 2
             unpack(Path(folder) / archive, files)
         print(f"{package}: checksum right")
-    anywidget = Path(importlib.util.find_spec("anywidget").origin).parent / "nbextension" / "index.js"
-    shutil.copyfile(anywidget, VENDOR / "widgets" / "anywidget.js")
     return 0
 
 

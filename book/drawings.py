@@ -1,11 +1,14 @@
 """Drawings whose boxes are links: the chapters and what each needs, and gpt-oss in one picture. Both are SVG made by code."""
 
 import re
+import textwrap
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+import front
 import nbformat
+from api_pages import address
 
 from gptoss_edu.checkpoint.layouts import original_shapes
 from gptoss_edu.checkpoint.sizes import parameter_counts
@@ -68,7 +71,7 @@ def chapter_map(chapters: list[Chapter]) -> str:
     for chapter in chapters:
         level[chapter.number] = max((level[n] + 1 for n in needs[chapter.number] if n in level), default=0)
     rows = [[c for c in chapters if level[c.number] == row] for row in range(max(level.values()) + 1)]
-    width, height, across, down = 168, 46, 196, 84
+    width, height, across, down = 186, 62, 200, 98
     total = across * max(map(len, rows))
     place = {
         c.number: (total * (i + 0.5) / len(row) - width / 2, 10 + down * y) for y, row in enumerate(rows) for i, c in enumerate(row)
@@ -84,32 +87,37 @@ def chapter_map(chapters: list[Chapter]) -> str:
                 f'C{start[0]:.0f} {middle:.0f} {end[0]:.0f} {middle:.0f} {end[0]:.0f} {end[1] - 2:.0f}"/>'
             )
     for chapter in chapters:
-        lines = (f"{chapter.number:02d} {short(chapter.title)}", chapter.time.split(",")[0])
+        lines = (*name_in_lines(chapter), chapter.time.split(",")[0])
         where = f"../chapters/{chapter.stem}.html"
-        parts.append(box(*place[chapter.number], width, height, lines, where, chapter.stretch))
+        kind = f"part-{part_of(chapter.number)}" + (" stretch" if chapter.stretch else "")
+        parts.append(box(*place[chapter.number], width, height, lines, where, kind))
     return svg(total, 20 + down * len(rows), parts, "The chapters and what each of them needs")
 
 
-def short(title: str, limit: int = 22) -> str:
-    """The title up to its colon, cut at a word."""
-    title = title.split(":")[0]
-    if len(title) <= limit:
-        return title
-    return title[: limit - 1].rsplit(" ", 1)[0] + " …"
+def name_in_lines(chapter: Chapter, limit: int = 24) -> list[str]:
+    """Number and title up to its colon, whole, in lines of about `limit` characters."""
+    return textwrap.wrap(f"{chapter.number:02d} {chapter.title.split(':')[0]}", limit)
 
 
-def box(x: float, y: float, width: float, height: float, lines: tuple[str, ...], href: str, dashed=False) -> str:
-    """A rounded box that is one link: the first line larger than the others."""
+def part_of(number: int) -> int:
+    """The part of the course, from 1; 6 for the branches."""
+    return next((i for i, numbers in enumerate(front.PARTS.values(), 1) if number in numbers), 6)
+
+
+def box(x: float, y: float, width: float, height: float, lines, href: str, kind: str = "") -> str:
+    """A rounded box that is one link; its last line, where there are several, is smaller than the others."""
     top = y + height / 2 - 8.5 * (len(lines) - 1)
+    last = len(lines) - 1
     words = "".join(
         f'<text x="{x + width / 2:.0f}" y="{top + 17 * i + 4.5:.0f}" text-anchor="middle" '
-        f"{'font-size=' + chr(34) + '13' + chr(34) if i == 0 else 'class=' + chr(34) + 'small' + chr(34)}>{escape(line)}</text>"
+        f"{'font-size=' + chr(34) + '13' + chr(34) if i < max(1, last) else 'class=' + chr(34) + 'small' + chr(34)}>"
+        f"{escape(line)}</text>"
         for i, line in enumerate(lines)
     )
-    kind = ' class="stretch"' if dashed else ""
     return (
-        f'<a href="{href}"><rect{kind} x="{x:.0f}" y="{y:.0f}" width="{width:.0f}" height="{height:.0f}" rx="7"/>{words}</a>'
-    )  # fmt: skip
+        f'<a href="{href}"><rect class="{kind}" x="{x:.0f}" y="{y:.0f}" width="{width:.0f}" height="{height:.0f}" '
+        f'rx="7"/>{words}</a>'
+    )
 
 
 def svg(width: float, height: float, parts: list[str], title: str) -> str:
@@ -122,8 +130,7 @@ def svg(width: float, height: float, parts: list[str], title: str) -> str:
 
 # ------------------------------------------------------------------------------------------------ gpt-oss in one picture
 
-API = "../pages/api.html#module-gptoss_edu."
-FILES = {"harmony": "harmony/"}  # a folder; every other module is one file
+FILES = {"harmony": "harmony/", "agent": "agent/"}  # folders; every other module is one file
 
 
 def one_picture(config: ModelConfig, stems: dict[int, str]) -> str:
@@ -133,7 +140,7 @@ def one_picture(config: ModelConfig, stems: dict[int, str]) -> str:
 
     def part(x, y, width, name, detail, chapter, module):
         parts.append(box(x, y, width, 44, (f"{chapter:02d} {name}", detail), f"../chapters/{stems[chapter]}.html"))
-        parts.append(box(x, y + 46, width, 20, (FILES.get(module, f"{module}.py"),), API + module))
+        parts.append(box(x, y + 46, width, 20, (FILES.get(module, f"{module}.py"),), address(module)))
 
     def flow(x1, y1, x2, y2):
         parts.append(f'<path class="line" marker-end="url(#flow)" d="M{x1} {y1} L{x2} {y2}"/>')
@@ -163,7 +170,7 @@ def one_picture(config: ModelConfig, stems: dict[int, str]) -> str:
         parts.append(f'<path class="line" marker-end="url(#flow)" d="M520 {y} L592 {y}"/><text x="568" y="{y - 6}" font-size="13">+</text>')  # fmt: skip
     part(480, 20, 220, "norm, unembedding", f"{c.vocab_size:,} logits", 10, "transformer")
     part(250, 20, 200, "sampling", "temperature, top p, stop tokens", 11, "generation")
-    part(20, 20, 200, "tools", "calls, results, the agent's loop", 13, "chat")
+    part(20, 20, 200, "tools", "calls, results, the agent's loop", 13, "agent")
     flow(478, 42, 452, 42), flow(248, 42, 222, 42)
     return svg(720, 750, parts, "gpt-oss in one picture")
 

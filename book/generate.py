@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+import api_pages
 import drawings
+import front
 import numbers_page
 from front_picture import front_picture
 from prepare import write_if_changed
@@ -13,7 +15,7 @@ from gptoss_edu.resources import data_path
 RAW = "```{{raw}} html\n{}\n```\n"
 MAP = """# The chapters and what each needs
 
-An arrow leads from what is needed to what needs it, as the chapters themselves say at their top; what follows anyway is not drawn twice. Dashed boxes are optional branches. Every box is a link.
+An arrow leads from what is needed to what needs it, as the chapters themselves say at their top; what follows anyway is not drawn twice. The colours are the parts of the course; dashed boxes are optional branches. Every box is a link.
 
 """
 PICTURE = """# gpt-oss in one picture
@@ -34,6 +36,9 @@ def generate(chapters: Path, target: Path) -> None:
     )  # fmt: skip
     write_if_changed(target / "one_picture.md", text + RAW.format(drawings.one_picture(small, stems)))
     write_if_changed(target / "front_picture.html", front_picture(stems))
+    write_if_changed(target / "cards.html", front.cards(chapters, target.parent / "_static" / "cards"))
+    write_if_changed(target / "contents.md", front.contents(chapters))
+    api_pages.write(target / "api", write_if_changed)
     files = [path for folder in ("benchmarks", "measurements") for path in sorted(data_path(folder).glob("*.json"))]
     write_if_changed(target / "measured_numbers.md", numbers_page.page(files))
 

@@ -1,30 +1,28 @@
 """Copies the chapters below book/, made ready for reading: what a learner should not see by accident is folded."""
 
-import base64
 import copy
-import html
 import os
 import re
 from pathlib import Path
 
+import cells
+import explorers
 import nbformat
+import playgrounds
+import predictions
 from figure_words import defined_words, words_for
 from glossary_links import link_terms
 
 from gptoss_edu.course.workshop import BEGIN, is_hints, student_source
-from gptoss_edu.web.page import Page
 
 EXERCISE = "```python\n{}\n```"
-EXPLORER = re.compile(r'<iframe title="([^"]*)"[^>]*?height:(\d+)px[^>]*srcdoc=("[^"]*"|\'[^\']*\')></iframe>')
-EXPLORED = re.compile(r'<script id="data" type="text/plain">([\w+/=]+)</script>')
-FOLDED = '<details class="outcome"><summary>{}</summary>{}</details>'
 
 
 def copy_chapters(source: Path, target: Path) -> None:
     """Write what changed, and nothing else, so that Sphinx reads again only what changed."""
     target.mkdir(exist_ok=True)
     for path in sorted(source.glob("[0-9][0-9]_*.ipynb")):
-        text = nbformat.writes(reading_copy(nbformat.read(path, as_version=4)))
+        text = nbformat.writes(reading_copy(nbformat.read(path, as_version=4), path.stem))
         write_if_changed(target / path.name, text)
     for stale in target.glob("*.ipynb"):
         if not (source / stale.name).exists():
@@ -41,30 +39,43 @@ def write_if_changed(path: Path, text: str) -> None:
     os.replace(partial, path)
 
 
-def reading_copy(notebook):
+def reading_copy(notebook, stem: str = ""):
     """The notebook with its stubs in sight, and solutions, hints and outcomes of predictions folded."""
     copied = copy.deepcopy(notebook)
-    cells, titled, seen, defined = [], False, set(), {}
+    copied.metadata.pop("widgets", None)
+    kept, titled, seen, defined = [], False, set(), {}
     for cell in copied.cells:
         if cell.cell_type == "markdown":
-            titled = _one_title(cell, titled)
-            if not is_hints(cell):
-                cell.source = link_terms(cell.source, seen)
+            titled = _read_text(cell, titled, seen)
         elif BEGIN in cell.source:
-            cells.append(_stub(cell))
-            _fold_input(cell, "the solution")
-        elif is_hints(cell):
-            _fold_input(cell, "the code of the hints")
-        elif "hide-input" in cell.metadata.get("tags", []):
-            _fold_input(cell, "the code")
+            kept.append(_stub(cell))
+            cell.source = cells.without_noise(cell.source)
+            cells.fold_input(cell, "the solution")
+        else:
+            cell.source = cells.without_noise(cell.source)
+            name = cells.name_of_fold(cell)
+            if cells.only_asks(cell):
+                cells.leave_input_out(cell)
+            elif name:
+                cells.fold_input(cell, name)
         if cell.cell_type == "code":
             _describe_figures(cell, defined)
             defined |= defined_words(cell.source)
-            _renew_explorer(cell)
-            _fold_outcome(cell)
-        cells.append(cell)
-    copied.cells = cells
+            _renew_outputs(cell, stem)
+        kept.append(cell)
+    copied.cells = kept
+    playgrounds.insert(copied, stem)
     return copied
+
+
+def _read_text(cell, titled: bool, seen: set[str]) -> bool:
+    """Markdown: one title, terms linked, labels below exercises."""
+    titled = _one_title(cell, titled)
+    if is_hints(cell):
+        cell.source = cells.linked_hints(cell.source)
+    else:
+        cell.source = cells.labelled(link_terms(cell.source, seen))
+    return titled
 
 
 def _one_title(cell, titled: bool) -> bool:
@@ -82,16 +93,9 @@ def _one_title(cell, titled: bool) -> bool:
 
 def _stub(cell):
     """What the exercise asks for, as the student's copy shows it."""
-    stub = nbformat.v4.new_markdown_cell(EXERCISE.format(student_source(cell.source)))
+    stub = nbformat.v4.new_markdown_cell(EXERCISE.format(cells.without_noise(student_source(cell.source))))
     stub.id = f"stub-{cell.get('id', 'x')}"[:64]
     return stub
-
-
-def _fold_input(cell, name: str) -> None:
-    tags = cell.metadata.setdefault("tags", [])
-    if "hide-input" not in tags:
-        tags.append("hide-input")
-    cell.metadata.setdefault("mystnb", {}).update(code_prompt_show=f"Show {name}", code_prompt_hide=f"Hide {name}")
 
 
 def _describe_figures(cell, defined: dict[str, str]) -> None:
@@ -101,19 +105,16 @@ def _describe_figures(cell, defined: dict[str, str]) -> None:
         cell.metadata.setdefault("mystnb", {})["image"] = {"alt": f"Figure: {text}"}
 
 
-def _renew_explorer(cell) -> None:
-    """A stored trace is shown by the explorer as it is now, not as it was when the notebook ran."""
-    for output in cell.outputs:
-        found = EXPLORER.fullmatch(output.get("data", {}).get("text/html", ""))
-        data = found and EXPLORED.search(html.unescape(found[3]))
-        if data:
-            page = Page(base64.b64decode(data[1]), html.unescape(found[1]), int(found[2]))
-            output.data["text/html"] = page._repr_html_()
-
-
-def _fold_outcome(cell) -> None:
-    """The answers to predictions, in a cell that reveals them."""
+def _renew_outputs(cell, stem: str) -> None:
+    """Outputs that the book shows in its own way: sliders, explorers, predictions and what came of them."""
+    if cells.without_widgets(cell):
+        cells.fold_input(cell, "the code of a slider for a running notebook")
     for output in cell.outputs:
         page = output.get("data", {}).get("text/html", "")
-        if "the answer is" in page:
-            output.data["text/html"] = FOLDED.format("How it came out", page)
+        shown = explorers.element(page, stem) or predictions.card(page) or predictions.outcome(page)
+        if shown:
+            output.data["text/html"] = shown
+            if 'class="outcome"' in shown:
+                cells.fold_output(
+                    cell, "how it came out" if len(cell.outputs) == 1 else "the result, and how it came out"
+                )

@@ -1,4 +1,4 @@
-"""The built book as a reader meets it, from a folder: links, figures, formulas, search, phones, the dark, and no network.
+"""The built book as a reader meets it, from a folder: links, figures, code, search, phones, the dark, and no network.
 
 `make test-browser` builds the book and runs this. Without Chromium only what can be read from the files is tested.
 """
@@ -17,8 +17,10 @@ from axe import needs_axe, serious
 pytestmark = pytest.mark.browser
 ROOT = Path(__file__).parent.parent
 SITE = ROOT / "book" / "_build" / "html"
-FOLDERS = (SITE, SITE / "chapters", SITE / "pages", SITE / "generated")
-PAGES = sorted(str(path.relative_to(SITE)) for folder in FOLDERS for path in folder.glob("*.html")) or ["index.html"]
+FOLDERS = (SITE, SITE / "chapters", SITE / "pages", SITE / "generated", SITE / "generated" / "api")
+FOUND = sorted(str(path.relative_to(SITE)) for folder in FOLDERS for path in folder.glob("*.html"))
+PAGES = [name for name in FOUND if name != "lab.html"] or ["index.html"]  # the lab has tests of its own
+CHAPTERS = [name for name in PAGES if name.startswith("chapters/")]
 SEARCHES = {  # what a reader types, and the page that must be among the results
     "MXFP4": "chapters/09_mxfp4",
     "YaRN": "chapters/05_rope_and_yarn",
@@ -129,16 +131,50 @@ def test_solutions_and_outcomes_are_folded():
 
 def test_code_in_the_text_and_the_reference_lead_to_each_other():
     """A function, a method of calling it, a file: to their entries. A file that is named like a function: to its source."""
-    api, norm = references(SITE / "pages" / "api.html"), references(SITE / "chapters" / "03_residual_and_rmsnorm.html")
+    api = "generated/api/model.html"
+    entries, norm = references(SITE / api), references(SITE / "chapters" / "03_residual_and_rmsnorm.html")
     for anchor in ("gptoss_edu.norm.rms_norm", "module-gptoss_edu.norm"):
-        assert f"../pages/api.html#{anchor}" in norm.links
-    assert "../chapters/03_residual_and_rmsnorm.html" in api.links
+        assert f"../{api}#{anchor}" in norm.links
+    assert "../../chapters/03_residual_and_rmsnorm.html" in entries.links
     harmony = references(SITE / "chapters" / "12_harmony.html")
     assert "../_modules/gptoss_edu/harmony/render.html" in harmony.links
-    for path in (SITE / "chapters").glob("*.html"):
-        links = references(path).links
-        assert any(link.startswith("../pages/api.html#") for link in links), path.name
-        assert f"../chapters/{path.name}" in api.links, path.name
+    rooms = [references(path) for path in (SITE / "generated" / "api").glob("*.html")]
+    for name in CHAPTERS:
+        links = references(SITE / name).links
+        assert any(link.startswith("../generated/api/") for link in links), name
+        assert any(f"../../{name}" in room.links for room in rooms), name
+
+
+def test_nothing_speaks_to_the_test_runner():
+    for name in CHAPTERS:
+        assert "NBVAL" not in (SITE / name).read_text(encoding="utf-8"), name
+
+
+def test_difficulty_and_minutes_stand_below_the_heading():
+    text = (SITE / "chapters" / "06_attention_sinks.html").read_text(encoding="utf-8")
+    assert '<p class="labels"><span>difficulty 1 of 3</span> <span>5 minutes</span></p>' in text
+    assert not re.search(r"<h\d>[^<]*difficulty", text)
+
+
+def test_pages_load_nothing_that_they_do_not_use():
+    """At most 1.5 MB before images; no widgets, no icon font, no typesetter; the model's script only where it answers."""
+    for name in PAGES:
+        text = (SITE / name).read_text(encoding="utf-8")
+        assert "fontawesome.js" not in text and "require.js" not in text and "mathjax@" not in text, name
+        assert ("_static/gptoss.js" in text) == bool(re.search(r'class="(playground|explorer)"', text)), name
+        parts = [urlsplit(link).path for link in references(SITE / name).pictures]
+        loaded = [(SITE / name).parent / part for part in parts if part.endswith((".js", ".css"))]
+        assert sum(path.stat().st_size for path in {*map(Path.resolve, loaded), SITE / name}) < 1.5e6, name
+
+
+def test_cards_of_all_chapters_stand_on_the_front_page():
+    text = (SITE / "index.html").read_text(encoding="utf-8")
+    cards = re.findall(
+        r'<li><div class="picture"><img src="([^"]+)".*?<a href="([^"]+)">\d\d · .*?class="builds">(.*?)</p>.*?(\d+) minutes',
+        text,
+    )
+    assert sorted(link for _, link, _, _ in cards) == CHAPTERS
+    assert all((SITE / picture).is_file() and len(builds) > 20 for picture, _, builds, _ in cards)
 
 
 def test_the_front_page_shows_one_answer():
@@ -174,6 +210,12 @@ class Folds(HTMLParser):
 
 TYPESET = "() => document.querySelectorAll('.math').length === document.querySelectorAll('mjx-container').length"
 BAD_FORMULAS = "document.querySelectorAll('mjx-merror, [data-mjx-error]').length"
+CUT_CODE = """() => { document.querySelectorAll('article details').forEach((fold) => (fold.open = true));
+  return [...document.querySelectorAll('article div.highlight pre')].filter((pre) => !pre.closest('.cell_output'))
+    .map((pre) => pre.scrollWidth > pre.clientWidth + 1); }"""
+CUT_COMMENTS = """() => [...document.querySelectorAll('article div.highlight .line > .c1:last-child')].filter((comment) => {
+  const pre = comment.closest('pre').getBoundingClientRect(), box = comment.getBoundingClientRect();
+  return box.right > pre.right + 1 || box.left < pre.left - 1; }).length"""
 EMPTY_PICTURES = """() => [...document.querySelectorAll('article img')]
   .filter((image) => image.offsetParent && !(image.complete && image.naturalWidth)).map((image) => image.src.slice(-60))"""
 
@@ -229,18 +271,121 @@ def test_search_finds(open_chapter, term):
     page.wait_for_selector(f"#search-results a[href*='{SEARCHES[term]}']", timeout=20_000)
 
 
-def test_the_explorer_answers_to_keys(open_chapter):
-    page = open_chapter("chapters/16_attention_lab.html")
-    page.locator("iframe").first.scroll_into_view_if_needed()
-    frame = page.locator("iframe").first.element_handle().content_frame()
-    frame.wait_for_selector("html[data-ready]", timeout=30_000)
-    before = frame.locator("#gx-say").inner_text()
-    frame.locator("[data-area=strip]").focus()
+@pytest.mark.parametrize("query, chapter", [("attention sink", "06"), ("why 1.702", "07"), ("nibble", "09")])
+def test_search_while_typing_shows_sections_with_an_excerpt(open_chapter, query, chapter):
+    page = open_chapter("index.html")
+    page.keyboard.press("Control+k")
+    page.keyboard.type(query)
+    page.wait_for_function(
+        """([start, word]) => { const first = document.querySelector('dialog .found a');
+          return first?.getAttribute('href').startsWith(start)
+            && first.querySelector('.excerpt').textContent.toLowerCase().includes(word); }""",
+        arg=[f"chapters/{chapter}_", query.split()[-1]],
+        timeout=20_000,
+    )
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/chapters/{chapter}_*")
+
+
+@pytest.mark.parametrize("width", [375, 1400])
+def test_no_code_is_cut(open_chapter, width):
+    """At most one block in twenty is wider than its box, and no comment at a line's end lies outside."""
+    cut = []
+    for name in CHAPTERS:
+        page = open_chapter(name, width)
+        cut += page.evaluate(CUT_CODE)
+        assert page.evaluate(CUT_COMMENTS) == 0, name
+        page.close()
+    assert len(cut) > 400 and sum(cut) <= 0.05 * len(cut)
+
+
+def test_a_choice_opens_how_it_came_out_and_is_kept(open_chapter):
+    page = open_chapter("chapters/06_attention_sinks.html")
+    outcome = page.locator("[data-outcome='06.1']")
+    assert not outcome.is_visible()
+    card = page.locator("[data-prediction='06.1']")
+    card.locator("[data-choice=b]").focus()
+    page.keyboard.press("Enter")
+    assert outcome.is_visible() and "you chose b" in outcome.inner_text()
+    assert outcome.get_attribute("data-right") == "no"
+    page.reload()
+    assert outcome.is_visible() and card.locator("[data-choice=b]").get_attribute("aria-pressed") == "true"
+    card.locator(".note a").click()
+    assert not outcome.is_visible()
+    page.reload()
+    assert not outcome.is_visible()
+
+
+def test_a_term_shows_its_meaning_to_the_keyboard(open_chapter):
+    page = open_chapter("chapters/06_attention_sinks.html")
+    link = page.locator("article a[href*='glossary.html#term-']").first
+    link.focus()
+    page.wait_for_selector(".hover-card", timeout=10_000)
+    assert len(page.locator(".hover-card").inner_text()) > 20
+    page.keyboard.press("Escape")
+    assert page.locator(".hover-card").count() == 0
+
+
+def test_next_says_what_the_next_chapter_builds(open_chapter):
+    page = open_chapter("chapters/06_attention_sinks.html")
+    assert "SwiGLU" in page.locator(".right-next").inner_text()
+    assert len(page.locator(".right-next .prev-next-say").inner_text()) > 40
+
+
+def ask(page, question: str | None = None):
+    """Ask the first box of a page; gives its answers' texts."""
+    page.locator(".playground").first.scroll_into_view_if_needed()
+    box = page.locator(".playground > div").first
+    if question:
+        box.locator("textarea").fill(question)
+    box.locator("button.main").click()
+    page.wait_for_selector(".playground > div[data-answers='1']", timeout=120_000)
+    return [answer.inner_text() for answer in box.locator(".answer").all()]
+
+
+def test_the_front_page_answers(open_chapter):
+    page = open_chapter("index.html")
+    (answer,) = ask(page, "What is 47 times 36?")
+    assert "1692" in answer
+    assert page.locator(".inside canvas").is_visible()
+    assert "#q=What+is+47+times+36" in page.locator(".playground a.more").get_attribute("href")
+
+
+def test_an_honest_refusal_is_marked(open_chapter):
+    (answer,) = ask(open_chapter("index.html"), "Write a poem about the sea.")
+    assert "An honest refusal" in answer
+
+
+@pytest.mark.parametrize(
+    "chapter, answers",
+    [("01", 1), ("04", 2), ("06", 2), ("08", 2), ("11", 3), ("12", 1), ("15", 3), ("16", 2), ("17", 2)],
+)
+def test_the_playground_of_a_chapter(open_chapter, chapter, answers):
+    """As it is, and changed; at three efforts; drawn with three seeds."""
+    (name,) = [name for name in CHAPTERS if name.startswith(f"chapters/{chapter}_")]
+    said = ask(open_chapter(name))
+    assert len(said) == answers and all("tokens in" in text for text in said)
+    if chapter == "12":  # what the reader forged is read as letters
+        assert said[0].count("<|start|>system") == 2
+
+
+def test_the_explorer_stands_in_the_page_and_answers_to_keys(open_chapter):
+    page = open_chapter("chapters/16_attention_lab.html", 1400)
+    assert page.locator("iframe").count() == 0
+    page.locator(".explorer").first.scroll_into_view_if_needed()
+    page.wait_for_selector(".explorer[data-ready]", timeout=30_000)
+    explorer = page.locator(".explorer").first
+    assert explorer.bounding_box()["width"] > 1000
+    before = explorer.locator("#gx-say").inner_text()
+    explorer.locator("[data-area=strip]").focus()
     page.keyboard.press("ArrowLeft")
-    frame.wait_for_function("(text) => document.querySelector('#app').shadowRoot.querySelector('#gx-say').innerText !== text", arg=before)  # fmt: skip
+    page.wait_for_function(
+        "(text) => document.querySelector('.explorer').shadowRoot.querySelector('#gx-say').innerText !== text",
+        arg=before,
+    )
 
 
-def test_the_explorer_wears_the_sites_theme_and_not_the_systems(open_chapter):
+def test_explorer_and_box_wear_the_sites_theme_and_not_the_systems(open_chapter):
     page = open_chapter("chapters/16_attention_lab.html", scheme="light")
 
     def choose(theme: str) -> None:
@@ -248,29 +393,37 @@ def test_the_explorer_wears_the_sites_theme_and_not_the_systems(open_chapter):
         page.locator(f".theme-change-button[data-mode={theme}]:visible").first.click()
 
     choose("dark")
-    frames = page.locator("iframe")
-    assert frames.count() > 0
-    for number in range(frames.count()):
-        frames.nth(number).scroll_into_view_if_needed()
-        frame = frames.nth(number).element_handle().content_frame()
-        frame.wait_for_selector(".gx[data-theme=dark]", timeout=30_000)
+    for place in (".explorer", ".playground"):
+        page.locator(place).first.scroll_into_view_if_needed()
+        page.wait_for_selector(f"{place} .gx[data-theme=dark]", timeout=30_000)
     page.evaluate("scrollTo(0, 0)")
     choose("light")
-    frame.wait_for_selector(".gx[data-theme=light]", timeout=10_000)
+    for place in (".explorer", ".playground"):
+        page.wait_for_selector(f"{place} .gx[data-theme=light]", timeout=10_000)
 
 
-def test_a_stored_slider_is_drawn_and_moves(open_chapter):
+def test_an_explorer_has_a_page_of_its_own(open_page):
+    (own, *_) = sorted((SITE / "_static" / "traces").glob("16_*.html"))
+    page = open_page(own)
+    assert page.locator("#gx-say").inner_text()
+
+
+def test_the_lab_of_the_site_answers(open_chapter):
+    page = open_chapter("lab.html", query="#q=What+is+47+times+36%3F&effort=high")
+    page.wait_for_selector("#lab[data-answers='1']", timeout=120_000)
+    assert "1692" in page.locator(".answer").first.inner_text()
+
+
+def test_on_paper_hints_and_solutions_are_open(open_chapter):
     page = open_chapter("chapters/06_attention_sinks.html")
-    handle = page.locator(".widget-slider .noUi-handle").first
-    handle.wait_for(timeout=20_000)
-    before = page.locator(".widget-readout").first.inner_text()
-    handle.focus()
-    page.keyboard.press("ArrowRight")
-    page.wait_for_function("(text) => document.querySelector('.widget-readout').innerText !== text", arg=before)
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert page.evaluate("document.querySelectorAll('article details:not([open])').length") == 0
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert page.evaluate("document.querySelectorAll('article details[open]').length") == 0
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [375, 1280])
+@pytest.mark.parametrize("width", [375, 1400])
 def test_screenshots_to_look_at(open_chapter, width, scheme):
     """The main pages, written to build/screenshots."""
     folder = ROOT / "build" / "screenshots"

@@ -21,6 +21,7 @@ from gptoss_edu.config import ModelConfig
 from gptoss_edu.errors import CheckpointError, TokenizerError
 from gptoss_edu.options import write_text
 from gptoss_edu.resources import data_path
+from gptoss_edu.tasks.refusals import REFUSAL, TOO_LONG
 from gptoss_edu.tokenizer import META_FILE, RANKS_FILE, load_tokenizer, save_tokenizer
 
 from .modules import bundle
@@ -116,21 +117,31 @@ class Lab:
     files : the model that answers.
     weights : None to carry the weights in the page itself, or the address of a file that holds `files.script()`.
     title : the page's heading; None names the model.
+    home : the address of the site that the page belongs to, if it belongs to one.
+
+    Attributes
+    ----------
+    refusals : the sentences with which this model declines; an answer that is one of them is marked as a refusal.
     """
 
-    def __init__(self, files: ModelFiles, weights: str | None = None, title: str | None = None):
-        self.files, self.weights = files, weights
+    def __init__(
+        self, files: ModelFiles, weights: str | None = None, title: str | None = None, home: str | None = None
+    ):
+        self.files, self.weights, self.home = files, weights, home
         self.title = title or f"{files.name} in this page"
+        self.refusals = [REFUSAL, TOO_LONG] if files.bundled else []
 
     def settings(self) -> dict:
         """What the page's script is told: the model's shape, texts, examples, colours."""
         texts = tomllib.loads(TEXTS.read_text(encoding="utf-8"))
         return {
             "title": self.title,
+            "home": self.home,
             "about": about(self.files.config),
             "limits": texts["limits"] if self.files.bundled else texts["other_limits"],
             "steps": texts["steps"],
             "examples": texts["examples"] if self.files.bundled else [],
+            "refusals": self.refusals,
             "config": self.files.config.to_dict(),
             "palette": palette(),
         }

@@ -61,6 +61,13 @@ export class AnswerCard {
     this.note.textContent = said.join(" ");
     this.root.dataset.done = "true";
   }
+
+  // The model declined, as it was taught to do outside its world: that is no failure, and is said.
+  refused() {
+    this.root.dataset.refused = "true";
+    const said = "An honest refusal: it declines what it was not trained on, where it would have to guess.";
+    this.note.before(el("p", { class: "refusal" }, said));
+  }
 }
 
 function tokenSpan({ text, control }) {

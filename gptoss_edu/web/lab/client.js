@@ -1,6 +1,6 @@
 // The page's one worker, in which the model lives. It is made, and its files are fetched, at the first question.
 
-let shared = null; // {worker, ready, listeners}, the same for all boxes of a page
+let shared = null; // {worker, ready, heard}, the same for all boxes of a page
 let questions = 0;
 
 export class ModelClient {
@@ -19,7 +19,7 @@ export class ModelClient {
   async ask(request, told) {
     await this.load();
     const number = ++questions;
-    shared.told = (message) => message.number === number && told(message);
+    shared.heard.set(number, told);
     shared.worker.postMessage({ kind: "ask", number, ...request });
     return number;
   }
@@ -32,7 +32,7 @@ export class ModelClient {
 function start(source, files, kernel) {
   const address = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
   const worker = new Worker(address);
-  const made = { worker, told: null };
+  const made = { worker, heard: new Map() }; // by the number of the question
   made.ready = new Promise((done, failed) => {
     const fail = (message) => {
       shared = null; // the next question tries again
@@ -43,7 +43,7 @@ function start(source, files, kernel) {
     worker.onmessage = ({ data }) => {
       if (data.kind === "ready") done(data);
       else if (data.kind === "failed") fail(data.message);
-      else made.told?.(data);
+      else tell(made.heard, data);
     };
     files().then(
       (given) => worker.postMessage({ kind: "load", files: given, kernel }),
@@ -51,6 +51,12 @@ function start(source, files, kernel) {
     );
   });
   return made;
+}
+
+// A question that another one displaced hears that it was stopped, and each is forgotten after its last message.
+function tell(heard, message) {
+  heard.get(message.number)?.(message);
+  if (["finished", "stopped", "problem"].includes(message.kind)) heard.delete(message.number);
 }
 
 // Files that a script beside the page holds: the script calls gptossModel({…}). A script may be read from file://,

@@ -55,6 +55,7 @@ class Lab {
       this.linkButton,
       button("◐", "Dark or light", () => this.toggleTheme()),
     );
+    if (settings.home) tools.prepend(el("a", { href: settings.home, class: "home" }, "Back to the book"));
     bar.append(title, tools);
     this.status = el("p", { class: "status", role: "status", "aria-live": "polite" });
     this.changeNote = el("p", { class: "changes", hidden: "" });
@@ -169,11 +170,16 @@ class Lab {
     if (kind === "start") this.started(message);
     else if (kind === "inside") this.looked(message);
     else if (kind === "token") this.wrote(message);
-    else if (kind === "done")
-      this.cards[side].finish({ ...message, kernel: this.ready.kernel, calls: this.last?.text === "<|call|>" });
+    else if (kind === "done") this.ended(message);
     else if (kind === "finished") this.finished(message);
     else if (kind === "stopped") this.stopped();
     else if (kind === "problem") this.failed(message.message);
+  }
+
+  ended(message) {
+    const card = this.cards[message.side];
+    card.finish({ ...message, kernel: this.ready.kernel, calls: this.last?.text === "<|call|>" });
+    if (this.settings.refusals?.includes(message.final.trim())) card.refused();
   }
 
   started({ side, tokens, reused }) {

@@ -68,6 +68,8 @@ export const LAB_STYLE = `
 .inside { background: var(--paper); border: 1px solid var(--grid); border-radius: 10px; padding: 10px 14px; min-width: 0; overflow: hidden; }
 .inside canvas { display: block; margin-top: 8px; }
 .tipline { margin: 4px 0 0; font-size: 12px; color: var(--muted); min-height: 1.4em; }
+.home { color: inherit; font-size: 14px; align-self: center; }
+.refusal { margin: 6px 0 0; font-size: 12.5px; font-weight: 600; }
 .limits { margin: 0; font-size: 12.5px; color: var(--muted); }
 .welcome { background: var(--paper); border: 1px solid var(--grid); border-radius: 10px; padding: 20px 28px; max-width: 640px; }
 .lab .welcome h2 { font-size: 18px; }
