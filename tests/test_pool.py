@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from gptoss_edu import generate
 from gptoss_edu.cache import KVCache, Snapshot
-from gptoss_edu.engines import pool as pool_module
 from gptoss_edu.engines.pool import Pool
 from gptoss_edu.engines.prefixes import Prefixes, reusable
 from gptoss_edu.engines.request import PoolFull, Request
@@ -217,6 +216,18 @@ def test_a_model_that_fails_ends_its_batch_and_not_the_pool():
     assert next(iter(pool.run([asked[1]]))).sampled == alone(PROMPTS[5], 8)
 
 
+def test_a_fault_of_the_pool_itself_ends_what_runs_and_not_its_thread(monkeypatch):
+    with Pool(MODEL, rows=2, room=100, prefix_bytes=10**7).started() as pool:
+        monkeypatch.setattr(pool.prefixes, "find", lambda prompt: 1 / 0)
+        told = threading.Event()
+        lost = pool.submit(Request(PROMPTS[1], 90, listener=told.set))  # taken from the queue when the fault comes
+        while pool.waiting:
+            time.sleep(0.001)
+        monkeypatch.undo()
+        assert list(pool.stream(Request(PROMPTS[2], 4))) == alone(PROMPTS[2], 4)
+        assert told.is_set() and lost.reason == "error" and isinstance(lost.error, ZeroDivisionError)
+
+
 def test_a_processor_of_its_own_and_log_probabilities():
     def no_even(generated, logits):
         return logits.masked_fill(torch.arange(len(logits)) % 2 == 0, -torch.inf)
@@ -365,7 +376,8 @@ def test_room_that_nobody_has_named_fits_into_its_bound():
 def test_views_end_where_few_graphs_are_needed():
     rows = Rows(Watched(MODEL), 20, 10)
     rows.model.device = torch.device("cuda")
-    assert [rows.padded(n) for n in (1, 2, 3, 4, 5, 8, 9, 16, 17, 20)] == [1, 2, 4, 4, 8, 8, 16, 16, 20, 20]
+    assert [rows.span(0, n)[1] for n in (1, 2, 3, 4, 5, 8, 9, 16, 17, 20)] == [1, 2, 4, 4, 8, 8, 16, 16, 20, 20]
+    assert rows.span(3, 5) == (0, 8) and Rows(Watched(MODEL), 20, 10).span(3, 5) == (3, 5)
 
 
 def test_closing_ends_what_runs_and_what_waits():
@@ -393,7 +405,7 @@ def no_move_of_keys(rows, source, target):
 
 @pytest.mark.parametrize("mutant", [wrong_move, no_move_of_keys])
 def test_a_row_moved_without_its_cache_is_caught(monkeypatch, mutant):
-    monkeypatch.setattr(pool_module.Rows, "move", mutant)
+    monkeypatch.setattr(Rows, "move", mutant)
     with pytest.raises((AssertionError, KeyError)):
         test_each_answers_as_if_it_were_alone({}, True)
 

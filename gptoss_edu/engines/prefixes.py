@@ -39,8 +39,9 @@ class Prefixes:
     def __len__(self) -> int:
         return len(self._kept)
 
-    def __contains__(self, tokens: Sequence[int]) -> bool:
-        return tuple(tokens) in self._kept
+    def missing(self, prompt: Sequence[int], marks: Sequence[int]) -> list[int]:
+        """Which beginnings of the prompt, by their lengths, could be kept and are not yet."""
+        return [n for n in marks if self.max_bytes and tuple(prompt[:n]) not in self._kept]
 
     def find(self, prompt: Sequence[int]) -> Snapshot | None:
         """Return what the longest kept prefix of this prompt left in its row."""

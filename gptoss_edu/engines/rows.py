@@ -38,15 +38,12 @@ class Rows:
             self.cache.copy_row(source, target)
         self.cache.clear_row(source)
 
-    def padded(self, last: int) -> int:
-        """Where a view of the rows up to `last` ends.
-
-        On a GPU at 1, 2, 4 or a multiple of 8, so that graphs are few.
-        """
+    def span(self, first: int, last: int) -> tuple[int, int]:
+        """The view in which these rows decode. On a GPU it begins at 0 and ends at 1, 2, 4 or a multiple of 8: few graphs."""
         if self.model.device.type != "cuda":
-            return last
+            return first, last
         wanted = last if last <= 2 else 4 if last <= 4 else -(-last // 8) * 8
-        return min(wanted, self.count)
+        return 0, min(wanted, self.count)
 
 
 def default_room(model, rows: int) -> int:

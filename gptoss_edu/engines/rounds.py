@@ -1,0 +1,180 @@
+"""One round of continuous batching: let leave, let join, read a piece of the new prompts, decode a token per row."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+
+import torch
+from torch import Tensor
+
+from gptoss_edu.generation import default_stop_tokens
+
+from .prefixes import Prefixes
+from .request import Request, sample
+from .rows import Rows
+
+TOGETHER = 64  # prompts read in one pass, so that a GPU's kernels get long pieces and scores little memory
+# Beside rows that decode, prompts are read in pieces of so many tokens, one in so many rounds. A small piece costs
+# nearly
+# as much as a large one (each layer's operators start, each expert is read), so few large ones disturb the least.
+PIECES = {"cpu": (256, 24), "cuda": (1024, 16)}
+
+
+class Rounds:
+    """The rows of a pool, and the step that all of them take together. Arguments are those of `Pool`."""
+
+    def __init__(
+        self,
+        model,
+        rows: int,
+        room: int | None,
+        prefix_bytes: int,
+        streaming: bool,
+        turns_below: int | None,
+    ):
+        self.kind = "cuda" if model.device.type == "cuda" else "cpu"
+        self.model, self.rows, self.streaming = model, rows, streaming
+        self._rows = Rows(model, rows, room)
+        self.room, self.pieces = self._rows.room, PIECES[self.kind]
+        self.turns_below = {"cpu": 0, "cuda": 4}[self.kind] if turns_below is None else turns_below
+        self._owed = 0  # rounds before the next piece of a prompt may be read
+        self.stops = default_stop_tokens(model)
+        self.prefixes = Prefixes(prefix_bytes)
+        self.active: list[Request] = []  # row i of the cache belongs to active[i]
+        self.waiting: deque[Request] = deque()
+        self.tokens, self.read_tokens, self.steps = 0, 0, 0  # sampled, read of prompts, rounds; since the start
+        self._changed = threading.Condition()
+
+    @torch.inference_mode()
+    def step(self) -> list[Request]:
+        """One round: let leave, let join, read, decode. Return the requests that ended in it."""
+        ended = self._cancelled()
+        self._join()
+        for work, rows in ((self._read, self._reading()), (self._decode, None)):
+            rows = [i for i, request in enumerate(self.active) if request.is_read] if rows is None else rows
+            if rows:
+                try:
+                    work(rows)
+                except Exception as error:  # of these requests; the pool goes on with the others
+                    for i in rows:
+                        self.active[i].end("error", error)
+            ended += self._leave()
+        self.steps += 1
+        return ended
+
+    def _cancelled(self) -> list[Request]:
+        """Free the rows of requests that were cancelled, and forget those that still wait."""
+        with self._changed:
+            gone = [request for request in self.waiting if request.is_cancelled]
+            for request in gone:
+                self.waiting.remove(request)
+        for request in [*gone, *(r for r in self.active if r.is_cancelled)]:
+            request.end("cancelled")
+        for request in gone:
+            request.tell()
+        return gone + self._leave()
+
+    def _join(self) -> None:
+        """Give free rows to those that wait, with what a kept prefix of their prompt has left."""
+        free = self.rows - len(self.active)
+        if not self.streaming and self.active and free < max(1, self.rows // 8):
+            return  # one short prompt alone costs as much as several
+        while self.waiting and len(self.active) < self.rows:
+            with self._changed:
+                request = self.waiting.popleft()
+            self.active.append(request)
+            row, kept = len(self.active) - 1, self.prefixes.find(request.prompt)
+            request.marks = self.prefixes.missing(request.prompt, request.marks)
+            self._rows.cache.clear_row(row)
+            if kept is not None:
+                self._rows.cache.restore(row, kept)
+                request.read = request.reused = kept.length
+
+    def _reading(self) -> list[int]:
+        """Rows that read in this round: the oldest that has not read its prompt, and its neighbours that have not."""
+        unread = {i for i, request in enumerate(self.active) if not request.is_read}
+        self._owed = max(0, self._owed - 1)
+        if not unread or (self._owed and len(unread) < len(self.active)):
+            return []
+        rows = deque([min(unread, key=lambda i: self.active[i].number)])
+        while rows[-1] + 1 in unread and len(rows) < TOGETHER:
+            rows.append(rows[-1] + 1)
+        while rows[0] - 1 in unread and len(rows) < TOGETHER:
+            rows.appendleft(rows[0] - 1)
+        return list(rows)
+
+    def _read(self, rows: list[int]) -> None:
+        """Read a piece of each of these prompts; a row whose prompt ends in it gets its first token."""
+        requests, decoding = [self.active[i] for i in rows], sum(request.is_read for request in self.active)
+        piece = self.model.prefill_limit(len(rows), max(len(request.prompt) for request in requests))
+        if decoding and self.streaming:
+            budget, rounds = self.pieces
+            share = (
+                budget * (1 + len(rows)) // (2 * len(rows))
+            )  # the more read together, the longer may the others wait
+            piece = min(piece, max(1, share))
+            self._owed = rounds * decoding // len(self.active)
+        parts = [request.piece(piece) for request in requests]
+        width = max(2, *map(len, parts))  # at least two: a single column is a decoding step to the fast path
+        tokens = torch.tensor([part + [0] * (width - len(part)) for part in parts], device=self.model.device)  # (b, t)
+        cache = self._rows.cache.rows(rows[0], rows[-1] + 1)
+        logits = self.model(tokens, cache=cache, lengths=torch.tensor([len(p) for p in parts]), last_only=True)[:, -1]
+        done = []
+        for i, (request, part) in enumerate(zip(requests, parts, strict=True)):
+            request.read += len(part)
+            self.read_tokens += len(part)
+            if request.is_read or request.read in request.marks:
+                self._keep(rows[0] + i, request.prompt[: request.read])
+            if request.is_read:
+                done.append(i)
+        self._sample([requests[i] for i in done], logits[done])
+
+    def _decode(self, rows: list[int]) -> None:
+        """Give each of these rows its next token."""
+        if len(rows) < self.turns_below:
+            for i in rows:
+                self._decode_view(i, i + 1, [i])
+        else:
+            self._decode_view(*self._rows.span(rows[0], rows[-1] + 1), rows)
+
+    def _decode_view(self, first: int, last: int, rows: list[int]) -> None:
+        cache = self._rows.decoding(first, last)
+        tokens, counts = torch.zeros(last - first, 1, dtype=torch.int64), torch.zeros(last - first, dtype=torch.int64)
+        for i in rows:
+            tokens[i - first], counts[i - first] = self.active[i].sampled[-1], 1
+        logits = self.model(tokens.to(self.model.device), cache=cache, lengths=counts, last_only=True)[:, -1]  # (b, v)
+        for i in rows:
+            self.active[i].read += 1
+        wanted = [i - first for i in rows]
+        self._sample([self.active[i] for i in rows], logits if len(rows) == len(logits) else logits[wanted])
+
+    def _sample(self, requests: list[Request], logits: Tensor) -> None:
+        """Give each request the token that it draws from its line of the logits (n, v)."""
+        sample(requests, logits)
+        self.tokens += len(requests)
+        for request in requests:
+            request.settle(self.stops)
+
+    def _leave(self) -> list[Request]:
+        """Free the rows of requests that have ended; the last row moves into the place of each."""
+        ended = []
+        for row in reversed(range(len(self.active))):
+            request = self.active[row]
+            if request.reason is None:
+                continue
+            ended.append(request)
+            if request.reason == "stop":
+                self._keep(row, [*request.prompt, *request.sampled][: request.read])
+            last, moved = len(self.active) - 1, self.active.pop()
+            self._rows.move(last, row)
+            if row < last:
+                self.active[row] = moved
+        for request in ended:
+            request.tell()
+        return ended[::-1]
+
+    def _keep(self, row: int, tokens: list[int]) -> None:
+        """Keep what a row holds, for prompts that go on from these tokens."""
+        if self.prefixes.max_bytes:
+            self.prefixes.keep(tokens, self._rows.cache.snapshot(row))
