@@ -66,6 +66,7 @@ def run_tiny(args: argparse.Namespace) -> None:
     import torch
 
     from gptoss_edu import __version__, load_model
+    from gptoss_edu.evals.backends import check_finite
     from gptoss_edu.evals.suite import run_suite
     from gptoss_edu.options import check_writable, write_text
     from gptoss_edu.resources import data_path
@@ -77,6 +78,9 @@ def run_tiny(args: argparse.Namespace) -> None:
     dtype = getattr(torch, args.dtype) if args.dtype else None
     model = load_model(args.model, device=args.device, dtype=dtype)
     against = load_model(args.against, device=args.device, dtype=dtype) if args.against else None
+    for measured, name in ((model, args.model or "gpt-oss-tiny"), (against, args.against)):
+        if measured is not None:
+            check_finite(measured, name)
     began = time.monotonic()
     results = {
         "model": fingerprint(args.model or data_path("gpt-oss-tiny")), "scale": args.scale,

@@ -111,7 +111,7 @@ def backend_of(args: argparse.Namespace):
     import torch
 
     from gptoss_edu import __version__, load_model
-    from gptoss_edu.evals.backends import PoolBackend
+    from gptoss_edu.evals.backends import PoolBackend, check_finite
     from gptoss_edu.evals.endpoint_backend import EndpointBackend
 
     from .eval import fingerprint
@@ -124,6 +124,7 @@ def backend_of(args: argparse.Namespace):
     from gptoss_edu.resources import data_path
 
     model = load_model(args.model, device=args.device, dtype=getattr(torch, args.dtype) if args.dtype else None)
+    check_finite(model, args.model or "gpt-oss-tiny")
     on_gpu = model.device.type == "cuda"
     device = torch.cuda.get_device_name() if on_gpu else "cpu"
     name = f"pool {fingerprint(args.model or data_path('gpt-oss-tiny'))}"

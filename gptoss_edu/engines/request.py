@@ -147,7 +147,11 @@ def sample(requests: list[Request], logits: Tensor) -> None:
     for i, request in enumerate(requests):
         if request.reason is None and not math.isfinite(largest[i]):
             request.end(
-                "error", GptOssError(f"Request: expected logits with a finite largest one, found {largest[i]}.")
+                "error",
+                GptOssError(
+                    f"expected logits with a finite largest one, found {largest[i]}; see whether the weights are finite "
+                    "with `gptoss-edu inspect FOLDER --verify`."
+                ),
             )
         if request.reason is None:
             if request.logprobs is not None:

@@ -62,6 +62,25 @@ class Backend(Protocol):
         """Forget the turns that nobody works at yet."""
 
 
+def check_finite(model, name) -> None:
+    """Refuse a model whose logits are not finite: compared with NaN every answer is wrong, and every loss a number less.
+
+    Raises
+    ------
+    GptOssError : names the model and the command that finds the weights.
+    """
+    import torch
+
+    tokens = torch.arange(min(64, model.config.vocab_size), device=model.device)[None]
+    with torch.inference_mode():
+        finite = model(tokens).isfinite().all()
+    if not finite:
+        raise GptOssError(
+            f"{name}: expected finite logits, found NaN or infinite ones; see which weights are not finite with "
+            f"`gptoss-edu inspect {name} --verify`."
+        )
+
+
 class PoolBackend:
     """A model on this machine, many rows at a time.
 
