@@ -194,7 +194,7 @@ def _draw_pipeline(axes: plt.Axes, config: ModelConfig) -> None:
     boxes = [
         (0.0, 0.9, "text", ""),
         (1.25, 1.6, f"tokenizer\n{config.vocab_size:,} ids", "02"),
-        (3.2, 1.6, f"embedding\n{config.hidden_size:,} numbers\na token", "03"),
+        (3.2, 1.6, f"embedding\n{config.hidden_size:,} numbers\nper token", "03"),
         (5.15, 1.5, f"{config.num_hidden_layers} blocks", "10"),
         (7.0, 1.75, f"norm and\nunembedding\n{config.vocab_size:,} logits", "10"),
         (9.1, 1.2, "sampling", "11"),

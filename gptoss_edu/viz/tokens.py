@@ -168,7 +168,7 @@ def figure_compression(text: str, ranks: dict[bytes, int], sizes: Sequence[int],
         axes.annotate(f"{value:.1f}", (size, value), textcoords="offset points", xytext=(0, 7), ha="center")
     axes.set_xscale("log", base=2)
     axes.set_xticks(every, [f"{size:,}" for size in every])
-    axes.set(ylim=(0, max(gained) * 1.25), xlabel="tokens in the vocabulary", ylabel="bytes of text a token")
+    axes.set(ylim=(0, max(gained) * 1.25), xlabel="tokens in the vocabulary", ylabel="bytes of text per token")
     axes.set_title("Every doubling buys less than the one before")
     axes.legend(loc="lower right")
     return figure
@@ -209,7 +209,7 @@ def figure_cutting(
         left.bar_label(bars, fmt="%.2f", padding=3)
         ways = [ways_to_cut(word, list(texts.values())[-1], ranks, pat_str) for word in words]
         right.barh([i + 0.4 * number for i in range(len(words))], ways, **look)
-    left.set(title="Bytes a token", xlim=(0, 6.5))
+    left.set(title="Bytes per token", xlim=(0, 6.5))
     left.set_yticks([i + 0.2 for i in range(len(texts))], list(texts))
     right.set(title="Ways in which one word is cut", xlabel="different ways")
     right.set_yticks([i + 0.2 for i in range(len(words))], [word.replace(" ", "·") for word in words])
@@ -232,4 +232,31 @@ def figure_prices(sentences: dict[str, str], encoding: tiktoken.Encoding) -> Fig
     axes.set_xlim(0, 1.12 * max(counts + characters))
     axes.invert_yaxis()
     axes.legend(loc="center right")
+    return figure
+
+
+def figure_languages(texts: dict[str, Sequence[str]], encodings: dict[str, tiktoken.Encoding]) -> Figure:
+    """Tokens per character of several texts per language, one mark per vocabulary; a stroke: bytes per character."""
+    names = list(texts)
+    characters = [sum(map(len, group)) for group in texts.values()]
+    stored = [sum(len(text.encode()) for text in group) for group in texts.values()]
+    figure, axes = plt.subplots(figsize=(7.2, 0.27 * len(names) + 1.0))
+    shares = {
+        name: [
+            sum(len(encoding.encode_ordinary(text)) for text in group) / count
+            for group, count in zip(texts.values(), characters, strict=True)
+        ]
+        for name, encoding in encodings.items()
+    }
+    ends = list(zip(*shares.values(), strict=True))
+    axes.hlines(names, [min(end) for end in ends], [max(end) for end in ends], color=style.color("grid"), linewidth=4)
+    for number, (name, values) in enumerate(shares.items()):
+        axes.plot(values, names, "oDs^"[number % 4], color=style.cycle()[number], label=name)
+    per_character = [size / count for size, count in zip(stored, characters, strict=True)]
+    axes.plot(
+        per_character, names, "|", color=style.color("ink"), markersize=11, markeredgewidth=2, label="bytes alone"
+    )
+    axes.set(title="What a character costs", xlabel="tokens per character", xlim=(0, None))
+    axes.invert_yaxis()
+    axes.legend(loc="lower right")
     return figure
