@@ -113,6 +113,8 @@ def strangers(notebook, known: set[str]) -> list[str]:
 def prerequisites() -> dict[str, set[str]]:
     """Chapter -> all chapters that it needs, directly or through others, as the book's map of chapters draws them."""
     where = Path(__file__).parent.parent / "book" / "drawings.py"
+    if str(where.parent) not in sys.path:
+        sys.path.append(str(where.parent))  # drawings imports its neighbours by their bare names
     spec = importlib.util.spec_from_file_location("drawings", where)
     sys.modules["drawings"] = drawings = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(drawings)
