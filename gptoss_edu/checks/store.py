@@ -6,7 +6,6 @@ the learner's.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -15,8 +14,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from gptoss_edu.options import write_text
+from gptoss_edu.options import read_json, write_text
 
+from .guard import time_limit
 from .needs import source_with_needs
 
 FILE_NAME = "my_gptoss.py"
@@ -68,7 +68,7 @@ def read_entries(path: Path, what: str, is_entry: Callable[[object], bool]) -> d
     if not path.is_file():
         return {}
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path.read_text(encoding="utf-8"))
     except ValueError:
         found = None
     if not isinstance(found, dict) or not all(map(is_entry, found.values())):
@@ -108,6 +108,8 @@ def run_section(name: str, source: str) -> Callable:
     """The function that a section defines; every section runs in a namespace of its own."""
     namespace: dict = {"__name__": f"my_gptoss.{name}"}
     exec(compile(source, f"{FILE_NAME} ({name})", "exec", dont_inherit=True), namespace)
+    if name not in namespace:
+        raise NameError(f"it defines no {name}")
     return namespace[name]
 
 
@@ -134,9 +136,11 @@ def load_functions(folder: Path) -> dict[str, Callable]:
     functions = {}
     for name, body in read_sections(folder).items():
         try:
-            functions[name] = run_section(name, body)
-        except Exception as error:
-            raise ValueError(
-                f"section {name} of {Path(folder) / FILE_NAME} does not run: {type(error).__name__}: {error}"
-            ) from error
+            with time_limit():
+                functions[name] = run_section(name, body)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # theirs: sys.exit and an own BaseException too
+            said = f"{type(error).__name__}: {error}"
+            raise ValueError(f"section {name} of {Path(folder) / FILE_NAME} does not run: {said}") from error
     return functions

@@ -42,13 +42,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if not args.folders and not args.lines:
         raise GptOssError("progress: expected a student folder, or --lines FILE.")
-    marks = [read_folder(folder) for folder in args.folders]
-    if args.lines:
-        marks += read_lines(args.lines)
-    if len(marks) == 1 and not args.lines:
-        print(for_learner(marks[0], chapters_of(args.folders[0])))
-    else:
-        print(for_teacher(marks))
+    if len(args.folders) == 1 and not args.lines:
+        print(for_learner(read_folder(args.folders[0]), chapters_of(args.folders[0])))
+        return 0
+    from gptoss_edu.course.class_progress import read_class
+
+    pasted = read_lines(args.lines) if args.lines else []
+    found, left_out = read_class(args.folders)
+    everyone = [Progress(*row) for row in found] + pasted
+    if not everyone:
+        raise GptOssError(f"none of {len(left_out)} folders could be read; the first: {left_out[0]}")
+    print(for_teacher(everyone))
+    if left_out:
+        print(f"\nnot counted, {len(left_out)}:\n" + "\n".join(f"  {' '.join(why.split())}" for why in left_out))
     return 0
 
 
@@ -65,7 +71,7 @@ def read_folder(folder: Path) -> Progress:
         )
     try:
         stored = checks.load_functions(folder)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         raise GptOssError(f"{error}. Run its check in the notebook again, or delete the section.") from None
     marks = "".join(
         "." if name not in stored else "x" if getattr(checks, name)(stored[name], keep=False) else "?"

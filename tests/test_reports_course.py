@@ -1,0 +1,82 @@
+"""A learner's work and a class's table: nothing lost, nothing spoiled, whatever one folder holds."""
+
+import subprocess
+import sys
+
+import pytest
+
+from gptoss_edu.checks import store
+from gptoss_edu.commands.progress import read_folder
+from gptoss_edu.course import class_progress
+from gptoss_edu.errors import GptOssError
+
+
+def run(*arguments, **keywords):
+    return subprocess.run(
+        [sys.executable, "-m", "gptoss_edu", *map(str, arguments)], capture_output=True, text=True, **keywords
+    )
+
+
+def folder_with(place, **sections):
+    """A student folder with these sections."""
+    place.mkdir(parents=True)
+    (place / store.FILE_NAME).write_text(store.HEADER)
+    for name, body in sections.items():
+        store.write_section(place, name, body)
+    return place
+
+
+RIGHT = "import torch\ndef rms_norm(x, scale, eps):\n    h = x.float()\n    return (h * torch.rsqrt(h.square().mean(-1, keepdim=True) + eps) * scale.float()).to(x.dtype)\n"  # fmt: skip
+BROKEN = {
+    "a renamed function": ("def norm(x, scale, eps): return x", "section rms_norm"),
+    "sys.exit": ("import sys\nsys.exit(0)", "SystemExit"),
+    "a missing import": ("import nonexistent_module", "nonexistent_module"),
+    "half a line": ("def rms_norm(:", "section rms_norm"),
+    "an exit that nothing stops": ("import os\nos._exit(0)", "ended the program"),
+    "a crash": ("import os\nos.abort()", "ended the program"),
+    "an endless loop": ("while True: pass", "TookTooLong"),
+    "an exception of its own": ("class Mine(BaseException): pass\nraise Mine('no')", "Mine"),
+}
+
+
+@pytest.mark.slow
+def test_one_broken_folder_costs_its_row_only(tmp_path):
+    """A class's table counts everybody else, and says whose folder is left out and why."""
+    good = [folder_with(tmp_path / "good" / str(i), rms_norm=RIGHT) for i in range(2)]
+    bad = [folder_with(tmp_path / "bad" / str(i), rms_norm=body) for i, (body, _) in enumerate(BROKEN.values())]
+    (tmp_path / "none").mkdir()
+    done = run("progress", good[0], *bad, tmp_path / "none", good[1], env=None)
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    assert "pass  of 2" in done.stdout and f"not counted, {len(bad) + 1}:" in done.stdout
+    assert done.stdout.split("rms_norm", 1)[1].split()[0] == "2"
+    for folder, (_, words) in zip(bad, BROKEN.values(), strict=True):
+        line = next(line for line in done.stdout.splitlines() if str(folder) + "/" in line or f"{folder}:" in line)
+        assert words in line, line
+    alone = run("progress", *bad[:1], tmp_path / "none")
+    assert alone.returncode == 2 and "none of 2 folders" in alone.stderr
+
+
+@pytest.mark.parametrize("name", [name for name, (_, words) in BROKEN.items() if words != "ended the program"])
+def test_a_learners_own_broken_section_is_named(tmp_path, name):
+    body, words = BROKEN[name]
+    with pytest.raises(GptOssError, match=words):
+        read_folder(folder_with(tmp_path / "m", rms_norm=body))
+
+
+@pytest.mark.slow
+def test_what_one_folder_does_to_torch_reaches_no_other(tmp_path):
+    """Settings of torch's, and its functions, are a process's; each folder has its own."""
+    spoils = "import torch\ntorch.set_default_dtype(torch.float64)\ntorch.rsqrt = None\n"
+    first = folder_with(tmp_path / "a", rms_norm=spoils + RIGHT.removeprefix("import torch\n"))
+    second = folder_with(tmp_path / "b", rms_norm=RIGHT)
+    found, left_out = class_progress.read_class([first, second])
+    assert len(found) + len(left_out) == 2
+    assert found[-1][0].count("x") == 1
+
+
+def test_a_folder_that_does_not_end_is_given_up(tmp_path):
+    folder = folder_with(
+        tmp_path / "m", rms_norm="import time\nwhile True:\n    try: time.sleep(1)\n    except BaseException: pass\n"
+    )
+    progress, why = class_progress.read_apart(folder, seconds=5)
+    assert progress is None and ("did not end within 5 s" in why or "TookTooLong" in why)
