@@ -1,6 +1,7 @@
 """The command line: `gptoss-edu COMMAND …`. Each command is a module of `gptoss_edu.commands`, imported when called."""
 
 import argparse
+import errno
 import inspect
 import os
 import sys
@@ -84,7 +85,9 @@ def dispatch(argv: list[str]) -> int:
     except BrokenPipeError:
         raise
     except OSError as error:
-        where = f"{error.filename}: {error.strerror}; check the path and its permissions." if error.filename else error
+        full = error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+        advice = "free some space or name another place." if full else "check the path and its permissions."
+        where = f"{error.filename}: {error.strerror}; {advice}" if error.filename else error
         print(f"gptoss-edu {argv[0]}: {where}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

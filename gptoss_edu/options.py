@@ -1,6 +1,7 @@
 """Options and paths that a user names: check them before the work begins; read and write whole text files."""
 
 import argparse
+import contextlib
 import errno
 import json
 import os
@@ -99,8 +100,13 @@ def write_text(path: Path, text: str) -> None:
             except PermissionError:  # Windows, for as long as somebody reads the old file
                 time.sleep(wait)
         os.replace(partial, path)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from None  # a full disk alone names no file
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 def not_the_file(start: bytes | str) -> str | None:

@@ -57,3 +57,80 @@ def test_a_request_whose_logits_are_not_finite_ends_with_the_reason(not_finite):
     pool.submit(Request([1, 2, 3], 4, temperature=1.0))
     for request in pool.run():
         assert "expected logits with a finite largest one, found nan" in str(request.error)
+
+
+# ---- full disks and damaged files
+
+
+@pytest.fixture
+def trainer(tmp_path):
+    from gptoss_edu.training.pretrain import SMOKE, Settings, Trainer
+
+    settings = Settings(seconds=None, steps=2, workers=0, rows=2, length=64, log_every=1, save_every=1e9)
+    trainer = Trainer(SMOKE, settings, tmp_path / "run", data_path("gpt-oss-tiny"), "cpu")
+    yield trainer
+    trainer.close()
+
+
+def test_the_log_of_a_run_is_written_before_its_checkpoint(trainer, monkeypatch):
+    """On a disk that is too full for the weights the log still says what the hours went into, and the file is named."""
+    from safetensors import SafetensorError
+
+    from gptoss_edu.checkpoint import safetensors
+    from gptoss_edu.errors import CheckpointError
+
+    def full(tensors, path, metadata=None):
+        path.write_bytes(b"half")
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(safetensors, "save_file", full)
+    with pytest.raises(
+        CheckpointError, match=r"checkpoint\.safetensors: cannot be written \(.*No space left.*free some space"
+    ):
+        trainer.run()
+    assert [json.loads(line)["step"] for line in (trainer.folder / "log.jsonl").read_text().splitlines()] == [1, 2]
+    assert [path.name for path in trainer.folder.iterdir()] == ["log.jsonl"], "nothing that is half written stays"
+
+
+def test_a_full_disk_names_the_file(tmp_path, monkeypatch, capsys):
+    """The system's error for a full disk names no file; ours does, and the command line says what to do."""
+    import errno
+    from pathlib import Path
+
+    from gptoss_edu import cli, options
+
+    def full(self, data):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "a.json").write_text("before")
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match=r"No space left on device: '.*a\.json'"):
+        options.write_text(tmp_path / "a.json", "after")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"] and (tmp_path / "a.json").read_text() == "before"
+    assert cli.main(["workshop", str(tmp_path / "course"), "--chapters", "03"]) == 2
+    said = capsys.readouterr().err
+    assert "No space left on device; free some space or name another place." in said and str(tmp_path) in said
+
+
+@pytest.mark.parametrize("damage", [b"", b"garbage", b"\x08\0\0\0\0\0\0\0{}      ", "about", "settings", "log"])
+def test_a_damaged_checkpoint_of_a_run_is_named(trainer, damage):
+    """Going on from a file that is cut, foreign or of other types is refused in one sentence."""
+    from safetensors.torch import load_file, save_file
+
+    from gptoss_edu.errors import GptOssError
+    from gptoss_edu.training.pretrain import CHECKPOINT
+
+    path = trainer.save()
+    if isinstance(damage, bytes):
+        path.write_bytes(damage)
+    else:
+        about = {
+            "about": "[1]",
+            "settings": '{"settings": 3}',
+            "log": '{"step": 1, "elapsed": 1, "settings": {}, "log": 3}',
+        }
+        save_file(load_file(path), path, metadata={"about": about[damage]})
+    with pytest.raises(
+        GptOssError, match=rf"{CHECKPOINT}: expected the checkpoint of a run, found what cannot be read"
+    ):
+        trainer.load()

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from gptoss_edu.errors import CheckpointError
@@ -254,6 +255,25 @@ def new_folder(folder):
         ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def save_whole(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
+    """Write tensors that are in memory as one file, which appears whole or not at all.
+
+    Raises
+    ------
+    CheckpointError : the disk refuses (full, read-only); names the file. What stood there before stays.
+    """
+    partial = path.with_name(path.name + ".partial")
+    try:
+        save_file(tensors, partial, metadata=metadata)
+        os.replace(partial, path)
+    except (SafetensorError, OSError) as error:  # safetensors writes by itself, and has no OSError for a full disk
+        raise CheckpointError(
+            f"{path}: cannot be written ({error}); free some space or choose another place."
+        ) from None
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def write_file(

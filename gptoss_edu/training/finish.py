@@ -9,9 +9,9 @@ import tarfile
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 
 from gptoss_edu import checkpoint
+from gptoss_edu.checkpoint.safetensors import save_whole
 from gptoss_edu.options import write_text
 from gptoss_edu.transformer import Transformer
 
@@ -53,5 +53,5 @@ def save_parts(model: Transformer, folder: Path) -> int:
         parts[-1][name] = value
         size += value.nbytes
     for number, part in enumerate(parts):
-        save_file(part, folder / f"dense-{number}.safetensors")
+        save_whole(folder / f"dense-{number}.safetensors", part)
     return len(parts)

@@ -10,7 +10,6 @@ objective.py.
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -18,12 +17,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from tqdm.auto import tqdm
 
 from gptoss_edu.checkpoint.load import load_model, usable_device
+from gptoss_edu.checkpoint.safetensors import save_whole
 from gptoss_edu.config import ModelConfig
 from gptoss_edu.errors import GptOssError
 from gptoss_edu.options import write_text
@@ -270,24 +269,33 @@ class Trainer:
     # ------------------------------------------------------------------------------------------------- checkpoints
 
     def save(self) -> Path:
-        """Model, optimiser, step and log as one file, replaced in one move."""
+        """Model, optimiser, step and log as one file, replaced in one move; the log also by itself, and first.
+
+        The log is small and says what the hours went into: a disk that is too full for the weights may still hold it.
+        """
+        write_log(self.folder / "log.jsonl", self.log)
         tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
         tensors |= {f"optimizer.{name}": value for name, value in self.optimizer.state_dict().items()}
         tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
         about = {"step": self.step, "elapsed": self.elapsed, "settings": asdict(self.settings), "log": self.log}
         path = self.folder / CHECKPOINT
-        new = path.with_suffix(".new")
-        save_file(tensors, new, metadata={"about": json.dumps(about)})
-        os.replace(new, path)
-        write_log(self.folder / "log.jsonl", self.log)
+        save_whole(path, tensors, metadata={"about": json.dumps(about)})
         return path
 
     def load(self) -> None:
         """Go on where the checkpoint in the folder ended."""
-        with safe_open(self.folder / CHECKPOINT, "pt", device=str(self.device)) as file:
-            about = json.loads(file.metadata()["about"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
-        was, now = asdict(Settings()) | about["settings"], asdict(self.settings)
+        path = self.folder / CHECKPOINT
+        try:
+            with safe_open(path, "pt", device=str(self.device)) as file:
+                about = json.loads(file.metadata()["about"])
+                tensors = {name: file.get_tensor(name) for name in file.keys()}
+            step, elapsed, log = int(about["step"]), float(about["elapsed"]), list(about["log"])
+            was, now = asdict(Settings()) | about["settings"], asdict(self.settings)
+        except (SafetensorError, OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            raise GptOssError(
+                f"{path}: expected the checkpoint of a run, found what cannot be read ({error}); delete it to begin "
+                "anew, or choose another folder."
+            ) from None
         same = ("rows", "length", "seed", "plain", "rate", "decay", "qat", "init")
         differing = [k for k in same if was[k] != now[k]]
         if differing:
@@ -297,7 +305,7 @@ class Trainer:
             )
         self.model.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("model.")})
         self.optimizer.load_state_dict({k[10:]: v for k, v in tensors.items() if k.startswith("optimizer.")})
-        self.step, self.elapsed, self.log = about["step"], about["elapsed"], about["log"]
+        self.step, self.elapsed, self.log = step, elapsed, log
 
     def close(self) -> None:
         self.batches.close()
