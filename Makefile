@@ -61,7 +61,7 @@ $(VENV)/.test: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) -e '.[test]'
 	touch $@ $(VENV)/.base
 
-.PHONY: book book-deps test-browser
+.PHONY: book book-deps book-pdf test-browser
 
 book-deps: $(VENV)/.test  ## fetches the book's front-end files, once
 	$(PIP) -e '.[book]'
@@ -71,6 +71,9 @@ book:  ## needs no network after book-deps
 	rm -rf book/_build
 	$(BIN)/python -m sphinx -q -b html book book/_build/html
 	@echo book/_build/html/index.html
+
+book-pdf: book  ## the whole book as one PDF, printed by Chromium
+	$(BIN)/python book/pdf.py
 
 test-browser: book  ## the book and the explorer in Chromium; make book-deps first
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist=loadfile -m browser tests/test_*_browser.py

@@ -3,12 +3,15 @@
 import ast
 import re
 
+import nbformat
+
 from gptoss_edu.course.workshop import is_hints
 
 EXERCISE = re.compile(r"^(#{2,4}) (Exercise \d+: .+?) · (difficulty \d of \d) · (\d+ minutes?)[ ]*$", re.M)
 LABELS = '{} {}\n\n<p class="labels"><span>{}</span> <span>{}</span></p>\n'
 FOR_TESTS = re.compile(r"^# NBVAL_\w+.*\n?", re.M)
 LINK = re.compile(r"\[([^\]]+)\]\((\d\d_\w+)\.ipynb(#[\w-]+)?\)")
+VIEW = "application/vnd.jupyter.widget-view+json"
 ASKS = {"predict", "reveal", "opening_questions", "ask"}
 
 
@@ -56,23 +59,40 @@ def leave_input_out(cell) -> None:
 def fold_input(cell, name: str) -> None:
     """Close a cell's code behind a line that names it."""
     _tag(cell, "hide-input")
-    cell.metadata.setdefault("mystnb", {}).update(code_prompt_show=f"Show {name}", code_prompt_hide=f"Hide {name}")
+    cell.metadata.setdefault("mystnb", {}).update(code_prompt_show=_title(name), code_prompt_hide=_title(name))
 
 
 def fold_output(cell, name: str) -> None:
     """Close all outputs of a cell; its code stays in sight unless it is folded too, and then both are one fold."""
     _tag(cell, "hide-output")
-    cell.metadata.setdefault("mystnb", {}).update(code_prompt_show=f"Show {name}", code_prompt_hide=f"Hide {name}")
+    cell.metadata.setdefault("mystnb", {}).update(code_prompt_show=_title(name), code_prompt_hide=_title(name))
 
 
-def without_widgets(cell) -> bool:
-    """Take a slider that needs a kernel out of the outputs; whether there was one."""
-    kept = [
-        output for output in cell.outputs if "application/vnd.jupyter.widget-view+json" not in output.get("data", {})
-    ]
-    found = len(kept) < len(cell.outputs)
+def without_widgets(cell, states: dict) -> bool:
+    """Put the picture that a slider last showed in the slider's place, which needs a kernel; whether there was one.
+
+    `states` : what the notebook stores of its widgets, by their ids.
+    """
+    kept, found = [], False
+    for output in cell.outputs:
+        view = output.get("data", {}).get(VIEW)
+        found |= view is not None
+        kept += [output] if view is None else _stills(view["model_id"], states)
     cell.outputs = kept
     return found
+
+
+def _stills(model: str, states: dict) -> list:
+    """The pictures in the output areas of a widget and of its children."""
+    state = states.get(model, {}).get("state", {})
+    found = [output for output in state.get("outputs", []) if "image/png" in output.get("data", {})]
+    for child in state.get("children", []):
+        found += _stills(child.removeprefix("IPY_MODEL_"), states)
+    return [nbformat.from_dict(output) for output in found]
+
+
+def _title(name: str) -> str:
+    return name[:1].upper() + name[1:]
 
 
 def _tag(cell, name: str) -> None:

@@ -22,6 +22,10 @@ LIVE = re.compile(r'class="(?:playground|explorer)"')
 NEIGHBOUR = re.compile(
     r'(<a class="(?:left-prev|right-next)"\s+href="([^"]*)".*?<p class="prev-next-title">.*?</p>)', re.S
 )
+FOLD = re.compile(
+    r'<details class="admonition hide above-input">(\s*<summary[^>]*>\s*<p class="collapsed admonition-title">)(?!The solution)'
+)
+BELOW = "Pages below this one"  # what a fold of the contents is called
 TAG = re.compile(r"<[^>]+>")
 NOT_READ = ("fontawesome.js", "searchtools.js", "language_data.js", "english-stemmer.js", "base-stemmer.js")
 
@@ -50,7 +54,11 @@ def finished(text: str, up: str) -> str:
     text = CODE.sub(lambda m: m[1] + wrapped(m[2]) + m[3] if m[2].strip() else m[0], text)
     for pattern in (*UNUSED, PRELOAD):
         text = pattern.sub("", text)
+    text = FOLD.sub(r'<details class="admonition hide above-input aside">\1', text)  # left out on paper
     text = ICON.sub(_drawn, text)
+    text = text.replace(
+        '<summary><span class="toctree-toggle"', f'<summary aria-label="{BELOW}"><span class="toctree-toggle"'
+    )
     if LIVE.search(text):
         scripts = "".join(f'<script src="{up}_static/{name}"></script>' for name in ("gptoss.js", "live.js"))
         text = text.replace("</body>", scripts + "</body>")

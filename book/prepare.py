@@ -42,7 +42,8 @@ def write_if_changed(path: Path, text: str) -> None:
 def reading_copy(notebook, stem: str = ""):
     """The notebook with its stubs in sight, and solutions, hints and outcomes of predictions folded."""
     copied = copy.deepcopy(notebook)
-    copied.metadata.pop("widgets", None)
+    widgets = copied.metadata.pop("widgets", {})
+    states = widgets.get("application/vnd.jupyter.widget-state+json", {}).get("state", {})
     kept, titled, seen, defined = [], False, set(), {}
     for cell in copied.cells:
         if cell.cell_type == "markdown":
@@ -59,6 +60,8 @@ def reading_copy(notebook, stem: str = ""):
             elif name:
                 cells.fold_input(cell, name)
         if cell.cell_type == "code":
+            if cells.without_widgets(cell, states):
+                cells.fold_input(cell, "the code of a slider for a running notebook")
             _describe_figures(cell, defined)
             defined |= defined_words(cell.source)
             _renew_outputs(cell, stem)
@@ -106,9 +109,7 @@ def _describe_figures(cell, defined: dict[str, str]) -> None:
 
 
 def _renew_outputs(cell, stem: str) -> None:
-    """Outputs that the book shows in its own way: sliders, explorers, predictions and what came of them."""
-    if cells.without_widgets(cell):
-        cells.fold_input(cell, "the code of a slider for a running notebook")
+    """Outputs that the book shows in its own way: explorers, predictions and what came of them."""
     for output in cell.outputs:
         page = output.get("data", {}).get("text/html", "")
         shown = explorers.element(page, stem) or predictions.card(page) or predictions.outcome(page)

@@ -1,7 +1,7 @@
 // For screen readers and keyboards: folds and the search button say their visible words, wide things can be scrolled.
 (function () {
   function mend() {
-    for (const element of document.querySelectorAll("summary[aria-label], .search-button-field[aria-label]")) {
+    for (const element of document.querySelectorAll("article summary[aria-label], .search-button-field[aria-label]")) {
       element.removeAttribute("aria-label");
     }
     for (const wide of document.querySelectorAll("div.math:not([tabindex]), .cell_output pre:not([tabindex])")) {
