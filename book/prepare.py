@@ -104,8 +104,17 @@ def _stub(cell):
 def _describe_figures(cell, defined: dict[str, str]) -> None:
     """For who cannot see a figure: what the code that draws it says of itself."""
     if any("image/png" in output.get("data", {}) for output in cell.outputs):
-        text = words_for(cell.source, defined) or "drawn by the cell above"
+        named = (words for name, words in defined.items() if words and re.search(rf"\b{name}\b", cell.source))
+        text = (
+            words_for(cell.source, defined) or next(named, "") or _of_slider(cell.source) or "drawn by the cell above"
+        )
         cell.metadata.setdefault("mystnb", {})["image"] = {"alt": f"Figure: {text}"}
+
+
+def _of_slider(source: str) -> str:
+    """A slider's function and what it moves, where nothing says more."""
+    call = re.search(r"widgets\.interactive\((\w+), *(\w+)=", source)
+    return f"what the slider of {call[2]} shows at first, drawn by {call[1]}" if call else ""
 
 
 def _renew_outputs(cell, stem: str) -> None:
