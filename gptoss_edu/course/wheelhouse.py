@@ -13,8 +13,9 @@ from gptoss_edu.resources import PACKAGE
 WHEELS = """
 Without network: `wheelhouse/INSTALL.txt` says how to install everything from the wheels in this folder.
 """
-INSTALL = """These wheels are for {platform} and for Python {python} as it was here, {full}, or newer: some refuse an
-older {python}. In the folder that holds `wheelhouse`:
+INSTALL = """These wheels are for {platform} and for Python {python} as it was here, {full}, or newer: some refuse an \
+older {python}.
+In the folder that holds `wheelhouse`:
 
 python{python} -m venv .venv
 .venv/bin/python -m pip install --no-index --find-links wheelhouse gptoss-edu
@@ -33,7 +34,8 @@ def collect(folder: Path) -> Path:
     repository = PACKAGE.parent
     if not (repository / "pyproject.toml").is_file():
         raise GptOssError(
-            "--wheelhouse needs a checkout of the repository (it builds the package's own wheel); this is an installed package."
+            "--wheelhouse needs a checkout of the repository (it builds the package's own wheel); this is an \
+installed package."
         )
     target = Path(folder) / "wheelhouse"
     target.mkdir(parents=True, exist_ok=True)

@@ -138,7 +138,8 @@ def write(folder: Path, selection: list[str] | None = None, with_hints: bool = F
     present = [path for path in sources if (folder / path.name).exists()]
     if present and not update:
         raise WorkshopError(
-            f"{folder} already holds {present[0].name}; with --update a newer course is brought in and what was written there is kept."
+            f"{folder} already holds {present[0].name}; with --update a newer course is brought in and what was \
+written there is kept."
         )
     folder.mkdir(parents=True, exist_ok=True)
     with_hints = with_hints or any(
@@ -219,11 +220,11 @@ def _read_manifest(folder: Path) -> dict[str, list[str]]:
 
 NOTES = """# Your copy of the course
 
-Start with `gptoss-edu lab` or `jupyter lab` in this folder, and open the first notebook. What is here is opened as it
-is.
+Start with `gptoss-edu lab` or `jupyter lab` in this folder, and open the first notebook. What is here is opened as \
+it is.
 
-- Exercises are functions that raise NotImplementedError until you write them. Run the check below each one as often as
-you like:
+- Exercises are functions that raise NotImplementedError until you write them. Run the check below each one as often \
+as you like:
   it says what it saw and where, and `.why()` says why.
 - A passed check stores your function in `my_gptoss.py`. Chapter 10 runs gpt-oss-tiny on every part that stands there.
   Of the other exercises `exercises.json` keeps which have passed.

@@ -110,7 +110,8 @@ def word_dot_pairs(word, x0, x1, x2, x3, acc):
 def pair_sum(pair):
     """The two float16 numbers of a 32-bit word, added in float32."""
     return tl.inline_asm_elementwise(
-        "{ .reg .b16 lo, hi; .reg .f32 a, b; mov.b32 {lo, hi}, $1; cvt.f32.f16 a, lo; cvt.f32.f16 b, hi; add.f32 $0, a, b; }",
+        "{ .reg .b16 lo, hi; .reg .f32 a, b; mov.b32 {lo, hi}, $1; cvt.f32.f16 a, lo; cvt.f32.f16 b, hi; add.f32 $0, \
+a, b; }",
         "=f,r",
         [pair],
         dtype=tl.float32,
@@ -135,10 +136,15 @@ def unpack_bytes(byte, scale):
         shl.b32 t, w, 4;   and.b32 t, t, 0x80008000;  shr.u32 $1, w, 2;  and.b32 $1, $1, 0x01C001C0;  or.b32 $1, $1, t;
         shl.b32 t, w, 8;   and.b32 t, t, 0x80008000;  shl.b32 $2, w, 2;  and.b32 $2, $2, 0x01C001C0;  or.b32 $2, $2, t;
         and.b32 t, w, 0x80008000;                     shr.u32 $3, w, 6;  and.b32 $3, $3, 0x01C001C0;  or.b32 $3, $3, t;
-        and.b32 s, $5, 0xFF;  shl.b32 s, s, 7;  max.u32 s, s, 0x40;  prmt.b32 s, s, 0, 0x1010; mov.b32 w, 0x7E807E80;
-        mov.b32 t, 0x80008000; fma.rn.bf16x2 $0, $0, w, t;  fma.rn.bf16x2 $1, $1, w, t;  fma.rn.bf16x2 $2, $2, w, t;
-        fma.rn.bf16x2 $3, $3, w, t; fma.rn.bf16x2 $0, $0, s, t;  fma.rn.bf16x2 $1, $1, s, t;  fma.rn.bf16x2 $2, $2, s,
-        t;  fma.rn.bf16x2 $3, $3, s, t; } """,
+        and.b32 s, $5, 0xFF;  shl.b32 s, s, 7;  max.u32 s, s, 0x40;  prmt.b32 s, s, 0, 0x1010;
+        mov.b32 w, 0x7E807E80;
+        mov.b32 t, 0x80008000;
+        fma.rn.bf16x2 $0, $0, w, t;  fma.rn.bf16x2 $1, $1, w, t;  fma.rn.bf16x2 $2, $2, w, t;  fma.rn.bf16x2 $3, $3, \
+w, t;
+        fma.rn.bf16x2 $0, $0, s, t;  fma.rn.bf16x2 $1, $1, s, t;  fma.rn.bf16x2 $2, $2, s, t;  fma.rn.bf16x2 $3, $3, \
+s, t;
+        }
+        """,
         "=&r,=&r,=&r,=&r,r,r",
         [byte, scale],
         dtype=(tl.bfloat16, tl.bfloat16),

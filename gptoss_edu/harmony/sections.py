@@ -139,19 +139,21 @@ Cite information from the tool using the following format:
 Do not quote more than 10 words directly from the tool output.
 sources=SOURCE (default: SOURCE)"""
 _SEARCH = "Searches for information related to `query` and displays `topn` results."
-_OPEN = """Opens the link `id` from the page indicated by `cursor` starting at line number `loc`, showing `num_lines`
-lines. Valid link ids are displayed with the formatting: `【{id}†.*】`. If `cursor` is not provided, the most recent page
-is implied. If `id` is a string, it is treated as a fully qualified URL associated with `source`. If `loc` is not
-provided, the viewport will be positioned at the beginning of the document or centered on the most relevant passage, if
-available. Use this function without `id` to scroll to a new location of an opened page.
-"""
+_OPEN = """Opens the link `id` from the page indicated by `cursor` starting at line number `loc`, showing `num_lines` \
+lines.
+Valid link ids are displayed with the formatting: `【{id}†.*】`.
+If `cursor` is not provided, the most recent page is implied.
+If `id` is a string, it is treated as a fully qualified URL associated with `source`.
+If `loc` is not provided, the viewport will be positioned at the beginning of the document or centered on the most \
+relevant passage, if available.
+Use this function without `id` to scroll to a new location of an opened page."""
 _FIND = "Finds exact matches of `pattern` in the current page, or the page given by `cursor`."
 _PYTHON = """Use this tool to execute Python code in your chain of thought. The code will not be shown to the user. \
 This tool should be used for internal reasoning, but not for code that is intended to be visible to the user \
 (e.g. when creating plots, tables, or files).
 
 When you send a message containing Python code to python, it will be executed in a stateful Jupyter notebook \
-environment. python will respond with the output of the execution or time out after {seconds:.1f} seconds. The drive at
-\ '{folder}' can be used to save and persist user files. Internet access for this session is UNKNOWN. \ Depends on the
-cluster.
-"""
+environment. python will respond with the output of the execution or time out after {seconds:.1f} seconds. The drive \
+at \
+'{folder}' can be used to save and persist user files. Internet access for this session is UNKNOWN. \
+Depends on the cluster."""
