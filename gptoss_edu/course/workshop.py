@@ -138,8 +138,7 @@ def write(folder: Path, selection: list[str] | None = None, with_hints: bool = F
     present = [path for path in sources if (folder / path.name).exists()]
     if present and not update:
         raise WorkshopError(
-            f"{folder} already holds {present[0].name}; with --update a newer course is brought in and what was \
-written there is kept."
+            f"{folder} already holds {present[0].name}; with --update a newer course is brought in and what was written there is kept."
         )
     folder.mkdir(parents=True, exist_ok=True)
     with_hints = with_hints or any(
