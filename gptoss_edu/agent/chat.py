@@ -37,6 +37,8 @@ from gptoss_edu.harmony import (
 )
 from gptoss_edu.tools.base import Tool, Toolbox, ToolError, ToolResult
 
+from .settings import Settings
+
 BUILT_IN = ("browser", "python")  # described in the system message; everything else stands in the developer message
 INTERRUPTED = "[Interrupted by the user.]"
 STEPS_USED_UP = "[The limit of {limit} tool calls for one answer is reached. Answer with what you have.]"
@@ -74,25 +76,6 @@ class Stopped:
 
 
 Event = Begins | Piece | MessageDone | Repaired | ToolDone | Stopped
-
-
-@dataclass
-class Settings:
-    """What stands before the conversation, and its bounds.
-
-    identity : the system message's first sentence; None for harmony's own. max_steps : tool calls in one turn.
-    max_tokens : sampled in one turn. max_context : prompt and answer together.
-    drop_analysis : which old thoughts are left out of the prompt (`gptoss_edu.harmony.thoughts`).
-    """
-
-    effort: str | None = "medium"
-    developer: str | None = None
-    date: str | None = None
-    identity: str | None = None
-    max_steps: int = 8
-    max_tokens: int = 4096
-    max_context: int = 131_072
-    drop_analysis: str = "finished_turns"
 
 
 @dataclass

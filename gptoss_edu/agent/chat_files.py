@@ -53,7 +53,7 @@ def load(
         saved = Settings(**record["settings"])
         if len(tokens) != len(messages):
             raise HarmonyError(f"{len(messages)} messages and tokens of {len(tokens)}")
-    except (KeyError, TypeError, HarmonyError) as error:
+    except (KeyError, TypeError, AttributeError, GptOssError) as error:
         raise GptOssError(f"{path}: expected a saved conversation, found a damaged one: {error}") from None
     history = [restore_tokens(m, ids, encoding) for m, ids in zip(messages, tokens, strict=True)]
     chat = Chat(sample, tools, encoding, settings or saved, history)
@@ -83,7 +83,7 @@ def restore_tokens(message: Message, saved: dict | None, encoding: tiktoken.Enco
         return message
     try:
         found = parse(list(saved["ids"]), strict=True, encoding=encoding)
-    except (HarmonyError, TypeError, ValueError, KeyError):
+    except (TypeError, ValueError, KeyError, OverflowError):  # HarmonyError is a ValueError
         return message
     same = len(found) == 1 and found[0] == message and found[0].source[0] == saved.get("encoding")
     return found[0] if same else message

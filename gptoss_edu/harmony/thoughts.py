@@ -75,3 +75,4 @@ _RULES = {
     "finished_turns": _finished_turns,
     "keep": lambda messages, training: [True] * len(messages),
 }
+RULES = tuple(_RULES)

@@ -253,11 +253,16 @@ class BrowserTool:
 
     def restore(self, state: list[dict]) -> None:
         """Put back what state() gave."""
+        texts = ("url", "title", "text")
         as_ids = lambda table: {int(key): value for key, value in table.items()}  # noqa: E731
         try:
-            self.pages = [
-                Page(p["url"], p["title"], p["text"], as_ids(p["links"]), as_ids(p["best_lines"])) for p in state
-            ]
+            pages = [Page(*(p[key] for key in texts), as_ids(p["links"]), as_ids(p["best_lines"])) for p in state]
+            for page in pages:
+                if not all(isinstance(part, str) for part in (page.url, page.title, page.text, *page.links.values())):
+                    raise TypeError("a page's url, title, text and links are texts")
+                if not all(isinstance(place, str | int) for place in page.best_lines.values()):
+                    raise TypeError("a page's best lines are numbers or words")
+            self.pages = pages
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise GptOssError(
                 f"browser state: expected a list of pages with their links, found a damaged one ({error!r})"
