@@ -16,7 +16,7 @@ from gptoss_edu.training.pretrain import Settings, Trainer
 from gptoss_edu.transformer import random_model
 
 SMALL = ModelConfig(
-    num_hidden_layers=1, num_experts=2, experts_per_token=1, vocab_size=1024, hidden_size=32, intermediate_size=32, head_dim=16,
+    num_hidden_layers=1, num_experts=2, experts_per_token=1, vocab_size=2048, hidden_size=32, intermediate_size=32, head_dim=16,
     num_attention_heads=2, num_key_value_heads=1, sliding_window=16, initial_context_length=256, rope_theta=1e4, rope_scaling_factor=8.0,
 )  # fmt: skip
 ONE = Settings(steps=2, rows=1, length=256, log_every=1, warmup=1)

@@ -100,16 +100,16 @@ _WEIGHTS = {  # of what is asked in English
 MIX = {task: weight / sum(_WEIGHTS.values()) for task, weight in _WEIGHTS.items()}  # shares of one
 LANGUAGES = 0.38  # share of what is asked in one of the fourteen other languages, each as often as the others
 LANGUAGE_MIX = {
-    "product": 0.17,
-    "addition": 0.06,
-    "chain": 0.12,
-    "word_problem": 0.30,
-    "count": 0.14,
-    "sort": 0.06,
-    "fact": 0.08,
-    "refusal": 0.03,
+    "product": 0.167,
+    "addition": 0.059,
+    "chain": 0.118,
+    "word_problem": 0.294,
+    "count": 0.137,
+    "sort": 0.059,
+    "fact": 0.078,
+    "refusal": 0.029,
     "chat": 0.01,
-    "answer_in": 0.05,
+    "answer_in": 0.049,
 }
 EFFORTS = (0.24, 0.33, 0.43)  # low, medium, high: the longer the work, the more there is to learn
 # Share of examples whose chain of thought is that of a neighbouring effort. It is there on purpose: reinforcement
