@@ -83,6 +83,14 @@ def read_text(path: Path, what: str) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
+    """Write a small file of text whole or not at all, as `write_bytes` does.
+
+    Line ends stay as they are, also on Windows; half a surrogate pair, which UTF-8 lacks, is written as JSON's escape.
+    """
+    write_bytes(path, text.encode(errors="backslashreplace"))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
     """Write a small file whole or not at all.
 
     Folders that are missing are made. A link stays, and its file is written.
@@ -91,8 +99,7 @@ def write_text(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.partial")  # its own: two may write at once
     try:
-        # As it is, without other line ends on Windows; half a surrogate pair, which UTF-8 lacks, as JSON's escape.
-        partial.write_bytes(text.encode(errors="backslashreplace"))
+        partial.write_bytes(content)
         for wait in (0.01, 0.1, 1.0):
             try:
                 os.replace(partial, path)

@@ -18,7 +18,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from gptoss_edu import checks, cli, options
 from gptoss_edu.checks import CHECKS, bank, store
 from gptoss_edu.commands import lab
-from gptoss_edu.course import predictions, wheelhouse, workshop
+from gptoss_edu.course import merge_copies, predictions, wheelhouse, workshop
 from gptoss_edu.course import progress as exercises
 from gptoss_edu.resources import notebooks_path
 
@@ -205,7 +205,7 @@ def test_an_update_keeps_what_was_written(source, tmp_path):
     found = sources(path)
     assert ANSWER in found and STUB not in found
     assert "print('newer')" in found and "print('two')" not in found
-    assert found[-2:] == [workshop.OWN_CELLS, "print('a cell of mine')"]
+    assert found[-2:] == [merge_copies.OWN_CELLS, "print('a cell of mine')"]
     assert (folder / "my_gptoss.py").read_text() == "# mine\n"
     assert (folder / "03_norm.before-update-1.ipynb").read_text() == before
     again = workshop.write(folder, update=True)
@@ -233,7 +233,7 @@ def test_an_exercise_that_the_course_dropped_stays_with_the_learner(source, tmp_
     nbformat.write(notebook, path)
     nbformat.write(course(exercise="x = 1"), source / "03_norm.ipynb")
     workshop.write(folder, update=True)
-    assert sources(path)[-2:] == [workshop.OWN_CELLS, ANSWER]
+    assert sources(path)[-2:] == [merge_copies.OWN_CELLS, ANSWER]
 
 
 def test_unbalanced_markers_are_refused():

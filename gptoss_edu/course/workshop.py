@@ -6,7 +6,6 @@ originals.
 
 from __future__ import annotations
 
-import ast
 import copy
 import hashlib
 import json
@@ -17,20 +16,15 @@ from pathlib import Path
 
 import nbformat
 
-from gptoss_edu.errors import GptOssError
-from gptoss_edu.options import write_text
+from gptoss_edu.options import read_json, write_bytes, write_text
 from gptoss_edu.resources import notebooks_path
 
+from .merge_copies import WorkshopError, carried_over, digests, learners_cells, read_copy
 from .wheelhouse import WHEELS
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 SOLUTION = re.compile(r"^(?P<indent>[ \t]*)### BEGIN SOLUTION.*?### END SOLUTION[ \t]*$", re.M | re.S)
 MANIFEST = ".workshop.json"
-OWN_CELLS = "## Your own cells, from before the update"
-
-
-class WorkshopError(GptOssError):
-    """A student folder that cannot be written as asked."""
 
 
 @dataclass
@@ -85,15 +79,6 @@ def is_hints(cell: nbformat.NotebookNode) -> bool:
     return cell.cell_type == "code" and cell.source.lstrip().startswith(("checks.hints(", "hints("))
 
 
-def exercise_names(source: str) -> list[str]:
-    """Functions and classes that a cell defines at its top level."""
-    try:
-        body = ast.parse(source).body
-    except SyntaxError:
-        return []
-    return [node.name for node in body if isinstance(node, (ast.FunctionDef, ast.ClassDef))]
-
-
 def chapters(selection: list[str] | None = None) -> list[Path]:
     """The course's notebooks; `selection` holds numbers and ranges: ["03", "05-08"]."""
     found = sorted(notebooks_path().glob("[0-9][0-9]_*.ipynb"))
@@ -140,81 +125,71 @@ def write(folder: Path, selection: list[str] | None = None, with_hints: bool = F
         raise WorkshopError(
             f"{folder} already holds {present[0].name}; with --update a newer course is brought in and what was written there is kept."
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    with_hints = with_hints or any(
-        is_hints(cell) for path in present for cell in nbformat.read(folder / path.name, as_version=4).cells
-    )  # an update leaves the hints where they were
+    copies = {path.name: read_copy(folder / path.name) for path in present}  # all are sound before anything is written
     written = _read_manifest(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with_hints = with_hints or any(is_hints(cell) for copied in copies.values() for cell in copied.cells)
     for source in sources:
         new = student_notebook(nbformat.read(source, as_version=4), with_hints)
-        target = folder / source.name
-        if not target.exists():
+        target, known = folder / source.name, set(written.get(source.name, []))
+        fresh = set().union(*(digests(cell.source) for cell in new.cells))
+        if source.name not in copies:
             report.new.append(target.name)
         else:
-            new = _brought_up(target, new, set(written.get(target.name, [])), report)
+            new = _brought_up(target, copies[source.name], new, known, fresh, report)
         if new is not None:
             write_text(target, nbformat.writes(new, version=4) + "\n")
-        fresh = student_notebook(nbformat.read(source, as_version=4), with_hints)
-        written[target.name] = sorted({*written.get(target.name, []), *(_digest(cell.source) for cell in fresh.cells)})
+        written[target.name] = sorted(known | fresh)
+        write_text(
+            folder / MANIFEST, json.dumps(written, indent=1)
+        )  # after each copy: what is cut off can be gone on with
+    _write_companions(folder, sources, written)
     write_text(folder / MANIFEST, json.dumps(written, indent=1))
-    _write_companions(folder, sources)
     return report
 
 
-def _brought_up(target: Path, new, ours: set[str], report: Report):
-    """The new copy with the learner's cells carried over, or None when nothing changes."""
-    old = nbformat.read(target, as_version=4)
-    theirs = [cell for cell in old.cells if _digest(cell.source) not in ours and cell.source.strip()]
-    theirs = [cell for cell in theirs if cell.source != OWN_CELLS]
+def _brought_up(target: Path, old, new, known: set[str], fresh: set[str], report: Report):
+    """The new copy with the learner's cells carried over, or None when nothing changes.
+
+    known : digests of what was written into this copy before; fresh : those of the new copy, which a run that was cut
+        off may have written already
+    """
+    theirs = learners_cells(old, known | fresh)
     if not theirs:
         if [cell.source for cell in old.cells] != [cell.source for cell in new.cells]:
             report.replaced.append(target.name)
             return new
         return None
-    merged = carried_over(new, theirs)
+    merged = carried_over(new, theirs, known)
     if [cell.source for cell in merged.cells] == [cell.source for cell in old.cells]:
         return None
-    backup = next(
-        path for n in range(1, 1000) if not (path := target.with_suffix(f".before-update-{n}.ipynb")).exists()
-    )
-    shutil.copyfile(target, backup)
     report.merged.append(target.name)
+    _back_up(target, report)
+    return merged
+
+
+def _back_up(target: Path, report: Report) -> None:
+    """Keep a file as it is beside itself."""
+    names = (f"{target.stem}.before-update-{n}{target.suffix}" for n in range(1, 1000))
+    backup = next(path for name in names if not (path := target.with_name(name)).exists())
+    shutil.copyfile(target, backup)
     report.backups.append(backup.name)
-    return merged
-
-
-def carried_over(new: nbformat.NotebookNode, theirs: list) -> nbformat.NotebookNode:
-    """`new` with the learner's cells: an exercise in its place, everything else at the end."""
-    merged = copy.deepcopy(new)
-    places = {name: cell for cell in merged.cells if cell.cell_type == "code" for name in exercise_names(cell.source)}
-    rest = []
-    for cell in theirs:
-        names = exercise_names(cell.source) if cell.cell_type == "code" else []
-        place = next((places[name] for name in names if name in places), None)
-        if place is None:
-            rest.append(cell)
-        else:
-            place.source = cell.source
-    if rest:
-        merged.cells.append(nbformat.v4.new_markdown_cell(OWN_CELLS))
-        for cell in rest:
-            kind = nbformat.v4.new_code_cell if cell.cell_type == "code" else nbformat.v4.new_markdown_cell
-            merged.cells.append(kind(cell.source))
-    return merged
-
-
-def _digest(source: str) -> str:
-    return hashlib.sha256(source.encode()).hexdigest()[:16]
 
 
 def _read_manifest(folder: Path) -> dict[str, list[str]]:
+    """File → digests of what was written into it: of a notebook's cells, of another file's whole text."""
     path = folder / MANIFEST
     try:
-        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        found = read_json(path.read_text(encoding="utf-8")) if path.exists() else {}
+        sound = isinstance(found, dict) and all(isinstance(entry, list) for entry in found.values())
+        if sound and all(isinstance(digest, str) for entry in found.values() for digest in entry):
+            return found
     except ValueError:
-        raise WorkshopError(
-            f"{path} is damaged: expected JSON. Delete it; then every cell counts as the learner's own."
-        ) from None
+        pass
+    raise WorkshopError(
+        f"{path} is damaged: expected a JSON object of lists. Delete it; then every cell that this version does not have "
+        "counts as the learner's own."
+    )
 
 
 NOTES = """# Your copy of the course
@@ -237,8 +212,8 @@ Notebooks here:
 """
 
 
-def _write_companions(folder: Path, sources: list[Path]) -> None:
-    """README.md, an empty my_gptoss.py (never over the learner's), and files that lie beside the notebooks."""
+def _write_companions(folder: Path, sources: list[Path], written: dict[str, list[str]]) -> None:
+    """README.md, an empty my_gptoss.py, and files that lie beside the notebooks; none of them over the learner's."""
     from gptoss_edu.checks.store import FILE_NAME, HEADER
 
     titles = [
@@ -247,9 +222,21 @@ def _write_companions(folder: Path, sources: list[Path]) -> None:
         if ".before-update" not in path.name
     ]
     wheels = WHEELS if (folder / "wheelhouse").is_dir() else ""
-    write_text(folder / "README.md", NOTES + "\n" + "\n".join(titles) + "\n" + wheels)
+    readme = NOTES + "\n" + "\n".join(titles) + "\n" + wheels
+    _write_ours(folder / "README.md", readme.encode(), written)
     if not (folder / FILE_NAME).exists():
         write_text(folder / FILE_NAME, HEADER)
     for extra in sources[0].parent.iterdir():
         if extra.is_file() and extra.suffix != ".ipynb" and not extra.name.startswith("."):
-            shutil.copyfile(extra, folder / extra.name)
+            _write_ours(folder / extra.name, extra.read_bytes(), written)
+
+
+def _write_ours(path: Path, content: bytes, written: dict[str, list[str]]) -> None:
+    """Write a file of the course's, unless the learner has made it theirs: then it stays as it is."""
+    known, digest = written.get(path.name, []), hashlib.sha256(content).hexdigest()[:16]
+    if path.exists():
+        found = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+        if found != digest and found not in known:
+            return
+    write_bytes(path, content)
+    written[path.name] = sorted({*known, digest})

@@ -1,0 +1,128 @@
+"""A newer course in a learner's copy: which cells are theirs, and where each goes.
+
+Nothing here needs a cell to be Python: cells with magics, with `!` lines or half-written ones are told apart by their
+text. What the learner wrote stands in the new copy, in the place of the exercise where it is one, else at the end.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import re
+import warnings
+from pathlib import Path
+
+import nbformat
+
+from gptoss_edu.errors import GptOssError
+
+OWN_CELLS = "## Your own cells, from before the update"
+DEFINED = re.compile(r"^(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)", re.M)
+POINTER = "# {names}: written in a cell of yours, with another exercise."
+IS_POINTER = re.compile(r"# [\w, ]+: written in a cell of yours, with another exercise\.")
+
+
+class WorkshopError(GptOssError):
+    """A student folder that cannot be written as asked."""
+
+
+def read_copy(path: Path) -> nbformat.NotebookNode:
+    """A learner's notebook.
+
+    Raises
+    ------
+    WorkshopError : it cannot be read; names the file, what is in it, and what to do.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of older formats, whose cells have no ids
+            notebook = nbformat.reads(text, as_version=4)
+        cells = notebook.cells
+        if not isinstance(cells, list) or not all(isinstance(cell.source, str) for cell in cells):
+            raise TypeError
+        if not all(isinstance(cell.metadata, dict) and isinstance(cell.cell_type, str) for cell in cells):
+            raise TypeError
+        return notebook
+    except OSError as error:
+        found = f"one that cannot be read ({error.strerror})"
+    except Exception:  # nbformat has no list of what it raises
+        text = path.read_bytes().decode("utf-8", "replace")
+        marks = any(line.startswith("<<<<<<<") for line in text.splitlines())
+        found = (
+            "an empty file, as a full disk leaves it" if not text.strip()
+            else "git's merge marks; settle them first" if marks
+            else "what is no whole notebook"
+        )  # fmt: skip
+    raise WorkshopError(
+        f"{path}: expected a notebook, found {found}. Move the file away and run this again: a fresh copy takes its place."
+    )
+
+
+def names_in(source: str) -> list[str]:
+    """Functions and classes that a cell defines at its left edge, also where it is no whole Python."""
+    return list(dict.fromkeys(DEFINED.findall(source)))
+
+
+def digests(source: str) -> set[str]:
+    """What a cell's text is known by: as it stands, and without blanks at the ends of its lines, which editors change."""
+    plain = "\n".join(line.rstrip() for line in source.replace("\r\n", "\n").strip().split("\n"))
+    return {hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16] for text in (source, plain)}
+
+
+def learners_cells(old: nbformat.NotebookNode, ours: set[str]) -> list:
+    """The cells whose text no version of the course has had."""
+    theirs = [cell for cell in old.cells if cell.source.strip() and not digests(cell.source) & ours]
+    return [cell for cell in theirs if cell.source != OWN_CELLS and not IS_POINTER.fullmatch(cell.source)]
+
+
+def carried_over(new: nbformat.NotebookNode, theirs: list, known: set[str]) -> nbformat.NotebookNode:
+    """`new` with the learner's cells.
+
+    Parameters
+    ----------
+    new : the course's copy. theirs : cells of the learner's, in order.
+    known : digests of what was written into this copy before. A cell of the course that has not changed since keeps
+        what the learner made of it, in its place.
+    """
+    merged, left = copy.deepcopy(new), list(theirs)
+    names = [names_in(cell.source) if cell.cell_type == "code" else [] for cell in merged.cells]
+    placed: list[tuple[int, object]] = []
+    for at, cell in enumerate(merged.cells):
+        chosen = _chosen(cell, names[at], left, bool(digests(cell.source) & known))
+        if chosen is not None:
+            left = [other for other in left if other is not chosen]
+            placed.append((at, chosen))
+    filled = {at for at, _ in placed}
+    defined = {name for _, cell in placed for name in names_in(cell.source)}
+    for at, cell in enumerate(merged.cells):
+        if names[at] and at not in filled and set(names[at]) <= defined and "NotImplementedError" in cell.source:
+            cell.source = POINTER.format(names=", ".join(names[at]))  # its stub would hide what they wrote
+    for at, chosen in placed:
+        merged.cells[at].source = chosen.source
+        if "attachments" in chosen:
+            merged.cells[at].attachments = copy.deepcopy(chosen.attachments)
+    if left:
+        merged.cells.append(nbformat.v4.new_markdown_cell(OWN_CELLS))
+        taken = {cell.get("id") for cell in merged.cells}
+        for cell in left:
+            added = copy.deepcopy(cell)
+            if added.get("id") in taken or "id" not in added:
+                added["id"] = nbformat.v4.new_raw_cell().id
+            taken.add(added["id"])
+            merged.cells.append(added)
+    return merged
+
+
+def _chosen(cell, names: list[str], left: list, unchanged: bool):
+    """The learner's cell that goes into the place of `cell`, or None.
+
+    An exercise's own cell goes before copies of it, and these before a cell that defines it under another name.
+    """
+    same = next((c for c in left if c.get("id") == cell.get("id") is not None and c.cell_type == cell.cell_type), None)
+    if not names:
+        return same if unchanged else None
+    defining = [c for c in left if c.cell_type == "code" and set(names_in(c.source)) & set(names)]
+    if any(c is same for c in defining):
+        return same
+    return defining[0] if defining else same
