@@ -96,8 +96,8 @@ def test_the_trace_ends_where_encoding_ends(piece):
 
 def test_a_whole_token_is_taken_even_where_merging_does_not_reach_it():
     ranks = BYTES | {b"bc": 256, b"abcd": 257}  # no pair joins to abcd: it is a|bc|d by merging
-    encoding = make_encoding("toy", ranks, [], r"\w+|\s")
-    assert bpe.encode("abcd abcde", ranks, r"\w+|\s") == encoding.encode_ordinary("abcd abcde")
+    encoding = make_encoding("toy", ranks, [], r"\w+|\s|[^\w\s]+")
+    assert bpe.encode("abcd abcde", ranks, r"\w+|\s|[^\w\s]+") == encoding.encode_ordinary("abcd abcde")
     assert bpe.encode_bytes(b"abcd", ranks) == [97, 256, 100]
 
 

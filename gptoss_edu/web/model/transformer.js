@@ -40,6 +40,7 @@ class TransformerBlock {
 export class Transformer {
   constructor(config, tensors, kernels) {
     const whole = (name) => tensors[name].data;
+    config = { rms_norm_eps: 1e-5, ...config }; // released files do not name it
     this.config = config;
     this.kernels = kernels;
     this.embedding = whole("embedding.weight"); // (v, c)
