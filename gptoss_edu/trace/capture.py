@@ -42,7 +42,7 @@ def capture(
     level : what to keep, see `gptoss_edu.trace.LEVELS` and `bytes_per_token`.
     heads : up to eight (layer, head) pairs whose attention rows are kept exactly; implies level "exact".
     row : the batch's row to record.
-    lens : keep the logit lens: True, False, or "auto" (where it costs less than half of a layer).
+    lens : keep the logit lens: True, False, or "auto" (where it costs less than a layer).
     path : a folder for the memory-mapped rows of level "full".
     max_tokens : room in those files.
 
@@ -92,7 +92,7 @@ class Recorder:
         self.level, self.heads = checked_level(model, level, heads, path)
         c = model.config
         active = 3 * c.experts_per_token * c.intermediate_size * c.hidden_size
-        self.lens = (c.hidden_size * c.vocab_size <= active / 2) if lens == "auto" else bool(lens)
+        self.lens = (c.hidden_size * c.vocab_size <= active) if lens == "auto" else bool(lens)
         self.parts: dict[str, list] = {}
         self.tokens: list[int] = []
         self.last_log_probs: Tensor | None = None
