@@ -9,7 +9,7 @@ from contextlib import suppress
 from difflib import get_close_matches
 from importlib import import_module
 
-from .errors import GptOssError
+from .errors import GptOssError, is_panic
 
 COMMANDS = {
     "tour": "text through tokenizer, files and model, with pictures; the place to begin",
@@ -93,6 +93,11 @@ def dispatch(argv: list[str]) -> int:
     except KeyboardInterrupt:
         print(f"\ngptoss-edu {argv[0]}: interrupted.", file=sys.stderr)
         return 130
+    except BaseException as error:
+        if not is_panic(error):
+            raise
+        print(f"gptoss-edu {argv[0]}: a native library gave up ({error}); give it less, or in parts.", file=sys.stderr)
+        return 2
 
 
 def overview() -> str:

@@ -4,6 +4,11 @@ The command line prints the text of a `GptOssError` on one line and exits 2; eve
 """
 
 
+def is_panic(error: BaseException) -> bool:
+    """Whether a native extension (tiktoken, llguidance) gave up: its panic is no Exception, and no handler's business."""
+    return type(error).__module__ == "pyo3_runtime"
+
+
 class GptOssError(ValueError):
     """Base of every error that is meant for the user."""
 

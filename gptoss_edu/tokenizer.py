@@ -23,6 +23,7 @@ import functools
 import hashlib
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -30,13 +31,15 @@ from pathlib import Path
 import tiktoken
 
 from . import bpe
-from .errors import TokenizerError
+from .errors import TokenizerError, is_panic
 from .options import not_the_file, write_text
 from .resources import data_path
 
 O200K_SHA256 = "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d"
 O200K_VOCABULARY = 201_088
 RANKS_FILE, META_FILE = "tokenizer.tiktoken", "tokenizer.meta.json"
+LONGEST_RUN = 100_000  # blanks, of any kind
+LONG_RUN = re.compile(rf"\s{{{LONGEST_RUN}}}")
 PROBE = "A\tb 12,3 ü 漢 \U0001f31e\n\n  x's!"  # a pattern has a place for each of these
 FOREIGN = ("tokenizer.json", "tokenizer.model", "vocab.json")  # other programs' formats
 _FIRST_SPECIAL = 199_998
@@ -195,6 +198,33 @@ def _read_json(path: Path) -> dict:
     return content
 
 
+# ------------------------------------------------------------------------------------------------------------ encoding
+
+
+def encode_text(encoding: tiktoken.Encoding, text: str) -> list[int]:
+    """`encoding.encode_ordinary` for text of any length and kind.
+
+    tiktoken gives up on a run of a million blanks, by a panic that is no Exception: its pattern looks back over the
+    whole run. Longer runs than LONGEST_RUN are encoded in pieces; all other text gets the ids that tiktoken gives it.
+
+    Raises
+    ------
+    TokenizerError : the text cannot be encoded.
+    """
+    pieces, begin = [], 0
+    for run in LONG_RUN.finditer(text) if len(text) > LONGEST_RUN else ():
+        pieces.append(text[begin : run.end()])
+        begin = run.end()
+    try:
+        return [token for piece in (*pieces, text[begin:]) for token in encoding.encode_ordinary(piece)]
+    except BaseException as error:
+        if not is_panic(error):
+            raise
+        raise TokenizerError(
+            f"the text of {len(text):,} characters cannot be encoded by {encoding.name!r} ({error}); give it in parts."
+        ) from None
+
+
 # ----------------------------------------------------------------------------------------------------- making, saving
 
 
@@ -235,8 +265,8 @@ def _checked_encoding(
             name, pat_str=pat_str, mergeable_ranks=ranks, special_tokens=specials, explicit_n_vocab=len(ids)
         )
         whole = encoding.decode(encoding.encode_ordinary(PROBE)) == PROBE  # one that matches nothing loses text
-    except BaseException as error:  # a panic in tiktoken's native code is no Exception
-        if isinstance(error, KeyboardInterrupt | SystemExit):
+    except BaseException as error:
+        if not (is_panic(error) or isinstance(error, Exception)):
             raise
         raise TokenizerError(f"{where}: expected pat_str to be a regular expression, but {error}; mend it") from None
     if not whole:

@@ -39,6 +39,7 @@ def run(args: argparse.Namespace) -> None:
     from gptoss_edu import generate, load_model
     from gptoss_edu.generation import default_stop_tokens
     from gptoss_edu.harmony.question import question_tokens
+    from gptoss_edu.tokenizer import encode_text, why_no_tokenizer
 
     if len(args.text) > 1:
         raise GptOssError(f'expected one text, found {len(args.text)}: put it in quotes, "{" ".join(args.text)}".')
@@ -47,11 +48,9 @@ def run(args: argparse.Namespace) -> None:
     model = load_model(args.model, device=args.device)
     one_thread_if_small(model)
     if model.tokenizer is None:
-        from gptoss_edu.tokenizer import why_no_tokenizer
-
         raise TokenizerError(why_no_tokenizer(args.model, model.config.vocab_size))
     encoding = model.tokenizer
-    prompt = encoding.encode_ordinary(text) if args.raw else question_tokens(text, args.effort, encoding)
+    prompt = encode_text(encoding, text) if args.raw else question_tokens(text, args.effort, encoding)
     written: list[int] = []
 
     def kept():

@@ -21,6 +21,7 @@ from gptoss_edu.options import read_json
 from gptoss_edu.tasks.desk_state import play
 from gptoss_edu.tasks.example import Example, result
 from gptoss_edu.tasks.graders import GRADERS, same_call, same_json
+from gptoss_edu.tokenizer import encode_text
 
 
 @dataclass
@@ -148,7 +149,7 @@ def _take(outcome: Outcome, tokens: list[int], messages: list[Message], left: li
     for message in written:
         if message.channel == "analysis" and message.recipient is None:
             outcome.thought = message.content[0].text
-            outcome.thought_tokens += len(encoding.encode_ordinary(outcome.thought))
+            outcome.thought_tokens += len(encode_text(encoding, outcome.thought))
     last = written[-1]
     if last.recipient is None:
         outcome.text = last.content[0].text

@@ -15,6 +15,7 @@ from typing import Protocol
 from gptoss_edu.errors import GptOssError, HarmonyError
 from gptoss_edu.harmony import Conversation, parse, render
 from gptoss_edu.tasks.example import final, message, system
+from gptoss_edu.tokenizer import encode_text
 
 
 @dataclass
@@ -141,7 +142,7 @@ class PoolBackend:
             return
         turn.written = Conversation(messages).to_dict()["messages"]
         thoughts = [m.content[0].text for m in messages if m.channel == "analysis" and m.recipient is None]
-        turn.thought_tokens = sum(len(encoding.encode_ordinary(text)) for text in thoughts)
+        turn.thought_tokens = sum(len(encode_text(encoding, text)) for text in thoughts)
 
 
 class ScriptBackend:

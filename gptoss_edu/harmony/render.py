@@ -17,6 +17,7 @@ from typing import NamedTuple
 import tiktoken
 
 from gptoss_edu.errors import HarmonyError
+from gptoss_edu.tokenizer import encode_text
 
 from .control import CONSTRAIN, control_tokens, resolve_encoding
 from .messages import ROLES, Conversation, DeveloperContent, Message, SystemContent, Text, as_messages
@@ -176,7 +177,7 @@ class _Renderer:
     def short(self, text: str) -> list[int]:
         tokens = self._short.get(text)
         if tokens is None:
-            tokens = self.encoding.encode_ordinary(text)
+            tokens = encode_text(self.encoding, text)
             if len(self._short) < _SHORT_TEXTS and len(text) < 100:
                 self._short[text] = tokens
         return tokens
@@ -196,7 +197,7 @@ class _Renderer:
             out.append(("content_type", self._content_type(message.content_type)))
         out.append(("message", [control.message]))
         for content in message.content:
-            out.append(("content", self.encoding.encode_ordinary(_content_text(content, message, index, functions))))
+            out.append(("content", encode_text(self.encoding, _content_text(content, message, index, functions))))
         calls = message.role == "assistant" and message.recipient is not None
         out.append(("end", [control.call if calls else control.end]))
         return out

@@ -15,6 +15,7 @@ import tiktoken
 from gptoss_edu.engines.request import Request
 from gptoss_edu.harmony import Begins, Ends, Message, Piece
 from gptoss_edu.harmony.control import control_tokens
+from gptoss_edu.tokenizer import encode_text
 
 from .ask import Ask
 from .bodies import HINTS, read_sampling
@@ -162,7 +163,7 @@ def _prompts(raw: Any, encoding: tiktoken.Encoding, vocabulary: int) -> list[lis
         raise ApiError(
             f"'prompt': expected text or token ids, or up to {MAX_PROMPTS} of them.", "prompt", "invalid_type"
         )
-    prompts = [encoding.encode_ordinary(one) if isinstance(one, str) else one for one in raw]
+    prompts = [encode_text(encoding, one) if isinstance(one, str) else one for one in raw]
     for prompt in prompts:
         if (
             not isinstance(prompt, list)

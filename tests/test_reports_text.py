@@ -1,0 +1,95 @@
+"""Text of any length and kind is encoded, or refused in one sentence: panics of native code reach nobody."""
+
+import subprocess
+import sys
+import types
+
+import pytest
+import tiktoken
+
+from gptoss_edu import cli, tokenizer
+from gptoss_edu.errors import GptOssError, TokenizerError, is_panic
+from gptoss_edu.harmony import Message, render
+from gptoss_edu.tokenizer import LONGEST_RUN, encode_text
+
+LONG = 1_200_000
+TEXTS = {
+    "blanks": "a" + " " * LONG + "b", "line ends": "a" + "\n" * LONG, "tabs": "\t" * LONG + "x", "mixed": "a" + " \n\t " * (LONG // 4) + "b",
+    "blanks in two places": " " * LONG + "x" + " " * LONG, "blanks at the end": "x" + " " * LONG, "wide blanks": "a" + "\u3000" * LONG + "b",
+    "letters": "a" * LONG, "digits": "1" * LONG, "marks": "!" * LONG, "words": " a" * (LONG // 2), "ideographs": "字" * (LONG // 3),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_long_runs_of_one_kind_are_encoded(encoding, name):
+    """A million blanks are 7,800 tokens, well inside the context; the pattern's look back over them made tiktoken panic.
+
+    Report: openai/harmony 93. Report: openai/harmony 141. Report: openai/tiktoken 15. Report: openai/tiktoken 327.
+    """
+    assert encoding.decode(encode_text(encoding, TEXTS[name])) == TEXTS[name]
+
+
+@pytest.mark.parametrize("length", [1, 1000, LONGEST_RUN - 1, LONGEST_RUN])
+def test_shorter_runs_get_tiktokens_own_ids(encoding, length):
+    text = "a" + " " * length + "b\n" * 3 + "\t" * length
+    if length < LONGEST_RUN:
+        assert encode_text(encoding, text) == encoding.encode_ordinary(text)
+    assert encoding.decode(encode_text(encoding, text)) == text
+
+
+def test_a_conversation_with_a_long_run_is_rendered(encoding):
+    """Report: openai/harmony 93."""
+    tokens = render([Message("user", TEXTS["blanks"])], encoding=encoding)
+    assert 7_000 < len(tokens) < 20_000
+
+
+def test_the_command_line_takes_a_file_of_blanks(tmp_path):
+    """Exit status 0 or 2, and no traceback; here the context is too small for it, which is said.
+
+    Report: openai/tiktoken 327.
+    """
+    file = tmp_path / "instructions.txt"
+    file.write_text("Answer briefly." + " " * LONG + "x")
+    command = [sys.executable, "-m", "gptoss_edu", "chat", "--developer", f"@{file}", "--message", "What is 2 + 3?"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode in (0, 2) and "Traceback" not in done.stderr and "panicked" not in done.stderr
+
+
+@pytest.fixture
+def panic():
+    """An exception as native code raises it."""
+    return type("PanicException", (BaseException,), {"__module__": "pyo3_runtime"})
+
+
+def test_a_panic_becomes_an_error_of_ours(panic, monkeypatch, encoding, capsys):
+    """A panic is a BaseException, so no `except Exception` of a program's stops it.
+
+    Report: openai/tiktoken 15.
+    """
+
+    def give_up(*arguments):
+        raise panic("stack overflow")
+
+    with pytest.raises(TokenizerError, match=r"cannot be encoded by 'x' \(stack overflow\); give it in parts"):
+        encode_text(types.SimpleNamespace(encode_ordinary=give_up, name="x"), "text")
+    assert is_panic(panic("x")) and not is_panic(KeyboardInterrupt()) and issubclass(TokenizerError, GptOssError)
+    monkeypatch.setattr(cli, "import_module", give_up)
+    assert cli.main(["tour"]) == 2 and "a native library gave up (stack overflow)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, MemoryError])
+def test_what_is_no_panic_goes_through(error):
+    def stop(text):
+        raise error
+
+    with pytest.raises(error):
+        encode_text(types.SimpleNamespace(encode_ordinary=stop, name="x"), "text")
+
+
+def test_the_panic_is_real():
+    """The reason for all this, in the tiktoken that is installed; where it is gone, so may `encode_text` be."""
+    ranks = {bytes([byte]): byte for byte in range(256)}
+    plain = tiktoken.Encoding("x", pat_str=tokenizer.bpe.O200K_PATTERN, mergeable_ranks=ranks, special_tokens={})
+    with pytest.raises(BaseException) as caught:
+        plain.encode_ordinary("a" + " " * LONG + "b")
+    assert is_panic(caught.value) or isinstance(caught.value, ValueError)
