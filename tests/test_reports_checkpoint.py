@@ -154,10 +154,7 @@ def test_a_gguf_file_and_a_folder_of_one_are_called_so(whole, tmp_path):
 
 @pytest.mark.parametrize("beside", [False, True], ids=["alone", "beside a model"])
 def test_a_lora_adapter_is_called_so(whole, tmp_path, beside):
-    """An adapter alone is no model; beside one, loading the model without it would be another model in silence.
-
-    Report: unslothai/unsloth 3405.
-    """
+    """An adapter alone is no model; beside one, loading the model without it would be another model in silence."""
     folder = tmp_path / "adapter"
     if beside:
         shutil.copytree(whole, folder)
@@ -361,7 +358,7 @@ def test_the_bundled_model_is_checked_against_its_checksums(tmp_path, monkeypatc
 def test_a_written_original_config_has_the_keys_that_openais_loader_takes(whole, tmp_path):
     """OpenAI's loader builds its configuration from every key in the file, so one that it does not know ends it.
 
-    Report: openai/gpt-oss, gpt_oss/torch/model.py, ModelConfig(**json_config).
+    Source: openai/gpt-oss, gpt_oss/torch/model.py, ModelConfig(**json_config).
     """
     theirs = {
         "num_hidden_layers", "num_experts", "experts_per_token", "vocab_size", "hidden_size", "intermediate_size",
