@@ -1,4 +1,6 @@
-"""Links between the chapters and the API reference: code in a text leads to what it names, and every entry says who uses it."""
+"""Links between the chapters and the API reference: code in a text leads to what it names, and every entry says who
+uses it.
+"""
 
 import ast
 import importlib

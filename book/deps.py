@@ -2,7 +2,8 @@
 
     python book/deps.py        needs npm and a network, once; `make book` then needs Node.js alone
 
-MathJax (Apache-2.0) sets the formulas when the book is built; no page loads it, and it is not kept in git. axe-core (MPL-2.0) is for the tests alone and goes into build/axe.
+MathJax (Apache-2.0) sets the formulas when the book is built; no page loads it, and it is not kept in git. axe-core
+(MPL-2.0) is for the tests alone and goes into build/axe.
 """
 
 import hashlib

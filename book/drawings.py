@@ -1,4 +1,7 @@
-"""Drawings whose boxes are links: the chapters and what each needs, and gpt-oss in one picture. Both are SVG made by code."""
+"""Drawings whose boxes are links: the chapters and what each needs, and gpt-oss in one picture.
+
+Both are SVG made by code.
+"""
 
 import re
 import textwrap
@@ -74,8 +77,10 @@ def chapter_map(chapters: list[Chapter]) -> str:
     width, height, across, down = 186, 62, 200, 98
     total = across * max(map(len, rows))
     place = {
-        c.number: (total * (i + 0.5) / len(row) - width / 2, 10 + down * y) for y, row in enumerate(rows) for i, c in enumerate(row)
-    }  # fmt: skip
+        c.number: (total * (i + 0.5) / len(row) - width / 2, 10 + down * y)
+        for y, row in enumerate(rows)
+        for i, c in enumerate(row)
+    }
     parts = [ARROWHEAD.format(id="needs")]
     for number, wanted in needs.items():
         for other in sorted(wanted):
@@ -128,13 +133,16 @@ def svg(width: float, height: float, parts: list[str], title: str) -> str:
     )
 
 
-# ------------------------------------------------------------------------------------------------ gpt-oss in one picture
+# ----------------------------------------------------------------------------------------------- gpt-oss in one picture
 
 FILES = {"harmony": "harmony/", "agent": "agent/"}  # folders; every other module is one file
 
 
 def one_picture(config: ModelConfig, stems: dict[int, str]) -> str:
-    """The whole architecture, bottom to top; a part's first line leads to its chapter, the file's name to its module."""
+    """The whole architecture, bottom to top.
+
+    A part's first line leads to its chapter, the file's name to its module.
+    """
     c, window = config, config.sliding_window
     parts = [ARROWHEAD.format(id="flow")]
 
@@ -152,22 +160,52 @@ def one_picture(config: ModelConfig, stems: dict[int, str]) -> str:
     parts.append('<rect class="stretch" x="20" y="120" width="680" height="500" rx="10" style="fill:none"/>')
     parts.append(f'<text x="34" y="144" font-size="14">one of {c.num_hidden_layers} blocks</text>')
     flow(600, 658, 600, 100)
-    parts.append(f'<text class="small" x="610" y="146">residual stream</text><text class="small" x="610" y="161">{c.hidden_size:,} numbers</text>')  # fmt: skip
+    parts.append(
+        '<text class="small" x="610" y="146">residual stream</text>'
+        f'<text class="small" x="610" y="161">{c.hidden_size:,} numbers</text>'
+    )
     part(40, 540, 220, "RMSNorm", f"mean square to 1, times {c.hidden_size:,} scales", 3, "norm")
-    part(300, 540, 220, "queries, keys, values", f"{c.num_attention_heads} / {c.num_key_value_heads} / {c.num_key_value_heads} heads of {c.head_dim}", 4, "attention")  # fmt: skip
+    part(
+        300,
+        540,
+        220,
+        "queries, keys, values",
+        f"{c.num_attention_heads} / {c.num_key_value_heads} / {c.num_key_value_heads} heads of {c.head_dim}",
+        4,
+        "attention",
+    )
     part(300, 455, 220, "RoPE and YaRN", f"{c.initial_context_length:,} stretched to {c.max_context:,}", 5, "rope")
     part(40, 455, 220, "keys and values kept", f"a ring of {window} in every other layer", 11, "cache")
-    part(40, 370, 480, "attention with sinks", f"even layers see {window} keys, odd layers all; one sink for each of {c.num_attention_heads} heads", 6, "attention")  # fmt: skip
+    part(
+        40,
+        370,
+        480,
+        "attention with sinks",
+        f"even layers see {window} keys, odd layers all; one sink for each of {c.num_attention_heads} heads",
+        6,
+        "attention",
+    )
     part(40, 275, 145, "RMSNorm", f"{c.hidden_size:,} scales", 3, "norm")
     part(205, 275, 145, "router", f"{c.experts_per_token} of {c.num_experts}", 8, "moe")
     part(370, 275, 150, "MXFP4 weights", "4.25 bits each", 9, "mxfp4")
-    part(40, 185, 480, "experts", f"clamped SwiGLU of width {c.intermediate_size:,}, added up by the router's weights", 7, "moe")  # fmt: skip
+    part(
+        40,
+        185,
+        480,
+        "experts",
+        f"clamped SwiGLU of width {c.intermediate_size:,}, added up by the router's weights",
+        7,
+        "moe",
+    )
     flow(260, 562, 298, 562), flow(410, 538, 410, 523), flow(410, 453, 410, 438), flow(150, 453, 150, 438)
     flow(298, 475, 262, 475), flow(185, 297, 203, 297), flow(278, 273, 278, 253), flow(445, 273, 445, 253)
     for x, y in ((150, 614), (112, 350)):  # each half of the block reads the stream before it adds to it
         parts.append(f'<path class="line" marker-end="url(#flow)" d="M600 {y} L{x} {y} L{x} {y - 8}"/>')
     for y in (392, 207):
-        parts.append(f'<path class="line" marker-end="url(#flow)" d="M520 {y} L592 {y}"/><text x="568" y="{y - 6}" font-size="13">+</text>')  # fmt: skip
+        parts.append(
+            f'<path class="line" marker-end="url(#flow)" d="M520 {y} L592 {y}"/>'
+            f'<text x="568" y="{y - 6}" font-size="13">+</text>'
+        )
     part(480, 20, 220, "norm, unembedding", f"{c.vocab_size:,} logits", 10, "transformer")
     part(250, 20, 200, "sampling", "temperature, top p, stop tokens", 11, "generation")
     part(20, 20, 200, "tools", "calls, results, the agent's loop", 13, "agent")
@@ -177,4 +215,7 @@ def one_picture(config: ModelConfig, stems: dict[int, str]) -> str:
 
 def sizes(config: ModelConfig) -> str:
     counts = parameter_counts(original_shapes(config), config)
-    return f"{counts['total'] / 1e9:.2f} billion parameters, {counts['active'] / 1e9:.2f} billion of them used by one token"
+    return (
+        f"{counts['total'] / 1e9:.2f} billion parameters, {counts['active'] / 1e9:.2f} billion of them used by one"
+        " token"
+    )

@@ -32,8 +32,9 @@ def element(page: str, stem: str) -> str | None:
         script.write_text(f"gptossTrace({json.dumps(name)},{json.dumps(data[1])})\n", encoding="utf-8")
         (FOLDER / f"{name}.html").write_text(Page(base64.b64decode(data[1]), title, 0).html, encoding="utf-8")
     return (
-        f'<div class="explorer" data-trace="{name}"><p class="wait">The explorer opens when it comes into sight.</p></div>'
-        f'<p class="own-page"><a href="../_static/traces/{name}.html">Open this explorer on a page of its own</a></p>'
+        f'<div class="explorer" data-trace="{name}"><p class="wait">The explorer opens when it comes into'
+        f' sight.</p></div><p class="own-page"><a href="../_static/traces/{name}.html">Open this explorer on a page of'
+        " its own</a></p>"
     )
 
 

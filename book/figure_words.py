@@ -40,7 +40,8 @@ def defined_words(source: str) -> dict[str, str]:
 def words_for(source: str, earlier: dict[str, str]) -> str:
     """A sentence on the figure that a cell draws: the first of these that there is.
 
-    The docstring of the function that draws it, here, in an earlier cell or in the package; what `checks.show` compares;
+    The docstring of the function that draws it, here, in an earlier cell or in the package; what `checks.show`
+    compares;
     the figure's title; its axes and the name of the function.
     """
     here = defined_words(source)

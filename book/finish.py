@@ -1,4 +1,6 @@
-"""After Sphinx has written the pages: formulas are set, code lines can wrap, and nothing is loaded that a page does not use."""
+"""After Sphinx has written the pages: formulas are set, code lines can wrap, and nothing is loaded that a page does not
+use.
+"""
 
 import json
 import re
@@ -23,7 +25,8 @@ NEIGHBOUR = re.compile(
     r'(<a class="(?:left-prev|right-next)"\s+href="([^"]*)".*?<p class="prev-next-title">.*?</p>)', re.S
 )
 FOLD = re.compile(
-    r'<details class="admonition hide above-input">(\s*<summary[^>]*>\s*<p class="collapsed admonition-title">)(?!The solution)'
+    r'<details class="admonition hide above-input">(\s*<summary[^>]*>\s*<p class="collapsed admonition-title">)(?!The'
+    r" solution)"
 )
 BELOW = "Pages below this one"  # what a fold of the contents is called
 TAG = re.compile(r"<[^>]+>")

@@ -12,9 +12,9 @@ QUESTION, EFFORT = "What is 47 times 36?", "medium"
 MOST = 40  # columns: what an article is wide
 STEP, CHIP, BARS, CELL = 18, 82, 44, 8  # pixels: a column, a token's height, the tallest bar, an expert's row
 CAPTION = (
-    "gpt-oss-tiny answers “{question}”. A column is a token; under it, how much of layer {sink}'s attention went to its sinks, "
-    "that is to no token at all, and which {k} of the {e} experts of layer {expert} worked on it. Computed when these pages were made; "
-    "each heading leads to the chapter that builds the part."
+    "gpt-oss-tiny answers “{question}”. A column is a token; under it, how much of layer {sink}'s attention went to its"
+    " sinks, that is to no token at all, and which {k} of the {e} experts of layer {expert} worked on it. Computed when"
+    " these pages were made; each heading leads to the chapter that builds the part."
 )
 
 
@@ -72,7 +72,10 @@ def channels(run, shown: range, y: float) -> list[str]:
                 parts.append(
                     f'<rect class="{kind}" x="{x}" y="{y}" width="{STEP * (i - start) - 3}" height="4" rx="2"/>'
                 )
-                parts.append(f'<text class="{kind}" x="{x + STEP * (i - start) - 3}" y="{y - 6}" text-anchor="end" font-size="12">{kind}</text>')  # fmt: skip
+                parts.append(
+                    f'<text class="{kind}" x="{x + STEP * (i - start) - 3}" y="{y - 6}" text-anchor="end"'
+                    f' font-size="12">{kind}</text>'
+                )
             start = i
     return parts
 
@@ -94,7 +97,10 @@ def chips(run, shown: range, y: float) -> list[str]:
 def bars(shares, y: float) -> list[str]:
     """One bar a token; the line on which they stand, and the line of all attention."""
     wide = STEP * len(shares) - 3
-    parts = [f'<path class="line" d="M0 {y + at} L{wide} {y + at}" stroke-dasharray="{dash}"/>' for at, dash in ((0, "2 4"), (BARS, "0"))]  # fmt: skip
+    parts = [
+        f'<path class="line" d="M0 {y + at} L{wide} {y + at}" stroke-dasharray="{dash}"/>'
+        for at, dash in ((0, "2 4"), (BARS, "0"))
+    ]
     for i, share in enumerate(shares):
         high = float(share) * BARS
         parts.append(

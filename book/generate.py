@@ -15,12 +15,16 @@ from gptoss_edu.resources import data_path
 RAW = "```{{raw}} html\n{}\n```\n"
 MAP = """# The chapters and what each needs
 
-An arrow leads from what is needed to what needs it, as the chapters themselves say at their top; what follows anyway is not drawn twice. The colours are the parts of the course; dashed boxes are optional branches. Every box is a link.
+An arrow leads from what is needed to what needs it, as the chapters themselves say at their top. Arrows that follow
+from others are left out. The colours are the parts of the course; dashed boxes are optional branches. Every box is a
+link.
 
 """
 PICTURE = """# gpt-oss in one picture
 
-Drawn by code from `ModelConfig.gpt_oss_20b()`: {twenty}. gpt-oss-120b has {layers} blocks and {experts} experts in each, and is otherwise the same: {hundred}. Read it from the bottom, following the arrows. The large part of a box leads to the chapter that builds it, the small one to its module.
+Drawn by code from `ModelConfig.gpt_oss_20b()`: {twenty}. gpt-oss-120b has {layers} blocks and {experts} experts in
+each, and is otherwise the same: {hundred}. Read it from the bottom, following the arrows. The large part of a box leads
+to the chapter that builds it, the small one to its module.
 
 """
 
@@ -32,8 +36,11 @@ def generate(chapters: Path, target: Path) -> None:
     write_if_changed(target / "chapter_map.md", MAP + RAW.format(drawings.chapter_map(found)) + needs_table(found))
     small, large = ModelConfig.gpt_oss_20b(), ModelConfig.gpt_oss_120b()
     text = PICTURE.format(
-        twenty=drawings.sizes(small), layers=large.num_hidden_layers, experts=large.num_experts, hundred=drawings.sizes(large)
-    )  # fmt: skip
+        twenty=drawings.sizes(small),
+        layers=large.num_hidden_layers,
+        experts=large.num_experts,
+        hundred=drawings.sizes(large),
+    )
     write_if_changed(target / "one_picture.md", text + RAW.format(drawings.one_picture(small, stems)))
     write_if_changed(target / "front_picture.html", front_picture(stems))
     write_if_changed(target / "cards.html", front.cards(chapters, target.parent / "_static" / "cards"))

@@ -29,7 +29,8 @@ LEFT_OUT = re.compile(
 HREF = re.compile(r'\b(href|src)="([^"]*)"')
 STYLE = """
 article { break-before: page; } article:first-of-type { break-before: auto; }
-a.headerlink { display: none; } body { font-size: 10.5pt; } .title-page { padding-top: 9cm; text-align: center; break-after: page; }
+a.headerlink { display: none; } body { font-size: 10.5pt; }
+.title-page { padding-top: 9cm; text-align: center; break-after: page; }
 nav.contents li { list-style: none; margin: 0.25em 0; } nav.contents { break-after: page; }
 """
 FOOT = '<div style="font-size:8px;width:100%;text-align:center;color:#555"><span class="pageNumber"></span></div>'
@@ -80,10 +81,13 @@ def one_page() -> str:
     contents = "".join(f'<li><a href="#{key(name)}">{titles[name]}</a></li>' for name in known)
     body = "".join(article(name, set(known)) for name in known)
     return (
-        f'<!doctype html><html lang="en" data-theme="light"><head><meta charset="utf-8"><title>gpt-oss, built</title>{sheets}'
-        f"<style>{STYLE}</style></head><body><div class='title-page'><h1>gpt-oss, built</h1><p>The course as a book</p></div>"
+        '<!doctype html><html lang="en" data-theme="light"><head><meta charset="utf-8"><title>gpt-oss,'
+        f" built</title>{sheets}"
+        f"<style>{STYLE}</style></head><body><div class='title-page'><h1>gpt-oss, built</h1><p>The course as a"
+        " book</p></div>"
         f'<nav class="contents"><h2>Contents</h2><ul>{contents}</ul></nav>'
-        f'<main class="bd-main"><div class="bd-content"><div class="bd-article-container">{body}</div></div></main></body></html>'
+        '<main class="bd-main"><div class="bd-content"><div'
+        f' class="bd-article-container">{body}</div></div></main></body></html>'
     )
 
 

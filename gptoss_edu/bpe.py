@@ -29,7 +29,7 @@ _UPPER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]"  # what may stand in the capital par
 _LOWER = r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"  # what may stand in its small part; scripts without case are in both
 _SUFFIX = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
 _ALTERNATIVES = (
-    rf"[^\r\n\p{{L}}\p{{N}}]?{_UPPER}*{_LOWER}+{_SUFFIX}",  # a word, with one space or sign before it: " Hello", "don't"
+    rf"[^\r\n\p{{L}}\p{{N}}]?{_UPPER}*{_LOWER}+{_SUFFIX}",  # a word after one space or sign: " Hello", "don't"
     rf"[^\r\n\p{{L}}\p{{N}}]?{_UPPER}+{_LOWER}*{_SUFFIX}",  # the same for a word all in capitals: " NASA"
     r"\p{N}{1,3}",  # one to three digits
     r" ?[^\s\p{L}\p{N}]+[\r\n/]*",  # punctuation, with the line end after it

@@ -1,4 +1,7 @@
-"""The key/value cache: every past key in full layers, a ring of the last `sliding_window` in sliding ones (chapter 11)."""
+"""The key/value cache (chapter 11).
+
+A full layer keeps every past key, a sliding layer a ring of the last `sliding_window`.
+"""
 
 import copy
 from dataclasses import dataclass
@@ -91,7 +94,8 @@ class KVCache:
         """Say how many tokens each row holds, without writing any: what benchmarks do after filling keys and values."""
         if len(lengths) != self.batch_size or not all(0 <= n <= self.max_length for n in lengths):
             raise GptOssError(
-                f"KVCache: expected {self.batch_size} lengths from 0 to {self.max_length}, found {lengths}; pass one per row."
+                f"KVCache: expected {self.batch_size} lengths from 0 to {self.max_length}, found {lengths}; pass one"
+                " per row."
             )
         self._lengths = list(lengths)
         self._tear(False)
@@ -111,13 +115,14 @@ class KVCache:
         """
         if any(self._state.torn[self._own]):
             raise GptOssError(
-                "KVCache: a forward pass over several tokens was interrupted, and its tokens have taken the places of keys "
-                "that are still needed; make a new cache and prefill again."
+                "KVCache: a forward pass over several tokens was interrupted, and its tokens have taken the places of"
+                " keys that are still needed; make a new cache and prefill again."
             )
         longest = max(n + c for n, c in zip(self._lengths, counts, strict=True))
         if longest > self.max_length:
             raise GptOssError(
-                f"KVCache: room for {self.max_length} tokens per row, found {longest}; make the cache with a larger max_length."
+                f"KVCache: room for {self.max_length} tokens per row, found {longest}; make the cache with a larger"
+                " max_length."
             )
         self._t, self._counts, self._longest = t, counts, longest
         self._tear(t > 1 and longest > self.config.sliding_window)  # one token overwrites only the key that leaves
@@ -216,8 +221,8 @@ class KVCache:
             for all_rows, held in zip(mine, kept, strict=True):
                 if held.shape[1] != min(snapshot.length, all_rows.shape[2]):
                     raise GptOssError(
-                        f"KVCache.restore: expected a snapshot of a cache with room for {self.max_length} tokens, found "
-                        f"{held.shape[1]} slots in use for {snapshot.length} tokens."
+                        f"KVCache.restore: expected a snapshot of a cache with room for {self.max_length} tokens, found"
+                        f" {held.shape[1]} slots in use for {snapshot.length} tokens."
                     )
                 all_rows[row, :, : held.shape[1]] = held
         self._state.lengths[self._first + row], self._state.torn[self._first + row] = snapshot.length, False
@@ -245,7 +250,8 @@ class KVCache:
         """Return a new cache with this one's rows, then the other's; both must have room for as many tokens."""
         if other.max_length != self.max_length:
             raise GptOssError(
-                f"KVCache: expected two caches with the same room, found {self.max_length} and {other.max_length} tokens."
+                f"KVCache: expected two caches with the same room, found {self.max_length} and {other.max_length}"
+                " tokens."
             )
         both = copy.copy(self)
         both.batch_size = self.batch_size + other.batch_size

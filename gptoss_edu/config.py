@@ -78,11 +78,13 @@ class ModelConfig:
         fast, slow = 2 * math.pi * self.rope_ntk_beta, 2 * math.pi * self.rope_ntk_alpha  # radians in the context
         if theta <= 1 or factor < 1:
             raise ConfigError(
-                f"config: expected rope_theta above 1 and rope_scaling_factor of at least 1, found {theta:g} and {factor:g}."
+                f"config: expected rope_theta above 1 and rope_scaling_factor of at least 1, found {theta:g} and"
+                f" {factor:g}."
             )
         if context * factor > MOST:
             raise ConfigError(
-                f"config: initial_context_length times rope_scaling_factor is {context * factor:.3g}; expected at most {MOST:,}."
+                f"config: initial_context_length times rope_scaling_factor is {context * factor:.3g}; expected at most"
+                f" {MOST:,}."
             )
         if factor == 1:
             return
@@ -93,8 +95,9 @@ class ModelConfig:
             )
         if context <= slow or math.log(context / fast) >= (2 - 2 / self.head_dim) * math.log(theta):
             raise ConfigError(
-                f"config: no pair of a head lies on YaRN's ramp: within initial_context_length ({context}) every pair turns "
-                f"less than rope_ntk_alpha ({self.rope_ntk_alpha:g}) or more than rope_ntk_beta ({self.rope_ntk_beta:g}) times."
+                f"config: no pair of a head lies on YaRN's ramp: within initial_context_length ({context}) every pair"
+                f" turns less than rope_ntk_alpha ({self.rope_ntk_alpha:g}) or more than rope_ntk_beta"
+                f" ({self.rope_ntk_beta:g}) times."
             )
 
     @classmethod
@@ -120,7 +123,8 @@ class ModelConfig:
             values = json.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
             raise ConfigError(
-                f"{path}: cannot be read ({error.strerror}); a checkpoint folder holds a config.json beside its weights."
+                f"{path}: cannot be read ({error.strerror}); a checkpoint folder holds a config.json beside its"
+                " weights."
             ) from None
         except (ValueError, RecursionError) as error:
             found = not_the_file(path.read_bytes()[:64]) or f"something else ({error}); fetch the file again."
@@ -168,15 +172,27 @@ class ModelConfig:
         renamed, inside = hugging_face.KEYS, hugging_face.ROPE_KEYS
         values = {renamed.get(k, k): v for k, v in self.to_dict().items() if k not in inside}
         values |= {
-            "architectures": ["GptOssForCausalLM"], "model_type": "gpt_oss", "attention_bias": True, "attention_dropout": 0.0,
-            "hidden_act": "silu", "tie_word_embeddings": False, "torch_dtype": "bfloat16",
-            "layer_types": ["sliding_attention" if self.layer_window(i) else "full_attention" for i in range(self.num_hidden_layers)],
-            "max_position_embeddings": self.max_context, "rope_theta": self.rope_theta,
+            "architectures": ["GptOssForCausalLM"],
+            "model_type": "gpt_oss",
+            "attention_bias": True,
+            "attention_dropout": 0.0,
+            "hidden_act": "silu",
+            "tie_word_embeddings": False,
+            "torch_dtype": "bfloat16",
+            "layer_types": [
+                "sliding_attention" if self.layer_window(i) else "full_attention" for i in range(self.num_hidden_layers)
+            ],
+            "max_position_embeddings": self.max_context,
+            "rope_theta": self.rope_theta,
             "rope_scaling": {
-                "rope_type": "yarn", "factor": self.rope_scaling_factor, "beta_fast": self.rope_ntk_beta,
-                "beta_slow": self.rope_ntk_alpha, "original_max_position_embeddings": self.initial_context_length, "truncate": False,
+                "rope_type": "yarn",
+                "factor": self.rope_scaling_factor,
+                "beta_fast": self.rope_ntk_beta,
+                "beta_slow": self.rope_ntk_alpha,
+                "original_max_position_embeddings": self.initial_context_length,
+                "truncate": False,
             },
-        }  # fmt: skip
+        }
         if self.vocab_size == 201_088:  # o200k_harmony: <|return|> ends, <|endoftext|> pads
             values |= {"eos_token_id": 200_002, "pad_token_id": 199_999}
         if packed:

@@ -5,7 +5,10 @@ The command line prints the text of a `GptOssError` on one line and exits 2; eve
 
 
 def is_panic(error: BaseException) -> bool:
-    """Whether a native extension (tiktoken, llguidance) gave up: its panic is no Exception, and no handler's business."""
+    """Whether the error is the panic of a native extension (tiktoken, llguidance).
+
+    A panic does not derive from Exception, so ordinary handlers miss it.
+    """
     return type(error).__module__ == "pyo3_runtime"
 
 

@@ -116,8 +116,9 @@ def generate_batch(
             if not finished[row]:
                 if math.isnan(logprob):
                     raise GptOssError(
-                        f"generate: expected logits from which a token can be drawn, found NaN, +inf or nothing but -inf in row "
-                        f"{row} after {len(generated[row])} new tokens; look for the first hook point that is not finite."
+                        "generate: expected logits from which a token can be drawn, found NaN, +inf or nothing but"
+                        f" -inf in row {row} after {len(generated[row])} new tokens; look for the first hook point that"
+                        " is not finite."
                     )
                 generated[row].append(token)
                 step.tokens[row], step.logprobs[row], finished[row] = token, logprob, token in stops
@@ -184,28 +185,31 @@ def pick(probabilities: Tensor, draws: Tensor) -> Tensor:
 def _check_sampling(temperature: float, top_p: float, top_k: int | None) -> None:
     if not temperature >= 0 or not 0 < top_p <= 1 or (top_k is not None and top_k < 1):
         raise GptOssError(
-            f"sampling: expected temperature >= 0, 0 < top_p <= 1 and top_k >= 1, found {temperature}, {top_p} and {top_k}."
+            f"sampling: expected temperature >= 0, 0 < top_p <= 1 and top_k >= 1, found {temperature}, {top_p} and"
+            f" {top_k}."
         )
 
 
 def _check_lengths(model, prompts: list[list[int]], max_new_tokens: int, cache: KVCache | None) -> int:
     if not prompts or not all(prompts):
         raise GptOssError(
-            "generate: expected at least one token a sequence, found an empty one; start with <|start|> or render a conversation."
+            "generate: expected at least one token a sequence, found an empty one; start with <|start|> or render a"
+            " conversation."
         )
     if max_new_tokens < 1:
         raise GptOssError(f"generate: expected max_new_tokens >= 1, found {max_new_tokens}.")
     room = max(map(len, prompts)) + max_new_tokens
     if cache is None and room > model.config.max_context:
         raise GptOssError(
-            f"generate: {room - max_new_tokens} prompt tokens and {max_new_tokens} new ones exceed this model's context of "
-            f"{model.config.max_context}; shorten the prompt or ask for fewer."
+            f"generate: {room - max_new_tokens} prompt tokens and {max_new_tokens} new ones exceed this model's context"
+            f" of {model.config.max_context}; shorten the prompt or ask for fewer."
         )
     for row, (held, prompt) in enumerate(zip(cache.lengths.tolist() if cache else [], prompts)):
         read = held + len(prompt) + max_new_tokens - 1  # the last new token is yielded, not read
         if read > cache.max_length:
             raise GptOssError(
-                f"generate: the cache has room for {cache.max_length} tokens per row, row {row} may need {read} ({held} held, "
-                f"{len(prompt)} of the prompt, {max_new_tokens} new but the last); ask for fewer or make a larger cache."
+                f"generate: the cache has room for {cache.max_length} tokens per row, row {row} may need {read} ({held}"
+                f" held, {len(prompt)} of the prompt, {max_new_tokens} new but the last); ask for fewer or make a"
+                " larger cache."
             )
     return room

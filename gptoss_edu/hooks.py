@@ -64,7 +64,8 @@ def hooks(model: nn.Module, functions: dict[str, Hook]):
         if name not in known:
             near = get_close_matches(name, known, n=3)
             raise GptOssError(
-                f"no hook point {name!r}; {'near it: ' + ', '.join(near) if near else 'model.hook_points() lists them'}."
+                f"no hook point {name!r};"
+                f" {'near it: ' + ', '.join(near) if near else 'model.hook_points() lists them'}."
             )
     touched = {}
     for name, function in functions.items():

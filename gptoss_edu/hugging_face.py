@@ -1,8 +1,11 @@
 """A Hugging Face config.json as transformers reads it: every optional key, its absence included, or a refusal by name.
 
-A key that is left out does not mean what this package would like: transformers has a default for it, and another default
-computes other logits in silence. `as_read` fills in what transformers would; `refuse_what_differs` names what no gpt-oss
-does. Keys of the two kinds of config that mean one thing may stand side by side, as in the released files, if they agree.
+A key that is left out does not mean what this package would like: transformers has a default for it, and another
+default
+computes other logits in silence. `as_read` fills in what transformers would; `refuse_what_differs` names what no
+gpt-oss
+does. Keys of the two kinds of config that mean one thing may stand side by side, as in the released files, if they
+agree.
 
 Source: transformers 5, models/gpt_oss/configuration_gpt_oss.py and modeling_rope_utils.py.
 """
@@ -32,8 +35,20 @@ ABSENT_ROPE = {
 }  # fmt: skip
 THETA = 150_000.0
 MAY_BE_NULL = ("layer_types", "rope_parameters", "rope_scaling")
-READ = (*ABSENT, *KEYS.values(), "num_hidden_layers", "vocab_size", "hidden_size", "intermediate_size",
-        "num_attention_heads", "rope_theta", "swiglu_alpha", "attention_bias", "tie_word_embeddings", "model_type")  # fmt: skip
+READ = (
+    *ABSENT,
+    *KEYS.values(),
+    "num_hidden_layers",
+    "vocab_size",
+    "hidden_size",
+    "intermediate_size",
+    "num_attention_heads",
+    "rope_theta",
+    "swiglu_alpha",
+    "attention_bias",
+    "tie_word_embeddings",
+    "model_type",
+)
 
 
 def is_hugging_face(values: dict) -> bool:
@@ -142,7 +157,8 @@ def _refuse_rope(where: str, rope: dict) -> None:
             raise ConfigError(f"{where}.{key}: gpt-oss's concentration follows from factor alone, found {rope[key]!r}.")
     if rope.get("partial_rotary_factor", 1.0) != 1.0:
         raise ConfigError(
-            f"{where}.partial_rotary_factor: expected 1.0 (gpt-oss rotates whole heads), found {rope['partial_rotary_factor']!r}."
+            f"{where}.partial_rotary_factor: expected 1.0 (gpt-oss rotates whole heads), found"
+            f" {rope['partial_rotary_factor']!r}."
         )
     for layers in ("sliding_attention", "full_attention"):
         if layers in rope:

@@ -13,7 +13,16 @@ from torch import Tensor
 
 from .errors import GptOssError
 
-LAYER_RUNGS = ("resid_pre", "attn.normed", "attn.out", "resid_mid", "mlp.normed", "mlp.router_logits", "mlp.out", "resid_post")  # fmt: skip
+LAYER_RUNGS = (
+    "resid_pre",
+    "attn.normed",
+    "attn.out",
+    "resid_mid",
+    "mlp.normed",
+    "mlp.router_logits",
+    "mlp.out",
+    "resid_post",
+)
 
 
 @dataclass(frozen=True)
@@ -63,7 +72,8 @@ def ladder(values: dict[str, Tensor], reference: dict[str, Tensor]) -> Ladder:
     shared = [name for name in values if name in reference]
     if not shared:
         raise GptOssError(
-            f"ladder: the records share no rung; found {', '.join(list(values)[:3])} and {', '.join(list(reference)[:3])}."
+            f"ladder: the records share no rung; found {', '.join(list(values)[:3])} and"
+            f" {', '.join(list(reference)[:3])}."
         )
     rungs = []
     for name in shared:

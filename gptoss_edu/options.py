@@ -164,5 +164,6 @@ def check_writable(path: Path | None, option: str, makes_folder: bool = False) -
             pass
     except OSError as error:
         raise GptOssError(
-            f"{option} {path}: expected a file that can be written, found that it cannot ({error.strerror}); name another place."
+            f"{option} {path}: expected a file that can be written, found that it cannot ({error.strerror}); name"
+            " another place."
         ) from None

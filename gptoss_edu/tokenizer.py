@@ -90,7 +90,8 @@ def load_tokenizer(name: str | os.PathLike = "o200k_harmony") -> tiktoken.Encodi
     folder = Path(name)
     if not folder.is_dir():
         raise TokenizerError(
-            f"no tokenizer {str(name)!r}: it is neither the name 'o200k_harmony' nor an existing folder; give one of these"
+            f"no tokenizer {str(name)!r}: it is neither the name 'o200k_harmony' nor an existing folder; give one of"
+            " these"
         )
     if (folder / RANKS_FILE).exists() or (folder / META_FILE).exists():
         return _read_folder(folder)
@@ -145,7 +146,8 @@ def _read_folder(folder: Path) -> tiktoken.Encoding:
     fix = "the two tokenizer files do not belong together, or one is damaged: copy both again from where they came"
     if meta.get("settings_sha256", found := _settings_sha256(meta)) != found:
         raise TokenizerError(
-            f"{meta_path}: expected name, pat_str and special_tokens with sha256 {meta['settings_sha256']}, found {found}; {fix}"
+            f"{meta_path}: expected name, pat_str and special_tokens with sha256 {meta['settings_sha256']}, found"
+            f" {found}; {fix}"
         )
     raw = _read_checked(ranks_path, meta.get("sha256"), fix)
     return _checked_encoding(
@@ -257,8 +259,8 @@ def _checked_encoding(
     odd += [i for i, times in Counter(ids).items() if times > 1] if not odd else []
     if odd:
         raise TokenizerError(
-            f"{where}: expected {len(ids):,} tokens to have the ids 0 to {len(ids) - 1:,}, each once, but id {odd[0]!r} "
-            f"is out of range or used twice; number the tokens anew"
+            f"{where}: expected {len(ids):,} tokens to have the ids 0 to {len(ids) - 1:,}, each once, but id {odd[0]!r}"
+            " is out of range or used twice; number the tokens anew"
         )
     try:
         encoding = tiktoken.Encoding(

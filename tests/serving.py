@@ -203,7 +203,10 @@ def make_world(guard: Guard | None = None, rows=4, waiting=8, tools=("browser", 
     server = Server(pool, MODEL, guard or Guard(), tools, make_tool, **server_options)
     with in_background(server) as url:
         key = (guard and guard.key) or "unused"
-        with httpx.Client(base_url=url, timeout=30) as http, OpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0, timeout=30) as client:  # fmt: skip
+        with (
+            httpx.Client(base_url=url, timeout=30) as http,
+            OpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0, timeout=30) as client,
+        ):
             world = World(server, model, url, client, http)
             submit = pool.submit
 

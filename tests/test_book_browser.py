@@ -130,7 +130,10 @@ def test_solutions_and_outcomes_are_folded():
 
 
 def test_code_in_the_text_and_the_reference_lead_to_each_other():
-    """A function, a method of calling it, a file: to their entries. A file that is named like a function: to its source."""
+    """A function, a method of calling it, a file: to their entries.
+
+    A file that is named like a function: to its source.
+    """
     api = "generated/api/model.html"
     entries, norm = references(SITE / api), references(SITE / "chapters" / "03_residual_and_rmsnorm.html")
     for anchor in ("gptoss_edu.norm.rms_norm", "module-gptoss_edu.norm"):
@@ -157,7 +160,10 @@ def test_difficulty_and_minutes_stand_below_the_heading():
 
 
 def test_pages_load_nothing_that_they_do_not_use():
-    """At most 1.5 MB before images; no widgets, no icon font, no typesetter; the model's script only where it answers."""
+    """At most 1.5 MB before images; no widgets, no icon font, no typesetter.
+
+    The model's script only where it answers.
+    """
     for name in PAGES:
         text = (SITE / name).read_text(encoding="utf-8")
         assert "fontawesome.js" not in text and "require.js" not in text and "mathjax@" not in text, name
@@ -170,7 +176,8 @@ def test_pages_load_nothing_that_they_do_not_use():
 def test_cards_of_all_chapters_stand_on_the_front_page():
     text = (SITE / "index.html").read_text(encoding="utf-8")
     cards = re.findall(
-        r'<li><div class="picture"><img src="([^"]+)".*?<a href="([^"]+)">\d\d · .*?class="builds">(.*?)</p>.*?(\d+) minutes',
+        r'<li><div class="picture"><img src="([^"]+)".*?<a href="([^"]+)">\d\d · .*?class="builds">(.*?)</p>.*?(\d+)'
+        r" minutes",
         text,
     )
     assert sorted(link for _, link, _, _ in cards) == CHAPTERS

@@ -353,11 +353,21 @@ def model():
     )
     config = ModelConfig.from_dict(
         dict(
-            num_hidden_layers=2, num_experts=4, experts_per_token=2, vocab_size=264, hidden_size=64, intermediate_size=64,
-            head_dim=16, num_attention_heads=4, num_key_value_heads=2, sliding_window=16, initial_context_length=256,
-            rope_theta=10000.0, rope_scaling_factor=4.0,
+            num_hidden_layers=2,
+            num_experts=4,
+            experts_per_token=2,
+            vocab_size=264,
+            hidden_size=64,
+            intermediate_size=64,
+            head_dim=16,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            sliding_window=16,
+            initial_context_length=256,
+            rope_theta=10000.0,
+            rope_scaling_factor=4.0,
         )
-    )  # fmt: skip
+    )
     model = random_model(config, seed=0)
     model.tokenizer = encoding
     return model

@@ -24,8 +24,10 @@ from gptoss_edu.viz.transcript import Transcript, watch
 
 matplotlib.use("Agg")
 TURN = [
-    "<|channel|>analysis<|message|>Add.<|end|><|start|>assistant<|channel|>commentary to=functions.add <|constrain|>json"
-    '<|message|>{"a": 2, "b": 3}<|call|>',
+    (
+        "<|channel|>analysis<|message|>Add.<|end|><|start|>assistant<|channel|>commentary to=functions.add"
+        ' <|constrain|>json<|message|>{"a": 2, "b": 3}<|call|>'
+    ),
     "<|channel|>final<|message|>It is 5,\nwithout \x1b[31mdoubt\x07 <script>alert(1)</script>.<|return|>",
 ]
 

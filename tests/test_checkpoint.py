@@ -444,9 +444,9 @@ def test_config_is_read_from_what_transformers_writes(tmp_path):
 
 def test_released_original_configs_need_no_optional_keys():
     keys = (
-        "num_hidden_layers num_experts experts_per_token vocab_size hidden_size intermediate_size swiglu_limit head_dim "
-        "num_attention_heads num_key_value_heads sliding_window initial_context_length rope_theta rope_scaling_factor "
-        "rope_ntk_alpha rope_ntk_beta"
+        "num_hidden_layers num_experts experts_per_token vocab_size hidden_size intermediate_size swiglu_limit head_dim"
+        " num_attention_heads num_key_value_heads sliding_window initial_context_length rope_theta rope_scaling_factor"
+        " rope_ntk_alpha rope_ntk_beta"
     )
     values = {key: value for key, value in ModelConfig.gpt_oss_120b().to_dict().items() if key in keys.split()}
     assert len(values) == 16 and ModelConfig.from_dict(values) == ModelConfig.gpt_oss_120b()

@@ -1,4 +1,5 @@
-"""Concepts in the order of the course: what a chapter takes from the package was introduced by itself or by a chapter it needs.
+"""Concepts in the order of the course: what a chapter takes from the package was introduced by itself or by a chapter
+it needs.
 
 `too_early` in test_notebooks.py is the same rule within one notebook, for names that the notebook defines itself.
 """
@@ -54,7 +55,10 @@ def full_name(node, imported: dict[str, str]) -> str:
 
 
 def package_names(cell, imported: dict[str, str]) -> set[str]:
-    """What a cell takes from the package and uses, as full names; `imported` is brought up to date: name -> full name."""
+    """What a cell takes from the package and uses, as full names.
+
+    `imported` is brought up to date: name -> full name.
+    """
     tree = python(cell.source)
     for name in bound(tree):
         imported.pop(name, None)
@@ -92,7 +96,9 @@ def words(notebook, position: int) -> str:
 
 
 def strangers(notebook, known: set[str]) -> list[str]:
-    """Names of the package that neither a chapter before (`known`) nor this one introduces, or that no sentence introduces."""
+    """Names of the package that neither a chapter before (`known`) nor this one introduces, or that no sentence
+    introduces.
+    """
     introduced, imported, missing, found = introductions(notebook), {}, set(), []
     for position, cell in enumerate(code_cells(notebook)):
         for full in package_names(cell, imported):

@@ -141,12 +141,12 @@ def test_an_unknown_section_is_refused_with_the_names_there_are(capsys):
 def test_the_evaluation_needs_no_packages_but_the_models(tmp_path):
     """What may be missing on a machine with a GPU: the packages of schemas, constrained decoding and notebooks."""
     code = (
-        "import sys\n"
-        "for name in ('jsonschema', 'llguidance', 'IPython', 'pydantic', 'matplotlib', 'ipywidgets', 'jupyter_client', 'filelock', 'html2text', 'nbformat', 'anywidget', 'zmq', 'traitlets', 'uvicorn', 'starlette', 'numba'):\n"
-        "    sys.modules[name] = None\n"
-        "from gptoss_edu.cli import main\n"
-        f"sys.exit(main(['eval', 'tiny', '--device', 'cpu', '--scale', '0.001', '--sections', 'foreign', '--json', {str(tmp_path / 'r.json')!r}]))\n"
-    )  # fmt: skip
+        "import sys\nfor name in ('jsonschema', 'llguidance', 'IPython', 'pydantic', 'matplotlib', 'ipywidgets',"
+        " 'jupyter_client', 'filelock', 'html2text', 'nbformat', 'anywidget', 'zmq', 'traitlets', 'uvicorn',"
+        " 'starlette', 'numba'):\n    sys.modules[name] = None\nfrom gptoss_edu.cli import"
+        " main\nsys.exit(main(['eval', 'tiny', '--device', 'cpu', '--scale', '0.001', '--sections', 'foreign',"
+        f" '--json', {str(tmp_path / 'r.json')!r}]))\n"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))["foreign"]["answered"] == 4

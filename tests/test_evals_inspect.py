@@ -52,10 +52,17 @@ def test_dialogues_and_tools_are_not_exported(tmp_path):
 def test_a_log_is_read_in_the_form_of_samples():
     content = [{"type": "reasoning", "reasoning": "hm"}, {"type": "text", "text": "42"}]
     sample = {
-        "id": "q", "epoch": 2, "target": "42", "scores": {"g": {"value": 1, "answer": "42", "explanation": "right"}},
-        "output": {"choices": [{"message": {"content": content}, "stop_reason": "stop"}], "usage": {"output_tokens": 5, "reasoning_tokens": 3}},
-        "metadata": {"cluster": "q", "asked": "?"}, "total_time": 1.5,
-    }  # fmt: skip
+        "id": "q",
+        "epoch": 2,
+        "target": "42",
+        "scores": {"g": {"value": 1, "answer": "42", "explanation": "right"}},
+        "output": {
+            "choices": [{"message": {"content": content}, "stop_reason": "stop"}],
+            "usage": {"output_tokens": 5, "reasoning_tokens": 3},
+        },
+        "metadata": {"cluster": "q", "asked": "?"},
+        "total_time": 1.5,
+    }
     log = {
         "eval": {"model": "m", "created": "2026-11-30T00:00", "metadata": {"benchmark": "aime-toy", "questions": "d"}},
         "plan": {"config": {"reasoning_effort": "high"}}, "samples": [sample],
@@ -75,7 +82,8 @@ outputs = [ModelOutput.from_content("mockllm/model", text) for text in json.load
 for output in outputs:  # without a usage, tokens are counted with a vocabulary from the network
     output.usage = ModelUsage(input_tokens=1, output_tokens=2, total_tokens=3)
 model = get_model("mockllm/model", custom_outputs=outputs)
-run(sys.argv[1], model=model, log_dir=sys.argv[3], log_format=sys.argv[4], display="none", max_connections=1, max_samples=1)
+run(sys.argv[1], model=model, log_dir=sys.argv[3], log_format=sys.argv[4],
+    display="none", max_connections=1, max_samples=1)
 """
 
 

@@ -73,8 +73,10 @@ def test_mmlu_in_both_forms(tmp_path):
     table(folder / "anatomy_test.csv", [row | {"x": "C"}], header=False)
     found = read_questions(named("mmlu"), folder)
     assert [(q.id, q.subject, q.target["letter"]) for q in found] == [
-        ("abstract_algebra/1", "abstract_algebra", "B"), ("abstract_algebra/2", "abstract_algebra", "B"), ("anatomy/3", "anatomy", "C"),
-    ]  # fmt: skip
+        ("abstract_algebra/1", "abstract_algebra", "B"),
+        ("abstract_algebra/2", "abstract_algebra", "B"),
+        ("anatomy/3", "anatomy", "C"),
+    ]
     rows = [{"question": "2 + 2?", "subject": "maths", "choices": ["3", "4", "5", "6"], "answer": 1}]
     (q,) = read_questions(named("mmlu"), lines(tmp_path / "mmlu.jsonl", rows))
     assert q.target["letter"] == "B" and right("mmlu", q, "(B)")
@@ -102,10 +104,29 @@ def test_mmmlu(tmp_path):
 
 def test_hle(tmp_path):
     rows = [
-        {"id": "a", "question": "Which animal?", "image": "", "answer": "Blue whale", "answer_type": "exactMatch", "category": "Biology"},
-        {"id": "b", "question": "See the picture.", "image": "data:image/png;base64,x", "answer": "1", "answer_type": "exactMatch"},
-        {"id": "c", "question": "Which?\nAnswer Choices:\nA. x\nE. y", "image": "", "answer": "E", "answer_type": "multipleChoice"},
-    ]  # fmt: skip
+        {
+            "id": "a",
+            "question": "Which animal?",
+            "image": "",
+            "answer": "Blue whale",
+            "answer_type": "exactMatch",
+            "category": "Biology",
+        },
+        {
+            "id": "b",
+            "question": "See the picture.",
+            "image": "data:image/png;base64,x",
+            "answer": "1",
+            "answer_type": "exactMatch",
+        },
+        {
+            "id": "c",
+            "question": "Which?\nAnswer Choices:\nA. x\nE. y",
+            "image": "",
+            "answer": "E",
+            "answer_type": "multipleChoice",
+        },
+    ]
     found = read_questions(named("hle"), lines(tmp_path / "hle.jsonl", rows))
     assert [q.id for q in found] == ["a", "c"], "questions with a picture are left out"
     assert right("hle", found[0], "Explanation: large.\nAnswer: blue whale") and right("hle", found[1], "Answer: E")
@@ -114,10 +135,18 @@ def test_hle(tmp_path):
 
 def test_healthbench(tmp_path):
     row = {
-        "prompt_id": "p1", "example_tags": ["theme:global_health", "x"],
-        "prompt": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}, {"role": "user", "content": "Sum of 40 and 2?"}],
-        "rubrics": [{"criterion": "States the number 42.", "points": 5, "tags": ["axis:accuracy"]}, {"criterion": "Asks a question.", "points": -3, "tags": []}],
-    }  # fmt: skip
+        "prompt_id": "p1",
+        "example_tags": ["theme:global_health", "x"],
+        "prompt": [
+            {"role": "user", "content": "Hi"},
+            {"role": "assistant", "content": "Hello"},
+            {"role": "user", "content": "Sum of 40 and 2?"},
+        ],
+        "rubrics": [
+            {"criterion": "States the number 42.", "points": 5, "tags": ["axis:accuracy"]},
+            {"criterion": "Asks a question.", "points": -3, "tags": []},
+        ],
+    }
     (q,) = read_questions(named("healthbench"), lines(tmp_path / "h.jsonl", [row]))
     assert [m["role"] for m in q.prompt] == ["user", "assistant", "user"] and q.subject == "global_health"
     assert named("healthbench-toy").grade(q, Reply("It is 42.")).score == 1
@@ -128,9 +157,16 @@ def test_healthbench(tmp_path):
 
 def test_codeforces(tmp_path):
     row = {
-        "id": "1/A", "title": "Sum", "description": "Add two numbers.", "input_format": "a b", "output_format": "a + b", "rating": 800,
-        "time_limit": 1.0, "examples": [{"input": "1 2", "output": "3"}], "official_tests": [{"input": "3 4\n", "output": "7\n"}],
-    }  # fmt: skip
+        "id": "1/A",
+        "title": "Sum",
+        "description": "Add two numbers.",
+        "input_format": "a b",
+        "output_format": "a + b",
+        "rating": 800,
+        "time_limit": 1.0,
+        "examples": [{"input": "1 2", "output": "3"}],
+        "official_tests": [{"input": "3 4\n", "output": "7\n"}],
+    }
     (q,) = read_questions(named("codeforces"), lines(tmp_path / "c.jsonl", [row]))
     assert (
         "Example input\n1 2" in text(q)
@@ -141,9 +177,14 @@ def test_codeforces(tmp_path):
 
 def test_swe_bench(tmp_path):
     row = {
-        "instance_id": "o__r-1", "repo": "o/r", "problem_statement": "area() in size.py adds.", "test_patch": "", "patch": "",
-        "FAIL_TO_PASS": '["test_size.py::test_area"]', "PASS_TO_PASS": "[]",
-    }  # fmt: skip
+        "instance_id": "o__r-1",
+        "repo": "o/r",
+        "problem_statement": "area() in size.py adds.",
+        "test_patch": "",
+        "patch": "",
+        "FAIL_TO_PASS": '["test_size.py::test_area"]',
+        "PASS_TO_PASS": "[]",
+    }
     path = lines(tmp_path / "swe.jsonl", [row])
     with pytest.raises(GptOssError, match="checkout"):
         read_questions(named("swe-bench"), path)
@@ -153,7 +194,10 @@ def test_swe_bench(tmp_path):
     (folder / "test_size.py").write_text("from size import area\n\n\ndef test_area():\n    assert area(3, 4) == 12\n")
     (q,) = read_questions(named("swe-bench"), path)
     assert "def area" in text(q) and q.target["fail_to_pass"] == ["test_size.py::test_area"]
-    patch = "```diff\n--- a/size.py\n+++ b/size.py\n@@ -1,2 +1,2 @@\n def area(a, b):\n-    return a + b\n+    return a * b\n```"
+    patch = (
+        "```diff\n--- a/size.py\n+++ b/size.py\n@@ -1,2 +1,2 @@\n def area(a, b):\n-    return a + b\n+    return a *"
+        " b\n```"
+    )
     assert right("swe-bench", q, patch)
     (line,) = programming.predictions([{"question": "o__r-1", "text": patch}], "tiny")
     assert line["instance_id"] == "o__r-1" and line["model_patch"].startswith("--- a/size.py")
@@ -173,9 +217,13 @@ def tau_folder(tmp_path):
         "function": {"name": "set_seat", "description": "Sets it.", "parameters": {"type": "object", "properties": {}}},
     }
     task = {
-        "id": "7", "user_scenario": {"instructions": {"reason_for_call": "You want seat 2B in booking b1.", "known_info": "b1"}},
-        "evaluation_criteria": {"actions": [{"name": "set_seat", "arguments": {"id": "b1", "seat": "2B"}}], "communicate_info": ["2B"]},
-    }  # fmt: skip
+        "id": "7",
+        "user_scenario": {"instructions": {"reason_for_call": "You want seat 2B in booking b1.", "known_info": "b1"}},
+        "evaluation_criteria": {
+            "actions": [{"name": "set_seat", "arguments": {"id": "b1", "seat": "2B"}}],
+            "communicate_info": ["2B"],
+        },
+    }
     parts = {"tasks.json": [task], "db.json": {"b1": {"seat": "1A"}}, "tools.json": [schema]}
     for name, value in parts.items():
         (tmp_path / name).write_text(json.dumps(value))

@@ -142,10 +142,18 @@ def test_two_runs_are_compared_question_by_question():
 
 
 DESK = Question(
-    "d", [developer("Be exact.", [{"name": "get", "description": "", "parameters": {}}]), message("user", "Seat 2B for b1, please.")],
+    "d",
+    [
+        developer("Be exact.", [{"name": "get", "description": "", "parameters": {}}]),
+        message("user", "Seat 2B for b1, please."),
+    ],
     {"after": {"b1": {"seat": "2B"}}, "said": ["2B"]},
-    environment={"desk": {"key": "id", "get": "get", "actions": {"set": {"sets": "seat", "to": "argument"}}}, "before": {"b1": {"seat": "1A"}}, "user": ["Thanks."]},
-)  # fmt: skip
+    environment={
+        "desk": {"key": "id", "get": "get", "actions": {"set": {"sets": "seat", "to": "argument"}}},
+        "before": {"b1": {"seat": "1A"}},
+        "user": ["Thanks."],
+    },
+)
 
 
 @pytest.mark.parametrize(
@@ -298,9 +306,14 @@ def test_a_server_that_is_not_there_is_named():
 def test_calls_and_results_keep_their_places_in_chat_completions():
     schema = {"name": "get", "description": "d", "parameters": {"type": "object", "properties": {}}}
     messages = [
-        developer("Rule.", [schema]), message("user", "Hi"), thought("I look."), call("functions.get", "{}"),
-        message("tool", "7", name="functions.get", recipient="assistant", channel="commentary"), final("Seven."), message("user", "Why?"),
-    ]  # fmt: skip
+        developer("Rule.", [schema]),
+        message("user", "Hi"),
+        thought("I look."),
+        call("functions.get", "{}"),
+        message("tool", "7", name="functions.get", recipient="assistant", channel="commentary"),
+        final("Seven."),
+        message("user", "Why?"),
+    ]
     sent = chat_messages(messages)
     assert [m["role"] for m in sent] == ["developer", "user", "assistant", "tool", "assistant", "user"]
     assert sent[2]["tool_calls"][0]["id"] == sent[3]["tool_call_id"] and sent[2]["reasoning_content"] == "I look."

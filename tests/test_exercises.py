@@ -1,4 +1,7 @@
-"""Every exercise of the registry: right solutions pass, wrong ones are refused with their cause, stubs are unwritten."""
+"""Every exercise of the registry.
+
+Right solutions pass, wrong ones are refused with their cause, stubs are unwritten.
+"""
 
 import pytest
 import torch

@@ -83,8 +83,11 @@ def test_what_it_says_equals_the_trace(open_page, tiny_run):
     page = open_page(web.explore(tiny_run))
     t, layer, head = 4, 3, 1
     page.evaluate("(s) => window.explorer.store.set(s)", {"t": t, "l": layer, "h": head})
-    seen = page.evaluate("""([l, t, h]) => { const run = window.explorer.store.run, row = run.row(l, h, t);
-      return { sink: run.sink(l, t, h), route: run.route(l, t), weights: [...row.weights], lens: run.lens(l, t), margin: run.margin(l, t) }; }""", [layer, t, head])  # fmt: skip
+    seen = page.evaluate(
+        """([l, t, h]) => { const run = window.explorer.store.run, row = run.row(l, h, t);
+      return { sink: run.sink(l, t, h), route: run.route(l, t), weights: [...row.weights], lens: run.lens(l, t), margin: run.margin(l, t) }; }""",
+        [layer, t, head],
+    )
     weights, sink = tiny_run.attention(layer, head)
     assert abs(seen["sink"] - sink[t]) < 0.004
     assert np.abs(np.array(seen["weights"]) - weights[t, : t + 1]).max() < 0.006
@@ -237,7 +240,10 @@ addEventListener("message", (event) => { window.heard.push(event.data); event.so
 
 
 def test_in_a_frame_the_theme_is_what_the_site_says(open_page):
-    """A light system and a dark site: dark. The site changes: so does the explorer. Nonsense and a chosen theme stay."""
+    """A light system and a dark site: dark. The site changes: so does the explorer.
+
+    Nonsense and a chosen theme stay.
+    """
     shown = "".join(web.explore(synthetic_trace(30), theme=t, height=400)._repr_html_() for t in ("auto", "light"))
     page = open_page(SITE % shown.replace('loading="lazy"', ""), ready="iframe")
     follows, chosen = page.frames[1:]

@@ -1,4 +1,6 @@
-"""The explorer for every eye: the same in the book and alone, still where motion is unwanted, readable in raised contrast."""
+"""The explorer for every eye: the same in the book and alone, still where motion is unwanted, readable in raised
+contrast.
+"""
 
 import io
 import itertools
@@ -105,7 +107,8 @@ def test_reduced_motion_means_no_motion(open_page):
 
 # ------------------------------------------------------------------------------------------------- raised contrast
 
-# Before every text on a canvas: its colour, and the colours that it is written on. After every stroke: its colour and width.
+# Before every text on a canvas: its colour, and the colours that it is written on. After every stroke: its colour and
+# width.
 LISTEN = """
 window.written = [];
 window.stroked = [];
@@ -191,7 +194,10 @@ def use_all(page) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_raised_contrast_is_seven_to_one(open_page, scheme):
-    """All text, on the page and on the canvases; and what is selected is framed in ink and paper, on whatever it lies."""
+    """All text, on the page and on the canvases.
+
+    And what is selected is framed in ink and paper, on whatever it lies.
+    """
     page = open_page(two_runs(), script=LISTEN, scheme=scheme, contrast="more")
     use_all(page)
     assert faint(page, 7) == []
@@ -210,7 +216,9 @@ def test_raised_contrast_is_seven_to_one(open_page, scheme):
 
 
 def test_the_ordinary_contrast_is_less(open_page):
-    """What the test above measures can be missed: without the preference some text is below seven to one, none below 4.5."""
+    """What the test above measures can be missed: without the preference some text is below seven to one, none below
+    4.5.
+    """
     page = open_page(two_runs(), script=LISTEN)
     use_all(page)
     assert faint(page, 7) != [] and faint(page, 4.5) == []

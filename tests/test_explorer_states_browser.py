@@ -1,4 +1,6 @@
-"""The explorer where a trace is unlike the usual one: equal names, other numbers of experts, nothing but choices, odd letters."""
+"""The explorer where a trace is unlike the usual one: equal names, other numbers of experts, nothing but choices, odd
+letters.
+"""
 
 import pytest
 

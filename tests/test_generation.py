@@ -23,7 +23,10 @@ PROMPTS = [PROMPT, PROMPT[:1], PROMPT[3:8]]
 
 
 def literal_probabilities(logits, temperature, top_p, top_k):
-    """The definition in float64: cold is the first largest; the k largest; the shortest head of the sorted list that reaches p."""
+    """The definition in float64: cold is the first largest; the k largest.
+
+    The shortest head of the sorted list that reaches p.
+    """
     logits = [float(x) for x in logits]
     order = sorted(range(len(logits)), key=lambda i: -logits[i])
     if temperature == 0:
@@ -42,7 +45,18 @@ def literal_probabilities(logits, temperature, top_p, top_k):
     return out / out.sum()
 
 
-SAMPLINGS = [(0.0, 1.0, None), (1.0, 1.0, None), (0.7, 1.0, None), (2.0, 1.0, 5), (1.0, 0.9, None), (1.3, 0.5, 10), (1.0, 1e-6, None), (1.0, 1.0, 1), (1e-3, 1.0, None), (1.0, 1.0, 999)]  # fmt: skip
+SAMPLINGS = [
+    (0.0, 1.0, None),
+    (1.0, 1.0, None),
+    (0.7, 1.0, None),
+    (2.0, 1.0, 5),
+    (1.0, 0.9, None),
+    (1.3, 0.5, 10),
+    (1.0, 1e-6, None),
+    (1.0, 1.0, 1),
+    (1e-3, 1.0, None),
+    (1.0, 1.0, 999),
+]
 
 
 def test_settings_beyond_float32_are_its_limits_and_never_nan():

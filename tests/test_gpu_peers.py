@@ -19,7 +19,8 @@ value = lambda flag: int(words[words.index(flag) + 1]) if flag in words else 0
 if "bad.gguf" in words:
     sys.exit("error: failed to load model 'bad.gguf'")
 speed = 13700.0 if value("-p") else 285.5 if value("-d") == 1024 and value("-n") else 0.0
-row = dict(build_commit="b1a2c3d", model_type="gpt-oss 20B MXFP4 MoE", n_prompt=value("-p"), n_gen=value("-n"), avg_ts=speed)
+row = dict(build_commit="b1a2c3d", model_type="gpt-oss 20B MXFP4 MoE", n_prompt=value("-p"), n_gen=value("-n"),
+           avg_ts=speed)
 print(json.dumps([row]))
 """
 

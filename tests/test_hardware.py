@@ -1,4 +1,7 @@
-"""The numbers of hardware: chapter 18 shows the package's functions, and the recorded floors follow from shapes alone."""
+"""The numbers of hardware: chapter 18 shows the package's functions.
+
+The recorded floors follow from shapes alone.
+"""
 
 import json
 

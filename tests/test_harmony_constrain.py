@@ -211,8 +211,15 @@ def written_by_chance(encoding, constraint, seed, most=300):
 
 @pytest.mark.parametrize("seed", range(12))
 def test_a_call_that_is_demanded_comes(small, seed):
-    """At most one thought, then a call to one of the recipients, its arguments inside their schema; whatever is drawn."""
-    grammars = {"functions.a": json_schema({"type": "object", "properties": {"n": {"enum": [1, 2]}}, "required": ["n"], "additionalProperties": False})}  # fmt: skip
+    """At most one thought, then a call to one of the recipients, its arguments inside their schema.
+
+    Whatever is drawn.
+    """
+    grammars = {
+        "functions.a": json_schema(
+            {"type": "object", "properties": {"n": {"enum": [1, 2]}}, "required": ["n"], "additionalProperties": False}
+        )
+    }
     constraint = Constraint(small, calls=grammars, headers=["functions.a", "functions.b"], must_call=True)
     tokens = written_by_chance(small, constraint, seed)
     messages = parse(tokens, strict=False, encoding=small, role="assistant")

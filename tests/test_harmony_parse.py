@@ -611,7 +611,11 @@ def told(tokens, encoding):
         elif isinstance(event, Ends):
             assert event.number == len(begun) - 1 == len(ended)
             of = begun[event.number]
-            assert (of.role, of.channel, of.recipient) == (event.message.role, event.message.channel, event.message.recipient)  # fmt: skip
+            assert (of.role, of.channel, of.recipient) == (
+                event.message.role,
+                event.message.channel,
+                event.message.recipient,
+            )
             ended.append(event)
     return begun, [texts[i] for i in range(len(begun))], ended, reader
 
@@ -620,20 +624,47 @@ def told(tokens, encoding):
 @given(st.data())
 def test_pieces_of_any_stream_are_its_messages(encoding, data):
     """Whatever a model writes: each message begins, is told whole, and ends; nothing is kept that was not told."""
-    bits = ["<|start|>", "<|end|>", "<|return|>", "<|call|>", "<|message|>", "<|channel|>", "<|constrain|>", "<|endoftext|>",
-            "assistant", "analysis", "final", "commentary", " to=functions.f", "json", "Hi", " 🌞", "user", "\n", "tool"]  # fmt: skip
+    bits = [
+        "<|start|>",
+        "<|end|>",
+        "<|return|>",
+        "<|call|>",
+        "<|message|>",
+        "<|channel|>",
+        "<|constrain|>",
+        "<|endoftext|>",
+        "assistant",
+        "analysis",
+        "final",
+        "commentary",
+        " to=functions.f",
+        "json",
+        "Hi",
+        " 🌞",
+        "user",
+        "\n",
+        "tool",
+    ]
     text = "".join(data.draw(st.lists(st.sampled_from(bits), max_size=25)))
     tokens = encoding.encode(text, allowed_special="all")
     tokens = tokens[: data.draw(st.integers(0, len(tokens)))]
     begun, texts, ended, reader = told(tokens, encoding)
-    assert [e.message for e in ended] == reader.parser.messages == parse(tokens, strict=False, encoding=encoding, role="assistant")  # fmt: skip
+    assert (
+        [e.message for e in ended]
+        == reader.parser.messages
+        == parse(tokens, strict=False, encoding=encoding, role="assistant")
+    )
     assert len(begun) == len(ended) and texts == [e.message.text for e in ended]
     assert [e.partial for e in ended[:-1]] == [False] * len(ended[:-1])
 
 
 def test_a_message_is_announced_before_its_text(encoding):
-    tokens = encoding.encode("<|channel|>analysis<|message|>Hm<|end|><|start|>assistant<|channel|>final<|message|>Yes", allowed_special="all")  # fmt: skip
+    tokens = encoding.encode(
+        "<|channel|>analysis<|message|>Hm<|end|><|start|>assistant<|channel|>final<|message|>Yes", allowed_special="all"
+    )
     kinds = [(type(e).__name__, e.number) for e in PieceReader(encoding).read(tokens)]
     assert kinds == [("Begins", 0), ("Piece", 0), ("Ends", 0), ("Begins", 1), ("Piece", 1), ("Ends", 1)]
     reader = PieceReader(encoding)
-    assert [reader.take(t) for t in tokens[:2]] == [[], []] and reader.take(tokens[2]) == [Begins(0, "assistant", "analysis")]  # fmt: skip
+    assert [reader.take(t) for t in tokens[:2]] == [[], []] and reader.take(tokens[2]) == [
+        Begins(0, "assistant", "analysis")
+    ]

@@ -286,7 +286,7 @@ def test_labels_are_the_same_for_a_message_that_kept_its_ids(encoding):
     assert render_labelled(parsed, "assistant", encoding) == render_labelled(messages, "assistant", encoding)
 
 
-# --------------------------------------------------------------------------------------------------- the model's own ids
+# -------------------------------------------------------------------------------------------------- the model's own ids
 
 
 def test_a_parsed_message_goes_on_with_the_models_own_ids(encoding):

@@ -1,4 +1,6 @@
-"""Hook points: all of them fire with the shape that their axes promise, replace what they are told to, and leave no trace."""
+"""Hook points: all of them fire with the shape that their axes promise, replace what they are told to, and leave no
+trace.
+"""
 
 import pytest
 import torch
@@ -10,9 +12,19 @@ MODEL = strong_model(BASE, seed=3)
 B, T = 2, 9
 TOKENS = random_tokens(BASE, B, T)
 SIZES = {  # the letters of the axes, each with a size of its own where the model allows it
-    "b": B, "t": T, "s": T, "s+1": T + 1, "n": B * T, "c": BASE.hidden_size, "h": BASE.num_attention_heads,
-    "g": BASE.num_key_value_heads, "d": BASE.head_dim, "e": BASE.num_experts, "k": BASE.experts_per_token, "v": BASE.vocab_size,
-}  # fmt: skip
+    "b": B,
+    "t": T,
+    "s": T,
+    "s+1": T + 1,
+    "n": B * T,
+    "c": BASE.hidden_size,
+    "h": BASE.num_attention_heads,
+    "g": BASE.num_key_value_heads,
+    "d": BASE.head_dim,
+    "e": BASE.num_experts,
+    "k": BASE.experts_per_token,
+    "v": BASE.vocab_size,
+}
 
 
 def sizes(axes: str) -> list[set[int]]:
@@ -41,10 +53,28 @@ def test_every_point_listed_is_called_once_with_the_shape_its_axes_say(cached):
 
 def test_the_list_is_complete():
     inner = {
-        "resid_pre", "resid_mid", "resid_post", "attn.normed", "attn.q", "attn.k", "attn.v", "attn.q_rotated",
-        "attn.k_rotated", "attn.sinks", "attn.mask", "attn.scores", "attn.weights", "attn.heads", "attn.out", "mlp.normed",
-        "mlp.router_logits", "mlp.expert_indices", "mlp.expert_weights", "mlp.expert_out", "mlp.out",
-    }  # fmt: skip
+        "resid_pre",
+        "resid_mid",
+        "resid_post",
+        "attn.normed",
+        "attn.q",
+        "attn.k",
+        "attn.v",
+        "attn.q_rotated",
+        "attn.k_rotated",
+        "attn.sinks",
+        "attn.mask",
+        "attn.scores",
+        "attn.weights",
+        "attn.heads",
+        "attn.out",
+        "mlp.normed",
+        "mlp.router_logits",
+        "mlp.expert_indices",
+        "mlp.expert_weights",
+        "mlp.expert_out",
+        "mlp.out",
+    }
     expected = {f"block.{i}.{name}" for i in range(4) for name in inner} | {"embedding", "final_norm", "logits"}
     assert set(MODEL.hook_points()) == expected
 

@@ -12,7 +12,20 @@ import gptoss_edu
 PACKAGE = Path(gptoss_edu.__file__).parent
 FLOORS = [  # from the ground up; a room may import its own floor's files and everything below
     {"config", "errors", "hugging_face", "options", "resources"},
-    {"bpe", "tokenizer", "mxfp4", "norm", "rope", "attention", "moe", "cache", "hooks", "transformer", "generation", "ladder"},
+    {
+        "bpe",
+        "tokenizer",
+        "mxfp4",
+        "norm",
+        "rope",
+        "attention",
+        "moe",
+        "cache",
+        "hooks",
+        "transformer",
+        "generation",
+        "ladder",
+    },
     {"fast", "harmony"},
     {"checkpoint"},  # load_model hands out the fast paths, so it stands above them
     {"engines", "tools"},
@@ -23,7 +36,7 @@ FLOORS = [  # from the ground up; a room may import its own floor's files and ev
     {"viz", "web", "checks"},
     {"course"},
     {"commands", "benchmarks", "cli", "__main__"},
-]  # fmt: skip
+]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 FACE = "the package's own face: gptoss_edu/__init__.py resolves its names on first use"
 

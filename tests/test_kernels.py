@@ -33,10 +33,23 @@ gpu = pytest.mark.gpu
 needs_gpu = pytest.mark.skipif(not CUDA, reason="needs an NVIDIA GPU (torch.cuda.is_available() is False)")
 # few, large programs: the interpreter pays for each program and each operation, not for their size
 LARGE = Tuning(
-    qkv=(512, 128, 4, 1), out=(128, 64, 4, 2), unembedding=(128, 32, 4, 2), up=(512, 2, 4, 2), down=(128, 4, 4, 3), splits=4,
-    split_least=8, split_keys=(16, 4), slide_keys=(16, 4), grouped_few=(16, 128, 4, 4, 1), grouped_some=(16, 128, 4, 4, 1), grouped_many=(16, 128, 4, 4, 1), prefill=(32, 32, 4, 1),
-    pairs=False, overlap=False, unpack_from=10**9,
-)  # fmt: skip
+    qkv=(512, 128, 4, 1),
+    out=(128, 64, 4, 2),
+    unembedding=(128, 32, 4, 2),
+    up=(512, 2, 4, 2),
+    down=(128, 4, 4, 3),
+    splits=4,
+    split_least=8,
+    split_keys=(16, 4),
+    slide_keys=(16, 4),
+    grouped_few=(16, 128, 4, 4, 1),
+    grouped_some=(16, 128, 4, 4, 1),
+    grouped_many=(16, 128, 4, 4, 1),
+    prefill=(32, 32, 4, 1),
+    pairs=False,
+    overlap=False,
+    unpack_from=10**9,
+)
 
 
 def small_config(**changes) -> ModelConfig:
@@ -95,7 +108,10 @@ def test_matvec_is_norm_product_bias_and_residual(rows, c):
 
 @pytest.mark.parametrize("c", [32, 96, 256, 2880])
 def test_a_thread_of_a_matvec_has_two_columns_or_more(monkeypatch, c):
-    """With one, its square is fused with the neighbour's on its way: threads then disagree in the last bit of one sum."""
+    """With one row, its square is fused with the neighbour's.
+
+    Threads then disagree in the last bit of one sum.
+    """
     chosen = []
 
     class Recorder:
@@ -253,8 +269,12 @@ def test_whole_model_prefill_chunks_and_steps_like_the_reference(window):
     tokens, lengths = reference_tokens([13, 6], config)
     ours, theirs = model.new_cache(2, 40), reference.new_cache(2, 40)
     for part, counts in (
-        (tokens, lengths), (tokens[:, :4], None), (tokens[:, :1], None), (tokens[:, 1:2], [1, 0]), (tokens[:, 2:3], [1, 1]),
-    ):  # fmt: skip
+        (tokens, lengths),
+        (tokens[:, :4], None),
+        (tokens[:, :1], None),
+        (tokens[:, 1:2], [1, 0]),
+        (tokens[:, 2:3], [1, 1]),
+    ):
         right = reference(part, theirs, counts, last_only=True)
         found = model(part, ours, counts, last_only=True).cpu()
         rows = [i for i in range(2) if counts is None or counts[i]]
@@ -292,7 +312,9 @@ def test_prefill_attention_against_float64_with_large_sinks(window):
 
 @pytest.mark.parametrize("window, past", [(None, (0, 37)), (None, (16, 17)), (8, (3, 8)), (8, (29, 0))])
 def test_one_token_a_row_attends_like_float64_and_is_kept(window, past):
-    """Splits with and without keys, a ring that is not full, just full and turned over, large sinks, a row that has ended."""
+    """Splits with and without keys, a ring that is not full, just full and turned over, large sinks, a row that has
+    ended.
+    """
     config = small_config(sliding_window=8)
     h, g, d, b, slots = 4, 2, 32, 2, window or 40
     qkv, history = randn(b, (h + 2 * g) * d, seed=6), randn(2, b, 40, g, d, seed=7)
@@ -301,9 +323,14 @@ def test_one_token_a_row_attends_like_float64_and_is_kept(window, past):
     tuning = Tuning(**{**vars(LARGE), "splits": 2})  # 37 keys: two tiles and one
     splits = tuning.splits_for(b * g)
     buffers = Buffers(
-        rope=(cos, sin), positions=torch.tensor(past, device=DEVICE), counts=torch.tensor([1, 0], device=DEVICE),
-        heads=poison(b, h * d), part_acc=poison(b, h, splits, d), part_max=poison(b, h, splits), part_sum=poison(b, h, splits),
-    )  # fmt: skip
+        rope=(cos, sin),
+        positions=torch.tensor(past, device=DEVICE),
+        counts=torch.tensor([1, 0], device=DEVICE),
+        heads=poison(b, h * d),
+        part_acc=poison(b, h, splits, d),
+        part_max=poison(b, h, splits),
+        part_sum=poison(b, h, splits),
+    )
     keys, values = torch.full((2, b, g, slots, d), 1e4, device=DEVICE)  # what lies in free slots must not matter
     for row, length in enumerate(past):
         for position in range(max(0, length - slots), length):
@@ -337,7 +364,9 @@ def test_loading_gives_the_files_bytes(tmp_path, layout):
 
 
 def shaped_like_20b(seed: int, **changes):
-    """Two layers in the released shape and a small vocabulary: exact (float32, weights in bfloat16's steps) and bfloat16."""
+    """Two layers in the released shape and a small vocabulary: exact (float32, weights in bfloat16's steps) and
+    bfloat16.
+    """
     released = vars(ModelConfig.gpt_oss_20b())
     config = ModelConfig(**{**released, "num_hidden_layers": 2, "vocab_size": 97, "num_experts": 8, **changes})
     exact = random_packed(config, seed, "cuda")

@@ -1,4 +1,6 @@
-"""A real JupyterLab in Chromium: chapters run, a slider moves, an exercise is answered wrongly and rightly, the live explorer answers."""
+"""A real JupyterLab in Chromium: chapters run, a slider moves, an exercise is answered wrongly and rightly, the live
+explorer answers.
+"""
 
 import json
 import os
@@ -82,8 +84,15 @@ def lab(tmp_path_factory):
     nbformat.write(live, course / "live.ipynb")
     folders = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "XDG_CACHE_HOME")
     places = {name: str(home / name.lower()) for name in folders}
-    options = ["--no-browser", "--port=0", "--IdentityProvider.token=", "--LabApp.expose_app_in_browser=True",
-               "--ServerApp.allow_root=True", "--ServerApp.open_browser=False", f"--ServerApp.root_dir={course}"]  # fmt: skip
+    options = [
+        "--no-browser",
+        "--port=0",
+        "--IdentityProvider.token=",
+        "--LabApp.expose_app_in_browser=True",
+        "--ServerApp.allow_root=True",
+        "--ServerApp.open_browser=False",
+        f"--ServerApp.root_dir={course}",
+    ]
     environment = {**os.environ, **places, "JUPYTERLAB_DISABLE_UPDATE_CHECK": "1", "MPLBACKEND": ""}
     environment.pop("MPLBACKEND")
     log = (home / "log").open("w")
@@ -122,7 +131,10 @@ def address(runtime: Path, server, log: Path) -> str:
 def page(chromium, lab):
     page = chromium.new_page(viewport={"width": 1280, "height": 1000})
     outside = []
-    page.on("request", lambda r: r.url.startswith((lab, lab.replace("http", "ws", 1), "data:", "blob:")) or outside.append(r.url))  # fmt: skip
+    page.on(
+        "request",
+        lambda r: r.url.startswith((lab, lab.replace("http", "ws", 1), "data:", "blob:")) or outside.append(r.url),
+    )
     page.goto(lab + "lab")
     page.wait_for_function("() => window.jupyterapp", timeout=90_000)
     yield page
@@ -162,11 +174,15 @@ def test_a_slider_moves_and_its_effect_is_seen(page):
     handle.focus()
     page.keyboard.press("ArrowRight")
     page.wait_for_function(f"(before) => ({SEEN})()[0] !== before[0]", arg=before, timeout=20_000)
-    page.wait_for_function(f"(before) => {{ const now = ({SEEN})(); return now[1] && now[1] !== before[1]; }}", arg=before, timeout=60_000)  # fmt: skip
+    page.wait_for_function(
+        f"(before) => {{ const now = ({SEEN})(); return now[1] && now[1] !== before[1]; }}", arg=before, timeout=60_000
+    )
 
 
 def test_the_live_explorer_answers_anew(page):
-    """A question typed, an expert masked, the sinks removed: each brings new numbers, and its keys stay out of the notebook."""
+    """A question typed, an expert masked, the sinks removed: each brings new numbers, and its keys stay out of the
+    notebook.
+    """
     trouble = []
     page.on("console", lambda message: message.type == "error" and trouble.append(message.text))
     page.on("pageerror", lambda error: trouble.append(str(error)))

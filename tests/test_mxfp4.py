@@ -128,7 +128,10 @@ def brute_scale(block: np.ndarray, rounding: str) -> int:
 
 
 def hard_blocks() -> np.ndarray:
-    """Blocks at which a rule can go wrong: exact ties, powers of two, saturation, zeros, signs, subnormals, huge ones."""
+    """Blocks at which a rule can go wrong.
+
+    Exact ties, powers of two, saturation, zeros, signs, subnormals, huge ones.
+    """
     rng = np.random.default_rng(0)
     middles = [0.25, 0.75, 1.25, 1.75, 2.5, 3.5, 5.0]
     blocks = [np.resize([*middles, *(-m for m in middles), top], 32) for top in (4.0, 4.5, 5.0, 6.0, 6.1, 7.0, 7.99)]

@@ -1,4 +1,5 @@
-"""The notebooks' own rules: form and budgets, exercises and their checks, outputs, no network, concepts before their use.
+"""The notebooks' own rules: form and budgets, exercises and their checks, outputs, no network, concepts before their
+use.
 
 Every rule is a function that returns what it found, in words; the rules themselves are tested on a broken notebook.
 """
@@ -144,7 +145,10 @@ def exercises(notebook) -> list[str]:
 
 
 def shape(notebook) -> list[str]:
-    """Opening questions of this chapter, predictions locked before they are revealed, hints, what one can now explain."""
+    """Opening questions of this chapter, predictions locked before they are revealed, hints.
+
+    Each chapter ends with what one can now explain.
+    """
     number = re.search(r"\d\d", notebook.cells[0].source)
     number = number[0] if number else "none"
     source = "\n".join(cell.source for cell in code_cells(notebook))
@@ -186,7 +190,10 @@ def network(notebook) -> list[str]:
 
 
 def used(cell, modules: set[str]) -> set[str]:
-    """Concepts that a cell uses: names it reads and does not bind itself, attributes of the package's modules; an import is no use."""
+    """Concepts that a cell uses: names it reads and does not bind itself, attributes of the package's modules.
+
+    An import is no use.
+    """
     found, own, tree = set(), set(), python(cell.source)
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("gptoss_edu"):
@@ -258,8 +265,12 @@ def test_a_broken_notebook_breaks_every_rule():
         new_code_cell("gate = 1  # NBVAL_CHECK_OUTPUT", execution_count=4, metadata={"tags": ["hide-input"]}),
         new_code_cell("checks.custom('g', g, [])", execution_count=5, metadata={"tags": [COMPARED]}),
         new_code_cell("sinks = 2", execution_count=6, metadata={"tags": ["introduces:sinks"]}),
-        new_code_cell("1", execution_count=7, outputs=[new_output("execute_result", {"text/plain": "f: not written yet"}, execution_count=7)]),
-    ]  # fmt: skip
+        new_code_cell(
+            "1",
+            execution_count=7,
+            outputs=[new_output("execute_result", {"text/plain": "f: not written yet"}, execution_count=7)],
+        ),
+    ]
     broken = new_notebook(cells=cells)
     assert len(form(broken, 2_000_000)) == 3
     assert len(outputs(broken)) == 5
@@ -310,7 +321,9 @@ def bound(tree: ast.AST) -> set[str]:
 
 
 def needed(cells, targets: set[int]) -> list[int]:
-    """Positions of the cells that `targets` need: those that bind a name which is read later, backwards from the targets."""
+    """Positions of the cells that `targets` need: those that bind a name which is read later, backwards from the
+    targets.
+    """
     wanted, keep = set(), set()
     for position in range(len(cells) - 1, -1, -1):
         tree = python(cells[position].source)
@@ -397,7 +410,9 @@ def test_solutions_pass_their_checks(path, tmp_path):
 
 @pytest.mark.slow
 def test_nbval_refuses_a_published_check_that_no_longer_passes(tmp_path):
-    """What the tag of `exercises` is for: a check never raises, so nbval must compare what it shows with what is stored."""
+    """What the tag of `exercises` is for: a check never raises, so nbval must compare what it shows with what is
+    stored.
+    """
     case = checks.Case("one", (1,), 2.0, "the cause")
     result = checks.custom("f", lambda x: x + 1.0, [case])
     data = {"text/plain": repr(result), "text/html": result._repr_html_()}

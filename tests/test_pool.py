@@ -1,4 +1,7 @@
-"""Continuous batching: requests join, stream, leave and are cancelled between steps; each answers as if it were alone."""
+"""Continuous batching: requests join, stream, leave and are cancelled between steps.
+
+Each answers as if it were alone.
+"""
 
 import itertools
 import threading
@@ -34,7 +37,7 @@ def requests(**terms):
 
 
 @pytest.mark.parametrize("streaming", [True, False])
-@pytest.mark.parametrize("terms", [{}, {"temperature": 0.7, "top_p": 0.9}, {"temperature": 2.0, "top_k": 5}], ids=str)  # fmt: skip
+@pytest.mark.parametrize("terms", [{}, {"temperature": 0.7, "top_p": 0.9}, {"temperature": 2.0, "top_k": 5}], ids=str)
 def test_each_answers_as_if_it_were_alone(terms, streaming):
     pool = Pool(MODEL, rows=3, room=120, streaming=streaming)
     pool.pieces = (5, 2)
@@ -46,7 +49,12 @@ def test_each_answers_as_if_it_were_alone(terms, streaming):
 
 
 def test_terms_of_one_request_are_not_those_of_its_neighbours():
-    terms = [{}, {"temperature": 1.0, "seed": 3}, {"temperature": 0.3, "top_p": 0.5, "seed": 4}, {"stop_tokens": [alone(PROMPTS[3], 9)[4]]}]  # fmt: skip
+    terms = [
+        {},
+        {"temperature": 1.0, "seed": 3},
+        {"temperature": 0.3, "top_p": 0.5, "seed": 4},
+        {"stop_tokens": [alone(PROMPTS[3], 9)[4]]},
+    ]
     asked = [Request(PROMPTS[3], 9, key=i, **t) for i, t in enumerate(terms)]
     list(Pool(MODEL, rows=4, room=60).run(asked))
     assert [r.sampled for r in asked] == [alone(PROMPTS[3], 9, **t) for t in terms]
@@ -58,7 +66,9 @@ def test_terms_of_one_request_are_not_those_of_its_neighbours():
 @given(st.data())
 def test_whatever_comes_and_goes_the_others_are_not_disturbed(data):
     """Requests arrive at any round, some are cancelled at any round; prefixes are kept; pieces are of any size."""
-    pool = Pool(MODEL, rows=data.draw(st.integers(1, 4)), room=110, prefix_bytes=data.draw(st.sampled_from([0, 60_000, 10**7])))  # fmt: skip
+    pool = Pool(
+        MODEL, rows=data.draw(st.integers(1, 4)), room=110, prefix_bytes=data.draw(st.sampled_from([0, 60_000, 10**7]))
+    )
     pool.pieces = (data.draw(st.integers(1, 30)), data.draw(st.integers(0, 4)))
     asked, cancelled = [], set()
     for number in range(data.draw(st.integers(1, 8))):
@@ -367,7 +377,14 @@ def test_on_a_gpu_two_rows_take_turns():
 def test_room_that_nobody_has_named_fits_into_its_bound():
     model = Watched(MODEL)
     assert default_room(model, 8) == CONFIG.max_context
-    model.config = replace(CONFIG, num_hidden_layers=24, num_key_value_heads=8, num_attention_heads=8, head_dim=64, initial_context_length=4096)  # fmt: skip
+    model.config = replace(
+        CONFIG,
+        num_hidden_layers=24,
+        num_key_value_heads=8,
+        num_attention_heads=8,
+        head_dim=64,
+        initial_context_length=4096,
+    )
     room = default_room(model, 8)
     per_row = KVCache(model.config, 1, room, device="meta").nbytes
     assert 0.9 * CACHE_BYTES < 8 * per_row < 1.1 * CACHE_BYTES and room < model.config.max_context
@@ -410,12 +427,15 @@ def test_a_row_moved_without_its_cache_is_caught(monkeypatch, mutant):
         test_each_answers_as_if_it_were_alone({}, True)
 
 
-# ------------------------------------------------------------------------------------------- the fast path, and samplers
+# ------------------------------------------------------------------------------------------ the fast path, and samplers
 
 
 @pytest.mark.slow
 def test_the_fast_path_in_the_pool():
-    """Views of one cache, rows that come and go, kept prefixes: as the reference path alone, in Triton's interpreter."""
+    """Views of one cache, rows that come and go, kept prefixes.
+
+    Each agrees with the reference path alone, in Triton's interpreter.
+    """
     kernels = pytest.importorskip("test_kernels", reason="Triton is needed for the fast path")
     reference = kernels.random_packed(kernels.small_config(num_experts=6, experts_per_token=2), 5)
     fast = kernels.FastTransformer.from_reference(reference, kernels.DEVICE, kernels.LARGE)
@@ -452,5 +472,7 @@ def test_many_clients_share_a_pool_by_a_sampler_each():
     mixed = [list(pair) for pair in zip(one(PROMPTS[2], 6), two(PROMPTS[3], 6), strict=True)]
     assert [a for a, _ in mixed] == alone(PROMPTS[2], 6) and [b for _, b in mixed] == alone(PROMPTS[3], 6)
     hot = PoolSampler(pool, temperature=1.0, seed=5)
-    assert [list(hot(PROMPTS[4], 5)) for _ in range(2)] == [alone(PROMPTS[4], 5, temperature=1.0, seed=5 + i) for i in range(2)]  # fmt: skip
+    assert [list(hot(PROMPTS[4], 5)) for _ in range(2)] == [
+        alone(PROMPTS[4], 5, temperature=1.0, seed=5 + i) for i in range(2)
+    ]
     assert one.max_context == 150

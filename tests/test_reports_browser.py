@@ -14,7 +14,9 @@ from gptoss_edu.tools.python import code_of
 
 def backend_of(monkeypatch, head: str, body: bytes = b"hello", status: int = 200) -> live.LiveBackend:
     """A backend whose every request is answered with these headers and this body, without a network."""
-    headers = dict(line.lower().split(": ", 1) if "Location" not in line else ("location", line[10:]) for line in head.splitlines())  # fmt: skip
+    headers = dict(
+        line.lower().split(": ", 1) if "Location" not in line else ("location", line[10:]) for line in head.splitlines()
+    )
     monkeypatch.setattr(
         live.LiveBackend, "_get", lambda self, parts, addresses, deadline: (status, headers, body, False)
     )
@@ -31,7 +33,26 @@ def in_time(work, seconds=120):
     return done[0]
 
 
-@pytest.mark.parametrize("charset", ["punycode", "idna", "undefined", "a\0b", "utf-7", "rot13", "base64", "zlib", "unicode_escape", "x" * 10_000, "no-such", "", "mbcs", "..", "os"])  # fmt: skip
+@pytest.mark.parametrize(
+    "charset",
+    [
+        "punycode",
+        "idna",
+        "undefined",
+        "a\0b",
+        "utf-7",
+        "rot13",
+        "base64",
+        "zlib",
+        "unicode_escape",
+        "x" * 10_000,
+        "no-such",
+        "",
+        "mbcs",
+        "..",
+        "os",
+    ],
+)
 def test_a_charset_that_pages_do_not_use_is_read_as_utf8(monkeypatch, charset):
     """Python knows codecs that take hours for a megabyte (punycode) or cannot decode at all (undefined, idna)."""
     backend = backend_of(monkeypatch, f"Content-Type: text/plain; charset={charset}", b"a-" + b"b" * 999_990)
@@ -39,7 +60,16 @@ def test_a_charset_that_pages_do_not_use_is_read_as_utf8(monkeypatch, charset):
     assert page.text.startswith("a-bbbb")
 
 
-@pytest.mark.parametrize(("charset", "word"), [("windows-1251", "Москва"), ("Shift_JIS", "東京"), ("iso-8859-1", "Zürich"), ("gb18030", "北京"), ("UTF-16", "Oslo")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("charset", "word"),
+    [
+        ("windows-1251", "Москва"),
+        ("Shift_JIS", "東京"),
+        ("iso-8859-1", "Zürich"),
+        ("gb18030", "北京"),
+        ("UTF-16", "Oslo"),
+    ],
+)
 def test_the_charsets_of_the_web_are_read(monkeypatch, charset, word):
     backend = backend_of(monkeypatch, f"Content-Type: text/plain; charset={charset}", word.encode(charset))
     assert backend.fetch("http://a.test/").text == word
@@ -51,7 +81,9 @@ def test_every_charset_in_the_list_decodes_any_bytes():
         assert isinstance(bytes(range(256)).decode(name, errors="replace"), str)
 
 
-@pytest.mark.parametrize("location", ["http://[", "http://[::1", "//[x]/", "http://a.test:port/", "http://a.test:99999999/", "\ud800"])  # fmt: skip
+@pytest.mark.parametrize(
+    "location", ["http://[", "http://[::1", "//[x]/", "http://a.test:port/", "http://a.test:99999999/", "\ud800"]
+)
 def test_a_redirect_to_what_is_no_url_is_a_tools_error(monkeypatch, location):
     """`fetch` gives a ToolError for every reason, which the model can read."""
     backend = backend_of(monkeypatch, f"Location: {location}", status=302)
@@ -83,7 +115,11 @@ def test_numbers_of_thousands_of_digits_are_answered():
     assert code_of("[" * 100_000) == "[" * 100_000
 
 
-@pytest.mark.parametrize("line", ["\t" * 1_000_000, "a" * 1_000_000, "a-" * 500_000, " " * 1_000_000], ids=["tabs", "letters", "hyphens", "blanks"])  # fmt: skip
+@pytest.mark.parametrize(
+    "line",
+    ["\t" * 1_000_000, "a" * 1_000_000, "a-" * 500_000, " " * 1_000_000],
+    ids=["tabs", "letters", "hyphens", "blanks"],
+)
 def test_a_line_of_a_megabyte_is_wrapped(line):
     """Every character stays, and no piece that the wrapping sees is longer than LONG_LINE."""
     lines = in_time(lambda: wrap(line))

@@ -15,12 +15,15 @@ from gptoss_edu.errors import GptOssError
 from gptoss_edu.tools.browser import BrowserTool
 
 SOUND = {
-    "format": "gptoss-edu chat", "version": 1,
+    "format": "gptoss-edu chat",
+    "version": 1,
     "settings": {"effort": "low", "developer": None, "date": "2025-08-05", "max_tokens": 5},
     "conversation": {"messages": [{"role": "user", "name": None, "content": [{"type": "text", "text": "hi"}]}]},
     "tokens": [None],
-    "browser": [{"url": "course://a", "title": "A", "text": "text", "links": {"0": "course://b"}, "best_lines": {"0": 3}}],
-}  # fmt: skip
+    "browser": [
+        {"url": "course://a", "title": "A", "text": "text", "links": {"0": "course://b"}, "best_lines": {"0": 3}}
+    ],
+}
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-3, 2**70) | st.floats(allow_nan=False) | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
@@ -77,7 +80,18 @@ def test_any_value_at_any_place_is_read_or_refused(tmp_path_factory, encoding, a
         assert "\n" not in str(error)
 
 
-@pytest.mark.parametrize(("key", "value"), [("developer", 5), ("identity", []), ("max_context", None), ("drop_analysis", [1]), ("effort", {}), ("max_tokens", True), ("unheard_of", 1)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("developer", 5),
+        ("identity", []),
+        ("max_context", None),
+        ("drop_analysis", [1]),
+        ("effort", {}),
+        ("max_tokens", True),
+        ("unheard_of", 1),
+    ],
+)
 def test_a_setting_of_another_type_is_named(tmp_path, encoding, key, value):
     record = {**SOUND, "settings": {key: value}}
     (tmp_path / "t.json").write_text(json.dumps(record))

@@ -65,7 +65,8 @@ STALE = {
 def test_the_index_says_which_files_count(whole, tmp_path, what):
     """A stale file beside an indexed set is passed over, with all that it holds.
 
-    Report: Blaizzy/mlx-vlm 1329. Report: Blaizzy/mlx-vlm 1464. Report: unslothai/unsloth-zoo 808. Report: unslothai/unsloth 2978.
+    Report: Blaizzy/mlx-vlm 1329. Report: Blaizzy/mlx-vlm 1464. Report: unslothai/unsloth-zoo 808. Report:
+    unslothai/unsloth 2978.
     """
     folder = split_in_two(whole, tmp_path / "m")
     zeros = {name: torch.zeros_like(tensor) for name, tensor in load_file(whole / "model.safetensors").items()}
@@ -102,26 +103,51 @@ def quantised(name: str, shape=(9, 1), dtype=torch.uint8) -> dict:
 
 
 FOREIGN = {  # config keys, tensors instead of the experts', a word that names the thing
-    "bitsandbytes": ({"quantization_config": {"quant_method": "bitsandbytes", "load_in_4bit": True}}, quantised("gate_up_proj.weight"), "bitsandbytes"),
+    "bitsandbytes": (
+        {"quantization_config": {"quant_method": "bitsandbytes", "load_in_4bit": True}},
+        quantised("gate_up_proj.weight"),
+        "bitsandbytes",
+    ),
     "bitsandbytes, by its tensors": ({}, quantised("gate_up_proj.weight.absmax"), "bitsandbytes"),
-    "GPTQ": ({"quantization_config": {"quant_method": "gptq", "bits": 4}}, quantised("gate_up_proj.qweight", dtype=torch.int32), "GPTQ"),
-    "AWQ": ({"quantization_config": {"quant_method": "awq"}}, quantised("gate_up_proj.qweight", dtype=torch.int32), "AWQ"),
+    "GPTQ": (
+        {"quantization_config": {"quant_method": "gptq", "bits": 4}},
+        quantised("gate_up_proj.qweight", dtype=torch.int32),
+        "GPTQ",
+    ),
+    "AWQ": (
+        {"quantization_config": {"quant_method": "awq"}},
+        quantised("gate_up_proj.qweight", dtype=torch.int32),
+        "AWQ",
+    ),
     "AWQ or GPTQ, by its tensors": ({}, quantised("down_proj.qzeros", dtype=torch.int32), "AWQ or GPTQ"),
-    "NVFP4": ({"quantization_config": {"quant_method": "modelopt", "quant_algo": "NVFP4"}}, quantised("gate_up_proj.weight_scale_2"), "NVFP4"),
+    "NVFP4": (
+        {"quantization_config": {"quant_method": "modelopt", "quant_algo": "NVFP4"}},
+        quantised("gate_up_proj.weight_scale_2"),
+        "NVFP4",
+    ),
     "NVFP4, by its tensors": ({}, quantised("gate_up_proj.weight_scale_2"), "NVFP4"),
-    "FP8": ({"quantization_config": {"quant_method": "fp8"}}, quantised("gate_up_proj.weight", dtype=torch.float8_e4m3fn), "FP8"),
+    "FP8": (
+        {"quantization_config": {"quant_method": "fp8"}},
+        quantised("gate_up_proj.weight", dtype=torch.float8_e4m3fn),
+        "FP8",
+    ),
     "FP8, by its dtype": ({}, quantised("gate_up_proj.weight", dtype=torch.float8_e4m3fn), "FP8"),
-    "compressed-tensors": ({"quantization_config": {"quant_method": "compressed-tensors"}}, quantised("gate_up_proj.weight_packed"), "compressed-tensors"),
+    "compressed-tensors": (
+        {"quantization_config": {"quant_method": "compressed-tensors"}},
+        quantised("gate_up_proj.weight_packed"),
+        "compressed-tensors",
+    ),
     "MLX": ({"quantization": {"bits": 4, "group_size": 64}}, quantised("gate_proj.scales"), "MLX"),
     "a method that nobody knows yet": ({"quantization_config": {"quant_method": "novelty"}}, {}, "novelty"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", FOREIGN)
 def test_weights_that_another_method_quantised_are_called_by_its_name(whole, tmp_path, name):
     """The sentence says what the folder is and which folder can be read; fetching the same again would not help.
 
-    Report: unslothai/unsloth-zoo 856. Report: vllm-project/vllm 46641. Report: vllm-project/vllm 29315. Report: kekzl/imp 2040.
+    Report: unslothai/unsloth-zoo 856. Report: vllm-project/vllm 46641. Report: vllm-project/vllm 29315. Report:
+    kekzl/imp 2040.
     """
     changes, tensors, word = FOREIGN[name]
     plain = {n: t for n, t in load_file(whole / "model.safetensors").items() if ".experts." not in n}
@@ -170,9 +196,14 @@ def test_a_lora_adapter_is_called_so(whole, tmp_path, beside):
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3\n"
 
 
-@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "model.safetensors.index.json", "tokenizer.tiktoken", "tokenizer.meta.json"])  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    ["config.json", "model.safetensors", "model.safetensors.index.json", "tokenizer.tiktoken", "tokenizer.meta.json"],
+)
 def test_a_git_lfs_pointer_is_called_so_wherever_it_stands(tmp_path, name):
-    """A clone without Git LFS leaves pointers in the place of large files, and of small ones where a repository says so."""
+    """A clone without Git LFS leaves pointers in the place of large files, and of small ones where a repository says
+    so.
+    """
     folder = tmp_path / "m"
     shutil.copytree(data_path("gpt-oss-tiny"), folder)
     (folder / name).write_text(POINTER)
@@ -235,7 +266,11 @@ def test_bfloat16_experts_in_tensors_of_their_own_are_read(whole, tmp_path, way)
     Report: kekzl/imp 2040. Report: unslothai/unsloth-zoo 856.
     """
     tensors = load_file(whole / "model.safetensors")
-    plain = {n.replace(".mlp.router.", ".mlp.router.linear.") if way == "a list of layers" else n: t for n, t in tensors.items() if ".experts." not in n}  # fmt: skip
+    plain = {
+        n.replace(".mlp.router.", ".mlp.router.linear.") if way == "a list of layers" else n: t
+        for n, t in tensors.items()
+        if ".experts." not in n
+    }
     folder = rewritten(whole, tmp_path / "m", plain | WAYS[way](tensors))
     assert torch.equal(load_model(folder)(TOKENS), load_model(whole)(TOKENS))
     checkpoint.convert(folder, tmp_path / "joined", layout="hf-bf16")
@@ -316,9 +351,12 @@ def damaged_settings(meta: dict) -> dict:
     specials = dict(meta["special_tokens"])
     specials["<|start|>"], specials["<|end|>"] = specials["<|end|>"], specials["<|start|>"]
     return {
-        "a pattern with one character less": {"pat_str": meta["pat_str"][:-1]}, "another pattern": {"pat_str": "."},
-        "start and end swapped": {"special_tokens": specials}, "another name": {"name": "x"}, "an empty pattern": {"pat_str": ""},
-    }  # fmt: skip
+        "a pattern with one character less": {"pat_str": meta["pat_str"][:-1]},
+        "another pattern": {"pat_str": "."},
+        "start and end swapped": {"special_tokens": specials},
+        "another name": {"name": "x"},
+        "an empty pattern": {"pat_str": ""},
+    }
 
 
 @pytest.mark.parametrize("checked", [True, False], ids=["with its checksum", "without a checksum"])

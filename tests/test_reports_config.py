@@ -28,7 +28,7 @@ def rope(**changes):
     return {"rope_scaling": Inside(changes)}
 
 
-CASES = {  # name: (changes of the config; what becomes of it: "same" logits as transformers', or the key that is refused)
+CASES = {  # name: (changes of the config; "same" logits as transformers', or the key that is refused)
     "as written": ({}, "same"),
     # left out
     "no num_key_value_heads": ({"num_key_value_heads": GONE}, "same"),
@@ -78,13 +78,41 @@ CASES = {  # name: (changes of the config; what becomes of it: "same" logits as 
     "another beta_fast": (rope(beta_fast=8.0), "same"),
     "another beta_slow": (rope(beta_slow=0.25), "same"),
     "factor 1": ({**rope(factor=1.0), "max_position_embeddings": 4096}, "same"),
-    "transformers 5's key": ({"rope_scaling": GONE, "rope_theta": GONE, "rope_parameters": {"rope_type": "yarn", "factor": 32.0, "truncate": False, "rope_theta": 9e4, "original_max_position_embeddings": 4096}}, "same"),
-    "transformers 5's key without theta": ({"rope_scaling": GONE, "rope_theta": GONE, "rope_parameters": {"rope_type": "yarn", "factor": 32.0, "truncate": False, "original_max_position_embeddings": 4096}}, "same"),
+    "transformers 5's key": (
+        {
+            "rope_scaling": GONE,
+            "rope_theta": GONE,
+            "rope_parameters": {
+                "rope_type": "yarn",
+                "factor": 32.0,
+                "truncate": False,
+                "rope_theta": 9e4,
+                "original_max_position_embeddings": 4096,
+            },
+        },
+        "same",
+    ),
+    "transformers 5's key without theta": (
+        {
+            "rope_scaling": GONE,
+            "rope_theta": GONE,
+            "rope_parameters": {
+                "rope_type": "yarn",
+                "factor": 32.0,
+                "truncate": False,
+                "original_max_position_embeddings": 4096,
+            },
+        },
+        "same",
+    ),
     "the old name of rope_type": ({**rope(rope_type=GONE, type="yarn")}, "same"),
     "the same under two names": ({"experts_per_token": 4, "initial_context_length": 4096}, "same"),
     # odd, and refused
     "two numbers for one thing": ({"num_experts_per_tok": GONE, "experts_per_token": 2}, "experts_per_token"),
-    "an original context of its own": ({"original_max_position_embeddings": 1024}, "original_max_position_embeddings"),
+    "an original context of its own": (
+        {"original_max_position_embeddings": 1024},
+        "original_max_position_embeddings",
+    ),
     "rounded bounds": (rope(truncate=True), "truncate"),
     "a concentration": (rope(attention_factor=1.5), "attention_factor"),
     "two scales of it": (rope(mscale=1.0, mscale_all_dim=0.5), "mscale"),
@@ -92,16 +120,22 @@ CASES = {  # name: (changes of the config; what becomes of it: "same" logits as 
     "half of a head, outside": ({"partial_rotary_factor": 0.5}, "partial_rotary_factor"),
     "no stretching": ({"rope_scaling": {"rope_type": "default"}}, "rope_type"),
     "linear": (rope(rope_type="linear"), "rope_type"),
-    "a RoPE for each kind of layer": ({"rope_scaling": {"rope_type": "yarn", "truncate": False, "factor": 32.0, "sliding_attention": {}}}, "sliding_attention"),
+    "a RoPE for each kind of layer": (
+        {"rope_scaling": {"rope_type": "yarn", "truncate": False, "factor": 32.0, "sliding_attention": {}}},
+        "sliding_attention",
+    ),
     "no windows": ({"layer_types": ["full_attention", "full_attention"]}, "layer_types"),
     "another slope": ({"swiglu_alpha": 1.0}, "swiglu_alpha"),
     "no biases": ({"attention_bias": False}, "attention_bias"),
     "tied": ({"tie_word_embeddings": True}, "tie_word_embeddings"),
     "bounds that cross": (rope(beta_fast=1.0, beta_slow=32.0), "rope_ntk_beta"),
-    "a context that is too short for YaRN": ({**rope(original_max_position_embeddings=6), "max_position_embeddings": 192}, "rope_ntk_alpha"),
+    "a context that is too short for YaRN": (
+        {**rope(original_max_position_embeddings=6), "max_position_embeddings": 192},
+        "rope_ntk_alpha",
+    ),
     "theta of 1": ({"rope_theta": 1.0}, "rope_theta"),
     "a factor below 1": ({**rope(factor=0.5), "max_position_embeddings": 2048}, "rope_scaling_factor"),
-}  # fmt: skip
+}
 
 
 def changed(values: dict, changes: dict) -> dict:

@@ -26,7 +26,10 @@ def folder_with(place, **sections):
     return place
 
 
-RIGHT = "import torch\ndef rms_norm(x, scale, eps):\n    h = x.float()\n    return (h * torch.rsqrt(h.square().mean(-1, keepdim=True) + eps) * scale.float()).to(x.dtype)\n"  # fmt: skip
+RIGHT = (
+    "import torch\ndef rms_norm(x, scale, eps):\n    h = x.float()\n    return (h * torch.rsqrt(h.square().mean(-1,"
+    " keepdim=True) + eps) * scale.float()).to(x.dtype)\n"
+)
 BROKEN = {
     "a renamed function": ("def norm(x, scale, eps): return x", "section rms_norm"),
     "sys.exit": ("import sys\nsys.exit(0)", "SystemExit"),

@@ -17,7 +17,10 @@ if sandbox.isolation_available("limits") is not None:
     pytest.skip(f"no kernel here: {sandbox.isolation_available('limits')}", allow_module_level=True)
 FENCED = [kind for kind in ("bubblewrap", "namespaces") if sandbox.isolation_available(kind) is None]
 needs_fence = pytest.mark.skipif(not FENCED, reason="neither bubblewrap nor Linux namespaces work here")
-FORGE = "k = get_ipython().kernel\nk.session.send(k.iopub_socket, {kind!r}, {content}, parent=k.get_parent('shell'))\nprint('sent')"
+FORGE = (
+    "k = get_ipython().kernel\nk.session.send(k.iopub_socket, {kind!r}, {content},"
+    " parent=k.get_parent('shell'))\nprint('sent')"
+)
 FORGED = {
     "display_data": ["{'data': 5}", "{'data': ['image/png']}", "{'data': {'image/png': 7}}", "[1]", "{}"],
     "error": ["{'traceback': 5}", "{'traceback': {'a': 1}}", "'text'", "{'traceback': [1, None]}"],
@@ -42,22 +45,33 @@ def test_forged_messages_end_in_a_result(tool, kind):
 
 
 @needs_fence
-@pytest.mark.parametrize("raw", [b"\xff\xfe", b"[" * 100_000, b"1" * 6_000, b'{"a": 1}'], ids=["bytes", "nested", "digits", "object"])  # fmt: skip
+@pytest.mark.parametrize(
+    "raw", [b"\xff\xfe", b"[" * 100_000, b"1" * 6_000, b'{"a": 1}'], ids=["bytes", "nested", "digits", "object"]
+)
 def test_messages_that_cannot_be_decoded_are_passed_over(tool, raw):
     """Neither deep JSON nor long numbers in a forged message stop the tool."""
-    code = f"k = get_ipython().kernel\nraw = {raw!r}\n" if len(raw) < 100 else f"k = get_ipython().kernel\nraw = {raw[:1]!r} * {len(raw)}\n"  # fmt: skip
+    code = (
+        f"k = get_ipython().kernel\nraw = {raw!r}\n"
+        if len(raw) < 100
+        else f"k = get_ipython().kernel\nraw = {raw[:1]!r} * {len(raw)}\n"
+    )
     code += "p = [raw] * 4\nk.session.send_raw(k.iopub_socket, p, ident=[b'x'])\nprint('sent')"
     tool.call("python", code)
     assert tool.call("python", "print(6 * 7)").text == "42"
 
 
 LEFT_BEHIND = {
-    "types.py": "x = 1", "ipykernel_launcher.py": "x = 1", "zmq.py": "raise SystemExit", "numpy.py": "x = 1",
-    ".ipython/profile_default/ipython_kernel_config.py": "raise SystemExit(3)", "ipython_kernel_config.py": "raise SystemExit",
-    ".ipython/profile_default/startup/a.py": "raise SystemExit(3)", "usercustomize.py": "raise SystemExit(3)",
+    "types.py": "x = 1",
+    "ipykernel_launcher.py": "x = 1",
+    "zmq.py": "raise SystemExit",
+    "numpy.py": "x = 1",
+    ".ipython/profile_default/ipython_kernel_config.py": "raise SystemExit(3)",
+    "ipython_kernel_config.py": "raise SystemExit",
+    ".ipython/profile_default/startup/a.py": "raise SystemExit(3)",
+    "usercustomize.py": "raise SystemExit(3)",
     f".local/lib/python3.{sys.version_info.minor}/site-packages/usercustomize.py": "raise SystemExit(3)",
     f".local/lib/python3.{sys.version_info.minor}/site-packages/a.pth": "import os; os._exit(3)",
-}  # fmt: skip
+}
 
 
 @needs_fence
@@ -66,7 +80,10 @@ def test_no_file_that_code_left_behind_stops_the_next_kernel(tmp_path):
     limits = sandbox.Limits(start_seconds=30, call_seconds=60)
     with PythonTool(limits, folder=tmp_path) as tool:
         write = f"import os, pathlib\nfor name, text in {LEFT_BEHIND!r}.items():\n    p = pathlib.Path.home() / name\n"
-        write += "    p.parent.mkdir(parents=True, exist_ok=True)\n    p.write_text(text)\npathlib.Path('mine.py').write_text('y = 7')\n"
+        write += (
+            "    p.parent.mkdir(parents=True, exist_ok=True)\n   "
+            " p.write_text(text)\npathlib.Path('mine.py').write_text('y = 7')\n"
+        )
         tool.call("python", write + "os._exit(1)")
     assert (tmp_path / "scratch" / "types.py").exists()
     with PythonTool(limits, folder=tmp_path) as tool:
@@ -108,8 +125,14 @@ def test_sockets_of_the_systems_programs_are_hidden(tmp_path_factory):
         place = Path(folder, "engine.sock")
         listening.bind(str(place))
         listening.listen(1)
-        code = f"import socket, os\ns = socket.socket(socket.AF_UNIX)\ntry:\n    s.connect({str(place)!r})\n    print('reached')\n"
-        code += "except OSError as error:\n    print(type(error).__name__)\nprint(os.listdir('/run'), os.path.exists('/mnt/data'))"
+        code = (
+            f"import socket, os\ns = socket.socket(socket.AF_UNIX)\ntry:\n    s.connect({str(place)!r})\n   "
+            " print('reached')\n"
+        )
+        code += (
+            "except OSError as error:\n    print(type(error).__name__)\nprint(os.listdir('/run'),"
+            " os.path.exists('/mnt/data'))"
+        )
         assert tool.call("python", code).text == "FileNotFoundError\n[] True"
         # Seen from outside the fence the same socket answers.
         with socket.socket(socket.AF_UNIX) as outside:

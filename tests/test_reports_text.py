@@ -14,15 +14,25 @@ from gptoss_edu.tokenizer import LONGEST_RUN, encode_text
 
 LONG = 1_200_000
 TEXTS = {
-    "blanks": "a" + " " * LONG + "b", "line ends": "a" + "\n" * LONG, "tabs": "\t" * LONG + "x", "mixed": "a" + " \n\t " * (LONG // 4) + "b",
-    "blanks in two places": " " * LONG + "x" + " " * LONG, "blanks at the end": "x" + " " * LONG, "wide blanks": "a" + "\u3000" * LONG + "b",
-    "letters": "a" * LONG, "digits": "1" * LONG, "marks": "!" * LONG, "words": " a" * (LONG // 2), "ideographs": "字" * (LONG // 3),
-}  # fmt: skip
+    "blanks": "a" + " " * LONG + "b",
+    "line ends": "a" + "\n" * LONG,
+    "tabs": "\t" * LONG + "x",
+    "mixed": "a" + " \n\t " * (LONG // 4) + "b",
+    "blanks in two places": " " * LONG + "x" + " " * LONG,
+    "blanks at the end": "x" + " " * LONG,
+    "wide blanks": "a" + "\u3000" * LONG + "b",
+    "letters": "a" * LONG,
+    "digits": "1" * LONG,
+    "marks": "!" * LONG,
+    "words": " a" * (LONG // 2),
+    "ideographs": "字" * (LONG // 3),
+}
 
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_long_runs_of_one_kind_are_encoded(encoding, name):
-    """A million blanks are 7,800 tokens, well inside the context; the pattern's look back over them made tiktoken panic.
+    """A million blanks are 7,800 tokens, well inside the context; the pattern's look back over them made tiktoken
+    panic.
 
     Report: openai/harmony 93. Report: openai/harmony 141. Report: openai/tiktoken 15. Report: openai/tiktoken 327.
     """

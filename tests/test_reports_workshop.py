@@ -23,12 +23,15 @@ def course(version: int) -> nbformat.NotebookNode:
     """Two exercises between other cells; ids stay from one version to the next, some texts do not."""
     newer = f"  # of edition {version}" if version > 1 else ""
     texts = [
-        ("intro", "markdown", "# Chapter three" + newer), ("imports", "code", "import math"),
+        ("intro", "markdown", "# Chapter three" + newer),
+        ("imports", "code", "import math"),
         ("norm", "code", f"def norm(x):\n    '''About 2 lines.'''{newer}\n" + SOLUTION.format(name="norm")),
-        ("between", "markdown", "Next, the second."), ("check", "code", "print(norm(3))" + newer),
-        ("scale", "code", "def scale(x):\n" + SOLUTION.format(name="scale")), ("bet", "code", 'predict("03.1", "?", 0.5)'),
+        ("between", "markdown", "Next, the second."),
+        ("check", "code", "print(norm(3))" + newer),
+        ("scale", "code", "def scale(x):\n" + SOLUTION.format(name="scale")),
+        ("bet", "code", 'predict("03.1", "?", 0.5)'),
         ("end", "markdown", "That is all."),
-    ]  # fmt: skip
+    ]
     make = {"markdown": new_markdown_cell, "code": new_code_cell}
     return new_notebook(cells=[make[kind](text, id=f"c-{name}") for name, kind, text in texts])
 
@@ -273,7 +276,12 @@ def test_a_bet_stays_where_it_was_placed(editions, folder):
 
 
 def test_a_pasted_picture_stays(editions, folder):
-    change(folder, lambda cells: cells.append(new_markdown_cell("![a](attachment:a.png)", attachments={"a.png": {"image/png": "aGk="}})))  # fmt: skip
+    change(
+        folder,
+        lambda cells: cells.append(
+            new_markdown_cell("![a](attachment:a.png)", attachments={"a.png": {"image/png": "aGk="}})
+        ),
+    )
     update(editions, folder)
     last = nbformat.read(folder / NAME, as_version=4).cells[-1]
     assert last.attachments == {"a.png": {"image/png": "aGk="}}
@@ -305,13 +313,22 @@ def test_a_run_that_was_cut_off_can_be_gone_on_with(editions, folder, kept):
 
 
 DAMAGED = {
-    "empty": ("", "an empty file, as a full disk leaves it"), "blank": (" \n", "an empty file"),
-    "cut": ('{"cells": [', "what is no whole notebook"), "merge marks": ("{\n<<<<<<< HEAD\n}", "git's merge marks"),
+    "empty": ("", "an empty file, as a full disk leaves it"),
+    "blank": (" \n", "an empty file"),
+    "cut": ('{"cells": [', "what is no whole notebook"),
+    "merge marks": ("{\n<<<<<<< HEAD\n}", "git's merge marks"),
     "no cells": ('{"nbformat":4,"nbformat_minor":5,"metadata":{}}', "what is no whole notebook"),
-    "a list": ("[]", "what is no whole notebook"), "null": ("null", "what is no whole notebook"),
-    "cells of another type": ('{"nbformat":4,"nbformat_minor":5,"metadata":{},"cells":[3]}', "what is no whole notebook"),
-    "a source of another type": ('{"nbformat":4,"nbformat_minor":5,"metadata":{},"cells":[{"cell_type":"code","source":5,"metadata":{}}]}', "what is no whole notebook"),
-}  # fmt: skip
+    "a list": ("[]", "what is no whole notebook"),
+    "null": ("null", "what is no whole notebook"),
+    "cells of another type": (
+        '{"nbformat":4,"nbformat_minor":5,"metadata":{},"cells":[3]}',
+        "what is no whole notebook",
+    ),
+    "a source of another type": (
+        '{"nbformat":4,"nbformat_minor":5,"metadata":{},"cells":[{"cell_type":"code","source":5,"metadata":{}}]}',
+        "what is no whole notebook",
+    ),
+}
 
 
 @pytest.mark.parametrize("name", DAMAGED)

@@ -1,4 +1,7 @@
-"""Chat Completions and completions by token ids, asked by the official client; each case with a mutant that it catches."""
+"""Chat Completions and completions by token ids, asked by the official client.
+
+Each case with a mutant that it catches.
+"""
 
 import json
 import sys
@@ -7,8 +10,20 @@ import openai
 import pytest
 from serving import ENCODING, MODEL, call, case, collect, final, make_world, preamble, swap, thought, wrap
 
-ADD = {"type": "function", "function": {"name": "add", "description": "Adds.", "strict": True,
-       "parameters": {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": False}}}  # fmt: skip
+ADD = {
+    "type": "function",
+    "function": {
+        "name": "add",
+        "description": "Adds.",
+        "strict": True,
+        "parameters": {
+            "type": "object",
+            "properties": {"a": {"type": "integer"}},
+            "required": ["a"],
+            "additionalProperties": False,
+        },
+    },
+}
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +43,23 @@ def chunks(world, text="Hello", **options):
     return list(world.chat(text, stream=True, **options))
 
 
-@case(one_name_only=wrap("completions.ChatAnswer.take", lambda f, self, e: [{**c, "choices": [{**c["choices"][0], "delta": {k: v for k, v in c["choices"][0]["delta"].items() if k != "reasoning"}}]} for c in f(self, e)]))  # fmt: skip
+@case(
+    one_name_only=wrap(
+        "completions.ChatAnswer.take",
+        lambda f, self, e: [
+            {
+                **c,
+                "choices": [
+                    {
+                        **c["choices"][0],
+                        "delta": {k: v for k, v in c["choices"][0]["delta"].items() if k != "reasoning"},
+                    }
+                ],
+            }
+            for c in f(self, e)
+        ],
+    )
+)
 def thoughts_go_by_both_names(world):
     world.says(thought("Hm.") + final("Hi."))
     message = world.chat().choices[0].message
@@ -43,12 +74,22 @@ def thoughts_go_by_both_names(world):
 @case(no_reason=wrap("completions.ChatAnswer._chunk", lambda f, self, delta, reason=None: f(self, delta)))
 def a_stream_ends_with_a_reason_and_the_usage(world):
     world.says(final("Hi."))
-    answer = world.post("/v1/chat/completions", {"model": MODEL, "messages": [{"role": "user", "content": "Hello"}], "stream": True, "stream_options": {"include_usage": True}})  # fmt: skip
+    answer = world.post(
+        "/v1/chat/completions",
+        {
+            "model": MODEL,
+            "messages": [{"role": "user", "content": "Hello"}],
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        },
+    )
     lines = [line for line in answer.text.split("\n\n") if line]
     assert lines[-1] == "data: [DONE]" and all(line.startswith("data: ") for line in lines)
     last, usage = (json.loads(line.removeprefix("data: ")) for line in lines[-3:-1])
     assert last["choices"][0]["finish_reason"] == "stop" and last["usage"] is None
-    assert usage["choices"] == [] and usage["usage"]["completion_tokens"] == len(ENCODING.encode(final("Hi."), allowed_special="all"))  # fmt: skip
+    assert usage["choices"] == [] and usage["usage"]["completion_tokens"] == len(
+        ENCODING.encode(final("Hi."), allowed_special="all")
+    )
     assert len({json.loads(line.removeprefix("data: "))["id"] for line in lines[:-1]}) == 1
 
 
@@ -60,7 +101,14 @@ def a_cut_answer_says_length(world):
     assert chunks(world, max_tokens=20)[-1].choices[0].finish_reason == "length"
 
 
-@case(no_id=wrap("completions.ChatAnswer.take", lambda f, self, e: [c for c in f(self, e) if "id" not in (c["choices"][0]["delta"].get("tool_calls") or [{}])[0]]))  # fmt: skip
+@case(
+    no_id=wrap(
+        "completions.ChatAnswer.take",
+        lambda f, self, e: [
+            c for c in f(self, e) if "id" not in (c["choices"][0]["delta"].get("tool_calls") or [{}])[0]
+        ],
+    )
+)
 def tool_calls_are_streamed(world):
     world.says(thought("Add.") + call("functions.add", '{"a":1}'))
     parts = [c.choices[0] for c in chunks(world, tools=[ADD])]
@@ -85,7 +133,10 @@ def a_tool_loop(world):
             sent[name] = "Add."
         result = {"role": "tool", "tool_call_id": message.tool_calls[0].id, "content": "two"}
         before = world.prompts[-1]
-        answer = world.chat([{"role": "user", "content": "Hello"}, sent, result], tools=[{**ADD, "function": {**ADD["function"], "strict": False}}])  # fmt: skip
+        answer = world.chat(
+            [{"role": "user", "content": "Hello"}, sent, result],
+            tools=[{**ADD, "function": {**ADD["function"], "strict": False}}],
+        )
         assert answer.choices[0].message.content == "2" and answer.choices[0].finish_reason == "stop"
         tail = (
             said
@@ -99,7 +150,14 @@ def a_tool_loop(world):
             assert answer.usage.prompt_tokens_details.cached_tokens >= len(before)
 
 
-@case(preamble_lost=wrap("items.Message", lambda f, role, content, channel=None, *a, **k: f(role, content, "final" if channel == "commentary" and not a else channel, *a, **k)))  # fmt: skip
+@case(
+    preamble_lost=wrap(
+        "items.Message",
+        lambda f, role, content, channel=None, *a, **k: f(
+            role, content, "final" if channel == "commentary" and not a else channel, *a, **k
+        ),
+    )
+)
 def a_preamble_is_content_beside_the_call(world):
     world.says(preamble("Let me see.") + call("functions.add", '{"a":1}'), final("2"))
     message = world.chat(tools=[ADD]).choices[0].message
@@ -123,7 +181,12 @@ def system_and_developer_messages_are_instructions(world):
 def stop_texts_end_the_answer_alone(world):
     """Never in thoughts (vllm 52599); across pieces; the held text is sent where it was no stop text after all."""
     said = thought("One\nEND two") + final("First EN\nEND second")
-    for stop, text in ((["END"], "First EN\n"), ("\nEND", "First EN"), (["zzz", "EN"], "First "), (["seconds"], "First EN\nEND second")):  # fmt: skip
+    for stop, text in (
+        (["END"], "First EN\n"),
+        ("\nEND", "First EN"),
+        (["zzz", "EN"], "First "),
+        (["seconds"], "First EN\nEND second"),
+    ):
         world.says(said, said)
         whole = world.chat(stop=stop).choices[0]
         assert (whole.message.content, getattr(whole.message, "reasoning", None), whole.finish_reason) == (
@@ -164,29 +227,71 @@ REFUSED = [
     ({"stop": [""]}, "invalid_value", 400),
     ({"messages": []}, "invalid_value", 400),
     ({"messages": [{"role": "user"}]}, "invalid_type", 400),
-    ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]}, "unsupported_content", 400),
+    (
+        {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]},
+        "unsupported_content",
+        400,
+    ),
     ({"messages": [{"role": "tool", "tool_call_id": "c", "content": "x"}]}, "unknown_call_id", 400),
     ({"messages": [{"role": "function", "name": "f", "content": "x"}]}, "invalid_value", 400),
-    ({"messages": [{"role": "assistant", "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]}]}, "missing_tool_output", 400),
+    (
+        {
+            "messages": [
+                {
+                    "role": "assistant",
+                    "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}],
+                }
+            ]
+        },
+        "missing_tool_output",
+        400,
+    ),
     ({"response_format": {"type": "xml"}}, "invalid_value", 400),
     ({"tool_choice": "required"}, "invalid_value", 400),
     ({"unheard_of": 1}, "unknown_parameter", 400),
-]  # fmt: skip
+]
 
 
-@case(ignored=swap("fields.Fields.refuse", lambda self, keys, harmless=(): self.skip(*keys)), unknown=swap("fields.Fields.done", lambda self: None))  # fmt: skip
+@case(
+    ignored=swap("fields.Fields.refuse", lambda self, keys, harmless=(): self.skip(*keys)),
+    unknown=swap("fields.Fields.done", lambda self: None),
+)
 def what_cannot_be_done_is_refused(world):
     for change, code, status in REFUSED:
         body = {"model": MODEL, "messages": [{"role": "user", "content": "Hello"}], **change}
         answer = world.post("/v1/chat/completions", body)
         assert answer.status_code == status, (change, answer.text)
-        assert answer.json()["error"]["code"] == code and answer.json()["error"]["message"].endswith("."), (change, answer.text)  # fmt: skip
+        assert answer.json()["error"]["code"] == code and answer.json()["error"]["message"].endswith("."), (
+            change,
+            answer.text,
+        )
     assert not world.prompts
-    harmless = {"n": 1, "frequency_penalty": 0, "presence_penalty": 0.0, "logprobs": False, "logit_bias": {}, "store": False, "modalities": ["text"], "user": "u"}  # fmt: skip
-    assert world.post("/v1/chat/completions", {"model": MODEL, "messages": [{"role": "user", "content": "Hello"}], **harmless}).status_code == 200  # fmt: skip
+    harmless = {
+        "n": 1,
+        "frequency_penalty": 0,
+        "presence_penalty": 0.0,
+        "logprobs": False,
+        "logit_bias": {},
+        "store": False,
+        "modalities": ["text"],
+        "user": "u",
+    }
+    assert (
+        world.post(
+            "/v1/chat/completions", {"model": MODEL, "messages": [{"role": "user", "content": "Hello"}], **harmless}
+        ).status_code
+        == 200
+    )
 
 
-@case(text_is_parsed=wrap("completions._prompts", lambda f, raw, encoding, v: f(encoding.encode(raw, allowed_special="all") if isinstance(raw, str) else raw, encoding, v)))  # fmt: skip
+@case(
+    text_is_parsed=wrap(
+        "completions._prompts",
+        lambda f, raw, encoding, v: f(
+            encoding.encode(raw, allowed_special="all") if isinstance(raw, str) else raw, encoding, v
+        ),
+    )
+)
 def completions_by_token_ids(world):
     world.says("Yes<|return|>", "Yes<|return|>", "one<|return|>", "two<|return|>")
     answer = world.client.completions.create(model=MODEL, prompt=[5, 6, 7], max_tokens=9, logprobs=2)
@@ -201,7 +306,10 @@ def completions_by_token_ids(world):
     world.client.completions.create(model=MODEL, prompt="<|end|>a", max_tokens=2)
     assert world.prompts[-1] == list(b"<|end|>a"), "text stays text"
     several = world.client.completions.create(model=MODEL, prompt=["a", "b"], max_tokens=4)
-    assert [c.text for c in several.choices] == ["one<", "two<"] or [c.text for c in several.choices] == ["one<|return|>", "two<|return|>"]  # fmt: skip
+    assert [c.text for c in several.choices] == ["one<", "two<"] or [c.text for c in several.choices] == [
+        "one<|return|>",
+        "two<|return|>",
+    ]
 
 
 @case(nothing_given=wrap("chat_routes.choice_of", lambda f, r, i, e, start=0: f(r, i, e, 0)))
@@ -218,11 +326,19 @@ def a_completion_is_streamed(world):
 @case(unchecked=wrap("completions._prompts", lambda f, raw, encoding, v: [[1]]))
 def wrong_completions_are_refused(world):
     for change, code in (
-        ({"prompt": [264]}, "invalid_value"), ({"prompt": []}, "invalid_type"), ({"prompt": [-1]}, "invalid_value"), ({"prompt": [True]}, "invalid_value"),
-        ({"prompt": ["a"] * 17}, "invalid_type"), ({"prompt": None}, "invalid_type"), ({"logprobs": 99}, "invalid_value"),
-        ({"echo": True}, "unsupported_parameter"), ({"n": 2}, "unsupported_parameter"), ({"suffix": "x"}, "unsupported_parameter"),
-        ({"max_tokens": 5000}, "context_length_exceeded"), ({"stop_token_ids": [9999]}, "invalid_value"),
-    ):  # fmt: skip
+        ({"prompt": [264]}, "invalid_value"),
+        ({"prompt": []}, "invalid_type"),
+        ({"prompt": [-1]}, "invalid_value"),
+        ({"prompt": [True]}, "invalid_value"),
+        ({"prompt": ["a"] * 17}, "invalid_type"),
+        ({"prompt": None}, "invalid_type"),
+        ({"logprobs": 99}, "invalid_value"),
+        ({"echo": True}, "unsupported_parameter"),
+        ({"n": 2}, "unsupported_parameter"),
+        ({"suffix": "x"}, "unsupported_parameter"),
+        ({"max_tokens": 5000}, "context_length_exceeded"),
+        ({"stop_token_ids": [9999]}, "invalid_value"),
+    ):
         answer = world.post("/v1/completions", {"model": MODEL, "prompt": [5], **change})
         assert answer.status_code == 400 and answer.json()["error"]["code"] == code, (change, answer.text)
 

@@ -54,7 +54,9 @@ def a_foreign_host_is_refused(world):
         "localhost.evil",
     ):
         for method, path in (("GET", "/v1/models"), ("GET", "/"), ("POST", "/v1/responses")):
-            answer = world.http.request(method, path, headers={"Host": host, "Content-Type": "application/json"}, content=b"{}")  # fmt: skip
+            answer = world.http.request(
+                method, path, headers={"Host": host, "Content-Type": "application/json"}, content=b"{}"
+            )
             assert answer.status_code == 403 and answer.json()["error"]["code"] == "foreign_host", host
     for host in ("localhost", f"127.0.0.1:{port}", "[::1]:80", "BOX", "box."):
         assert world.http.get("/v1/models", headers={"Host": host}).status_code == 200, host
@@ -105,10 +107,23 @@ def a_body_is_bounded_by_length_and_by_count(world):
 def bodies_that_are_no_json_are_refused(world):
     """Never a 5xx: nesting, NaN, half surrogate pairs, huge numbers, other encodings, other kinds."""
     wrong = [
-        b"", b"{", b"[]", b"3", b"\xff\xfe{", b'{"model": NaN}', b'{"temperature": 1e999}', b'{"max_output_tokens": ' + b"9" * 5000 + b"}",
-        b'{"seed": ' + b"9" * 30 + b"}", b'{"input": "\\ud800"}', b'{"\\udfff": 1}', b"[" * 100_000, b'{"input": ' + b"[" * 70 + b"]" * 70 + b"}",
-        b'{"input": ' + b'{"a":' * 90_000, b"{'model': 1}", "{}".encode("utf-16"),
-    ]  # fmt: skip
+        b"",
+        b"{",
+        b"[]",
+        b"3",
+        b"\xff\xfe{",
+        b'{"model": NaN}',
+        b'{"temperature": 1e999}',
+        b'{"max_output_tokens": ' + b"9" * 5000 + b"}",
+        b'{"seed": ' + b"9" * 30 + b"}",
+        b'{"input": "\\ud800"}',
+        b'{"\\udfff": 1}',
+        b"[" * 100_000,
+        b'{"input": ' + b"[" * 70 + b"]" * 70 + b"}",
+        b'{"input": ' + b'{"a":' * 90_000,
+        b"{'model': 1}",
+        "{}".encode("utf-16"),
+    ]
     for content in wrong:
         answer = world.post(content=content)
         assert answer.status_code == 400 and answer.json()["error"]["code"] == "invalid_json", (
@@ -143,23 +158,88 @@ def all_text_stays_text(world):
         fc = {"type": "function_call", "call_id": "c1", "name": "f", "arguments": text}
         out = {"type": "function_call_output", "call_id": "c1", "output": text}
         user = {"role": "user", "content": "Hi"}
-        tool = {"type": "function", "name": "f", "description": text, "parameters": {"type": "object", "properties": {text: {"type": "string", "description": text, "enum": [text], "default": text, "title": text}}}}  # fmt: skip
-        schema = {"type": "object", "description": text, "properties": {text: {"enum": [text]}}, "required": [text], "additionalProperties": False}  # fmt: skip
-        yield from ({"input": text}, {"instructions": text}, {"tools": [tool]}, {"input": [user, fc, out]}, {"prompt_cache_key": text}, {"user": text})  # fmt: skip
-        yield from ({"input": [{**user, "content": [{"type": "input_text", "text": text}]}]}, {"metadata": {"a": text}}, {"input": [{"role": "system", "content": text}]})  # fmt: skip
-        yield from ({"input": [user, {"role": "assistant", "content": text}, user]}, {"input": [user, {"type": "reasoning", "content": [{"type": "reasoning_text", "text": text}], "summary": []}]})  # fmt: skip
-        yield from ({"input": [user, {"type": "reasoning", "encrypted_content": text, "content": [{"type": "reasoning_text", "text": text}], "summary": []}]}, {"input": [{"id": text, **user}]})  # fmt: skip
-        yield from ({"text": {"format": {"type": "json_schema", "name": "n", "description": text, "schema": schema}}}, {"tool_choice": text}, {"model": text}, {"include": [text]})  # fmt: skip
-        yield from ({"tools": [{**tool, "name": text}]}, {"text": {"format": {"type": "json_schema", "name": text, "schema": schema}}}, {"input": [user, {**fc, "name": text}, out]})  # fmt: skip
+        tool = {
+            "type": "function",
+            "name": "f",
+            "description": text,
+            "parameters": {
+                "type": "object",
+                "properties": {
+                    text: {"type": "string", "description": text, "enum": [text], "default": text, "title": text}
+                },
+            },
+        }
+        schema = {
+            "type": "object",
+            "description": text,
+            "properties": {text: {"enum": [text]}},
+            "required": [text],
+            "additionalProperties": False,
+        }
+        yield from (
+            {"input": text},
+            {"instructions": text},
+            {"tools": [tool]},
+            {"input": [user, fc, out]},
+            {"prompt_cache_key": text},
+            {"user": text},
+        )
+        yield from (
+            {"input": [{**user, "content": [{"type": "input_text", "text": text}]}]},
+            {"metadata": {"a": text}},
+            {"input": [{"role": "system", "content": text}]},
+        )
+        yield from (
+            {"input": [user, {"role": "assistant", "content": text}, user]},
+            {
+                "input": [
+                    user,
+                    {"type": "reasoning", "content": [{"type": "reasoning_text", "text": text}], "summary": []},
+                ]
+            },
+        )
+        yield from (
+            {
+                "input": [
+                    user,
+                    {
+                        "type": "reasoning",
+                        "encrypted_content": text,
+                        "content": [{"type": "reasoning_text", "text": text}],
+                        "summary": [],
+                    },
+                ]
+            },
+            {"input": [{"id": text, **user}]},
+        )
+        yield from (
+            {"text": {"format": {"type": "json_schema", "name": "n", "description": text, "schema": schema}}},
+            {"tool_choice": text},
+            {"model": text},
+            {"include": [text]},
+        )
+        yield from (
+            {"tools": [{**tool, "name": text}]},
+            {"text": {"format": {"type": "json_schema", "name": text, "schema": schema}}},
+            {"input": [user, {**fc, "name": text}, out]},
+        )
 
     def chats(text):
         user = {"role": "user", "content": "Hi"}
-        made = {"role": "assistant", "content": text, "reasoning": text, "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": text}}]}  # fmt: skip
+        made = {
+            "role": "assistant",
+            "content": text,
+            "reasoning": text,
+            "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": text}}],
+        }
         yield from (
             {"messages": [{"role": "user", "content": text}]},
             {"messages": [{"role": "system", "content": text}, user]},
         )
-        yield from ({"messages": [user, made, {"role": "tool", "tool_call_id": "c", "content": text}]}, {"stop": [text], "messages": [user]})  # fmt: skip
+        yield from (
+            {"messages": [user, made, {"role": "tool", "tool_call_id": "c", "content": text}]},
+            {"stop": [text], "messages": [user]},
+        )
         yield from (
             {"messages": [{"role": "user", "name": text, "content": "Hi"}]},
             {"messages": [{"role": text, "content": "Hi"}]},
@@ -187,12 +267,19 @@ def neither_texts_nor_keys_are_logged(world, caplog=None):
         world.says(thought("Top secret thought") + final("Top secret answer"))
         answer = world.respond("Top secret question", instructions="Top secret", metadata={"k": "Top secret"})
         world.client.responses.retrieve(answer.id)
-        world.post(body={"model": MODEL, "input": "Top secret", "unheard_of": "Top secret"}, headers={"Authorization": "Bearer Top secret"})  # fmt: skip
+        world.post(
+            body={"model": MODEL, "input": "Top secret", "unheard_of": "Top secret"},
+            headers={"Authorization": "Bearer Top secret"},
+        )
         world.model.fail = RuntimeError("Top secret")
         world.post()
     finally:
         root.removeHandler(handler), root.setLevel(level)
-    ours = [r for r in records if "/v1/" in r and "HTTP Request" not in r and "Request options" not in r and "http" not in r.split()[0].lower()]  # fmt: skip
+    ours = [
+        r
+        for r in records
+        if "/v1/" in r and "HTTP Request" not in r and "Request options" not in r and "http" not in r.split()[0].lower()
+    ]
     served = [r for r in ours if r.startswith(("POST /v1", "GET /v1"))]
     assert served and any("POST /v1/responses 200" in r for r in served)
     assert not any("secret" in r or answer.id in r for r in served)
@@ -217,7 +304,10 @@ def steps_until_free(world, path, body):
     pool = world.server.pool
     world.model.answer, world.model.delay = (lambda prompt: "<|channel|>final<|message|>" + "x" * 3000), 0.002
     content = json.dumps(body).encode()
-    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length:"
+        f" {len(content)}\r\n\r\n"
+    )
     with socket.create_connection(("127.0.0.1", int(world.url.rsplit(":", 1)[1]))) as sock:
         sock.sendall(head.encode() + content)
         world.wait(lambda: pool.active and len(pool.active[0].sampled) > 20)
@@ -234,7 +324,11 @@ def a_hang_up_frees_the_row_within_one_step(world):
     """Streamed or not, on every route (llama.cpp 24496, vllm 54947)."""
     messages = [{"role": "user", "content": "Hi"}]
     for stream in (True, False):
-        for path, body in (("/v1/responses", {"input": "Hi"}), ("/v1/chat/completions", {"messages": messages}), ("/v1/completions", {"prompt": "Hi", "max_tokens": 2000})):  # fmt: skip
+        for path, body in (
+            ("/v1/responses", {"input": "Hi"}),
+            ("/v1/chat/completions", {"messages": messages}),
+            ("/v1/completions", {"prompt": "Hi", "max_tokens": 2000}),
+        ):
             assert steps_until_free(world, path, {"model": MODEL, "stream": stream, **body}) <= 1, (path, stream)
     world.wait(lambda: not world.server.pool.active and not world.server.running)
 
@@ -269,7 +363,16 @@ def a_full_queue_is_refused_with_429(world):
     assert found == ["Hi."] * 3
 
 
-@case(mixed=wrap("turn.Turn._submit", lambda f, self, prompt: (f(self, prompt), setattr(type(self), "_shared", getattr(type(self), "_shared", self._request)), setattr(self, "_request", type(self)._shared))[0]))  # fmt: skip
+@case(
+    mixed=wrap(
+        "turn.Turn._submit",
+        lambda f, self, prompt: (
+            f(self, prompt),
+            setattr(type(self), "_shared", getattr(type(self), "_shared", self._request)),
+            setattr(self, "_request", type(self)._shared),
+        )[0],
+    )
+)
 def answers_of_many_clients_are_not_mixed(world):
     world.server.pool.max_waiting = None
     world.model.answer = lambda prompt: final("Answer to " + prompt.rsplit("user<|message|>", 1)[1].split("<|end|>")[0])
@@ -302,20 +405,29 @@ def one_conversation_does_not_use_its_kernel_twice_at_once(world):
     try:
         world.wait(lambda: world.server.pool.active)
         with pytest.raises(openai.ConflictError):
-            world.client.with_options(timeout=2).responses.create(model=MODEL, input="Hi", previous_response_id=first.id, tools=tools)  # fmt: skip
+            world.client.with_options(timeout=2).responses.create(
+                model=MODEL, input="Hi", previous_response_id=first.id, tools=tools
+            )
     finally:
         world.model.hold.set()
         thread.join()
 
 
-@case(read_outside=swap("bodies.enforced", lambda schema, where, encoding: __import__("urllib.request", fromlist=["x"]).urlopen(schema["$ref"])))  # fmt: skip
+@case(
+    read_outside=swap(
+        "bodies.enforced",
+        lambda schema, where, encoding: __import__("urllib.request", fromlist=["x"]).urlopen(schema["$ref"]),
+    )
+)
 def a_schemas_references_are_never_fetched(world):
     asked = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(0.3)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/schema.json"
         form = {"type": "json_schema", "name": "x", "schema": {"$ref": url}}
-        sender = threading.Thread(target=lambda: asked.append(world.post(body={"model": MODEL, "input": "Hi", "text": {"format": form}})))  # fmt: skip
+        sender = threading.Thread(
+            target=lambda: asked.append(world.post(body={"model": MODEL, "input": "Hi", "text": {"format": form}}))
+        )
         sender.start()
         with pytest.raises(TimeoutError):
             listener.accept()
@@ -349,8 +461,18 @@ def test_with_a_key_nothing_is_said_without_it():
             "Bearer right ke",
             "Bearer ключ",
         ):
-            for method, path in (("POST", "/v1/responses"), ("GET", "/v1/models"), ("GET", "/metrics"), ("DELETE", "/v1/responses/resp_1")):  # fmt: skip
-                answer = world.http.request(method, path, headers={"Authorization": given.encode(), "Content-Type": "application/json"}, content=b"{}")  # fmt: skip
+            for method, path in (
+                ("POST", "/v1/responses"),
+                ("GET", "/v1/models"),
+                ("GET", "/metrics"),
+                ("DELETE", "/v1/responses/resp_1"),
+            ):
+                answer = world.http.request(
+                    method,
+                    path,
+                    headers={"Authorization": given.encode(), "Content-Type": "application/json"},
+                    content=b"{}",
+                )
                 assert answer.status_code == 401 and answer.json()["error"]["code"] == "invalid_api_key"
         assert world.http.get("/health").status_code == 200 and world.http.get("/").status_code == 200
 
@@ -416,7 +538,9 @@ def test_a_taken_port_is_told_before_the_model_is_read(capsys, monkeypatch):
 def test_ctrl_c_ends_cleanly_with_open_streams():
     """The command itself, with the bundled model; a stream and a plain request are open when it is ended."""
     command = [sys.executable, "-m", "gptoss_edu", "serve", "--port", "0"]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ, OMP_NUM_THREADS="1"))  # fmt: skip
+    server = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ, OMP_NUM_THREADS="1")
+    )
     try:
         line = server.stdout.readline()
         url = line.split(" at ")[1].split("/v1")[0]

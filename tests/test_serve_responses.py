@@ -15,8 +15,18 @@ from gptoss_edu.serve.errors import ApiError
 from gptoss_edu.serve.responses import response_events
 from gptoss_edu.tools.browser import BrowserTool
 
-ADD = {"type": "function", "name": "add", "description": "Adds.", "strict": True,
-       "parameters": {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": False}}  # fmt: skip
+ADD = {
+    "type": "function",
+    "name": "add",
+    "description": "Adds.",
+    "strict": True,
+    "parameters": {
+        "type": "object",
+        "properties": {"a": {"type": "integer"}},
+        "required": ["a"],
+        "additionalProperties": False,
+    },
+}
 # What the Open Responses specification requires of a response object.
 REQUIRED = """id object created_at completed_at status incomplete_details model previous_response_id instructions output error
 tools tool_choice truncation parallel_tool_calls text top_p presence_penalty frequency_penalty top_logprobs temperature
@@ -39,13 +49,26 @@ def clean(world):
 
 def refused(code, param=None, status=400):
     """The error that the official client raises, checked against OpenAI's shape."""
-    return pytest.raises(openai.APIStatusError, check=lambda e: e.status_code == status and e.code == code and (param is None or e.param == param) and bool(e.body["message"]) and e.body["type"])  # fmt: skip
+    return pytest.raises(
+        openai.APIStatusError,
+        check=lambda e: (
+            e.status_code == status
+            and e.code == code
+            and (param is None or e.param == param)
+            and bool(e.body["message"])
+            and e.body["type"]
+        ),
+    )
 
 
 # --------------------------------------------------------------------------------------------------- objects and events
 
 
-@case(a_field_is_missing=wrap("response_routes.response_object", lambda f, *a: {k: v for k, v in f(*a).items() if k != "service_tier"}))  # fmt: skip
+@case(
+    a_field_is_missing=wrap(
+        "response_routes.response_object", lambda f, *a: {k: v for k, v in f(*a).items() if k != "service_tier"}
+    )
+)
 def the_object_has_all_32_required_fields(world):
     world.says(thought("Hm.") + final("Hi."))
     raw = world.post().json()
@@ -56,7 +79,11 @@ def the_object_has_all_32_required_fields(world):
     assert Response.model_validate(raw, strict=True).output_text == "Hi."
 
 
-@case(thought_as_text=wrap("responses.ResponseEvents._begins", lambda f, self, b: f(self, type(b)(b.number, b.role, "final", b.recipient))))  # fmt: skip
+@case(
+    thought_as_text=wrap(
+        "responses.ResponseEvents._begins", lambda f, self, b: f(self, type(b)(b.number, b.role, "final", b.recipient))
+    )
+)
 def thoughts_are_reasoning_items(world):
     world.says(thought("Adding.") + final("42"))
     answer = world.respond()
@@ -154,12 +181,15 @@ def a_call_is_streamed(world):
         "function_call_arguments.done",
         "output_item.done",
     ]
-    added, done = (next(e for e in events if e["type"] == f"response.output_item.{k}" and e["output_index"] == 1)["item"] for k in ("added", "done"))  # fmt: skip
+    added, done = (
+        next(e for e in events if e["type"] == f"response.output_item.{k}" and e["output_index"] == 1)["item"]
+        for k in ("added", "done")
+    )
     assert added["call_id"] == done["call_id"] and added["arguments"] == "" and done["arguments"] == '{"a":1}'
     assert done["name"] == "add" and events[-1]["response"]["status"] == "completed"
 
 
-# ------------------------------------------------------------------------------------------------------- the second turn
+# ------------------------------------------------------------------------------------------------------ the second turn
 
 
 @case(
@@ -192,7 +222,23 @@ def thoughts_are_dropped_after_the_turn(world):
     assert world.prompt().count("<|start|>user") == 2
 
 
-@case(instructions_carried=wrap("turn.Turn.head", lambda f, self: f(self) if self.ask.instructions else [*f(self), *([] if len(self.ask.messages) < 2 else [type(self.ask.messages[0])("developer", "# Instructions\n\nBe brief.")])]))  # fmt: skip
+@case(
+    instructions_carried=wrap(
+        "turn.Turn.head",
+        lambda f, self: (
+            f(self)
+            if self.ask.instructions
+            else [
+                *f(self),
+                *(
+                    []
+                    if len(self.ask.messages) < 2
+                    else [type(self.ask.messages[0])("developer", "# Instructions\n\nBe brief.")]
+                ),
+            ]
+        ),
+    )
+)
 def instructions_are_not_carried_over(world):
     world.says(final("Hi."), final("Bye."))
     first = world.respond("Hello", instructions="Be brief.")
@@ -251,28 +297,62 @@ def encrypted_content_is_signed_and_comes_back(world):
             second(wrong)
 
 
-@case(order_kept=wrap("items._Reader.output", lambda f, self, i, text, w: f(self, i, text, w) or self.messages.append(self.messages.pop(next(n for n, m in enumerate(self.messages) if m.role == "tool")))))  # fmt: skip
+@case(
+    order_kept=wrap(
+        "items._Reader.output",
+        lambda f, self, i, text, w: (
+            f(self, i, text, w)
+            or self.messages.append(self.messages.pop(next(n for n, m in enumerate(self.messages) if m.role == "tool")))
+        ),
+    )
+)
 def results_stand_behind_their_calls(world):
     """Two calls, then two outputs in another order, as other models write them; an output may be a list of parts."""
     items = [{"role": "user", "content": "Hello"}]
     items += [{"type": "function_call", "call_id": f"c{i}", "name": f"f{i}", "arguments": "{}"} for i in (1, 2)]
-    items += [{"type": "function_call_output", "call_id": "c2", "output": [{"type": "input_text", "text": "tw"}, {"type": "input_text", "text": "o"}]}]  # fmt: skip
+    items += [
+        {
+            "type": "function_call_output",
+            "call_id": "c2",
+            "output": [{"type": "input_text", "text": "tw"}, {"type": "input_text", "text": "o"}],
+        }
+    ]
     items += [{"type": "function_call_output", "call_id": "c1", "output": "one"}]
     world.says(final("Both."))
     assert world.respond(items).output_text == "Both."
-    order = [world.prompt().index(text) for text in ("to=functions.f1", "<|start|>functions.f1", "to=functions.f2", "<|start|>functions.f2")]  # fmt: skip
+    order = [
+        world.prompt().index(text)
+        for text in ("to=functions.f1", "<|start|>functions.f1", "to=functions.f2", "<|start|>functions.f2")
+    ]
     assert order == sorted(order) and "<|message|>two<|end|>" in world.prompt()
 
 
 @case(roles_mixed_up=swap("items.DeveloperContent", lambda text: f"user said {text}"))
 def developer_and_system_items_are_developer_messages(world):
     world.says(final("Oui."))
-    world.respond([{"role": "system", "content": "In French."}, {"role": "developer", "content": [{"type": "input_text", "text": "Short."}]}, {"role": "user", "content": "Hi"}])  # fmt: skip
+    world.respond(
+        [
+            {"role": "system", "content": "In French."},
+            {"role": "developer", "content": [{"type": "input_text", "text": "Short."}]},
+            {"role": "user", "content": "Hi"},
+        ]
+    )
     assert "<|start|>developer<|message|># Instructions\n\nIn French.<|end|>" in world.prompt()
     assert "<|start|>developer<|message|># Instructions\n\nShort.<|end|>" in world.prompt()
 
 
-@case(always_final=wrap("items.Message", lambda f, role, content, channel=None, *a, **k: f(role, content, "final" if role == "assistant" and channel == "commentary" and not a and not k else channel, *a, **k)))  # fmt: skip
+@case(
+    always_final=wrap(
+        "items.Message",
+        lambda f, role, content, channel=None, *a, **k: f(
+            role,
+            content,
+            "final" if role == "assistant" and channel == "commentary" and not a and not k else channel,
+            *a,
+            **k,
+        ),
+    )
+)
 def a_preamble_comes_back_as_one(world):
     world.says(preamble("Let me see.") + call("functions.add", '{"a":1}'), final("2"))
     first = world.respond(tools=[ADD], store=False)
@@ -329,7 +409,12 @@ def store_false_is_not_stored(world):
         world.client.responses.retrieve(answer.id)
 
 
-@case(silently_ignored=wrap("store.Store.get", lambda f, self, i, p=None: f(self, i, p) if i in self._responses else next(iter(self._responses.values()))))  # fmt: skip
+@case(
+    silently_ignored=wrap(
+        "store.Store.get",
+        lambda f, self, i, p=None: f(self, i, p) if i in self._responses else next(iter(self._responses.values())),
+    )
+)
 def an_unknown_previous_response_is_refused(world):
     world.respond()
     with refused("previous_response_not_found", "previous_response_id", 404):
@@ -384,7 +469,11 @@ def a_call_that_is_cut_off_is_incomplete_and_forgotten(world):
 
 @case(not_refused=wrap("turn.Turn.begin", lambda f, self: setattr(self.ask, "cut_front", True) or f(self)))
 def a_prompt_that_is_too_long_is_refused_or_truncated(world):
-    long = [{"role": "user", "content": "x" * 3000}, {"role": "assistant", "content": "y"}, {"role": "user", "content": "z" * 3000}]  # fmt: skip
+    long = [
+        {"role": "user", "content": "x" * 3000},
+        {"role": "assistant", "content": "y"},
+        {"role": "user", "content": "z" * 3000},
+    ]
     with refused("context_length_exceeded", "input"):
         world.respond(long)
     assert world.respond(long, truncation="auto").truncation == "auto"
@@ -393,7 +482,12 @@ def a_prompt_that_is_too_long_is_refused_or_truncated(world):
         world.respond("x" * 5000, truncation="auto")
 
 
-@case(thoughts_not_counted=wrap("responses.ResponseEvents.finish", lambda f, self, s, usage, *a: f(self, s, type(usage)(usage.read, usage.cached, usage.sampled, 0), *a)))  # fmt: skip
+@case(
+    thoughts_not_counted=wrap(
+        "responses.ResponseEvents.finish",
+        lambda f, self, s, usage, *a: f(self, s, type(usage)(usage.read, usage.cached, usage.sampled, 0), *a),
+    )
+)
 def usage_counts_tokens(world):
     said = thought("Hmm.") + final("Hi.")
     world.says(said)
@@ -416,7 +510,11 @@ def strict_arguments_are_enforced(world):
     assert set(arguments) == {"a"} and isinstance(arguments["a"], int) and answer.tools[0].strict is True
 
 
-@case(enforced_all_the_same=wrap("bodies.read_function", lambda f, ask, tool: f(ask, type(tool)({**tool.raw, "strict": None}, tool.where))))  # fmt: skip
+@case(
+    enforced_all_the_same=wrap(
+        "bodies.read_function", lambda f, ask, tool: f(ask, type(tool)({**tool.raw, "strict": None}, tool.where))
+    )
+)
 def arguments_that_are_not_strict_are_free(world):
     world.says(call("functions.add", "whatever"))
     answer = world.respond(tools=[{**ADD, "strict": False}])
@@ -425,7 +523,12 @@ def arguments_that_are_not_strict_are_free(world):
 
 @case(silently_free=wrap("bodies.enforced", lambda f, schema, where, encoding: f({}, where, encoding)))
 def a_schema_that_cannot_be_enforced_is_refused(world):
-    schema = {"type": "object", "properties": {"a": {"type": "array", "uniqueItems": True}}, "required": ["a"], "additionalProperties": False}  # fmt: skip
+    schema = {
+        "type": "object",
+        "properties": {"a": {"type": "array", "uniqueItems": True}},
+        "required": ["a"],
+        "additionalProperties": False,
+    }
     with refused("invalid_json_schema", "tools[0].parameters"):
         world.respond(tools=[{**ADD, "parameters": schema}])
     with refused("invalid_json_schema", "text.format.schema"):
@@ -492,7 +595,14 @@ def unknown_kinds_of_tools_do_not_kill_the_request(world):
         world.respond(tools=[{"type": "custom", "name": "x"}, ADD], tool_choice={"type": "custom", "name": "x"})
 
 
-@case(told_to_the_client=swap("turn.Turn._kind_by_recipient", lambda self, of: "client" if getattr(of, "recipient", None) or (hasattr(of, "message") and of.message.recipient) else None))  # fmt: skip
+@case(
+    told_to_the_client=swap(
+        "turn.Turn._kind_by_recipient",
+        lambda self, of: (
+            "client" if getattr(of, "recipient", None) or (hasattr(of, "message") and of.message.recipient) else None
+        ),
+    )
+)
 def a_call_that_nobody_offers_is_answered_here(world):
     world.says(call("files.read", '{"path":"/etc/passwd"}'), final("I cannot."))
     answer = world.respond(tools=[ADD])
@@ -507,7 +617,14 @@ def calls_that_nobody_offers_end(world):
     assert answer.status == "incomplete" and len(world.prompts) == 4
 
 
-@case(other_pages=swap("store.Desks.toolbox", lambda self, memory, names: __import__("gptoss_edu.tools", fromlist=["Toolbox"]).Toolbox([self.make("browser")])))  # fmt: skip
+@case(
+    other_pages=swap(
+        "store.Desks.toolbox",
+        lambda self, memory, names: __import__("gptoss_edu.tools", fromlist=["Toolbox"]).Toolbox(
+            [self.make("browser")]
+        ),
+    )
+)
 def the_browser_searches_here(world):
     world.says(thought("Search.") + call("browser.search", '{"query": "rivers"}', "code", "analysis"), final("None."))
     first = world.respond(tools=[{"type": "web_search"}])
@@ -584,7 +701,14 @@ def kernels_are_few_and_end_when_idle(world):
         desks.most = before
 
 
-@case(runs_it=swap("turn.Turn._kind_by_recipient", lambda self, of: (lambda r: None if r is None else "builtin" if "python" in r else "client")(of.message.recipient if hasattr(of, "message") else getattr(of, "recipient", None))))  # fmt: skip
+@case(
+    runs_it=swap(
+        "turn.Turn._kind_by_recipient",
+        lambda self, of: (lambda r: None if r is None else "builtin" if "python" in r else "client")(
+            of.message.recipient if hasattr(of, "message") else getattr(of, "recipient", None)
+        ),
+    )
+)
 def a_clients_function_called_python_is_never_run(world):
     FakePython.alive.clear()
     for recipient in ("functions.python", "python"):
@@ -597,10 +721,17 @@ def a_clients_function_called_python_is_never_run(world):
 @case(not_bounded=swap("turn.MAX_CALLS", 10**6))
 def built_in_calls_are_bounded(world):
     world.model.answer = lambda prompt: call("python", "1", "code", "analysis")
-    answer = world.client.with_options(timeout=5).responses.create(model=MODEL, input="Hello", max_tool_calls=2, tools=[{"type": "code_interpreter", "container": {"type": "auto"}}])  # fmt: skip
+    answer = world.client.with_options(timeout=5).responses.create(
+        model=MODEL,
+        input="Hello",
+        max_tool_calls=2,
+        tools=[{"type": "code_interpreter", "container": {"type": "auto"}}],
+    )
     assert answer.status == "incomplete" and max(tool.ran.count("1") for tool in FakePython.alive) == 2
     assert "The limit of 2 tool calls is reached" in world.prompt()
-    world.model.answer = lambda prompt: call("python", "1", "code", "analysis") if "limit of 16" not in prompt else final("Enough.")  # fmt: skip
+    world.model.answer = lambda prompt: (
+        call("python", "1", "code", "analysis") if "limit of 16" not in prompt else final("Enough.")
+    )
     assert world.respond(tools=[{"type": "code_interpreter", "container": {"type": "auto"}}]).output_text == "Enough."
 
 
@@ -641,20 +772,35 @@ REFUSED = [
     ({"input": [3]}, "invalid_type", 400),
     ({"input": [{"role": "robot", "content": "x"}]}, "invalid_value", 400),
     ({"input": [{"role": "user", "content": 7}]}, "invalid_type", 400),
-    ({"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "data:,"}]}]}, "unsupported_content", 400),
+    (
+        {"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "data:,"}]}]},
+        "unsupported_content",
+        400,
+    ),
     ({"input": [{"type": "compaction", "encrypted_content": "x"}]}, "unsupported_item", 400),
     ({"input": [{"type": "function_call_output", "call_id": "c", "output": "x"}]}, "unknown_call_id", 400),
-    ({"input": [{"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}]}, "missing_tool_output", 400),
-    ({"input": [{"type": "function_call", "call_id": "c", "name": "<|end|>", "arguments": "{}"}]}, "invalid_value", 400),
+    (
+        {"input": [{"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}]},
+        "missing_tool_output",
+        400,
+    ),
+    (
+        {"input": [{"type": "function_call", "call_id": "c", "name": "<|end|>", "arguments": "{}"}]},
+        "invalid_value",
+        400,
+    ),
     ({"unheard_of": 1}, "unknown_parameter", 400),
-]  # fmt: skip
+]
 
 
 def nothing_unread(monkeypatch):
     monkeypatch.setattr("gptoss_edu.serve.fields.Fields.done", lambda self: None)
 
 
-@case(unknown_is_ignored=nothing_unread, unsupported_is_ignored=swap("fields.Fields.refuse", lambda self, keys, harmless=(): self.skip(*keys)))  # fmt: skip
+@case(
+    unknown_is_ignored=nothing_unread,
+    unsupported_is_ignored=swap("fields.Fields.refuse", lambda self, keys, harmless=(): self.skip(*keys)),
+)
 def what_cannot_be_done_is_refused(world):
     """Never a 200 that ignores what was asked, never a 5xx; in OpenAI's shape, before anything is drawn."""
     for change, code, status in REFUSED:
@@ -677,7 +823,9 @@ def the_effort_stands_in_the_prompt(world):
     hints_refused=wrap("bodies._refuse_the_rest", lambda f, body: f(body) or body.refuse(("prompt_cache_key", "user")))
 )
 def hints_for_caches_and_users_change_nothing(world):
-    answer = world.respond(prompt_cache_key="k", safety_identifier="s", user="u", parallel_tool_calls=False, service_tier="auto", top_p=0.9)  # fmt: skip
+    answer = world.respond(
+        prompt_cache_key="k", safety_identifier="s", user="u", parallel_tool_calls=False, service_tier="auto", top_p=0.9
+    )
     assert (answer.prompt_cache_key, answer.safety_identifier, answer.user) == ("k", "s", "u") and answer.top_p == 0.9
     assert answer.parallel_tool_calls is False and answer.service_tier == "default"
 
@@ -740,8 +888,12 @@ def test_events_of_tokens_that_are_there():
         for e in events:
             if e["type"].endswith(".delta"):
                 sent[e["item_id"]] = sent.get(e["item_id"], "") + e["delta"]
-        assert [sent.get(item["id"], "") for item in output] == [item["arguments"] if item["type"] == "function_call" else item["content"][0]["text"] for item in output]  # fmt: skip
-        assert events[-1]["type"] == ("response.completed" if all(i["status"] == "completed" for i in output) else "response.incomplete")  # fmt: skip
+        assert [sent.get(item["id"], "") for item in output] == [
+            item["arguments"] if item["type"] == "function_call" else item["content"][0]["text"] for item in output
+        ]
+        assert events[-1]["type"] == (
+            "response.completed" if all(i["status"] == "completed" for i in output) else "response.incomplete"
+        )
 
 
 def test_an_api_error_has_openais_shape():

@@ -1,4 +1,7 @@
-"""Tasks in fourteen languages: packs, answers recomputed from what the question says, digits, splits, graders, tokens."""
+"""Tasks in fourteen languages.
+
+Packs, answers recomputed from what the question says, digits, splits, graders, tokens.
+"""
 
 import random
 import re
@@ -289,7 +292,10 @@ def test_splits_are_disjoint(code, monkeypatch):
 
 
 def first_of_pile(thought: str) -> int | None:
-    """The number that the first line begins with, or the second line's where the first works packs out; None: unclear."""
+    """The number that the first line begins with, or the second line's where the first works packs out.
+
+    None: unclear.
+    """
     starts = [re.match(r"(\d+)([-+*/])(\d+)=(\d+)", line) for line in thought.split("\n")]
     first, second = starts[0], starts[1]
     if first.group(2) == "*" and second.group(2) == "+":

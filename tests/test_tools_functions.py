@@ -146,7 +146,11 @@ def test_good_calls(tool):
 @pytest.mark.parametrize(
     ("call", "arguments", "expected"),
     [
-        ("weather", '{"place": {"cit": "Rome"}, "days": 20, "sky": 1}', ["`place.city`: required", "14; found 20", "`sky`: there is no", "place, days, unit"]),
+        (
+            "weather",
+            '{"place": {"cit": "Rome"}, "days": 20, "sky": 1}',
+            ["`place.city`: required", "14; found 20", "`sky`: there is no", "place, days, unit"],
+        ),
         ("weather", '{"place": ', ["not JSON", "character"]),
         ("weather", "[1]", ["JSON object", "an array"]),
         ("weather", '{"place": {"city": "Rome"}, "unit": "kelvin"}', ["`unit`", "celsius", "kelvin"]),

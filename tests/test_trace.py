@@ -60,7 +60,8 @@ def test_capture_changes_no_bit(model, tokens):
             with trace.capture(model, heads=HEADS, lens=True):
                 return model(ids)
 
-        # Matrix products may differ in the last bit from call to call with where their buffers lie; looking adds nothing.
+        # Matrix products may differ in the last bit from call to call with where their buffers lie; looking
+        # adds nothing.
         assert any(torch.equal(plain, watched()) for _ in range(8))
     assert all(module.active is None for module in model.modules() if hasattr(module, "active"))
 
@@ -189,7 +190,10 @@ def test_levels_cost_what_they_state(model, tokens):
 
 @pytest.mark.slow
 def test_capture_costs_at_most_twice_the_plain_pass():
-    """gpt-oss-tiny at the default level; processor time of the fastest of alternating passes: a busy machine disturbs neither."""
+    """gpt-oss-tiny at the default level.
+
+    Processor time of the fastest of alternating passes: a busy machine disturbs neither.
+    """
     model = gptoss_edu.load_model()
     ids = torch.arange(256)[None]
     seconds = {"plain": [], "captured": []}
@@ -557,8 +561,13 @@ def test_routed_experts(run, tokens):
     assert len(trace.from_routed_experts(routed[:-1], tokens, CONFIG)) == 39
     empty, twice = routed.copy(), routed.copy()
     empty[:, 2], twice[3, 1] = 0, 5
-    for bad, words in ((empty, "only zeros"), (twice, "twice"), (routed[:, :2], "4 layers"), (routed + 8, "from 0 to 7"),
-                       (routed[:9], "do not belong")):  # fmt: skip
+    for bad, words in (
+        (empty, "only zeros"),
+        (twice, "twice"),
+        (routed[:, :2], "4 layers"),
+        (routed + 8, "from 0 to 7"),
+        (routed[:9], "do not belong"),
+    ):
         with pytest.raises(TraceError, match=words):
             trace.from_routed_experts(bad, tokens, CONFIG)
 
@@ -569,10 +578,11 @@ def test_routed_experts(run, tokens):
 def test_labels_of_harmony_text():
     encoding = load_tokenizer()
     text = (
-        "<|start|>system<|message|>You are.<|end|><|start|>user<|message|>2+2?<|end|>"
-        "<|start|>assistant<|channel|>analysis<|message|>Add 22.<|end|>"
-        "<|start|>assistant<|channel|>commentary to=functions.f <|constrain|>json<|message|>{}<|call|>"
-        "<|start|>functions.f to=assistant<|channel|>commentary<|message|>4<|end|><|start|>assistant<|channel|>final<|message|>4"
+        "<|start|>system<|message|>You"
+        " are.<|end|><|start|>user<|message|>2+2?<|end|><|start|>assistant<|channel|>analysis<|message|>Add"
+        " 22.<|end|><|start|>assistant<|channel|>commentary to=functions.f"
+        " <|constrain|>json<|message|>{}<|call|><|start|>functions.f"
+        " to=assistant<|channel|>commentary<|message|>4<|end|><|start|>assistant<|channel|>final<|message|>4"
     )
     ids = encoding.encode(text, allowed_special="all")
     names = {k: v for k, v in trace.label_tokens(ids, encoding).items()}

@@ -47,7 +47,9 @@ def test_null_shows_the_bias_and_nothing_more():
 
 
 def test_shuffling_tokens_of_whole_conversations_would_lie():
-    """Each conversation favours an expert of its own, and tasks are dealt out at random: only the null by group says so."""
+    """Each conversation favours an expert of its own, and tasks are dealt out at random: only the null by group says
+    so.
+    """
     rng = np.random.default_rng(1)
     wrong, right = 0, 0
     for seed in range(12):
@@ -102,13 +104,21 @@ def test_every_figure_in_both_themes(traces, theme):
     layer, head = t.exact_heads()[0]
     with style.themed(theme):
         made = [
-            figures.attention(t, layer, head), figures.attention(t, layer, head, 10, 40), figures.row(t, layer, head, 30),
-            figures.head_grid(t), figures.head_grid(t, "head_distance", t["kind"] == 1), figures.distances(t),
-            figures.sink_over_text(t, [(0, 1), (3, 2)]), figures.router_map(t, 1, 5, 40), figures.logit_lens(t, 3, 12),
-            figures.difference(difference(t, t)), figures.load(corpus, 1, repeats=20), figures.load_balance(corpus),
+            figures.attention(t, layer, head),
+            figures.attention(t, layer, head, 10, 40),
+            figures.row(t, layer, head, 30),
+            figures.head_grid(t),
+            figures.head_grid(t, "head_distance", t["kind"] == 1),
+            figures.distances(t),
+            figures.sink_over_text(t, [(0, 1), (3, 2)]),
+            figures.router_map(t, 1, 5, 40),
+            figures.logit_lens(t, 3, 12),
+            figures.difference(difference(t, t)),
+            figures.load(corpus, 1, repeats=20),
+            figures.load_balance(corpus),
             figures.information({"effort": [corpus.information("effort", i, 5) for i in range(2)]}),
             figures.null_histogram(0.3, np.linspace(0, 0.2, 50), "information"),
-        ]  # fmt: skip
+        ]
         for fig in made:
             fig.canvas.draw()
             ground = matplotlib.colors.to_hex(fig.get_facecolor()).upper()

@@ -1,4 +1,7 @@
-"""Traces and interventions of a fast model: on a GPU as it is used, elsewhere with its kernels in Triton's interpreter."""
+"""Traces and interventions of a fast model.
+
+On a GPU as it is used, elsewhere with its kernels in Triton's interpreter.
+"""
 
 import copy
 
@@ -103,7 +106,9 @@ def test_comparison_and_patch_of_a_fast_model(pair, tokens):
 
 
 def test_removed_sinks_in_a_batch_of_unequal_lengths(pair):
-    """Without sinks a row that sees no key would be NaN: kernels, reference and intervention, prompt and steps, one resting."""
+    """Without sinks a row that sees no key would be NaN: kernels, reference and intervention, prompt and steps, one
+    resting.
+    """
     reference, fast = pair
     bare = copy.deepcopy(reference)
     for block in bare.block:
@@ -146,7 +151,9 @@ def test_gpt_oss_tiny_on_a_gpu_is_traced_as_closely_as_bfloat16_allows():
     assert (ours["next_tokens"][:, 0] == plain[0].argmax(-1).cpu().numpy()).mean() > 0.9
 
     busiest = int(np.bincount(exact["expert_indices"][2].ravel()).argmax())
-    masked = trace.trace_answer(model, "What is 47 times 36?", max_new_tokens=40, interventions=[trace.MaskExpert(2, busiest)])[0]  # fmt: skip
+    masked = trace.trace_answer(
+        model, "What is 47 times 36?", max_new_tokens=40, interventions=[trace.MaskExpert(2, busiest)]
+    )[0]
     assert not (masked["expert_indices"][2] == busiest).any() and (ours["expert_indices"][2] == busiest).any()
     with trace.intervene(model, trace.ShiftSink()):
         removed = trace.record(model, ids)

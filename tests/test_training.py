@@ -31,9 +31,20 @@ from gptoss_edu.training.quantize import EXPERTS, fake_quantized, rounded
 from gptoss_edu.transformer import random_model
 
 SMALL = ModelConfig(
-    num_hidden_layers=2, num_experts=4, experts_per_token=2, vocab_size=2048, hidden_size=32, intermediate_size=32, head_dim=16,
-    num_attention_heads=2, num_key_value_heads=1, sliding_window=16, initial_context_length=256, rope_theta=1e4, rope_scaling_factor=8.0,
-)  # fmt: skip
+    num_hidden_layers=2,
+    num_experts=4,
+    experts_per_token=2,
+    vocab_size=2048,
+    hidden_size=32,
+    intermediate_size=32,
+    head_dim=16,
+    num_attention_heads=2,
+    num_key_value_heads=1,
+    sliding_window=16,
+    initial_context_length=256,
+    rope_theta=1e4,
+    rope_scaling_factor=8.0,
+)
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +67,10 @@ def test_reference_solutions_are_graded_right_and_wrong_ones_are_not(task):
 
 @pytest.mark.parametrize(
     "text, right",
-    [("46 × 73 = 3358.", True), ("It is 3,358", True), ("3400-3358 and 3358", True), ('The letter "9" occurs 3358 times.', True),
-     ("It is 0.3358", False), ("It is 12.3358", False), ("-3358", False), ("3358.5", False), ("3358 or 3359", False), ("", False)],
+    [("46 × 73 = 3358.", True), ("It is 3,358", True), ("3400-3358 and 3358", True), 
+     ('The letter "9" occurs 3358 times.', True),
+     ("It is 0.3358", False), ("It is 12.3358", False), ("-3358", False), 
+     ("3358.5", False), ("3358 or 3359", False), ("", False)],
 )  # fmt: skip
 def test_the_end_of_another_number_is_not_the_answer(text, right):
     assert GRADERS["number"](text, "3358") is right
@@ -269,7 +282,9 @@ def test_pass_at_k_counts_choices_and_a_cut_thought_opens_the_final_message(enco
 def test_the_bundled_model_answers_a_fixed_small_set():
     """Greedy, held-out questions: form always, answers mostly; a damaged checkpoint or renderer fails here."""
     tasks = ("product", "addition", "count", "reverse", "fact", "refusal", "hierarchy")
-    outcomes = answer(load_model(), [make_example(random.Random(f"smoke{t}"), t, effort="medium", split="test") for t in tasks])  # fmt: skip
+    outcomes = answer(
+        load_model(), [make_example(random.Random(f"smoke{t}"), t, effort="medium", split="test") for t in tasks]
+    )
     assert all(o.valid for o in outcomes)
     assert sum(o.correct for o in outcomes) >= 6, [o.text for o in outcomes if not o.correct]
 
@@ -288,7 +303,9 @@ def test_trained_weights_equal_transformers(tmp_path):
     transformers = pytest.importorskip("transformers", reason="transformers is needed for this comparison")
     convert(data_path("gpt-oss-tiny"), tmp_path / "hf", layout="hf")
     quantisation = transformers.Mxfp4Config(dequantize=True)
-    theirs = transformers.GptOssForCausalLM.from_pretrained(tmp_path / "hf", dtype=torch.float32, attn_implementation="eager", quantization_config=quantisation)  # fmt: skip
+    theirs = transformers.GptOssForCausalLM.from_pretrained(
+        tmp_path / "hf", dtype=torch.float32, attn_implementation="eager", quantization_config=quantisation
+    )
     model = load_model()
     for i, task in enumerate(("product", "functions", "browser", "chain")):
         example = make_example(random.Random(f"hf{i}"), task, effort="high", split="test")

@@ -1,4 +1,6 @@
-"""What a training run is told reaches it: rates, the phase of rounded experts, the weights to begin with, a resumed run."""
+"""What a training run is told reaches it: rates, the phase of rounded experts, the weights to begin with, a resumed
+run.
+"""
 
 from dataclasses import replace
 
@@ -16,9 +18,20 @@ from gptoss_edu.training.pretrain import Settings, Trainer
 from gptoss_edu.transformer import random_model
 
 SMALL = ModelConfig(
-    num_hidden_layers=1, num_experts=2, experts_per_token=1, vocab_size=2048, hidden_size=32, intermediate_size=32, head_dim=16,
-    num_attention_heads=2, num_key_value_heads=1, sliding_window=16, initial_context_length=256, rope_theta=1e4, rope_scaling_factor=8.0,
-)  # fmt: skip
+    num_hidden_layers=1,
+    num_experts=2,
+    experts_per_token=1,
+    vocab_size=2048,
+    hidden_size=32,
+    intermediate_size=32,
+    head_dim=16,
+    num_attention_heads=2,
+    num_key_value_heads=1,
+    sliding_window=16,
+    initial_context_length=256,
+    rope_theta=1e4,
+    rope_scaling_factor=8.0,
+)
 ONE = Settings(steps=2, rows=1, length=256, log_every=1, warmup=1)
 
 
@@ -106,7 +119,8 @@ def broken_off(tmp_path_factory):
 
 @pytest.mark.parametrize(
     "change",
-    [{"rate": 0.5}, {"decay": 0.5}, {"qat": 0.5}, {"init": "elsewhere"}, {"seed": 1}, {"rows": 2}, {"length": 512}, {"plain": True}],
+    [{"rate": 0.5}, {"decay": 0.5}, {"qat": 0.5}, {"init": "elsewhere"}, {"seed": 1},
+     {"rows": 2}, {"length": 512}, {"plain": True}],
     ids=str,
 )  # fmt: skip
 def test_a_run_resumed_with_other_settings_is_refused(broken_off, change):

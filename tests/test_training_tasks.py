@@ -1,4 +1,7 @@
-"""Training tasks, held against something written apart from them: the browser tool, Python's sorting, the split itself."""
+"""Training tasks, held against something written apart from them.
+
+The browser tool, Python's sorting, the split itself.
+"""
 
 import random
 import re
@@ -76,7 +79,10 @@ def test_the_browser_tool_shows_what_the_training_text_shows(split, effort):
 
 
 def check_citation(example, tool: BrowserTool, name: str) -> bool:
-    """The cited line says what the answer says; or, true is returned, the answer says "missing" and the page says nothing."""
+    """The cited line says what the answer says.
+
+    Or, true is returned, the answer says "missing" and the page says nothing.
+    """
     answer, thoughts = example.answer, " ".join(m["content"][0].get("text", "") for m in example.messages)
     field = asked_field(example.question, name)
     line, _, says = FIELDS[field]
@@ -106,7 +112,8 @@ GRAMMARS = {"situations", "rules", "secrets", "injections", "moonwort", "persona
 @pytest.mark.parametrize("task", [task for task in TASKS if task not in GRAMMARS])
 def test_the_phrasing_split_asks_in_held_out_wordings_and_training_never_does(task, monkeypatch):
     """One exception. The rules of "hierarchy" that stand above the user are trained ones in every split: what is held
-    out there is how the user tries to lift a rule. More than a third of its prompts thus hold trained wordings alone."""
+    out there is how the user tries to lift a rule. More than a third of its prompts thus hold trained wordings alone.
+    """
     picked, pick = [], Phrasings.pick
 
     def noted(self, rng, unseen):
@@ -168,7 +175,10 @@ def test_lists_are_sorted_as_the_question_asks(split, style):
 
 
 def check_ordered(thought: str, wanted: list, sign: str) -> bool:
-    """The line that says "ok" holds every item in order; a line that says "bad" holds its two marked items out of it."""
+    """The line that says "ok" holds every item in order.
+
+    A line that says "bad" holds its two marked items out of it.
+    """
     lines = thought.split("\n")
     (right,) = [line for line in lines if line.endswith(" ok")]
     assert right is lines[-1] and right == sign.join(map(str, wanted)) + " ok"

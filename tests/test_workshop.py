@@ -381,9 +381,15 @@ def test_two_notebooks_that_write_at_once_lose_nothing(tmp_path):
     (tmp_path / "course").mkdir()
     environment = {**os.environ, store.FOLDER_VARIABLE: str(tmp_path / "course")}
     two = [
-        subprocess.Popen([sys.executable, tmp_path / "writer.py", str(i)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True)
+        subprocess.Popen(
+            [sys.executable, tmp_path / "writer.py", str(i)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment,
+            text=True,
+        )
         for i in range(2)
-    ]  # fmt: skip
+    ]
     for writer in two:
         assert writer.stdout.readline() == "ready\n"
     for writer in two:

@@ -124,7 +124,8 @@ class Chat:
         for message in self.history:
             if message.role == "system":
                 raise GptOssError(
-                    "history: expected no system message, found one; the settings say what stands there: identity, effort, date."
+                    "history: expected no system message, found one; the settings say what stands there: identity,"
+                    " effort, date."
                 )
         self._settle()
 

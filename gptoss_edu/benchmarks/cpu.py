@@ -50,7 +50,8 @@ def run(args: argparse.Namespace) -> None:
     floor = token / bandwidth
     results |= {"token_MB": token / 1e6, "floor_s_per_token": floor}
     print(
-        f"loaded in {results['load_s']:.2f} s; memory read at {bandwidth / 1e9:.1f} GB/s; a token reads {results['token_MB']:,.0f} MB: floor {floor:.3f} s",
+        f"loaded in {results['load_s']:.2f} s; memory read at {bandwidth / 1e9:.1f} GB/s; a token reads"
+        f" {results['token_MB']:,.0f} MB: floor {floor:.3f} s",
         flush=True,
     )
     kernel = next(m.kernel for m in model.modules() if isinstance(m, PackedWeight))

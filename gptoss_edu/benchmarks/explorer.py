@@ -107,7 +107,8 @@ def measure(trace, openings: int = OPENINGS, moves: int = MOVES, running=None) -
             ready = page.evaluate("window.readyAt")
             heap = page.evaluate("performance.memory.usedJSHeapSize") / 1e6
             nodes = page.evaluate(
-                "document.querySelectorAll('*').length + document.querySelector('#app').shadowRoot.querySelectorAll('*').length"
+                "document.querySelectorAll('*').length +"
+                " document.querySelector('#app').shadowRoot.querySelectorAll('*').length"
             )
             walk = page.evaluate(WALK, moves)
             cpu = script_seconds(page, moves // 2)

@@ -86,9 +86,13 @@ def decode(model, out, name: str, cases) -> None:
             hit = e * (1 - (1 - k / e) ** rows)
         floor = step_bytes(model.config, context, rows, hit) / out["ceilings"]["read_bytes_per_s"]
         record(
-            out, f"{name} decode, {rows} x context {context:,}, room {room:,}",
-            milliseconds=seconds * 1e3, tokens_per_s=rows / seconds, floor_milliseconds=floor * 1e3, of_floor=floor / seconds,
-        )  # fmt: skip
+            out,
+            f"{name} decode, {rows} x context {context:,}, room {room:,}",
+            milliseconds=seconds * 1e3,
+            tokens_per_s=rows / seconds,
+            floor_milliseconds=floor * 1e3,
+            of_floor=floor / seconds,
+        )
 
 
 def part_decode(model, out) -> None:

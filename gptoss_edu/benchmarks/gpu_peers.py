@@ -148,9 +148,12 @@ def gpt_oss_triton_peer(out: dict, config: ModelConfig, keep: Callable[[], None]
         model(token, held)
     seconds = timed(graph.replay, 40)
     record(
-        out, f"gpt_oss.triton decode, in a graph, context {context:,}", milliseconds=seconds * 1e3, tokens_per_s=1 / seconds,
+        out,
+        f"gpt_oss.triton decode, in a graph, context {context:,}",
+        milliseconds=seconds * 1e3,
+        tokens_per_s=1 / seconds,
         allocated_gib=torch.cuda.memory_allocated() / GIB,
-    )  # fmt: skip
+    )
 
 
 def llama_bench_peer(gguf: Path, out: dict, context: int = 1024) -> None:

@@ -61,7 +61,8 @@ def run(args: argparse.Namespace) -> None:
     print(f"{'rendering':<24}{'tokens':>8}{'ours':>12}{'reference':>12}{'ratio':>8}")
     for name, row in results["render"].items():
         print(
-            f"{name:<24}{row['tokens']:>8}{row['ours_s'] * 1e6:>9.0f} µs{row['reference_s'] * 1e6:>9.0f} µs{row['ratio']:>8.2f}"
+            f"{name:<24}{row['tokens']:>8}{row['ours_s'] * 1e6:>9.0f} µs{row['reference_s'] * 1e6:>9.0f}"
+            f" µs{row['ratio']:>8.2f}"
         )
     print(f"\n{'streaming parse':<24}{'tokens':>8}{'tokens/s':>14}")
     for name, row in results["parse"].items():
@@ -69,9 +70,10 @@ def run(args: argparse.Namespace) -> None:
     if args.schemas > 0:
         results["structured"] = structured = bench_structured(args.schemas, args.seed)
         print(
-            f"\n{structured['ended']} of {args.schemas} answers of random weights ended within {ANSWER_TOKENS} tokens, "
-            f"{structured['valid']} of them valid; a token costs {structured['mask_us']:.0f} µs for its mask beside "
-            f"{structured['model_us']:.0f} µs for this small model (median answer: {structured['median_tokens']:.0f} tokens)"
+            f"\n{structured['ended']} of {args.schemas} answers of random weights ended within {ANSWER_TOKENS} tokens,"
+            f" {structured['valid']} of them valid; a token costs {structured['mask_us']:.0f} µs for its mask beside"
+            f" {structured['model_us']:.0f} µs for this small model (median answer: {structured['median_tokens']:.0f}"
+            " tokens)"
         )
     if args.json:
         write_text(args.json, json.dumps({"about": about(), "results": results}, indent=1) + "\n")
@@ -127,8 +129,14 @@ def _weather_tool(name: str) -> ToolDescription:
 
 
 def _turn(i: int) -> list[Message]:
-    thought = f"The user wants step {i}. I should look at the figures again, compare them with last week's, and call the tool. "
-    answer = f"Step {i}: the mean was {i * 1.37:.2f} °C, a little above the year before – see the table.\n\n| day | °C |\n|---|---|\n"
+    thought = (
+        f"The user wants step {i}. I should look at the figures again, compare them with last week's, and call the"
+        " tool. "
+    )
+    answer = (
+        f"Step {i}: the mean was {i * 1.37:.2f} °C, a little above the year before – see the table.\n\n| day | °C"
+        " |\n|---|---|\n"
+    )
     answer += "".join(f"| {day} | {day * 0.7 + i:.1f} |\n" for day in range(12))
     return [
         Message("user", f"And what about step {i}? Please compare it with the others, 请用表格。"),

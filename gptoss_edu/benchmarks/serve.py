@@ -64,14 +64,22 @@ def run(args: argparse.Namespace) -> int:
     results: dict[str, float] = {}
     note(results, "tokens per second, 8 clients to 1, in the pool", *in_pool(model, args))
     with serving(args) as (url, _):
-        rates = [(together(url, prompts(1, k), args.tokens), together(url, prompts(CLIENTS, k), args.tokens)) for k in range(args.repeat)]  # fmt: skip
+        rates = [
+            (together(url, prompts(1, k), args.tokens), together(url, prompts(CLIENTS, k), args.tokens))
+            for k in range(args.repeat)
+        ]
         one, eight = (statistics.median(r[i].rate for r in rates) for i in (0, 1))
         note(results, "tokens per second, 8 clients to 1, over HTTP", eight / one, f"{one:.0f} and {eight:.0f}")
         alone, at_once = [], []
         for k in range(3 * args.repeat):  # in turns, so that a busy machine slows both
             alone.append(first_text(url, prompts(1, 100 + k)))
             at_once += together(url, prompts(CLIENTS, 200 + k), 16).first
-        note(results, "first text, 8 arriving at once to 1 alone", statistics.median(at_once) / statistics.median(alone), f"{statistics.median(alone):.3f} and {statistics.median(at_once):.3f} s")  # fmt: skip
+        note(
+            results,
+            "first text, 8 arriving at once to 1 alone",
+            statistics.median(at_once) / statistics.median(alone),
+            f"{statistics.median(alone):.3f} and {statistics.median(at_once):.3f} s",
+        )
         quiet = gaps(url, prompts(CLIENTS - 1, 300), 3 * args.tokens, None)
         note(results, "gaps between pieces, 95th percentile to median", *spread(quiet))
         joined = gaps(url, prompts(CLIENTS - 1, 301), 3 * args.tokens, long)
@@ -85,7 +93,12 @@ def run(args: argparse.Namespace) -> int:
     results |= soaked(args)
     missed = report(results)
     if args.json:
-        about = {"device": str(model.device), "version": __version__, "date": date.today().isoformat(), "requests": args.requests}  # fmt: skip
+        about = {
+            "device": str(model.device),
+            "version": __version__,
+            "date": date.today().isoformat(),
+            "requests": args.requests,
+        }
         write_text(args.json, json.dumps({"about": about, "ratios": results, "missed": missed}, indent=1) + "\n")
     return 0
 
@@ -99,12 +112,18 @@ def note(results: dict[str, float], name: str, ratio: float, figures: str = "") 
     results[name] = round(ratio, 3)
     limit, kind = BARS[name]
     met = ratio >= limit if kind == "at least" else ratio <= limit
-    print(f"{name}: {ratio:.2f} ({kind} {limit:g}: {'met' if met else 'MISSED'}){'; ' + figures if figures else ''}", flush=True)  # fmt: skip
+    print(
+        f"{name}: {ratio:.2f} ({kind} {limit:g}: {'met' if met else 'MISSED'}){'; ' + figures if figures else ''}",
+        flush=True,
+    )
 
 
 def report(results: dict[str, float]) -> list[str]:
     """Which bars were missed."""
-    ok = {name: results[name] >= limit if kind == "at least" else results[name] <= limit for name, (limit, kind) in BARS.items()}  # fmt: skip
+    ok = {
+        name: results[name] >= limit if kind == "at least" else results[name] <= limit
+        for name, (limit, kind) in BARS.items()
+    }
     print(f"{sum(ok.values())} of {len(ok)} bars met")
     return [name for name, met in ok.items() if not met]
 
@@ -117,7 +136,10 @@ def in_pool(model, args: argparse.Namespace) -> tuple[float, str]:
 
     def rate(count: int, salt: int) -> float:
         pool = Pool(model, CLIENTS)
-        asked = [Request(question_tokens(text, "medium", model.tokenizer), args.tokens, stop_tokens=[]) for text in prompts(count, salt)]  # fmt: skip
+        asked = [
+            Request(question_tokens(text, "medium", model.tokenizer), args.tokens, stop_tokens=[])
+            for text in prompts(count, salt)
+        ]
         start = time.perf_counter()
         list(pool.run(asked))
         return sum(len(r.sampled) for r in asked) / (time.perf_counter() - start)

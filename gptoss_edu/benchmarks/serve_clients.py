@@ -39,7 +39,10 @@ def open_request(url: str, body: dict | bytes, path: str = "/v1/responses") -> s
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     sock = socket.create_connection((host, int(port)), timeout=600)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    head = f"POST {path} HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {len(content)}\r\n\r\n"  # fmt: skip
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Type: application/json\r\nConnection:"
+        f" close\r\nContent-Length: {len(content)}\r\n\r\n"
+    )
     sock.sendall(head.encode() + content)
     return sock
 
@@ -57,7 +60,14 @@ def events_of(sock: socket.socket) -> Iterator[tuple[float, dict]]:
 
 
 def body_of(text: str | list, tokens: int, previous: str | None = None) -> dict:
-    return {"model": MODEL, "input": text, "stream": True, "temperature": 0, "max_output_tokens": tokens, "previous_response_id": previous}  # fmt: skip
+    return {
+        "model": MODEL,
+        "input": text,
+        "stream": True,
+        "temperature": 0,
+        "max_output_tokens": tokens,
+        "previous_response_id": previous,
+    }
 
 
 def together(url: str, texts: list, tokens: int, previous: str | None = None) -> Measured:
@@ -99,7 +109,15 @@ def gaps(url: str, texts: list[str], tokens: int, joins: str | None) -> list[flo
     times: dict[int, list[float]] = {}
 
     def write(i: int) -> None:
-        body = {"model": MODEL, "prompt": texts[i], "stream": True, "max_tokens": tokens, "stop_token_ids": [], "temperature": 1.0, "seed": i}  # fmt: skip
+        body = {
+            "model": MODEL,
+            "prompt": texts[i],
+            "stream": True,
+            "max_tokens": tokens,
+            "stop_token_ids": [],
+            "temperature": 1.0,
+            "seed": i,
+        }
         with open_request(url, body, "/v1/completions") as sock:
             mine = [now for now, event in events_of(sock) if event["choices"]]
         times[i] = [b - a for a, b in itertools.pairwise(mine)]
@@ -117,7 +135,14 @@ def gaps(url: str, texts: list[str], tokens: int, joins: str | None) -> list[flo
 
 # ------------------------------------------------------------------------------------------------------------- the soak
 
-WRONG = (b"", b"{", b"[1]", b'{"model": "bench"}', b'{"model": "bench", "input": "x", "unheard_of": 1}', b'{"model": "bench", "input": NaN}')  # fmt: skip
+WRONG = (
+    b"",
+    b"{",
+    b"[1]",
+    b'{"model": "bench"}',
+    b'{"model": "bench", "input": "x", "unheard_of": 1}',
+    b'{"model": "bench", "input": NaN}',
+)
 
 
 def soak(

@@ -58,9 +58,16 @@ def run(args: argparse.Namespace) -> None:
     results["tokens_per_s"] = round(args.tokens / statistics.median(one), 1)
     results[f"tokens_per_s_batch_{args.batch}"] = round(args.batch * args.tokens / statistics.median(many), 1)
     results |= {
-        "prompt": PROMPT, "tokens": args.tokens, "repeat": args.repeat, "device": str(model.device), "processor": platform.machine(),
-        "threads_batch": many_threads, "torch": torch.__version__, "version": __version__, "date": date.today().isoformat(),
-    }  # fmt: skip
+        "prompt": PROMPT,
+        "tokens": args.tokens,
+        "repeat": args.repeat,
+        "device": str(model.device),
+        "processor": platform.machine(),
+        "threads_batch": many_threads,
+        "torch": torch.__version__,
+        "version": __version__,
+        "date": date.today().isoformat(),
+    }
     print("\n".join(f"{name}: {value}" for name, value in results.items()))
     if args.json:
         write_text(args.json, json.dumps(results, indent=1))

@@ -17,15 +17,31 @@ PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 READABLE = "a safetensors folder with MXFP4 experts (as openai/gpt-oss-20b is released) or bfloat16 weights"
 ADAPTER = ("adapter_config.json", "adapter_model.safetensors", "adapters.safetensors")
 METHODS = {  # quant_method in config.json → the name that people know
-    "bitsandbytes": "bitsandbytes", "bnb": "bitsandbytes", "awq": "AWQ", "gptq": "GPTQ", "fp8": "FP8", "fbgemm_fp8": "FP8",
-    "modelopt": "NVIDIA ModelOpt (FP8 or NVFP4)", "nvfp4": "NVFP4", "compressed-tensors": "compressed-tensors",
-    "quark": "Quark", "hqq": "HQQ", "torchao": "torchao", "auto-round": "AutoRound",
-}  # fmt: skip
+    "bitsandbytes": "bitsandbytes",
+    "bnb": "bitsandbytes",
+    "awq": "AWQ",
+    "gptq": "GPTQ",
+    "fp8": "FP8",
+    "fbgemm_fp8": "FP8",
+    "modelopt": "NVIDIA ModelOpt (FP8 or NVFP4)",
+    "nvfp4": "NVFP4",
+    "compressed-tensors": "compressed-tensors",
+    "quark": "Quark",
+    "hqq": "HQQ",
+    "torchao": "torchao",
+    "auto-round": "AutoRound",
+}
 MARKS = {  # in a tensor's name, where the config says nothing
-    ".absmax": "bitsandbytes", ".quant_state": "bitsandbytes", ".quant_map": "bitsandbytes", ".qzeros": "AWQ or GPTQ",
-    ".qweight": "AWQ or GPTQ", "weight_scale_2": "NVFP4", "weight_packed": "compressed-tensors", "weight_scale": "FP8 or INT8",
+    ".absmax": "bitsandbytes",
+    ".quant_state": "bitsandbytes",
+    ".quant_map": "bitsandbytes",
+    ".qzeros": "AWQ or GPTQ",
+    ".qweight": "AWQ or GPTQ",
+    "weight_scale_2": "NVFP4",
+    "weight_packed": "compressed-tensors",
+    "weight_scale": "FP8 or INT8",
     ".SCB": "bitsandbytes",
-}  # fmt: skip
+}
 FLOAT8 = ("F8_E4M3", "F8_E5M2", "F8_E8M0")
 
 

@@ -58,11 +58,20 @@ def original_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
     c, f, e, v = config.hidden_size, config.intermediate_size, config.num_experts, config.vocab_size
     heads = config.num_attention_heads * config.head_dim
     layer = {
-        "attn.norm.scale": (c,), "attn.qkv.weight": (config.qkv_rows, c), "attn.qkv.bias": (config.qkv_rows,),
-        "attn.sinks": (config.num_attention_heads,), "attn.out.weight": (c, heads), "attn.out.bias": (c,),
-        "mlp.norm.scale": (c,), "mlp.gate.weight": (e, c), "mlp.gate.bias": (e,),
-        "mlp.mlp1_weight": (e, 2 * f, c), "mlp.mlp1_bias": (e, 2 * f), "mlp.mlp2_weight": (e, c, f), "mlp.mlp2_bias": (e, c),
-    }  # fmt: skip
+        "attn.norm.scale": (c,),
+        "attn.qkv.weight": (config.qkv_rows, c),
+        "attn.qkv.bias": (config.qkv_rows,),
+        "attn.sinks": (config.num_attention_heads,),
+        "attn.out.weight": (c, heads),
+        "attn.out.bias": (c,),
+        "mlp.norm.scale": (c,),
+        "mlp.gate.weight": (e, c),
+        "mlp.gate.bias": (e,),
+        "mlp.mlp1_weight": (e, 2 * f, c),
+        "mlp.mlp1_bias": (e, 2 * f),
+        "mlp.mlp2_weight": (e, c, f),
+        "mlp.mlp2_bias": (e, c),
+    }
     shapes = {"embedding.weight": (v, c)}
     for i in range(config.num_hidden_layers):
         shapes |= {f"block.{i}.{name}": shape for name, shape in layer.items()}
@@ -90,7 +99,10 @@ def qkv_sizes(config: ModelConfig) -> dict[str, int]:
 
 
 def check_blocks(config: ModelConfig, layout: str) -> None:
-    """Refuse widths that MXFP4's block of 32 does not divide, where the experts are packed; bfloat16 knows no blocks."""
+    """Refuse widths that MXFP4's block of 32 does not divide, where the experts are packed.
+
+    Bfloat16 knows no blocks.
+    """
     for name in ("hidden_size", "intermediate_size"):
         if layout != "hf-bf16" and getattr(config, name) % mxfp4.BLOCK:
             raise ConfigError(
@@ -137,7 +149,8 @@ def detect_layout(infos: dict[str, TensorInfo], folder) -> str:
         return "hf-bf16"
     example = next(iter(infos), "nothing")
     raise CheckpointError(
-        f"{folder}: not a gpt-oss checkpoint: neither embedding.weight nor model.embed_tokens.weight is there, found {example} and {max(len(infos) - 1, 0)} more."
+        f"{folder}: not a gpt-oss checkpoint: neither embedding.weight nor model.embed_tokens.weight is there, found"
+        f" {example} and {max(len(infos) - 1, 0)} more."
     )
 
 
@@ -149,21 +162,25 @@ def check_tensors(infos: dict[str, TensorInfo], config: ModelConfig, layout: str
         raise ConfigError(f"{folder / 'config.json'}: {error}") from None
     if missing := [name for name in entries if name not in infos]:
         raise CheckpointError(
-            f"{folder}: missing tensor {missing[0]}{_more(missing)}; the {layout} layout of this config has {len(entries)}, found {len(infos)}. Fetch the weights again."
+            f"{folder}: missing tensor {missing[0]}{_more(missing)}; the {layout} layout of this config has"
+            f" {len(entries)}, found {len(infos)}. Fetch the weights again."
         )
     if extra := [name for name in infos if name not in entries]:
         raise CheckpointError(
-            f"{folder}: unexpected tensor {extra[0]}{_more(extra)}; the {layout} layout of this config does not have it. Does config.json belong to these files?"
+            f"{folder}: unexpected tensor {extra[0]}{_more(extra)}; the {layout} layout of this config does not have"
+            " it. Does config.json belong to these files?"
         )
     for name, entry in entries.items():
         found = infos[name]
         if found.shape != entry.shape:
             raise CheckpointError(
-                f"{folder}: misshapen tensor {name}: expected {list(entry.shape)} by config.json, found {list(found.shape)}. Does config.json belong to these files?"
+                f"{folder}: misshapen tensor {name}: expected {list(entry.shape)} by config.json, found"
+                f" {list(found.shape)}. Does config.json belong to these files?"
             )
         if found.dtype not in entry.dtypes:
             raise CheckpointError(
-                f"{folder}: mistyped tensor {name}: expected {' or '.join(entry.dtypes)}, found {found.dtype}. Fetch the weights again."
+                f"{folder}: mistyped tensor {name}: expected {' or '.join(entry.dtypes)}, found {found.dtype}. Fetch"
+                " the weights again."
             )
 
 

@@ -73,7 +73,10 @@ def load_model(
 def why_reference(experts: str, packed: bool, packed_file: bool, dtype: torch.dtype) -> str:
     """One sentence why a model on a GPU does without the kernels of fast.py, and how to have them."""
     if not packed_file:
-        return "the GPU kernels read packed experts, this folder's are expanded; `gptoss-edu convert` packs them with a named rounding."
+        return (
+            "the GPU kernels read packed experts, this folder's are expanded; `gptoss-edu convert` packs them with a"
+            " named rounding."
+        )
     if not packed:
         why = (
             "experts='dense' was asked for"

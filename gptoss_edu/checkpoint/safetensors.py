@@ -69,7 +69,8 @@ def read_header(path: Path) -> dict[str, TensorInfo]:
             ) from None
     if size != 8 + length + end:
         raise CheckpointError(
-            f"{path}: {'truncated' if size < 8 + length + end else 'damaged'}: its header promises {8 + length + end:,} bytes, found {size:,}; fetch it again."
+            f"{path}: {'truncated' if size < 8 + length + end else 'damaged'}: its header promises {8 + length + end:,}"
+            f" bytes, found {size:,}; fetch it again."
         )
     return infos
 
@@ -92,7 +93,8 @@ def _end_of_data(path: Path, header: dict) -> int:
         begin, following = entry["data_offsets"]
         if begin != end:
             raise CheckpointError(
-                f"{path}: damaged: the data of {name} should begin at byte {end}, the header says {begin}; fetch the file again."
+                f"{path}: damaged: the data of {name} should begin at byte {end}, the header says {begin}; fetch the"
+                " file again."
             )
         end = following
     return end
@@ -130,7 +132,8 @@ class Shards:
             for name, info in read_header(file).items():
                 if name in self.infos:
                     raise CheckpointError(
-                        f"{self.folder}: tensor {name} stands in {self.infos[name].file.name} and in {file.name}; keep one layout in a folder."
+                        f"{self.folder}: tensor {name} stands in {self.infos[name].file.name} and in {file.name}; keep"
+                        " one layout in a folder."
                     )
                 self.infos[name] = info
         self._check_index()
@@ -170,21 +173,27 @@ class Shards:
         missing = [name for name in promised if name not in self.infos]
         if missing:
             raise CheckpointError(
-                f"{self.index}: names {missing[0]}, which {promised[missing[0]]} does not hold ({len(missing)} such); fetch that file again."
+                f"{self.index}: names {missing[0]}, which {promised[missing[0]]} does not hold ({len(missing)} such);"
+                " fetch that file again."
             )
         astray = [n for n, file in promised.items() if self.infos[n].file.name != file]
         if astray:
             raise CheckpointError(
-                f"{self.index}: says that {astray[0]} lies in {promised[astray[0]]}, found in {self.infos[astray[0]].file.name}; fetch index and files from one source."
+                f"{self.index}: says that {astray[0]} lies in {promised[astray[0]]}, found in"
+                f" {self.infos[astray[0]].file.name}; fetch index and files from one source."
             )
 
 
 def _index(folder: Path) -> Path | None:
-    """The index that says which files belong to the checkpoint: transformers' name first, else the only one there is."""
+    """Find the index that says which files belong to the checkpoint.
+
+    The name that transformers uses comes first, else the only index there is.
+    """
     found = sorted(folder.glob("[!.]*.safetensors.index.json"))  # not a Mac's companion files, ._NAME
     if len(found) > 1 and folder / INDEX not in found:
         raise CheckpointError(
-            f"{folder}: holds {len(found)} indexes ({found[0].name}, {found[1].name}); keep the one that belongs to the model."
+            f"{folder}: holds {len(found)} indexes ({found[0].name}, {found[1].name}); keep the one that belongs to the"
+            " model."
         )
     return folder / INDEX if folder / INDEX in found else next(iter(found), None)
 
@@ -222,7 +231,8 @@ def _data_files(folder: Path, index: Path | None) -> list[Path]:
     absent = [file for file in named if not (folder / file).is_file()]
     if absent:
         raise CheckpointError(
-            f"{folder}: missing shard {absent[0]} ({len(absent)} of {len(named)} named by {index.name} are absent); fetch it again, `gptoss-edu download` resumes."
+            f"{folder}: missing shard {absent[0]} ({len(absent)} of {len(named)} named by {index.name} are absent);"
+            " fetch it again, `gptoss-edu download` resumes."
         )
     return [folder / file for file in named]
 
@@ -251,7 +261,8 @@ def new_folder(folder):
         os.replace(partial, folder)
     except OSError as error:
         raise CheckpointError(
-            f"{folder}: cannot be written ({error.strerror or error}); nothing of it was left behind. Free some space or choose another place."
+            f"{folder}: cannot be written ({error.strerror or error}); nothing of it was left behind. Free some space"
+            " or choose another place."
         ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)

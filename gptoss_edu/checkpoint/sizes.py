@@ -183,8 +183,10 @@ class MemoryPlan:
 
     def __str__(self) -> str:
         return (
-            f"plan: {size_text(self.on_disk)} on disk; weights {size_text(self.weights)} ({'experts in MXFP4' if self.packed else 'experts expanded'}), "
-            f"cache {size_text(self.cache)} at {self.context:,} tokens, working space {size_text(self.working)}: {size_text(self.needed)} of {size_text(self.available)} free in {self.place}"
+            f"plan: {size_text(self.on_disk)} on disk; weights {size_text(self.weights)}"
+            f" ({'experts in MXFP4' if self.packed else 'experts expanded'}), cache {size_text(self.cache)} at"
+            f" {self.context:,} tokens, working space {size_text(self.working)}: {size_text(self.needed)} of"
+            f" {size_text(self.available)} free in {self.place}"
         )
 
     def refuse_if_too_big(self, folder, stored_packed: bool = True) -> None:
@@ -200,7 +202,10 @@ class MemoryPlan:
             way = (
                 "keep the experts packed (experts='packed')"
                 if stored_packed
-                else f"pack the experts first (`gptoss-edu convert {folder} NEW_FOLDER --layout original --rounding best`) and load that folder"
+                else (
+                    f"pack the experts first (`gptoss-edu convert {folder} NEW_FOLDER --layout original --rounding"
+                    " best`) and load that folder"
+                )
             )
             enough = self.packed_weights + self.cache + self.working <= self.available
             ways.append(way if enough else f"{way} and {shorter}")

@@ -1,4 +1,7 @@
-"""Write checkpoints: a model, another layout, or random weights of any size, streamed to files and renamed when whole."""
+"""Write checkpoints: a model, another layout, or random weights of any size.
+
+Tensors are streamed to temporary files, which are renamed once they are complete.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +57,8 @@ def convert(source, target, layout: str, rounding: str | None = None) -> None:
     reader = CheckpointReader(source)
     if layout != "hf-bf16" and not reader.is_packed and rounding is None:
         raise CheckpointError(
-            f"convert: {reader.folder} holds dequantised experts; name a rounding to pack them: {', '.join(mxfp4.ROUNDINGS)}."
+            f"convert: {reader.folder} holds dequantised experts; name a rounding to pack them:"
+            f" {', '.join(mxfp4.ROUNDINGS)}."
         )
     packed = partial(reader.packed_by_expert, rounding=rounding)
     _write(target, reader.config, layout, reader.plain, packed, reader.dense, folder_tokenizer(reader))

@@ -154,8 +154,8 @@ INDICES = (
 DTYPES = "Two dtypes meet in one product. Convert where the exercise says so, and convert back at the end."
 NAMES = "A name is used before it exists. A missing import, a misspelt name, or a cell above that was not run."
 THEIRS = (
-    "The exception comes out of your code, at the line above, on the inputs above; call your function with those shapes "
-    "to see it again."
+    "The exception comes out of your code, at the line above, on the inputs above; call your function with those shapes"
+    " to see it again."
 )
 
 

@@ -138,8 +138,8 @@ def build_tools(args: argparse.Namespace, brief: bool = False) -> Toolbox:
 
         if sandbox.choose_isolation() == "limits" and not args.unfenced_python:
             raise GptOssError(
-                "--tools python: neither bubblewrap nor namespaces work here, so the model's code could do whatever you can; "
-                "install bubblewrap, or accept that with --unfenced-python"
+                "--tools python: neither bubblewrap nor namespaces work here, so the model's code could do whatever you"
+                " can; install bubblewrap, or accept that with --unfenced-python"
             )
         tools.append(PythonTool(folder=args.folder, brief=brief))
     if args.functions:

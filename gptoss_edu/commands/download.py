@@ -47,8 +47,8 @@ def run(args: argparse.Namespace) -> None:
         snapshot_download(repository, allow_patterns=PATTERNS[args.layout], local_dir=target)
     except Exception as error:  # the hub's client raises many kinds; all mean the same to the reader
         raise CheckpointError(
-            f"{repository} could not be fetched ({type(error).__name__}: {str(error).strip().partition(chr(10))[0]}); what has "
-            f"arrived is kept and the same command resumes. {by_hand}"
+            f"{repository} could not be fetched ({type(error).__name__}: {str(error).strip().partition(chr(10))[0]});"
+            f" what has arrived is kept and the same command resumes. {by_hand}"
         ) from None
     folder = target / "original" if args.layout == "original" else target
     reader = CheckpointReader(folder)
@@ -57,7 +57,8 @@ def run(args: argparse.Namespace) -> None:
             f"{folder}: its config.json is not gpt-oss-{args.size}'s; delete the folder and fetch it again."
         )
     print(
-        f"{folder}: {len(reader.shards.infos)} tensors, {reader.shards.nbytes / GIB:.1f} GiB, all there. Next: `gptoss-edu inspect {folder} --verify`."
+        f"{folder}: {len(reader.shards.infos)} tensors, {reader.shards.nbytes / GIB:.1f} GiB, all there. Next:"
+        f" `gptoss-edu inspect {folder} --verify`."
     )
 
 
@@ -77,5 +78,6 @@ def check_room(target: Path, needed: int) -> None:
     held = sum(file.stat().st_size for file in target.rglob("*") if file.is_file()) if target.exists() else 0
     if free + held < needed:
         raise CheckpointError(
-            f"{target}: {needed / GIB:.1f} GiB are needed, {free / GIB:.1f} GiB are free on this disk; make room or name another folder with --to."
+            f"{target}: {needed / GIB:.1f} GiB are needed, {free / GIB:.1f} GiB are free on this disk; make room or"
+            " name another folder with --to."
         )

@@ -211,5 +211,6 @@ def export(args: argparse.Namespace) -> None:
     folder = args.out or Path("runs") / "inspect" / benchmark.name
     task = export_task(benchmark, read_questions(benchmark, args.data), folder, args.data)
     print(
-        f"cd {shlex.quote(str(task.parent))} && inspect eval {task.name} --model PROVIDER/NAME --reasoning-effort medium"
+        f"cd {shlex.quote(str(task.parent))} && inspect eval {task.name} --model PROVIDER/NAME --reasoning-effort"
+        " medium"
     )

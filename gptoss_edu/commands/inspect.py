@@ -66,7 +66,8 @@ def run(args: argparse.Namespace) -> None:
     config = reader.config
     context = planned_context(args.context, config)
     print(
-        f"{reader.folder}: layout {reader.layout}, {len(reader.shards.files)} file(s), {len(reader.shards.infos)} tensors"
+        f"{reader.folder}: layout {reader.layout}, {len(reader.shards.files)} file(s), {len(reader.shards.infos)}"
+        " tensors"
     )
     print(", ".join(f"{key} {value}" for key, value in config.to_dict().items()))
     print(table(shapes_of(reader), config, reader.shards.nbytes))
@@ -142,10 +143,15 @@ def oddities(reader: CheckpointReader):
     if kinds & {"F16", "F32"}:
         yield f"plain tensors stored as {', '.join(sorted(kinds - {'U8'}))}; the released files use BF16"
     if reader.layout == "hf-bf16":
-        yield "experts are dequantised: four times the bytes of MXFP4, and a fine-tuned copy can only be packed with a rounding"
+        yield (
+            "experts are dequantised: four times the bytes of MXFP4, and a fine-tuned copy can only be packed with a"
+            " rounding"
+        )
     for name, released in (("20b", ModelConfig.gpt_oss_20b()), ("120b", ModelConfig.gpt_oss_120b())):
         if reader.config == released:
-            yield f"the configuration is exactly gpt-oss-{name}'s (this alone does not tell where the weights come from)"
+            yield (
+                f"the configuration is exactly gpt-oss-{name}'s (this alone does not tell where the weights come from)"
+            )
 
 
 def verify(reader: CheckpointReader, folder) -> None:

@@ -1,6 +1,6 @@
 """Which exercises of a student folder pass.
 
-    gptoss-edu progress my-course                      for the learner: the exercises of its chapters, and one nameless line to paste
+    gptoss-edu progress my-course                      for the learner: the exercises, and a line to paste
     gptoss-edu progress folder-a folder-b              for the teacher: several folders, and how many pass each check
     gptoss-edu progress --lines pasted.txt             the same from pasted lines
 

@@ -34,16 +34,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-host", action="append", default=[], metavar="NAME", help="another name that the server goes by"
     )
-    parser.add_argument("--allow-origin", action="append", default=[], metavar="ORIGIN", help="pages of this origin may ask, as https://example.org")  # fmt: skip
-    parser.add_argument("--tools", default="browser", metavar="LIST", help=f"built-in tools that may be asked for, with commas: {', '.join(TOOLS)} (browser)")  # fmt: skip
+    parser.add_argument(
+        "--allow-origin",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="pages of this origin may ask, as https://example.org",
+    )
+    parser.add_argument(
+        "--tools",
+        default="browser",
+        metavar="LIST",
+        help=f"built-in tools that may be asked for, with commas: {', '.join(TOOLS)} (browser)",
+    )
     parser.add_argument("--unfenced-python", action="store_true", help="allow python where nothing can fence it in")
     parser.add_argument("--rows", type=positive, default=8, help="requests answered together (8)")
-    parser.add_argument("--context", type=positive, help="tokens per request, prompt and answer; default: the model's, within 2 GiB")  # fmt: skip
+    parser.add_argument(
+        "--context", type=positive, help="tokens per request, prompt and answer; default: the model's, within 2 GiB"
+    )
     parser.add_argument("--waiting", type=positive, default=64, help="requests that may wait for a row (64)")
     parser.add_argument(
         "--prefix-mib", type=int, default=256, help="memory for prompts that later turns go on from (256)"
     )
-    parser.add_argument("--date", metavar="YYYY-MM-DD", help="the date that the system message names; default: today, none for short contexts")  # fmt: skip
+    parser.add_argument(
+        "--date",
+        metavar="YYYY-MM-DD",
+        help="the date that the system message names; default: today, none for short contexts",
+    )
     parser.add_argument("--log-requests", action="store_true", help="write requests and answers into the log")
     parser.add_argument("--device", help="cpu or cuda; default: what there is")
 
@@ -59,7 +76,11 @@ def run(args: argparse.Namespace) -> None:
             logging.getLogger(noisy).setLevel(logging.ERROR)
         host = f"[{args.host}]" if ":" in args.host else args.host
         url = f"http://{host}:{sock.getsockname()[1]}"
-        print(f"{server.name} at {url}/v1, {server.pool.rows} rows of {server.pool.room:,} tokens; a chat at {url}/; Ctrl-C ends.", flush=True)  # fmt: skip
+        print(
+            f"{server.name} at {url}/v1, {server.pool.rows} rows of {server.pool.room:,} tokens; a chat at {url}/;"
+            " Ctrl-C ends.",
+            flush=True,
+        )
         if args.log_requests:
             print("Requests and answers are written into the log.", file=sys.stderr, flush=True)
         run(server, sock)
@@ -75,8 +96,8 @@ def check(args: argparse.Namespace) -> tuple[tuple[str, ...], str | None]:
 
         if sandbox.choose_isolation() == "limits" and not args.unfenced_python:
             raise GptOssError(
-                "--tools python: neither bubblewrap nor namespaces work here, so a client's model could do whatever you can; "
-                "install bubblewrap, or accept that with --unfenced-python."
+                "--tools python: neither bubblewrap nor namespaces work here, so a client's model could do whatever you"
+                " can; install bubblewrap, or accept that with --unfenced-python."
             )
     if args.date:
         try:

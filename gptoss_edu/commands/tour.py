@@ -86,8 +86,9 @@ def sizes(model) -> None:
     for name, config in (("gpt-oss-tiny", model.config), ("gpt-oss-20b", ModelConfig.gpt_oss_20b())):
         counts = parameter_counts(original_shapes(config), config)
         print(
-            f"{name:>12}: {counts['total'] / 1e6:>9,.1f} M parameters, {counts['mlp'] / counts['total']:.0%} of them in experts; "
-            f"{config.num_hidden_layers} layers, {config.experts_per_token} of {config.num_experts} experts per token, window {config.sliding_window}"
+            f"{name:>12}: {counts['total'] / 1e6:>9,.1f} M parameters, {counts['mlp'] / counts['total']:.0%} of them in"
+            f" experts; {config.num_hidden_layers} layers, {config.experts_per_token} of {config.num_experts} experts"
+            f" per token, window {config.sliding_window}"
         )
 
 
@@ -121,7 +122,10 @@ def judgement(said: dict[str, str]) -> str:
     right = [effort for effort, text in said.items() if re.findall(r"\d+", text.replace(",", ""))[-1:] == [f"{a * b}"]]
     wrong = [effort for effort in said if effort not in right]
     found = [f"{name}: {', '.join(efforts)}" for name, efforts in (("right", right), ("wrong", wrong)) if efforts]
-    return f"{a} * {b} is {a * b}. Of the answers, {'; '.join(found)}. At low effort the model works nothing out: it guesses."
+    return (
+        f"{a} * {b} is {a * b}. Of the answers, {'; '.join(found)}. At low effort the model works nothing out: it"
+        " guesses."
+    )
 
 
 def next_steps() -> tuple[str, str]:
@@ -160,21 +164,48 @@ def pictures(model, question: str, folder: Path) -> Path:
     first = max(0, last - SHOWN)
     shown = f"the last {last - first} tokens of the conversation"
     figures = {
-        "parameters": ("Where the 20.9 billion parameters of gpt-oss-20b sit: four fifths of them in experts that a given token does not use.",
-                       lambda: architecture.figure_parameters(ModelConfig.gpt_oss_20b(), "gpt-oss-20b")),
-        "attention_sliding": (f"A head of an even layer: it sees {config.sliding_window} tokens and no more, and may leave its attention on the sink. Shown is the whole conversation, {last} tokens; the share of the sink in the title is the mean over all of them.",
-                              lambda: attention_figures.attention(run, *heads[0])),
-        "attention_full": (f"A head of an odd layer sees everything before it. Shown are {shown}, as queries and as keys: keys before them are cut off, so a row can look emptier than it is. The share of the sink in the title is the mean over these {last - first} queries.", lambda: attention_figures.attention(run, *heads[1], first=first)),
-        "sinks": (f"How much of its attention each head leaves on its sink: the mean over the whole conversation, all {last} tokens.", lambda: attention_figures.head_grid(run)),
-        "router": ("Which 4 experts each token goes to in one layer, and how much each counts: " + shown + ".",
-                   lambda: router_figures.router_map(run, 2, first=first)),
-    }  # fmt: skip
+        "parameters": (
+            (
+                "Where the 20.9 billion parameters of gpt-oss-20b sit: four fifths of them in experts that a given"
+                " token does not use."
+            ),
+            lambda: architecture.figure_parameters(ModelConfig.gpt_oss_20b(), "gpt-oss-20b"),
+        ),
+        "attention_sliding": (
+            (
+                f"A head of an even layer: it sees {config.sliding_window} tokens and no more, and may leave its"
+                f" attention on the sink. Shown is the whole conversation, {last} tokens; the share of the sink in the"
+                " title is the mean over all of them."
+            ),
+            lambda: attention_figures.attention(run, *heads[0]),
+        ),
+        "attention_full": (
+            (
+                f"A head of an odd layer sees everything before it. Shown are {shown}, as queries and as keys: keys"
+                " before them are cut off, so a row can look emptier than it is. The share of the sink in the title is"
+                f" the mean over these {last - first} queries."
+            ),
+            lambda: attention_figures.attention(run, *heads[1], first=first),
+        ),
+        "sinks": (
+            (
+                "How much of its attention each head leaves on its sink: the mean over the whole conversation, all"
+                f" {last} tokens."
+            ),
+            lambda: attention_figures.head_grid(run),
+        ),
+        "router": (
+            "Which 4 experts each token goes to in one layer, and how much each counts: " + shown + ".",
+            lambda: router_figures.router_map(run, 2, first=first),
+        ),
+    }
     parts = []
     for name, (caption, draw) in figures.items():
         draw().savefig(folder / f"{name}.png", dpi=120, bbox_inches="tight")
         plt.close("all")
         parts.append(
-            f'<figure><img src="{name}.png" alt="{html.escape(caption)}"><figcaption>{html.escape(caption)}</figcaption></figure>'
+            f'<figure><img src="{name}.png"'
+            f' alt="{html.escape(caption)}"><figcaption>{html.escape(caption)}</figcaption></figure>'
         )
     web.explore(run).save(folder / "look_inside.html")
     write_text(

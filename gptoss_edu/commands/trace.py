@@ -1,7 +1,7 @@
 """Record one answer and look inside: a page with attention, sinks and experts that needs no network.
 
 gptoss-edu trace "What is 47 times 36?" --effort high --out run.html
-gptoss-edu trace "What is 47 times 36?" --mask 3.5 --out run.html     with expert 5 of layer 3 masked, beside the plain run
+gptoss-edu trace "What is 47 times 36?" --mask 3.5 --out run.html     expert 5 of layer 3 masked, beside the plain run
 gptoss-edu trace --open run.trace --out run.html                      a page from a trace file
 gptoss-edu trace --router questions.txt                               the router over many questions, one per line
 """
@@ -116,7 +116,8 @@ def masks(model, pairs) -> list:
     for layer, count in Counter(change.layer for change in changes).items():
         if config.num_experts - count < config.experts_per_token:
             raise TraceError(
-                f"--mask: layer {layer} keeps {config.num_experts - count} experts, and a token needs {config.experts_per_token}"
+                f"--mask: layer {layer} keeps {config.num_experts - count} experts, and a token needs"
+                f" {config.experts_per_token}"
             )
     return changes
 

@@ -1,7 +1,7 @@
 """Train gpt-oss-tiny or its vocabulary, or see a loss fall.
 
   smoke      half a minute on two CPU cores: a smaller model, the same loop; the loss falls
-  tiny       the real one: about eight minutes on an H100 or H200, data and compilation included; saving and comparing comes on top
+  tiny       the real one: about eight minutes on an H100 or H200, with data and compilation
   tokenizer  the vocabulary: byte pairs learnt from the tasks' text, in half a minute on a CPU
 
 A run of smoke or tiny leaves its checkpoint, log and snapshots in the folder and goes on from there when it is called
@@ -104,11 +104,21 @@ def run(args) -> int:
     workers = args.workers if args.workers is not None else 0 if small else max(0, min(12, cores - 3))
     seconds = (20 if small else 400) if args.seconds is None else args.seconds
     settings = Settings(
-        seconds=seconds if args.steps is None else None, steps=args.steps, seed=args.seed, workers=workers, plain=args.plain,
-        rows=args.rows or (4 if small else 16), length=args.length or (256 if small else 2048),
-        init=args.init, qat=args.qat, rate=args.rate, decay=Settings.decay if args.decay is None else args.decay,
-        warmup=10 if small else 150, log_every=5 if small else 20, save_every=1e9 if small else 60,
-    )  # fmt: skip
+        seconds=seconds if args.steps is None else None,
+        steps=args.steps,
+        seed=args.seed,
+        workers=workers,
+        plain=args.plain,
+        rows=args.rows or (4 if small else 16),
+        length=args.length or (256 if small else 2048),
+        init=args.init,
+        qat=args.qat,
+        rate=args.rate,
+        decay=Settings.decay if args.decay is None else args.decay,
+        warmup=10 if small else 150,
+        log_every=5 if small else 20,
+        save_every=1e9 if small else 60,
+    )
     started = time.monotonic()
     trainer = Trainer(SMOKE if small else TINY, settings, out, args.tokenizer or data_path("gpt-oss-tiny"), device)
     try:
@@ -149,7 +159,8 @@ def _smoke(trainer) -> int:
         print(f"step {line['step']:5} · {line['tokens']:8,} tokens · loss {line['loss']:.3f}")
     first, last = log[0]["loss"], log[-1]["loss"]
     print(
-        f"loss {first:.3f} → {last:.3f} in {trainer.step} steps, {trainer.elapsed:.0f} s; log in {trainer.folder / 'log.jsonl'}"
+        f"loss {first:.3f} → {last:.3f} in {trainer.step} steps, {trainer.elapsed:.0f} s; log in"
+        f" {trainer.folder / 'log.jsonl'}"
     )
     if not last < first:
         raise GptOssError(f"the loss did not fall: {first:.3f} at first, {last:.3f} at last; give it more --seconds.")
@@ -197,7 +208,8 @@ def _tiny(trainer, args, started: float) -> int:
                 args.eval_seconds = 0
                 trainer.save()
             print(
-                f"{trainer.step} steps, {trainer.elapsed:.1f} s of training, {trainer.step * trainer.settings.rows * trainer.settings.length / 1e6:.0f}M tokens",
+                f"{trainer.step} steps, {trainer.elapsed:.1f} s of training,"
+                f" {trainer.step * trainer.settings.rows * trainer.settings.length / 1e6:.0f}M tokens",
                 flush=True,
             )
             finish(trainer, started, args.transfer, args.eval_seconds, args.eval_batch)

@@ -73,7 +73,8 @@ class Assembly:
 
     def _repr_html_(self) -> str:
         cells = "".join(
-            f'<tr><td><code>{name}</code></td><td style="padding-right:1em">{owner}</td><td style="text-align:left">{USED[name]}</td></tr>'
+            f'<tr><td><code>{name}</code></td><td style="padding-right:1em">{owner}</td><td'
+            f' style="text-align:left">{USED[name]}</td></tr>'
             for name, owner in self.owners.items()
         )
         return box(

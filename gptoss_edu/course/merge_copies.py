@@ -55,7 +55,8 @@ def read_copy(path: Path) -> nbformat.NotebookNode:
             else "what is no whole notebook"
         )  # fmt: skip
     raise WorkshopError(
-        f"{path}: expected a notebook, found {found}. Move the file away and run this again: a fresh copy takes its place."
+        f"{path}: expected a notebook, found {found}. Move the file away and run this again: a fresh copy takes its"
+        " place."
     )
 
 
@@ -65,7 +66,10 @@ def names_in(source: str) -> list[str]:
 
 
 def digests(source: str) -> set[str]:
-    """What a cell's text is known by: as it stands, and without blanks at the ends of its lines, which editors change."""
+    """Return the forms by which a cell's text is recognised.
+
+    As it stands, and without blanks at the ends of its lines, which editors change.
+    """
     plain = "\n".join(line.rstrip() for line in source.replace("\r\n", "\n").strip().split("\n"))
     return {hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16] for text in (source, plain)}
 

@@ -68,5 +68,8 @@ class Quiz:
 
     def _misshapen(self, key: str, answer) -> Shown:
         title = f'Question {self.numbers[key]} of {len(self.items)} · key "{key}"'
-        body = f"Expected a letter and a confidence in parentheses, such as ('d', 0.7); found {answer!r}. Nothing was locked."
+        body = (
+            f"Expected a letter and a confidence in parentheses, such as ('d', 0.7); found {answer!r}. Nothing was"
+            " locked."
+        )
         return Shown(box(title, f"<div>{inline(body)}</div>", "failed"), f"{title}: {body}")

@@ -34,7 +34,8 @@ def collect(folder: Path) -> Path:
     repository = PACKAGE.parent
     if not (repository / "pyproject.toml").is_file():
         raise GptOssError(
-            "--wheelhouse needs a checkout of the repository (it builds the package's own wheel); this is an installed package."
+            "--wheelhouse needs a checkout of the repository (it builds the package's own wheel); this is an installed"
+            " package."
         )
     target = Path(folder) / "wheelhouse"
     target.mkdir(parents=True, exist_ok=True)

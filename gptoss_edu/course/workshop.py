@@ -123,7 +123,8 @@ def write(folder: Path, selection: list[str] | None = None, with_hints: bool = F
     present = [path for path in sources if (folder / path.name).exists()]
     if present and not update:
         raise WorkshopError(
-            f"{folder} already holds {present[0].name}; with --update a newer course is brought in and what was written there is kept."
+            f"{folder} already holds {present[0].name}; with --update a newer course is brought in and what was written"
+            " there is kept."
         )
     copies = {path.name: read_copy(folder / path.name) for path in present}  # all are sound before anything is written
     written = _read_manifest(folder)
@@ -187,8 +188,8 @@ def _read_manifest(folder: Path) -> dict[str, list[str]]:
     except ValueError:
         pass
     raise WorkshopError(
-        f"{path} is damaged: expected a JSON object of lists. Delete it; then every cell that this version does not have "
-        "counts as the learner's own."
+        f"{path} is damaged: expected a JSON object of lists. Delete it; then every cell that this version does not"
+        " have counts as the learner's own."
     )
 
 

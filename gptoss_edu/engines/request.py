@@ -88,8 +88,9 @@ class Request:
             )
         if self.max_new_tokens < 1 or len(self.prompt) + self.max_new_tokens - 1 > room:
             raise GptOssError(
-                f"Request: expected 1 to {room - len(self.prompt) + 1} new tokens after a prompt of {len(self.prompt)} in a "
-                f"row of {room}, found {self.max_new_tokens}; shorten the prompt, ask for fewer, or make a pool with more room."
+                f"Request: expected 1 to {room - len(self.prompt) + 1} new tokens after a prompt of {len(self.prompt)}"
+                f" in a row of {room}, found {self.max_new_tokens}; shorten the prompt, ask for fewer, or make a pool"
+                " with more room."
             )
         next_token_probabilities(
             torch.zeros(1), self.temperature, self.top_p, self.top_k
@@ -149,8 +150,8 @@ def sample(requests: list[Request], logits: Tensor) -> None:
             request.end(
                 "error",
                 GptOssError(
-                    f"expected logits with a finite largest one, found {largest[i]}; see whether the weights are finite "
-                    "with `gptoss-edu inspect FOLDER --verify`."
+                    f"expected logits with a finite largest one, found {largest[i]}; see whether the weights are finite"
+                    " with `gptoss-edu inspect FOLDER --verify`."
                 ),
             )
         if request.reason is None:

@@ -39,7 +39,10 @@ class Rows:
         self.cache.clear_row(source)
 
     def span(self, first: int, last: int) -> tuple[int, int]:
-        """The view in which these rows decode. On a GPU it begins at 0 and ends at 1, 2, 4 or a multiple of 8: few graphs."""
+        """The view in which these rows decode.
+
+        On a GPU it begins at 0 and ends at 1, 2, 4 or a multiple of 8: few graphs.
+        """
         if self.model.device.type != "cuda":
             return first, last
         wanted = last if last <= 2 else 4 if last <= 4 else -(-last // 8) * 8

@@ -38,10 +38,14 @@ def finish(
     """
     report: dict = {
         "device": torch.cuda.get_device_name() if trainer.device.type == "cuda" else platform.processor() or "cpu",
-        "torch": torch.__version__, "date": time.strftime("%Y-%m-%d"), "seed": trainer.settings.seed, "steps": trainer.step,
-        "seconds": round(trainer.elapsed, 1), "tokens": trainer.step * trainer.settings.rows * trainer.settings.length,
+        "torch": torch.__version__,
+        "date": time.strftime("%Y-%m-%d"),
+        "seed": trainer.settings.seed,
+        "steps": trainer.step,
+        "seconds": round(trainer.elapsed, 1),
+        "tokens": trainer.step * trainer.settings.rows * trainer.settings.length,
         "settings": {k: v for k, v in vars(trainer.settings).items()},
-    }  # fmt: skip
+    }
 
     def stage(name: str, action) -> None:
         begun = time.monotonic()

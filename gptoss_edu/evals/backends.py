@@ -64,7 +64,8 @@ class Backend(Protocol):
 
 
 def check_finite(model, name) -> None:
-    """Refuse a model whose logits are not finite: compared with NaN every answer is wrong, and every loss a number less.
+    """Refuse a model whose logits are not finite: compared with NaN every answer is wrong, and every loss a number
+    less.
 
     Raises
     ------

@@ -24,7 +24,8 @@ def read_samples(path: Path) -> tuple[dict, list[dict]]:
         log = _zipped(path) if path.suffix == ".eval" else json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, KeyError, NotImplementedError, zipfile.BadZipFile) as error:
         raise GptOssError(
-            f"{path}: expected a log of inspect-ai, found what cannot be read ({error}); write it with --log-format json."
+            f"{path}: expected a log of inspect-ai, found what cannot be read ({error}); write it with --log-format"
+            " json."
         ) from None
     return from_inspect(log, path)
 

@@ -44,7 +44,8 @@ def page(runs: Sequence[tuple[dict, list[dict]]], most: int = 2000) -> str:
     parts = [curve(runs)] if runs else []
     parts += [run_section(i, header, samples, most) for i, (header, samples) in enumerate(runs)]
     return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport"'
+        ' content="width=device-width">'
         f"<title>Evaluation</title><style>{STYLE}</style></head><body><h1>Evaluation</h1>\n"
         + "\n".join(parts)
         + f"<script>{SCRIPT}</script></body></html>\n"

@@ -118,10 +118,13 @@ def contamination_lines(found: dict, samples: Sequence[dict]) -> list[str]:
     touched = set(found["touched"])
     clean = [s for s in samples if s["question"] not in touched]
     lines = [
-        "## Contamination", "",
-        f"{len(touched)} of {found['checked']} questions have a run of {found['length']} words in common with the corpus "
-        f"({len(found['too_short'])} are too short to be looked for).",
-    ]  # fmt: skip
+        "## Contamination",
+        "",
+        (
+            f"{len(touched)} of {found['checked']} questions have a run of {found['length']} words in common with the"
+            f" corpus ({len(found['too_short'])} are too short to be looked for)."
+        ),
+    ]
     if found["canaries"]:
         lines.append(f"Canaries in the corpus: {', '.join(found['canaries'])}.")
     if touched and clean:

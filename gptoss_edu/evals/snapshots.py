@@ -40,9 +40,16 @@ def snapshot(model, max_new_tokens: int = 400, per_task: int = 16) -> dict:
             "inside": inside(model, probes),
             "sinks": [[round(float(s), 3) for s in block.attn.sinks] for block in model.block],
             "answers": [
-                {"task": e.task, "level": e.level, "effort": e.effort, "question": e.question, "wanted": e.answer, "text": model.tokenizer.decode(tokens)}
+                {
+                    "task": e.task,
+                    "level": e.level,
+                    "effort": e.effort,
+                    "question": e.question,
+                    "wanted": e.answer,
+                    "text": model.tokenizer.decode(tokens),
+                }
                 for e, tokens in zip(examples, sampled, strict=True)
             ],
-        }  # fmt: skip
+        }
     model.train(was_training)
     return result

@@ -82,9 +82,22 @@ def experts_one(x: Tensor, layer, config, buffers, tuning: Tuning) -> None:
     pairs, overlap = tuning.pairs, tuning.overlap
     normed, act = buffers.normed, buffers.act
     decode.router_kernel[(e,)](
-        x, layer.mlp_norm, layer.gate_weight, layer.gate_bias, buffers.router, normed, config.rms_norm_eps, layer.x_scale,
-        C=c, PAIRS=pairs, SLICE=triton.cdiv(c, e), BLOCK_C=pow2(c), OVERLAP=overlap, num_warps=4, **extra(overlap),
-    )  # fmt: skip
+        x,
+        layer.mlp_norm,
+        layer.gate_weight,
+        layer.gate_bias,
+        buffers.router,
+        normed,
+        config.rms_norm_eps,
+        layer.x_scale,
+        C=c,
+        PAIRS=pairs,
+        SLICE=triton.cdiv(c, e),
+        BLOCK_C=pow2(c),
+        OVERLAP=overlap,
+        num_warps=4,
+        **extra(overlap),
+    )
     if pairs:  # two float16 are one word
         normed_words, act_words = normed.view(torch.int32), act.view(torch.int32)
     else:
@@ -119,11 +132,31 @@ def attend(qkv: Tensor, keys: Tensor, values: Tensor, layer, config, buffers, tu
     block_s, warps = tuning.slide_keys if layer.window else tuning.split_keys
     overlap, least = tuning.overlap, tuning.split_least
     attention.attend_kernel[(g, splits, b)](
-        qkv, keys, values, layer.sinks, *buffers.rope, buffers.positions, buffers.counts, buffers.heads,
-        buffers.part_acc, buffers.part_max, buffers.part_sum, slots, d**-0.5,
-        H=h, G=g, HALF=d // 2, SLIDING=layer.window is not None, SPLITS=splits, PAD=max(16, pow2(h // g)), BLOCK_S=block_s,
-        LEAST=least, OVERLAP=overlap, num_warps=warps, **extra(overlap),
-    )  # fmt: skip
+        qkv,
+        keys,
+        values,
+        layer.sinks,
+        *buffers.rope,
+        buffers.positions,
+        buffers.counts,
+        buffers.heads,
+        buffers.part_acc,
+        buffers.part_max,
+        buffers.part_sum,
+        slots,
+        d**-0.5,
+        H=h,
+        G=g,
+        HALF=d // 2,
+        SLIDING=layer.window is not None,
+        SPLITS=splits,
+        PAD=max(16, pow2(h // g)),
+        BLOCK_S=block_s,
+        LEAST=least,
+        OVERLAP=overlap,
+        num_warps=warps,
+        **extra(overlap),
+    )
     if splits > 1:
         attention.combine_kernel[(h, b)](
             buffers.part_acc, buffers.part_max, buffers.part_sum, layer.sinks, buffers.positions, buffers.heads,

@@ -36,7 +36,10 @@ def why_not(config: ModelConfig, device: torch.device) -> str | None:
     if d < 32 or d & (d - 1):
         return f"the GPU kernels need a head_dim that is a power of two from 32, found {d}."
     if config.hidden_size % 32 or config.intermediate_size % 32 or h % g:
-        return f"the GPU kernels need sizes in multiples of 32, found hidden {config.hidden_size} and width {config.intermediate_size}."
+        return (
+            f"the GPU kernels need sizes in multiples of 32, found hidden {config.hidden_size} and width"
+            f" {config.intermediate_size}."
+        )
     return None
 
 
@@ -283,15 +286,28 @@ class DecodeStep:
         for i, layer in enumerate(model.layers):
             if one:
                 launch.matvec(
-                    self.x, layer.qkv_weight, self.qkv, tuning.qkv, eps, layer.attn_norm, layer.qkv_bias, overlap=tuning.overlap
-                )  # fmt: skip
+                    self.x,
+                    layer.qkv_weight,
+                    self.qkv,
+                    tuning.qkv,
+                    eps,
+                    layer.attn_norm,
+                    layer.qkv_bias,
+                    overlap=tuning.overlap,
+                )
             else:
                 torch.addmm(layer.qkv_bias, launch.norm(self.x, layer.attn_norm, eps), layer.qkv_weight.T, out=self.qkv)
             launch.attend(self.qkv, cache.keys[i], cache.values[i], layer, config, self, tuning)
             if one:
                 launch.matvec(
-                    self.heads, layer.out_weight, self.x, tuning.out, bias=layer.out_bias, residual=self.x, overlap=tuning.overlap
-                )  # fmt: skip
+                    self.heads,
+                    layer.out_weight,
+                    self.x,
+                    tuning.out,
+                    bias=layer.out_bias,
+                    residual=self.x,
+                    overlap=tuning.overlap,
+                )
                 launch.experts_one(self.x, layer, config, self, tuning)
             else:
                 self.x += F.linear(self.heads, layer.out_weight, layer.out_bias)

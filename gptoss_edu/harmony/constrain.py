@@ -4,8 +4,8 @@
     generate(model, render(conversation, encoding=encoding), logits_processor=constraint)
 
 A constraint holds inside contents only: in the final message, or in a call's arguments. Headers and thoughts stay free,
-and `<|return|>` (or `<|call|>`) is allowed exactly where the grammar may end, so control tokens are never forbidden where
-the format needs them. With `headers=…` the headers follow a grammar too, and malformed ones cannot be sampled.
+and `<|return|>` (or `<|call|>`) is allowed exactly where the grammar may end, so control tokens are never forbidden
+where the format needs them. With `headers=…` the headers follow a grammar too, and malformed ones cannot be sampled.
 
 Source: llguidance (masks from a lexer and an Earley parser over the token trie); Willard and Louf 2023,
 arXiv:2307.09702, for the idea.

@@ -202,8 +202,8 @@ class Message:
             content = (content,)
         elif not isinstance(content, list | tuple):
             raise HarmonyError(
-                f"content of a message is {type(content).__name__}: expected text or contents; arguments are JSON text, "
-                "written once with json.dumps"
+                f"content of a message is {type(content).__name__}: expected text or contents; arguments are JSON text,"
+                " written once with json.dumps"
             )
         object.__setattr__(self, "content", tuple(Text(c) if isinstance(c, str) else c for c in content))
 

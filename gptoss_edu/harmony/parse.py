@@ -4,7 +4,8 @@ Strict parsing accepts nothing that openai-harmony 0.0.8 refuses. Where it diffe
 
 - A control token inside a content or a header is an error; there it becomes text, and a message whose `<|end|>` is
   missing swallows the next one.
-- Headers are read by id; there the header is decoded first, so a tool's name that spells `<|channel|>` sets the channel.
+- Headers are read by id; there the header is decoded first, so a tool's name that spells `<|channel|>` sets the
+    channel.
 - A lone word after the channel (`final json`) is a content type; there it is a recipient. A word that is neither a
 known
   content type nor `to=…` is an error.

@@ -25,7 +25,8 @@ def question_tokens(question: str, effort: str, encoding) -> list[int]:
 def final_text(answer: Iterable[int], encoding: tiktoken.Encoding) -> str:
     """Return the text of the last message on the final channel, without blanks around it; "" where there is none.
 
-    answer : what the model sampled after a prompt that ends in `<|start|>assistant`, or a whole conversation. It is read
+    answer : what the model sampled after a prompt that ends in `<|start|>assistant`, or a whole conversation. It is
+    read
     by ids, leniently: words that spell a control token are text, and a content type in the header is no part of it.
     """
     tokens = [int(token) for token in answer]

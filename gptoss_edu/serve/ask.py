@@ -77,7 +77,11 @@ def read_choice(ask: Ask, body: Fields) -> Any:
     kind = choice.need("type", "string")
     if kind == "allowed_tools":
         mode = choice.need("mode", "string", choices=("auto", "required"))
-        named = [name for i, tool in enumerate(choice.need("tools", "array")) for name in _named(ask, Fields(tool, f"tool_choice.tools[{i}]"))]  # fmt: skip
+        named = [
+            name
+            for i, tool in enumerate(choice.need("tools", "array"))
+            for name in _named(ask, Fields(tool, f"tool_choice.tools[{i}]"))
+        ]
         take_choice(ask, mode, named)
     else:
         take_choice(ask, "required", _named(ask, choice))
@@ -99,7 +103,11 @@ def take_choice(ask: Ask, mode: str, named: Sequence[str] | None = None) -> None
     offered = ask.recipients()
     for name in named or ():
         if name not in offered:
-            raise ApiError(f"'tool_choice': {name.removeprefix('functions.')!r:.80} is not among the tools.", "tool_choice", "invalid_value")  # fmt: skip
+            raise ApiError(
+                f"'tool_choice': {name.removeprefix('functions.')!r:.80} is not among the tools.",
+                "tool_choice",
+                "invalid_value",
+            )
     if mode == "required" and not offered:
         raise ApiError(
             "'tool_choice': a call is required, and there is no tool to call.", "tool_choice", "invalid_value"

@@ -43,7 +43,10 @@ def ask_of_response(body: Fields, offered: Sequence[str], encoding: tiktoken.Enc
             raise ApiError(f"Invalid value for 'include': {value!r:.60}.", "include", "invalid_value")
     _read_reasoning(ask, body)
     verbosity = _read_text(ask, body)
-    tools = [_tool(ask, Fields(raw, f"tools[{i}]"), offered) for i, raw in enumerate(body.get("tools", "array", [], longest=MAX_TOOLS))]  # fmt: skip
+    tools = [
+        _tool(ask, Fields(raw, f"tools[{i}]"), offered)
+        for i, raw in enumerate(body.get("tools", "array", [], longest=MAX_TOOLS))
+    ]
     _check_names(ask)
     choice = read_choice(ask, body)
     metadata = body.get("metadata", "object", {}, longest=16)
@@ -73,7 +76,9 @@ def ask_of_response(body: Fields, offered: Sequence[str], encoding: tiktoken.Enc
 
 def _refuse_the_rest(body: Fields) -> None:
     body.refuse(("background", "top_logprobs"), (False, 0))
-    body.refuse(("conversation", "prompt", "context_management", "moderation", "access_programs", "background_options", "image"))  # fmt: skip
+    body.refuse(
+        ("conversation", "prompt", "context_management", "moderation", "access_programs", "background_options", "image")
+    )
     body.get("service_tier", "string", choices=("auto", "default"))
     if options := body.get("stream_options", "object"):
         Fields(options, "stream_options").get("include_obfuscation", "boolean")
@@ -128,7 +133,13 @@ def _format_echo(ask: Ask) -> dict:
     form = ask.format
     if form is None or form.name == "json_object":
         return {"type": "text" if form is None else "json_object"}
-    return {"type": "json_schema", "name": form.name, "schema": form.schema, "description": form.description, "strict": True}  # fmt: skip
+    return {
+        "type": "json_schema",
+        "name": form.name,
+        "schema": form.schema,
+        "description": form.description,
+        "strict": True,
+    }
 
 
 def _tool(ask: Ask, tool: Fields, offered: Sequence[str]) -> dict | None:
@@ -136,12 +147,21 @@ def _tool(ask: Ask, tool: Fields, offered: Sequence[str]) -> dict | None:
     kind = tool.need("type", "string")
     if kind == "function":
         strict = read_function(ask, tool)
-        return {**tool.raw, "description": tool.get("description", "string"), "parameters": tool.get("parameters", "object"), "strict": strict}  # fmt: skip
+        return {
+            **tool.raw,
+            "description": tool.get("description", "string"),
+            "parameters": tool.get("parameters", "object"),
+            "strict": strict,
+        }
     name = "browser" if kind in BROWSER else "python" if kind == "code_interpreter" else None
     if name is None:
         return None  # what it could do is not offered to the model, and the response does not list it
     if name not in offered:
-        raise ApiError(f"'{tool.where}': {kind} is switched off on this server; start it with --tools {name}.", tool.where, "tool_not_available")  # fmt: skip
+        raise ApiError(
+            f"'{tool.where}': {kind} is switched off on this server; start it with --tools {name}.",
+            tool.where,
+            "tool_not_available",
+        )
     if name not in ask.builtin:
         ask.builtin = (*ask.builtin, name)
     return {"type": kind} if name == "browser" else {"type": kind, "container": {"type": "auto"}}
@@ -156,7 +176,11 @@ def read_function(ask: Ask, tool: Fields) -> bool:
     grammar = None
     if strict is not False:
         try:
-            grammar = enforced(schema or {"type": "object", "properties": {}, "additionalProperties": False}, tool.at("parameters"), ask.encoding)  # fmt: skip
+            grammar = enforced(
+                schema or {"type": "object", "properties": {}, "additionalProperties": False},
+                tool.at("parameters"),
+                ask.encoding,
+            )
         except ApiError:
             if strict:
                 raise
@@ -195,7 +219,11 @@ def ask_of_chat(body: Fields, encoding: tiktoken.Encoding) -> Ask:
         take_choice(ask, body.get("tool_choice", "string", choices=("auto", "none", "required")) or raw)
     else:
         chat_choice(ask, Fields(raw, "tool_choice"))
-    ask.include = ("usage",) if Fields(body.get("stream_options", "object", {}), "stream_options").get("include_usage", "boolean") else ()  # fmt: skip
+    ask.include = (
+        ("usage",)
+        if Fields(body.get("stream_options", "object", {}), "stream_options").get("include_usage", "boolean")
+        else ()
+    )
     body.refuse(("n",), (1,))
     body.refuse(("frequency_penalty", "presence_penalty"), (0, 0.0))
     body.refuse(("logprobs", "top_logprobs"), (False, 0))

@@ -117,8 +117,13 @@ def usage_object(usage: Usage) -> dict:
         "completion_tokens": usage.sampled,
         "total_tokens": usage.read + usage.sampled,
         "prompt_tokens_details": {"cached_tokens": usage.cached, "audio_tokens": 0},
-        "completion_tokens_details": {"reasoning_tokens": usage.thought, "audio_tokens": 0, "accepted_prediction_tokens": 0, "rejected_prediction_tokens": 0},
-    }  # fmt: skip
+        "completion_tokens_details": {
+            "reasoning_tokens": usage.thought,
+            "audio_tokens": 0,
+            "accepted_prediction_tokens": 0,
+            "rejected_prediction_tokens": 0,
+        },
+    }
 
 
 # ------------------------------------------------------------------------------------------ completions by token ids
@@ -151,7 +156,9 @@ def requests_of(body: Fields, encoding: tiktoken.Encoding, vocabulary: int, room
                 "context_length_exceeded",
             )
         seed = None if ask.seed is None else (ask.seed + i) & (2**63 - 1)
-        requests.append(Request(prompt, limit, ask.temperature, ask.top_p, seed=seed or 0, stop_tokens=stops, logprobs=logprobs))  # fmt: skip
+        requests.append(
+            Request(prompt, limit, ask.temperature, ask.top_p, seed=seed or 0, stop_tokens=stops, logprobs=logprobs)
+        )
     return requests, body.get("stream", "boolean", False)
 
 
@@ -180,7 +187,13 @@ def choice_of(request: Request, index: int, encoding: tiktoken.Encoding, start: 
     """What a request has sampled from its token `start` on, as one choice."""
     tokens = request.sampled[start:]
     reason = {"stop": "stop", None: None}.get(request.reason, "length")
-    choice: dict[str, Any] = {"index": index, "text": _text(tokens, encoding), "token_ids": tokens, "finish_reason": reason, "logprobs": None}  # fmt: skip
+    choice: dict[str, Any] = {
+        "index": index,
+        "text": _text(tokens, encoding),
+        "token_ids": tokens,
+        "finish_reason": reason,
+        "logprobs": None,
+    }
     if request.logprobs is not None:
         noted = request.noted[start : start + len(tokens)]
         texts = [_text([token], encoding) for token in tokens]
@@ -211,5 +224,7 @@ def _text(tokens: Sequence[int], encoding: tiktoken.Encoding) -> str:
 def completion_object(head: dict, requests: Sequence[Request], encoding: tiktoken.Encoding) -> dict:
     """The answer in one piece."""
     choices = [choice_of(request, i, encoding) for i, request in enumerate(requests)]
-    usage = Usage(sum(len(r.prompt) for r in requests), sum(r.reused for r in requests), sum(len(r.sampled) for r in requests))  # fmt: skip
+    usage = Usage(
+        sum(len(r.prompt) for r in requests), sum(r.reused for r in requests), sum(len(r.sampled) for r in requests)
+    )
     return {**head, "choices": choices, "usage": usage_object(usage)}

@@ -106,10 +106,14 @@ class Fields:
             )
         if choices is not None and value not in choices:
             known = ", ".join(f"'{choice}'" for choice in choices)
-            raise ApiError(f"Invalid value for '{self.at(key)}': {value!r:.60}; supported: {known}.", self.at(key), "invalid_value")  # fmt: skip
+            raise ApiError(
+                f"Invalid value for '{self.at(key)}': {value!r:.60}; supported: {known}.", self.at(key), "invalid_value"
+            )
         if (low is not None and value < low) or (high is not None and value > high):
             bounds = f"at least {low}" if high is None else f"from {low} to {high}"
-            raise ApiError(f"Invalid value for '{self.at(key)}': expected {bounds}, found {value}.", self.at(key), "invalid_value")  # fmt: skip
+            raise ApiError(
+                f"Invalid value for '{self.at(key)}': expected {bounds}, found {value}.", self.at(key), "invalid_value"
+            )
         if longest is not None and len(value) > longest:
             raise ApiError(f"Invalid value for '{self.at(key)}': longer than {longest}.", self.at(key), "invalid_value")
         return value

@@ -25,7 +25,8 @@ class Guard:
     """The rules.
 
     hosts : names that the server goes by, beside the loopback's. any_address : also whatever is an IP address, for a
-        server that listens on all of them. origins : pages from elsewhere that may ask. key : to be sent as a bearer token.
+        server that listens on all of them. origins : pages from elsewhere that may ask. key : to be sent as a bearer
+        token.
     """
 
     hosts: tuple[str, ...] = ()
@@ -38,7 +39,8 @@ class Guard:
 
         Raises
         ------
-        ApiError : 403 for a foreign Host or Origin, 401 for a wrong key, 415 and 413 for a body of the wrong kind or size.
+        ApiError : 403 for a foreign Host or Origin, 401 for a wrong key, 415 and 413 for a body of the wrong kind or
+        size.
         """
         headers = request.headers
         host = headers.get("host", "")
@@ -50,11 +52,20 @@ class Guard:
         if self.key is not None and request.url.path not in OPEN and request.method != "OPTIONS":
             scheme, _, given = headers.get("authorization", "").partition(" ")
             if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), self.key.encode()):
-                raise ApiError("The API key is missing or wrong.", code="invalid_api_key", status=401, headers={"WWW-Authenticate": "Bearer"})  # fmt: skip
+                raise ApiError(
+                    "The API key is missing or wrong.",
+                    code="invalid_api_key",
+                    status=401,
+                    headers={"WWW-Authenticate": "Bearer"},
+                )
         if request.method == "POST":
             kind = headers.get("content-type", "").split(";")[0].strip().lower()
             if kind != "application/json":
-                raise ApiError(f"Expected a body of type application/json, found {kind!r:.60}.", code="unsupported_media_type", status=415)  # fmt: skip
+                raise ApiError(
+                    f"Expected a body of type application/json, found {kind!r:.60}.",
+                    code="unsupported_media_type",
+                    status=415,
+                )
             length = headers.get("content-length", "0")
             if not length.isdecimal() or int(length) > MAX_BODY:
                 raise _too_large()
@@ -100,7 +111,12 @@ async def drain(request: Request) -> None:
 
 
 def _too_large() -> ApiError:
-    return ApiError(f"The body is larger than {MAX_BODY >> 20} MiB.", code="body_too_large", status=413, headers={"Connection": "close"})  # fmt: skip
+    return ApiError(
+        f"The body is larger than {MAX_BODY >> 20} MiB.",
+        code="body_too_large",
+        status=413,
+        headers={"Connection": "close"},
+    )
 
 
 def _name_of(host: str) -> str:

@@ -127,8 +127,8 @@ class _Reader:
             self.messages.append(Message("assistant", text, channel="analysis"))
         else:
             raise ApiError(
-                f"'{item.at('encrypted_content')}': its signature is not this server's, which may have been restarted; send "
-                "the item's content, or leave the item out.",
+                f"'{item.at('encrypted_content')}': its signature is not this server's, which may have been restarted;"
+                " send the item's content, or leave the item out.",
                 item.at("encrypted_content"),
                 "invalid_encrypted_content",
             )
@@ -174,7 +174,10 @@ class _Reader:
         self.messages += own
 
     def _builtin(self, item: Fields) -> None:
-        """A search or a piece of code that this server ran itself; one that it does not know any more is passed over."""
+        """A search or a piece of code that this server ran itself.
+
+        One that it does not know any more is passed over.
+        """
         own = self._own(item)
         code = item.get("code", "string")
         if not own and code is not None and item.get("outputs", "array"):
@@ -199,7 +202,11 @@ def text_of(content: Any, where: str) -> str:
         part = Fields(raw, f"{where}[{number}]")
         kind = part.need("type", "string")
         if kind not in TEXT_PARTS:
-            raise ApiError(f"'{part.where}': parts of type {kind!r:.60} are not supported; this model reads text.", part.where, "unsupported_content")  # fmt: skip
+            raise ApiError(
+                f"'{part.where}': parts of type {kind!r:.60} are not supported; this model reads text.",
+                part.where,
+                "unsupported_content",
+            )
         texts.append(part.need("refusal" if kind == "refusal" else "text", "string"))
     return "".join(texts)
 
@@ -207,7 +214,11 @@ def text_of(content: Any, where: str) -> str:
 def check_name(name: str, where: str) -> None:
     """A function's name: it stands in a header of the prompt."""
     if not name or len(name) > 64 or not all(c.isascii() and (c.isalnum() or c in "_-") for c in name):
-        raise ApiError(f"'{where}': expected a name of 1 to 64 letters, digits, '_' and '-', found {name!r:.80}.", where, "invalid_value")  # fmt: skip
+        raise ApiError(
+            f"'{where}': expected a name of 1 to 64 letters, digits, '_' and '-', found {name!r:.80}.",
+            where,
+            "invalid_value",
+        )
 
 
 def messages_of_chat(raw: list[Any], known: Known = nothing_known) -> list[Message]:

@@ -133,19 +133,40 @@ class ResponseEvents:
     def _begins(self, begins: Begins) -> list[dict]:
         recipient = begins.recipient if begins.recipient not in ("assistant", "user", "all") else None
         if recipient == "python":
-            item = {"type": "code_interpreter_call", "id": new_id("ci"), "status": "in_progress", "code": "", "container_id": "python", "outputs": None}  # fmt: skip
+            item = {
+                "type": "code_interpreter_call",
+                "id": new_id("ci"),
+                "status": "in_progress",
+                "code": "",
+                "container_id": "python",
+                "outputs": None,
+            }
             return [self._add(begins.number, item), self._of(item, "code_interpreter_call.in_progress")]
         if recipient is not None and recipient.startswith("browser."):
             return []
         if recipient is not None:
-            item = {"type": "function_call", "id": new_id("fc"), "call_id": new_id("call"), "status": "in_progress", "name": recipient.removeprefix("functions."), "arguments": ""}  # fmt: skip
+            item = {
+                "type": "function_call",
+                "id": new_id("fc"),
+                "call_id": new_id("call"),
+                "status": "in_progress",
+                "name": recipient.removeprefix("functions."),
+                "arguments": "",
+            }
             return [self._add(begins.number, item)]
         if begins.channel == "analysis":
             item = {"type": "reasoning", "id": new_id("rs"), "status": "in_progress", "summary": [], "content": []}
             part = {"type": "reasoning_text", "text": ""}
         else:
             phase = "commentary" if begins.channel == "commentary" else "final_answer"
-            item = {"type": "message", "id": new_id("msg"), "status": "in_progress", "role": "assistant", "phase": phase, "content": []}  # fmt: skip
+            item = {
+                "type": "message",
+                "id": new_id("msg"),
+                "status": "in_progress",
+                "role": "assistant",
+                "phase": phase,
+                "content": [],
+            }
             part = {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
         added = self._add(begins.number, item)
         item["content"] = [part]
@@ -174,7 +195,10 @@ class ResponseEvents:
         if item["type"] == "reasoning" and self.seals is not None:
             item["encrypted_content"] = self.seals.seal(ends.message)
         if item["type"] == "code_interpreter_call" and not ends.partial:
-            return [self._of(item, "code_interpreter_call_code.done", code=item["code"]), self._of(item, "code_interpreter_call.interpreting")]  # fmt: skip
+            return [
+                self._of(item, "code_interpreter_call_code.done", code=item["code"]),
+                self._of(item, "code_interpreter_call.interpreting"),
+            ]
         cited = self._annotate(item) if item["type"] == "message" and self.citations is not None else []
         return cited + self._close(item, "incomplete" if ends.partial else "completed")
 
@@ -194,7 +218,11 @@ class ResponseEvents:
                 }
                 part["annotations"] = [*part["annotations"], note]
                 number = len(part["annotations"]) - 1
-                events.append(self._of(item, "output_text.annotation.added", content_index=0, annotation_index=number, annotation=note))  # fmt: skip
+                events.append(
+                    self._of(
+                        item, "output_text.annotation.added", content_index=0, annotation_index=number, annotation=note
+                    )
+                )
         return events
 
     def _close(self, item: dict, status: str) -> list[dict]:
@@ -217,7 +245,12 @@ class ResponseEvents:
     def _search(self, ends: Ends) -> list[dict]:
         if ends.partial:
             return []
-        item = {"type": "web_search_call", "id": new_id("ws"), "status": "in_progress", "action": search_action(ends.message)}  # fmt: skip
+        item = {
+            "type": "web_search_call",
+            "id": new_id("ws"),
+            "status": "in_progress",
+            "action": search_action(ends.message),
+        }
         self.messages[item["id"]] = [ends.message]
         added = self._add(ends.number, item)
         return [added, self._of(item, "web_search_call.in_progress"), self._of(item, "web_search_call.searching")]

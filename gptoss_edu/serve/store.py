@@ -135,10 +135,19 @@ class Desks:
     def _kernel(self, memory: Memory) -> Tool:
         with self._lock:
             if memory.name in self._busy:
-                raise ApiError("Another request of this conversation is using its Python process.", code="conversation_busy", status=409)  # fmt: skip
+                raise ApiError(
+                    "Another request of this conversation is using its Python process.",
+                    code="conversation_busy",
+                    status=409,
+                )
             kept = self._kernels.pop(memory.name, None)
             if kept is None and len(self._busy) >= self.most:
-                raise ApiError("All Python processes are busy; try again.", code="overloaded", status=429, headers={"Retry-After": "5"})  # fmt: skip
+                raise ApiError(
+                    "All Python processes are busy; try again.",
+                    code="overloaded",
+                    status=429,
+                    headers={"Retry-After": "5"},
+                )
             self._busy.add(memory.name)
         if kept is not None:
             return kept[0]

@@ -116,7 +116,8 @@ class Turn:
             prompt = self.prompt()
         if len(prompt) >= self.pool.room:
             raise ApiError(
-                f"The input has {len(prompt)} tokens; with room for an answer, the context of {self.pool.room} holds fewer.",
+                f"The input has {len(prompt)} tokens; with room for an answer, the context of {self.pool.room} holds"
+                " fewer.",
                 "input",
                 "context_length_exceeded",
             )
@@ -137,9 +138,15 @@ class Turn:
         ask, tokens = self.ask, asyncio.Event()
         self._tokens = tokens
         request = Request(
-            prompt, room, ask.temperature, ask.top_p, seed=(self.seed + self._draws) & (2**63 - 1),
-            logits_processor=constraint_of(ask, demanded=not self._calls), marks=[self._head_length(prompt)], listener=lambda: self._wake(tokens),
-        )  # fmt: skip
+            prompt,
+            room,
+            ask.temperature,
+            ask.top_p,
+            seed=(self.seed + self._draws) & (2**63 - 1),
+            logits_processor=constraint_of(ask, demanded=not self._calls),
+            marks=[self._head_length(prompt)],
+            listener=lambda: self._wake(tokens),
+        )
         try:
             self._request = self.pool.submit(request)
         except PoolFull as error:

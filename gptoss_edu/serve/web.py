@@ -81,11 +81,15 @@ def application(server: Server) -> Starlette:
         route("/v1/models", "GET", models),
         route("/v1/models/{model:path}", "GET", models),
         route("/v1/responses", "POST", create_response),
-        Route("/v1/responses/{id}", _guarded(server, "/v1/responses/{id}", _get_or_delete(get_response, delete_response)), methods=["GET", "DELETE", "OPTIONS"]),
+        Route(
+            "/v1/responses/{id}",
+            _guarded(server, "/v1/responses/{id}", _get_or_delete(get_response, delete_response)),
+            methods=["GET", "DELETE", "OPTIONS"],
+        ),
         route("/v1/responses/{id}/input_items", "GET", input_items),
         route("/v1/chat/completions", "POST", chat_completions),
         route("/v1/completions", "POST", completions),
-    ]  # fmt: skip
+    ]
     handlers = {404: _not_found, 405: _not_found, 500: _fault}
     return Starlette(routes=routes, exception_handlers=handlers)
 
@@ -127,7 +131,9 @@ def _guarded(server: Server, path: str, endpoint):
 
 async def _not_found(request: Request, error: Exception) -> Response:
     status = getattr(error, "status_code", 404)
-    return refusal(ApiError(f"Unknown request URL: {request.method} {request.url.path[:200]}.", code="unknown_url", status=status))  # fmt: skip
+    return refusal(
+        ApiError(f"Unknown request URL: {request.method} {request.url.path[:200]}.", code="unknown_url", status=status)
+    )
 
 
 async def _fault(request: Request, error: Exception) -> Response:
@@ -139,7 +145,10 @@ async def _fault(request: Request, error: Exception) -> Response:
 
 async def page(server: Server, request: Request) -> Response:
     html = server.page or files("gptoss_edu.serve").joinpath("page.html").read_text(encoding="utf-8")
-    policy = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"  # fmt: skip
+    policy = (
+        "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; img-src data:;"
+        " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
     return HTMLResponse(html, headers={"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff"})
 
 
@@ -163,13 +172,23 @@ async def models(server: Server, request: Request) -> Response:
 async def metrics(server: Server, request: Request) -> Response:
     """Numbers in Prometheus' text format."""
     pool = server.pool
-    lines = [f'gptoss_requests_total{{path="{path}",status="{status}"}} {n}' for (path, status), n in sorted(server.counts.items())]  # fmt: skip
+    lines = [
+        f'gptoss_requests_total{{path="{path}",status="{status}"}} {n}'
+        for (path, status), n in sorted(server.counts.items())
+    ]
     values = {
-        "gptoss_rows_running": len(pool.active), "gptoss_requests_waiting": len(pool.waiting), "gptoss_rows": pool.rows,
-        "gptoss_tokens_sampled_total": pool.tokens, "gptoss_tokens_read_total": pool.read_tokens, "gptoss_steps_total": pool.steps,
-        "gptoss_prefix_hits_total": pool.prefixes.hits, "gptoss_prefix_misses_total": pool.prefixes.misses,
-        "gptoss_prefix_bytes": pool.prefixes.nbytes, "gptoss_responses_stored": len(server.store), "gptoss_kernels": len(server.desks),
-    }  # fmt: skip
+        "gptoss_rows_running": len(pool.active),
+        "gptoss_requests_waiting": len(pool.waiting),
+        "gptoss_rows": pool.rows,
+        "gptoss_tokens_sampled_total": pool.tokens,
+        "gptoss_tokens_read_total": pool.read_tokens,
+        "gptoss_steps_total": pool.steps,
+        "gptoss_prefix_hits_total": pool.prefixes.hits,
+        "gptoss_prefix_misses_total": pool.prefixes.misses,
+        "gptoss_prefix_bytes": pool.prefixes.nbytes,
+        "gptoss_responses_stored": len(server.store),
+        "gptoss_kernels": len(server.desks),
+    }
     return PlainTextResponse("\n".join([*lines, *(f"{name} {value}" for name, value in values.items())]) + "\n")
 
 
@@ -204,7 +223,9 @@ class Stream(Response):
     def __init__(self, events: AsyncIterator[dict], cancel: Callable[[], None], named: bool, last: str | None = None):
         self.events, self.cancel, self.named, self.last = events, cancel, named, last
         self.status_code, self.background = 200, None
-        self.init_headers({"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-store", "X-Accel-Buffering": "no"})  # fmt: skip
+        self.init_headers(
+            {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        )
 
     def init_headers(self, headers=None) -> None:
         self.raw_headers = [(k.lower().encode("latin-1"), v.encode("latin-1")) for k, v in (headers or {}).items()]

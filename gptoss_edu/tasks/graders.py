@@ -18,7 +18,10 @@ _LIST_MARKS = str.maketrans({mark: "," for mark in "،、，"})
 
 
 def plain_digits(text: str) -> str:
-    """The text with every script's decimal digits (٣, ৩, ३, ３) as ASCII digits, and without marks between thousands."""
+    """The text with every script's decimal digits (٣, ৩, ३, ３) as ASCII digits.
+
+    Marks between thousands are removed.
+    """
     if not text.isascii():
         text = "".join(str(unicodedata.digit(c)) if c.isdecimal() and not c.isascii() else c for c in text)
         text = re.sub(rf"(?<=\d)[{_GROUPS}，](?=\d{{3}}(?!\d))", "", text)

@@ -218,7 +218,10 @@ def in_language(
 
 
 def tells_language(question: str) -> bool:
-    """Whether the question holds words or digits of its language; a bare "12 x 34" is English, or no answer is certain."""
+    """Whether the question holds words or digits of its language.
+
+    A bare "12 x 34" is English, or no answer is certain.
+    """
     letters = [c for c in question if (c.isalpha() and c not in "x×") or (c.isdecimal() and not c.isascii())]
     return len(letters) >= 2 or any(not c.isascii() for c in letters)
 

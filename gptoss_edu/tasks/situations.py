@@ -28,7 +28,9 @@ _OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
 
 @dataclass(frozen=True)
 class Situation:
-    """One problem: its expression ("a*b-c"), its wording, the unit of its answer, and which numbers are small or prices."""
+    """One problem: its expression ("a*b-c"), its wording, the unit of its answer, and which numbers are small or
+    prices.
+    """
 
     f: str
     text: str
@@ -93,9 +95,11 @@ def numbers_for(rng: random.Random, situation: Situation) -> dict[str, int]:
     while True:
         top = rng.choice((21, 61, 151, 151))
         values = {
-            letter: rng.randrange(2, 13) if letter in small else rng.randrange(2, 61 if letter in situation.prices else top)
+            letter: rng.randrange(2, 13)
+            if letter in small
+            else rng.randrange(2, 61 if letter in situation.prices else top)
             for letter in letters
-        }  # fmt: skip
+        }
         try:
             steps = steps_of(situation.f, values)
         except ValueError:

@@ -138,11 +138,20 @@ class PythonTool:
             text += "\n" + shorten(execution.traceback, 4_000)
         gone = f"Variables are gone, files in {self.visible_folder} are still there."
         if execution.status == "timeout":
-            text += f"\n[Interrupted after {self.limits.call_seconds:g} s, the limit for one call. Variables are still there.]"
+            text += (
+                f"\n[Interrupted after {self.limits.call_seconds:g} s, the limit for one call. Variables are still"
+                " there.]"
+            )
         elif execution.status == "stuck":
-            text += f"\n[Stopped after {self.limits.call_seconds:g} s: it ignored the interrupt, so Python was restarted. {gone}]"
+            text += (
+                f"\n[Stopped after {self.limits.call_seconds:g} s: it ignored the interrupt, so Python was restarted."
+                f" {gone}]"
+            )
         elif execution.status == "died":
-            text += f"\n[The Python process ended {cause_of_death(execution.exit_code)}; the next call gets a new one. {gone}]"
+            text += (
+                f"\n[The Python process ended {cause_of_death(execution.exit_code)}; the next call gets a new one."
+                f" {gone}]"
+            )
         return text
 
     def _keep_pictures(self, execution: kernels.Execution) -> list[Path]:

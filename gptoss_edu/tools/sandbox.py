@@ -64,12 +64,19 @@ def running_threads() -> int:
 
 
 DESCRIPTIONS = {
-    "bubblewrap": "bubblewrap: no network, own processes, only the system's programs (read-only) and the working folder "
-    "are visible. A boundary against accidents and ordinary mischief; a hole in the Linux kernel is a way out.",
-    "namespaces": "Linux namespaces: no network, own processes, every file read-only but the working folder; /tmp and /run, "
-    "where programs keep their sockets, are hidden. Your files stay readable. A boundary against accidents, not against a determined attacker.",
-    "limits": "resource limits only: memory, processor time and file size are bounded and left-over processes are killed, "
-    "but the code can use the network and can read, change and delete your files. This is NOT a security boundary.",
+    "bubblewrap": (
+        "bubblewrap: no network, own processes, only the system's programs (read-only) and the working folder "
+        "are visible. A boundary against accidents and ordinary mischief; a hole in the Linux kernel is a way out."
+    ),
+    "namespaces": (
+        "Linux namespaces: no network, own processes, every file read-only but the working folder; /tmp and /run, where"
+        " programs keep their sockets, are hidden. Your files stay readable. A boundary against accidents, not against"
+        " a determined attacker."
+    ),
+    "limits": (
+        "resource limits only: memory, processor time and file size are bounded and left-over processes are killed, "
+        "but the code can use the network and can read, change and delete your files. This is NOT a security boundary."
+    ),
 }
 
 

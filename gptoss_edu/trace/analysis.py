@@ -202,7 +202,9 @@ def with_heads(trace: Trace, heads) -> Trace:
 
 
 def telling_heads(trace: Trace, count: int = 8) -> list[tuple[int, int]]:
-    """Heads worth a look: in turn the one that parks most, looks farthest, is sharpest, and varies most along the text."""
+    """Heads worth a look: in turn the one that parks most, looks farthest, is sharpest,
+    and varies most along the text.
+    """
     sink, entropy = (trace[name].astype(np.float32) for name in ("sink_mass", "head_entropy"))  # (l, t, h)
     rankings = [
         sink.mean(1),

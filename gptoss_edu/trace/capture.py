@@ -132,8 +132,8 @@ class Recorder:
         past = [0] * b if cache is None else [int(n) for n in cache.lengths]
         if past[self.row] != len(self.tokens):
             raise TraceError(
-                f"one capture records one run: {len(self.tokens)} tokens are recorded, and this pass starts at position "
-                f"{past[self.row]}. Open another capture for another run."
+                f"one capture records one run: {len(self.tokens)} tokens are recorded, and this pass starts at position"
+                f" {past[self.row]}. Open another capture for another run."
             )
         self.count, self.width = counts[self.row], t
         self.queries = past[self.row] + np.arange(self.count)

@@ -38,7 +38,8 @@ def from_routed_experts(routed, tokens, config, encoding=None, source: str = "vL
         raise TraceError(f"{source}: {len(routed)} rows of experts do not belong to {len(tokens)} tokens")
     if routed.dtype.kind not in "iu" or routed.min() < 0 or routed.max() >= config.num_experts:
         raise TraceError(
-            f"{source}: expected whole numbers from 0 to {config.num_experts - 1}, found {routed.min()} to {routed.max()}"
+            f"{source}: expected whole numbers from 0 to {config.num_experts - 1}, found {routed.min()} to"
+            f" {routed.max()}"
         )
     for layer in range(layers):
         if not routed[:, layer].any():
@@ -103,8 +104,8 @@ def _checked_attentions(attentions, config) -> list[torch.Tensor]:
     if attentions is None or any(a is None for a in attentions) or len(attentions) != config.num_hidden_layers:
         found = 0 if attentions is None else sum(a is not None for a in attentions)
         raise TraceError(
-            f"transformers: expected attention of {config.num_hidden_layers} layers, found {found}; load the model with "
-            'attn_implementation="eager"'
+            f"transformers: expected attention of {config.num_hidden_layers} layers, found {found}; load the model with"
+            ' attn_implementation="eager"'
         )
     for layer, a in enumerate(attentions):
         rows = a.float().sum(-1)

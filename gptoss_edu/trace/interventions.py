@@ -52,8 +52,8 @@ class MaskExpert:
         left = logits.shape[1] - int((logits == -torch.inf).sum(1).max())
         if left < k:
             raise TraceError(
-                f"layer {self.layer}: {left} experts are left unmasked, and a token needs {k}; mask fewer, or ask for fewer "
-                f"with ExpertsPerToken({left}, layer={self.layer})"
+                f"layer {self.layer}: {left} experts are left unmasked, and a token needs {k}; mask fewer, or ask for"
+                f" fewer with ExpertsPerToken({left}, layer={self.layer})"
                 if left
                 else f"layer {self.layer}: all {logits.shape[1]} experts are masked; leave at least one"
             )

@@ -76,7 +76,8 @@ def checked_level(model, level: str, heads, path) -> tuple[str, list[tuple[int, 
     """
     if not hasattr(model, "hooks") or not hasattr(model, "block"):
         raise TraceError(
-            f"capture needs a model with hook points, as gptoss_edu.load_model(path) gives it; found {type(model).__name__}"
+            "capture needs a model with hook points, as gptoss_edu.load_model(path) gives it; found"
+            f" {type(model).__name__}"
         )
     if level not in LEVELS:
         raise TraceError(f"unknown level {level!r}; expected one of {', '.join(LEVELS)}")

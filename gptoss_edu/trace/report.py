@@ -44,7 +44,10 @@ def as_text(report: dict) -> str:
     """The report as a table for a terminal: bits, with the 95 % line of the shuffled null in brackets."""
     labels = list(report["layers"][0]["information"])
     lines = [
-        f"{report['tokens']} tokens; even load over {report['experts']} experts is {np.log2(report['experts']):.2f} bits",
+        (
+            f"{report['tokens']} tokens; even load over {report['experts']} experts is {np.log2(report['experts']):.2f}"
+            " bits"
+        ),
         "layer   load  busiest        " + "".join(f"{label:>16}" for label in labels),
     ]
     for row in report["layers"]:

@@ -194,7 +194,10 @@ class AttentionRows:
 
 
 def scatter_rows(target: np.ndarray, rows: np.ndarray, queries: np.ndarray, keys: np.ndarray) -> None:
-    """Write attention rows (n, t, s+1) to `target` (n, t_max, w+1), whose column j is key q − w + 1 + j, the sink last."""
+    """Write attention rows (n, t, s+1) to `target` (n, t_max, w+1), whose column j is key q − w + 1 + j.
+
+    The sink's column comes last.
+    """
     width = target.shape[-1] - 1
     columns = keys[None, :] - queries[:, None] + width - 1  # (t, s)
     q, s = np.nonzero((columns >= 0) & (columns < width) & (keys >= 0)[None, :])

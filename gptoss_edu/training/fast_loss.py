@@ -228,9 +228,21 @@ class FastLoss:
                 self.cos, self.sin, self.masks.masks[attn.window], attn.h, attn.g, attn.d, eps,
             )  # fmt: skip
             x, balanced = self.experts(
-                x, (mlp.norm.scale, mlp.gate.weight, mlp.gate.bias, mlp.mlp1_weight, mlp.mlp1_bias, mlp.mlp2_weight, mlp.mlp2_bias),
-                mlp.k, mlp.limit, eps, self.rounding,
-            )  # fmt: skip
+                x,
+                (
+                    mlp.norm.scale,
+                    mlp.gate.weight,
+                    mlp.gate.bias,
+                    mlp.mlp1_weight,
+                    mlp.mlp1_bias,
+                    mlp.mlp2_weight,
+                    mlp.mlp2_bias,
+                ),
+                mlp.k,
+                mlp.limit,
+                eps,
+                self.rounding,
+            )
             total = total + balanced
         cross_entropy = self.output(x, model.norm.scale, model.unembedding.weight, targets, weights, eps)
         return cross_entropy + balance * total / len(model.block), cross_entropy.detach()

@@ -30,8 +30,15 @@ from .packing import make_batch
 from .pretrain import TINY, initialise
 
 LESSON = replace(
-    TINY, num_hidden_layers=2, hidden_size=64, intermediate_size=64, num_experts=8, experts_per_token=2, num_attention_heads=4, head_dim=16,
-)  # fmt: skip
+    TINY,
+    num_hidden_layers=2,
+    hidden_size=64,
+    intermediate_size=64,
+    num_experts=8,
+    experts_per_token=2,
+    num_attention_heads=4,
+    head_dim=16,
+)
 VARIANTS = {  # name: what differs from the recipe
     "recipe": {}, "plain AdamW": {"plain": True}, "no decay": {"decay": 0.0}, "no balance": {"balance": 0.0},
     "no document mask": {"masked": False}, "sinks stay at zero": {"sinks": 0.0},
@@ -76,7 +83,10 @@ def lesson_run(
 
 @torch.no_grad()
 def held_out(model: Transformer, batches: int = 8) -> dict:
-    """Cross-entropy on batches that no run trains on, documents masked, and the entropy in bits of each layer's load."""
+    """Compute the loss on held-out batches, and the entropy (bits) of each layer's expert load.
+
+    The loss is the cross-entropy; documents in one row do not see each other.
+    """
     counts = torch.zeros(len(model.block), model.config.num_experts)
 
     def counter(layer: int):
@@ -99,8 +109,12 @@ def held_out(model: Transformer, batches: int = 8) -> dict:
 def main(path: Path, steps: int = 400, seeds: tuple[int, ...] = (0, 1)) -> None:
     """Every variant with every seed; the file is written after each run."""
     result = {
-        "steps": steps, "device": platform.machine(), "torch": torch.__version__, "date": time.strftime("%Y-%m-%d"), "runs": {},
-    }  # fmt: skip
+        "steps": steps,
+        "device": platform.machine(),
+        "torch": torch.__version__,
+        "date": time.strftime("%Y-%m-%d"),
+        "runs": {},
+    }
     for seed in seeds:
         for name, how in VARIANTS.items():
             found = lesson_run(steps, seed=seed, **how)[1]

@@ -35,9 +35,20 @@ from .packing import Batch, Batches
 from .quantize import ROUNDING
 
 TINY = ModelConfig(
-    num_hidden_layers=6, num_experts=16, experts_per_token=4, vocab_size=2048, hidden_size=256, intermediate_size=256, head_dim=32,
-    num_attention_heads=8, num_key_value_heads=2, sliding_window=32, initial_context_length=256, rope_theta=10_000.0, rope_scaling_factor=8.0,
-)  # fmt: skip
+    num_hidden_layers=6,
+    num_experts=16,
+    experts_per_token=4,
+    vocab_size=2048,
+    hidden_size=256,
+    intermediate_size=256,
+    head_dim=32,
+    num_attention_heads=8,
+    num_key_value_heads=2,
+    sliding_window=32,
+    initial_context_length=256,
+    rope_theta=10_000.0,
+    rope_scaling_factor=8.0,
+)
 SMOKE = ModelConfig(
     **{
         **asdict(TINY),
@@ -261,8 +272,8 @@ class Trainer:
         if self.step % (25 * self.settings.log_every) == 0 or self.step == self.settings.log_every:
             speed = tokens / max(self.elapsed, 1e-3) / 1e6
             print(
-                f"step {self.step:6} · {self.elapsed:6.1f} s · loss {loss:.4f} · norm {norm:.3f} · rate × {scale:.2f} · "
-                f"{speed:.2f}M tokens/s · {self.waited:.1f} s waited for data",
+                f"step {self.step:6} · {self.elapsed:6.1f} s · loss {loss:.4f} · norm {norm:.3f} · rate × {scale:.2f} ·"
+                f" {speed:.2f}M tokens/s · {self.waited:.1f} s waited for data",
                 flush=True,
             )
 

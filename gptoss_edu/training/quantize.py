@@ -106,7 +106,8 @@ def rounded(model: Transformer, rounding: str | None) -> Transformer:
     """A copy as it will be stored: experts through MXFP4 with that rounding (None: bfloat16 too), the rest bfloat16."""
     if model.packed:
         raise GptOssError(
-            "rounded: expected dense experts, found MXFP4 ones, which are rounded already; load the weights before packing."
+            "rounded: expected dense experts, found MXFP4 ones, which are rounded already; load the weights before"
+            " packing."
         )
     tokenizer, model.tokenizer = model.tokenizer, None
     twin = copy.deepcopy(model)

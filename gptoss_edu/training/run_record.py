@@ -48,7 +48,9 @@ def recorded(folder: Path) -> dict:
             f"{folder}: expected the files of a run of `gptoss-edu train tiny`, found no {', '.join(missing)}."
         )
     report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-    about = {name: report[name] for name in ("device", "torch", "date", "seed", "steps", "seconds", "tokens", "wall_seconds")}  # fmt: skip
+    about = {
+        name: report[name] for name in ("device", "torch", "date", "seed", "steps", "seconds", "tokens", "wall_seconds")
+    }
     about["settings"] = {name: value for name, value in report["settings"].items() if name not in DROPPED}
     log = [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     snapshots = json.loads((folder / "snapshots.json").read_text(encoding="utf-8"))

@@ -70,7 +70,10 @@ class Transcript:
 def block(entry: Entry) -> str:
     """One entry: a coloured edge, the title in words, the text as it is."""
     edge = COLORS[entry.kind][0]
-    text = f'<div style="white-space:pre-wrap;overflow-wrap:anywhere;font-family:monospace">{html.escape(entry.text)}</div>'
+    text = (
+        "<div"
+        f' style="white-space:pre-wrap;overflow-wrap:anywhere;font-family:monospace">{html.escape(entry.text)}</div>'
+    )
     text += "".join(map(picture, entry.pictures))
     title = f"<b>{html.escape(entry.title)}</b>"
     if entry.folded:

@@ -20,7 +20,10 @@ START = {
 }  # and t, l, h, e: whole numbers
 
 EXPLORER = ("explorer/mount.js", "explorer/framed.js", "explorer/widget.js")
-POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'"
+POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; "
+    "form-action 'none'"
+)
 
 
 def module_source() -> str:
@@ -45,17 +48,22 @@ class Page:
             + 'mountText(document.getElementById("app"), document.getElementById("data").textContent, { whole: true })'
         )
         script += (
-            ".then((app) => { followSite(app); Object.assign(window, { explorer: app, explorerModule: { mount, mountText }, readyAt: performance.now() });"
+            ".then((app) => { followSite(app);"
+            " const readyAt = performance.now();"
+            " Object.assign(window, { explorer: app, explorerModule: { mount, mountText }, readyAt });"
             ' document.documentElement.dataset.ready = "1"; })'
-            '.catch((error) => { document.body.append(el("p", { role: "status" }, "This explorer could not open: " + error.message'
+            '.catch((error) => { document.body.append(el("p", { role: "status" },'
+            ' "This explorer could not open: " + error.message'
             ' + ". It needs a browser of 2023 or later.")); throw error; });'
         )
         return (
             '<!doctype html><html lang="en"><head><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width, initial-scale=1">'
             f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
-            f"<title>{html.escape(self.title)}</title><style>body{{margin:0;background:Canvas;color-scheme:light dark}}</style></head>"
-            f'<body><main id="app"></main><noscript>This explorer needs JavaScript.</noscript><script id="data" type="text/plain">{base64.b64encode(self.data).decode()}</script>'
+            f"<title>{html.escape(self.title)}</title>"
+            "<style>body{margin:0;background:Canvas;color-scheme:light dark}</style></head>"
+            '<body><main id="app"></main><noscript>This explorer needs JavaScript.</noscript>'
+            f'<script id="data" type="text/plain">{base64.b64encode(self.data).decode()}</script>'
             f'<script type="module">{script.replace("</", "<" + chr(92) + "/")}</script></body></html>'
         )
 
@@ -93,7 +101,8 @@ def explore(
     other : a second trace of the same tokens.
     names : what the two are called; None: "as it is" and the interventions.
     title : the page's heading.
-    theme : "light", "dark" or "auto" (what the page around it says, if it answers; else what the reader's system prefers).
+    theme : "light", "dark" or "auto" (what the page around it says, if it answers;
+        else what the reader's system prefers).
     height : of the output in a notebook, in pixels.
     start : the selection to begin with: t, l, h, e, shade, grid, zoom.
 

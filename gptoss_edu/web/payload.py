@@ -29,8 +29,13 @@ from gptoss_edu.viz import style
 
 PER_TOKEN_LIMIT = 600_000  # values of a per-head statistic beyond which only its mean over the run is sent
 PLAIN = {
-    "tokens": "i4", "piece_offsets": "i4", "lens_tokens": "i4", "next_tokens": "i4", "piece_bytes": "u1", "surprisal": "f4",
-}  # fmt: skip
+    "tokens": "i4",
+    "piece_offsets": "i4",
+    "lens_tokens": "i4",
+    "next_tokens": "i4",
+    "piece_bytes": "u1",
+    "surprisal": "f4",
+}
 LABELS = ("role", "channel", "section", "kind", "message", "expert_indices")
 BYTES = {
     "sink_mass": "linear", "router_logits": "linear", "expert_weights": "linear", "router_margin": "root",
@@ -180,7 +185,8 @@ def _exact(run: Trace, layer: int, head: int):
     top = keys.max(1)
     levels = 255 if width <= 512 else 63  # long rows have many small shares, which matter less and compress worse
     coded = np.rint(levels * np.sqrt(keys / np.maximum(top, 1e-9)[:, None])).astype(np.uint8)
-    # Rounding roots adds a little to every small share: the row's scale takes it back, so that its sum stays what it was.
+    # Rounding roots adds a little to every small share: the row's scale takes it back, so that its sum stays what
+    # it was.
     top = keys.sum(1) / np.maximum(((coded / levels) ** 2).sum(1), 1e-9)
     seen = np.arange(width)[None, :] >= width - 1 - np.arange(count)[:, None]
     yield {"name": f"exact.{layer}.{head}", "kind": "u1", "levels": levels}, coded[seen]

@@ -1,6 +1,7 @@
 """The lab, the boxes and the explorer as one classic script, for the pages of a site that is read from a folder.
 
-A browser loads no ES module from file://, but it does load a script; so the modules are joined, closed off in a function
+A browser loads no ES module from file://, but it does load a script; so the modules are joined, closed off in a
+function
 of their own, and what pages call is put into `window.gptoss`.
 """
 
