@@ -35,8 +35,25 @@ def test_right_solutions_pass_and_wrong_ones_are_refused_with_their_cause(name):
 
 
 def test_the_bank_has_not_shrunk():
-    rows = [len(bank.wrong(name)) for name in EXERCISES]
-    assert len(rows) >= 61 and sum(rows) >= 868
+    found = [solution for name in EXERCISES for solution in bank.wrong(name)]
+    assert len(EXERCISES) >= 61 and sum(not solution.unseen for solution in found) >= 868
+    assert sum(solution.unseen for solution in found) >= 114
+
+
+@pytest.mark.slow
+def test_a_stranger_is_hardly_ever_told_a_false_cause():
+    total = confusion.totals([confusion.add_strangers(confusion.Row(name)) for name in EXERCISES])
+    refused, written = (sum(getattr(row, n) for row in total) for n in ("unseen_refused", "unseen"))
+    assert refused == written >= 114
+    assert sum(row.unseen_named for row in total) >= 0.75 * written
+    assert sum(row.unseen_false for row in total) <= 0.02 * written
+    assert f"**all** | {written} of {written}" in confusion.markdown_of_strangers(total)
+
+
+def test_a_question_made_of_the_bank_uses_no_stranger():
+    strangers = {solution.title for solution in bank.wrong("sliding_window_mask") if solution.unseen}
+    shown = [checks.which_fails("sliding_window_mask", seed).text for seed in range(40)]
+    assert len(strangers) >= 4 and not [title for title in strangers for text in shown if f"({title})" in text]
 
 
 @each

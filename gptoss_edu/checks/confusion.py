@@ -24,7 +24,8 @@ class Row:
 
     `named` were refused with their cause, `possible` with it among several or as the rule of the case; `false` were
     given another cause as certain when they were left out of the bank; `unseen` are wrong solutions that do not serve
-    to name mistakes, of which `unseen_named` got their cause and `unseen_false` another.
+    to name mistakes, of which `unseen_named` got their cause, `unseen_possible` got it among several or as the rule of
+    the case, and `unseen_false` got another as certain.
     """
 
     name: str
@@ -37,7 +38,9 @@ class Row:
     possible: int = 0
     false: int = 0
     unseen: int = 0
+    unseen_refused: int = 0
     unseen_named: int = 0
+    unseen_possible: int = 0
     unseen_false: int = 0
     mutants: int = 0
     mutants_refused: int = 0
@@ -65,15 +68,12 @@ def row(name: str, left_out: bool = False) -> Row:
         found.accepted += result.passed
         if not result.passed:
             found.faults.append(f"{name}: right solution {solution.title!r} is refused: {result.message}")
+    add_strangers(found)
     for solution in bank.wrong(name):
-        result = check(solution.function, **how)
-        cause = result.cause_id or ("" if result.status in ("failed", "error") else result.status)
-        named, possible = cause == solution.cause, not cause and solution.cause in result.suspects
         if solution.unseen:
-            found.unseen += 1
-            found.unseen_named += named
-            found.unseen_false += bool(cause) and not named
             continue
+        result = check(solution.function, **how)
+        cause, named, possible = _told(result, solution)
         found.wrong += 1
         found.refused += not result.passed
         found.named += named
@@ -90,6 +90,28 @@ def row(name: str, left_out: bool = False) -> Row:
                 found.faults.append(
                     f"{name}: without {solution.title!r} ({solution.cause}) in it, the bank says {without.cause_id}"
                 )
+    return found
+
+
+def _told(result, solution) -> tuple[str, bool, bool]:
+    """The cause told as certain, whether it is the solution's own, and whether that is told as possible."""
+    cause = result.cause_id or ("" if result.status in ("failed", "error") else result.status)
+    return cause, cause == solution.cause, not cause and solution.cause in result.suspects
+
+
+def add_strangers(found: Row) -> Row:
+    """Run the wrong solutions of one exercise that were written without sight of its check."""
+    check = registry.load_check(found.name)
+    for solution in (solution for solution in bank.wrong(found.name) if solution.unseen):
+        result = check(solution.function, keep=False, allow_package=not registry.EXERCISES[found.name].stored)
+        cause, named, possible = _told(result, solution)
+        found.unseen += 1
+        found.unseen_refused += not result.passed
+        found.unseen_named += named
+        found.unseen_possible += possible
+        found.unseen_false += bool(cause) and not named
+        if result.passed:
+            found.faults.append(f"{found.name}: a stranger's wrong solution passes: {solution.title!r}")
     return found
 
 
@@ -124,7 +146,7 @@ def totals(rows: list[Row]) -> list[Row]:
 
 def markdown(rows: list[Row]) -> str:
     """The table as Markdown, with totals."""
-    mutants, unseen = any(entry.mutants for entry in rows), any(entry.unseen for entry in rows)
+    mutants = any(entry.mutants for entry in rows)
     head = [
         "exercise",
         "stages",
@@ -133,20 +155,44 @@ def markdown(rows: list[Row]) -> str:
         "cause named",
         "cause among several",
     ]
-    head += ["left out: a false cause", *(["unseen: named, false"] if unseen else [])]
+    head += ["left out: a false cause"]
     head += ["mutants refused", "equivalent mutants (each with its reason)"] if mutants else []
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    lines = [_line(head), "|" + "---|" * len(head)]
+    for entry in _with_total(rows):
+        cells = [_shown(entry), entry.stages, f"{entry.accepted} of {entry.right}", f"{entry.refused} of {entry.wrong}"]
+        cells += [entry.named, entry.possible, entry.false]
+        cells += [f"{entry.mutants_refused} of {entry.mutants}", entry.equivalent] if mutants else []
+        lines.append(_line(cells))
+    return "\n".join(lines)
+
+
+def markdown_of_strangers(rows: list[Row]) -> str:
+    """The second table: what the checks said of wrong solutions written without sight of them."""
+    head = ["exercise", "strangers' solutions refused", "cause named", "cause among several, or the rule"]
+    head += ["told no cause that was meant", "told a false cause"]
+    lines = [_line(head), "|" + "---|" * len(head)]
+    for entry in _with_total([entry for entry in rows if entry.unseen]):
+        silent = entry.unseen - entry.unseen_named - entry.unseen_possible - entry.unseen_false
+        refused = f"{entry.unseen_refused} of {entry.unseen}"
+        lines.append(
+            _line([_shown(entry), refused, entry.unseen_named, entry.unseen_possible, silent, entry.unseen_false])
+        )
+    return "\n".join(lines)
+
+
+def _with_total(rows: list[Row]) -> list[Row]:
     total = Row("**all**")
     for entry in rows:
         total.add(entry)
-    for entry in [*rows, total]:
-        name = f"`{entry.name}`" if entry.name in registry.EXERCISES else entry.name
-        cells = [name, entry.stages, f"{entry.accepted} of {entry.right}", f"{entry.refused} of {entry.wrong}"]
-        cells += [entry.named, entry.possible, entry.false]
-        cells += [f"{entry.unseen_named}, {entry.unseen_false} of {entry.unseen}"] if unseen else []
-        cells += [f"{entry.mutants_refused} of {entry.mutants}", entry.equivalent] if mutants else []
-        lines.append("| " + " | ".join(map(str, cells)) + " |")
-    return "\n".join(lines)
+    return [*rows, total]
+
+
+def _shown(entry: Row) -> str:
+    return f"`{entry.name}`" if entry.name in registry.EXERCISES else entry.name
+
+
+def _line(cells: list) -> str:
+    return "| " + " | ".join(map(str, cells)) + " |"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -163,7 +209,10 @@ def main(arguments: list[str] | None = None) -> int:
     rows = [row(name, left_out=True) for name in options.names or registry.EXERCISES]
     if options.mutants:
         rows = [add_mutants(entry) if registry.EXERCISES[entry.name].stored else entry for entry in rows]
-    table = markdown(totals(rows) if options.totals else rows)
+    shown = totals(rows) if options.totals else rows
+    table = markdown(shown)
+    if any(entry.unseen for entry in rows):
+        table += "\n\nWritten without sight of checks and banks:\n\n" + markdown_of_strangers(shown)
     print(table)
     faults = [fault for entry in rows for fault in entry.faults]
     if faults:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 
 # Stored as source in my_gptoss.py when their check passes, and used by chapter 10; in the order of progress lines.
 STORED = (
@@ -135,6 +136,10 @@ def load_check(name: str):
 
 
 def load_bank(name: str):
-    """The right and wrong solutions of an exercise, a `bank.Bank`."""
+    """The right and wrong solutions of an exercise, those of strangers included: a `bank.Bank`."""
     exercise = EXERCISES[name]
-    return import_module(f"{exercise.home}.bank" if exercise.stored else exercise.home).BANK
+    bank = import_module(f"{exercise.home}.bank" if exercise.stored else exercise.home).BANK
+    strangers = f"gptoss_edu.checks.strangers.chapter_{exercise.chapter}"
+    if find_spec(strangers):
+        import_module(strangers)
+    return bank

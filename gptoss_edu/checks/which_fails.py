@@ -20,7 +20,7 @@ def which_fails(check: str, seed: int = 0) -> Shown:
         text = f"no exercise {check!r}; there are {', '.join(CHECKS)}"
         return Shown(box(text, "", "failed"), text)
     draw = random.Random(f"{check} {seed}")
-    wrong = draw.choice(_complete(bank.wrong(check)))
+    wrong = draw.choice(_complete([s for s in bank.wrong(check) if not s.unseen]))
     chosen = [wrong, *draw.sample(_complete(bank.right(check)), 2)]
     draw.shuffle(chosen)
     result = check_named(check)(wrong.function, keep=False)
