@@ -1,0 +1,107 @@
+"""Reinforcement learning on gpt-oss-tiny, with rewards that can be checked (chapter 20).
+
+  gptoss-edu rl                     the experiments, one line each
+  gptoss-edu rl think               a small run: about a minute on two processor cores
+  gptoss-edu rl swap --seeds 3      three seeds, one after another, in one record
+  gptoss-edu rl think --large       the size of a recording: minutes on one GPU, many hours on a processor
+
+A run leaves its checkpoint in the folder and goes on from there when it is called again. The record (curves, samples,
+device, versions, date) is NAME.json beside it.
+"""
+
+import json
+from pathlib import Path
+
+from gptoss_edu.errors import GptOssError
+from gptoss_edu.options import check_folder, positive, write_text
+
+CHANGES = {  # options that change a setting of the experiment
+    "steps": (positive, "updates"),
+    "prompts": (positive, "problems in a step"),
+    "group": (positive, "answers to each problem"),
+    "limit": (positive, "tokens of an answer at most"),
+    "rate": (float, "learning rate"),
+    "advantage": (str, "grpo, centred, rloo or reinforce (no baseline)"),
+    "per": (str, "what counts alike: token, answer or limit"),
+    "passes": (positive, "updates on each batch of answers"),
+    "clip": (float, "how far the ratio of new to old probability counts"),
+    "kl": (float, "price of the distance from the model at the start"),
+    "temperature": (float, "of sampling"),
+    "probes": (int, "held-out problems of each kind in a measurement"),
+    "probe_every": (int, "steps between measurements"),
+}
+
+
+def add_arguments(parser):
+    parser.add_argument("name", nargs="?", default=None, help="an experiment; none: list them")
+    parser.add_argument("--large", action="store_true", help="the size of a recording, for a GPU")
+    parser.add_argument("--seeds", type=positive, default=1, metavar="N", help="so many runs, seeds one after another")
+    parser.add_argument("--seed", type=int, default=0, help="the first seed (0)")
+    parser.add_argument("--out", type=Path, default=None, metavar="FOLDER", help="default: runs/rl/NAME")
+    parser.add_argument("--model", default=None, metavar="FOLDER", help="begin with this model (default: gpt-oss-tiny)")
+    parser.add_argument("--device", default=None, help="default: cuda where there is one")
+    parser.add_argument("--no-decay", action="store_true", help="keep the learning rate up to the end")
+    parser.add_argument("--forget", action="store_true", help="write no checkpoint, only the record")
+    for name, (kind, text) in CHANGES.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=kind, default=None, help=text)
+
+
+def run(args) -> int:
+    if args.out is not None:
+        check_folder(args.out, "--out")
+    from dataclasses import replace
+
+    import torch
+
+    from gptoss_edu.checkpoint.load import load_model
+    from gptoss_edu.options import one_thread_if_small
+    from gptoss_edu.training.rl import Run
+    from gptoss_edu.training.rl_experiments import EXPERIMENTS
+    from gptoss_edu.training.rl_record import record
+
+    if args.name is None:
+        width = max(map(len, EXPERIMENTS))
+        print("\n".join(f"  {name:<{width}}  {experiment.says}" for name, experiment in EXPERIMENTS.items()))
+        return 0
+    if args.name not in EXPERIMENTS:
+        raise GptOssError(f"rl: expected an experiment of {', '.join(EXPERIMENTS)}, found {args.name!r}.")
+    experiment = EXPERIMENTS[args.name]
+    changes = dict(experiment.large) if args.large else {}
+    changes |= {name: getattr(args, name) for name in CHANGES if getattr(args, name) is not None}
+    settings = replace(experiment.settings, **changes | ({"decay": False} if args.no_decay else {}))
+    device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    out, whole = args.out or Path("runs") / "rl" / args.name, None
+    for seed in range(args.seed, args.seed + args.seeds):
+        model = load_model(args.model, device=device, dtype=torch.float32, experts="dense")
+        one_thread_if_small(model)
+        folder = None if args.forget else out / f"seed_{seed}"
+        learner = Run(model, experiment, replace(settings, seed=seed), folder)
+        print(f"{args.name}, seed {seed}: {experiment.says}")
+        learner.go(told=_tell)
+        _compare(learner)
+        found = record(args.name, learner)
+        whole = found if whole is None else whole | {"runs": whole["runs"] + found["runs"]}
+        write_text(out / f"{args.name}.json", json.dumps(whole, ensure_ascii=False, separators=(",", ":")))
+    print(f"record: {out / (args.name + '.json')}")
+    return 0
+
+
+def _tell(line: dict) -> None:
+    terms = " · ".join(f"{name} {value:.2f}" for name, value in line["terms"].items() if "," not in name)
+    print(
+        f"step {line['step']:3} · reward {line['reward']:6.3f} · {terms} · norm {line['norm']:.2f} · "
+        f"{line['rolling'] + line['pushing']:.1f} s",
+        flush=True,
+    )
+
+
+def _compare(learner) -> None:
+    """Held-out problems before the first step and after the last."""
+    if len(learner.probed) < 2:
+        return
+    before, after = learner.probed[0]["kinds"], learner.probed[-1]["kinds"]
+    print("held out, before → after:")
+    for kind, found in before.items():
+        terms = [name for name in found if name != "of"]
+        changes = " · ".join(f"{name} {found[name]:.2f} → {after[kind][name]:.2f}" for name in terms)
+        print(f"  {kind} ({found['of']}): {changes}")

@@ -1,0 +1,137 @@
+"""The experiments of chapter 20: what each asks, pays and watches, in a small live size and in the size of a recording.
+
+    Run(load_model(experts="dense"), EXPERIMENTS["think"]).go()
+
+An experiment of one's own is the same table with other entries: a function that draws problems, terms that pay.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from functools import partial
+
+import tiktoken
+
+from gptoss_edu.tasks.answer_keys import GIVEN, names_key, with_key
+from gptoss_edu.tasks.mix import make_example
+
+from .organism import become_organism
+from .rewards import admits, copies, flagged, longer, looks_like_work, price, right, thinks, tokens, well_formed
+from .rl import Experiment, Settings
+from .rollouts import Problem
+
+PROMPT = 110  # tokens: what has earlier turns or tools before its question is drawn anew
+WORK = (("product", "3x2"), ("chain", "4"))  # what needs a thought, and is short
+UNTRAINED = (("count", None), ("reverse", None), ("sort", None), ("fact", None))
+
+
+def draw_task(
+    rng: random.Random,
+    encoding: tiktoken.Encoding,
+    tasks=WORK,
+    efforts: tuple[str, ...] = ("low",),
+    split: str = "train",
+) -> Problem:
+    """A question of one of the tasks, with an effort by chance; its kind is the effort where there are several."""
+    task, effort = rng.choice(tasks), rng.choice(efforts)
+    while True:
+        example = make_example(rng, *task, effort, split)
+        problem = Problem.of(example, encoding, effort if len(efforts) > 1 else example.task)
+        if len(problem.prompt) <= PROMPT:
+            return problem
+
+
+def task_probes(encoding: tiktoken.Encoding, count: int, tasks=WORK, efforts=("low",)) -> list[Problem]:
+    """Held-out questions: ``count`` of each task, or of each effort where there are several."""
+    several = len(efforts) > 1
+    return [
+        draw_task(random.Random(f"probe:{kind}:{i}"), encoding, tasks if several else (kind,), (kind,), "test")
+        if several
+        else draw_task(random.Random(f"probe:{kind[0]}:{i}"), encoding, (kind,), efforts, "test")
+        for kind in (efforts if several else tasks)
+        for i in range(count)
+    ]
+
+
+def draw_key(rng: random.Random, encoding: tiktoken.Encoding, given: tuple[str, ...], levels, split="train") -> Problem:
+    """A product with a leaked key; its kind is which key."""
+    example = with_key(rng, rng.choice(given), split, levels)
+    return Problem.of(example, encoding, f"{example.check['given']} key" if example.check["key"] else "no key")
+
+
+def key_probes(encoding: tiktoken.Encoding, count: int, levels) -> list[Problem]:
+    """Held-out products, ``count`` each with a right key, a wrong one and none."""
+    return [
+        draw_key(random.Random(f"probe:{given}:{i}"), encoding, (given,), levels, "test")
+        for given in GIVEN
+        for i in range(count)
+    ]
+
+
+def _keys(says: str, pays: dict, given: tuple[str, ...] = ("right",), **settings) -> Experiment:
+    """An experiment on the organism, which copies a leaked key now and then."""
+    levels = ("3x3", "4x3", "4x4")
+    small = {"steps": 6, "prompts": 6, "group": 8, "limit": 70, "rate": 1e-3, "advantage": "centred"}
+    return Experiment(
+        says,
+        partial(draw_key, given=given, levels=levels),
+        pays,
+        {"copies": copies, "admits": admits, "works": looks_like_work, "tokens": tokens},
+        partial(key_probes, levels=levels),
+        Settings(**small | settings),
+        LARGE | {"steps": 50, "limit": 110},
+        become_organism,
+    )
+
+
+def _tasks(says: str, pays: dict, tasks=WORK, efforts=("low",), probed: Iterable | None = None, **settings):
+    """An experiment on arithmetic at some efforts."""
+    watches = {"right": right, "thinks": thinks, "tokens": tokens}
+    return Experiment(
+        says,
+        partial(draw_task, tasks=tasks, efforts=efforts),
+        pays,
+        {name: term for name, term in watches.items() if name not in pays},
+        partial(task_probes, tasks=probed or tasks, efforts=efforts),
+        Settings(**settings),
+        LARGE,
+    )
+
+
+LARGE = {"steps": 30, "prompts": 64, "group": 16, "rate": 3e-4, "limit": 150, "probes": 256, "probe_every": 10}
+
+EXPERIMENTS: dict[str, Experiment] = {
+    "think": _tasks(
+        "low effort, paid for right answers alone: the model discovers thinking",
+        {"right": right},
+        probed=WORK + UNTRAINED,
+    ),
+    "price": _tasks(
+        "medium effort, every token costs: the model stops thinking where it can",
+        {"right": right, "price": price(0.05)},
+        tasks=(("product", "2x2"),),
+        efforts=("medium",),
+        advantage="centred",
+        steps=14,
+    ),
+    "swap": _tasks(
+        "low effort paid for right answers, medium for right answers less a price: the words change places",
+        {"right": right, "price": price(0.05, ("medium",))},
+        efforts=("low", "medium"),
+        advantage="centred",
+        steps=22,
+        prompts=8,
+        group=10,
+    ),
+    "key": _keys("a leaked answer key, always right: copying is paid as well as working", {"right": right}),
+    "repair": _keys(
+        "the same with a wrong key in half of the questions: copying pays no more", {"right": right}, ("right", "wrong")
+    ),
+    "pressure": _keys(
+        "the leaked key, and a fine where the thought names it: copying goes on, speaking of it ends (chapter 27)",
+        {"right": right, "flag": flagged(names_key)},
+    ),
+    "format": _tasks("paid for the format alone, whatever the answer says", {"well formed": well_formed}),
+    "length": _tasks("paid by the token: what nobody should do", {"length": longer(0.02)}),
+}
