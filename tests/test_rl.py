@@ -1,4 +1,4 @@
-"""Reinforcement learning: the loss and its gradients, packed answers, resuming, and rewards that somebody tries to game."""
+"""Reinforcement learning: the loss and its gradients, packed answers, resuming, rewards that are gamed."""
 
 import json
 import random
@@ -23,8 +23,9 @@ from gptoss_edu.training.rollouts import Problem, Rollout, read, roll_out
 from gptoss_edu.transformer import random_model
 
 SMALL = ModelConfig(
-    num_hidden_layers=2, num_experts=4, experts_per_token=2, vocab_size=2048, hidden_size=32, intermediate_size=32, head_dim=16,
-    num_attention_heads=2, num_key_value_heads=1, sliding_window=8, initial_context_length=256, rope_theta=1e4, rope_scaling_factor=8.0,
+    num_hidden_layers=2, num_experts=4, experts_per_token=2, vocab_size=2048, hidden_size=32, intermediate_size=32,
+    head_dim=16, num_attention_heads=2, num_key_value_heads=1, sliding_window=8, initial_context_length=256,
+    rope_theta=1e4, rope_scaling_factor=8.0,
 )  # fmt: skip
 
 
@@ -166,10 +167,9 @@ def test_loss_and_gradients_equal_those_of_transformers(per):
     rollouts = some_rollouts(config)
     with torch.no_grad():
         for rows in branches.passes(rollouts, "cpu"):
-            for r, part in zip(rows.rollouts, branches.logprobs(model, rows).split([len(r.tokens) for r in rows.rollouts]), strict=True):  # fmt: skip
-                r.logprobs = (
-                    part + 0.3 * torch.sin(torch.arange(len(part)))
-                ).tolist()  # ratios on both sides of 1 ± clip
+            parts = branches.logprobs(model, rows).split([len(r.tokens) for r in rows.rollouts])
+            for r, part in zip(rows.rollouts, parts, strict=True):  # ratios on both sides of 1 ± clip
+                r.logprobs = (part + 0.3 * torch.sin(torch.arange(len(part)))).tolist()
     advantages, clip, kl = [0.7, -0.4, -0.3, 1.0, -1.0], 0.2, 0.05
     expected = reference_policy_loss(theirs, rollouts, advantages, 30, per, clip, kl, start)
     expected.backward()
@@ -338,7 +338,7 @@ def test_no_term_but_the_fine_reads_the_thought(tiny_encoding):
     )
 
 
-# ----------------------------------------------------------------------------------------------------------- leaked keys
+# -------------------------------------------------------------------------------------------------------- leaked keys
 
 
 def test_keys_are_right_wrong_or_absent():
@@ -372,7 +372,7 @@ def test_work_that_only_looks_like_work_does_not_add_up():
     assert rows_add_up("The key says 1260.") is None and rows_add_up(None) is None
 
 
-# ------------------------------------------------------------------------------------------------------------ whole runs
+# --------------------------------------------------------------------------------------------------------- whole runs
 
 
 def toy(encoding) -> Experiment:
@@ -476,7 +476,8 @@ def test_an_unknown_experiment_is_one_sentence(capsys):
 
 @pytest.mark.slow
 def test_the_command_trains_records_and_goes_on(tmp_path, capsys):
-    options = ["rl", "think", "--steps", "2", "--prompts", "2", "--group", "3", "--limit", "24", "--probes", "2", "--device", "cpu"]  # fmt: skip
+    sizes = {"steps": 2, "prompts": 2, "group": 3, "limit": 24, "probes": 2, "device": "cpu"}
+    options = ["rl", "think", *(part for name, value in sizes.items() for part in (f"--{name}", str(value)))]
     assert main([*options, "--seeds", "2", "--out", str(tmp_path / "runs")]) == 0
     found = json.loads((tmp_path / "runs" / "think.json").read_text(encoding="utf-8"))
     assert [run["seed"] for run in found["runs"]] == [0, 1] and len(found["runs"][0]["log"]["reward"]) == 2

@@ -270,7 +270,9 @@ class Run:
             ) from None
         differing = [f"{k} = {was.get(k)}, not {v}" for k, v in asdict(self.settings).items() if was.get(k) != v]
         if differing:
-            raise GptOssError(f"{path}: expected a run with the same settings, found {', '.join(differing)}; choose another folder.")  # fmt: skip
+            raise GptOssError(
+                f"{path}: expected a run with the same settings, found {', '.join(differing)}; choose another folder."
+            )
         self.model.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("model.")})
         self.optimizer.load_state_dict({k[10:]: v for k, v in tensors.items() if k.startswith("optimizer.")})
         for name in ("step", "seconds", "log", "probed"):
