@@ -6,6 +6,7 @@ import api_pages
 import drawings
 import front
 import numbers_page
+import register
 from front_picture import front_picture
 from prepare import write_if_changed
 
@@ -48,6 +49,7 @@ def generate(chapters: Path, target: Path) -> None:
     api_pages.write(target / "api", write_if_changed)
     files = [path for folder in ("benchmarks", "measurements") for path in sorted(data_path(folder).glob("*.json"))]
     write_if_changed(target / "measured_numbers.md", numbers_page.page(files))
+    write_if_changed(target / "register.md", register.page(target.parent.parent / "tests"))
 
 
 def needs_table(chapters: list[drawings.Chapter]) -> str:

@@ -39,6 +39,10 @@ def their_logits(model, tokens, **kwargs):
 @pytest.mark.parametrize("length", LENGTHS)
 @pytest.mark.parametrize("name", CONFIGS)
 def test_logits_equal_transformers(name, length):
+    """Lengths below, at and far beyond the window: short prompts alone see neither a lost window nor a lost YaRN.
+
+    Report: NVIDIA/TensorRT-Model-Connect 399. Report: NVIDIA/TensorRT-Model-Connect 400.
+    """
     model, theirs = pair(name)
     tokens = random_tokens(model.config, 1, length, seed=length)
     assert router_margin(model, tokens) > TIE, "the random model has a tie here: choose another seed"

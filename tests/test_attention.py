@@ -6,6 +6,7 @@ import torch
 
 from gptoss_edu.attention import attention, sliding_window_mask
 from gptoss_edu.checks import reference
+from gptoss_edu.transformer import Transformer
 
 
 def drawn(b, t, s, h, g, d, seed=0):
@@ -23,6 +24,10 @@ def test_attention_is_the_literal_definition(sizes, window):
 
 @pytest.mark.parametrize("sink", [-torch.inf, -300.0, 300.0])
 def test_a_sink_takes_nothing_or_everything(sink):
+    """A sink near 0 hides in rounding: only a large one and -inf show whether it is applied.
+
+    Report: NVIDIA/TransformerEngine 2541.
+    """
     q, k, v, _ = drawn(1, 4, 4, 2, 1, 4)
     found = attention(q, k, v, torch.full((2,), sink))
     if sink > 0:
@@ -45,8 +50,28 @@ def test_scores_of_any_size_are_safe():
 
 @pytest.mark.parametrize("window", [None, 1, 4, 128])
 def test_the_mask_goes_by_positions(window):
+    """A window of n keys holds the query's own: never n + 1.
+
+    Report: NVIDIA-NeMo/Megatron-Bridge 2656. Report: NVIDIA/Megatron-LM 2771. Report: ml-explore/mlx-lm 390.
+    """
     queries, keys = torch.tensor([9, 10, 200]), torch.tensor([8, 9, 10, 7, 100, 200, 73, 72])
     mask = sliding_window_mask(queries, keys, window)
     assert mask.dtype == torch.bool
     assert (mask.numpy() == reference.mask(queries, keys, window).astype(bool)).all()
     assert window is None or (mask.sum(-1) <= window).all()
+
+
+def test_a_new_model_holds_no_uninitialised_memory(monkeypatch, small_config):
+    """Sinks from `torch.empty` are whatever lay in memory: NaN on some runs, and fine on others.
+
+    Report: tenstorrent/tt-xla 5912.
+    """
+    empty = torch.empty
+
+    def never_zero_by_luck(*args, **kwargs):
+        made = empty(*args, **kwargs)
+        return made.fill_(torch.nan) if made.is_floating_point() else made
+
+    monkeypatch.setattr(torch, "empty", never_zero_by_luck)
+    for name, parameter in Transformer(small_config).named_parameters():
+        assert parameter.isfinite().all(), name

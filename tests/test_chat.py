@@ -424,7 +424,10 @@ def shown_and_kept(chat, events):
     ],
 )
 def test_what_is_kept_was_shown(encoding, turn):
-    """The model stops in the middle of a header, of a message (frontend-crates 237, vllm 47062, sglang 37650)."""
+    """The model stops in the middle of a header, of a message.
+
+    Report: ai-dynamo/frontend-crates 237. Report: vllm-project/vllm 47062. Report: sgl-project/sglang 37650.
+    """
     chat = make(encoding, turn)
     events = list(chat.say("q"))
     shown, kept = shown_and_kept(chat, events)
@@ -458,7 +461,10 @@ def test_a_call_that_the_caller_runs_ends_the_turn(encoding):
 
 
 def test_an_unknown_call_is_not_handed_over(encoding):
-    """A call to an absent tool gets its answer from the loop, also where functions are the caller's."""
+    """A call to an absent tool gets its answer from the loop, also where functions are the caller's.
+
+    Report: ggml-org/llama.cpp 27720.
+    """
     wrong = CALL.replace("functions.weather", "files.read")
     chat = make(encoding, wrong, ANSWER)
     chat.handed_over = frozenset({"functions"})

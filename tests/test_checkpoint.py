@@ -93,6 +93,10 @@ def test_qkv_rows_split_and_experts_transpose_by_the_tables_of_the_layouts(writt
 
 
 def test_a_square_down_proj_is_still_stored_transposed(tmp_path):
+    """No shape complains where hidden size and expert width are equal.
+
+    Report: NVIDIA-NeMo/Megatron-Bridge 3743. Report: ml-explore/mlx-lm 1079.
+    """
     square = replace(CONFIG, intermediate_size=CONFIG.hidden_size)
     model = strong_model(square)
     checkpoint.save(model, tmp_path / "bf16", layout="hf-bf16")
@@ -199,6 +203,10 @@ def test_float64_is_not_narrowed_by_the_cpu_kernel(written):
 
 
 def test_only_experts_that_tokens_hit_are_unpacked(written, monkeypatch):
+    """One token reads k experts, not all of them.
+
+    Report: huggingface/transformers 40073.
+    """
     model = without_kernel(load_model(written / "original", experts="packed"))
     hit, unpacked, real = set(), [], mxfp4.unpack
     monkeypatch.setattr(
@@ -492,6 +500,10 @@ def test_cache_costs_what_the_reference_says_and_what_is_allocated():
 
 
 def test_the_plan_says_what_loading_takes_and_refuses_what_does_not_fit():
+    """Packed or expanded, and how much that takes, is said before anything is read.
+
+    Report: huggingface/transformers 42723. Report: huggingface/gpt-oss-recipes 27.
+    """
     config, cpu = ModelConfig.gpt_oss_20b(), torch.device("cpu")
     plan = MemoryPlan.for_model(config, 13_761_264_768, torch.bfloat16, True, 4096, cpu)
     assert plan.weights == 13_761_264_768 and plan.cache == cache_bytes(config, 4096)

@@ -248,6 +248,11 @@ FAULTS = {  # name: (source, what is done to it, error, words of the message: fi
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_each_fault_is_refused_with_its_own_message(whole, tmp_path, name):
+    """Among them a layer without sinks, which other loaders skip in silence.
+
+    Report: TransformerLensOrg/TransformerLens 1621. Report: huggingface/transformers 42736.
+    Report: vllm-project/vllm 52156.
+    """
     source, damage, error, words = FAULTS[name]
     folder = tmp_path / "folder"
     shutil.copytree(whole / source, folder)

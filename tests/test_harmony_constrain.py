@@ -36,6 +36,11 @@ def allowed(constraint, text):
 
 
 def test_a_constraint_holds_in_the_final_message_only(small):
+    """A grammar that begins at the first token masks the control tokens and garbles the header.
+
+    Report: lmstudio-ai/lmstudio-bug-tracker 1555. Report: InternLM/lmdeploy 4386.
+    Report: vllm-project/vllm 23120.
+    """
     constraint = Constraint(small, final=regex("yes|no"))
     assert allowed(constraint, "") is None
     assert allowed(constraint, "<|channel|>analysis<|message|>let me think") is None
@@ -174,6 +179,10 @@ def test_the_full_vocabulary_is_masked_too(encoding):
 
 
 def test_the_chat_templates_form_is_another_rendering(encoding):
+    """The template of the Hugging Face repository writes other headers and quotes results: it has a name of its own here.
+
+    Report: openai/harmony 91.
+    """
     conversation = [
         Message("assistant", '{"a":1}', "commentary", "functions.f", "<|constrain|>json"),
         Message("tool", 'say "hi" 東', "commentary", "assistant", name="functions.f"),
@@ -188,6 +197,10 @@ def test_the_chat_templates_form_is_another_rendering(encoding):
 
 
 def test_arguments_are_text_and_escaped_once(encoding):
+    """Arguments that are JSON already are not dumped again.
+
+    Report: ggml-org/llama.cpp 19553.
+    """
     arguments = json.dumps({"quote": 'a "b"'})
     (call,) = parse(
         render([Message("assistant", arguments, "commentary", "functions.f")], None, encoding), encoding=encoding

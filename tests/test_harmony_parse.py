@@ -305,6 +305,12 @@ REPAIRS = {
 
 @pytest.mark.parametrize("transcript", REPAIRS)
 def test_lenient_repairs_and_says_so(transcript, encoding):
+    """What models were seen to write, or parsers to refuse: the table says what is read, and what is said of it.
+
+    Report: openai/harmony 38. Report: openai/harmony 56. Report: openai/harmony 60.
+    Report: vllm-project/vllm 23567. Report: vllm-project/vllm 51977. Report: vllm-project/vllm 22515.
+    Report: vllm-project/vllm 42454. Report: vllm-project/vllm 35906.
+    """
     expected, problem = REPAIRS[transcript]
     report = lenient(transcript, encoding)
     assert [(m.channel, m.recipient, m.content_type, m.text) for m in report.messages] == expected
@@ -315,18 +321,30 @@ def test_lenient_repairs_and_says_so(transcript, encoding):
 
 
 def test_a_role_in_front_of_a_doubled_header(encoding):
+    """The prompt ends in a header, and the model writes another.
+
+    Report: tenstorrent/vllm 386.
+    """
     report = lenient("<|start|>assistant<|channel|>final<|message|>hi<|return|>", encoding, role="assistant")
     assert [fields(m) for m in report.messages] == [("assistant", None, "final", None, None, "hi")]
     assert report.repairs[0].problem == "doubled header"
 
 
 def test_a_prompts_end_is_left_over_not_an_error(encoding):
+    """Prompt tokens that are parsed as if they were an answer.
+
+    Report: openai/harmony 33.
+    """
     report = lenient("<|start|>user<|message|>hi<|end|><|start|>assistant", encoding)
     assert [m.text for m in report.messages] == ["hi"] and not report.partial
     assert report.rest == ids("<|start|>assistant", encoding)
 
 
 def test_a_call_that_was_cut_off_is_kept_and_marked(encoding):
+    """The end comes where a header or a content is still open.
+
+    Report: openai/harmony 82.
+    """
     report = lenient('<|channel|>commentary to=functions.f<|message|>{"a": ', encoding, role="assistant")
     assert fields(report.messages[0]) == ("assistant", None, "commentary", "functions.f", None, '{"a": ')
     assert report.partial
@@ -336,6 +354,10 @@ def test_a_call_that_was_cut_off_is_kept_and_marked(encoding):
 
 
 def test_recipients_are_read_in_either_place_and_keep_their_place(encoding):
+    """Both places are legal, and a message that goes back keeps the model's own.
+
+    Report: openai/harmony 81. Report: openai/harmony 114.
+    """
     for header in ("assistant to=functions.f<|channel|>commentary", "assistant<|channel|>commentary to=functions.f"):
         tokens = ids(f"<|start|>{header} <|constrain|>json<|message|>{{}}<|call|>", encoding)
         messages = parse(tokens, encoding=encoding)
@@ -344,6 +366,10 @@ def test_recipients_are_read_in_either_place_and_keep_their_place(encoding):
 
 
 def test_end_is_not_a_stop_token(encoding):
+    """A message's end is not the turn's: who stops there shows an empty answer.
+
+    Report: osaurus-ai/vmlx-swift 254. Report: cubist38/mlx-openai-server 178.
+    """
     names = {encoding.decode([token]) for token in stop_tokens(encoding)}
     assert names == {"<|return|>", "<|call|>", "<|endoftext|>"}
 
@@ -441,6 +467,10 @@ def test_no_marked_word_is_lost(encoding):
 
 
 def test_text_is_shown_as_it_becomes_complete_utf_8(encoding):
+    """A token may end inside a code point.
+
+    Report: openai/harmony 83.
+    """
     text = "naïve 東京 👩‍👩‍👧‍👦 🏳️‍🌈"
     control = control_tokens(encoding)
     single_bytes = [encoding.encode_single_token(bytes([byte])) for byte in text.encode()]
@@ -529,6 +559,10 @@ def places(spelling):
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_no_text_becomes_a_control_token(spelling, encoding):
+    """Contents are encoded as ordinary text; only the renderer writes control tokens.
+
+    Report: openai/harmony 27. Report: openai/harmony 47.
+    """
     control = control_tokens(encoding)
     for place, messages in places(spelling).items():
         tokens = render(messages, None, encoding)
@@ -567,7 +601,10 @@ def test_ids_of_one_encoding_are_not_taken_for_anothers(encoding):
 
 
 def test_final_text_is_read_by_ids():
-    """A content type is no text, words that spell control tokens are, and a tool's name cannot pass for a channel."""
+    """A content type is no text, words that spell control tokens are, and a tool's name cannot pass for a channel.
+
+    Report: oobabooga/textgen 7374.
+    """
     encoding = load_tokenizer()
     ids = lambda text: encoding.encode(text, allowed_special="all")  # noqa: E731
     assert final_text(ids("<|channel|>final <|constrain|>json<|message|>{}<|return|>"), encoding) == "{}"
@@ -623,7 +660,10 @@ def told(tokens, encoding):
 @settings(deadline=None, max_examples=300)
 @given(st.data())
 def test_pieces_of_any_stream_are_its_messages(encoding, data):
-    """Whatever a model writes: each message begins, is told whole, and ends; nothing is kept that was not told."""
+    """Whatever a model writes: each message begins, is told whole, and ends; nothing is kept that was not told.
+
+    Report: ai-dynamo/dynamo 3301. Report: vllm-project/vllm 30437. Report: sgl-project/sglang 37650.
+    """
     bits = [
         "<|start|>",
         "<|end|>",

@@ -138,6 +138,10 @@ def test_schemas_that_the_format_cannot_express_become_any():
 
 
 def test_the_date_is_never_todays(encoding):
+    """The template asks the clock, which makes every prompt another one tomorrow.
+
+    Report: openai/harmony 91.
+    """
     assert "Current date" not in text([Message("system", SystemContent())], encoding)
     assert "Current date: 2025-06-28" in text(
         [Message("system", SystemContent(conversation_start_date="2025-06-28"))], encoding
@@ -146,6 +150,10 @@ def test_the_date_is_never_todays(encoding):
 
 @pytest.mark.parametrize("effort", ["low", "medium", "high"])
 def test_reasoning_effort_stands_in_the_system_message(encoding, effort):
+    """The model knows of an effort only from this line.
+
+    Report: ollama/ollama 11766. Report: ollama/ollama 12589.
+    """
     assert f"\n\nReasoning: {effort}\n\n" in text([Message("system", SystemContent(reasoning_effort=effort))], encoding)
 
 
@@ -208,6 +216,10 @@ RESULT = Message("tool", "2", "commentary", "assistant", name="functions.f")
     ],
 )
 def test_which_thoughts_are_dropped(messages, library, finished_turns, reference, encoding):
+    """Thoughts of finished turns go, those of the running tool loop stay.
+
+    Report: vllm-project/vllm 45048. Report: vllm-project/vllm 27653.
+    """
     shown = {
         rule: "".join(".1"[kept] for kept in kept_messages(messages, rule)) for rule in ("library", "finished_turns")
     }

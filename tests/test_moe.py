@@ -25,6 +25,10 @@ def test_route_is_the_literal_definition(shape, k):
 
 @pytest.mark.parametrize("n", [1, 4])
 def test_the_mixture_is_the_literal_definition(n):
+    """Gate and up alternate in the rows of the first matrix; they are not its halves.
+
+    Report: vllm-project/vllm 27024. Report: vllm-project/vllm 29273. Report: ROCm/ATOM 885.
+    """
     e, c, f, k = 6, 5, 4, 3
     x, gate, w1, b1, w2, b2 = drawn((n, c), (e, c), (e, 2 * f, c), (e, 2 * f), (e, c, f), (e, c), seed=n)
     weights, indices = route(x, gate, torch.zeros(e), k)
@@ -34,7 +38,10 @@ def test_the_mixture_is_the_literal_definition(n):
 
 
 def test_the_gate_is_clamped_from_above_only():
-    """Below -7 the gated value is tiny, and a clamp there hides behind any tolerance of the logits' scale."""
+    """Below -7 the gated value is tiny, and a clamp there hides behind any tolerance of the logits' scale.
+
+    Report: PrimeIntellect-ai/prime-rl 2365.
+    """
     gate, up = (
         x.flatten() for x in torch.meshgrid(torch.linspace(-20, 20, 81), torch.linspace(-20, 20, 81), indexing="ij")
     )

@@ -15,6 +15,10 @@ from gptoss_edu.rope import apply_rope, yarn_bound, yarn_inv_freq
 
 @pytest.mark.parametrize("shape", [(1, 1, 1, 2), (2, 5, 3, 8)])
 def test_rotation_is_the_literal_definition(shape):
+    """Halves are paired, once, by half-width cos and sin.
+
+    Report: NVIDIA/TensorRT-LLM 16378. Report: TransformerLensOrg/TransformerLens 1618.
+    """
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(shape, generator=generator)
     angles = torch.randn(shape[1], shape[3] // 2, generator=generator)
@@ -37,6 +41,10 @@ def test_rotation_keeps_lengths_and_depends_on_the_distance_alone():
 
 
 def test_yarn_has_the_released_bounds():
+    """The ramp's bounds are 8.09 and 17.40, not rounded to whole pairs.
+
+    Report: vllm-project/vllm 27722. Report: sgl-project/sglang 14270.
+    """
     c = ModelConfig.gpt_oss_20b()
     assert yarn_bound(32, c.head_dim, c.rope_theta, 4096) == pytest.approx(8.092779, abs=1e-6)
     assert yarn_bound(1, c.head_dim, c.rope_theta, 4096) == pytest.approx(17.398024, abs=1e-6)

@@ -104,6 +104,10 @@ def renumbered(f, self, kind, **fields):
     no_item_done=wrap("responses.ResponseEvents._close", lambda f, *a: f(*a)[:-1]),
 )
 def the_whole_sequence_of_events(world):
+    """Every event is there, and their numbers rise.
+
+    Report: ggml-org/llama.cpp 24957.
+    """
     world.says(thought("Hm.") + final("Hi"))
     events = world.events()
     item = ["output_item.added", "content_part.added"]
@@ -253,7 +257,10 @@ def by_hand(answer):
 
 @case(calls_dropped=wrap("items._Reader._call", lambda f, *a: None))
 def a_client_may_send_everything_back(world):
-    """Stateless: items as they came, and without their ids; token for token where the ids are known."""
+    """Stateless: items as they came, and without their ids; token for token where the ids are known.
+
+    Report: vllm-project/vllm 28262. Report: vllm-project/vllm 33089.
+    """
     said = thought("Add.") + call("functions.add", '{"a": 1}')
     for keep_ids in (True, False):
         world.says(said, final("2"))

@@ -62,6 +62,12 @@ def test_loading_takes_under_a_second():
 
 
 def test_loading_needs_neither_network_nor_tiktokens_cache(monkeypatch, tmp_path):
+    """Offline and behind a proxy the bundled vocabulary is enough.
+
+    Report: openai/harmony 46. Report: openai/harmony 95. Report: openai/harmony 101.
+    Report: vllm-project/vllm 22525.
+    """
+
     def no_network(*args, **kwargs):
         raise AssertionError("a connection was tried")
 

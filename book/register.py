@@ -1,0 +1,74 @@
+"""The register: every public report that is a test case here, with its tests, made from their docstrings."""
+
+import ast
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+THREAD = re.compile(r"Report: ([\w.-]+/[\w.-]+) (\d+)\.")
+HEAD = """# The register of public reports
+
+People who work with gpt-oss told in public what went wrong. Each of their reports below is a test case of this project: a test's docstring names the thread, and this page is made from those docstrings. {threads} threads, {tests} tests. A row without a test says why.
+"""
+
+
+@dataclass(frozen=True)
+class Test:
+    """A test that names threads: its file, its name, the first sentence of its docstring, and the threads."""
+
+    file: str
+    name: str
+    says: str
+    threads: tuple[str, ...]
+
+
+def read_tests(folder: Path) -> list[Test]:
+    """Every function of the test files whose docstring names a report."""
+    found = []
+    for path in sorted(folder.glob("test_*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef) and "Report:" in (words := ast.get_docstring(node) or ""):
+                threads = tuple(f"{name} {number}" for name, number in THREAD.findall(words))
+                says = THREAD.sub("", words).strip().split("\n\n")[0].replace("\n", " ")
+                found.append(Test(path.name, node.name, says, threads))
+    return found
+
+
+def read_list(path: Path) -> list[dict]:
+    """The rows of reports.toml: area, symptom, threads, and a reason where there is no test."""
+    return tomllib.loads(path.read_text(encoding="utf-8"))["report"]
+
+
+def page(folder: Path) -> str:
+    """Markdown: one table for each area, and one for the reports that no row lists."""
+    tests, rows = read_tests(folder), read_list(folder / "reports.toml")
+    listed = {thread for row in rows for thread in row["threads"]}
+    others = [test for test in tests if not set(test.threads) & listed]
+    threads = listed | {thread for test in tests for thread in test.threads}
+    parts = [HEAD.format(threads=len(threads), tests=len(tests))]
+    for area in dict.fromkeys(row["area"] for row in rows):
+        lines = [f"\n## {area[0].upper()}{area[1:]}\n", "| what went wrong | where | tested by |", "|---|---|---|"]
+        for row in (row for row in rows if row["area"] == area):
+            own = [test for test in tests if set(test.threads) & set(row["threads"])]
+            cells = [named(test) for test in own] + ([row["reason"]] if "reason" in row else [])
+            lines.append(f"| {row['symptom']} | {links(row['threads'])} | {'<br>'.join(cells)} |")
+        parts.append("\n".join(lines) + "\n")
+    if others:
+        lines = ["\n## Others\n", "| tested by | where |", "|---|---|"]
+        lines += [f"| {named(test)}: {test.says} | {links(test.threads)} |" for test in others]
+        parts.append("\n".join(lines) + "\n")
+    return "".join(parts)
+
+
+def named(test: Test) -> str:
+    """A test as people type it."""
+    return f"`{test.file}::{test.name}`"
+
+
+def links(threads) -> str:
+    """The threads as links; GitHub leads from issues/N to a pull request where N is one."""
+    return ", ".join(
+        f"[{name} {number}](https://github.com/{name}/issues/{number})"
+        for name, _, number in (thread.partition(" ") for thread in threads)
+    )
