@@ -6,11 +6,13 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-THREAD = re.compile(r"Report: ([\w.-]+/[\w.-]+) (\d+)\.")
-HEAD = """# The register of public reports
-
-People who work with gpt-oss told in public what went wrong. Each of their reports below is a test case of this project: a test's docstring names the thread, and this page is made from those docstrings. {threads} threads, {tests} tests. A row without a test says why.
-"""
+THREAD = re.compile(r"Report:\s+([\w.-]+/[\w.-]+)\s+(\d+)\.")
+HEAD = (
+    "# The register of public reports\n\n"
+    "People who work with gpt-oss told in public what went wrong. Each of their reports below is a test case of this "
+    "project: a test's docstring names the thread, and this page is made from those docstrings. {threads} threads, "
+    "{tests} tests. A row without a test says why.\n"
+)
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ def read_tests(folder: Path) -> list[Test]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.FunctionDef) and "Report:" in (words := ast.get_docstring(node) or ""):
                 threads = tuple(f"{name} {number}" for name, number in THREAD.findall(words))
-                says = THREAD.sub("", words).strip().split("\n\n")[0].replace("\n", " ")
+                says = " ".join(re.split(r"\n\n|Report:", words)[0].split())
                 found.append(Test(path.name, node.name, says, threads))
     return found
 

@@ -179,7 +179,7 @@ def test_the_full_vocabulary_is_masked_too(encoding):
 
 
 def test_the_chat_templates_form_is_another_rendering(encoding):
-    """The template of the Hugging Face repository writes other headers and quotes results: it has a name of its own here.
+    """The template of the Hugging Face repository writes other headers and quotes results: it has its own name here.
 
     Report: openai/harmony 91.
     """

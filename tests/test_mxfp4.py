@@ -199,7 +199,7 @@ raw_blocks = st.lists(
 @settings(deadline=None, max_examples=200)
 @given(raw_blocks)
 def test_with_the_scales_given_every_finite_block_comes_back_byte_for_byte(rows):
-    """Other bytes come back where the scales are chosen anew by another rule; so the rule has a name, and scales may be given.
+    """Other bytes come back where another rule chooses the scales: so the rule has a name, and scales may be given.
 
     Report: openai/gpt-oss 108. Report: vllm-project/vllm 43557.
     """

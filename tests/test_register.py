@@ -39,7 +39,7 @@ def test_every_line_that_names_a_report_can_be_read():
 
 
 def test_a_test_that_names_a_report_is_run():
-    """A function that no test runner collects proves nothing: it is a test, or one of the cases of the server's table."""
+    """What no test runner collects proves nothing: it is a test, or one of the cases of the server's table."""
     for test in TESTS:
         source = (HERE / test.file).read_text(encoding="utf-8")
         cased = re.search(rf"@case\([^@]*?\)(  # fmt: skip)?\ndef {test.name}\(", source, re.S)
