@@ -64,6 +64,12 @@ LIVE = [
     "import gptoss_edu\nfrom gptoss_edu import web\nmodel = gptoss_edu.load_model()",
     "web.live(model, 'What is 21 plus 9?', 'low')",
 ]
+ASKED = [
+    "from gptoss_edu import checks\nchecks.opening_questions('08')",
+    "checks.predict('08.1')",
+    "checks.reveal('08.1')",
+    "checks.questions.ask('08.6')",
+]
 INKS = """(canvas) => { const d = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data, sums = [];
   for (let i = 0; i < d.length; i += 4) if (d[i + 3] === 255) sums.push(d[i] + d[i + 1] + d[i + 2]);
   return sums; }"""
@@ -80,8 +86,9 @@ def lab(tmp_path_factory):
         for path in notebooks_path().glob(f"{number}_*.ipynb"):
             clear(path, course / path.name)
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}  # without it the Lab asks and waits
-    live = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in LIVE], metadata=kernel)
-    nbformat.write(live, course / "live.ipynb")
+    for name, cells in (("live", LIVE), ("asked", ASKED)):
+        made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells], metadata=kernel)
+        nbformat.write(made, course / f"{name}.ipynb")
     folders = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "XDG_CACHE_HOME")
     places = {name: str(home / name.lower()) for name in folders}
     options = [
@@ -177,6 +184,37 @@ def test_a_slider_moves_and_its_effect_is_seen(page):
     page.wait_for_function(
         f"(before) => {{ const now = ({SEEN})(); return now[1] && now[1] !== before[1]; }}", arg=before, timeout=60_000
     )
+
+
+def test_predictions_are_answered_by_keyboard(page, tmp_path):
+    """Run All gives nothing away; a letter and a confidence lock; the waiting answer opens; the saved file is HTML."""
+    from gptoss_edu.course import questions
+
+    run_from_top(page, "asked.ipynb", 60, cells=4)
+    here = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
+    asked, last = questions.get("08.1"), questions.get("08.6")
+    cells = "() => window.opened.content.widgets.map((cell) => cell.node.innerText).join(' ')"
+    here.get_by_role("button", name="show me the answer").first.wait_for(timeout=20_000)
+    before = page.evaluate(cells)
+    for question in (asked, last, questions.get("07.3")):
+        assert question.because.split("$")[0].split("`")[0][:30] not in before
+    cell = here.locator(".jp-Cell").nth(1)
+    cell.scroll_into_view_if_needed()
+    page.screenshot(path=tmp_path / "asked.png")
+    cell.get_by_role("button", name="b", exact=True).focus()
+    page.keyboard.press("Enter")
+    cell.get_by_role("button", name="80 %").wait_for(timeout=10_000)
+    cell.get_by_role("button", name="80 %").focus()
+    page.keyboard.press("Space")
+    cell.get_by_text("Locked: b, confidence 80%").wait_for(timeout=10_000)
+    here.locator(".jp-Cell").nth(2).get_by_text("you said b").wait_for(timeout=10_000)
+    wrong = next(iter(last.wrong))
+    here.locator(".jp-Cell").nth(3).get_by_role("button", name=wrong, exact=True).click()
+    here.locator(".jp-Cell").nth(3).get_by_text(f"You said {wrong}").wait_for(timeout=10_000)
+    page.screenshot(path=tmp_path / "answered.png")
+    mimes = """() => window.opened.content.widgets.slice(1).map((cell) =>
+        cell.model.sharedModel.outputs.map((output) => Object.keys(output.data)).flat())"""
+    assert "widget" not in str(page.evaluate(mimes))
 
 
 def test_the_live_explorer_answers_anew(page):

@@ -1,7 +1,8 @@
 """Predictions: a choice and a confidence, locked before the answer shows.
 
 Locks live as long as the kernel, and in the workshop folder's `predictions.json` where there is one, so that a
-restarted kernel does not unlock them there.
+restarted kernel does not unlock them there. In a notebook that somebody has open, a card has buttons, and an answer
+shows only what was locked or given up; where nobody can click, `reveal` shows it.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from gptoss_edu.checks.display import Shown, box, inline
 from gptoss_edu.checks.store import alone, read_entries, workshop_folder
 from gptoss_edu.options import write_text
 
-from . import questions
+from . import buttons, questions
 
 _LOCKED: dict[str, dict] = {}
 _REVEALED: set[str] = set()
+_GIVEN_UP: set[str] = set()
 FILE_NAME = "predictions.json"
 FIELDS = {"choice", "confidence"}
 
@@ -48,31 +50,60 @@ def predict(
         choice = choice.strip().lower()
     locked, unkept = _read().get(identifier), ""
     if choice is None and locked is None:
-        return _shown(
-            identifier,
-            text,
-            options,
-            how or "Set a choice and a confidence between 0.5 and 1 in this cell, then run it again.",
-            "waiting",
-            title,
-        )
+        if buttons.live() and options:
+            return _clickable(identifier, text, options, title, where)
+        how = how or "Set a choice and a confidence between 0.5 and 1 in this cell, then run it again."
+        return _shown(identifier, text, options, how, "waiting", title)
     if locked is None:
         problem = _problem(choice, confidence, options)
         if problem:
             return _shown(identifier, text, options, problem, "failed", title)
         locked = {"choice": choice, "confidence": float(confidence)}
         unkept = _write(identifier, locked)
-    note = f"Locked: {locked['choice']}, confidence {locked['confidence']:.0%}.{unkept}"
+        buttons.changed(identifier)
+    note = _locked_note(identifier, locked, where, unkept)
     if choice is not None and choice != locked["choice"]:
-        note += f" Your first choice stands; {choice} came after it."
-    note += " " + (where or f'`reveal("{identifier}")` shows the answer.')
+        note = note.replace(". ", f". Your first choice stands; {choice} came after it. ", 1)
     return _shown(identifier, text, options, note, "note", title)
 
 
-def reveal(identifier: str, *, answer: str | None = None, because: str = "", title: str = "") -> Shown:
+def _locked_note(identifier: str, locked: dict, where: str, unkept: str = "") -> str:
+    note = f"Locked: {locked['choice']}, confidence {locked['confidence']:.0%}.{unkept} "
+    return note + (where or f'`reveal("{identifier}")` shows the answer.')
+
+
+def _clickable(identifier: str, text: str, options: dict[str, str], title: str, where: str) -> Shown:
+    """The card with buttons: a letter, then how sure; the second click locks."""
+    unkept = ""
+
+    def card() -> Shown:
+        locked = _read().get(identifier)
+        if locked:
+            note = _locked_note(identifier, locked, where, unkept)
+            return _shown(identifier, text, options, note, "note", title)
+        note = "Given up: its answer was shown." if identifier in _GIVEN_UP else "Choose before you read on."
+        return _shown(identifier, text, options, note, "waiting", title)
+
+    def lock(choice: str, confidence: float) -> None:
+        nonlocal unkept
+        if identifier not in _read():
+            unkept = _write(identifier, {"choice": choice, "confidence": confidence})
+        buttons.changed(identifier)
+
+    def controls():
+        done = identifier in _read() or identifier in _GIVEN_UP
+        return None if done else buttons.choices_with_confidence(options, lock)
+
+    return buttons.Live(identifier, card, controls)
+
+
+def reveal(
+    identifier: str, *, answer: str | None = None, because: str = "", title: str = "", give_up: bool = False
+) -> Shown:
     """Show the answer beside the locked prediction.
 
-    `answer` and `because` are for questions that are not in the bank.
+    `answer` and `because` are for questions that are not in the bank. In a notebook that somebody has open, an answer
+    without a prediction waits for one, or for the button that gives up; `give_up=True` does the same by typing.
     """
     name = title or identifier
     asked = questions.get(identifier)
@@ -80,7 +111,34 @@ def reveal(identifier: str, *, answer: str | None = None, because: str = "", tit
     because = because or (asked.because if asked else "")
     if answer is None:
         return _no_such_question(identifier)
+    if give_up:
+        _give_up(identifier)
+    if not buttons.live() or identifier in _read() or identifier in _GIVEN_UP:
+        return _outcome(identifier, name, answer, because)
+
+    def card() -> Shown:
+        if identifier in _read() or identifier in _GIVEN_UP:
+            return _outcome(identifier, name, answer, because)
+        text = "Lock your prediction where it was asked, and the answer shows here by itself."
+        return Shown(box(f"{name}: no prediction yet", f"<div>{text}</div>", "waiting"), f"{name}: {text}")
+
+    def controls():
+        done = identifier in _read() or identifier in _GIVEN_UP
+        return None if done else buttons.to_give_up(lambda: _give_up(identifier))
+
+    return buttons.Live(identifier, card, controls)
+
+
+def _give_up(identifier: str) -> None:
+    if identifier not in _read():
+        _GIVEN_UP.add(identifier)
+    buttons.changed(identifier)
+
+
+def _outcome(identifier: str, name: str, answer: str, because: str) -> Shown:
+    """The answer, what was said, and why."""
     _REVEALED.add(identifier)
+    asked = questions.get(identifier)
     locked = _read().get(identifier)
     if locked is None:
         title, kind, remark = (
@@ -115,6 +173,8 @@ def forget() -> None:
     """Unlock everything in this kernel (not in a workshop folder): for tests."""
     _LOCKED.clear()
     _REVEALED.clear()
+    _GIVEN_UP.clear()
+    buttons.forget()
 
 
 def _no_such_question(identifier: str) -> Shown:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from gptoss_edu.checks.display import Shown, box, inline
 
-from . import predictions, questions
+from . import buttons, predictions, questions
 
 
 class Quiz:
@@ -41,7 +41,8 @@ class Quiz:
                     where=f"The answer stands in lesson {self.numbers[key]}.",
                 )
             )
-        return Shown("".join(card.html for card in cards), "\n\n".join(card.text for card in cards))
+        together = buttons.Several if buttons.live() else buttons.joined
+        return together(cards)
 
     def lessons(self) -> Shown:
         """Which lessons to skip: those whose locked answer is right."""

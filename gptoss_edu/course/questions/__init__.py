@@ -15,8 +15,10 @@ from functools import cache
 from pathlib import Path
 
 from gptoss_edu.checks.display import Shown, box, folded, inline
+from gptoss_edu.course import buttons
 
 FOLDER = Path(__file__).parent
+_ANSWERED: dict[str, str] = {}  # question -> the first answer by a button in this kernel, "" where it was given up
 BACK = ((1, 3), (3, 4), (6, 5))  # chapters back, and the number of the question that comes from there
 
 
@@ -44,14 +46,32 @@ class Question:
     @property
     def html(self) -> str:
         """The question with its options, and the answer folded."""
-        options = "".join(
-            f"<div>&ensp;<b>{key}</b>&ensp;{inline(option)}</div>" for key, option in self.options.items()
-        )
         wrong = "".join(f"<div><b>{key}</b> {inline(text)}</div>" for key, text in self.wrong.items())
         answer = f"<div><b>{self.answer}</b>: {inline(self.because)}</div>" + (
             f"<div style='margin-top:.3em'>{wrong}</div>" if wrong else ""
         )
-        return f"<div>{inline(self.question)}</div>{options}{folded('Answer', answer)}"
+        return f"{self._asked}{folded('Answer', answer)}"
+
+    @property
+    def _asked(self) -> str:
+        options = "".join(
+            f"<div>&ensp;<b>{key}</b>&ensp;{inline(option)}</div>" for key, option in self.options.items()
+        )
+        return f"<div>{inline(self.question)}</div>{options}"
+
+    def answered(self, choice: str | None) -> Shown:
+        """The question, and what came of `choice`; "" gives up, None has not been asked yet."""
+        lines = [self.question, *(f"  {key}  {option}" for key, option in self.options.items())]
+        notes = []
+        if choice is not None:
+            said = f" You said {choice}." if choice else ""
+            notes.append(f"**{'Right' if choice == self.answer else f'The answer is {self.answer}'}.**{said}")
+            notes += [self.wrong[choice]] if choice in self.wrong else []
+            notes.append(self.because)
+        kind = "waiting" if choice is None else "passed" if choice == self.answer else "failed" if choice else "note"
+        body = self._asked
+        body += "".join(f"<div style='margin-top:.3em'>{inline(note)}</div>" for note in notes)
+        return Shown(box(f"Question {self.id}", body, kind), "\n".join([f"Question {self.id}", *lines, *notes]))
 
 
 @cache
@@ -95,7 +115,23 @@ def ask(identifier: str) -> Shown:
             box(f"no question {identifier}", f"<div>known: {known}</div>", "failed"),
             f"no question {identifier}; known: {known}",
         )
+    if buttons.live():
+        return _clickable(question)
     return Shown(box(f"Question {question.id}", question.html), question.text)
+
+
+def _clickable(question: Question) -> Shown:
+    """The question with buttons; its first answer stands, and shows what came of it."""
+
+    def choose(letter: str) -> None:
+        _ANSWERED.setdefault(question.id, letter)
+        buttons.changed(question.id)
+
+    def controls():
+        done = question.id in _ANSWERED
+        return None if done else buttons.choices(question.options, choose, lambda: choose(""))
+
+    return buttons.Live(question.id, lambda: question.answered(_ANSWERED.get(question.id)), controls)
 
 
 def opening_questions(chapter: str) -> Shown:
@@ -111,16 +147,15 @@ def opening_questions(chapter: str) -> Shown:
             box("Opening questions", "<div>None yet: this is where the course begins.</div>"),
             "Opening questions: none yet",
         )
+    title = "Before you begin: three questions from earlier chapters" if len(chosen) == 3 else "Before you begin"
+    if buttons.live():
+        head = Shown(box(title, ""), title)
+        return buttons.Several([head, *map(_clickable, chosen)])
     parts = "".join(
         f"<div style='margin:.5em 0'><i>chapter {question.id.split('.')[0]}</i>{question.html}</div>"
         for question in chosen
     )
-    return Shown(
-        box(
-            "Before you begin: three questions from earlier chapters" if len(chosen) == 3 else "Before you begin", parts
-        ),
-        "\n\n".join(question.text for question in chosen),
-    )
+    return Shown(box(title, parts), "\n\n".join(question.text for question in chosen))
 
 
 def answers(*identifiers: str) -> Shown:
