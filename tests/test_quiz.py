@@ -1,5 +1,8 @@
 """A chapter's quiz: cards that say what to type, answers that lock, advice from what was locked, nothing given away."""
 
+import json
+import re
+
 import pytest
 
 from gptoss_edu import checks
@@ -74,3 +77,35 @@ def test_a_student_copy_does_not_hold_the_answers(tmp_path):
         assert question.because not in text
         for letter in question.options:
             assert f'\\"{key}\\": (\\"{letter}\\"' not in text, "an example must not answer a question"
+
+
+def test_the_longest_option_is_not_usually_the_right_one():
+    """With three options it is right in a third of the questions by chance; much less would be a hint as well."""
+    asked = [q for path in sorted(questions.FOLDER.glob("chapter_*.toml")) for q in bank_of(path.stem[-2:])]
+    longest = [max(map(len, q.options.values())) for q in asked]
+    right = sum(
+        len(q.options[q.answer]) == most and [*map(len, q.options.values())].count(most) == 1
+        for q, most in zip(asked, longest, strict=True)
+    )
+    assert len(asked) >= 125
+    assert 0.2 * len(asked) <= right <= 0.4 * len(asked), f"the longest option is right in {right} of {len(asked)}"
+
+
+def bank_of(chapter: str) -> list:
+    """All questions of a chapter, those of its quiz included, once each."""
+    return list({q.id: q for q in (*questions.load(chapter), *questions.quiz(chapter).values())}.values())
+
+
+def test_stored_chapters_ask_what_the_bank_asks():
+    """A question that was changed in the bank is changed in the executed chapters too."""
+    for path in sorted(notebooks_path().glob("[0-9]*.ipynb")):
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            call = re.search(
+                r"^checks\.(opening_questions|questions\.ask)\(\"([\d.]+)\"\)$", "".join(cell["source"]), re.M
+            )
+            if not call:
+                continue
+            now = {"opening_questions": questions.opening_questions, "questions.ask": questions.ask}[call[1]](call[2])
+            assert now.html in ["".join(out.get("data", {}).get("text/html", [])) for out in cell["outputs"]], (
+                f"{path.name}: {call[0]} was executed with another bank; execute the chapter again"
+            )
