@@ -65,8 +65,8 @@ def expert_outputs(x: Tensor, indices: Tensor, w1, b1: Tensor, w2, b2: Tensor, l
 
 
 def _per_expert(x: Tensor, hit: list[int], counts: list[int], weight, bias: Tensor) -> Tensor:
-    """Each expert's linear map on its own stretch of rows."""
-    linear = weight.linear if isinstance(weight, PackedWeight) else (lambda x, e, b: expert_linear(x, weight[e], b))
+    """Each expert's linear map on its own stretch of rows; a module (packed, or with adapters) brings its own."""
+    linear = weight.linear if isinstance(weight, nn.Module) else (lambda x, e, b: expert_linear(x, weight[e], b))
     return torch.cat([linear(rows, e, bias[e]) for e, rows in zip(hit, x.split_with_sizes(counts), strict=True)])
 
 

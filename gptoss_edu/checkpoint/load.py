@@ -65,7 +65,7 @@ def load_model(
     fast = device.type == "cuda" and packed and dtype == torch.bfloat16
     if device.type == "cuda" and not fast:
         print(f"reference path: {why_reference(experts, packed, reader.is_packed, dtype)}", file=sys.stderr)
-    model = (fast and _fast_path(reader, device)) or _read_reference(reader, packed, dtype, device, quiet=small)
+    model = (fast and _fast_path(reader, device)) or read_reference(reader, packed, dtype, device, quiet=small)
     model.tokenizer = tokenizer
     return model
 
@@ -113,9 +113,10 @@ def _fast_path(reader: CheckpointReader, device: torch.device):
     return fast.load(reader, device)
 
 
-def _read_reference(
+def read_reference(
     reader: CheckpointReader, packed: bool, dtype: torch.dtype, device: torch.device, quiet: bool
 ) -> Transformer:
+    """The reference model of an opened checkpoint, whatever the device; what training needs, for kernels know no gradients."""
     with torch.device("meta"):
         model = Transformer(reader.config, packed=packed)
     state: dict[str, Tensor] = {}

@@ -1,0 +1,144 @@
+"""Fine-tune a model on conversations, or find out first what that takes.
+
+    gptoss-edu finetune talk.jsonl --train experts --rate 1e-3 --rounding best --layout original --store best
+    gptoss-edu finetune talk.jsonl --lora 8 --train attention experts      adapters in peft's format
+    gptoss-edu finetune talk.jsonl --replay 0.5                            half of each update old tasks
+    gptoss-edu finetune plan --model 20b --lora 16 --train attention --recompute
+    gptoss-edu finetune merge --adapter runs/finetune/adapter --model FOLDER --out merged --layout hf-bf16
+
+A conversation is a JSON object with "messages", as Conversation.to_dict() and openai-harmony write it, one a line. What
+counts in the loss is what the assistant says in the last turn, thoughts included. --train takes parts (all, attention,
+router, experts, norms, sinks, embeddings) or patterns such as 'block.[345].mlp.mlp*_weight'; one that matches nothing
+is an error. The memory that a run needs is computed first, and a run that does not fit is refused.
+
+The folder gets a checkpoint, from which the same command goes on, a log, adapters where there are any, and the model:
+in bfloat16 (layout hf-bf16), or as --layout says. Experts that are rounded to MXFP4 afterwards (--store) can lose all
+that was learnt; --rounding trains them rounded. Chapter 21 shows when.
+"""
+
+import argparse
+from pathlib import Path
+
+from gptoss_edu.errors import GptOssError
+from gptoss_edu.options import LAYOUTS, ROUNDINGS, check_folder, positive
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("what", metavar="FILE | plan | merge", help="FILE: conversations in harmony JSON")
+    parser.add_argument("--model", help="checkpoint folder (default: gpt-oss-tiny); plan also takes 20b and 120b")
+    parser.add_argument("--out", type=Path, default=Path("runs/finetune"), help="folder (runs/finetune)")
+    parser.add_argument("--steps", type=positive, default=100, help="updates (100)")
+    parser.add_argument("--rows", type=positive, default=8, help="conversations per update (8)")
+    parser.add_argument("--rate", type=float, default=1e-4, help="learning rate (1e-4)")
+    parser.add_argument("--warmup", type=int, default=3, help="updates in which it rises (3)")
+    parser.add_argument("--decay", type=float, default=1.0, help="share of the run in which it falls to zero (1)")
+    parser.add_argument("--train", nargs="+", default=["all"], metavar="PART", help="parts or patterns (all)")
+    parser.add_argument("--lora", type=positive, metavar="RANK", help="train adapters of this rank, not the weights")
+    parser.add_argument("--alpha", type=float, help="scale of the adapters times their rank (2 × rank)")
+    parser.add_argument("--rounding", choices=ROUNDINGS, help="train with experts rounded to MXFP4")
+    parser.add_argument(
+        "--replay", type=float, default=0.0, metavar="SHARE", help="old data among each update's rows (0)"
+    )
+    parser.add_argument(
+        "--replay-data", type=Path, metavar="FILE", help="where from (default: gpt-oss-tiny's own tasks)"
+    )
+    parser.add_argument("--longest", type=positive, default=2048, help="tokens in a conversation, at most (2048)")
+    parser.add_argument("--recompute", action="store_true", help="less memory, a third more time")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", help="default: a GPU for models that are not small, where there is one")
+    parser.add_argument("--layout", choices=LAYOUTS, help="of the model that is written (with --lora: none by default)")
+    parser.add_argument("--store", choices=ROUNDINGS, help="how to pack experts in it that are not packed already")
+    parser.add_argument("--adapter", type=Path, help="merge: a folder in peft's format")
+
+
+def run(args: argparse.Namespace) -> None:
+    if args.what == "plan":
+        print(_plan(args))
+    elif args.what == "merge":
+        _merge(args)
+    else:
+        _finetune(args)
+
+
+def _recipe(args: argparse.Namespace):
+    from gptoss_edu.training.finetune import Recipe
+
+    return Recipe(
+        steps=args.steps, rows=args.rows, rate=args.rate, warmup=args.warmup, decay=args.decay, seed=args.seed,
+        train=args.train, lora=args.lora, alpha=args.alpha, rounding=args.rounding, replay=args.replay,
+        longest=args.longest, recompute=args.recompute,
+    )  # fmt: skip
+
+
+def _plan(args: argparse.Namespace):
+    from gptoss_edu.config import ModelConfig
+    from gptoss_edu.training.start import open_checkpoint, planned
+
+    named = {"20b": ModelConfig.gpt_oss_20b, "120b": ModelConfig.gpt_oss_120b}
+    if args.model in named:
+        return planned(named[args.model](), True, _recipe(args), args.device)
+    reader = open_checkpoint(args.model)
+    return planned(reader.config, reader.is_packed, _recipe(args), args.device)
+
+
+def _merge(args: argparse.Namespace) -> None:
+    from gptoss_edu.training.start import write_merged
+
+    if args.adapter is None or args.layout is None:
+        raise GptOssError("merge: expected --adapter FOLDER and --layout, found one or none; name both.")
+    check_folder(args.out, "--out")
+    write_merged(args.model, args.adapter, args.out, args.layout, args.store)
+    print(f"{args.out}: merged, in the {args.layout} layout. Look at it with `gptoss-edu inspect {args.out}`.")
+
+
+def _finetune(args: argparse.Namespace) -> None:
+    from gptoss_edu.options import one_thread_if_small
+    from gptoss_edu.training.conversations import read_conversations, world
+    from gptoss_edu.training.finetune import Finetuner
+    from gptoss_edu.training.start import check_export, load_to_train, open_checkpoint
+
+    path, recipe = Path(args.what), _recipe(args)
+    if not path.is_file():
+        raise GptOssError(f"{path}: expected a file of conversations, or plan or merge, found neither; check the path.")
+    check_folder(args.out, "--out")
+    finished = next((name for name in ("model", "adapter") if (args.out / name).exists()), None)
+    if finished:
+        raise GptOssError(
+            f"--out {args.out}: expected a run that goes on or a new one, found {finished}/; name another."
+        )
+    conversations, reader = read_conversations(path), open_checkpoint(args.model)
+    check_export(reader, recipe, args.layout, args.store)
+    print(_plan(args), flush=True)
+    model = load_to_train(reader, recipe, args.device)
+    one_thread_if_small(model)
+    replay = read_conversations(args.replay_data) if args.replay_data else world(model.tokenizer)
+    finetuner = Finetuner(model, conversations, recipe, args.out, replay)
+    finetuner.run(watch=_tell)
+    first, last = (finetuner.log[i]["loss"] for i in (0, -1))
+    print(f"{finetuner.step} updates, loss {first:.4f} → {last:.4f}; log in {args.out / 'log.jsonl'}")
+    _write(args, model, recipe)
+
+
+def _tell(finetuner) -> None:
+    """About ten lines a run."""
+    step, steps = finetuner.step, finetuner.recipe.steps
+    if step == 1 or step % max(1, steps // 10) == 0:
+        print(f"update {step:5} of {steps} · loss {finetuner.log[-1]['loss']:.4f}", flush=True)
+
+
+def _write(args: argparse.Namespace, model, recipe) -> None:
+    from gptoss_edu import checkpoint
+    from gptoss_edu.training.adapters import save_adapters
+    from gptoss_edu.training.start import write_merged
+
+    target = args.out / "model"
+    if recipe.lora is None:
+        layout = args.layout or "hf-bf16"
+        checkpoint.save(model, target, layout, args.store)
+        print(f"{target}: written in the {layout} layout.")
+        return
+    save_adapters(model, args.out / "adapter", args.model)
+    print(f"{args.out / 'adapter'}: adapters in peft's format.")
+    if args.layout:
+        write_merged(args.model, args.out / "adapter", target, args.layout, args.store)
+        print(f"{target}: merged, in the {args.layout} layout.")

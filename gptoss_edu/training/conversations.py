@@ -1,0 +1,175 @@
+"""Conversations in harmony JSON as training rows: token ids, and which of them the model learns to produce.
+
+Which tokens count is the renderer's word (`harmony.render_labelled`, `trained`): what the assistant samples itself,
+its thoughts and its `<|return|>` included, and nothing that the prompt provides.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import tiktoken
+import torch
+from torch import Tensor
+
+from gptoss_edu.errors import GptOssError
+from gptoss_edu.harmony import Conversation, render_labelled
+from gptoss_edu.options import read_json, read_text
+from gptoss_edu.tasks.mix import make_example
+
+from .packing import TRAINED, encode
+
+PIECE = 4096  # tokens, padding included, that go through the model at once; a longer row goes alone
+
+
+class Row(NamedTuple):
+    """One rendered conversation: ids, and for each whether it counts in the loss."""
+
+    tokens: list[int]
+    trained: list[bool]
+
+
+Source = Callable[[random.Random], dict | Row]  # draws one conversation
+
+
+def world(encoding: tiktoken.Encoding) -> Source:
+    """gpt-oss-tiny's own training mix, to be replayed; injected errors are shown and not learnt, as in its training."""
+
+    def draw(rng: random.Random) -> Row:
+        tokens, codes = encode(make_example(rng), encoding)
+        return Row(tokens, [code == TRAINED for code in codes])
+
+    return draw
+
+
+def read_conversations(path: Path) -> list[dict]:
+    """Conversations of a file: one JSON object a line, or a JSON list of them; each as Conversation.to_dict() writes it.
+
+    Errors: `GptOssError` that names the line.
+    """
+    text = read_text(Path(path), "conversations")
+    numbered = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    try:
+        whole = read_json(text)
+        found = whole if isinstance(whole, list) else [whole]
+    except ValueError:
+        found = []
+        for number, line in numbered:
+            try:
+                found.append(read_json(line))
+            except ValueError as error:
+                raise GptOssError(
+                    f"{path}, line {number}: expected a conversation as one JSON object, found no JSON ({error})."
+                ) from None
+    wrong = next((i for i, value in enumerate(found) if not isinstance(value, dict) or "messages" not in value), None)
+    if wrong is not None or not found:
+        what = "no conversation" if not found else f"number {wrong + 1} without `messages`"
+        raise GptOssError(f'{path}: expected conversations, {{"messages": [...]}}, one a line, found {what}.')
+    return found
+
+
+def as_row(conversation: dict, encoding: tiktoken.Encoding | None, longest: int, name: str = "conversation") -> Row:
+    """Render one conversation for training, thoughts of the last turn kept and those of finished turns dropped.
+
+    Errors: `GptOssError` where it is longer than ``longest`` tokens, or holds nothing that the assistant says.
+    """
+    try:
+        labelled = render_labelled(
+            Conversation.from_dict(conversation), None, encoding, drop_analysis="finished_turns", training=True
+        )
+    except GptOssError as error:
+        raise GptOssError(f"{name}: {error}") from None
+    row = Row([label.token for label in labelled], [label.trained for label in labelled])
+    if len(row.tokens) > longest:
+        raise GptOssError(
+            f"{name}: expected at most {longest} tokens, found {len(row.tokens)}; shorten it, or allow more."
+        )
+    if not any(row.trained[1:]):
+        raise GptOssError(
+            f"{name}: expected something that the assistant says, to learn from, found none of its tokens; a last turn "
+            f"needs a message with the role 'assistant'."
+        )
+    return row
+
+
+class Rows:
+    """Which rows each update reads: fixed by seed and step alone, so that a resumed run reads what an unbroken one does.
+
+    Parameters
+    ----------
+    conversations : the new data, read round by round in a new order each
+    rows : per update; those of the replay included
+    replay, share : where old data comes from, and which part of each update's rows it is
+    """
+
+    def __init__(
+        self,
+        conversations: Sequence[dict],
+        encoding: tiktoken.Encoding | None,
+        rows: int,
+        seed: int = 0,
+        replay: Source | Sequence[dict] | None = None,
+        share: float = 0.0,
+        longest: int = 2048,
+    ):
+        self.encoding, self.seed, self.longest = encoding, seed, longest
+        self.own = [as_row(c, encoding, longest, f"conversation {i + 1}") for i, c in enumerate(conversations)]
+        if not self.own:
+            raise GptOssError("finetune: expected at least one conversation to learn from, found none.")
+        self.replay, self.old = replay, round(rows * share)
+        self.new = rows - self.old
+        if not 0 <= share < 1 or self.new < 1 or (self.old and not replay):
+            raise GptOssError(
+                f"finetune: expected a replay share of at least 0 that leaves a new conversation among {rows} rows, and a "
+                f"source for it, found a share of {share:g} and {'a' if replay else 'no'} source."
+            )
+
+    def at(self, step: int) -> list[Row]:
+        """The rows of one update."""
+        places = range(step * self.new, (step + 1) * self.new)
+        chosen = [self.own[self._order(place // len(self.own))[place % len(self.own)]] for place in places]
+        rng = random.Random(f"replay:{self.seed}:{step}")
+        return chosen + [self._replayed(rng) for _ in range(self.old)]
+
+    def _order(self, round_: int) -> list[int]:
+        order = list(range(len(self.own)))
+        random.Random(f"order:{self.seed}:{round_}").shuffle(order)
+        return order
+
+    def _replayed(self, rng: random.Random) -> Row:
+        for _ in range(100):  # what is too long is drawn again
+            found = self.replay(rng) if callable(self.replay) else rng.choice(self.replay)
+            row = found if isinstance(found, Row) else as_row(found, self.encoding, sys.maxsize, "replay")
+            if len(row.tokens) <= self.longest:
+                return row
+        raise GptOssError(
+            f"replay: expected conversations of at most {self.longest} tokens, found 100 longer ones; allow more."
+        )
+
+
+def pieces(rows: Sequence[Row], most: int = PIECE) -> list[list[Row]]:
+    """Rows of similar length together, so that padding stays below half and a piece below ``most`` tokens, or one row."""
+    out: list[list[Row]] = []
+    for row in sorted(rows, key=lambda row: len(row.tokens)):
+        n = len(row.tokens)
+        if out and n <= 2 * len(out[-1][0].tokens) and n * (len(out[-1]) + 1) <= most:
+            out[-1].append(row)
+        else:
+            out.append([row])
+    return out
+
+
+def padded(rows: Iterable[Row], device="cpu") -> tuple[Tensor, Tensor, Tensor]:
+    """Rows side by side: tokens (b, t) int64, weights (b, t) of the prediction of the NEXT token, lengths (b,)."""
+    rows = list(rows)
+    t = max(len(row.tokens) for row in rows)
+    tokens, weights = torch.zeros(len(rows), t, dtype=torch.int64), torch.zeros(len(rows), t)
+    for i, row in enumerate(rows):
+        n = len(row.tokens)
+        tokens[i, :n] = torch.tensor(row.tokens)
+        weights[i, : n - 1] = torch.tensor(row.trained[1:], dtype=torch.float32)
+    return tokens.to(device), weights.to(device), torch.tensor([len(row.tokens) for row in rows])

@@ -1,0 +1,264 @@
+"""Fine-tuning: more of the same training, on conversations, from weights that are there already.
+
+    model = load_model(experts="dense")
+    log = finetune(model, conversations, Recipe(steps=60, rate=3e-4, train=("experts",)))     # in place
+
+All parameters or some (`train`), or adapters beside frozen ones (`lora`). With ``rounding`` the experts that are
+trained compute as MXFP4 would store them, and the gradients go straight through to the weights behind.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint as recomputed
+
+from gptoss_edu import mxfp4
+from gptoss_edu.checkpoint.safetensors import save_whole
+from gptoss_edu.errors import GptOssError
+from gptoss_edu.options import write_text
+from gptoss_edu.transformer import Transformer
+
+from .adapters import add_lora
+from .conversations import Row, Rows, Source, padded, pieces
+from .optim import AdamW, schedule
+from .quantize import EXPERTS, fake_quantized
+from .selection import selected
+
+CHECKPOINT, LOG = "checkpoint.safetensors", "log.jsonl"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One run.
+
+    Parameters
+    ----------
+    steps, rows : updates, and conversations in each
+    rate, warmup, decay : learning rate of Adam, steps in which it rises, share of the run in which it falls to zero
+    train : patterns of selection.py; with ``lora`` they say where adapters stand
+    lora, alpha : rank of the adapters, None to train the weights themselves; alpha None is twice the rank
+    rounding : None, or how the trained experts are rounded to MXFP4 in every forward pass
+    replay : share of the rows that is old data
+    longest : tokens in a conversation
+    recompute : keep one tensor per layer and compute the rest again going back: less memory, a third more time
+    """
+
+    steps: int = 100
+    rows: int = 8
+    rate: float = 1e-4
+    warmup: int = 3
+    decay: float = 1.0
+    clip: float = 1.0
+    seed: int = 0
+    train: tuple[str, ...] = ("all",)
+    lora: int | None = None
+    alpha: float | None = None
+    rounding: str | None = None
+    replay: float = 0.0
+    longest: int = 2048
+    recompute: bool = False
+
+    def __post_init__(self):
+        object.__setattr__(self, "train", tuple(self.train))
+        sizes = {"steps": self.steps, "rows": self.rows, "rate": self.rate, "clip": self.clip, "longest": self.longest}
+        for name, value in sizes.items():
+            if not value > 0:
+                raise GptOssError(f"finetune: expected {name} above 0, found {value}.")
+        if not 0 <= self.decay <= 1 or self.rounding not in (None, *mxfp4.ROUNDINGS):
+            raise GptOssError(
+                f"finetune: expected a decay from 0 to 1 and a rounding of {', '.join(mxfp4.ROUNDINGS)} or none, found "
+                f"{self.decay} and {self.rounding!r}."
+            )
+        if self.lora is not None and self.rounding is not None:
+            raise GptOssError("finetune: expected either adapters or rounded experts, found both; leave one out.")
+
+    def scale(self, step: int) -> float:
+        """What the rate is multiplied by at a step: up in ``warmup`` steps, down to nearly 0 in the last ``decay``."""
+        if not self.decay:
+            return min(1.0, (step + 1) / max(1, self.warmup))
+        return schedule(step / self.steps, step, max(1, self.warmup), self.decay)
+
+
+def conversation_loss(model: Transformer, rows: Sequence[Row], rounding: str | None = None) -> Tensor:
+    """Mean cross-entropy, in nats, of the tokens that count, over all of them in these rows.
+
+    rounding : how the experts that are trained are rounded for this pass; None leaves them as they are
+    """
+    tokens, weights, lengths = padded(rows, model.device)
+    trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad and name.endswith(EXPERTS)]
+    experts = {name: fake_quantized(p, rounding) for name, p in trained} if rounding else {}
+    logits = torch.func.functional_call(model, experts, (tokens,), {"lengths": lengths})  # (b, t, v)
+    counted = weights > 0
+    targets = torch.roll(tokens, -1, 1)[counted]  # (n,): the next token; the last one of a row counts nothing
+    return F.cross_entropy(logits[counted].float(), targets)
+
+
+def prepare(model: Transformer, recipe: Recipe) -> dict[str, nn.Parameter]:
+    """Freeze all but what the recipe trains, adapters added; returns the trained parameters by name.
+
+    Errors: `GptOssError` for a pattern that matches nothing, and for weights below float32, in which small updates
+    would be lost.
+    """
+    if recipe.lora is not None:
+        add_lora(model, recipe.lora, recipe.alpha or 2.0 * recipe.lora, recipe.train, recipe.seed)
+    else:
+        names = set(selected([name for name, _ in model.named_parameters()], recipe.train))
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_(name in names)
+    trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    low = next((p.dtype for p in trained.values() if p.dtype not in (torch.float32, torch.float64)), None)
+    if low is not None:
+        raise GptOssError(
+            f"finetune: expected the trained weights in float32, found {low}, whose steps swallow small updates; load the "
+            "model with dtype=torch.float32, or train adapters."
+        )
+    if recipe.rounding is not None and not any(name.endswith(EXPERTS) for name in trained):
+        raise GptOssError("finetune: expected experts among what is trained, to be rounded, found none; leave it out.")
+    return trained
+
+
+class Finetuner:
+    """Model, data, optimiser and step of one run; a checkpoint in the folder is resumed.
+
+    Parameters
+    ----------
+    model : changed in place; afterwards it has what was trained, adapters included
+    conversations : dicts as Conversation.to_dict() writes them
+    folder : for checkpoint and log; None keeps nothing
+    replay : a function of random.Random that draws an old conversation, or a list of them
+    """
+
+    def __init__(
+        self,
+        model: Transformer,
+        conversations: Sequence[dict],
+        recipe: Recipe,
+        folder: Path | None = None,
+        replay: Source | Sequence[dict] | None = None,
+    ):
+        if recipe.longest > model.config.max_context:
+            recipe = replace(recipe, longest=model.config.max_context)
+        self.model, self.recipe, self.folder = model, recipe, None if folder is None else Path(folder)
+        self.rows = Rows(
+            conversations, model.tokenizer, recipe.rows, recipe.seed, replay, recipe.replay, recipe.longest
+        )
+        self.trained = prepare(model, recipe)
+        self.lr = torch.zeros((), device=model.device)
+        self.optimizer = AdamW(list(self.trained.values()), self.lr, betas=(0.9, 0.95))
+        self.step, self.log = 0, []
+        if self.folder is not None and (self.folder / CHECKPOINT).exists():
+            self.load()
+
+    def run(
+        self, until: int | None = None, watch: Callable[[Finetuner], None] | None = None, save_every: int = 100
+    ) -> list[dict]:
+        """Train to the end, or to step ``until``; watch is called after each step. Returns the log, a line per step."""
+        last = min(self.recipe.steps, self.recipe.steps if until is None else until)
+        with recomputed_layers(self.model, self.recipe.recompute):
+            while self.step < last:
+                self.log.append(self.update())
+                if watch is not None:
+                    watch(self)
+                if self.folder is not None and self.step % save_every == 0:
+                    self.save()
+        if self.folder is not None:
+            self.save()
+        return self.log
+
+    def update(self) -> dict:
+        """One step on the rows of its number; returns its line of the log: loss, gradient's norm, rate."""
+        rows = self.rows.at(self.step)
+        self.lr.fill_(self.recipe.rate * self.recipe.scale(self.step))
+        self.model.zero_grad(set_to_none=True)
+        total, loss = sum(sum(row.trained[1:]) for row in rows), 0.0
+        for piece in pieces(rows):  # the mean over all rows, its gradient added up piece by piece
+            share = sum(sum(row.trained[1:]) for row in piece) / total
+            part = conversation_loss(self.model, piece, self.recipe.rounding) * share
+            part.backward()
+            loss += part.item()
+        for parameter in self.trained.values():
+            if parameter.grad is None:  # experts that no token of these rows reached
+                parameter.grad = torch.zeros_like(parameter)
+        norm = torch.nn.utils.clip_grad_norm_(self.trained.values(), self.recipe.clip)
+        line = {"step": self.step + 1, "loss": loss, "norm": norm.item(), "rate": self.lr.item()}
+        if not torch.isfinite(norm):
+            raise GptOssError(
+                f"finetune: expected a finite gradient at step {self.step + 1}, found a norm of {norm.item()}; begin "
+                f"again with a smaller rate than {self.recipe.rate:g}."
+            )
+        self.optimizer.step()
+        self.model.zero_grad(set_to_none=True)
+        self.step += 1
+        return line
+
+    def save(self) -> None:
+        """What was trained, the optimiser's state, step, recipe and log as one file, replaced in one move."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_text(self.folder / LOG, "".join(json.dumps(line) + "\n" for line in self.log))
+        tensors = {f"model.{name}": value for name, value in self.trained.items()}
+        tensors |= {f"optimizer.{name}": value for name, value in self.optimizer.state_dict().items()}
+        tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+        about = {"step": self.step, "recipe": asdict(self.recipe), "log": self.log}
+        save_whole(self.folder / CHECKPOINT, tensors, metadata={"about": json.dumps(about)})
+
+    @torch.no_grad()
+    def load(self) -> None:
+        """Go on where the checkpoint in the folder ended; the model must be the one that the run began with."""
+        path = self.folder / CHECKPOINT
+        try:
+            with safe_open(path, "pt", device=str(self.model.device)) as file:
+                about = json.loads(file.metadata()["about"])
+                tensors = {name: file.get_tensor(name) for name in file.keys()}
+            step, log = int(about["step"]), list(about["log"])
+            was, now = about["recipe"] | {"train": tuple(about["recipe"]["train"])}, asdict(self.recipe)
+        except (SafetensorError, OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            raise GptOssError(
+                f"{path}: expected the checkpoint of a run, found what cannot be read ({error}); delete it to begin anew, "
+                "or choose another folder."
+            ) from None
+        differing = [key for key in now if key != "recompute" and was.get(key) != now[key]]
+        if differing:
+            raise GptOssError(
+                f"{path}: expected a run with the same {', '.join(differing)}, found "
+                f"{', '.join(f'{key} = {was.get(key)}, not {now[key]}' for key in differing)}; choose another folder."
+            )
+        for name, parameter in self.trained.items():
+            parameter.copy_(tensors[f"model.{name}"])
+        self.optimizer.load_state_dict({n[10:]: value for n, value in tensors.items() if n.startswith("optimizer.")})
+        self.step, self.log = step, log
+
+
+def finetune(
+    model: Transformer,
+    conversations: Sequence[dict],
+    recipe: Recipe,
+    folder: Path | None = None,
+    replay: Source | Sequence[dict] | None = None,
+    watch: Callable[[Finetuner], None] | None = None,
+) -> list[dict]:
+    """Run a recipe from beginning to end on a model, in place, and leave it frozen; returns the log (see Finetuner)."""
+    log = Finetuner(model, conversations, recipe, folder, replay).run(watch=watch)
+    model.requires_grad_(False)
+    return log
+
+
+@contextmanager
+def recomputed_layers(model: Transformer, recompute: bool = True) -> Iterator[None]:
+    """Within the block each layer keeps its input alone, and computes the rest again for the gradients."""
+    for block in model.block if recompute else ():
+        block.forward = partial(recomputed, block.forward, use_reentrant=False)
+    try:
+        yield
+    finally:
+        for block in model.block if recompute else ():
+            del block.forward

@@ -1,0 +1,125 @@
+"""What fine-tuning will take, part by part, before anything is loaded.
+
+    print(TrainingPlan.of(ModelConfig.gpt_oss_20b(), Recipe(lora=16, train=("attention",), recompute=True), packed=True))
+
+Weights, gradients and Adam's two averages are counted exactly. What the forward pass keeps for the backward one is
+counted tensor by tensor for the reference path; tests/test_memory_plan.py holds it against what autograd really keeps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import psutil
+import torch
+
+from gptoss_edu.checkpoint.layouts import EXPERTS, original_shapes, qkv_sizes
+from gptoss_edu.checkpoint.sizes import MemoryPlan, size_text
+from gptoss_edu.config import ModelConfig
+from gptoss_edu.errors import GptOssError
+
+from .conversations import PIECE
+from .finetune import Recipe
+from .selection import selected
+
+
+def trained_parameters(config: ModelConfig, recipe: Recipe, packed: bool) -> int:
+    """Numbers that the recipe trains; the patterns are checked as for a real model."""
+    shapes = original_shapes(config)
+    if recipe.lora is None:
+        names = [name for name in shapes if not (packed and name.endswith(EXPERTS))]
+        return sum(torch.Size(shapes[name]).numel() for name in selected(names, recipe.train))
+    ends = ("attn.qkv.weight", "attn.out.weight", "mlp.gate.weight", *EXPERTS)
+    total = 0
+    for name in selected([name for name in shapes if name.endswith(ends)], recipe.train):
+        *experts, rows, columns = shapes[name]
+        pieces = len(qkv_sizes(config)) if "qkv" in name else 1  # q, k and v have an A each
+        total += recipe.lora * (pieces * columns + rows) * (experts[0] if experts else 1)
+    return total
+
+
+def layer_bytes(config: ModelConfig, b: int, t: int, itemsize: int, packed: bool) -> int:
+    """What one layer keeps for the backward pass, for b rows of t tokens, computing with numbers of ``itemsize``."""
+    c, f, k, e = config.hidden_size, config.intermediate_size, config.experts_per_token, config.num_experts
+    h, g, d, n = config.num_attention_heads, config.num_key_value_heads, config.head_dim, b * t
+    norms = 2 * n * c * (4 + itemsize)
+    weights = h * b * t * (t + 1) * 4 + (h * b * t * t * itemsize if itemsize < 4 else 0)  # float32, and cast for v
+    attention = weights + n * (2 * h + 2 * g) * d * itemsize
+    experts = n * k * (2 * c + 7 * f) * itemsize
+    unpacked = 3 * min(e, n * k) * f * c * itemsize if packed else 0  # each expert that is hit, as a dense matrix
+    return norms + attention + experts + unpacked
+
+
+def activation_bytes(config: ModelConfig, b: int, t: int, itemsize: int, packed: bool, recompute: bool) -> int:
+    """What a forward pass keeps for the backward one, logits left out; with ``recompute`` at its largest moment."""
+    layer, n = layer_bytes(config, b, t, itemsize, packed), b * t
+    last_norm = n * config.hidden_size * (4 + itemsize)
+    if recompute:
+        return config.num_hidden_layers * n * config.hidden_size * itemsize + layer + last_norm
+    return config.num_hidden_layers * layer + last_norm
+
+
+def transient_bytes(config: ModelConfig, b: int, t: int, itemsize: int) -> int:
+    """What is there for a moment: logits as computed, chosen, in float32, normalised, their gradient; or a layer's scores."""
+    logits = b * t * config.vocab_size * (2 * itemsize + 3 * 4)
+    return max(logits, 3 * 4 * config.num_attention_heads * b * t * t)
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """Bytes by part. `str(plan)` is what the user sees, `refuse_if_too_big` the end where it does not fit."""
+
+    parts: dict[str, int]
+    trained: int
+    available: int
+    place: str
+
+    @classmethod
+    def of(
+        cls,
+        config: ModelConfig,
+        recipe: Recipe,
+        packed: bool,
+        dtype: torch.dtype | None = None,
+        available: int | None = None,
+        device: torch.device | str = "cpu",
+    ) -> TrainingPlan:
+        """dtype : of frozen weights, bfloat16 by default with adapters, float32 without; available : bytes, None asks."""
+        device = torch.device(device)
+        dtype = dtype or (torch.float32 if recipe.lora is None else torch.bfloat16)
+        trained = trained_parameters(config, recipe, packed)
+        if available is None and device.type == "cuda":
+            available = torch.cuda.mem_get_info(device)[0]
+        available = psutil.virtual_memory().available if available is None else available
+        t = min(recipe.longest, config.max_context)
+        b = max(1, min(recipe.rows, PIECE // t))
+        parts = {
+            "weights": (MemoryPlan.packed_bytes if packed else MemoryPlan.dense_bytes)(config, dtype),
+            "adapters": 4 * trained if recipe.lora else 0,
+            "gradients": 4 * trained,
+            "Adam's averages": 8 * trained,
+            "activations": activation_bytes(config, b, t, dtype.itemsize, packed, recipe.recompute),
+            "working space": max(transient_bytes(config, b, t, dtype.itemsize), 8 * trained),  # Adam's, when it steps
+        }
+        place = torch.cuda.get_device_name(device) if device.type == "cuda" else "memory"
+        return cls(parts, trained, available, place)
+
+    @property
+    def needed(self) -> int:
+        return sum(self.parts.values())
+
+    def __str__(self) -> str:
+        parts = ", ".join(f"{name} {size_text(size)}" for name, size in self.parts.items() if size)
+        return (
+            f"plan: {self.trained:,} numbers are trained; {parts}: {size_text(self.needed)} of "
+            f"{size_text(self.available)} free in {self.place}"
+        )
+
+    def refuse_if_too_big(self, what) -> None:
+        """Raise `GptOssError` where the plan does not fit, with what would make it smaller."""
+        if self.needed > self.available:
+            raise GptOssError(
+                f"{what}: does not fit. {self}. To make it fit, train adapters (--lora 8), train fewer parts (--train "
+                "attention), keep less (--recompute), read shorter or fewer conversations at once (--longest, --rows), or "
+                "use a device with more memory."
+            )

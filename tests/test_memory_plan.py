@@ -1,0 +1,98 @@
+"""The memory plan says what autograd really keeps, counts what is trained exactly, and refuses what does not fit."""
+
+import pytest
+import torch
+from core_models import BASE, CONFIGS, random_tokens, strong_model
+
+from gptoss_edu import ModelConfig
+from gptoss_edu.errors import GptOssError
+from gptoss_edu.training.finetune import Recipe, prepare, recomputed_layers
+from gptoss_edu.training.memory_plan import TrainingPlan, activation_bytes, layer_bytes, trained_parameters
+from gptoss_edu.training.quantize import packed
+from gptoss_edu.training.start import planned
+
+GB20 = ModelConfig.gpt_oss_20b()
+
+
+def kept_bytes(model, b: int, t: int, recompute: bool) -> int:
+    """Bytes of every tensor that autograd keeps, each storage once, parameters left out; counted, not computed."""
+    own = {value.untyped_storage().data_ptr() for value in model.state_dict().values()}
+    storages = {}
+
+    def note(tensor):
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            storages[storage.data_ptr()] = tensor  # held, so that no address is used twice
+        return tensor
+
+    tokens = random_tokens(model.config, b, t)
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor), recomputed_layers(model, recompute):
+        logits = model(tokens)
+    assert logits.requires_grad
+    return sum(tensor.untyped_storage().nbytes() for tensor in storages.values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pack", [False, True], ids=["dense", "packed"])
+@pytest.mark.parametrize("name", list(CONFIGS)[::2])
+def test_activations_are_what_autograd_keeps(name, pack):
+    config = CONFIGS[name]
+    model = strong_model(config, 1)
+    model = packed(model) if pack else model
+    prepare(model, Recipe(lora=4, train=("attention", "router")))
+    size = 2 if pack else 4
+    for b, t in ((2, 64), (3, 200)):
+        measured = kept_bytes(model, b, t, recompute=False)
+        assert 0.9 < activation_bytes(config, b, t, size, pack, False) / measured < 1.15, (b, t)
+        measured = kept_bytes(model, b, t, recompute=True)  # after the forward pass: no layer is open
+        predicted = activation_bytes(config, b, t, size, pack, True) - layer_bytes(config, b, t, size, pack)
+        assert 0.85 < predicted / measured < 1.25, (b, t)
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        Recipe(),
+        Recipe(train=("experts",)),
+        Recipe(train=("attention", "block.1.mlp.*")),
+        Recipe(lora=4, train=("attention", "router", "experts")),
+        Recipe(lora=3, train=("block.2.attn.qkv.weight", "block.*.mlp.mlp2_weight")),
+    ],
+    ids=str,
+)
+def test_trained_numbers_are_those_of_the_model(recipe):
+    trained = prepare(strong_model(BASE), recipe)
+    assert trained_parameters(BASE, recipe, packed=False) == sum(p.numel() for p in trained.values())
+
+
+def test_20b_whole_is_refused_on_one_card_and_adapters_fit():
+    card = 139 << 30
+    whole = TrainingPlan.of(GB20, Recipe(), packed=False, available=card)
+    assert whole.trained == 20_914_757_184 and whole.parts["Adam's averages"] == 8 * whole.trained
+    with pytest.raises(GptOssError, match=r"gpt-oss-20b: does not fit.*weights 77\.91 GiB.*--lora 8"):
+        whole.refuse_if_too_big("gpt-oss-20b")
+    adapters = TrainingPlan.of(GB20, Recipe(lora=16, train=("attention", "router", "experts"), recompute=True), True, available=card)  # fmt: skip
+    adapters.refuse_if_too_big("gpt-oss-20b")
+    assert adapters.needed < whole.needed / 10
+    assert adapters.parts["weights"] == pytest.approx(12.82 * 2**30, rel=1e-3)
+
+
+def test_recomputing_keeps_less_and_a_longer_conversation_needs_more():
+    def needed(**how):
+        return TrainingPlan.of(GB20, Recipe(lora=16, train=("attention",), **how), True).needed
+
+    assert needed(recompute=True) < needed() / 3
+    assert needed(longest=512, rows=1) < needed(longest=1024, rows=1) < needed(longest=4096, rows=1)
+
+
+def test_experts_stay_packed_unless_they_are_trained_themselves():
+    how = [
+        planned(GB20, True, recipe).parts["weights"]
+        for recipe in (Recipe(lora=8), Recipe(train=("attention",)), Recipe())
+    ]
+    assert how[0] < how[1] < how[2] / 4
+
+
+def test_a_pattern_without_a_match_is_refused_before_anything_is_loaded():
+    with pytest.raises(GptOssError, match="pattern 'q_proj': expected it to match"):
+        planned(GB20, True, Recipe(lora=8, train=("q_proj",)))
