@@ -23,8 +23,9 @@ from gptoss_edu.training.quantize import EXPERTS, rounded
 from gptoss_edu.transformer import random_model
 
 SMALL = ModelConfig(
-    num_hidden_layers=2, num_experts=4, experts_per_token=2, vocab_size=2048, hidden_size=32, intermediate_size=32, head_dim=16,
-    num_attention_heads=2, num_key_value_heads=1, sliding_window=16, initial_context_length=256, rope_theta=1e4, rope_scaling_factor=8.0,
+    num_hidden_layers=2, num_experts=4, experts_per_token=2, vocab_size=2048, hidden_size=32, intermediate_size=32,
+    head_dim=16, num_attention_heads=2, num_key_value_heads=1, sliding_window=16, initial_context_length=256,
+    rope_theta=1e4, rope_scaling_factor=8.0,
 )  # fmt: skip
 
 
@@ -229,7 +230,9 @@ def test_a_recipe_that_would_train_less_than_it_says_is_refused(encoding, how, s
 
 
 @pytest.mark.parametrize(
-    "how", [{"steps": 0}, {"rows": 0}, {"rate": 0.0}, {"decay": 2}, {"rounding": "nearest"}, {"lora": 2, "rounding": "best"}], ids=str
+    "how",
+    [{"steps": 0}, {"rows": 0}, {"rate": 0.0}, {"decay": 2}, {"rounding": "x"}, {"lora": 2, "rounding": "best"}],
+    ids=str,
 )  # fmt: skip
 def test_settings_that_make_no_run_are_refused(how):
     with pytest.raises(GptOssError, match="finetune: expected"):

@@ -219,7 +219,7 @@ def test_other_kinds_of_adapters_are_refused(tmp_path, change, said):
 
 
 def test_the_one_peft_that_took_inputs_for_outputs_is_refused_where_it_matters(tmp_path):
-    """peft 0.19.0 wrote A for an expert's outputs and B for its inputs; 20b's down_proj is square, and shapes say nothing."""
+    """peft 0.19.0 wrote A for an expert's outputs and B for its inputs; 20b's down_proj is square."""
     for part in ("experts", "attention"):
         save_adapters(adapted(NAMES[0], [part]), tmp_path / part)
         path = tmp_path / part / "adapter_config.json"

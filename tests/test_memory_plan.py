@@ -71,7 +71,8 @@ def test_20b_whole_is_refused_on_one_card_and_adapters_fit():
     assert whole.trained == 20_914_757_184 and whole.parts["Adam's averages"] == 8 * whole.trained
     with pytest.raises(GptOssError, match=r"gpt-oss-20b: does not fit.*weights 77\.91 GiB.*--lora 8"):
         whole.refuse_if_too_big("gpt-oss-20b")
-    adapters = TrainingPlan.of(GB20, Recipe(lora=16, train=("attention", "router", "experts"), recompute=True), True, available=card)  # fmt: skip
+    recipe = Recipe(lora=16, train=("attention", "router", "experts"), recompute=True)
+    adapters = TrainingPlan.of(GB20, recipe, packed=True, available=card)
     adapters.refuse_if_too_big("gpt-oss-20b")
     assert adapters.needed < whole.needed / 10
     assert adapters.parts["weights"] == pytest.approx(12.82 * 2**30, rel=1e-3)

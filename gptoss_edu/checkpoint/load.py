@@ -116,7 +116,7 @@ def _fast_path(reader: CheckpointReader, device: torch.device):
 def read_reference(
     reader: CheckpointReader, packed: bool, dtype: torch.dtype, device: torch.device, quiet: bool
 ) -> Transformer:
-    """The reference model of an opened checkpoint, whatever the device; what training needs, for kernels know no gradients."""
+    """The reference model of an opened checkpoint on any device, which training needs: kernels know no gradients."""
     with torch.device("meta"):
         model = Transformer(reader.config, packed=packed)
     state: dict[str, Tensor] = {}

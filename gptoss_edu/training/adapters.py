@@ -45,8 +45,18 @@ PARAMETERS = {
     "mlp.mlp1_weight": "mlp.experts.gate_up_proj",
     "mlp.mlp2_weight": "mlp.experts.down_proj",
 }
+OTHER_KINDS = (  # keys of the config that change more than W + scale · B A
+    "use_dora",
+    "fan_in_fan_out",
+    "modules_to_save",
+    "lora_bias",
+    "rank_pattern",
+    "alpha_pattern",
+    "trainable_token_indices",
+)
 TENSOR = re.compile(
-    r"(?:base_model\.model\.)?model\.layers\.(\d+)\.(self_attn\.[qkvo]_proj|mlp\.router|mlp\.experts)(?:\.base_layer)?\.lora_([AB])\.weight"
+    r"(?:base_model\.model\.)?model\.layers\.(\d+)\.(self_attn\.[qkvo]_proj|mlp\.router|mlp\.experts)"
+    r"(?:\.base_layer)?\.lora_([AB])\.weight"
 )
 
 
@@ -85,7 +95,8 @@ def merge_lora(model: Transformer, rounding: str | None = None) -> Transformer:
     if not found or (packed and rounding not in mxfp4.ROUNDINGS):
         what = f"adapters on packed experts and the rounding {rounding!r}" if found else "no adapter"
         raise GptOssError(
-            f"merge: expected adapters, and for packed experts a rounding of {', '.join(mxfp4.ROUNDINGS)}, found {what}."
+            f"merge: expected adapters, and for packed experts a rounding of {', '.join(mxfp4.ROUNDINGS)}, "
+            f"found {what}."
         )
     for name, adapter in found:
         replace(model, name, adapter.merged(rounding))
@@ -93,7 +104,7 @@ def merge_lora(model: Transformer, rounding: str | None = None) -> Transformer:
 
 
 def save_adapters(model: Transformer, folder, base: str | None = None) -> None:
-    """Write the model's adapters as a new folder in peft's format; base : name or path of the checkpoint they belong to.
+    """Write the model's adapters as a new folder in peft's format; base : name or path of their checkpoint.
 
     Errors: `GptOssError` where there are none, or where ranks or scales differ, which one config cannot say.
     """
@@ -179,8 +190,8 @@ def load_adapters(model: Transformer, folder) -> list[str]:
             expected = (e.numel() * rank, pair.a.shape[-1]), (pair.b.shape[-2], rank * e.numel())
             if (tuple(a.shape), tuple(b.shape)) != expected:
                 raise CheckpointError(
-                    f"{folder}: adapter of {name} ({piece}): expected A and B of {expected}, found {tuple(a.shape)} and "
-                    f"{tuple(b.shape)}; does it belong to this model?"
+                    f"{folder}: adapter of {name} ({piece}): expected A and B of {expected}, found "
+                    f"{tuple(a.shape)} and {tuple(b.shape)}; does it belong to this model?"
                 )
             pair.a.copy_(a.view(pair.a.shape))
             pair.b.copy_(b.unflatten(1, (rank, -1)).permute(2, 0, 1) if e else b)
@@ -195,10 +206,10 @@ def _read(folder: Path) -> tuple[dict, dict[str, Tensor]]:
         rank, alpha, kind = int(config["r"]), float(config["lora_alpha"]), config["peft_type"]
     except (OSError, SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckpointError(
-            f"{folder}: expected adapters in peft's format ({CONFIG} and {WEIGHTS}), found what cannot be read ({error})."
+            f"{folder}: expected adapters in peft's format ({CONFIG} and {WEIGHTS}), found what cannot be "
+            f"read ({error})."
         ) from None
-    other = {"use_dora", "fan_in_fan_out", "modules_to_save", "lora_bias", "rank_pattern", "alpha_pattern", "trainable_token_indices"}  # fmt: skip
-    odd = [f"{key} = {config[key]!r}" for key in sorted(other) if config.get(key)]
+    odd = [f"{key} = {config[key]!r}" for key in OTHER_KINDS if config.get(key)]
     if config.get("bias", "none") != "none":
         odd.append(f"bias = {config['bias']!r}")
     if config.get("init_lora_weights") not in (None, True, False, "gaussian", "orthogonal", "eva"):
@@ -207,8 +218,8 @@ def _read(folder: Path) -> tuple[dict, dict[str, Tensor]]:
         odd.append("peft_version = '0.19.0'")  # this one took inputs for outputs, which a square matrix does not show
     if kind != "LORA" or rank < 1 or not alpha > 0 or odd or not tensors:
         raise CheckpointError(
-            f"{folder}: expected plain LoRA with one rank and one alpha, found {kind}, r = {rank}, lora_alpha = {alpha:g}"
-            f"{''.join(', ' + text for text in odd)}, {len(tensors)} tensors; merge it with `peft` and load the result."
+            f"{folder}: expected plain LoRA with one rank and one alpha, found {kind}, r = {rank}, "
+            f"lora_alpha = {alpha:g}{''.join(', ' + text for text in odd)}, {len(tensors)} tensors; merge it with `peft` and load the result."
         )
     return config, tensors
 
@@ -218,8 +229,8 @@ def _ours(name: str, tensor: Tensor, tensors: dict, model: Transformer, folder: 
     match = TENSOR.fullmatch(name)
     if match is None or int(match[1]) >= len(model.block):
         raise CheckpointError(
-            f"{folder}: tensor {name}: expected the adapter of an attention projection, a router or experts in layers 0 to "
-            f"{len(model.block) - 1}, found another; merge it with `peft` and load the result."
+            f"{folder}: tensor {name}: expected the adapter of an attention projection, a router or experts in layers 0 "
+            f"to {len(model.block) - 1}, found another; merge it with `peft` and load the result."
         )
     layer, module, letter = match.groups()
     if module in OURS:
@@ -232,7 +243,7 @@ def _ours(name: str, tensor: Tensor, tensors: dict, model: Transformer, folder: 
         end = {(c, 2 * f): EXPERTS[0], (f, c): EXPERTS[1]}[found]
     except (KeyError, IndexError):
         raise CheckpointError(
-            f"{folder}: tensor {name} {tuple(tensor.shape)}: expected A with {c} and B with {2 * f} (gate_up_proj), or {f} "
-            f"and {c} (down_proj), found neither; does it belong to this model?"
+            f"{folder}: tensor {name} {tuple(tensor.shape)}: expected A with {c} and B with {2 * f} (gate_up_proj), or "
+            f"{f} and {c} (down_proj), found neither; does it belong to this model?"
         ) from None
     return f"block.{layer}.{end}", "all", letter

@@ -47,7 +47,7 @@ def world(encoding: tiktoken.Encoding) -> Source:
 
 
 def read_conversations(path: Path) -> list[dict]:
-    """Conversations of a file: one JSON object a line, or a JSON list of them; each as Conversation.to_dict() writes it.
+    """Conversations of a file: one JSON object a line, or a JSON list; each as Conversation.to_dict() writes it.
 
     Errors: `GptOssError` that names the line.
     """
@@ -97,7 +97,7 @@ def as_row(conversation: dict, encoding: tiktoken.Encoding | None, longest: int,
 
 
 class Rows:
-    """Which rows each update reads: fixed by seed and step alone, so that a resumed run reads what an unbroken one does.
+    """Which rows each update reads: fixed by seed and step alone, so that a resumed run reads the same ones.
 
     Parameters
     ----------
@@ -124,8 +124,8 @@ class Rows:
         self.new = rows - self.old
         if not 0 <= share < 1 or self.new < 1 or (self.old and not replay):
             raise GptOssError(
-                f"finetune: expected a replay share of at least 0 that leaves a new conversation among {rows} rows, and a "
-                f"source for it, found a share of {share:g} and {'a' if replay else 'no'} source."
+                f"finetune: expected a replay share of at least 0 that leaves a new conversation among {rows} rows, and "
+                f"a source for it, found a share of {share:g} and {'a' if replay else 'no'} source."
             )
 
     def at(self, step: int) -> list[Row]:
@@ -152,7 +152,7 @@ class Rows:
 
 
 def pieces(rows: Sequence[Row], most: int = PIECE) -> list[list[Row]]:
-    """Rows of similar length together, so that padding stays below half and a piece below ``most`` tokens, or one row."""
+    """Rows of similar length together, so that padding stays below half, and a piece below ``most`` tokens."""
     out: list[list[Row]] = []
     for row in sorted(rows, key=lambda row: len(row.tokens)):
         n = len(row.tokens)

@@ -119,8 +119,8 @@ def prepare(model: Transformer, recipe: Recipe) -> dict[str, nn.Parameter]:
     low = next((p.dtype for p in trained.values() if p.dtype not in (torch.float32, torch.float64)), None)
     if low is not None:
         raise GptOssError(
-            f"finetune: expected the trained weights in float32, found {low}, whose steps swallow small updates; load the "
-            "model with dtype=torch.float32, or train adapters."
+            f"finetune: expected the trained weights in float32, found {low}, whose steps swallow small updates; load "
+            "the model with dtype=torch.float32, or train adapters."
         )
     if recipe.rounding is not None and not any(name.endswith(EXPERTS) for name in trained):
         raise GptOssError("finetune: expected experts among what is trained, to be rounded, found none; leave it out.")
@@ -223,8 +223,8 @@ class Finetuner:
             was, now = about["recipe"] | {"train": tuple(about["recipe"]["train"])}, asdict(self.recipe)
         except (SafetensorError, OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise GptOssError(
-                f"{path}: expected the checkpoint of a run, found what cannot be read ({error}); delete it to begin anew, "
-                "or choose another folder."
+                f"{path}: expected the checkpoint of a run, found what cannot be read ({error}); delete it to begin "
+                "anew, or choose another folder."
             ) from None
         differing = [key for key in now if key != "recompute" and was.get(key) != now[key]]
         if differing:

@@ -1,6 +1,7 @@
 """What fine-tuning will take, part by part, before anything is loaded.
 
-    print(TrainingPlan.of(ModelConfig.gpt_oss_20b(), Recipe(lora=16, train=("attention",), recompute=True), packed=True))
+    recipe = Recipe(lora=16, train=("attention",), recompute=True)
+    print(TrainingPlan.of(ModelConfig.gpt_oss_20b(), recipe, packed=True))
 
 Weights, gradients and Adam's two averages are counted exactly. What the forward pass keeps for the backward one is
 counted tensor by tensor for the reference path; tests/test_memory_plan.py holds it against what autograd really keeps.
@@ -60,7 +61,7 @@ def activation_bytes(config: ModelConfig, b: int, t: int, itemsize: int, packed:
 
 
 def transient_bytes(config: ModelConfig, b: int, t: int, itemsize: int) -> int:
-    """What is there for a moment: logits as computed, chosen, in float32, normalised, their gradient; or a layer's scores."""
+    """What is there for a moment: logits as computed, chosen, in float32, normalised, a gradient; or a layer's scores."""
     logits = b * t * config.vocab_size * (2 * itemsize + 3 * 4)
     return max(logits, 3 * 4 * config.num_attention_heads * b * t * t)
 
@@ -84,7 +85,7 @@ class TrainingPlan:
         available: int | None = None,
         device: torch.device | str = "cpu",
     ) -> TrainingPlan:
-        """dtype : of frozen weights, bfloat16 by default with adapters, float32 without; available : bytes, None asks."""
+        """dtype : of frozen weights; by default bfloat16 beside adapters, else float32. available : bytes; None asks."""
         device = torch.device(device)
         dtype = dtype or (torch.float32 if recipe.lora is None else torch.bfloat16)
         trained = trained_parameters(config, recipe, packed)
@@ -120,6 +121,6 @@ class TrainingPlan:
         if self.needed > self.available:
             raise GptOssError(
                 f"{what}: does not fit. {self}. To make it fit, train adapters (--lora 8), train fewer parts (--train "
-                "attention), keep less (--recompute), read shorter or fewer conversations at once (--longest, --rows), or "
-                "use a device with more memory."
+                "attention), keep less (--recompute), read shorter or fewer conversations at once (--longest, --rows), "
+                "or use a device with more memory."
             )

@@ -39,8 +39,8 @@ def selected(names: Iterable[str], patterns: Iterable[str], among: str = "parame
             matching = {name for name in names if fnmatchcase(name, glob)}
             if not matching:
                 raise GptOssError(
-                    f"pattern {pattern!r}: expected it to match some of the {len(names)} {among}, found that it matches "
-                    f"none; {_advice(pattern, names)}"
+                    f"pattern {pattern!r}: expected it to match some of the {len(names)} {among}, found that it "
+                    f"matches none; {_advice(pattern, names)}"
                 )
             chosen |= matching
     return [name for name in names if name in chosen]

@@ -77,7 +77,8 @@ def check_export(reader: CheckpointReader, recipe: Recipe, layout: str | None, r
         dense = not how_loaded(reader.config, reader.is_packed, recipe)[0]
     if layout in ("original", "hf") and dense and rounding is None:
         raise GptOssError(
-            f"--layout {layout}: expected a rounding for its MXFP4 experts, found none; add --store best, or choose hf-bf16."
+            f"--layout {layout}: expected a rounding for its MXFP4 experts, found none; add "
+            "--store best, or choose hf-bf16."
         )
 
 
