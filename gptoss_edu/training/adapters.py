@@ -219,7 +219,8 @@ def _read(folder: Path) -> tuple[dict, dict[str, Tensor]]:
     if kind != "LORA" or rank < 1 or not alpha > 0 or odd or not tensors:
         raise CheckpointError(
             f"{folder}: expected plain LoRA with one rank and one alpha, found {kind}, r = {rank}, "
-            f"lora_alpha = {alpha:g}{''.join(', ' + text for text in odd)}, {len(tensors)} tensors; merge it with `peft` and load the result."
+            f"lora_alpha = {alpha:g}{''.join(', ' + text for text in odd)}, {len(tensors)} tensors; "
+            "merge it with `peft` and load the result."
         )
     return config, tensors
 
@@ -229,8 +230,8 @@ def _ours(name: str, tensor: Tensor, tensors: dict, model: Transformer, folder: 
     match = TENSOR.fullmatch(name)
     if match is None or int(match[1]) >= len(model.block):
         raise CheckpointError(
-            f"{folder}: tensor {name}: expected the adapter of an attention projection, a router or experts in layers 0 "
-            f"to {len(model.block) - 1}, found another; merge it with `peft` and load the result."
+            f"{folder}: tensor {name}: expected the adapter of an attention projection, a router or experts in layers "
+            f"0 to {len(model.block) - 1}, found another; merge it with `peft` and load the result."
         )
     layer, module, letter = match.groups()
     if module in OURS:

@@ -124,8 +124,8 @@ class Rows:
         self.new = rows - self.old
         if not 0 <= share < 1 or self.new < 1 or (self.old and not replay):
             raise GptOssError(
-                f"finetune: expected a replay share of at least 0 that leaves a new conversation among {rows} rows, and "
-                f"a source for it, found a share of {share:g} and {'a' if replay else 'no'} source."
+                f"finetune: expected a replay share of at least 0 that leaves a new conversation among {rows} rows, "
+                f"and a source for it, found a share of {share:g} and {'a' if replay else 'no'} source."
             )
 
     def at(self, step: int) -> list[Row]:

@@ -61,7 +61,7 @@ def activation_bytes(config: ModelConfig, b: int, t: int, itemsize: int, packed:
 
 
 def transient_bytes(config: ModelConfig, b: int, t: int, itemsize: int) -> int:
-    """What is there for a moment: logits as computed, chosen, in float32, normalised, a gradient; or a layer's scores."""
+    """What is there for a moment: logits, in float32, normalised, their gradient; or a layer's scores."""
     logits = b * t * config.vocab_size * (2 * itemsize + 3 * 4)
     return max(logits, 3 * 4 * config.num_attention_heads * b * t * t)
 
@@ -85,7 +85,7 @@ class TrainingPlan:
         available: int | None = None,
         device: torch.device | str = "cpu",
     ) -> TrainingPlan:
-        """dtype : of frozen weights; by default bfloat16 beside adapters, else float32. available : bytes; None asks."""
+        """dtype : of frozen weights; None: bfloat16 beside adapters, else float32. available : bytes; None asks."""
         device = torch.device(device)
         dtype = dtype or (torch.float32 if recipe.lora is None else torch.bfloat16)
         trained = trained_parameters(config, recipe, packed)
