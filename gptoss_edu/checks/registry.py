@@ -111,6 +111,9 @@ EXERCISES = {
         Exercise("packed_mask", "19", 1, 5),
         Exercise("schedule", "19", 1, 5),
         Exercise("orthogonalise", "19", 2, 15),
+        Exercise("group_advantages", "20", 1, 8),
+        Exercise("answer_loss", "20", 2, 12),
+        Exercise("strict_reward", "20", 2, 15),
     )
 }  # in the order of the course
 

@@ -15,6 +15,8 @@ from pathlib import Path
 from gptoss_edu.errors import GptOssError
 from gptoss_edu.options import check_folder, positive, write_text
 
+VARIED = "variants"
+VARIED_SAYS = "what fails, each change of the recipe by itself: no baseline, other rates, other rewards"
 CHANGES = {  # options that change a setting of the experiment
     "steps": (positive, "updates"),
     "prompts": (positive, "problems in a step"),
@@ -49,6 +51,27 @@ def add_arguments(parser):
 def run(args) -> int:
     if args.out is not None:
         check_folder(args.out, "--out")
+    from gptoss_edu.training.rl_experiments import EXPERIMENTS, VARIANTS
+
+    if args.name is None:
+        listed = {name: experiment.says for name, experiment in EXPERIMENTS.items()} | {VARIED: VARIED_SAYS}
+        width = max(map(len, listed))
+        print("\n".join(f"  {name:<{width}}  {says}" for name, says in listed.items()))
+        return 0
+    if args.name not in (*EXPERIMENTS, VARIED):
+        raise GptOssError(f"rl: expected an experiment of {', '.join((*EXPERIMENTS, VARIED))}, found {args.name!r}.")
+    out = args.out or Path("runs") / "rl" / args.name
+    if args.name == VARIED:
+        found = {label: _runs(args, label, name, out, changes) for label, (name, changes) in VARIANTS.items()}
+    else:
+        found = _runs(args, args.name, args.name, out, {})
+    write_text(out / f"{args.name}.json", json.dumps(found, ensure_ascii=False, separators=(",", ":")))
+    print(f"record: {out / (args.name + '.json')}")
+    return 0
+
+
+def _runs(args, label: str, name: str, out: Path, changes: dict) -> dict:
+    """Run one experiment for every seed; its record."""
     from dataclasses import replace
 
     import torch
@@ -59,31 +82,22 @@ def run(args) -> int:
     from gptoss_edu.training.rl_experiments import EXPERIMENTS
     from gptoss_edu.training.rl_record import record
 
-    if args.name is None:
-        width = max(map(len, EXPERIMENTS))
-        print("\n".join(f"  {name:<{width}}  {experiment.says}" for name, experiment in EXPERIMENTS.items()))
-        return 0
-    if args.name not in EXPERIMENTS:
-        raise GptOssError(f"rl: expected an experiment of {', '.join(EXPERIMENTS)}, found {args.name!r}.")
-    experiment = EXPERIMENTS[args.name]
-    changes = dict(experiment.large) if args.large else {}
-    changes |= {name: getattr(args, name) for name in CHANGES if getattr(args, name) is not None}
+    experiment, whole = EXPERIMENTS[name], None
+    changes = (dict(experiment.large) if args.large else {}) | changes
+    changes |= {option: getattr(args, option) for option in CHANGES if getattr(args, option) is not None}
     settings = replace(experiment.settings, **changes | ({"decay": False} if args.no_decay else {}))
     device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    out, whole = args.out or Path("runs") / "rl" / args.name, None
     for seed in range(args.seed, args.seed + args.seeds):
         model = load_model(args.model, device=device, dtype=torch.float32, experts="dense")
         one_thread_if_small(model)
-        folder = None if args.forget else out / f"seed_{seed}"
-        learner = Run(model, experiment, replace(settings, seed=seed), folder)
-        print(f"{args.name}, seed {seed}: {experiment.says}")
+        place = f"{label.replace(' ', '_')}_{seed}" if label != name else f"seed_{seed}"
+        learner = Run(model, experiment, replace(settings, seed=seed), None if args.forget else out / place)
+        print(f"{label}, seed {seed}: {experiment.says}")
         learner.go(told=_tell)
         _compare(learner)
-        found = record(args.name, learner)
+        found = record(name, learner)
         whole = found if whole is None else whole | {"runs": whole["runs"] + found["runs"]}
-        write_text(out / f"{args.name}.json", json.dumps(whole, ensure_ascii=False, separators=(",", ":")))
-    print(f"record: {out / (args.name + '.json')}")
-    return 0
+    return whole
 
 
 def _tell(line: dict) -> None:

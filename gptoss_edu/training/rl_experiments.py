@@ -135,3 +135,15 @@ EXPERIMENTS: dict[str, Experiment] = {
     "format": _tasks("paid for the format alone, whatever the answer says", {"well formed": well_formed}),
     "length": _tasks("paid by the token: what nobody should do", {"length": longer(0.02)}),
 }
+
+# The same with one thing changed, each a panel of chapter 20: (experiment, changes of its settings).
+VARIANTS: dict[str, tuple[str, dict]] = {
+    "the recipe": ("think", {}),
+    "no baseline": ("think", {"advantage": "reinforce"}),
+    "rate × 10": ("think", {"rate": 1e-2}),
+    "rate ÷ 10": ("think", {"rate": 1e-4}),
+    "no decay": ("think", {"decay": False, "steps": 24}),
+    "paid for the format": ("format", {}),
+    "paid for length": ("length", {}),
+    "price ÷ deviation": ("price", {"advantage": "grpo"}),
+}

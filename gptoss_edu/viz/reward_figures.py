@@ -1,0 +1,125 @@
+"""Figures of reinforcement learning: curves of several seeds, held-out problems before and after, pushes on answers.
+
+A record is what `training.rl_record.record` makes and `gptoss-edu rl` writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from . import style
+
+COLORS = {  # terms with a fixed meaning
+    "thinks": "analysis", "right": "right", "copies": "wrong", "admits": "analysis", "reward": "final",
+    "tokens": "neutral", "works": "tool", "flag": "wrong",
+}  # fmt: skip
+
+
+def values(run: Mapping, term: str) -> list[float]:
+    """A column of a run's log: a term that was paid or watched, or "reward", "tokens", "norm"."""
+    log = run["log"]
+    return log["terms"][term] if term in log["terms"] else log[term]
+
+
+def curves(
+    ax, runs: Sequence[Mapping], terms: Mapping[str, str], lines: Sequence[str] = ("-", "--", ":", "-.")
+) -> None:
+    """Each term's mean over the seeds as a line, the seeds themselves pale behind it, the name at the end.
+
+    terms : term of the log to the words that stand beside its line
+    """
+    ends = []
+    for number, (term, words) in enumerate(terms.items()):
+        shade = style.color(COLORS.get(term.split(",")[0], "ink"))
+        every = [values(run, term) for run in runs]
+        n = min(map(len, every))
+        table = np.array([line[:n] for line in every], dtype=float)  # (seeds, steps)
+        for line in table if len(table) > 1 else ():
+            ax.plot(line, color=shade, lw=0.8, alpha=0.35)
+        ax.plot(table.mean(0), lines[number % len(lines)], color=shade, lw=2.2)
+        ends.append((float(table.mean(0)[-1]), words, shade, n - 1))
+    low, high = ax.get_ylim()
+    floor = -np.inf
+    for value, words, shade, at in sorted(ends):  # from below, none on top of another
+        floor = max(value, floor + 0.085 * (high - low))
+        ax.annotate(words, (at, floor), xytext=(6, 0), textcoords="offset points", va="center", color=shade, fontsize=9)
+    ax.set(xlabel="step", xlim=(0, None))
+    ax.xaxis.get_major_locator().set_params(integer=True)
+
+
+def learning(record: Mapping, terms: Mapping[str, str], title: str, below: Mapping[str, str] | None = None):
+    """Curves of one experiment; with ``below`` a second panel, for what is no share (tokens of an answer)."""
+    panels = [terms, *([below] if below else [])]
+    fig, axes = plt.subplots(
+        len(panels), 1, figsize=(7.2, 3.2 + 1.8 * bool(below)), sharex=True, squeeze=False,
+        gridspec_kw={"height_ratios": [2, 1][: len(panels)]},
+    )  # fmt: skip
+    for ax, wanted in zip(axes[:, 0], panels, strict=True):
+        ax.set_ylim(-0.03, 1.03) if wanted is terms else None
+        curves(ax, record["runs"], wanted)
+        ax.margins(x=0)
+        ax.set_xlim(0, len(values(record["runs"][0], next(iter(wanted)))) * 1.28)
+    axes[0, 0].set(title=title, ylabel="share of the answers")
+    if below:
+        axes[0, 0].set_xlabel("")
+        axes[1, 0].set(ylabel="tokens", ylim=(0, None))
+    return fig
+
+
+def before_and_after(record: Mapping, terms: Mapping[str, str], title: str):
+    """Held-out problems by kind: a line from the share before the first step to that after the last, mean of seeds."""
+    kinds = list(record["runs"][0]["probed"][0]["kinds"])
+    fig, axes = plt.subplots(1, len(terms), figsize=(7.2, 0.42 * len(kinds) + 1.1), sharey=True, squeeze=False)
+    for ax, (term, words) in zip(axes[0], terms.items(), strict=True):
+        shade = style.color(COLORS.get(term, "ink"))
+        for row, kind in enumerate(kinds):
+            at = [np.mean([run["probed"][i]["kinds"][kind][term] for run in record["runs"]]) for i in (0, -1)]
+            ax.annotate("", (at[1], row), (at[0], row), arrowprops={"arrowstyle": "-|>", "color": shade, "lw": 1.8})
+            ax.plot(at[0], row, "o", mfc=style.color("paper"), mec=shade, ms=6)
+            ax.plot(at[1], row, "o", color=shade, ms=6)
+        ax.set(xlim=(-0.04, 1.04), ylim=(len(kinds) - 0.5, -0.5), xlabel="share", title=words)
+        ax.set_yticks(range(len(kinds)), [kind.replace("_", " ") for kind in kinds])
+        ax.grid(axis="x")
+    fig.suptitle(f"{title} (hollow: before, filled: after)", fontsize=10, x=0.01, ha="left")
+    return fig
+
+
+def small_multiples(records: Mapping[str, Mapping], terms: Mapping[str, str], across: int = 4):
+    """One little panel for each record, all with the same axes: what a change of the recipe does."""
+    rows = -(-len(records) // across)
+    fig, axes = plt.subplots(rows, across, figsize=(9.4, 2.1 * rows), sharey=True, squeeze=False)
+    for ax in axes.flat[len(records) :]:
+        ax.axis("off")
+    for ax, (name, record) in zip(axes.flat, records.items(), strict=False):
+        for number, term in enumerate(terms):
+            shade = style.color(COLORS.get(term, "ink"))
+            for run in record["runs"]:
+                ax.plot(values(run, term), ("-", "--", ":")[number], color=shade, lw=1.5)
+        ax.set(ylim=(-0.03, 1.03))
+        ax.set_title(name, fontsize=9)
+    handles = [
+        plt.Line2D([], [], ls=("-", "--", ":")[i], color=style.color(COLORS.get(term, "ink")), label=words)
+        for i, (term, words) in enumerate(terms.items())
+    ]
+    fig.legend(handles=handles, loc="outside lower center", ncols=len(terms))
+    fig.supylabel("share of the answers", fontsize=9)
+    return fig
+
+
+def pushes(labels: Sequence[str], before: Sequence[float], after: Sequence[float], rewards: Sequence[float]):
+    """Probabilities of a few answers before and after one step, with what each earned."""
+    fig, ax = plt.subplots(figsize=(7.2, 0.5 * len(labels) + 1.2))
+    for row, (was, now, reward) in enumerate(zip(before, after, rewards, strict=True)):
+        shade = style.color("right" if reward > 0 else "wrong")
+        ax.barh(row - 0.18, was, 0.32, color=style.color("neutral"), alpha=0.55)
+        ax.barh(row + 0.18, now, 0.32, color=shade)
+        ax.annotate(
+            f"{was:.2f} → {now:.2f}", (max(was, now), row), xytext=(6, 0), textcoords="offset points", va="center"
+        )
+    ax.set_yticks(range(len(labels)), [f"{name}   reward {r:g}" for name, r in zip(labels, rewards, strict=True)])
+    ax.set(xlim=(0, 1.15 * max(*before, *after)), ylim=(len(labels) - 0.5, -0.5), xlabel="probability")
+    ax.set_title("Grey: before the step. Coloured: after it")
+    return fig
