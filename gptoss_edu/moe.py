@@ -66,7 +66,9 @@ def expert_outputs(x: Tensor, indices: Tensor, w1, b1: Tensor, w2, b2: Tensor, l
 
 def _per_expert(x: Tensor, hit: list[int], counts: list[int], weight, bias: Tensor) -> Tensor:
     """Each expert's linear map on its own stretch of rows; a module (packed, or with adapters) brings its own."""
-    linear = weight.linear if isinstance(weight, nn.Module) else (lambda x, e, b: expert_linear(x, weight[e], b))
+    # unbind: as a gradient, weight[e] would be a tensor of zeros as large as all experts, for each one that is hit
+    each = None if isinstance(weight, nn.Module) else weight.unbind(0)
+    linear = weight.linear if each is None else (lambda x, e, b: expert_linear(x, each[e], b))
     return torch.cat([linear(rows, e, bias[e]) for e, rows in zip(hit, x.split_with_sizes(counts), strict=True)])
 
 
