@@ -40,6 +40,7 @@ def cases():
             0.0,
             "Nobody else speaks in an answer: no control token may stand inside a message.",
         ),
+        case("words before it", f"Well. {FINAL}36<|return|>", 0.0, "Whatever is said belongs to a message."),
         case("a new line", f"{FINAL}12 × 3\n= 36<|return|>", 1.0, "A message may have several lines."),
     ]
 
