@@ -64,7 +64,7 @@ def cut(text, right):
     else:
         thought = ["<|channel|>", "<|message|>", "<|end|>", "<|start|>"]
         ok = marks == thought + final and parts[1] == "analysis" and parts[4:6] == ["assistant", "final"]
-    numbers = re.findall(r"\d+", parts[-2]) if ok and not parts[-1] else []
+    numbers = re.findall(r"\d+", parts[-2]) if ok and not parts[0] and not parts[-1] else []
     return float(bool(numbers) and numbers[-1] == right)
 
 
