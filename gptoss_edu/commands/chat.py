@@ -27,6 +27,8 @@ from gptoss_edu.errors import GptOssError, TokenizerError
 from gptoss_edu.harmony import EFFORTS
 from gptoss_edu.options import check_question, check_writable, one_thread_if_small, read_text
 
+from .several_ranks import add_ranks, load
+
 if TYPE_CHECKING:
     from gptoss_edu.agent.chat import Chat
     from gptoss_edu.tools import Toolbox
@@ -65,10 +67,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="of the sampling (0)")
     parser.add_argument("--device", help="cpu or cuda; default: what there is")
+    add_ranks(parser)
 
 
 def run(args: argparse.Namespace) -> None:
-    from gptoss_edu import load_model
     from gptoss_edu.agent import chat_files
     from gptoss_edu.engines.sampler import ModelSampler
 
@@ -81,7 +83,7 @@ def run(args: argparse.Namespace) -> None:
     check_writable(args.file, "--file")
     if args.file and args.file.exists():
         chat_files.read_record(args.file)
-    model = load_model(args.model, device=args.device)
+    model = load(args)
     one_thread_if_small(model)
     if model.tokenizer is None:
         from gptoss_edu.tokenizer import why_no_tokenizer

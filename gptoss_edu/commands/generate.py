@@ -17,6 +17,8 @@ from gptoss_edu.errors import GptOssError, TokenizerError
 from gptoss_edu.harmony import EFFORTS
 from gptoss_edu.options import check_question, one_thread_if_small
 
+from .several_ranks import add_ranks, load
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("text", nargs="+", help="the question, or with --raw the text to continue; in quotes")
@@ -33,10 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--top-k", type=int, help="sample from the k likeliest tokens (all)")
     parser.add_argument("--seed", type=int, default=0, help="of the sampling (0)")
     parser.add_argument("--device", help="cpu or cuda; default: what there is")
+    add_ranks(parser)
 
 
 def run(args: argparse.Namespace) -> None:
-    from gptoss_edu import generate, load_model
+    from gptoss_edu import generate
     from gptoss_edu.generation import default_stop_tokens
     from gptoss_edu.harmony.question import question_tokens
     from gptoss_edu.tokenizer import encode_text, why_no_tokenizer
@@ -45,7 +48,7 @@ def run(args: argparse.Namespace) -> None:
         raise GptOssError(f'expected one text, found {len(args.text)}: put it in quotes, "{" ".join(args.text)}".')
     text = args.text[0]
     check_question(text, "the text")
-    model = load_model(args.model, device=args.device)
+    model = load(args)
     one_thread_if_small(model)
     if model.tokenizer is None:
         raise TokenizerError(why_no_tokenizer(args.model, model.config.vocab_size))

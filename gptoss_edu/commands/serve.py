@@ -20,6 +20,8 @@ from pathlib import Path
 from gptoss_edu.errors import GptOssError, TokenizerError
 from gptoss_edu.options import one_thread_if_small, positive, read_text
 
+from .several_ranks import add_ranks, load
+
 TOOLS = ("browser", "python")
 SHORT_CONTEXT = 8192  # up to here tools are described in few words, as gpt-oss-tiny was trained
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -63,6 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--log-requests", action="store_true", help="write requests and answers into the log")
     parser.add_argument("--device", help="cpu or cuda; default: what there is")
+    add_ranks(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -120,12 +123,11 @@ def check(args: argparse.Namespace) -> tuple[tuple[str, ...], str | None]:
 
 def make_server(args: argparse.Namespace, tools: tuple[str, ...], key: str | None):
     """Read the model, and set up the pool and the guard."""
-    from gptoss_edu import load_model
     from gptoss_edu.engines.pool import Pool
     from gptoss_edu.serve.guard import Guard
     from gptoss_edu.serve.web import Server
 
-    model = load_model(args.model, device=args.device)
+    model = load(args)
     one_thread_if_small(model)
     if model.tokenizer is None:
         from gptoss_edu.tokenizer import why_no_tokenizer

@@ -221,12 +221,13 @@ def swiglu(gate, up, limit):
 def experts_up_kernel(
     x, logits, blocks, scales, bias, act, limit, x_factor, act_scale,
     F: tl.constexpr, GROUPS: tl.constexpr, E: tl.constexpr, K: tl.constexpr, BLOCK_E: tl.constexpr,
+    FIRST: tl.constexpr, HELD: tl.constexpr,
     BLOCK_N: tl.constexpr, BLOCK_G: tl.constexpr, AHEAD: tl.constexpr, PAIRS: tl.constexpr, OVERLAP: tl.constexpr,
 ):  # fmt: skip
     """First product of a chosen expert, with its bias and SwiGLU: program (BLOCK_N interleaved rows, slot).
 
-    act : (K, F) in the order in which `experts_down_kernel` reads it. AHEAD tiles are on their way while one is
-    multiplied. The next kernel starts only after the wait: it may then read the router's logits before its own wait.
+    act : (K, F) in the order in which `experts_down_kernel` reads it. HELD experts from FIRST on are here; a slot whose
+    expert is elsewhere ends at once. AHEAD tiles are on their way while one is multiplied. The next kernel starts only after the wait: it may then read the router's logits before its own wait.
     Source: gpt-oss model card, sections 2.1 (MXFP4) and 2.3 (mixture of experts).
     """
     slot = tl.program_id(1)
@@ -238,6 +239,10 @@ def experts_up_kernel(
     expert = experts[0]
     for i in tl.static_range(1, K):
         expert = tl.where(slot == i, experts[i], expert)
+    if HELD < E:
+        expert = expert - FIRST
+        if (expert < 0) | (expert >= HELD):
+            return
     block = expert.to(tl.int64) * (2 * F * GROUPS)  # where this expert's blocks begin
     blocks, scales = blocks + block * 4, scales + block
     tiles = ()
@@ -261,25 +266,34 @@ def experts_up_kernel(
 def experts_down_kernel(
     act, logits, blocks, scales, bias, x, act_factor, C,
     GROUPS: tl.constexpr, E: tl.constexpr, K: tl.constexpr, BLOCK_E: tl.constexpr,
+    FIRST: tl.constexpr, HELD: tl.constexpr, RESIDUAL: tl.constexpr,
     BLOCK_N: tl.constexpr, BLOCK_G: tl.constexpr, AHEAD: tl.constexpr, PAIRS: tl.constexpr, OVERLAP: tl.constexpr,
 ):  # fmt: skip
     """Second product of the K chosen experts, bias, weighted sum in a fixed order, residual: x += Σ share·(W2 act +
     b2).
 
     The router finished before the kernel before this one began its work, so the experts are known and AHEAD of their
-    tiles on their way before the wait. All experts' tiles go through one loop.
+    tiles on their way before the wait. All experts' tiles go through one loop. Without RESIDUAL the sum alone is
+    written. Of experts that are not among the HELD ones from FIRST on, nothing is read and nothing counts.
     """
     n = tl.program_id(0) * BLOCK_N + tl.arange(0, BLOCK_N)
     inside = n < C
     start_next(OVERLAP)
     experts, shares = choose_experts(logits, E, K, BLOCK_E)
+    if HELD < E:
+        experts, shares = held_experts(experts, shares, FIRST, HELD, K)
     steps: tl.constexpr = (GROUPS + BLOCK_G - 1) // BLOCK_G
     tiles = ()
     for i in tl.static_range(AHEAD):
-        tiles = tiles + (load_expert_tile(blocks, scales, experts[i // steps], n, C, i % steps, GROUPS, BLOCK_G),)
+        tiles = tiles + (
+            load_expert_tile(blocks, scales, experts[i // steps], n, C, i % steps, GROUPS, BLOCK_G, HELD < E),
+        )
     offset = tl.zeros((BLOCK_N,), tl.float32)
     for i in tl.static_range(K):
-        offset += shares[i] * tl.load(bias + experts[i] * C + n, mask=inside, other=0.0).to(tl.float32)
+        here = inside
+        if HELD < E:
+            here = inside & (experts[i] >= 0)
+        offset += shares[i] * tl.load(bias + experts[i] * C + n, mask=here, other=0.0).to(tl.float32)
     wait_for_previous(OVERLAP)
     acc = tl.zeros((BLOCK_N, BLOCK_G), tl.float32)
     words: tl.constexpr = GROUPS * 16 if PAIRS else GROUPS * 32  # a pair of float16 is read as one 32-bit word
@@ -288,18 +302,40 @@ def experts_down_kernel(
         tiles = tiles[1:]
         if step + AHEAD < K * steps:
             expert = experts[(step + AHEAD) // steps]
-            tiles = tiles + (load_expert_tile(blocks, scales, expert, n, C, (step + AHEAD) % steps, GROUPS, BLOCK_G),)
+            tile = load_expert_tile(blocks, scales, expert, n, C, (step + AHEAD) % steps, GROUPS, BLOCK_G, HELD < E)
+            tiles = tiles + (tile,)
         part = tile_product(
             word, scale, act + step // steps * words, step % steps * BLOCK_G, GROUPS, BLOCK_N, BLOCK_G, PAIRS
         )  # fmt: skip
+        if HELD < E:  # what an absent expert's slot holds is an earlier token's, or nothing at all
+            part = tl.where(experts[step // steps] >= 0, part, 0.0)
         acc += part * (shares[step // steps] * act_factor)
     total = tl.sum(acc, axis=1) + offset
-    old = tl.load(x + n, mask=inside, other=0.0).to(tl.float32)
-    tl.store(x + n, (old + total.to(x.dtype.element_ty).to(tl.float32)).to(x.dtype.element_ty), mask=inside)
+    if RESIDUAL:
+        old = tl.load(x + n, mask=inside, other=0.0).to(tl.float32)
+        total = old + total.to(x.dtype.element_ty).to(tl.float32)
+    tl.store(x + n, total.to(x.dtype.element_ty), mask=inside)
 
 
 @triton.jit
-def load_expert_tile(blocks, scales, expert, n, C, step, GROUPS: tl.constexpr, BLOCK_G: tl.constexpr):
-    """Tile number `step` of rows n of one expert's second weight (C rows)."""
+def held_experts(experts, shares, FIRST: tl.constexpr, HELD: tl.constexpr, K: tl.constexpr):
+    """Numbers of the chosen experts among those that are here; -1, with a share of 0, for the others."""
+    numbers, kept = (), ()
+    for i in tl.static_range(K):
+        number = experts[i] - FIRST
+        here = (number >= 0) & (number < HELD)
+        numbers = numbers + (tl.where(here, number, -1),)
+        kept = kept + (tl.where(here, shares[i], 0.0),)
+    return numbers, kept
+
+
+@triton.jit
+def load_expert_tile(
+    blocks, scales, expert, n, C, step, GROUPS: tl.constexpr, BLOCK_G: tl.constexpr, SOME: tl.constexpr
+):
+    """Tile number `step` of rows n of one expert's second weight (C rows); with SOME, none where the expert is -1."""
     block = expert.to(tl.int64) * C * GROUPS
-    return load_tile(blocks + block * 4, scales + block, n, n < C, step * BLOCK_G, GROUPS, BLOCK_G)
+    inside = n < C
+    if SOME:
+        inside = inside & (expert >= 0)
+    return load_tile(blocks + block * 4, scales + block, n, inside, step * BLOCK_G, GROUPS, BLOCK_G)

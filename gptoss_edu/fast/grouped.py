@@ -176,9 +176,12 @@ def swiglu_kernel(h, bias, experts, out, limit, F: tl.constexpr, BLOCK_F: tl.con
 
 @triton.jit
 def combine_experts_kernel(
-    each, shares, chosen, bias, x, places, C: tl.constexpr, K: tl.constexpr, BIAS: tl.constexpr, BLOCK_C: tl.constexpr
-):
+    each, shares, chosen, bias, x, places, C: tl.constexpr, K: tl.constexpr, BIAS: tl.constexpr, HELD: tl.constexpr,
+    RESIDUAL: tl.constexpr, BLOCK_C: tl.constexpr,
+):  # fmt: skip
     """x += Σ share · expert's output, in the order of the slots: program (token, part of the vector).
+
+    Without RESIDUAL the sum alone is written. HELD > 0: only copies whose expert is below it were computed.
 
     places : (n, k) row of `each` that holds a copy's result; BIAS adds the second bias of expert `chosen` here
     """
@@ -189,11 +192,15 @@ def combine_experts_kernel(
         row = n * K + slot
         if BIAS:
             row = tl.load(places + row).to(tl.int64)
-        y = tl.load(each + row * C + c, mask=c < C, other=0.0).to(tl.float32)
+        there = c < C
+        if HELD > 0:
+            there = there & (tl.load(chosen + n * K + slot) < HELD)
+        y = tl.load(each + row * C + c, mask=there, other=0.0).to(tl.float32)
         if BIAS:
             expert = tl.load(chosen + n * K + slot)
-            y += tl.load(bias + expert * C + c, mask=c < C, other=0.0).to(tl.float32)
+            y += tl.load(bias + expert * C + c, mask=there, other=0.0).to(tl.float32)
         total += tl.load(shares + n * K + slot) * y
-    old = tl.load(x + n * C + c, mask=c < C, other=0.0).to(tl.float32)
-    total = total.to(x.dtype.element_ty).to(tl.float32)
-    tl.store(x + n * C + c, (old + total).to(x.dtype.element_ty), mask=c < C)
+    if RESIDUAL:
+        old = tl.load(x + n * C + c, mask=c < C, other=0.0).to(tl.float32)
+        total = old + total.to(x.dtype.element_ty).to(tl.float32)
+    tl.store(x + n * C + c, total.to(x.dtype.element_ty), mask=c < C)

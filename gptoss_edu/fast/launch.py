@@ -76,8 +76,8 @@ def matvec(x: Tensor, weight: Tensor, out: Tensor, tile, eps=0.0, gain=None, bia
     )  # fmt: skip
 
 
-def experts_one(x: Tensor, layer, config, buffers, tuning: Tuning) -> None:
-    """Router and experts of one token, added to x (c,) in place: three kernels."""
+def experts_one(x: Tensor, layer, config, buffers, tuning: Tuning, into: Tensor | None = None) -> None:
+    """Router and experts of one token, added to x (c,) in place, or written to `into` alone: three kernels."""
     c, f, e, k = config.hidden_size, config.intermediate_size, config.num_experts, config.experts_per_token
     pairs, overlap = tuning.pairs, tuning.overlap
     normed, act = buffers.normed, buffers.act
@@ -103,7 +103,9 @@ def experts_one(x: Tensor, layer, config, buffers, tuning: Tuning) -> None:
     else:
         normed_words, act_words = normed, act
     x_factor, act_factor = (HALF_FACTOR / s if pairs else HALF_FACTOR for s in (layer.x_scale, layer.act_scale))
-    choice = dict(E=e, K=k, BLOCK_E=pow2(e), PAIRS=pairs, OVERLAP=overlap)
+    choice = dict(
+        E=e, K=k, BLOCK_E=pow2(e), PAIRS=pairs, OVERLAP=overlap, FIRST=layer.first, HELD=layer.scales1.shape[0]
+    )
     block_n, block_g, ahead, warps = packed_tile(tuning.up, c // 32)
     decode.experts_up_kernel[(triton.cdiv(2 * f, block_n), k)](
         normed_words, buffers.router, layer.blocks1, layer.scales1, layer.bias1, act, config.swiglu_limit, x_factor,
@@ -112,8 +114,9 @@ def experts_one(x: Tensor, layer, config, buffers, tuning: Tuning) -> None:
     )  # fmt: skip
     block_n, block_g, ahead, warps = packed_tile(tuning.down, f // 32, k)
     decode.experts_down_kernel[(triton.cdiv(c, block_n),)](
-        act_words, buffers.router, layer.blocks2, layer.scales2, layer.bias2, x, act_factor, c,
-        GROUPS=f // 32, BLOCK_N=block_n, BLOCK_G=block_g, AHEAD=ahead, num_warps=warps, **choice, **extra(overlap),
+        act_words, buffers.router, layer.blocks2, layer.scales2, layer.bias2, x if into is None else into, act_factor, c,
+        GROUPS=f // 32, RESIDUAL=into is None, BLOCK_N=block_n, BLOCK_G=block_g, AHEAD=ahead, num_warps=warps, **choice,
+        **extra(overlap),
     )  # fmt: skip
 
 
@@ -206,10 +209,11 @@ def grouped_product(x, groups, blocks, scales, bias, out, config, shared: int, s
     )  # fmt: skip
 
 
-def experts_many(x: Tensor, layer, config, tuning: Tuning, scratch=None) -> None:
-    """Router and experts of many tokens, added to x (n, c) in place."""
+def experts_many(x: Tensor, layer, config, tuning: Tuning, scratch=None, into: Tensor | None = None) -> None:
+    """Router and experts of many tokens, added to x (n, c) in place, or written to `into` alone."""
     n, c = x.shape
     f, e, k = config.intermediate_size, config.num_experts, config.experts_per_token
+    held = layer.scales1.shape[0]
     normed = norm(x, layer.mlp_norm, config.rms_norm_eps, halved=True)
     logits = F.linear(normed, layer.gate_halved, layer.gate_bias)  # (n, e)
     chosen = torch.empty(n, k, dtype=torch.int32, device=x.device)
@@ -217,7 +221,10 @@ def experts_many(x: Tensor, layer, config, tuning: Tuning, scratch=None) -> None
     grouped.route_kernel[(n,)](logits, chosen, shares, E=e, K=k, BLOCK_E=pow2(e), num_warps=1)
     unpack = scratch is not None and n * k >= tuning.unpack_from * e
     tile = tuning.grouped_few if n * k < 4 * e else tuning.grouped_some if n * k < 64 * e else tuning.grouped_many
-    groups = group_copies(chosen, e, tile[0])
+    if held < e:  # experts by their numbers here; copies for others are sorted last and left out
+        chosen -= layer.first
+        chosen.masked_fill_((chosen < 0) | (chosen >= held), held)
+    groups = group_copies(chosen, held, tile[0])
     block_c = min(1024, pow2(c))
     if unpack:
         order, places = groups[0], torch.empty_like(groups[0])
@@ -235,14 +242,15 @@ def experts_many(x: Tensor, layer, config, tuning: Tuning, scratch=None) -> None
         )
         bias, places = layer.bias2, groups[0]
     grouped.combine_experts_kernel[(n, triton.cdiv(c, block_c))](
-        each, shares, chosen, bias, x, places, C=c, K=k, BIAS=unpack, BLOCK_C=block_c, num_warps=4
-    )
+        each, shares, chosen, bias, x if into is None else into, places, C=c, K=k, BIAS=unpack,
+        HELD=held if held < e else 0, RESIDUAL=into is None, BLOCK_C=block_c, num_warps=4,
+    )  # fmt: skip
 
 
 def _unpacked_products(normed, order, starts, chosen, layer, config, scratch: Tensor) -> Tensor:
     """Both expert products with the layer's weights unpacked to bf16 first, by the library's grouped product."""
     f, k = config.intermediate_size, config.experts_per_token
-    experts = chosen.flatten()[order.long()]
+    experts = chosen.flatten()[order.long()].clamp(max=layer.scales1.shape[0] - 1)  # of copies that are left out: any
     h = _library_product(normed[order.long() // k], starts, layer.blocks1b, layer.scales1, scratch)  # (n·k, 2f)
     act = torch.empty(order.numel(), f, dtype=normed.dtype, device=normed.device)
     block_f = min(1024, pow2(f))
@@ -265,8 +273,10 @@ def _library_product(x, starts, blocks, scales, scratch) -> Tensor:
     weight = unpack(blocks, scales, scratch)
     if x.is_cuda:
         return torch._grouped_mm(x, weight.transpose(1, 2), offs=starts[1:])
-    bounds = starts.tolist()
-    return torch.cat([x[a:b] @ weight[i].T for i, (a, b) in enumerate(pairwise(bounds))])
+    out = x.new_zeros(len(x), weight.shape[1])
+    for i, (a, b) in enumerate(pairwise(starts.tolist())):
+        out[a:b] = x[a:b] @ weight[i].T
+    return out
 
 
 def attend_many(qkv, keys, values, layer, config, rope, starts, counts, t: int, tuning: Tuning, past: bool) -> Tensor:

@@ -18,6 +18,7 @@ from gptoss_edu.rope import rope_cos_sin
 from gptoss_edu.transformer import Transformer, check_call
 
 from . import decode, launch
+from .alone import ALONE, Alone
 from .launch import Tuning, pow2
 from .unfused import Fused
 
@@ -63,6 +64,7 @@ class Layer:
     blocks2b: Tensor
     scales2: Tensor
     bias2: Tensor
+    first: int = 0  # number of the first expert that is here, where ranks hold some each
 
     def __post_init__(self):
         self.blocks1, self.blocks2 = self.blocks1b.view(torch.int32), self.blocks2b.view(torch.int32)  # (e, rows, g, 4)
@@ -79,26 +81,29 @@ class Layer:
         self.act_scale = 2.0 ** math.floor(math.log2(2**15 / (config.swiglu_limit * (config.swiglu_limit + 1))))
 
     @classmethod
-    def from_state(cls, weights: dict[str, Tensor], config: ModelConfig, i: int) -> "Layer":
+    def from_state(cls, weights: dict[str, Tensor], config: ModelConfig, i: int, first: int = 0) -> "Layer":
         at = lambda name: weights[f"block.{i}.{name}"]  # noqa: E731
         names = (
             "attn.norm.scale", "attn.qkv.weight", "attn.qkv.bias", "attn.sinks", "attn.out.weight", "attn.out.bias",
             "mlp.norm.scale", "mlp.gate.weight", "mlp.gate.bias", "mlp.mlp1_weight.blocks", "mlp.mlp1_weight.scales",
             "mlp.mlp1_bias", "mlp.mlp2_weight.blocks", "mlp.mlp2_weight.scales", "mlp.mlp2_bias",
         )  # fmt: skip
-        return cls(config.layer_window(i), *(at(name) for name in names))
+        return cls(config.layer_window(i), *(at(name) for name in names), first)
 
 
 class FastTransformer(Fused):
     """gpt-oss for inference on a GPU. Weights keep the checkpoint's names and bytes, see `weights`."""
 
-    def __init__(self, config: ModelConfig, weights: dict[str, Tensor], tuning: Tuning | None = None):
-        self.config, self.weights, self.tokenizer = config, weights, None
+    def __init__(
+        self, config: ModelConfig, weights: dict[str, Tensor], tuning: Tuning | None = None, ranks: Alone = ALONE
+    ):
+        self.config, self.weights, self.tokenizer, self.ranks = config, weights, None, ranks
         self.embedding, self.unembedding = weights["embedding.weight"], weights["unembedding.weight"]
         on_gpu = self.embedding.is_cuda
         newest = on_gpu and torch.cuda.get_device_capability(self.embedding.device) >= (9, 0)
         self.tuning = tuning or Tuning(pairs=on_gpu, overlap=newest)
-        self.layers = [Layer.from_state(weights, config, i) for i in range(config.num_hidden_layers)]
+        first = ranks.first_expert
+        self.layers = [Layer.from_state(weights, config, i, first) for i in range(config.num_hidden_layers)]
         for layer in self.layers:
             layer.fit_float16(config)
         positions = torch.arange(config.max_context + 1, device=self.device)
@@ -162,7 +167,7 @@ class FastTransformer(Fused):
 
     def _prefill(self, tokens: Tensor, cache: KVCache | None, counts: list[int], last_only: bool) -> Tensor:
         b, t = tokens.shape
-        config = self.config
+        config, ranks = self.config, self.ranks
         past = [0] * b
         if cache is not None:
             cache.begin(t, counts)
@@ -176,23 +181,25 @@ class FastTransformer(Fused):
             heads = launch.attend_many(
                 qkv, k, v, layer, config, self.rope, starts, new, t, self.tuning, past=any(past)
             )  # (n, h·d)
-            x = x + F.linear(heads, layer.out_weight, layer.out_bias)
-            launch.experts_many(x, layer, config, self.tuning, self._room(b * t))
+            part = F.linear(heads, layer.out_weight, layer.out_bias)
+            x = ranks.total(x + part if ranks.adds else part)
+            part = x if ranks.adds else torch.empty_like(x)
+            launch.experts_many(x, layer, config, self.tuning, self._room(b * t), None if ranks.adds else part)
+            x = ranks.total(part)
         if cache is not None:
             cache.advance()
         if last_only:
             at = torch.arange(b, device=self.device) * t + (new - 1).clamp(min=0)
             x = x[at]  # (b, c)
-        return F.linear(
-            launch.norm(x, self.weights["norm.scale"], config.rms_norm_eps), self.unembedding
-        ).view(b, -1, config.vocab_size)  # fmt: skip
+        logits = F.linear(launch.norm(x, self.weights["norm.scale"], config.rms_norm_eps), self.unembedding)
+        return ranks.gather(logits).view(b, -1, config.vocab_size)
 
     def _room(self, n: int) -> Tensor | None:
         """Space for one layer's unpacked experts, where there are enough tokens for that to be faster."""
         config = self.config
         if n * config.experts_per_token < self.tuning.unpack_from * config.num_experts:
             return None
-        size = config.num_experts * 2 * config.intermediate_size * config.hidden_size
+        size = len(self.layers[0].bias1) * 2 * config.intermediate_size * config.hidden_size
         if self._scratch is None:
             if (
                 self.device.type == "cuda"
@@ -223,13 +230,14 @@ class DecodeStep:
         self.tokens, self.positions = empty(b, dtype=torch.int64), empty(b, dtype=torch.int64)
         self.counts = torch.ones(b, dtype=torch.int64, device=device)
         self.x, self.qkv, self.heads = empty(b, config.hidden_size), empty(b, config.qkv_rows), empty(b, h * d)
-        self.logits = empty(b, config.vocab_size)
+        self.logits = empty(b, model.unembedding.shape[0])
         parts = (b, h, tuning.splits_for(b * config.num_key_value_heads))
         self.part_acc = empty(*parts, d, dtype=torch.float32)
         self.part_max, self.part_sum = empty(*parts, dtype=torch.float32), empty(*parts, dtype=torch.float32)
         self.router = empty(config.num_experts, dtype=torch.float32)
         self.normed = empty(config.hidden_size, dtype=expert_dtype)
         self.act = empty(k, config.intermediate_size, dtype=expert_dtype)
+        self.whole = self.logits  # of all ranks
         self.held: list[int] | None = None  # lengths that `positions` holds
         self.counted = [1] * b
         self.graph: torch.cuda.CUDAGraph | None = None
@@ -256,7 +264,7 @@ class DecodeStep:
             self.graph.replay()
         cache.advance()
         self.held = cache.row_lengths
-        return self.logits.clone()
+        return self.whole.clone()
 
     def capture(self, cache: KVCache) -> None:
         """Record every launch once.
@@ -271,14 +279,14 @@ class DecodeStep:
         torch.cuda.current_stream().wait_stream(stream)
         self.positions.copy_(positions)
         self.graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self.graph):
+        with torch.cuda.graph(self.graph, capture_error_mode=self.model.ranks.capture_mode):
             self.launch_all(cache)
 
     def launch_all(self, cache: KVCache) -> None:
         """All kernels of a step, in order; nothing here depends on how long the rows are."""
         model, config, tuning = self.model, self.model.config, self.model.tuning
         b, c = self.x.shape
-        one, eps = b == 1, config.rms_norm_eps
+        one, eps, ranks = b == 1, config.rms_norm_eps, model.ranks
         block_c = min(1024, pow2(c))
         decode.embed_kernel[(b, -(-c // block_c))](
             self.tokens, model.embedding, self.x, c, BLOCK_C=block_c, num_warps=4
@@ -298,20 +306,28 @@ class DecodeStep:
             else:
                 torch.addmm(layer.qkv_bias, launch.norm(self.x, layer.attn_norm, eps), layer.qkv_weight.T, out=self.qkv)
             launch.attend(self.qkv, cache.keys[i], cache.values[i], layer, config, self, tuning)
+            part, residual = ranks.target(self.x), self.x if ranks.step_adds else None
             if one:
                 launch.matvec(
                     self.heads,
                     layer.out_weight,
-                    self.x,
+                    part,
                     tuning.out,
                     bias=layer.out_bias,
-                    residual=self.x,
+                    residual=residual,
                     overlap=tuning.overlap,
                 )
-                launch.experts_one(self.x, layer, config, self, tuning)
-            else:
+            elif ranks.step_adds:
                 self.x += F.linear(self.heads, layer.out_weight, layer.out_bias)
-                launch.experts_many(self.x, layer, config, tuning)
+            else:
+                torch.addmm(layer.out_bias, self.heads, layer.out_weight.T, out=part)
+            ranks.join(self.x, part)
+            part = ranks.target(self.x)
+            if one:
+                launch.experts_one(self.x, layer, config, self, tuning, None if ranks.step_adds else part)
+            else:
+                launch.experts_many(self.x, layer, config, tuning, into=None if ranks.step_adds else part)
+            ranks.join(self.x, part)
         gain = model.weights["norm.scale"]
         if one:
             launch.matvec(
@@ -319,4 +335,5 @@ class DecodeStep:
             )  # fmt: skip
         else:
             torch.mm(launch.norm(self.x, gain, eps), model.unembedding.T, out=self.logits)
+        self.whole = ranks.gather(self.logits)
         self.positions += self.counts

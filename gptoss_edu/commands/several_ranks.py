@@ -1,0 +1,30 @@
+"""The options that put a model on several ranks, for the commands that answer."""
+
+import argparse
+
+from gptoss_edu.errors import GptOssError
+from gptoss_edu.options import positive
+
+
+def add_ranks(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--tensor-parallel", type=positive, metavar="N", help="spread the model over N GPUs (or, with --device cpu, N processes)"
+    )  # fmt: skip
+    parser.add_argument(
+        "--parallel-mode", choices=("tensor", "experts"), default="tensor", help="split every expert, or give each rank whole ones (tensor)"
+    )  # fmt: skip
+
+
+def load(args: argparse.Namespace):
+    """The model that the options name: on this process alone, or led by it. Followers end in here."""
+    from gptoss_edu import load_model
+    from gptoss_edu.fast.ranks import launched
+
+    size = args.tensor_parallel or launched()
+    if size == 1:
+        return load_model(args.model, device=args.device)
+    if args.device not in (None, "cpu", "cuda"):
+        raise GptOssError(f"--tensor-parallel {size}: expected --device cpu or cuda, found {args.device}.")
+    from gptoss_edu.checkpoint.slices import lead
+
+    return lead(args.model, size, args.parallel_mode, args.device)

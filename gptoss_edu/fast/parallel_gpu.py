@@ -1,0 +1,158 @@
+"""The GPU path on several cards: `FastTransformer` with a rank's slices, and two ways in which the ranks join."""
+
+from __future__ import annotations
+
+import torch
+import torch.distributed as dist
+import triton
+from torch import Tensor
+
+from gptoss_edu.config import ModelConfig
+from gptoss_edu.errors import GptOssError
+
+from . import peer_kernels
+from .alone import Alone
+from .launch import Tuning, extra
+from .model import MAX_GRAPH_ROWS, FastTransformer
+from .parallel import Share
+from .ranks import Ranks
+
+BLOCK = 1024  # elements that one program of a join adds up
+GATHER = (1024, 8)  # elements and steps of a program of a gather
+WAYS = ("symmetric", "nccl")
+ALL_GATHER = getattr(dist, "all_gather_single", None) or dist.all_gather_into_tensor  # its name from torch 2.13 on
+
+
+class Library(Alone):
+    """Ranks that join through NCCL (or gloo). The first rank adds its part to the residual stream, which makes the sum."""
+
+    capture_mode = "thread_local"  # NCCL's own thread asks the driver meanwhile
+
+    def __init__(self, ranks: Ranks, mine: Share, config: ModelConfig):
+        self.ranks, self.vocabulary = ranks, config.vocab_size
+        self.adds = self.step_adds = mine.first
+        self.first_expert = mine.experts.start
+
+    def join(self, x: Tensor, part: Tensor) -> None:
+        self.ranks.sum(x)
+
+    def total(self, x: Tensor) -> Tensor:
+        return self.ranks.sum(x)
+
+    def gather(self, logits: Tensor) -> Tensor:
+        if self.ranks.size == 1:
+            return logits[:, : self.vocabulary]
+        n, (b, part) = self.ranks.size, logits.shape
+        self.ranks.note("all_gather", (n - 1) * logits.nbytes)
+        out = logits.new_empty(n * b, part)
+        ALL_GATHER(out, logits)
+        return out.view(n, b, part).transpose(0, 1).reshape(b, n * part)[:, : self.vocabulary]
+
+
+class Peers(Library):
+    """Ranks of one host that read each other's memory in a step (`peer_kernels`); a prefill joins through NCCL.
+
+    A prefill's sums are large, there the library's ring is at its best.
+    """
+
+    step_adds = False
+
+    def __init__(self, ranks: Ranks, mine: Share, config: ModelConfig, memory: PeerMemory, overlap: bool):
+        super().__init__(ranks, mine, config)
+        self.step_adds, self.memory, self.overlap = False, memory, overlap
+        self.part, self.c, self.turn = mine.part(config), config.hidden_size, 0
+
+    def target(self, x: Tensor) -> Tensor:
+        self.turn = 1 - self.turn
+        return self.memory.data[self._offset :][: x.numel()].view(x.shape)
+
+    @property
+    def _offset(self) -> int:
+        return self.turn * MAX_GRAPH_ROWS * self.c
+
+    def join(self, x: Tensor, part: Tensor) -> None:
+        memory, n = self.memory, self.ranks.size
+        self.ranks.note("all_reduce", (n - 1) * x.nbytes)
+        peer_kernels.join_kernel[(triton.cdiv(x.numel(), BLOCK),)](
+            x, memory.parts, memory.flags, memory.epochs, self._offset, x.numel(), RANK=self.ranks.rank, N=n,
+            PROGRAMS=memory.programs, BLOCK=BLOCK, OVERLAP=self.overlap, num_warps=4, **extra(self.overlap),
+        )  # fmt: skip
+
+    def gather(self, logits: Tensor) -> Tensor:
+        memory, n = self.memory, self.ranks.size
+        b = logits.shape[0]
+        if b > MAX_GRAPH_ROWS:
+            return super().gather(logits)
+        self.ranks.note("all_gather", (n - 1) * logits.nbytes)
+        offset = 2 * MAX_GRAPH_ROWS * self.c
+        memory.data[offset:][: logits.numel()].copy_(logits.flatten())
+        out = logits.new_empty(b, self.vocabulary)
+        block, steps = GATHER
+        peer_kernels.gather_kernel[(triton.cdiv(out.numel(), block * steps),)](
+            out, memory.parts, memory.flags, memory.epochs, offset, out.numel(), self.part, self.vocabulary, RANK=self.ranks.rank,
+            N=n, PROGRAMS=memory.programs, BASE=memory.joins, BLOCK=block, STEPS=steps, OVERLAP=False, num_warps=4,
+        )  # fmt: skip
+        return out
+
+
+class PeerMemory:
+    """This rank's memory that the others read, and the addresses of theirs.
+
+    data : elements of `dtype`, flat: two turns of parts of a join, then the logits of a gather
+    parts, flags : (ranks,) int64, addresses of each rank's data and flags; epochs : (programs,) int32
+    joins, programs : programs of a join, and of both kinds
+    """
+
+    def __init__(self, data: Tensor, flags: Tensor, data_at: list[int], flags_at: list[int], joins: int):
+        self.data, self.joins, self.programs = data, joins, flags.numel() // len(data_at)
+        self._flags = flags  # keeps them alive
+        addresses = torch.tensor([data_at, flags_at], dtype=torch.int64)
+        self.parts, self.flags = addresses.to(data.device).unbind(0)
+        self.epochs = torch.zeros(self.programs, dtype=torch.int32, device=data.device)
+
+    @staticmethod
+    def sizes(config: ModelConfig, mine: Share) -> tuple[int, int, int]:
+        """Elements of data, programs of a join, programs of both kinds."""
+        logits = MAX_GRAPH_ROWS * mine.part(config)
+        joins = triton.cdiv(MAX_GRAPH_ROWS * config.hidden_size, BLOCK)
+        gathers = triton.cdiv(MAX_GRAPH_ROWS * config.vocab_size, GATHER[0] * GATHER[1])
+        return 2 * MAX_GRAPH_ROWS * config.hidden_size + logits, joins, joins + gathers
+
+    @classmethod
+    def on_gpu(cls, config: ModelConfig, mine: Share, dtype: torch.dtype, device: torch.device) -> PeerMemory:
+        """Memory from torch's symmetric allocator, which maps every rank's into every process."""
+        import torch.distributed._symmetric_memory as symmetric
+
+        elements, joins, programs = cls.sizes(config, mine)
+        tensors, addresses = [], []
+        for size, kind in ((elements, dtype), (programs * mine.ranks, torch.int32)):
+            tensor = symmetric.empty(size, dtype=kind, device=device)
+            handle = symmetric.rendezvous(tensor, dist.group.WORLD)
+            inside = tensor.data_ptr() - handle.buffer_ptrs[mine.rank]
+            tensors.append(tensor.zero_())
+            addresses.append([address + inside for address in handle.buffer_ptrs])
+        torch.cuda.synchronize(device)
+        dist.barrier()  # nobody raises a flag before all are zero
+        return cls(tensors[0], tensors[1], *addresses, joins)
+
+
+def sharded_fast(
+    config: ModelConfig, mine: Share, ranks: Ranks, weights: dict[str, Tensor], tuning: Tuning | None = None,
+    way: str = "symmetric", memory: PeerMemory | None = None,
+) -> FastTransformer:  # fmt: skip
+    """This rank's part of a fast model.
+
+    weights : its slices, on its card; way : how a step's sums travel, "symmetric" (memory that the cards read from each
+    other) or "nccl"; memory : for "symmetric", memory that is there already
+    """
+    if way not in WAYS:
+        raise GptOssError(f"parallel: expected {' or '.join(WAYS)}, found {way!r}.")
+    device = weights["embedding.weight"].device
+    newest = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (9, 0)
+    tuning = tuning or Tuning(pairs=device.type == "cuda", overlap=newest)
+    if way == "nccl" or ranks.size == 1:
+        join = Library(ranks, mine, config)
+    else:
+        memory = memory or PeerMemory.on_gpu(config, mine, weights["embedding.weight"].dtype, device)
+        join = Peers(ranks, mine, config, memory, tuning.overlap)
+    return FastTransformer(mine.local(config), weights, tuning, join)
