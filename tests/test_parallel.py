@@ -1,4 +1,4 @@
-"""Several ranks on this machine: the same logits as one, the collectives that were planned, the same bits every time."""
+"""Several ranks on this machine: the logits of one, the collectives that were planned, the same bits every time."""
 
 import subprocess
 import sys
@@ -307,7 +307,7 @@ def fast_logits_of(ranks, config, mode, way, folder, steps=2):
     [(2, "tensor", "symmetric"), (2, "tensor", "nccl"), (2, "experts", "symmetric")],
 )
 def test_the_fast_path_on_several_ranks(request, size, mode, way, tmp_path):
-    """Kernels in Triton's interpreter; the sums of a step run through the same kernel as on cards, over shared memory."""
+    """Kernels in Triton's interpreter; sums of a step run as on cards, over shared memory."""
     kernels = pytest.importorskip("test_kernels")
     if kernels.CUDA:
         pytest.skip("runs in Triton's interpreter, which is off where there is a GPU")
@@ -323,7 +323,7 @@ def test_the_fast_path_on_several_ranks(request, size, mode, way, tmp_path):
         assert counts["all_reduce"] == 2 * 3 * 2 * config.num_hidden_layers
 
 
-# ------------------------------------------------------------------------------------------- files, leader, command line
+# ------------------------------------------------------------------------------------ files, leader, command line
 
 
 @pytest.mark.parametrize("layout", ["original", "hf", "hf-bf16"])

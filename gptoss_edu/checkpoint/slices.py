@@ -108,7 +108,11 @@ def plan(reader: CheckpointReader, size: int, mode: str, dtype: torch.dtype) -> 
                 numbers = numbers // shape[where[0]] * sum(map(len, where[1]))
             total += numbers * one
         held.append(total)
-    whole = MemoryPlan.packed_bytes(reader.config, dtype) if reader.is_packed else MemoryPlan.dense_bytes(reader.config, dtype)  # fmt: skip
+    whole = (
+        MemoryPlan.packed_bytes(reader.config, dtype)
+        if reader.is_packed
+        else MemoryPlan.dense_bytes(reader.config, dtype)
+    )
     least, most = size_text(min(held)), size_text(max(held))
     each = most if least == most else f"{least} to {most}"
     return f"plan: {size} ranks by {mode}, each with {each} of {size_text(whole)} of weights"
@@ -134,7 +138,9 @@ def lead(path, size: int, mode: str = "tensor", device: str | None = None, way: 
             "take fewer, or --device cpu."
         )
     if launched() == 1:
-        _start_followers(size, {"path": None if path is None else str(path), "mode": mode, "device": device, "way": way})  # fmt: skip
+        _start_followers(
+            size, {"path": None if path is None else str(path), "mode": mode, "device": device, "way": way}
+        )
     elif launched() != size:
         raise GptOssError(f"--tensor-parallel {size}: torchrun started {launched()} processes; give the same number.")
     ranks = start(device)
@@ -161,7 +167,11 @@ def _start_followers(size: int, what: dict) -> None:
         while not ending.is_set():
             for rank, process in enumerate(followers, 1):
                 if process.poll():
-                    print(f"rank {rank} ended with code {process.poll()}; its last words stand above.", file=sys.stderr, flush=True)  # fmt: skip
+                    print(
+                        f"rank {rank} ended with code {process.poll()}; its last words stand above.",
+                        file=sys.stderr,
+                        flush=True,
+                    )
                     os._exit(2)
             time.sleep(0.2)
 

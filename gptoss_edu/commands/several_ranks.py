@@ -8,11 +8,17 @@ from gptoss_edu.options import positive
 
 def add_ranks(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--tensor-parallel", type=positive, metavar="N", help="spread the model over N GPUs (or, with --device cpu, N processes)"
-    )  # fmt: skip
+        "--tensor-parallel",
+        type=positive,
+        metavar="N",
+        help="spread the model over N GPUs (or, with --device cpu, N processes)",
+    )
     parser.add_argument(
-        "--parallel-mode", choices=("tensor", "experts"), default="tensor", help="split every expert, or give each rank whole ones (tensor)"
-    )  # fmt: skip
+        "--parallel-mode",
+        choices=("tensor", "experts"),
+        default="tensor",
+        help="split every expert, or give each rank whole ones (tensor)",
+    )
 
 
 def load(args: argparse.Namespace):

@@ -227,7 +227,8 @@ def experts_up_kernel(
     """First product of a chosen expert, with its bias and SwiGLU: program (BLOCK_N interleaved rows, slot).
 
     act : (K, F) in the order in which `experts_down_kernel` reads it. HELD experts from FIRST on are here; a slot whose
-    expert is elsewhere ends at once. AHEAD tiles are on their way while one is multiplied. The next kernel starts only after the wait: it may then read the router's logits before its own wait.
+    expert is elsewhere ends at once. AHEAD tiles are on their way while one is multiplied. The next kernel starts only
+    after the wait: it may then read the router's logits before its own wait.
     Source: gpt-oss model card, sections 2.1 (MXFP4) and 2.3 (mixture of experts).
     """
     slot = tl.program_id(1)

@@ -1,4 +1,4 @@
-"""One model on several ranks (chapter 25): which slice of each tensor a rank holds, and where the ranks join their parts.
+"""One model on several ranks (chapter 25): which slices a rank holds, and where the ranks join their parts.
 
 The model itself stays as it is. A rank builds chapter 10's `Transformer` from a smaller configuration (fewer heads, a
 narrower width or fewer experts), gives it its slices of the weights, and hooks a sum over all ranks to the two places

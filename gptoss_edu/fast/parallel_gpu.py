@@ -24,7 +24,7 @@ ALL_GATHER = getattr(dist, "all_gather_single", None) or dist.all_gather_into_te
 
 
 class Library(Alone):
-    """Ranks that join through NCCL (or gloo). The first rank adds its part to the residual stream, which makes the sum."""
+    """Ranks that join through NCCL (or gloo). The first one adds its part to the residual stream."""
 
     capture_mode = "thread_local"  # NCCL's own thread asks the driver meanwhile
 
@@ -89,8 +89,9 @@ class Peers(Library):
         out = logits.new_empty(b, self.vocabulary)
         block, steps = GATHER
         peer_kernels.gather_kernel[(triton.cdiv(out.numel(), block * steps),)](
-            out, memory.parts, memory.flags, memory.epochs, offset, out.numel(), self.part, self.vocabulary, RANK=self.ranks.rank,
-            N=n, PROGRAMS=memory.programs, BASE=memory.joins, BLOCK=block, STEPS=steps, OVERLAP=False, num_warps=4,
+            out, memory.parts, memory.flags, memory.epochs, offset, out.numel(), self.part, self.vocabulary,
+            RANK=self.ranks.rank, N=n, PROGRAMS=memory.programs, BASE=memory.joins, BLOCK=block, STEPS=steps,
+            OVERLAP=False, num_warps=4,
         )  # fmt: skip
         return out
 

@@ -59,7 +59,7 @@ def gather_kernel(
     RANK: tl.constexpr, N: tl.constexpr, PROGRAMS: tl.constexpr, BASE: tl.constexpr, BLOCK: tl.constexpr,
     STEPS: tl.constexpr, OVERLAP: tl.constexpr,
 ):  # fmt: skip
-    """out (rows, vocabulary) from all ranks' parts (rows, width), side by side: program (STEPS blocks of the output)."""
+    """out (rows, vocabulary) from all ranks' parts (rows, width), side by side: program (STEPS blocks of it)."""
     start_next(OVERLAP)
     wait_for_previous(OVERLAP)
     meet(flags, epochs, RANK, N, PROGRAMS, BASE)
