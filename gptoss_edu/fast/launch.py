@@ -115,8 +115,8 @@ def experts_one(x: Tensor, layer, config, buffers, tuning: Tuning, into: Tensor 
     block_n, block_g, ahead, warps = packed_tile(tuning.down, f // 32, k)
     decode.experts_down_kernel[(triton.cdiv(c, block_n),)](
         act_words, buffers.router, layer.blocks2, layer.scales2, layer.bias2, x if into is None else into, act_factor,
-        c, GROUPS=f // 32, RESIDUAL=into is None, BLOCK_N=block_n, BLOCK_G=block_g, AHEAD=ahead, num_warps=warps, **choice,
-        **extra(overlap),
+        c, GROUPS=f // 32, RESIDUAL=into is None, BLOCK_N=block_n, BLOCK_G=block_g, AHEAD=ahead, num_warps=warps,
+        **choice, **extra(overlap),
     )  # fmt: skip
 
 
