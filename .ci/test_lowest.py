@@ -19,7 +19,7 @@ from check_install import NO_NETWORK, ROOT, SKIPPED, NoNetworkError, clean_envir
 
 FOLDER = ROOT / "build" / "lowest"
 PYTHON = FOLDER / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-EXTRAS = ("test", "download")  # `test` holds lab, cpu and gpu
+EXTRAS = ("test", "download")  # `test` holds lab, cpu, gpu and gguf
 CHAPTERS = ("01", "02", "12", "13")
 BOUND = re.compile(r"^(?P<name>[\w.-]+)>=(?P<version>[\w.]+)")
 
@@ -28,7 +28,9 @@ def bounds() -> dict[str, str]:
     """Lower bound of every requirement that is installed here, by normalised name."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     optional = project["optional-dependencies"]
-    lines = project["dependencies"] + [line for extra in ("lab", "cpu", "gpu", *EXTRAS) for line in optional[extra]]
+    lines = project["dependencies"] + [
+        line for extra in ("lab", "cpu", "gpu", "gguf", *EXTRAS) for line in optional[extra]
+    ]
     found = filter(None, map(BOUND.match, lines))
     return {normalised(match["name"]): match["version"] for match in found}
 

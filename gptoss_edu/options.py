@@ -12,7 +12,8 @@ from pathlib import Path
 
 from .errors import GptOssError
 
-LAYOUTS = ("original", "hf", "hf-bf16")  # checkpoint layouts; checkpoint/layouts.py says what each holds
+LAYOUTS = ("original", "hf", "hf-bf16")  # of safetensors folders; checkpoint/layouts.py says what each holds
+ALL_LAYOUTS = (*LAYOUTS, "gguf")  # and one file for llama.cpp, Ollama and LM Studio
 ROUNDINGS = ("floor", "up", "best")  # how mxfp4.pack chooses the shared exponent of 32 weights
 
 

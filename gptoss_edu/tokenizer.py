@@ -100,8 +100,11 @@ def load_tokenizer(name: str | os.PathLike = "o200k_harmony") -> tiktoken.Encodi
             f"{folder} holds neither {RANKS_FILE} + {META_FILE} nor a config.json that would say which vocabulary "
             f"belongs to it; give a checkpoint's folder"
         )
-    config = _read_json(folder / "config.json")
-    size = config.get("vocab_size")
+    return o200k_of_size(_read_json(folder / "config.json").get("vocab_size"))
+
+
+def o200k_of_size(size) -> tiktoken.Encoding | None:
+    """o200k_harmony with so many ids, or None where they do not hold all named control tokens, or are too many."""
     fits = isinstance(size, int) and max(_NAMED_SPECIALS) < size <= O200K_VOCABULARY
     return _o200k_harmony(size) if fits else None
 
@@ -150,7 +153,7 @@ def _read_folder(folder: Path) -> tiktoken.Encoding:
             f" {found}; {fix}"
         )
     raw = _read_checked(ranks_path, meta.get("sha256"), fix)
-    return _checked_encoding(
+    return checked_encoding(
         meta["name"], _parse_ranks(raw, ranks_path), meta["pat_str"], meta["special_tokens"], str(folder)
     )
 
@@ -241,13 +244,16 @@ def make_encoding(
     if len(set(names)) != len(names):
         raise TokenizerError(f"control tokens must differ from each other, but the names are {names}")
     specials = {special: len(ranks) + i for i, special in enumerate(names)}
-    return _checked_encoding(name, ranks, pat_str, specials, f"vocabulary {name!r}")
+    return checked_encoding(name, ranks, pat_str, specials, f"vocabulary {name!r}")
 
 
-def _checked_encoding(
+def checked_encoding(
     name: str, ranks: dict[bytes, int], pat_str: str, specials: dict[str, int], where: str
 ) -> tiktoken.Encoding:
-    """tiktoken itself accepts most of these faults and fails later, some of them by aborting the process."""
+    """An encoding of these parts, or a `TokenizerError` that names `where` and the fault.
+
+    tiktoken itself accepts most of these faults and fails later, some of them by aborting the process.
+    """
     missing = [byte for byte in range(256) if bytes([byte]) not in ranks]
     if missing:
         raise TokenizerError(

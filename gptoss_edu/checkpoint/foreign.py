@@ -14,7 +14,9 @@ from gptoss_edu.errors import CheckpointError
 from gptoss_edu.options import not_the_file
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
-READABLE = "a safetensors folder with MXFP4 experts (as openai/gpt-oss-20b is released) or bfloat16 weights"
+READABLE = (
+    "a safetensors folder with MXFP4 experts (as openai/gpt-oss-20b is released) or bfloat16 weights, or a GGUF file"
+)
 ADAPTER = ("adapter_config.json", "adapter_model.safetensors", "adapters.safetensors")
 METHODS = {  # quant_method in config.json → the name that people know
     "bitsandbytes": "bitsandbytes",
@@ -57,8 +59,8 @@ def not_a_folder(path: Path) -> CheckpointError:
                 start = file.read(64)
         except OSError:
             pass
-    if start.startswith(b"GGUF") or path.suffix == ".gguf":
-        return CheckpointError(f"{expected} a GGUF file, which {about_gguf()}")
+    if path.suffix == ".gguf" and not not_the_file(start):
+        return CheckpointError(f"{expected} a file that does not begin as GGUF does; fetch it again.")
     if path.suffix in PICKLES:
         return CheckpointError(
             f"{expected} a pickle (torch.save), which can run code when it is read; {take_another()}"
@@ -66,10 +68,6 @@ def not_a_folder(path: Path) -> CheckpointError:
     if what := not_the_file(start):
         return CheckpointError(f"{expected} {what}")
     return CheckpointError(f"{expected} a file; name the folder that holds it.")
-
-
-def about_gguf() -> str:
-    return f"llama.cpp, Ollama and LM Studio read and this package does not; {take_another()}"
 
 
 def take_another() -> str:
@@ -84,8 +82,6 @@ def holds_no_weights(folder: Path) -> CheckpointError:
             f"{folder}: holds {pickles[0]}, a pickle that can run code when it is read, and no safetensors file; "
             "only safetensors are read."
         )
-    if gguf := [name for name in names if name.endswith(".gguf")]:
-        return CheckpointError(f"{folder}: holds {gguf[0]}, a GGUF file, which {about_gguf()}")
     inner = [name for name in names if (folder / name).is_dir() and any((folder / name).glob("[!.]*.safetensors"))]
     hint = f"; did you mean {folder / inner[0]}?" if inner else "; expected config.json beside *.safetensors."
     return CheckpointError(f"{folder}: holds no checkpoint{hint}")

@@ -1,4 +1,4 @@
-"""The three layouts of a gpt-oss checkpoint, and how each tensor of one is made from another.
+"""The layouts of a gpt-oss checkpoint in safetensors, and how each tensor of one is made from another.
 
 Everything passes through the names of the `original/` layout. Experts are byte-identical in "original" and "hf";
 "hf-bf16" holds them dequantised and TRANSPOSED. That cannot be told from the shapes (down_proj is square in the
@@ -17,6 +17,7 @@ from gptoss_edu.errors import CheckpointError, ConfigError
 from gptoss_edu.options import LAYOUTS
 
 from . import foreign
+from .local_models import local_path
 from .safetensors import Shards, TensorInfo
 from .split_experts import SplitExperts, is_split
 
@@ -191,12 +192,21 @@ def _more(names: list[str]) -> str:
 class CheckpointReader:
     """A checkpoint in any layout, read by original names.
 
+    folder : a folder of safetensors, a GGUF file or the folder of one, or a model of Ollama's or LM Studio's ("ollama:NAME")
+
     `reader.plain(name)` gives a tensor that is not an expert weight; `reader.packed(name)` the blocks and scales of all
     experts; `reader.dense(name)` yields one expert's (rows, columns) at a time.
     """
 
     def __init__(self, folder, config: ModelConfig | None = None):
-        self.shards = Shards(folder)
+        from . import gguf_model  # it needs the names above
+
+        file = gguf_model.find(local_path(folder))
+        if file is not None:
+            self.shards, self.layout = gguf_model.GgufShards(file), "gguf"  # which compares names and shapes
+            self.folder, self.config = file, config or self.shards.config
+            return
+        self.shards = Shards(local_path(folder))
         self.folder = self.shards.folder
         foreign.refuse_quantised(self.folder, self.shards.infos)
         if is_split(self.shards.infos):
@@ -207,17 +217,19 @@ class CheckpointReader:
 
     @property
     def is_packed(self) -> bool:
-        return self.layout != "hf-bf16"
+        return self.shards.packed if self.layout == "gguf" else self.layout != "hf-bf16"
 
     def plain(self, name: str) -> Tensor:
         prefix, rest = split_name(name)
-        if self.layout == "original":
+        if self.layout in ("original", "gguf"):
             return self.shards[name]
         if rest.startswith("attn.qkv"):
             return torch.cat([self.shards[_hf_qkv(prefix, rest, letter)] for letter in "qkv"])
         return self.shards[hf_name(name)]
 
     def packed(self, name: str) -> tuple[Tensor, Tensor]:
+        if self.layout == "gguf":
+            return self.shards.packed_pair(name)
         names = (name + ".blocks", name + ".scales")
         return tuple(self.shards[n if self.layout == "original" else hf_name(n)] for n in names)
 
@@ -225,6 +237,8 @@ class CheckpointReader:
         if self.is_packed:
             for blocks, scales in zip(*self.packed(name), strict=True):
                 yield mxfp4.unpack(blocks, scales, dtype=dtype)
+        elif self.layout == "gguf":
+            yield from self.shards.dense(name, dtype)
         else:
             for expert in self.shards[hf_name(name)]:
                 yield expert.to(dtype).T.contiguous()  # stored (columns, rows)

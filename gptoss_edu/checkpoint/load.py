@@ -12,6 +12,7 @@ from gptoss_edu.resources import check_bundled, data_path
 from gptoss_edu.tokenizer import load_tokenizer
 from gptoss_edu.transformer import Transformer
 
+from .gguf_tokenizer import read_tokenizer
 from .layouts import EXPERTS, CheckpointReader, original_shapes, split_name
 from .sizes import MemoryPlan
 
@@ -22,11 +23,11 @@ DENSE_BELOW = 1 << 30  # bytes: "auto" expands experts that stay below this
 def load_model(
     path=None, device=None, dtype: torch.dtype | None = None, experts: str = "auto", context: int = 4096
 ) -> Transformer:
-    """A model ready for inference, from a folder in any layout.
+    """A model ready for inference, from a folder in any layout, or from a GGUF file.
 
     Parameters
     ----------
-    path : checkpoint folder; None for the bundled gpt-oss-tiny
+    path : checkpoint folder, GGUF file, or "ollama:NAME"; None for the bundled gpt-oss-tiny
     device : default "cuda" where there is a usable GPU and the model is not tiny, else "cpu"
     dtype : default bfloat16, float32 for small models on a CPU; float16 overflows and is refused
     experts : "packed" keeps them in MXFP4 and unpacks what tokens hit, "dense" expands them, "auto" decides by size; on
@@ -150,7 +151,10 @@ def cpu_kernel():
 
 def folder_tokenizer(reader: CheckpointReader):
     """The folder's own tiktoken.Encoding, o200k_harmony by its vocabulary, or None."""
-    tokenizer = load_tokenizer(reader.folder)
+    if reader.layout == "gguf":
+        tokenizer = read_tokenizer(reader.shards.metadata, reader.folder)
+    else:
+        tokenizer = load_tokenizer(reader.folder)
     if tokenizer is not None and tokenizer.n_vocab > reader.config.vocab_size:
         raise TokenizerError(
             f"{reader.folder}: its tokenizer {tokenizer.name!r} has {tokenizer.n_vocab} ids, its model "

@@ -105,7 +105,7 @@ def _what_it_is(start: bytes, length: int, size: int) -> str:
     if start.startswith((b"PK\x03\x04", b"\x80")):
         return "this is a pickle (torch.save), which can run code when it is read; fetch the safetensors file instead."
     if start.startswith(b"GGUF"):
-        return f"this is a GGUF file, which {foreign.about_gguf()}"
+        return "this is a GGUF file; name it so that it ends in .gguf, and keep it in a folder of its own."
     if what := not_the_file(start):
         return f"this is {what}"
     return f"not a whole safetensors file: its header should be {length} bytes, the file has {size}; fetch it again."

@@ -25,7 +25,7 @@ def targets(reader: CheckpointReader, weights: dict[str, Tensor]) -> Iterator[tu
     """Each tensor of the files with the (part of a) weight that it fills."""
     for name, tensor in weights.items():
         prefix, rest = split_name(name)
-        if reader.layout == "original":
+        if reader.layout in ("original", "gguf"):
             yield name, tensor
         elif rest.startswith("attn.qkv"):
             kind = rest.rpartition(".")[2]
@@ -45,7 +45,7 @@ def read_weights(reader: CheckpointReader, device, readers: int = 8, quiet: bool
     chunks = []
     for name, target in targets(reader, weights):
         info = reader.shards.infos[name]
-        if DTYPES[info.dtype] != target.dtype:  # stored wider than it is used
+        if info.begin < 0 or DTYPES[info.dtype] != target.dtype:  # in another order, or wider than it is used
             target.copy_(reader.shards[name])
             continue
         flat = target.view(-1).view(torch.uint8)

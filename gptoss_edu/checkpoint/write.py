@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from functools import lru_cache, partial
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -16,25 +17,31 @@ from tqdm.auto import tqdm
 from gptoss_edu import mxfp4
 from gptoss_edu.config import ModelConfig
 from gptoss_edu.errors import CheckpointError
-from gptoss_edu.options import write_text
-from gptoss_edu.tokenizer import save_tokenizer
+from gptoss_edu.options import ALL_LAYOUTS, write_text
+from gptoss_edu.tokenizer import o200k_of_size, save_tokenizer
 from gptoss_edu.transformer import Transformer
 
-from .layouts import LAYOUTS, CheckpointReader, layout_chunks, original_shapes
+from .gguf import tensor_bytes, write_gguf
+from .gguf_model import config_metadata, gguf_entries
+from .gguf_tokenizer import tokenizer_metadata
+from .layouts import CheckpointReader, layout_chunks, original_shapes
 from .load import QUIET_BELOW, folder_tokenizer
 from .safetensors import new_folder, write_file
 
 RANDOM_ROWS = 8192  # rows drawn at a time by `save_random`
+BF16_FILE, MXFP4_FILE = 32, 38  # llama.cpp's numbers for what most of a file is
 SHARD_BYTES = {"original": 20_000_000_000, "hf": 5_000_000_000, "hf-bf16": 5_000_000_000}
 
 
 def save(model: Transformer, folder, layout: str = "original", rounding: str | None = None) -> None:
     """Write a model as a new folder: config.json, safetensors (plain tensors as bfloat16), its tokenizer.
 
-    Dense experts go into the packed layouts only with a named `rounding` (one of `mxfp4.ROUNDINGS`).
+    layout : "gguf" writes one file with all of these in it; `folder` may then end in .gguf
+    rounding : dense experts go into the packed layouts only with a named one (of `mxfp4.ROUNDINGS`); GGUF without
+        one holds them in bfloat16
     """
     state = model.state_dict()
-    if layout != "hf-bf16" and not model.packed and rounding is None:
+    if layout in ("original", "hf") and not model.packed and rounding is None:
         raise CheckpointError(
             f"save: the {layout} layout packs the experts in MXFP4; name a rounding: {', '.join(mxfp4.ROUNDINGS)}."
         )
@@ -49,18 +56,23 @@ def save(model: Transformer, folder, layout: str = "original", rounding: str | N
         weight = model.get_submodule(name) if model.packed else state[name]
         return (weight[e].to(dtype) for e in range(model.config.num_experts))
 
+    packed = None if layout == "gguf" and not model.packed and rounding is None else packed
     _write(folder, model.config, layout, state.__getitem__, packed, dense, model.tokenizer)
 
 
 def convert(source, target, layout: str, rounding: str | None = None) -> None:
-    """Write a checkpoint in another layout; between "original" and "hf" every byte of every tensor is kept."""
+    """Write a checkpoint in another layout; among "original", "hf" and "gguf" every number of every tensor is kept.
+
+    Between the first two every byte is; GGUF holds the same blocks in another order, and vectors in float32.
+    """
     reader = CheckpointReader(source)
-    if layout != "hf-bf16" and not reader.is_packed and rounding is None:
+    if layout in ("original", "hf") and not reader.is_packed and rounding is None:
         raise CheckpointError(
             f"convert: {reader.folder} holds dequantised experts; name a rounding to pack them:"
             f" {', '.join(mxfp4.ROUNDINGS)}."
         )
     packed = partial(reader.packed_by_expert, rounding=rounding)
+    packed = None if layout == "gguf" and not reader.is_packed and rounding is None else packed
     _write(target, reader.config, layout, reader.plain, packed, reader.dense, folder_tokenizer(reader))
 
 
@@ -102,15 +114,21 @@ def save_random(config: ModelConfig, folder, layout: str = "original", seed: int
             return (torch.randn(height, columns, generator=draw).to(dtype) / columns**0.5 for _ in range(e))
         return (mxfp4.unpack(b, s, dtype=dtype) for b, s in zip(*packed(name), strict=True))
 
-    _write(folder, config, layout, lambda name: torch.cat(list(rows(name))), packed, dense, None, rows)
+    if layout == "gguf" and (config.hidden_size % mxfp4.BLOCK or config.intermediate_size % mxfp4.BLOCK):
+        packed = None
+    tokenizer = o200k_of_size(config.vocab_size)  # where the vocabulary has its size, whoever reads it takes it
+    _write(folder, config, layout, lambda name: torch.cat(list(rows(name))), packed, dense, tokenizer, rows)
 
 
 def _write(
     folder, config: ModelConfig, layout: str, plain, packed, dense, tokenizer, rows: Callable | None = None
 ) -> None:
-    if layout not in LAYOUTS:
-        raise CheckpointError(f"layout: expected one of {', '.join(LAYOUTS)}, found {layout!r}.")
-    packed = lru_cache(maxsize=1)(packed)  # blocks, then scales: made once
+    if layout not in ALL_LAYOUTS:
+        raise CheckpointError(f"layout: expected one of {', '.join(ALL_LAYOUTS)}, found {layout!r}.")
+    packed = packed and lru_cache(maxsize=1)(packed)  # blocks, then scales: made once
+    if layout == "gguf":
+        _write_gguf(Path(folder), config, plain, packed, dense, tokenizer, rows)
+        return
     entries = list(layout_chunks(config, layout, plain, packed, dense, rows))
     shards = _split_into_shards(entries, SHARD_BYTES[layout])
     total = sum(_nbytes(entry) for entry in entries)
@@ -135,6 +153,24 @@ def _write(
             write_text(partial_folder / "dtypes.json", json.dumps(kinds, indent=1))
         if tokenizer is not None and tokenizer.name != "o200k_harmony":
             save_tokenizer(tokenizer, partial_folder)
+
+
+def _write_gguf(target: Path, config: ModelConfig, plain, packed, dense, tokenizer, rows) -> None:
+    """One file: the target itself where it ends in .gguf, else NAME.gguf in a new folder of that name."""
+    entries = list(gguf_entries(config, plain, packed, dense, rows))
+    metadata = {
+        **config_metadata(config), "general.name": target.stem, "general.file_type": BF16_FILE if packed is None else MXFP4_FILE,
+        **tokenizer_metadata(tokenizer, config.vocab_size),
+    }  # fmt: skip
+    total = sum(tensor_bytes(kind, shape) for _, kind, shape, _ in entries)
+    with tqdm(total=total, desc="writing", unit="B", unit_scale=True, disable=total < QUIET_BELOW) as bar:
+        if target.suffix == ".gguf":
+            if target.exists():
+                raise CheckpointError(f"{target}: expected a new file to write to, found one; choose another name.")
+            write_gguf(target, metadata, entries, bar.update)
+            return
+        with new_folder(target) as partial_folder:
+            write_gguf(partial_folder / f"{target.name}.gguf", metadata, entries, bar.update)
 
 
 def _nbytes(entry) -> int:

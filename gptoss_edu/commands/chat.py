@@ -45,7 +45,9 @@ HELP = """\
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", type=Path, help="checkpoint folder; default: the bundled gpt-oss-tiny")
+    parser.add_argument(
+        "--model", type=Path, help="checkpoint folder, GGUF file, or ollama:NAME; default: the bundled gpt-oss-tiny"
+    )
     parser.add_argument("--effort", choices=EFFORTS, help="reasoning effort (default medium)")
     parser.add_argument("--developer", metavar="TEXT", help="developer message, or @FILE to read it from a file")
     parser.add_argument("--tools", default="", metavar="LIST", help=f"built-in tools, with commas: {', '.join(TOOLS)}")

@@ -3,22 +3,27 @@
     gptoss-edu convert gpt-oss-20b/original out --layout hf          every byte of every tensor kept
     gptoss-edu convert gpt-oss-20b out --layout hf-bf16              experts dequantised, exactly
     gptoss-edu convert my-finetune out --layout original --rounding best
+    gptoss-edu convert my-model my-model.gguf --layout gguf          for llama.cpp, Ollama and LM Studio
+    gptoss-edu convert ollama:gpt-oss:20b out --layout hf            from a file that Ollama keeps here
 
 Layouts: "original" (OpenAI's files), "hf" (Hugging Face, MXFP4 experts), "hf-bf16" (Hugging Face, experts in
-bfloat16, transposed). Dequantised experts are packed only with a named rounding: "floor" is the OCP specification's
-rule, "up" never saturates, "best" takes whichever has the smaller squared error, block by block.
+bfloat16, transposed), "gguf" (one file with vocabulary and chat template in it). Dequantised experts are packed only with a named rounding: "floor" is the OCP specification's
+rule, "up" never saturates, "best" takes whichever has the smaller squared error, block by block. GGUF without a rounding
+holds them in bfloat16.
 """
 
 import argparse
 from pathlib import Path
 
-from gptoss_edu.options import LAYOUTS, ROUNDINGS
+from gptoss_edu.options import ALL_LAYOUTS, ROUNDINGS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", type=Path, help="checkpoint folder, any layout")
-    parser.add_argument("target", type=Path, help="new or empty folder")
-    parser.add_argument("--layout", choices=LAYOUTS, required=True)
+    parser.add_argument("source", type=Path, help="checkpoint folder in any layout, GGUF file, or ollama:NAME")
+    parser.add_argument(
+        "target", type=Path, help="new or empty folder; for gguf, a new file that ends in .gguf does as well"
+    )
+    parser.add_argument("--layout", choices=ALL_LAYOUTS, required=True)
     parser.add_argument("--rounding", choices=ROUNDINGS, help="how to pack dequantised experts")
 
 

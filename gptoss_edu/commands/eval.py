@@ -37,7 +37,9 @@ RUN = ("device", "dtype", "threads", "torch", "version", "date")  # what may dif
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", metavar="tiny | NAME | list | report | export")
     parser.add_argument("files", nargs="*", metavar="FILE", help="report: samples; export: the benchmark's name")
-    parser.add_argument("--model", type=Path, help="checkpoint folder; default: the bundled gpt-oss-tiny")
+    parser.add_argument(
+        "--model", type=Path, help="checkpoint folder, GGUF file, or ollama:NAME; default: the bundled gpt-oss-tiny"
+    )
     parser.add_argument("--batch", type=positive, default=None, help="sequences decoded together (64; GPU 1024)")
     parser.add_argument("--seconds", type=float, help="begin nothing new after that time")
     parser.add_argument("--device")

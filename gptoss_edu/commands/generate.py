@@ -22,7 +22,9 @@ from .several_ranks import add_ranks, load
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("text", nargs="+", help="the question, or with --raw the text to continue; in quotes")
-    parser.add_argument("--model", type=Path, help="checkpoint folder; default: the bundled gpt-oss-tiny")
+    parser.add_argument(
+        "--model", type=Path, help="checkpoint folder, GGUF file, or ollama:NAME; default: the bundled gpt-oss-tiny"
+    )
     parser.add_argument("--effort", choices=EFFORTS, default="medium", help="reasoning effort (medium)")
     parser.add_argument("--raw", action="store_true", help="continue the text without harmony")
     parser.add_argument("--max-new-tokens", type=int, default=512, help="longest answer, thoughts included (512)")

@@ -34,7 +34,9 @@ NAMES = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", nargs="?", type=Path, help="checkpoint folder; default: the bundled gpt-oss-tiny")
+    parser.add_argument(
+        "folder", nargs="?", type=Path, help="checkpoint folder or GGUF file; default: the bundled gpt-oss-tiny"
+    )
     parser.add_argument(
         "--released", choices=("20b", "120b"), help="compute the table from the released shape, without files"
     )
@@ -140,13 +142,12 @@ def oddities(reader: CheckpointReader):
     from gptoss_edu import ModelConfig
 
     kinds = {info.dtype for info in reader.shards.infos.values()}
-    if kinds & {"F16", "F32"}:
+    if reader.layout == "gguf":
+        yield f"stored as {', '.join(reader.shards.type_names)} in {' + '.join(f.name for f in reader.shards.files)}"
+    elif kinds & {"F16", "F32"}:
         yield f"plain tensors stored as {', '.join(sorted(kinds - {'U8'}))}; the released files use BF16"
-    if reader.layout == "hf-bf16":
-        yield (
-            "experts are dequantised: four times the bytes of MXFP4, and a fine-tuned copy can only be packed with a"
-            " rounding"
-        )
+    if not reader.is_packed:
+        yield "experts are not in MXFP4: they take more bytes, and can only be packed with a rounding"
     for name, released in (("20b", ModelConfig.gpt_oss_20b()), ("120b", ModelConfig.gpt_oss_120b())):
         if reader.config == released:
             yield (

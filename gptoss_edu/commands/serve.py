@@ -28,7 +28,9 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", type=Path, help="checkpoint folder; default: the bundled gpt-oss-tiny")
+    parser.add_argument(
+        "--model", type=Path, help="checkpoint folder, GGUF file, or ollama:NAME; default: the bundled gpt-oss-tiny"
+    )
     parser.add_argument("--name", help="the model's name for clients; default: the folder's")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1); another needs --api-key")
     parser.add_argument("--port", type=int, default=8000, help="port (8000); 0 takes a free one")
