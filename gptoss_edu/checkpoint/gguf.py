@@ -5,7 +5,8 @@ shape with the fastest axis first, type, offset) and, after padding, the data. A
 NAME-00001-of-00003.gguf, each with a header of its own.
 
 MXFP4 in GGUF holds the same numbers as in safetensors in another order: a block is the scale and then 16 bytes, and
-byte j holds values j and j + 16, where safetensors has 2j and 2j + 1. `to_ggml_order` and `from_ggml_order` lose nothing.
+byte j holds values j and j + 16, where safetensors has 2j and 2j + 1. `to_ggml_order` and `from_ggml_order` lose
+nothing.
 
 Source: https://github.com/ggml-org/ggml, docs/gguf.md; block_mxfp4 in src/ggml-common.h.
 """
@@ -37,8 +38,8 @@ STRING, ARRAY = 8, 9
 F32, F16, Q8_0, BF16, MXFP4 = 0, 1, 8, 30, 39
 OLD_MXFP4 = 4  # Ollama's number before llama.cpp had one; its bytes are in the order of safetensors
 TYPES = {  # number: (name, values in a block, bytes of a block)
-    0: ("F32", 1, 4), 1: ("F16", 1, 2), 2: ("Q4_0", 32, 18), 3: ("Q4_1", 32, 20), 4: ("MXFP4", 32, 17), 6: ("Q5_0", 32, 22),
-    7: ("Q5_1", 32, 24), 8: ("Q8_0", 32, 34), 10: ("Q2_K", 256, 84), 11: ("Q3_K", 256, 110), 12: ("Q4_K", 256, 144),
+    0: ("F32", 1, 4), 1: ("F16", 1, 2), 2: ("Q4_0", 32, 18), 3: ("Q4_1", 32, 20), 4: ("MXFP4", 32, 17),
+    6: ("Q5_0", 32, 22), 7: ("Q5_1", 32, 24), 8: ("Q8_0", 32, 34), 10: ("Q2_K", 256, 84), 11: ("Q3_K", 256, 110), 12: ("Q4_K", 256, 144),
     13: ("Q5_K", 256, 176), 14: ("Q6_K", 256, 210), 16: ("IQ2_XXS", 256, 66), 17: ("IQ2_XS", 256, 74),
     18: ("IQ3_XXS", 256, 98), 19: ("IQ1_S", 256, 50), 20: ("IQ4_NL", 32, 18), 21: ("IQ3_S", 256, 110),
     22: ("IQ2_S", 256, 82), 23: ("IQ4_XS", 256, 136), 28: ("F64", 1, 8), 29: ("IQ1_M", 256, 56), 30: ("BF16", 1, 2),

@@ -164,7 +164,7 @@ class GgufShards:
         return sorted(sizes, key=sizes.__getitem__, reverse=True)
 
     def _sources(self) -> dict[str, tuple[str, ...]]:
-        """Each original tensor's stored ones, compared with the configuration: all there, of the right shape, no more."""
+        """Each original tensor's stored ones: all there, of the shape that the configuration says, and no others."""
         sources, used = {}, set()
         for name, shape in original_shapes(self.config).items():
             prefix, rest = split_name(name)
@@ -178,7 +178,8 @@ class GgufShards:
                 found = self.stored[part][1].shape
                 if found != expected:
                     raise CheckpointError(
-                        f"{self.folder}: misshapen tensor {part}: expected {list(expected)} by the metadata, found {list(found)}."
+                        f"{self.folder}: misshapen tensor {part}: expected {list(expected)} by the metadata, "
+                        f"found {list(found)}."
                     )
             sources[name] = names
             used.update(names)

@@ -192,7 +192,7 @@ def _more(names: list[str]) -> str:
 class CheckpointReader:
     """A checkpoint in any layout, read by original names.
 
-    folder : a folder of safetensors, a GGUF file or the folder of one, or a model of Ollama's or LM Studio's ("ollama:NAME")
+    folder : a folder of safetensors, a GGUF file or the folder of one, or "ollama:NAME" or "lmstudio:NAME"
 
     `reader.plain(name)` gives a tensor that is not an expert weight; `reader.packed(name)` the blocks and scales of all
     experts; `reader.dense(name)` yields one expert's (rows, columns) at a time.

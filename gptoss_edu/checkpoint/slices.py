@@ -44,7 +44,7 @@ def read_slices(reader: CheckpointReader, mine: Share, device, dtype: torch.dtyp
 
 def _slice(reader: CheckpointReader, name: str, mine: Share) -> Tensor:
     prefix, rest = split_name(name)
-    if reader.layout == "original":
+    if reader.layout in ("original", "gguf"):
         return take(name, reader.shards[name], reader.config, mine)
     if rest.startswith("attn.qkv"):  # q, k and v are tensors of their own
         _, ranges = slice_of(name, reader.config, mine)

@@ -159,7 +159,8 @@ def _write_gguf(target: Path, config: ModelConfig, plain, packed, dense, tokeniz
     """One file: the target itself where it ends in .gguf, else NAME.gguf in a new folder of that name."""
     entries = list(gguf_entries(config, plain, packed, dense, rows))
     metadata = {
-        **config_metadata(config), "general.name": target.stem, "general.file_type": BF16_FILE if packed is None else MXFP4_FILE,
+        **config_metadata(config), "general.name": target.stem,
+        "general.file_type": BF16_FILE if packed is None else MXFP4_FILE,
         **tokenizer_metadata(tokenizer, config.vocab_size),
     }  # fmt: skip
     total = sum(tensor_bytes(kind, shape) for _, kind, shape, _ in entries)
