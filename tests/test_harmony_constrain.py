@@ -9,7 +9,7 @@ from harmony_cases import small_encoding
 from jsonschema import Draft202012Validator
 
 from gptoss_edu.benchmarks.harmony import bench_structured, varied_schemas
-from gptoss_edu.harmony import HarmonyError, Message, as_chat_template, control_tokens, parse, render
+from gptoss_edu.harmony import HarmonyError, Message, control_tokens, parse, render
 from gptoss_edu.harmony.constrain import Constraint, json_schema, lark, regex
 
 CITY = {
@@ -173,27 +173,6 @@ def test_the_full_vocabulary_is_masked_too(encoding):
     assert allowed(constraint, '<|channel|>final<|message|>{"city":"Oslo"}') == {"<|return|>"}
     free = allowed(constraint, '<|channel|>final<|message|>{"city":"')
     assert len(free) > 100_000 and not [text for text in free if text.startswith("<|") and text.endswith("|>")]
-
-
-# ------------------------------------------------------------------------------------------- the other rendering in use
-
-
-def test_the_chat_templates_form_is_another_rendering(encoding):
-    """The template of the Hugging Face repository writes other headers and quotes results: it has its own name here.
-
-    Report: openai/harmony 91.
-    """
-    conversation = [
-        Message("assistant", '{"a":1}', "commentary", "functions.f", "<|constrain|>json"),
-        Message("tool", 'say "hi" 東', "commentary", "assistant", name="functions.f"),
-        Message("tool", "plain", "commentary", "assistant", name="python"),
-    ]
-    shown = encoding.decode(render(as_chat_template(conversation), None, encoding))
-    assert shown == (
-        '<|start|>assistant to=functions.f<|channel|>commentary json<|message|>{"a":1}<|call|>'
-        '<|start|>functions.f to=assistant<|channel|>commentary<|message|>"say \\"hi\\" 東"<|end|>'
-        "<|start|>python to=assistant<|channel|>commentary<|message|>plain<|end|>"
-    )
 
 
 def test_arguments_are_text_and_escaped_once(encoding):

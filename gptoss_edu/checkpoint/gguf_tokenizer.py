@@ -1,8 +1,8 @@
 """The vocabulary in a GGUF file's metadata, and back.
 
 GGUF writes a token as text in which every byte is one visible character (GPT-2's table), and lists the pairs that
-merge; tiktoken has bytes and ranks. tiktoken merges two neighbours whenever the two joined are a token, so every such pair is
-written, in the order of the token that it makes.
+merge; tiktoken has bytes and ranks. tiktoken merges two neighbours whenever the two joined are a token, so every such
+pair is written, in the order of the token that it makes.
 
 Source: openai/gpt-2, src/encoder.py (the table); llama.cpp, src/llama-vocab.cpp (the keys).
 """
