@@ -1,7 +1,7 @@
 """The server and its pool: what several clients get, in ratios within one run.
 
 gptoss-edu bench serve
-gptoss-edu bench serve --requests 10000 --json serve.json
+gptoss-edu bench serve --soak 10000 --json soak.json        # the soak alone, at length
 
 Tokens per second of 8 clients to 1, over HTTP and in the pool alone; the first text of 8 that arrive at once to that of
 one alone; the gaps between pieces, also while a long prompt joins; the first text of a second turn, cold to warm;
@@ -16,6 +16,7 @@ import argparse
 import contextlib
 import json
 import os
+import platform
 import signal
 import statistics
 import subprocess
@@ -25,10 +26,13 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
+import torch
+
 from gptoss_edu import __version__
 from gptoss_edu.errors import GptOssError
 from gptoss_edu.options import check_writable, one_thread_if_small, positive, write_text
 
+from .cpu import processor
 from .serve_clients import first_text, gaps, soak, together
 
 CLIENTS, LONG = 8, 1500
@@ -49,7 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", type=Path, help="checkpoint folder; default: the bundled gpt-oss-tiny")
     parser.add_argument("--tokens", type=positive, default=120, help="tokens per answer (120)")
     parser.add_argument("--repeat", type=positive, default=3, help="each ratio is the median of so many (3)")
-    parser.add_argument("--requests", type=positive, default=1000, help="of the soak (1000)")
+    parser.add_argument("--requests", type=positive, default=1000, help="of the soak at the end (1000)")
+    parser.add_argument("--soak", type=positive, metavar="N", help="only the soak, of N requests")
     parser.add_argument("--device")
     parser.add_argument("--json", type=Path, help="write the results here")
 
@@ -60,8 +65,21 @@ def run(args: argparse.Namespace) -> int:
 
     model = load_model(args.model, device=args.device)
     one_thread_if_small(model)
+    began, results = time.perf_counter(), {}
+    if args.soak is None:
+        ratios(model, args, results)
+    figures = soaked(args, results)
+    missed = report(results)
+    if args.json:
+        about = {"command": command_of(args), "seconds": round(time.perf_counter() - began), **versions(model.device)}
+        found = {"about": about, "ratios": results, "soak": figures, "missed": missed}
+        write_text(args.json, json.dumps(found, indent=1) + "\n")
+    return 0
+
+
+def ratios(model, args: argparse.Namespace, results: dict[str, float]) -> None:
+    """Everything but the soak, into `results`."""
     long = text_of(model.tokenizer, min(LONG, model.config.max_context * 3 // 4))
-    results: dict[str, float] = {}
     note(results, "tokens per second, 8 clients to 1, in the pool", *in_pool(model, args))
     with serving(args) as (url, _):
         rates = [
@@ -90,17 +108,23 @@ def run(args: argparse.Namespace) -> int:
             *second_turn(url, text_of(model.tokenizer, 800), args.repeat),
         )
         note(results, "greedy answers of 8 together that equal each alone", *equality(url, args))
-    results |= soaked(args)
-    missed = report(results)
-    if args.json:
-        about = {
-            "device": str(model.device),
-            "version": __version__,
-            "date": date.today().isoformat(),
-            "requests": args.requests,
-        }
-        write_text(args.json, json.dumps({"about": about, "ratios": results, "missed": missed}, indent=1) + "\n")
-    return 0
+
+
+def command_of(args: argparse.Namespace) -> str:
+    """The command that repeats this run."""
+    named = ("model", "tokens", "repeat", "requests", "soak", "device")
+    given = [(name, getattr(args, name)) for name in named if getattr(args, name) is not None]
+    return " ".join(["gptoss-edu bench serve", *(f"--{name} {value}" for name, value in given)])
+
+
+def versions(device) -> dict[str, str | int | float]:
+    """What the figures depend on: the machine and how busy it is, the versions, the date."""
+    busy = {"processor_load": round(os.getloadavg()[0], 1)} if hasattr(os, "getloadavg") else {}
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
+    return {
+        "device": name, "processors": os.cpu_count() or 1, **busy, "python": platform.python_version(),
+        "torch": torch.__version__, "gptoss_edu": __version__, "date": date.today().isoformat(),
+    }  # fmt: skip
 
 
 def prompts(count: int, salt: int) -> list[str]:
@@ -120,9 +144,10 @@ def note(results: dict[str, float], name: str, ratio: float, figures: str = "") 
 
 def report(results: dict[str, float]) -> list[str]:
     """Which bars were missed."""
+    bars = {name: BARS[name] for name in results}
     ok = {
         name: results[name] >= limit if kind == "at least" else results[name] <= limit
-        for name, (limit, kind) in BARS.items()
+        for name, (limit, kind) in bars.items()
     }
     print(f"{sum(ok.values())} of {len(ok)} bars met")
     return [name for name, met in ok.items() if not met]
@@ -222,12 +247,17 @@ def equality(url: str, args: argparse.Namespace) -> tuple[float, str]:
     return same / len(asked), f"{same} of {len(asked)}"
 
 
-def soaked(args: argparse.Namespace) -> dict[str, float]:
-    """A new server, then the requests of the soak."""
-    results: dict[str, float] = {}
+def soaked(args: argparse.Namespace, results: dict[str, float]) -> dict:
+    """A new server, then the requests of the soak; its two ratios into `results`, its figures returned."""
     with serving(args, "--prefix-mib", "16") as (url, process):
-        lost, before, after, counts = soak(url, process, args.requests, prompts)
+        began = time.perf_counter()
+        lost, before, after, counts = soak(url, process, args.soak or args.requests, prompts)
+        seconds = time.perf_counter() - began
     figures = ", ".join(f"{n} {what}" for what, n in sorted(counts.items()))
     note(results, "memory after the soak to before", after / before, f"{before >> 20} and {after >> 20} MiB")
-    note(results, "answers lost or mixed up in the soak", lost, figures)
-    return results
+    note(results, "answers lost or mixed up in the soak", lost, f"{figures}, in {seconds:.0f} s")
+    return {
+        "requests": dict(sorted(counts.items())),
+        "memory_mib": [before >> 20, after >> 20],
+        "seconds": round(seconds),
+    }

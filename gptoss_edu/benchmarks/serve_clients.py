@@ -135,6 +135,7 @@ def gaps(url: str, texts: list[str], tokens: int, joins: str | None) -> list[flo
 
 # ------------------------------------------------------------------------------------------------------------- the soak
 
+SOAK_TOKENS = 16  # per answer: enough to tell the questions apart
 WRONG = (
     b"",
     b"{",
@@ -153,7 +154,7 @@ def soak(
     Returns (answers lost or mixed up, bytes of memory after a tenth of the requests, bytes at the end, what was sent).
     """
     texts = prompts(40, 500)
-    right = {text: together(url, [text], 40).texts[0] for text in texts}
+    right = {text: together(url, [text], SOAK_TOKENS).texts[0] for text in texts}
     process, counts, wrong = psutil.Process(server), Counter(), []
     numbers, lock, memory = iter(range(requests)), threading.Lock(), {}
 
@@ -164,6 +165,8 @@ def soak(
                 number = next(numbers, None)
                 if number == requests // 10:
                     memory["before"] = process.memory_info().rss
+                if number and number % 1000 == 0:
+                    print(f"soak: {number:,} requests, {process.memory_info().rss >> 20} MiB", flush=True)
             if number is None:
                 return
             kind = chance.choices(("whole", "hang-ups", "cut off unread", "bad bodies"), (6, 2, 1, 1))[0]
@@ -190,7 +193,7 @@ def one_of_the_soak(url: str, kind: str, text: str, right: str, chance: random.R
         with open_request(url, chance.choice(WRONG)) as sock:
             head = sock.recv(1 << 16)
         return None if head.startswith(b"HTTP/1.1 4") else f"a bad body got {head[:40]!r}"
-    sock = open_request(url, body_of(text, 40) | {"stream": chance.random() < 0.5 or kind == "whole"})
+    sock = open_request(url, body_of(text, SOAK_TOKENS) | {"stream": chance.random() < 0.5 or kind == "whole"})
     with sock:
         if kind == "cut off unread":
             return None
