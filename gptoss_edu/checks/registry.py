@@ -114,6 +114,10 @@ EXERCISES = {
         Exercise("group_advantages", "20", 1, 8),
         Exercise("answer_loss", "20", 2, 12),
         Exercise("strict_reward", "20", 2, 15),
+        Exercise("messages_of", "24", 2, 20),
+        Exercise("response_events", "24", 3, 25),
+        Exercise("step", "24", 2, 20),
+        Exercise("reusable", "24", 1, 8),
     )
 }  # in the order of the course
 

@@ -56,6 +56,21 @@ def response_object(echo: dict, model: str, previous: str | None = None) -> dict
     }
 
 
+def blank_item(begins: Begins) -> tuple[dict, dict | None]:
+    """The item of a message that begins, still empty, and the part that its text goes into; a call has none."""
+    recipient = begins.recipient if begins.recipient not in ("assistant", "user", "all") else None
+    if recipient == "python":
+        return {"type": "code_interpreter_call", "id": new_id("ci"), "status": "in_progress", "code": "", "container_id": "python", "outputs": None}, None  # fmt: skip
+    if recipient is not None:
+        return {"type": "function_call", "id": new_id("fc"), "call_id": new_id("call"), "status": "in_progress", "name": recipient.removeprefix("functions."), "arguments": ""}, None  # fmt: skip
+    if begins.channel == "analysis":
+        item = {"type": "reasoning", "id": new_id("rs"), "status": "in_progress", "summary": [], "content": []}
+        return item, {"type": "reasoning_text", "text": ""}
+    phase = "commentary" if begins.channel == "commentary" else "final_answer"
+    item = {"type": "message", "id": new_id("msg"), "status": "in_progress", "role": "assistant", "phase": phase, "content": []}  # fmt: skip
+    return item, {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
+
+
 class ResponseEvents:
     """Turns what happens into events, and fills the response object.
 
@@ -131,44 +146,14 @@ class ResponseEvents:
         return self._event("output_item.added", output_index=item["_index"], item=_shown(item))
 
     def _begins(self, begins: Begins) -> list[dict]:
-        recipient = begins.recipient if begins.recipient not in ("assistant", "user", "all") else None
-        if recipient == "python":
-            item = {
-                "type": "code_interpreter_call",
-                "id": new_id("ci"),
-                "status": "in_progress",
-                "code": "",
-                "container_id": "python",
-                "outputs": None,
-            }
-            return [self._add(begins.number, item), self._of(item, "code_interpreter_call.in_progress")]
-        if recipient is not None and recipient.startswith("browser."):
-            return []
-        if recipient is not None:
-            item = {
-                "type": "function_call",
-                "id": new_id("fc"),
-                "call_id": new_id("call"),
-                "status": "in_progress",
-                "name": recipient.removeprefix("functions."),
-                "arguments": "",
-            }
-            return [self._add(begins.number, item)]
-        if begins.channel == "analysis":
-            item = {"type": "reasoning", "id": new_id("rs"), "status": "in_progress", "summary": [], "content": []}
-            part = {"type": "reasoning_text", "text": ""}
-        else:
-            phase = "commentary" if begins.channel == "commentary" else "final_answer"
-            item = {
-                "type": "message",
-                "id": new_id("msg"),
-                "status": "in_progress",
-                "role": "assistant",
-                "phase": phase,
-                "content": [],
-            }
-            part = {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
+        if (begins.recipient or "").startswith("browser."):
+            return []  # a search: its item needs the arguments
+        item, part = blank_item(begins)
         added = self._add(begins.number, item)
+        if item["type"] == "code_interpreter_call":
+            return [added, self._of(item, "code_interpreter_call.in_progress")]
+        if part is None:
+            return [added]
         item["content"] = [part]
         return [added, self._of(item, "content_part.added", content_index=0, part=dict(part))]
 
