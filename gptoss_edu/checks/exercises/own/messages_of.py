@@ -111,7 +111,13 @@ def cases():
         ),
         Case(
             "a result in parts",
-            ([hello, OSLO, WARM | {"output": [{"type": "input_text", "text": "17"}, {"type": "input_text", "text": " C"}]}],),  # fmt: skip
+            (
+                [
+                    hello,
+                    OSLO,
+                    WARM | {"output": [{"type": "input_text", "text": "17"}, {"type": "input_text", "text": " C"}]},
+                ],
+            ),
             expected,
             "A result's output may be a list of parts as well.",
         ),

@@ -31,7 +31,9 @@ BANK = Bank("reusable")
 @CHECK.cases
 def cases():
     return [
-        Case("it fits", ([[1, 2]], [1, 2, 3]), "go on from 1 2", "Held tokens with which the prompt begins are chosen."),
+        Case(
+            "it fits", ([[1, 2]], [1, 2, 3]), "go on from 1 2", "Held tokens with which the prompt begins are chosen."
+        ),
         Case(
             "the longest of several",
             ([[1], [1, 2, 3], [7, 7, 7, 7, 7], [1, 2]], [1, 2, 3, 4]),
@@ -92,7 +94,10 @@ BANK.wrong("text", "their digits compared", (FITS, 'len(tokens) < len(prompt) an
 BANK.wrong(
     "inside",
     "anywhere in the prompt",
-    (FITS, "any(prompt[i : i + len(tokens)] == tokens for i in range(len(prompt) - len(tokens) + 1)) and len(tokens) < len(prompt)"),
+    (
+        FITS,
+        "any(prompt[i : i + len(tokens)] == tokens for i in range(len(prompt) - len(tokens) + 1)) and len(tokens) < len(prompt)",
+    ),
 )
 BANK.wrong(
     "longer than the prompt",
