@@ -17,6 +17,7 @@ from gptoss_edu.checks import bank, confusion, reference, store
 from gptoss_edu.checks.calling import Call
 from gptoss_edu.checks.guard import TookTooLong, time_limit
 from gptoss_edu.course import predictions, questions
+from gptoss_edu.resources import notebooks_path
 
 matplotlib.use("Agg")
 
@@ -426,10 +427,17 @@ def test_the_reference_stands_alone():
     assert "torch" not in text and "from .." not in text and "gptoss_edu" not in text
 
 
-@pytest.mark.parametrize("chapter", range(20))
+WITH_QUESTIONS = sorted(path.stem.removeprefix("chapter_") for path in questions.FOLDER.glob("chapter_*.toml"))
+
+
+def test_every_chapter_has_questions():
+    assert {path.stem[:2] for path in notebooks_path().glob("[0-9][0-9]_*.ipynb")} == set(WITH_QUESTIONS)
+
+
+@pytest.mark.parametrize("chapter", WITH_QUESTIONS)
 def test_questions(chapter):
-    found = questions.load(f"{chapter:02d}")
-    assert [question.id for question in found] == [f"{chapter:02d}.{i}" for i in range(1, 7)]
+    found = questions.load(chapter)
+    assert [question.id for question in found] == [f"{chapter}.{i}" for i in range(1, 7)]
     assert [question.transfer for question in found] == [False] * 5 + [True]
     for question in found:
         assert len(question.options) >= 3 and question.answer in question.options
@@ -444,6 +452,8 @@ def test_opening_questions_come_from_the_right_chapters():
     assert "begins" in checks.opening_questions("00").html
     shown = checks.opening_questions("07").text
     assert [identifier in shown for identifier in ("06.3", "04.4", "01.5")] == [True] * 3
+    shown = checks.opening_questions("24").text
+    assert [identifier in shown for identifier in questions.OPENING["24"]] == [True] * 3
     assert "no question" in repr(questions.ask("06.9"))
     assert "<details" in questions.ask("06.1").html
 

@@ -15,4 +15,6 @@ completions.py  those of Chat Completions, and of completions by token ids
 guard.py        who may ask: Host, Origin, key, size
 web.py          the routes; response_routes.py, chat_routes.py
 running.py      starting and ending
+by_hand.py      HTTP by hand, for chapter 24
+conformance.py  six questions of the official Python client
 """

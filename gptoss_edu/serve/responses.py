@@ -60,14 +60,35 @@ def blank_item(begins: Begins) -> tuple[dict, dict | None]:
     """The item of a message that begins, still empty, and the part that its text goes into; a call has none."""
     recipient = begins.recipient if begins.recipient not in ("assistant", "user", "all") else None
     if recipient == "python":
-        return {"type": "code_interpreter_call", "id": new_id("ci"), "status": "in_progress", "code": "", "container_id": "python", "outputs": None}, None  # fmt: skip
+        return {
+            "type": "code_interpreter_call",
+            "id": new_id("ci"),
+            "status": "in_progress",
+            "code": "",
+            "container_id": "python",
+            "outputs": None,
+        }, None
     if recipient is not None:
-        return {"type": "function_call", "id": new_id("fc"), "call_id": new_id("call"), "status": "in_progress", "name": recipient.removeprefix("functions."), "arguments": ""}, None  # fmt: skip
+        return {
+            "type": "function_call",
+            "id": new_id("fc"),
+            "call_id": new_id("call"),
+            "status": "in_progress",
+            "name": recipient.removeprefix("functions."),
+            "arguments": "",
+        }, None
     if begins.channel == "analysis":
         item = {"type": "reasoning", "id": new_id("rs"), "status": "in_progress", "summary": [], "content": []}
         return item, {"type": "reasoning_text", "text": ""}
     phase = "commentary" if begins.channel == "commentary" else "final_answer"
-    item = {"type": "message", "id": new_id("msg"), "status": "in_progress", "role": "assistant", "phase": phase, "content": []}  # fmt: skip
+    item = {
+        "type": "message",
+        "id": new_id("msg"),
+        "status": "in_progress",
+        "role": "assistant",
+        "phase": phase,
+        "content": [],
+    }
     return item, {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
 
 

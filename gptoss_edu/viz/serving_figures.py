@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import cos, pi, sin
 
 import matplotlib.pyplot as plt
+import tiktoken
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
 from gptoss_edu.config import ModelConfig
+from gptoss_edu.harmony import Message, control_tokens, kept_messages
 
 from . import style
 from .sequence import shorten
@@ -43,65 +45,128 @@ def figure_lanes(lanes: Sequence[str], steps: Sequence[tuple[str, str, str]]) ->
     return figure
 
 
-def figure_threads(items: Sequence[tuple[str, str]], messages: Sequence[tuple[str, str, bool]]) -> Figure:
-    """Items above, messages below, a thread from each item to its message.
+def figure_threads(items: Sequence[dict], messages: Sequence[Message]) -> Figure:
+    """Items of a request above, its messages below, a thread from each item to its message.
 
-    items : (kind, text). messages : (name, text, whether the next prompt holds it); found by their text
+    Messages that the next prompt leaves out are dashed.
     """
     figure, axis = plt.subplots(figsize=(9.2, 2.7))
-    width = max(len(items), len(messages))
-    for x, (kind, text) in enumerate(items):
+    kept = kept_messages(messages, "finished_turns")
+    texts = [_text_of(message) for message in messages]
+    for x, item in enumerate(items):
+        kind, text = item.get("role") or item["type"], _text_in(item)
         _card(axis, x, 1, kind, text, _kind_color(kind), True)
-        below = next((i for i, (_, other, _) in enumerate(messages) if other == text), None)
-        if below is not None:
-            axis.plot([x, below], [0.74, 0.26], color=style.color(_kind_color(kind)), linewidth=1.5)
-    for x, (name, text, kept) in enumerate(messages):
-        _card(axis, x, 0, name, text, _kind_color(name), kept)
+        if text in texts:
+            axis.plot([x, texts.index(text)], [0.74, 0.26], color=style.color(_kind_color(kind)), linewidth=1.5)
+    for x, (message, text) in enumerate(zip(messages, texts, strict=True)):
+        name = message.channel if message.role == "assistant" else message.role
+        colour = _kind_color(f"{name} call" if message.recipient and name == "commentary" else f"{name}")
+        named = (message.recipient if message.role == "assistant" else message.name) or ""
+        if named:
+            name = f"{name} {'to=' if message.role == 'assistant' else ''}\n{named.removeprefix('functions.')}"
+        _card(axis, x, 0, f"{name}", text, colour, kept[x])
     axis.text(-0.62, 1, "items", ha="right", va="center", weight="bold")
     axis.text(-0.62, 0, "messages", ha="right", va="center", weight="bold")
-    axis.set(xlim=(-1.25, width - 0.45), ylim=(-0.42, 1.34))
+    axis.set(xlim=(-1.25, max(len(items), len(messages)) - 0.45), ylim=(-0.42, 1.34))
     axis.axis("off")
     return figure
 
 
+def _text_in(item: dict) -> str:
+    """What an item says, whichever of its fields holds it."""
+    text = next((item[key] for key in ("arguments", "output", "content") if item.get(key)), "")
+    return text if isinstance(text, str) else "".join(part["text"] for part in text)
+
+
+def _text_of(message: Message) -> str:
+    return message.text or "".join(getattr(part, "instructions", None) or "" for part in message.content)
+
+
 def _kind_color(name: str) -> str:
-    table = (("reason", "analysis"), ("analysis", "analysis"), ("output", "tool"), ("tool", "tool"),
-             ("call", "commentary"), ("commentary", "commentary"), ("developer", "developer"), ("user", "user"))  # fmt: skip
+    table = (
+        ("reason", "analysis"),
+        ("analysis", "analysis"),
+        ("output", "tool"),
+        ("tool", "tool"),
+        ("call", "commentary"),
+        ("commentary", "commentary"),
+        ("developer", "developer"),
+        ("user", "user"),
+    )
     return next((colour for part, colour in table if part in name), "final")
 
 
 def _card(axis: Axes, x: float, y: float, title: str, text: str, colour: str, kept: bool) -> None:
     edge = style.color(colour)
     line = "solid" if kept else (0, (3, 2))
-    axis.add_patch(Rectangle((x - 0.46, y - 0.26), 0.92, 0.52, facecolor=style.color("raised"), edgecolor=edge, linestyle=line, linewidth=1.5))  # fmt: skip
-    axis.text(x, y + 0.12, title, ha="center", va="center", size=7.2, weight="bold", color=edge)
-    axis.text(x, y - 0.03, shorten(text, 20), ha="center", va="center", size=7)
+    axis.add_patch(
+        Rectangle(
+            (x - 0.46, y - 0.26),
+            0.92,
+            0.52,
+            facecolor=style.color("raised"),
+            edgecolor=edge,
+            linestyle=line,
+            linewidth=1.5,
+        )
+    )
+    title = title.replace("function_call_output", "function_call_\noutput")
+    axis.text(x, y + 0.13, title, ha="center", va="center", size=7, weight="bold", color=edge, linespacing=0.9)
+    axis.text(x, y - 0.05, shorten(text, 18), ha="center", va="center", size=7)
     if not kept:
         axis.text(x, y - 0.17, "left out", ha="center", va="center", size=7, style="italic")
+
+
+class Counted:
+    """Tokens that note how many of them have been taken."""
+
+    def __init__(self, tokens: Sequence[int]):
+        self.tokens, self.taken = tokens, []
+
+    def __iter__(self) -> Iterator[int]:
+        for token in self.tokens:
+            self.taken.append(token)
+            yield token
 
 
 LANES = ("response", "output_item", "content_part", "text")
 
 
-def figure_events(tokens: Sequence[str], colors: Sequence[str], events: Sequence[tuple[int, dict]]) -> Figure:
+def figure_events(tokens: Sequence[int], encoding: tiktoken.Encoding, events: Sequence[tuple[int, dict]]) -> Figure:
     """The tokens that the model has sampled, the events by the token after which they go out, and the items' life.
 
-    colors : a token's channel, or "ink" for control tokens. events : (tokens sampled so far, event)
+    events : (tokens sampled so far, event)
     """
     figure, axis = plt.subplots(figsize=(9.2, 3.6))
-    for x, (token, colour) in enumerate(zip(tokens, colors, strict=True)):
-        edge = style.color(colour)
-        axis.add_patch(Rectangle((x + 0.06, 4.6), 0.88, 0.8, facecolor=edge if colour == "ink" else style.color("raised"), edgecolor=edge))  # fmt: skip
-        axis.text(
-            x + 0.5, 5.5, shorten(token, 12) if token.strip() else "⎵", rotation=60, ha="left", va="bottom", size=7
+    specials, channel = control_tokens(encoding).specials, "muted"
+    for x, token in enumerate(tokens):
+        name = encoding.decode([token])
+        channel = name if name in style.CHANNEL_HATCH else channel
+        edge = style.color("ink" if token in specials else channel)
+        axis.add_patch(
+            Rectangle(
+                (x + 0.06, 4.6),
+                0.88,
+                0.8,
+                facecolor=edge if token in specials else style.color("raised"),
+                edgecolor=edge,
+            )
         )
+        axis.text(x + 0.5, 5.5, shorten(name, 12) if name.strip() else "␣", rotation=60, ha="left", va="bottom", size=7)
     seen: dict[tuple[int, str], int] = {}
     lives: dict[int, list] = {}
     for at, event in events:
         lane = lane_of(event["type"])
         nth = seen[at, lane] = seen.get((at, lane), -1) + 1
-        axis.text(at + 0.02 + 0.62 * nth, 3 - LANES.index(lane) + 0.45, event["sequence_number"], size=7, ha="center", va="center",
-                  bbox={"boxstyle": "circle,pad=0.16", "facecolor": style.color("paper"), "edgecolor": style.color("muted")})  # fmt: skip
+        axis.text(
+            at + 0.02 + 0.62 * nth,
+            3 - LANES.index(lane) + 0.45,
+            event["sequence_number"],
+            size=7,
+            ha="center",
+            va="center",
+            bbox={"boxstyle": "circle,pad=0.16", "facecolor": style.color("paper"), "edgecolor": style.color("muted")},
+        )
         if lane == "output_item":
             lives.setdefault(event["output_index"], [event["item"]["type"]]).append(at)
     for index, (kind, *times) in lives.items():
@@ -127,7 +192,9 @@ def lane_of(kind: str) -> str:
 def figure_gantt(panels: Mapping[str, Sequence[tuple[str, float, float, float]]], unit: str = "seconds") -> Figure:
     """Clients as bars. Each is (name, asked, first text, end): waiting is hatched, answering is filled."""
     count = max(len(rows) for rows in panels.values())
-    figure, axes = plt.subplots(len(panels), 1, figsize=(7.6, 0.5 + (0.5 + 0.34 * count) * len(panels)), sharex=True, squeeze=False)  # fmt: skip
+    figure, axes = plt.subplots(
+        len(panels), 1, figsize=(7.6, 0.5 + (0.5 + 0.34 * count) * len(panels)), sharex=True, squeeze=False
+    )
     for axis, (title, rows) in zip(axes[:, 0], panels.items(), strict=True):
         for y, (name, asked, first, end) in enumerate(rows):
             colour = client_color(name)
@@ -142,15 +209,33 @@ def figure_gantt(panels: Mapping[str, Sequence[tuple[str, float, float, float]]]
 
 def figure_hands(rows: Mapping[str, Sequence[str]]) -> Figure:
     """Rows of cells, one a key in a cache, coloured by the client whose token it is."""
-    longest = max(len(cells) for cells in rows.values())
+    longest, first = max(len(cells) for cells in rows.values()), next(iter(rows.values()))[0]
     figure, axis = plt.subplots(figsize=(9.2, 0.5 + 0.5 * len(rows)))
     for y, cells in enumerate(rows.values()):
         for x, client in enumerate(cells):
-            axis.add_patch(Rectangle((x, y - 0.36), 1, 0.72, facecolor=client_color(client), hatch="" if client == "A" else "////", edgecolor=style.color("paper"), linewidth=0.4))  # fmt: skip
+            axis.add_patch(
+                Rectangle(
+                    (x, y - 0.36),
+                    1,
+                    0.72,
+                    facecolor=client_color(client),
+                    hatch="" if client == first else "////",
+                    edgecolor=style.color("paper"),
+                    linewidth=0.4,
+                )
+            )
     axis.set_yticks(range(len(rows)), list(rows))
     axis.set(xlim=(0, longest), ylim=(len(rows) - 0.5, -0.5), xlabel="position in the cache")
     names = sorted({client for cells in rows.values() for client in cells})
-    handles = [Patch(facecolor=client_color(n), hatch="" if n == "A" else "////", edgecolor=style.color("paper"), label=f"written for {n}") for n in names]  # fmt: skip
+    handles = [
+        Patch(
+            facecolor=client_color(n),
+            hatch="" if n == first else "////",
+            edgecolor=style.color("paper"),
+            label=f"written for {n}",
+        )
+        for n in names
+    ]
     axis.legend(handles=handles, loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0.1)
     axis.spines[:].set_visible(False)
     return figure
@@ -178,13 +263,36 @@ def figure_rounds(panels: Mapping[str, Sequence[Sequence[str | None]]]) -> Figur
 
 def _square(axis: Axes, x: int, y: int, state: str | None, goes_on: bool) -> None:
     if state is None:
-        axis.add_patch(Rectangle((x, y - 0.42), 1, 0.84, facecolor="none", edgecolor=style.color("grid"), hatch="..", linewidth=0.5))  # fmt: skip
+        axis.add_patch(
+            Rectangle(
+                (x, y - 0.42), 1, 0.84, facecolor="none", edgecolor=style.color("grid"), hatch="..", linewidth=0.5
+            )
+        )
         return
     left = state.endswith(GONE)
     colour = style.color("grid") if left else client_color(state)
-    axis.add_patch(Rectangle((x, y - 0.42), 1, 0.84, facecolor=colour, edgecolor=style.color("paper"), hatch="xx" if left else "", linewidth=0.5))  # fmt: skip
+    axis.add_patch(
+        Rectangle(
+            (x, y - 0.42),
+            1,
+            0.84,
+            facecolor=colour,
+            edgecolor=style.color("paper"),
+            hatch="xx" if left else "",
+            linewidth=0.5,
+        )
+    )
     if not goes_on:
-        axis.text(x + 0.5, y, state[0], ha="center", va="center", size=8, weight="bold", color=style.color("ink" if left else "paper"))  # fmt: skip
+        axis.text(
+            x + 0.5,
+            y,
+            state[0],
+            ha="center",
+            va="center",
+            size=8,
+            weight="bold",
+            color=style.color("ink" if left else "paper"),
+        )
 
 
 def experts_hit(config: ModelConfig, rows: int) -> float:
@@ -204,7 +312,14 @@ def figure_experts(configs: Mapping[str, ModelConfig], recorded: Mapping[int, fl
         left.plot(rows, [100 * experts_hit(config, b) / config.num_experts for b in rows], line, label=title)
         left.plot(8, 100 * experts_hit(config, 8) / config.num_experts, "o", color=style.color("ink"), markersize=4)
     left.axvline(8, color=style.color("grid"), zorder=0)
-    left.set(xscale="log", xticks=[1, 2, 4, 8, 16, 32, 64], xlabel="rows", ylabel="experts read, %", ylim=(0, 103), title="what a round reads")  # fmt: skip
+    left.set(
+        xscale="log",
+        xticks=[1, 2, 4, 8, 16, 32, 64],
+        xlabel="rows",
+        ylabel="experts read, %",
+        ylim=(0, 103),
+        title="what a round reads",
+    )
     left.legend()
     rows, one = list(recorded), recorded[1]
     right.plot(rows, [recorded[b] / one for b in rows], "o-", label=f"{name}, recorded")
@@ -212,7 +327,15 @@ def figure_experts(configs: Mapping[str, ModelConfig], recorded: Mapping[int, fl
     for b in rows:
         right.annotate(f"{recorded[b]:,.0f}", (b, recorded[b] / one), (3, -11), textcoords="offset points", size=8)
     right.axhline(1, color=style.color("grid"), zorder=0)
-    right.set(xscale="log", yscale="log", xticks=rows, yticks=[1, 4, 16, 64], xlabel="rows", ylabel="tokens per second, to one row", title="what a round gives")  # fmt: skip
+    right.set(
+        xscale="log",
+        yscale="log",
+        xticks=rows,
+        yticks=[1, 4, 16, 64],
+        xlabel="rows",
+        ylabel="tokens per second, to one row",
+        title="what a round gives",
+    )
     right.legend(loc="upper left")
     for axis in (left, right):
         for one_axis in (axis.xaxis, axis.yaxis):
@@ -234,11 +357,24 @@ def figure_ring(window: int, length: int, back: int) -> Figure:
             wanted = position if axis is axes[0] or position in needed else position - window
             lost = axis is axes[1] and wanted != position
             colour = style.color("wrong" if lost else "sliding")
-            circle = {"boxstyle": "circle,pad=0.32", "edgecolor": colour, "linestyle": "--" if lost else "-", "facecolor": style.color("raised")}  # fmt: skip
+            circle = {
+                "boxstyle": "circle,pad=0.32",
+                "edgecolor": colour,
+                "linestyle": "--" if lost else "-",
+                "facecolor": style.color("raised"),
+            }
             axis.text(x, y, f"{wanted:2d}", ha="center", va="center", size=8.5, bbox=circle, color=colour)
         if axis is axes[1]:
             lost = sorted(needed - set(held))
-            axis.text(0, 0, f"{len(lost)} of {len(needed)} lost:\noverwritten by\n{length - len(lost)} to {length - 1}", ha="center", va="center", size=9, color=style.color("wrong"))  # fmt: skip
+            axis.text(
+                0,
+                0,
+                f"{len(lost)} of {len(needed)} lost:\noverwritten by\n{length - len(lost)} to {length - 1}",
+                ha="center",
+                va="center",
+                size=9,
+                color=style.color("wrong"),
+            )
         axis.set(title=title, xlim=(-1.3, 1.3), ylim=(-1.25, 1.25), aspect="equal")
         axis.axis("off")
     return figure
@@ -255,7 +391,13 @@ def figure_read(turns: Mapping[str, Sequence[tuple[int, int]]]) -> Figure:
         axis.bar(
             at, [saved for saved, _ in pairs], color="none", edgecolor=style.color("muted"), hatch="..", label="kept"
         )
-        axis.bar(at, [read for _, read in pairs], bottom=[saved for saved, _ in pairs], color=style.color("user"), label="read")  # fmt: skip
+        axis.bar(
+            at,
+            [read for _, read in pairs],
+            bottom=[saved for saved, _ in pairs],
+            color=style.color("user"),
+            label="read",
+        )
         for x, (saved, read) in zip(at, pairs, strict=True):
             axis.text(x, saved + read + 2, read, ha="center", size=8, color=style.color("user"))
         axis.set(title=title, xlabel="turn", xticks=list(at))
@@ -281,7 +423,13 @@ def figure_doors(tries: Mapping[str, int], doors: Mapping[str, int]) -> Figure:
         used += [stop] if stop else []
         end = names.index(stop) + 0.94 if stop else len(names) + 0.6
         colour = style.color("wrong" if stop else "right")
-        arrow = {"arrowstyle": "-[,widthB=0.5" if stop else "-|>", "color": colour, "linewidth": 1.8, "shrinkA": 0, "shrinkB": 0}  # fmt: skip
+        arrow = {
+            "arrowstyle": "-[,widthB=0.5" if stop else "-|>",
+            "color": colour,
+            "linewidth": 1.8,
+            "shrinkA": 0,
+            "shrinkB": 0,
+        }
         axis.annotate("", (end, y), (0.1, y), arrowprops=arrow)
         axis.text(end + (0.12 if stop else 0.06), y, str(status), va="center", size=9, color=colour)
     axis.set_yticks(range(len(tries)), list(tries))
@@ -299,7 +447,11 @@ def figure_board(results: Mapping[str, Mapping[str, bool | None]]) -> Figure:
         for y, row in enumerate(rows):
             passed = results[column][row]
             sign, colour = {True: ("✓", "right"), False: ("✗", "wrong"), None: ("–", "muted")}[passed]
-            axis.add_patch(Rectangle((x - 0.47, y - 0.42), 0.94, 0.84, facecolor=style.color("raised"), edgecolor=style.color(colour)))  # fmt: skip
+            axis.add_patch(
+                Rectangle(
+                    (x - 0.47, y - 0.42), 0.94, 0.84, facecolor=style.color("raised"), edgecolor=style.color(colour)
+                )
+            )
             axis.text(x, y, sign, ha="center", va="center", weight="bold", color=style.color(colour))
     axis.set_xticks(range(len(columns)), columns)
     axis.set_yticks(range(len(rows)), rows)

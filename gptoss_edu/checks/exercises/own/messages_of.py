@@ -16,15 +16,15 @@ CAUSES = {
         "A result brings only its call's call_id. The model knows no such id: the result's author is the function, "
         "whose name stands in the call."
     ),
-    "channel": "An answer has no channel. Its channel is final: without one the model sees a form that it never writes.",
-    "preamble": "A message whose phase is commentary is a remark to the user on the way. It is no answer and no thought.",
-    "dropped": "The thoughts of a running tool loop are left out: the model begins to think from nothing after each call.",
+    "channel": "An answer has no channel. It stands on final: without one the model sees a form that it never writes.",
+    "preamble": "A message whose phase is commentary is a remark on the way: no answer, and no thought.",
+    "dropped": "The thoughts of a running tool loop are left out: after each call the model thinks from nothing.",
     "kept": (
-        "A thought stands on another channel than analysis. There it survives its turn: render drops old thoughts, and "
+        "A thought stands on another channel than analysis. There it survives its turn: render drops old thoughts, "
         "knows them by their channel."
     ),
     "constrain": "A call has lost <|constrain|>json, which the model wrote into its header.",
-    "as_user": "Instructions of the developer are written as if the user had said them: anybody could give orders then.",
+    "as_user": "The developer's instructions are written as if the user had said them: then anybody could give orders.",
     "joined": "Content may be a list of parts. Their texts, joined, are the message; the list itself is not.",
     "behind": "A result goes right behind its call, where the model expects it, also if two calls came first.",
     "namespace": "A client's function is called as functions.NAME, and its result comes from functions.NAME.",
@@ -217,9 +217,13 @@ BANK.wrong("joined", "a line per part", ('"".join', '"\\n".join'))
 BANK.wrong("joined", "results' lists as they are", ('text_of(item["output"])', 'str(item["output"])'))
 BANK.wrong("behind", "results in the order in which they came", (BEHIND, "messages.append(result)"))
 BANK.wrong("namespace", "the bare name", ("f\"functions.{item['name']}\"", 'item["name"]'))
-BANK.wrong("namespace", "the bare name in the result", ("name=call.recipient", 'name=call.recipient.partition(".")[2]'))  # fmt: skip
-BANK.wrong("a call and its result", "a result to nobody", ('"commentary", "assistant", name', '"commentary", None, name'))  # fmt: skip
-BANK.wrong("a call and its result", "a result on no channel", ('text, "commentary", "assistant"', 'text, None, "assistant"'))  # fmt: skip
+BANK.wrong("namespace", "the bare name in the result", ("name=call.recipient", 'name=call.recipient.partition(".")[2]'))
+BANK.wrong(
+    "a call and its result", "a result to nobody", ('"commentary", "assistant", name', '"commentary", None, name')
+)
+BANK.wrong(
+    "a call and its result", "a result on no channel", ('text, "commentary", "assistant"', 'text, None, "assistant"')
+)
 
 
 @BANK.right("a table of functions")

@@ -20,11 +20,11 @@ CAUSES = {
         "character is whole."
     ),
     "done_text": "The done event repeats the whole text of the item: the deltas, joined.",
-    "first_end": "The response ends with the first message. Only a thought has ended there; the answer is still to come.",
+    "first_end": "The response ends with the first message. Only a thought has ended; the answer is still to come.",
     "completed": "An answer that was cut off is reported as completed: the client takes half of it for the whole.",
     "half_item": "The response is incomplete, and its cut item says completed.",
     "no_done": "A call ends without function_call_arguments.done. Clients that run the call wait for it.",
-    "no_added": "An item's text comes before response.output_item.added. Clients refuse text of an item they do not know.",
+    "no_added": "Text comes before its item's response.output_item.added. Clients refuse it.",
     "index": "All items have the same output_index. It is the item's place in the response's output.",
     "phases": "A thought is sent as text of the answer. Its events are reasoning_text.delta and reasoning_text.done.",
     "empty_output": "The last event's response does not hold the items, with their text.",
@@ -111,7 +111,7 @@ def cases():
             "a call",
             (f'{CALL}{{"city":"Oslo"}}<|call|>',),
             right,
-            "A call has function_call_arguments.delta and .done between its item's added and done, and no content part.",
+            "A call has function_call_arguments.delta and .done between its item's events, and no content part.",
         ),
         Case(
             "three items",
@@ -179,6 +179,11 @@ def response_events(tokens, encoding):
     yield event(response["status"], response=dict(response))
 
 
+def anew(item, message):
+    fresh, _ = blank_item(Begins(0, "assistant", message.channel, message.recipient))
+    return item | {key: fresh[key] for key in ("id", "call_id") if key in fresh}
+
+
 ADDED = 'yield event("output_item.added", output_index=place["output_index"], item=dict(item))'
 DONE = 'yield event("output_item.done", output_index=place["output_index"], item=dict(item))'
 ARGUMENTS = 'yield event(f"{kind}.done", **place, name=item["name"], arguments=text)'
@@ -187,39 +192,79 @@ LAST = 'response["status"] = "incomplete" if cut else "completed"'
 BANK.wrong(
     "restart",
     "numbers begin again with each item",
-    ("            item, part = blank_item(what)\n", "            item, part = blank_item(what)\n            numbers = count()\n"),
-)  # fmt: skip
+    (
+        "            item, part = blank_item(what)\n",
+        "            item, part = blank_item(what)\n            numbers = count()\n",
+    ),
+)
 BANK.wrong("restart", "no numbers", ("next(numbers)", "0"))
 BANK.wrong("restart", "numbers from 1", ("count(), False", "count(1), False"))
 BANK.wrong(
     "ids",
     "the item made anew at its end",
-    ("            cut = cut or what.partial\n", "            cut = cut or what.partial\n            item = {**item, **{k: v for k, v in blank_item(Begins(0, 'assistant', what.message.channel, what.message.recipient))[0].items() if k in ('id', 'call_id')}}\n"),
-)  # fmt: skip
+    (
+        "            cut = cut or what.partial\n",
+        "            cut = cut or what.partial\n            item = anew(item, what.message)\n",
+    ),
+)
 BANK.wrong(
     "ids",
     "events of the text with an id of their own",
     ('{"item_id": item["id"], ', '{"item_id": blank_item(what)[0]["id"], '),
 )
 BANK.wrong("done_text", "the last piece", ("text += what.text", "text = what.text"))
-BANK.wrong("done_text", "nothing", ('yield event(f"{kind}.done", **place, text=text', 'yield event(f"{kind}.done", **place, text=""'))  # fmt: skip
+BANK.wrong(
+    "done_text",
+    "nothing",
+    ('yield event(f"{kind}.done", **place, text=text', 'yield event(f"{kind}.done", **place, text=""'),
+)
 BANK.wrong("first_end", "over with the first message", (DONE, f"{DONE}\n            break"))
-BANK.wrong("completed", "always completed", (LAST, 'response["status"] = "completed"'), (ITEM_STATUS, 'item["status"] = "completed"'), seen="vllm 57998, 24184")  # fmt: skip
+BANK.wrong(
+    "completed",
+    "always completed",
+    (LAST, 'response["status"] = "completed"'),
+    (ITEM_STATUS, 'item["status"] = "completed"'),
+    seen="vllm 57998, 24184",
+)
 BANK.wrong("completed", "the item incomplete, the response not", (LAST, 'response["status"] = "completed"'))
 BANK.wrong("half_item", "the response incomplete, the item not", (ITEM_STATUS, 'item["status"] = "completed"'))
 BANK.wrong("no_done", "a call without arguments.done", (ARGUMENTS, "pass"))
 BANK.wrong("no_added", "items begin without a word", (ADDED, "pass"))
-BANK.wrong("no_added", "added when it is over", (ADDED, "pass"), (DONE, f"{ADDED}\n            {DONE}"), seen="vllm 24076, 25728")  # fmt: skip
+BANK.wrong(
+    "no_added",
+    "added when it is over",
+    (ADDED, "pass"),
+    (DONE, f"{ADDED}\n            {DONE}"),
+    seen="vllm 24076, 25728",
+)
 BANK.wrong("index", "always the first place", ('len(response["output"])}', "0}"))
 BANK.wrong(
     "phases",
     "thoughts as text of the answer",
     ('part["type"] if part', '"output_text" if part'),
 )
-BANK.wrong("empty_output", "no items in the response", ('response["output"].append(item)', 'response["output"] += [None]'), ("    yield event(response[\"status\"], response=dict(response))", "    yield event(response[\"status\"], response={**response, \"output\": []})"))  # fmt: skip
-BANK.wrong("empty_output", "items as they were when they began", ('response["output"].append(item)', 'response["output"].append(dict(item))'))  # fmt: skip
-BANK.wrong("an answer", "no content part", ("if part:\n                place", "if part and not part:\n                place"))  # fmt: skip
-BANK.wrong("an answer", "the text once, at the end", ('yield event(f"{kind}.delta", **place, delta=what.text, logprobs=[])', "pass"))  # fmt: skip
+BANK.wrong(
+    "empty_output",
+    "no items in the response",
+    ('response["output"].append(item)', 'response["output"] += [None]'),
+    (
+        '    yield event(response["status"], response=dict(response))',
+        '    yield event(response["status"], response={**response, "output": []})',
+    ),
+)
+BANK.wrong(
+    "empty_output",
+    "items as they were when they began",
+    ('response["output"].append(item)', 'response["output"].append(dict(item))'),
+)
+BANK.wrong(
+    "an answer", "no content part", ("if part:\n                place", "if part and not part:\n                place")
+)
+BANK.wrong(
+    "an answer",
+    "the text once, at the end",
+    ('yield event(f"{kind}.delta", **place, delta=what.text, logprobs=[])', "pass"),
+)
 
 
 @BANK.wrong("half", "every token decoded alone")

@@ -12,7 +12,7 @@ CAUSES = {
     "text": "It compares text. Ids must be the same, one by one: 1, 2 is no beginning of 1, 23, although its text is.",
     "first": "It takes the first that fits, or the last. The longest one saves the most.",
     "count": "It returns how many tokens fit. Wanted are the held tokens themselves: the snapshot is found by them.",
-    "inside": "It finds the held tokens anywhere in the prompt. A key's position is part of it: only a beginning helps.",
+    "inside": "It finds the held tokens anywhere. A key's position is part of it: only a beginning helps.",
 }
 
 
@@ -90,13 +90,17 @@ BANK.wrong(
     "their text compared",
     (FITS, 'len(tokens) < len(prompt) and " ".join(map(str, prompt)).startswith(" ".join(map(str, tokens)))'),
 )
-BANK.wrong("text", "their digits compared", (FITS, 'len(tokens) < len(prompt) and str(prompt)[1:-1].startswith(str(tokens)[1:-1])'))  # fmt: skip
+BANK.wrong(
+    "text",
+    "their digits compared",
+    (FITS, "len(tokens) < len(prompt) and str(prompt)[1:-1].startswith(str(tokens)[1:-1])"),
+)
 BANK.wrong(
     "inside",
     "anywhere in the prompt",
     (
         FITS,
-        "any(prompt[i : i + len(tokens)] == tokens for i in range(len(prompt) - len(tokens) + 1)) and len(tokens) < len(prompt)",
+        "len(tokens) < len(prompt) and any(prompt[i : i + len(tokens)] == tokens for i in range(len(prompt)))",
     ),
 )
 BANK.wrong(
@@ -105,7 +109,11 @@ BANK.wrong(
     (FITS, "len(tokens) != len(prompt) and all(a == b for a, b in zip(tokens, prompt))"),
 )
 BANK.wrong("another conversation", "any that is shorter", (" and prompt[: len(tokens)] == tokens", ""))
-BANK.wrong("another conversation", "only the first token looked at", ("prompt[: len(tokens)] == tokens", "prompt[:1] == tokens[:1]"))  # fmt: skip
+BANK.wrong(
+    "another conversation",
+    "only the first token looked at",
+    ("prompt[: len(tokens)] == tokens", "prompt[:1] == tokens[:1]"),
+)
 
 
 @BANK.right("a loop that keeps the best")

@@ -175,7 +175,12 @@ BANK.wrong(
     (f"    while {JOIN}:", f"    free = not active\n    while free and {JOIN}:"),
 )
 BANK.wrong("fed", "rows are freed when all have ended", ("if active[row].ended:", "if all(r.ended for r in active):"))
-BANK.wrong("fed", "nobody leaves", ("if active[row].ended:", "if False:"), ("return ended", "return [r for r in active if r.ended]"))  # fmt: skip
+BANK.wrong(
+    "fed",
+    "nobody leaves",
+    ("if active[row].ended:", "if False:"),
+    ("return ended", "return [r for r in active if r.ended]"),
+)
 BANK.wrong("compaction", "the cache is not moved", (MOVE, "pass"))
 BANK.wrong("compaction", "the list closes ranks, the cache does not", (CLOSE, "active.pop(row)"))
 BANK.wrong("compaction", "the other way round", (MOVE, "batch.move(row, len(active) - 1)"))
@@ -183,9 +188,12 @@ BANK.wrong("compaction", "only the cache moves", (CLOSE, "active.remove(active[r
 BANK.wrong(
     "forwards",
     "from the first row to the last",
-    ("for row in reversed(range(len(active))):\n        if active[row].ended:", "for row, request in enumerate(active):\n        if request.ended:"),
+    (
+        "for row in reversed(range(len(active))):\n        if active[row].ended:",
+        "for row, request in enumerate(active):\n        if request.ended:",
+    ),
     ("ended.append(active[row])", "ended.append(request)"),
-)  # fmt: skip
+)
 BANK.wrong("temperature", "the first one's for all", ("request.temperature", "active[0].temperature"))
 BANK.wrong("temperature", "none", ("request.temperature", "0.0"))
 BANK.wrong("temperature", "the largest for all", ("request.temperature", "max(r.temperature for r in active)"))
@@ -194,7 +202,9 @@ BANK.wrong("unread", "the row begins empty", ("active[-1].prompt[:-1]", "[]"))
 BANK.wrong("reread", "the whole prompt, then its last token again", ("prompt[:-1]", "prompt"))
 BANK.wrong("last_in", "from the end of the queue", ("waiting.pop(0)", "waiting.pop()"))
 BANK.wrong("one request", "nothing returned", ("    return ended", "    return None"))
-BANK.wrong("two rows", "one row per round", ("request in active])", "request in active[:1]])"), ("strict=True", "strict=False"))  # fmt: skip
+BANK.wrong(
+    "two rows", "one row per round", ("request in active])", "request in active[:1]])"), ("strict=True", "strict=False")
+)
 BANK.wrong(
     "several leave at once",
     "one leaves per round",
