@@ -431,7 +431,7 @@ WITH_QUESTIONS = sorted(path.stem.removeprefix("chapter_") for path in questions
 
 
 def test_every_chapter_has_questions():
-    assert {path.stem[:2] for path in notebooks_path().glob("[0-9][0-9]_*.ipynb")} == set(WITH_QUESTIONS)
+    assert {path.stem[:2] for path in notebooks_path().glob("[0-9][0-9]_*.ipynb")} <= set(WITH_QUESTIONS)
 
 
 @pytest.mark.parametrize("chapter", WITH_QUESTIONS)

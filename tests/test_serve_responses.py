@@ -725,6 +725,34 @@ def a_clients_function_called_python_is_never_run(world):
     assert not any(tool.ran for tool in FakePython.alive)
 
 
+@case(
+    no_dots=swap("items.check_name", lambda name, where: 1 / ("." not in name)),
+    first_word=swap("turn.Turn._client_function", lambda self, recipient: None),
+    always_the_clients=swap(
+        "turn.Turn._client_function",
+        lambda self, recipient: name if (name := recipient.removeprefix("functions.")) == "browser.search" else None,
+    ),
+)
+def a_function_may_have_dots_in_its_name(world):
+    """Its namespace tells it from a built-in tool of that name; it comes back, and its result goes in, under its name."""
+    search = {**ADD, "name": "browser.search"}
+    for recipient in ("functions.browser.search", "browser.search"):
+        world.says(call(recipient, '{"a":1}'))
+        answer = world.respond(tools=[search])
+        assert answer.output[0].type == "function_call" and answer.output[0].name == "browser.search"
+    result = {"type": "function_call_output", "call_id": answer.output[0].call_id, "output": "two"}
+    world.says(final("Done."))
+    world.respond([{"role": "user", "content": "Hello"}, *answer.output, result], tools=[search])
+    assert "type browser.search = (_: {" in world.prompt()
+    assert "<|start|>functions.browser.search to=assistant<|channel|>commentary<|message|>two" in world.prompt()
+    world.says(call("browser.search", '{"query":"x"}'), final("Found."))
+    answer = world.respond(tools=[search, {"type": "web_search"}])
+    assert [item.type for item in answer.output] == ["web_search_call", "message"]
+    world.says("<|channel|>final<|message|>no<|return|>")
+    answer = world.respond(tools=[search], tool_choice={"type": "function", "name": "browser.search"})
+    assert answer.output[-1].name == "browser.search" and json.loads(answer.output[-1].arguments)
+
+
 @case(not_bounded=swap("turn.MAX_CALLS", 10**6))
 def built_in_calls_are_bounded(world):
     world.model.answer = lambda prompt: call("python", "1", "code", "analysis")
@@ -770,6 +798,9 @@ REFUSED = [
     ({"stream": "yes"}, "invalid_type", 400),
     ({"tools": {}}, "invalid_type", 400),
     ({"tools": [{"type": "function", "name": "has space"}]}, "invalid_value", 400),
+    ({"tools": [{"type": "function", "name": "two..dots"}]}, "invalid_value", 400),
+    ({"tools": [{"type": "function", "name": ".first"}]}, "invalid_value", 400),
+    ({"tools": [{"type": "function", "name": "x" * 129}]}, "invalid_value", 400),
     ({"tools": [{"type": "function", "name": "a"}, {"type": "function", "name": "a"}]}, "invalid_value", 400),
     ({"tools": [{"name": "a"}]}, "missing_required_parameter", 400),
     ({"tool_choice": "sometimes"}, "invalid_value", 400),

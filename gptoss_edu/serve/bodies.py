@@ -113,7 +113,7 @@ def read_format(form: Fields, encoding: tiktoken.Encoding, inner: str | None = N
         form = Fields(form.need(inner, "object"), form.at(inner))
     schema = form.need("schema", "object")
     form.get("strict", "boolean")
-    name = form.need("name", "string", longest=64)
+    name = form.need("name", "string")
     check_name(name, form.at("name"))
     grammar = enforced(schema, form.at("schema"), encoding)
     return TextFormat(name, schema, grammar, form.get("description", "string"))

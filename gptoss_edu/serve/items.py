@@ -25,6 +25,7 @@ from .fields import Fields
 from .seals import Seals
 
 Known = Callable[[str], Sequence[Message]]  # an item's id, or a call's → its messages, or nothing
+MAX_NAME = 128
 TEXT_PARTS = ("input_text", "output_text", "text", "refusal", "reasoning_text", "summary_text")
 
 
@@ -134,7 +135,7 @@ class _Reader:
             )
 
     def _call(self, item: Fields) -> None:
-        name, arguments = item.need("name", "string", longest=64), item.need("arguments", "string")
+        name, arguments = item.need("name", "string"), item.need("arguments", "string")
         self.call(item.need("call_id", "string", longest=128), name, arguments, self._own(item), item.where)
 
     def call(self, call_id: str, name: str, arguments: str, own: Sequence[Message], where: str) -> None:
@@ -212,10 +213,12 @@ def text_of(content: Any, where: str) -> str:
 
 
 def check_name(name: str, where: str) -> None:
-    """A function's name: it stands in a header of the prompt."""
-    if not name or len(name) > 64 or not all(c.isascii() and (c.isalnum() or c in "_-") for c in name):
+    """A function's name: one word in a header of the prompt. Dots part it, as in `browser.search`."""
+    fits = len(name) <= MAX_NAME and all(name.split("."))
+    if not fits or not all(c.isascii() and (c.isalnum() or c in "_-.") for c in name):
         raise ApiError(
-            f"'{where}': expected a name of 1 to 64 letters, digits, '_' and '-', found {name!r:.80}.",
+            f"'{where}': expected a name of 1 to {MAX_NAME} letters, digits, '_', '-' and single dots between them, "
+            f"found {name!r:.80}.",
             where,
             "invalid_value",
         )
@@ -257,7 +260,7 @@ def _assistant(reader: _Reader, fields: Fields, content: Any) -> None:
         call = Fields(raw, f"{fields.at('tool_calls')}[{number}]")
         call.get("type", "string", choices=("function",))
         function = Fields(call.need("function", "object"), call.at("function"))
-        name, arguments = function.need("name", "string", longest=64), function.get("arguments", "string", "")
+        name, arguments = function.need("name", "string"), function.get("arguments", "string", "")
         reader.call(call.need("id", "string", longest=128), name, arguments, own, call.where)
 
 

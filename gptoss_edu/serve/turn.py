@@ -178,7 +178,7 @@ class Turn:
                     call = event
                 kind = self._kind_by_recipient(event)
                 if kind is CLIENT and not isinstance(event, Ends):  # models leave the namespace out at times
-                    event = replace(event, recipient=f"functions.{event.recipient.removeprefix('functions.')}")
+                    event = replace(event, recipient=f"functions.{self._client_function(event.recipient)}")
                 if kind is not UNKNOWN:
                     yield event
             if self.status != "in_progress":
@@ -261,10 +261,17 @@ class Turn:
         recipient = of.message.recipient if isinstance(of, Ends) else getattr(of, "recipient", None)
         if recipient in (None, "assistant", "user", "all"):
             return None
-        names = {function.name for function in self.ask.functions}
-        if recipient.removeprefix("functions.") in names:
+        if self._client_function(recipient) is not None:
             return CLIENT
         return BUILTIN if recipient.split(".", 1)[0] in self.ask.builtin else UNKNOWN
+
+    def _client_function(self, recipient: str) -> str | None:
+        """The client's function that a recipient means; a bare name is first of all a built-in tool's."""
+        names, bare = {function.name for function in self.ask.functions}, recipient.removeprefix("functions.")
+        if bare != recipient and bare in names:
+            return bare
+        is_builtin = recipient.split(".", 1)[0] in self.ask.builtin
+        return recipient if recipient in names and not is_builtin else None
 
     async def _run(self, call: Ends) -> ToolDone | None:
         """Run a built-in tool in a thread of its own, and put its result behind the call."""
