@@ -26,6 +26,8 @@ HANDED_ON = {  # chapters say checks.predict; these names stand in the room abov
     "Quiz": "gptoss_edu.course.quiz",
     "fault": "gptoss_edu.course.planted_faults",
     "assemble": "gptoss_edu.course.assembly",
+    "plant": "gptoss_edu.course.specimens",
+    "diagnose": "gptoss_edu.course.museum",
 }
 
 __all__ = [

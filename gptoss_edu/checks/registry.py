@@ -118,6 +118,12 @@ EXERCISES = {
         Exercise("response_events", "24", 3, 25),
         Exercise("step", "24", 2, 20),
         Exercise("reusable", "24", 1, 8),
+        Exercise("window_room", "26", 1, 6),
+        Exercise("sinks_room", "26", 2, 8),
+        Exercise("clamp_room", "26", 2, 8),
+        Exercise("nibbles_room", "26", 2, 8),
+        Exercise("stream_room", "26", 2, 8),
+        Exercise("thoughts_room", "26", 2, 8),
     )
 }  # in the order of the course
 

@@ -194,19 +194,19 @@ def borrowed(functions: dict[str, Callable], model, unpacked: dict[int, Tensor] 
         functions = {name: in_tensors(name, function) for name, function in functions.items()}
         for name, function in functions.items():
             if name == "rms_norm":
-                stack.enter_context(_put(norm, "rms_norm", function))
+                stack.enter_context(put(norm, "rms_norm", function))
             elif name == "apply_rope":
                 stack.enter_context(
-                    _put(attention, "apply_rope", lambda x, cos, sin, f=function: _each_row(f, x, cos, sin))
+                    put(attention, "apply_rope", lambda x, cos, sin, f=function: _each_row(f, x, cos, sin))
                 )
             elif name == "yarn_inv_freq":
-                stack.enter_context(_put(rope, "yarn_inv_freq", function))
+                stack.enter_context(put(rope, "yarn_inv_freq", function))
                 stack.enter_context(model.fresh_rope())
             elif name == "swiglu":
-                stack.enter_context(_put(moe, "swiglu", function))
+                stack.enter_context(put(moe, "swiglu", function))
             elif name == "sliding_window_mask":
                 stack.enter_context(
-                    _put(
+                    put(
                         transformer,
                         "sliding_window_mask",
                         lambda q, k, w, f=function: torch.stack([f(a, b, w) for a, b in zip(q, k, strict=True)]),
@@ -214,7 +214,7 @@ def borrowed(functions: dict[str, Callable], model, unpacked: dict[int, Tensor] 
                 )
             elif name == "unpack_mxfp4":
                 stack.enter_context(
-                    _put(
+                    put(
                         mxfp4,
                         "unpack",
                         lambda blocks, scales, dtype=torch.float32, f=function: f(blocks, scales).to(dtype),
@@ -222,13 +222,13 @@ def borrowed(functions: dict[str, Callable], model, unpacked: dict[int, Tensor] 
                 )
                 for module in model.modules():  # a kernel would pass the learner's function by
                     if isinstance(module, moe.PackedWeight):
-                        stack.enter_context(_put(module, "kernel", None))
+                        stack.enter_context(put(module, "kernel", None))
             elif name == "attention":
-                stack.enter_context(_put(attention.AttentionBlock, "forward", _attention_forward(function, attention)))
+                stack.enter_context(put(attention.AttentionBlock, "forward", _attention_forward(function, attention)))
         if "route" in functions or "moe" in functions:
             route, mixture = functions.get("route", moe.route), functions.get("moe", moe.moe)
             stack.enter_context(
-                _put(
+                put(
                     moe.MLPBlock,
                     "forward",
                     _experts_forward(route, mixture, unpacked if unpacked is not None else {}, "moe" in functions),
@@ -238,7 +238,8 @@ def borrowed(functions: dict[str, Callable], model, unpacked: dict[int, Tensor] 
 
 
 @contextmanager
-def _put(owner, name: str, value):
+def put(owner, name: str, value):
+    """Within the block, `owner` (a module, a class, an object) has another `name`."""
     before = getattr(owner, name)
     setattr(owner, name, value)
     try:

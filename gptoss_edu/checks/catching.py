@@ -1,0 +1,133 @@
+"""Checks of a learner's own test (chapter 26): it must pass the right code, catch every mutant, and be small.
+
+The learner's function returns two: the mended function, and a test that takes an implementation and uses `assert`.
+Each mutant is a stage of its own, so that a refusal names the one that slipped through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from .calling import copied
+from .compare import to_numpy
+from .custom import Case, CaseCheck
+from .guard import TookTooLong, time_limit
+
+SECONDS = 5.0  # for one run of the learner's test
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A wrong implementation; `advice` says what a test needs to see it."""
+
+    label: str
+    function: Callable
+    advice: str
+
+
+class Counted:
+    """An implementation that counts what a test gives to it: numbers, bytes or messages, in all calls together."""
+
+    def __init__(self, function: Callable, count: Callable[..., int]):
+        self.function, self.count, self.given = function, count, 0
+
+    def __call__(self, *args, **kwargs):
+        self.given += self.count(*args, **kwargs)
+        return self.function(*args, **kwargs)
+
+
+def catching(
+    name: str,
+    right: Callable,
+    mutants: Iterable[Mutant],
+    probes: Iterable[tuple],
+    most: int,
+    unit: str,
+    count: Callable[..., int],
+) -> CaseCheck:
+    """The check of a room: `right` is the code as it should be, `probes` are arguments on which the mended one must
+    agree with it, `most` how many numbers (in words: `unit`) a test may use in all its calls.
+    """
+    mutants, probes = {mutant.label: mutant for mutant in mutants}, tuple(probes)
+
+    def through(room: Callable, kind: str, label: str = "") -> str:
+        made = room()
+        if made is None:
+            raise TypeError("nothing was returned")
+        if not (isinstance(made, tuple) and len(made) == 2 and all(map(callable, made))):
+            return "not two functions"
+        mended, test = made
+        if kind == "pair":
+            return "two functions"
+        if kind == "mended":
+            return next(
+                (f"differs for {label}" for label, args in _named(probes) if not _same(mended, right, args)), "agrees"
+            )
+        if kind == "size":
+            counted = Counted(right, count)
+            outcome(test, counted)
+            return "small" if counted.given <= most else f"{counted.given} {unit}"
+        found = outcome(test, right if kind == "right" else mutants[label].function)
+        return found if kind == "right" else found.partition(":")[0]
+
+    check = CaseCheck(name, "() -> (mended, test)", through)
+
+    @check.cases
+    def cases():
+        pair = "Return the mended function and your test of it: `return mended, test`."
+        fixed = (
+            "The mended function must give what the right one gives. Find the line that differs from "
+            "the rule in the chapter that built it."
+        )
+        sound = (
+            "A test that refuses the right code is worse than none. Print what the right code gives "
+            "for your input, and think whether your expectation is the rule."
+        )
+        small = (
+            f"At most {most} {unit} in all calls: a small test says what it is about. Leave out what no mutant needs."
+        )
+        return [
+            Case("two functions", ("pair",), "two functions", pair),
+            Case("mended", ("mended",), "agrees", fixed),
+            Case("the right code passes", ("right",), "passes", sound),
+            *(
+                Case(m.label, ("mutant", m.label), "fails", f"This one slipped through. {m.advice}")
+                for m in mutants.values()
+            ),
+            Case("small", ("size",), "small", small),
+        ]
+
+    return check
+
+
+def outcome(test: Callable, implementation: Callable) -> str:
+    """ "passes", or "fails: …" with what the test raised; a test that returns False means to fail."""
+    try:
+        with time_limit(SECONDS):
+            found = test(implementation)
+    except TookTooLong:
+        return "fails: it does not end"
+    except Exception as error:  # an assertion that fails, or an implementation that breaks
+        return f"fails: {type(error).__name__} {str(error).partition(chr(10))[0][:80]}".rstrip()
+    return "fails: it returned False" if found is False else "passes"
+
+
+def _named(probes: tuple[tuple, ...]):
+    return (((", ".join(map(_short, args))), args) for args in probes)
+
+
+def _short(value) -> str:
+    text = str(value.tolist()) if hasattr(value, "tolist") else repr(value)
+    return text if len(text) < 60 else text[:57] + "…"
+
+
+def _same(mended: Callable, right: Callable, args: tuple) -> bool:
+    """Whether both give the same: numbers to a thousandth of each value, everything else exactly."""
+    wanted = right(*copied(args))
+    with time_limit(SECONDS):
+        found = mended(*copied(args))
+    if not hasattr(wanted, "numpy"):
+        return found == wanted
+    found, wanted = to_numpy(found).astype(float), to_numpy(wanted).astype(float)
+    return found.shape == wanted.shape and bool((abs(found - wanted) <= 1e-3 * abs(wanted) + 1e-30).all())

@@ -1,0 +1,174 @@
+"""Which test would have caught which specimen of the museum (chapter 26): every pair is run, none is looked up.
+
+A probe computes something with the package. A specimen is caught by it where the planted package gives another result
+than the right one: another text, another number of keys, a NaN, an error, or numbers that differ by more than the
+probe's tolerance (times the largest value).
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from gptoss_edu import attention, checkpoint, generation, load_model, load_tokenizer, moe, mxfp4, random_model, rope
+from gptoss_edu.config import ModelConfig
+from gptoss_edu.errors import GptOssError
+from gptoss_edu.harmony import Message, StreamParser, render
+from gptoss_edu.harmony.question import question_tokens
+
+from .specimens import plant, specimens
+
+TOLERANCE = 1e-4  # of the largest value: what a comparison in float32 with another implementation allows
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A test: the group and the words of its column, and what it computes."""
+
+    group: str
+    label: str
+    run: Callable[[], object]
+    tolerance: float = TOLERANCE
+
+
+def differs(found, right, tolerance: float) -> bool:
+    """Whether two results of a probe are told apart."""
+    if not (isinstance(found, Tensor) and isinstance(right, Tensor)):
+        return type(found) is not type(right) or found != right
+    if found.shape != right.shape:
+        return True
+    gap = (found.double() - right.double()).abs()
+    return not bool((gap <= tolerance * right.double().abs().max()).all())  # NaN is a difference too
+
+
+def outcome(run: Callable[[], object]):
+    """What a probe gives: its result, or the kind of its error (a test that breaks has caught something)."""
+    try:
+        with torch.no_grad():
+            return run()
+    except (GptOssError, RuntimeError, ValueError) as error:
+        return type(error).__name__
+
+
+def table() -> tuple[list[str], list[Probe], list[list[bool]]]:
+    """Specimens, probes, and for each specimen which probes catch it."""
+    with tempfile.TemporaryDirectory() as folder:
+        columns = probes(Path(folder))
+        right = [outcome(probe.run) for probe in columns]
+        rows = []
+        for name in specimens():
+            with plant(name):
+                found = [outcome(probe.run) for probe in columns]
+            rows.append([differs(f, r, p.tolerance) for f, r, p in zip(found, right, columns, strict=True)])
+    return list(specimens()), columns, rows
+
+
+def probes(folder: Path) -> list[Probe]:
+    """The tests, from those that people write first to those that are needed."""
+    tokens = torch.randint(0, 1999, (1, 100), generator=torch.Generator().manual_seed(26))
+
+    def loaded(n: int) -> Tensor:
+        return load_model(dtype=torch.float32)(tokens[:, :n])  # loaded with the fault: it may lie in the loading
+
+    long = [Probe("length of the text", f"{n} tokens", lambda n=n: loaded(n)) for n in (8, 32, 33, 100)]
+    return [*long, *_of_values(), *_of_weights(folder), *_of_words()]
+
+
+def _of_values() -> list[Probe]:
+    q, v = (torch.randn(1, 6, 2, 8, generator=torch.Generator().manual_seed(i)) for i in (1, 2))
+    halves = torch.tensor([-20.0, 5.0, 3.0, 1.0])
+
+    def attended(sink: float, dtype: torch.dtype, scale: float = 1.0) -> Tensor:
+        return attention.attention(
+            *(x.to(dtype) for x in (scale * q, scale * q, v)), torch.full((2,), sink, dtype=dtype)
+        )
+
+    def new_sinks() -> bool:
+        config = replace(ModelConfig.gpt_oss_20b(), hidden_size=32, head_dim=8)
+        torch.manual_seed(26)
+        return all(attention.AttentionBlock(config, 0).sinks.isfinite().all() for _ in range(16))
+
+    return [
+        Probe("sinks", "0, bfloat16", lambda: attended(0.0, torch.bfloat16, 4.0)),
+        Probe("sinks", "20, bfloat16", lambda: attended(20.0, torch.bfloat16, 4.0)),
+        Probe("sinks", "16 new layers", new_sinks, 0),
+        Probe("activation", "gate -20, absolute", lambda: moe.swiglu(halves)),
+        Probe("activation", "gate -20, relative", lambda: moe.swiglu(halves)[:1]),
+        Probe("activation", "one pair", lambda: moe.swiglu(halves[2:])),
+        Probe("YaRN", "20b's speeds", lambda: rope.yarn_inv_freq(64, 150_000.0, 32.0, 4096)[0][8:18]),
+    ]
+
+
+def _of_weights(folder: Path) -> list[Probe]:
+    size = ModelConfig(
+        num_hidden_layers=1, num_experts=2, experts_per_token=1, vocab_size=64, hidden_size=32, intermediate_size=32,
+        head_dim=8, num_attention_heads=2, num_key_value_heads=1, sliding_window=8,
+        initial_context_length=64, rope_theta=1e4, rope_scaling_factor=8.0,
+    )  # fmt: skip
+    square, oblong = random_model(size), random_model(replace(size, intermediate_size=64))
+    for name, model in (("square", square), ("oblong", oblong)):
+        checkpoint.save(model, folder / name, layout="hf-bf16")
+    scale = torch.tensor([127], dtype=torch.uint8)
+    number = iter(range(10**6))
+
+    def there_and_back() -> Tensor:
+        where = folder / f"again-{next(number)}"
+        checkpoint.save(square, where, layout="hf-bf16")
+        return load_model(where, dtype=torch.float32).block[0].mlp.mlp2_weight.data
+
+    def read(name: str) -> Tensor:
+        return load_model(folder / name, dtype=torch.float32).block[0].mlp.mlp2_weight.data
+
+    def unpacked(byte: int) -> Tensor:
+        return mxfp4.unpack(torch.full((1, 16), byte, dtype=torch.uint8), scale)
+
+    return [
+        Probe("weights", "byte 0x22", lambda: unpacked(0x22)),
+        Probe("weights", "byte 0x12, sorted", lambda: unpacked(0x12).sort().values),
+        Probe("weights", "byte 0x12", lambda: unpacked(0x12)),
+        Probe("weights", "square, there and back", there_and_back),
+        Probe("weights", "square, another's file", lambda: read("square")),
+        Probe("weights", "oblong, another's file", lambda: read("oblong")),
+    ]
+
+
+def _of_words() -> list[Probe]:
+    encoding = load_tokenizer()
+
+    def answered() -> list[int]:
+        model = load_model(dtype=torch.float32)
+        prompt = question_tokens("What is 12 times 7?", "medium", model.tokenizer)
+        return list(generation.generate(model, prompt, 60, temperature=0))
+
+    thought, answer = Message("assistant", "hm", "analysis"), Message("assistant", "4", "final")
+    call = Message("assistant", '{"a": 1}', "commentary", "functions.f", "<|constrain|>json")
+    plain = Message("assistant", "1", "commentary", "functions.f")
+    result = Message("tool", "2", "commentary", "assistant", name="functions.f")
+
+    def streamed(text: str, together: int) -> str:
+        parser = StreamParser(strict=False, encoding=encoding)
+        parser.feed(encoding.encode("<|start|>assistant<|channel|>final<|message|>", allowed_special="all"))
+        ids = encoding.encode_ordinary(text)
+        return "".join(parser.feed(ids[i : i + together]) for i in range(0, len(ids), together))
+
+    def written(*messages: Message) -> list[int]:
+        return render([Message("user", "q"), *messages], encoding=encoding)
+
+    def as_text(*messages: Message) -> str:
+        return encoding.decode(written(*messages))
+
+    return [
+        Probe("turns", "a whole answer", answered),
+        Probe("turns", "one finished turn", lambda: written(thought, answer)),
+        Probe("turns", "a running tool loop", lambda: written(thought, plain, result)),
+        Probe("turns", "a call, as text", lambda: as_text(call)),
+        Probe("turns", "a call, as ids", lambda: written(call)),
+        Probe("streaming", "plain, one by one", lambda: streamed("A plain text of words.", 1)),
+        Probe("streaming", "plain, four by four", lambda: streamed("A plain text of words.", 4)),
+        Probe("streaming", "emoji, one by one", lambda: streamed("sun 🦩 and 🪐", 1)),
+    ]

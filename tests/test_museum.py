@@ -1,0 +1,165 @@
+"""The bug museum: specimens that change what they say and leave nothing behind, rooms, and the table of tests."""
+
+import sys
+
+import pytest
+import torch
+
+from gptoss_edu import checks, random_model
+from gptoss_edu.checks import catching, registry
+from gptoss_edu.course import museum, visibility
+from gptoss_edu.course.specimens import SPECIMENS, plant, specimens
+from gptoss_edu.errors import GptOssError
+
+ROOMS = [name for name in museum.rooms() if name != "parts"]
+CAUGHT_BY = {  # specimen -> tests of the table that catch it; all others let it pass
+    "long": {"8 tokens", "32 tokens", "33 tokens", "100 tokens", "20b's speeds", "a whole answer"},
+    "window": {"33 tokens", "100 tokens"},
+    "bounds": {"8 tokens", "32 tokens", "33 tokens", "100 tokens", "20b's speeds"},
+    "sinks": {"8 tokens", "32 tokens", "33 tokens", "100 tokens", "20, bfloat16"},
+    "now and then": {"16 new layers"},
+    "square": {"square, another's file", "oblong, another's file"},
+    "clamp": {"gate -20, relative"},
+    "empty": {"a whole answer"},
+    "stream": {"plain, four by four", "emoji, one by one"},
+    "thoughts": {"a running tool loop"},
+    "quotes": {"a running tool loop", "a call, as text", "a call, as ids"},
+    "marker": {"a call, as ids"},
+}
+
+
+def everything() -> dict:
+    """Every function of the package's modules and classes, by where it stands."""
+    found = {}
+    for name, module in list(sys.modules.items()):
+        if name.startswith("gptoss_edu") and module is not None:
+            for key, value in list(vars(module).items()):
+                found[name, key] = value
+                if isinstance(value, type) and value.__module__ == name:
+                    found |= {
+                        (name, key, inner): function for inner, function in vars(value).items() if callable(function)
+                    }
+    return found
+
+
+@pytest.mark.parametrize("name", specimens())
+def test_a_specimen_is_planted_everywhere_and_leaves_nothing_behind(name):
+    with plant(name):
+        pass  # what it needs is imported
+    before = everything()
+    with pytest.raises(ZeroDivisionError), plant(name):
+        changed = {place for place, value in everything().items() if before.get(place) is not value}
+        assert len(changed) >= len(SPECIMENS[name].makes)
+        raise ZeroDivisionError
+    after = everything()
+    assert all(after[place] is value for place, value in before.items())
+
+
+def test_every_module_that_imported_a_function_by_name_gets_the_wrong_one():
+    from gptoss_edu import attention, transformer
+
+    right = attention.sliding_window_mask
+    with plant("window"):
+        assert transformer.sliding_window_mask is attention.sliding_window_mask is not right
+    assert transformer.sliding_window_mask is attention.sliding_window_mask is right
+
+
+def test_a_planted_rotation_neither_reads_nor_leaves_a_table(small_config):
+    model, tokens = random_model(small_config), torch.arange(40)[None]
+    with torch.no_grad():
+        right = model(tokens)
+        with plant("bounds"):
+            assert not torch.equal(model(tokens), right)
+            fresh = random_model(small_config)
+            fresh(tokens)
+        assert torch.equal(model(tokens), right) and torch.equal(fresh(tokens), right)
+
+
+def test_an_unknown_specimen_or_room_is_named():
+    with pytest.raises(GptOssError, match="no specimen 'x'; there are: long"), plant("x"):
+        pass
+    with pytest.raises(ValueError, match="no room 'x' here; there are: long"):
+        museum.diagnose("x", None)
+
+
+def test_every_specimen_has_a_room_and_every_room_a_cause():
+    assert tuple(ROOMS) == specimens() and len(ROOMS) >= 12
+    parts = museum.rooms()["parts"]
+    for name in ROOMS:
+        room = museum.rooms()[name]
+        assert set(room["parts"]) <= set(parts) and room["look"] and room["cause"]
+
+
+def test_a_diagnosis_is_answered_and_the_cause_is_in_no_plain_text_before_it():
+    for name in ROOMS:
+        room = museum.rooms()[name]
+        asked = museum.diagnose(name, None)
+        assert room["cause"] not in str(asked) and "<details" in asked.html
+        wrong = next(part for part in museum.rooms()["parts"] if part not in room["parts"])
+        assert str(museum.diagnose(name, wrong)) == f"{wrong}: no\n{room['look']}"
+        for part in room["parts"]:
+            assert str(museum.diagnose(name, part)).startswith(f"{part}: yes")
+            assert room["cause"] in str(museum.diagnose(name, part))
+    assert "'brain' is none of the parts" in str(museum.diagnose("window", "brain"))
+
+
+@pytest.mark.slow
+def test_the_table_of_tests_is_computed_and_says_what_the_chapter_teaches():
+    rows, columns, caught = visibility.table()
+    found = {
+        row: {probe.label for probe, seen in zip(columns, marks, strict=True) if seen}
+        for row, marks in zip(rows, caught, strict=True)
+    }
+    assert {name: found[name] for name in CAUGHT_BY} == CAUGHT_BY
+    assert all(found.values()), "every bug is caught by some test"
+    assert {"byte 0x12"} <= found["nibbles"] and not {"byte 0x22", "byte 0x12, sorted"} & found["nibbles"]
+    assert "one pair" not in found["halves"] and "8 tokens" in found["halves"]
+
+
+def test_a_probe_tells_numbers_words_and_errors_apart():
+    one = torch.ones(3)
+    assert not visibility.differs(one, one + 1e-6, 1e-4) and visibility.differs(one + 1e-2, one, 1e-4)
+    assert visibility.differs(one * torch.nan, one, 1e-4) and visibility.differs(one[:2], one, 1e-4)
+    assert visibility.differs("RuntimeError", one, 1e-4) and not visibility.differs([1], [1], 0)
+
+
+ROOM_EXERCISES = registry.by_chapter()["26"]
+
+
+@pytest.mark.parametrize("name", ROOM_EXERCISES)
+def test_a_rooms_mutants_are_wrong_and_its_right_code_is_right(name):
+    """A mutant that agrees with the right code on every probe and every good test could not be caught."""
+    from gptoss_edu.checks import bank
+
+    _, test = bank.right(name)[0].function()
+    module = __import__(registry.EXERCISES[name].home, fromlist=["MUTANTS"])
+    assert catching.outcome(test, module.right) == "passes"
+    assert len(module.MUTANTS) >= 5
+    for mutant in module.MUTANTS:
+        assert catching.outcome(test, mutant.function).startswith("fails"), mutant.label
+
+
+def test_how_a_test_may_end():
+    def never(implementation):
+        while True:
+            pass
+
+    assert catching.outcome(lambda f: f(1) == 1, lambda x: x) == "passes"
+    assert catching.outcome(lambda f: f(1) == 2, lambda x: x) == "fails: it returned False"
+    assert catching.outcome(lambda f: f(1).y, lambda x: x).startswith("fails: AttributeError")
+    assert catching.outcome(lambda f: None, lambda x: x) == "passes"
+
+
+def test_a_room_that_is_not_written_yet_says_so():
+    def window_room():
+        raise NotImplementedError("write window_room")
+
+    assert checks.window_room(window_room, keep=False).status == "not written yet"
+
+    def half_a_room():
+        def test(mask):
+            raise NotImplementedError("write test")
+
+        return checks.plant, test
+
+    assert checks.window_room(half_a_room, keep=False).status != "passed"
