@@ -127,10 +127,10 @@ BANK.wrong(
     (
         "    return mended, test",
         (
-            "    def large(unpack):\n        test(unpack)\n        assert unpack(torch.arange(256, "(
-                "dtype=torch.uint8).view(16, 16), torch.full((16,), 127, "
-                "dtype=torch.uint8)).isfinite().all()\n\n    return mended, large"
-            )
+            "    def large(unpack):\n        test(unpack)\n"
+            "        every = torch.arange(256, dtype=torch.uint8).view(16, 16)\n"
+            "        assert unpack(every, torch.full((16,), 127, dtype=torch.uint8)).isfinite().all()\n\n"
+            "    return mended, large"
         ),
     ),
 )
