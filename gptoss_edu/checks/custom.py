@@ -13,6 +13,7 @@ from .diagnosis import Probe
 from .guard import describe_call
 from .harness import Check, Refused, Result, Stage
 from .outcomes import is_own, record
+from .refusals import record as record_refusal
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,10 @@ class CaseCheck(Check):
         if not allow_package and callable(function) and not is_own(self.name, function):
             return self.refuse_package(self.name)
         result = super().__call__(function, allow_package=True, **how)
-        return replace(result, remark=record(self.name, function, result.status)) if keep else result
+        if not keep:
+            return result
+        record_refusal(self.name, function, result)
+        return replace(result, remark=record(self.name, function, result.status))
 
     def _found(self, call: Call, args: tuple):
         """What is compared: the function's result, or what the exercise's adapter makes of it."""

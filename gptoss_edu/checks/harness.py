@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-from . import bank, registry, store
+from . import bank, refusals, registry, store
 from .calling import INPUT_CHANGED, Call, NotWritten, TheirError
 from .diagnosis import Diagnosis, Probe, Told
 from .guard import TIME_LIMIT, Forbidden, PackageCalled, is_package_function
@@ -114,6 +114,12 @@ class Check:
         `allow_package` is for the package's own tests; `keep` stores a function that passes; `seconds` limits one call;
         `without` is a solution of the bank that must not help to name the cause.
         """
+        result = self._judged(function, allow_package, keep, seconds, without)
+        if keep and not allow_package:
+            refusals.record(self.name, function, result)
+        return result
+
+    def _judged(self, function: Callable, allow_package: bool, keep: bool, seconds: float, without) -> Result:
         if not callable(function):
             symptom = f"a function was expected, a {type(function).__name__} was given"
             return self._result("error", "", symptom, "Pass the function itself: check(f), not check(f(x)).")

@@ -1,12 +1,13 @@
 """Which exercises of a student folder pass.
 
     gptoss-edu progress my-course                      for the learner: the exercises, and a line to paste
-    gptoss-edu progress folder-a folder-b              for the teacher: several folders, and how many pass each check
+    gptoss-edu progress folder-a folder-b              for the teacher: who passes what, who is stuck, on which mistake
     gptoss-edu progress --lines pasted.txt             the same from pasted lines
+    gptoss-edu progress --lines pasted.txt --html room.html   and as a page for the wall of the room, without names
 
 The functions stored in my_gptoss.py are run through their checks again, so a folder runs its learner's code; pasted
 lines run nothing. The cases of the other exercises stand in the notebooks: these count as their checks came out when
-they ran last. A line names nobody.
+they ran last. A line names nobody; it says which chapters were handed out, and why a check refused last.
 """
 
 import argparse
@@ -17,7 +18,10 @@ from typing import NamedTuple
 from gptoss_edu.errors import GptOssError
 from gptoss_edu.options import read_text
 
-LINE = re.compile(r"gptoss-edu-progress (?:1 ([x.?]+)|2 ([x.?]+) more ([x.?]+)) predictions (\d+)/(\d+)")
+LINE = re.compile(
+    r"gptoss-edu-progress (?:1 ([x.?]+)|[23] ([x.?]+) more ([x.?]+)) predictions (\d+)/(\d+)"
+    r"(?: here ([\d,]+|all))?(?: why ([\w=?,-]+))?"
+)
 WORDS = {"x": "passes", ".": "not yet", "?": "stored, but refused now"}
 
 
@@ -25,24 +29,28 @@ class Progress(NamedTuple):
     """One mark an exercise (x passes, ? passed once but is refused now, . not yet), right and locked predictions.
 
     `marks` are those of checks.CHECKS, `more` those of exercises.MORE: "" in a line that was made before they were
-    counted.
+    counted. `here` are the chapters handed out, None where they are not known; `why` says of an exercise why its check
+    refused last.
     """
 
     marks: str
     more: str
     right: int
     locked: int
+    here: list[str] | None = None
+    why: dict[str, str] = {}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folders", nargs="*", type=Path, help="student folders")
     parser.add_argument("--lines", type=Path, help="a file of pasted lines, other text in it is ignored")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write the class as a page, to show in the room")
 
 
 def run(args: argparse.Namespace) -> int:
     if not args.folders and not args.lines:
         raise GptOssError("progress: expected a student folder, or --lines FILE.")
-    if len(args.folders) == 1 and not args.lines:
+    if len(args.folders) == 1 and not args.lines and not args.html:
         print(for_learner(read_folder(args.folders[0]), chapters_of(args.folders[0])))
         return 0
     from gptoss_edu.course.class_progress import read_class
@@ -53,6 +61,12 @@ def run(args: argparse.Namespace) -> int:
     if not everyone:
         raise GptOssError(f"none of {len(left_out)} folders could be read; the first: {left_out[0]}")
     print(for_teacher(everyone))
+    if args.html:
+        from gptoss_edu.course.cockpit_page import page
+        from gptoss_edu.options import write_text
+
+        write_text(args.html, page([as_learner(entry) for entry in everyone]))
+        print(f"\nwritten: {args.html}")
     if left_out:
         print(f"\nnot counted, {len(left_out)}:\n" + "\n".join(f"  {' '.join(why.split())}" for why in left_out))
     return 0
@@ -61,6 +75,7 @@ def run(args: argparse.Namespace) -> int:
 def read_folder(folder: Path) -> Progress:
     """How far a student folder is."""
     from gptoss_edu import checks
+    from gptoss_edu.checks import refusals
     from gptoss_edu.checks.store import FILE_NAME
     from gptoss_edu.course import predictions
     from gptoss_edu.course import progress as exercises
@@ -78,11 +93,12 @@ def read_folder(folder: Path) -> Progress:
         for name in checks.CHECKS
     )
     try:
-        kept, locked = exercises.read(folder), predictions.read(folder)
+        kept, locked, why = exercises.read(folder), predictions.read(folder), refusals.read(folder)
     except ValueError as error:
         raise GptOssError(str(error)) from None
     more = "".join({exercises.PASSED: "x", exercises.REFUSED: "?"}.get(kept.get(name), ".") for name in exercises.MORE)
-    return Progress(marks, more, *count_predictions(locked))
+    here = chapters_of(folder)
+    return Progress(marks, more, *count_predictions(locked), sorted(here) if here else None, why)
 
 
 def chapters_of(folder: Path) -> set[str] | None:
@@ -108,7 +124,7 @@ def read_lines(path: Path) -> list[Progress]:
     from gptoss_edu.course import progress as exercises
 
     text = read_text(path, "--lines")
-    found = [Progress(m[1] or m[2], m[3] or "", int(m[4]), int(m[5])) for m in LINE.finditer(text)]
+    found = [from_line(match) for match in LINE.finditer(text)]
     example = as_line(Progress("x" * len(checks.CHECKS), "." * len(exercises.MORE), 3, 4))
     if not found:
         raise GptOssError(f"{path}: expected lines such as {example!r}, found none.")
@@ -126,7 +142,27 @@ def read_lines(path: Path) -> list[Progress]:
 
 def as_line(progress: Progress) -> str:
     """Return the line that a learner pastes: results without a name."""
-    return f"gptoss-edu-progress 2 {progress.marks} more {progress.more} predictions {progress.right}/{progress.locked}"
+    here = ",".join(progress.here) if progress.here else "all"
+    why = ",".join(f"{name}={cause}" for name, cause in progress.why.items())
+    counted = f"{progress.marks} more {progress.more} predictions {progress.right}/{progress.locked}"
+    return f"gptoss-edu-progress 3 {counted} here {here}" + (f" why {why}" if why else "")
+
+
+def from_line(match: re.Match) -> Progress:
+    """Return what a pasted line says; older ones say neither what was handed out nor why."""
+    here = match[6].split(",") if match[6] and match[6] != "all" else None
+    pairs = (pair.partition("=") for pair in (match[7] or "").split(","))
+    why = {name: cause for name, _, cause in pairs if cause}
+    return Progress(match[1] or match[2], match[3] or "", int(match[4]), int(match[5]), here, why)
+
+
+def as_learner(progress: Progress):
+    """The same for the cockpit, a `cockpit.Learner`; exercises that this version does not have are left out."""
+    from gptoss_edu.course import cockpit
+
+    marks = dict(zip(cockpit.ORDER, progress.marks + progress.more, strict=False))
+    here = None if progress.here is None else frozenset(progress.here)
+    return cockpit.Learner(marks, here, {name: why for name, why in progress.why.items() if name in marks})
 
 
 def for_learner(progress: Progress, chapters: set[str] | None = None) -> str:
@@ -137,7 +173,7 @@ def for_learner(progress: Progress, chapters: set[str] | None = None) -> str:
     from gptoss_edu import checks
     from gptoss_edu.course import progress as exercises
 
-    marks, more, right, locked = progress
+    marks, more, right, locked, *_ = progress
     mark_of = dict(zip((*checks.CHECKS, *exercises.MORE), marks + more, strict=True))
 
     def listed(by_chapter: dict) -> dict[str, tuple[str, ...]]:
@@ -164,22 +200,22 @@ def for_learner(progress: Progress, chapters: set[str] | None = None) -> str:
 
 
 def for_teacher(everyone: list[Progress]) -> str:
-    from gptoss_edu import checks
-    from gptoss_edu.course import progress as exercises
+    """What was handed out, exercise by exercise; what blocks the room; the commonest mistakes."""
+    from gptoss_edu.course import cockpit
 
-    lines = passing_table(checks.CHECKS, [entry.marks for entry in everyone])
-    counted = [entry.more for entry in everyone if entry.more]
-    if counted:
-        lines += ["", "more, the chapters' own:", *passing_table(exercises.MORE, counted)]
+    found = cockpit.rows([as_learner(entry) for entry in everyone])
+    lines = [f"{len(everyone)} learners; only what was handed out is counted", ""]
+    lines.append(f"{'':26} pass   of  stuck  not tried")
+    for row in found:
+        rest = row.handed - row.passing - row.stuck
+        bar = "#" * round(30 * row.passing / row.handed)
+        lines.append(f"{row.name:26} {row.passing:4} {row.handed:4} {row.stuck:6} {rest:10}  {bar}")
+    blocked, common = cockpit.blocking(found), cockpit.commonest(found)
+    if blocked:
+        lines += ["", f"{blocked.name} blocks the room: {blocked.stuck} of {blocked.handed} tried and do not pass it"]
+    if common:
+        lines += ["", "the commonest mistakes, as they were made last:"]
+        lines += [f"  {row.name}: {count} of {row.handed}: {words}" for row, count, words in common]
     right, locked = (sum(entry[i] for entry in everyone) for i in (2, 3))
     lines.append(f"\npredictions: {right} of {locked} right" if locked else "\npredictions: none locked")
     return "\n".join(lines)
-
-
-def passing_table(names, people: list[str]) -> list[str]:
-    """A line an exercise: how many pass it, as a number and a bar; `people` holds one string of marks each."""
-    lines = [f"{'':26} pass  of {len(people)}"]
-    for index, name in enumerate(names):
-        passing = sum(marks[index] == "x" for marks in people)
-        lines.append(f"{name:26} {passing:4}  {'#' * round(30 * passing / len(people))}")
-    return lines
