@@ -13,7 +13,9 @@ from gptoss_edu.errors import GptOssError
 from gptoss_edu.fast import parallel
 from gptoss_edu.fast.processes import Processes
 from gptoss_edu.fast.ranks import Ranks, ring_all_reduce_bytes
+from gptoss_edu.resources import data_path
 
+TINY = data_path("gpt-oss-tiny")
 WIDE = replace(BASE, intermediate_size=160)  # five blocks of 32: no number of ranks above one divides them
 
 
@@ -412,3 +414,65 @@ def test_what_cannot_be_divided_is_refused_before_anything_starts(capsys):
 
     assert main(["generate", "Hello", "--tensor-parallel", "9", "--device", "cpu"]) == 2
     assert "expected 1 to 8 ranks" in capsys.readouterr().err
+
+
+# ----------------------------------------------------------------------------------- data parallel
+
+
+def losses_of(ranks, folder, plain_loss):
+    """On a rank: losses, norms and weights of a few updates, by the reference loss or the GPU path's, not compiled."""
+    from gptoss_edu.training.pretrain import SMOKE, Settings, Trainer
+
+    config = replace(SMOKE, num_hidden_layers=2, hidden_size=64, intermediate_size=64)
+    settings = Settings(steps=4, rows=2, length=256, warmup=2, log_every=1, seed=3)
+    trainer = Trainer(config, settings, f"{folder}/{ranks.size}-{plain_loss}", TINY, "cpu", ranks)
+    if not plain_loss:
+        trainer.update = fast_update(trainer)
+    log = trainer.run()
+    return [line["loss"] for line in log], [line["norm"] for line in log], trainer.model.state_dict()
+
+
+def fast_update(trainer):
+    """One update through `FastLoss`, as `GraphedStep` does it, without a graph."""
+    from torch.nn.attention import flex_attention
+
+    from gptoss_edu.training.fast_loss import FastLoss
+
+    flex_attention._validate_device = lambda *tensors: None  # the unfused CPU form has gradients
+    rows = trainer.replicas.rows if trainer.replicas else trainer.settings.rows
+    loss_of = FastLoss(trainer.model, rows, 256, torch.float32, compiled=False, replicas=trainer.replicas)
+
+    def update(batch):
+        tokens, codes, documents = (torch.from_numpy(part) for part in batch)
+        loss, cross_entropy = loss_of(tokens.long(), codes, documents)
+        trainer.model.zero_grad(set_to_none=True)
+        loss.backward()
+        if trainer.replicas:
+            trainer.replicas.sum_gradients(trainer.optimizer.parameters)
+            cross_entropy = trainer.replicas.sum(cross_entropy)
+        return cross_entropy, trainer.optimizer.step()
+
+    return update
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("plain_loss", [True, False])
+def test_two_ranks_train_as_one_device_does(two, tmp_path, monkeypatch, plain_loss):
+    """The same losses, gradient norms and weights from the same global batches; both ranks end with the same bits."""
+    from torch.nn.attention import flex_attention
+
+    monkeypatch.setattr(flex_attention, "_validate_device", flex_attention._validate_device)  # restored afterwards
+    one_losses, one_norms, one = losses_of(Ranks(), tmp_path, plain_loss)
+    first, second = two.run(losses_of, str(tmp_path), plain_loss)
+    assert first[0] == pytest.approx(one_losses, abs=3e-5) and first[1] == pytest.approx(one_norms, rel=1e-3)
+    for name, tensor in one.items():
+        assert torch.equal(first[2][name], second[2][name]), name
+        assert relative(first[2][name], tensor) < 2e-2, name
+    assert sorted(p.name for p in (tmp_path / f"2-{plain_loss}").iterdir()) == ["checkpoint.safetensors", "log.jsonl"]
+
+
+def test_rows_that_ranks_cannot_share_are_refused():
+    from gptoss_edu.training.data_parallel import Replicas
+
+    with pytest.raises(GptOssError, match="multiple of the 2 ranks, found 3"):
+        Replicas(Ranks(0, 2), 3)

@@ -18,9 +18,11 @@ import torch
 from gptoss_edu.checkpoint.layouts import layout_entries
 from gptoss_edu.checkpoint.sizes import prefill_operations, step_bytes
 from gptoss_edu.config import ModelConfig
+from gptoss_edu.errors import GptOssError
 from gptoss_edu.fast.launch import Tuning
 from gptoss_edu.fast.model import FastTransformer
-from gptoss_edu.options import check_writable
+from gptoss_edu.options import check_writable, positive
+from gptoss_edu.resources import data_path
 
 from .gpu_parts import ceilings, default_file, kernel_times, record, save, timed, timeline, versions
 from .gpu_peers import loading, peers
@@ -37,6 +39,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--gguf", type=Path, default=None, help="a gpt-oss-20b file for llama-bench, if that is on the PATH"
     )
     parser.add_argument("--layers", type=int, default=None, help="fewer layers, for a trial")
+    parser.add_argument(
+        "--tensor-parallel", type=positive, metavar="N", help="N GPUs beside one; --only then names shapes: 120b, 20b"
+    )
+    parser.add_argument(
+        "--trial", action="store_true", help="with --tensor-parallel: a small shape on processors, for a trial"
+    )
+    parser.add_argument("--predict", action="store_true", help="write down what 2, 4 and 8 GPUs should give, and stop")
 
 
 def random_weights(config: ModelConfig, device="cuda", seed: int = 0) -> dict[str, torch.Tensor]:
@@ -213,9 +222,29 @@ def attempt(out, name: str, function, *args) -> None:
 
 
 def run(args: argparse.Namespace) -> int | None:
+    if args.predict:
+        from .predicted_scaling import write
+
+        path = args.json or data_path("measurements", "parallel_prediction.json")
+        check_writable(path, "--json")
+        for name, row in write(path)["decode"].items():
+            print(f"{name:36s} {row['milliseconds']:.2f} ms, {row['times_one_card']:.2f} times one card")
+        return 0
+    if args.tensor_parallel and args.trial:
+        from .gpu_parallel import run as run_parallel
+
+        return run_parallel(args)
     if not torch.cuda.is_available():
         print("bench gpu: needs an NVIDIA GPU, found none (torch.cuda.is_available() is False).", file=sys.stderr)
         return 2
+    if args.tensor_parallel:
+        from .gpu_parallel import run as run_parallel
+
+        if torch.cuda.device_count() < args.tensor_parallel:
+            raise GptOssError(
+                f"--tensor-parallel: expected {args.tensor_parallel} GPUs, found {torch.cuda.device_count()}."
+            )
+        return run_parallel(args)
     device = torch.cuda.get_device_name()
     path = args.json or default_file(device)
     check_writable(path, "--json")

@@ -5,7 +5,8 @@
   tokenizer  the vocabulary: byte pairs learnt from the tasks' text, in half a minute on a CPU
 
 A run of smoke or tiny leaves its checkpoint, log and snapshots in the folder and goes on from there when it is called
-again. Both take the bundled vocabulary, which is frozen with the weights, unless --tokenizer names another: what
+again. Several GPUs share a batch, and the loss is that of one: torchrun --nproc-per-node 2 -m gptoss_edu train tiny.
+Both take the bundled vocabulary, which is frozen with the weights, unless --tokenizer names another: what
 `tokenizer` learns differs slightly from it as soon as wordings are added.
 """
 
@@ -94,6 +95,7 @@ def run(args) -> int:
         return _tokenizer(args.out or Path("runs") / args.what, args.examples, args.seed)
     import torch
 
+    from gptoss_edu.fast.ranks import start
     from gptoss_edu.training.pretrain import SMOKE, TINY, Settings, Trainer
 
     torch.set_float32_matmul_precision("highest")
@@ -120,7 +122,9 @@ def run(args) -> int:
         save_every=1e9 if small else 60,
     )
     started = time.monotonic()
-    trainer = Trainer(SMOKE if small else TINY, settings, out, args.tokenizer or data_path("gpt-oss-tiny"), device)
+    ranks = start("cuda" if str(device).startswith("cuda") else "cpu")
+    vocabulary = args.tokenizer or data_path("gpt-oss-tiny")
+    trainer = Trainer(SMOKE if small else TINY, settings, out, vocabulary, device, ranks)
     try:
         return _smoke(trainer) if small else _tiny(trainer, args, started)
     finally:
@@ -153,6 +157,8 @@ def _tokenizer(out: Path, examples: int, seed: int) -> int:
 
 def _smoke(trainer) -> int:
     log = trainer.run()
+    if not trainer.is_first:
+        return 0
     if not log:
         raise GptOssError(f"{trainer.step} updates are too few to see a loss fall; give it more --seconds.")
     for line in log[:: max(1, len(log) // 12)]:
@@ -200,10 +206,10 @@ def _tiny(trainer, args, started: float) -> int:
 
     failed = True
     try:
-        trainer.run({0.01: look(0.01), 0.1: look(0.1), 0.4: look(0.4), 1.0: look(1.0)})
+        trainer.run({share: look(share) for share in (0.01, 0.1, 0.4, 1.0)} if trainer.is_first else {})
         failed = False
     finally:
-        if trainer.step:
+        if trainer.step and trainer.is_first:
             if failed:
                 args.eval_seconds = 0
                 trainer.save()

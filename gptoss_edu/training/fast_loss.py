@@ -21,6 +21,7 @@ from gptoss_edu.norm import rms_norm
 from gptoss_edu.rope import apply_rope, rope_cos_sin
 from gptoss_edu.transformer import Transformer
 
+from .data_parallel import Replicas
 from .objective import BALANCE, targets_and_weights
 from .quantize import fake_quantized
 
@@ -151,8 +152,11 @@ def attention_part(
 
 def experts_part(
     x: Tensor, weights: tuple, k: int, limit: float, eps: float, rounding: str | None
-) -> tuple[Tensor, Tensor]:
-    """x + experts(norm(x)), and the layer's balance loss; with a ``rounding`` the experts as MXFP4 would store them."""
+) -> tuple[Tensor, Tensor, Tensor]:
+    """x + experts(norm(x)), copies each expert got (e,) and mean probabilities (e,): of these the balance loss is made.
+
+    With a ``rounding``, the experts are as MXFP4 would store them.
+    """
     scale, gate_weight, gate_bias, w1, b1, w2, b2 = weights
     if rounding is not None:
         w1, w2 = fake_quantized(w1, rounding), fake_quantized(w2, rounding)
@@ -172,8 +176,7 @@ def experts_part(
     rows = RowBias.apply(grouped_linear(rows, w2, ends), b2, expert)  # (n·k, c)
     each = Permute.apply(rows, back, order, 1).view(-1, k, x.shape[-1])  # (n, k, c)
     out = (each.float() * routing[..., None]).sum(1)
-    balance = e * (counts / flat.numel() * router_logits.softmax(-1).mean(0)).sum()
-    return x + out.to(x.dtype).view_as(x), balance
+    return x + out.to(x.dtype).view_as(x), counts, router_logits.softmax(-1).mean(0)
 
 
 def _top_k(logits: Tensor, k: int) -> Tensor:
@@ -185,11 +188,13 @@ def _top_k(logits: Tensor, k: int) -> Tensor:
     return torch.stack(chosen, -1)
 
 
-def output_part(x: Tensor, scale: Tensor, unembedding: Tensor, targets: Tensor, weights: Tensor, eps: float) -> Tensor:
-    """Weighted cross-entropy of the next tokens."""
+def output_part(
+    x: Tensor, scale: Tensor, unembedding: Tensor, targets: Tensor, weights: Tensor, eps: float, total: Tensor
+) -> Tensor:
+    """Weighted cross-entropy of the next tokens, over a `total` of weights."""
     logits = F.linear(rms_norm(x, scale, eps).flatten(0, 1), unembedding.to(x.dtype)).float()  # (n, v)
     each = F.cross_entropy(logits, targets.flatten(), reduction="none")
-    return (each * weights.flatten()).sum() / weights.sum().clamp(min=1e-6)
+    return (each * weights.flatten()).sum() / total.clamp(min=1e-6)
 
 
 class FastLoss:
@@ -203,8 +208,9 @@ class FastLoss:
         dtype: torch.dtype = torch.bfloat16,
         compiled: bool = True,
         rounding: str | None = None,
+        replicas: Replicas | None = None,
     ):
-        self.model, self.dtype, self.rounding = model, dtype, rounding
+        self.model, self.dtype, self.rounding, self.replicas = model, dtype, rounding, replicas
         config = model.config
         self.masks = DocumentMasks(b, t, config.sliding_window, model.device)
         positions = torch.arange(t, device=model.device)
@@ -219,7 +225,7 @@ class FastLoss:
         model, config = self.model, self.model.config
         self.masks.update(documents)
         targets, weights = targets_and_weights(tokens, codes)
-        eps, total = config.rms_norm_eps, 0.0
+        eps, shares, means = config.rms_norm_eps, [], []
         x = Lookup.apply(model.embedding.weight, tokens.flatten(), self.dtype).view(*tokens.shape, -1)  # (b, t, c)
         for block in model.block:
             attn, mlp = block.attn, block.mlp
@@ -227,7 +233,7 @@ class FastLoss:
                 x, (attn.norm.scale, attn.qkv.weight, attn.qkv.bias, attn.sinks, attn.out.weight, attn.out.bias),
                 self.cos, self.sin, self.masks.masks[attn.window], attn.h, attn.g, attn.d, eps,
             )  # fmt: skip
-            x, balanced = self.experts(
+            x, counts, mean = self.experts(
                 x,
                 (
                     mlp.norm.scale,
@@ -243,6 +249,13 @@ class FastLoss:
                 eps,
                 self.rounding,
             )
-            total = total + balanced
-        cross_entropy = self.output(x, model.norm.scale, model.unembedding.weight, targets, weights, eps)
-        return cross_entropy + balance * total / len(model.block), cross_entropy.detach()
+            shares.append(counts)
+            means.append(mean)
+        total = weights.sum()
+        share = torch.stack(shares) / (tokens.numel() * config.experts_per_token)  # (layers, e)
+        if self.replicas is not None:  # both over all ranks' rows, in one collective
+            joined = self.replicas.sum(torch.cat((share.flatten().float(), total.float()[None])))
+            share, total = joined[:-1].view_as(share) / self.replicas.size**2, joined[-1]
+        cross_entropy = self.output(x, model.norm.scale, model.unembedding.weight, targets, weights, eps, total)
+        balanced = config.num_experts * (share * torch.stack(means)).sum(-1).mean()
+        return cross_entropy + balance * balanced, cross_entropy.detach()

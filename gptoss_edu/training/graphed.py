@@ -7,6 +7,7 @@ from torch import Tensor
 
 from gptoss_edu.transformer import Transformer
 
+from .data_parallel import Replicas
 from .fast_loss import FastLoss
 from .optim import Optimizer
 from .packing import Batch
@@ -30,9 +31,10 @@ class GraphedStep:
         graph: bool = True,
         compiled: bool = True,
         rounding: str | None = None,
+        replicas: Replicas | None = None,
     ):
-        self.model, self.optimizer, self.balance = model, optimizer, balance
-        self.loss = FastLoss(model, rows, length, compiled=compiled, rounding=rounding)
+        self.model, self.optimizer, self.balance, self.replicas = model, optimizer, balance, replicas
+        self.loss = FastLoss(model, rows, length, compiled=compiled, rounding=rounding, replicas=replicas)
         device = model.device
         self.tokens = torch.zeros(rows, length, dtype=torch.int16, device=device)
         self.codes = torch.full((rows, length), 2, dtype=torch.uint8, device=device)
@@ -58,7 +60,7 @@ class GraphedStep:
         if graph:
             self.model.zero_grad(set_to_none=True)  # so that the recorded backward pass writes instead of adding
             recorded = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(recorded):
+            with torch.cuda.graph(recorded, capture_error_mode="thread_local" if self.replicas else "global"):
                 self.result = self._step()
             self.graph = recorded
 
@@ -66,6 +68,9 @@ class GraphedStep:
         loss, cross_entropy = self.loss(self.tokens.long(), self.codes, self.documents, self.balance)
         self.model.zero_grad(set_to_none=True)
         loss.backward()
+        if self.replicas is not None:
+            self.replicas.sum_gradients(self.optimizer.parameters)
+            cross_entropy = self.replicas.sum(cross_entropy)
         return cross_entropy, self.optimizer.step()
 
     def __call__(self, batch: Batch) -> tuple[Tensor, Tensor]:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from gptoss_edu.transformer import Transformer
 
+from .data_parallel import Replicas
 from .packing import LOSS_WEIGHTS
 from .quantize import quantized_experts
 
@@ -24,20 +25,25 @@ def targets_and_weights(tokens: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
     return targets, weights.masked_fill(torch.arange(tokens.shape[1], device=tokens.device) == tokens.shape[1] - 1, 0.0)
 
 
-def weighted_cross_entropy(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-    """logits (…, v); targets, weights (…). Mean over the weights."""
+def weighted_cross_entropy(logits: Tensor, targets: Tensor, weights: Tensor, total: Tensor | None = None) -> Tensor:
+    """logits (…, v); targets, weights (…). Mean over the weights, or over a `total` that other ranks' rows count in."""
     each = F.cross_entropy(logits.flatten(0, -2).float(), targets.flatten(), reduction="none")
-    return (each * weights.flatten()).sum() / weights.sum().clamp(min=1e-6)
+    total = weights.sum() if total is None else total
+    return (each * weights.flatten()).sum() / total.clamp(min=1e-6)
 
 
-def balance_loss(router_logits: Tensor, k: int) -> Tensor:
+def balance_loss(router_logits: Tensor, k: int, replicas: Replicas | None = None) -> Tensor:
     """1 where all experts get equal shares, up to e where one gets all: e · Σ share of tokens · mean probability.
 
-    router_logits : (n, e). Source: Fedus et al. 2021, arXiv:2101.03961, equations 4 to 6.
+    router_logits : (n, e). With `replicas`, this rank's part of the sum over all ranks' tokens.
+
+    Source: Fedus et al. 2021, arXiv:2101.03961, equations 4 to 6.
     """
     e = router_logits.shape[-1]
     chosen = router_logits.detach().topk(k, dim=-1).indices  # (n, k)
     share = F.one_hot(chosen, e).float().mean(dim=(0, 1))  # (e,)
+    if replicas is not None:  # the mean of all ranks' shares, and this rank's part of the mean probability
+        share = replicas.sum(share) / replicas.size**2
     return e * (share * router_logits.float().softmax(-1).mean(0)).sum()
 
 
@@ -48,10 +54,12 @@ def reference_loss(
     documents: Tensor,
     balance: float = BALANCE,
     rounding: str | None = None,
+    replicas: Replicas | None = None,
 ) -> tuple[Tensor, Tensor]:
     """(loss to minimise, cross-entropy alone) of one packed batch, by the reference model.
 
     rounding : None, or how its experts are rounded to MXFP4 for this loss (quantisation-aware training)
+    replicas : None, or the ranks that hold the other rows; both numbers are then this rank's parts of a sum
     """
     targets, weights = targets_and_weights(tokens, codes)
     same = documents[:, :, None] == documents[:, None, :]  # (b, t, s)
@@ -68,7 +76,8 @@ def reference_loss(
     experts = {} if rounding is None else quantized_experts(model, rounding)
     with model.hooks(points):
         logits = torch.func.functional_call(model, experts, (tokens,))  # (b, t, v)
-    cross_entropy = weighted_cross_entropy(logits, targets, weights)
+    total = None if replicas is None else replicas.sum(weights.sum())
+    cross_entropy = weighted_cross_entropy(logits, targets, weights, total)
     k = model.config.experts_per_token
-    balanced = torch.stack([balance_loss(value, k) for value in logits_of_routers]).mean()
+    balanced = torch.stack([balance_loss(value, k, replicas) for value in logits_of_routers]).mean()
     return cross_entropy + balance * balanced, cross_entropy.detach()

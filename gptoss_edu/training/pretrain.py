@@ -25,10 +25,12 @@ from gptoss_edu.checkpoint.load import load_model, usable_device
 from gptoss_edu.checkpoint.safetensors import save_whole
 from gptoss_edu.config import ModelConfig
 from gptoss_edu.errors import GptOssError
+from gptoss_edu.fast.ranks import Ranks
 from gptoss_edu.options import write_text
 from gptoss_edu.tokenizer import load_tokenizer
 from gptoss_edu.transformer import Transformer
 
+from .data_parallel import Replicas
 from .objective import BALANCE, reference_loss
 from .optim import Optimizer, schedule
 from .packing import Batch, Batches
@@ -121,7 +123,15 @@ class Trainer:
     tokenizer : folder of the vocabulary, which decides how many rows embedding and unembedding have
     """
 
-    def __init__(self, config: ModelConfig, settings: Settings, folder: Path, tokenizer: Path, device: str = "cpu"):
+    def __init__(
+        self,
+        config: ModelConfig,
+        settings: Settings,
+        folder: Path,
+        tokenizer: Path,
+        device: str = "cpu",
+        ranks: Ranks | None = None,
+    ):
         if (settings.seconds is None) == (settings.steps is None):
             raise GptOssError("train: give either a number of steps or a number of seconds.")
         sizes = {
@@ -140,6 +150,7 @@ class Trainer:
         if abs(settings.seed) >= 2**63:
             raise GptOssError(f"train: expected a seed of at most 64 bits, found {settings.seed}.")
         self.settings, self.folder, self.device = settings, Path(folder), usable_device(device)
+        self.replicas = Replicas(ranks, settings.rows) if ranks is not None and ranks.size > 1 else None
         self.folder.mkdir(parents=True, exist_ok=True)
         encoding = load_tokenizer(tokenizer)
         self.model = initialise(replace(config, vocab_size=encoding.n_vocab), settings.seed, device).train()
@@ -155,6 +166,11 @@ class Trainer:
         self.rounding: str | None = None  # of the experts, in the present phase
         self.update: Callable[[Batch], tuple[Tensor, Tensor]] | None = None
         self._begin_phase()
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process writes and tells: with several ranks, rank 0."""
+        return self.replicas is None or self.replicas.first
 
     @property
     def progress(self) -> float:
@@ -187,10 +203,13 @@ class Trainer:
     def _plain_update(self, batch: Batch) -> tuple[Tensor, Tensor]:
         tokens, codes, documents = (torch.from_numpy(part).to(self.device) for part in batch)
         loss, cross_entropy = reference_loss(
-            self.model, tokens.long(), codes, documents, self.settings.balance, self.rounding
+            self.model, tokens.long(), codes, documents, self.settings.balance, self.rounding, self.replicas
         )
         self.model.zero_grad(set_to_none=True)
         loss.backward()
+        if self.replicas is not None:
+            self.replicas.sum_gradients(self.optimizer.parameters)
+            cross_entropy = self.replicas.sum(cross_entropy)
         return cross_entropy, self.optimizer.step()
 
     def _gpu_update(self) -> Callable[[Batch], tuple[Tensor, Tensor]]:
@@ -207,8 +226,8 @@ class Trainer:
             try:
                 started = time.monotonic()
                 step = GraphedStep(
-                    self.model, self.optimizer, settings.rows, settings.length, settings.balance,
-                    rounding=self.rounding, **how,
+                    self.model, self.optimizer, self.replicas.rows if self.replicas else settings.rows, settings.length,
+                    settings.balance, rounding=self.rounding, replicas=self.replicas, **how,
                 )  # fmt: skip
                 seconds = time.monotonic() - started
                 print(f"step: {how}, rounding {self.rounding}, ready after {seconds:.1f} s", flush=True)
@@ -223,7 +242,7 @@ class Trainer:
         waiting, started, before = dict(at or {}), time.monotonic(), self.elapsed
         waiting = {share: action for share, action in waiting.items() if share > self.progress or share == 0}
         saved = time.monotonic()
-        bar = tqdm(total=100, desc="training", unit="%", disable=not sys.stderr.isatty())
+        bar = tqdm(total=100, desc="training", unit="%", disable=not (self.is_first and sys.stderr.isatty()))
         while self.progress < 1 and (until is None or self.step < until):
             for share in sorted(s for s in waiting if self.progress >= s and s < 1):
                 pause = time.monotonic()
@@ -236,12 +255,16 @@ class Trainer:
             self.optimizer.set_scale(scale)
             asked = time.monotonic()
             batch = next(self.batches)
+            if self.replicas is not None:
+                batch = self.replicas.part(batch)
             self.waited += time.monotonic() - asked
             loss, norm = self.update(batch)
             self.step += 1
             if self.step % self.settings.log_every == 0 or self.progress >= 1:
                 self._record(float(loss), float(norm), scale)
             self.elapsed = before + time.monotonic() - started
+            if self.replicas is not None:
+                self.elapsed = self.replicas.agree(self.elapsed)
             bar.update(int(100 * min(1, self.progress)) - bar.n)
             if time.monotonic() - saved > self.settings.save_every:
                 self.save()
@@ -269,7 +292,7 @@ class Trainer:
             "scale": scale,
         }
         self.log.append({key: round(value, 5) for key, value in line.items()})
-        if self.step % (25 * self.settings.log_every) == 0 or self.step == self.settings.log_every:
+        if self.is_first and (self.step % (25 * self.settings.log_every) == 0 or self.step == self.settings.log_every):
             speed = tokens / max(self.elapsed, 1e-3) / 1e6
             print(
                 f"step {self.step:6} · {self.elapsed:6.1f} s · loss {loss:.4f} · norm {norm:.3f} · rate × {scale:.2f} ·"
@@ -284,12 +307,14 @@ class Trainer:
 
         The log is small and says what the hours went into: a disk that is too full for the weights may still hold it.
         """
+        path = self.folder / CHECKPOINT
+        if not self.is_first:
+            return path
         write_log(self.folder / "log.jsonl", self.log)
         tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
         tensors |= {f"optimizer.{name}": value for name, value in self.optimizer.state_dict().items()}
         tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
         about = {"step": self.step, "elapsed": self.elapsed, "settings": asdict(self.settings), "log": self.log}
-        path = self.folder / CHECKPOINT
         save_whole(path, tensors, metadata={"about": json.dumps(about)})
         return path
 

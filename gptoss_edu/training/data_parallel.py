@@ -1,0 +1,63 @@
+"""The same training step on several ranks, each with its rows of the batch: gradients are summed before the update.
+
+The sum is that of one device with the whole batch. Two numbers of the loss belong to the whole batch and not to a
+rank's rows, so they are joined too: the weights that the cross-entropy is divided by, and each expert's share of the
+tokens in the balance loss. What remains is a sum over rows. This is what torch's DistributedDataParallel does, written
+out; weights and optimiser state stand on every rank, as 14 MB need no sharding.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from gptoss_edu.errors import GptOssError
+from gptoss_edu.fast.ranks import Ranks
+
+from .packing import Batch
+
+
+class Replicas:
+    """A rank's place in a data-parallel run of `ranks.size` ranks.
+
+    Raises
+    ------
+    GptOssError : the batch's rows are no multiple of the ranks.
+    """
+
+    def __init__(self, ranks: Ranks, rows: int):
+        self.ranks, self.size = ranks, ranks.size
+        if rows % ranks.size:
+            raise GptOssError(
+                f"train: expected rows in a multiple of the {ranks.size} ranks, found {rows}; give --rows."
+            )
+        self.rows = rows // ranks.size
+
+    @property
+    def first(self) -> bool:
+        return self.ranks.first
+
+    def part(self, batch: Batch) -> Batch:
+        """This rank's rows of a batch."""
+        mine = slice(self.ranks.rank * self.rows, (self.ranks.rank + 1) * self.rows)
+        return Batch(*(part[mine] for part in batch))
+
+    def sum(self, value: Tensor) -> Tensor:
+        """The sum over the ranks of a number that no gradient flows through."""
+        return self.ranks.sum(value.detach().clone())
+
+    def sum_gradients(self, parameters: list[Tensor]) -> None:
+        """Replace all gradients by their sums over the ranks, in one collective."""
+        flat = torch.cat([p.grad.flatten() for p in parameters])
+        self.ranks.sum(flat)
+        for p, total in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
+            p.grad.copy_(total.view_as(p))
+
+    def agree(self, value: float) -> float:
+        """Rank 0's value: clocks differ, and a schedule must not."""
+        if self.size == 1:
+            return value
+        shared = torch.tensor([value], dtype=torch.float64)
+        dist.broadcast(shared, 0)
+        return float(shared)
