@@ -58,5 +58,5 @@ def needs_table(chapters: list[drawings.Chapter]) -> str:
     for chapter in chapters:
         needs = ", ".join(f"{n:02d}" for n in chapter.needs) or "nothing before it"
         title = f"[{chapter.number:02d} · {chapter.title}](../chapters/{chapter.stem}.ipynb)"
-        lines.append(f"| {title} | {chapter.time} | {needs} |")
+        lines.append(f"| {title} | {chapter.time.partition(' (')[0]} | {needs} |")
     return "\n".join(lines) + "\n"

@@ -2,6 +2,7 @@
 
     gptoss-edu workshop my-course                        all chapters
     gptoss-edu workshop my-course --chapters 03 05-08    some of them
+    gptoss-edu workshop my-course --chapters bridge 06 08   half a day: "attention in 20 minutes", then two chapters
     gptoss-edu workshop my-course --with-hints           with the folded hints
     gptoss-edu workshop my-course --update               a newer course; what the learner wrote is kept
     gptoss-edu workshop my-course --wheelhouse           and all wheels, for a room without network

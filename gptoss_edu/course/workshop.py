@@ -24,6 +24,7 @@ from .wheelhouse import WHEELS
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 SOLUTION = re.compile(r"^(?P<indent>[ \t]*)### BEGIN SOLUTION.*?### END SOLUTION[ \t]*$", re.M | re.S)
+BRIDGE = "bridge_attention.ipynb"
 MANIFEST = ".workshop.json"
 
 
@@ -80,7 +81,9 @@ def is_hints(cell: nbformat.NotebookNode) -> bool:
 
 
 def chapters(selection: list[str] | None = None) -> list[Path]:
-    """The course's notebooks; `selection` holds numbers and ranges: ["03", "05-08"]."""
+    """The course's notebooks; `selection` holds numbers and ranges, ["03", "05-08"], or "bridge", the bridging
+    notebook, which stands before the rest.
+    """
     found = sorted(notebooks_path().glob("[0-9][0-9]_*.ipynb"))
     if not found:
         raise WorkshopError(
@@ -89,7 +92,11 @@ def chapters(selection: list[str] | None = None) -> list[Path]:
     if not selection:
         return found
     wanted: set[int] = set()
-    for item in re.split(r"[,\s]+", ",".join(selection).strip(", ")):
+    items = re.split(r"[,\s]+", ",".join(selection).strip(", "))
+    bridge = [notebooks_path() / BRIDGE] if "bridge" in items else []
+    for item in items:
+        if item == "bridge":
+            continue
         match = re.fullmatch(r"(\d{1,2})(?:-(\d{1,2}))?", item)
         if not match:
             raise WorkshopError(f"--chapters: expected numbers or ranges such as 03 or 05-08, found {item!r}.")
@@ -100,11 +107,11 @@ def chapters(selection: list[str] | None = None) -> list[Path]:
             )
         wanted |= set(range(first, last + 1))
     known = {int(path.name[:2]): path for path in found}
-    if wanted - set(known) == wanted:
+    if wanted - set(known) == wanted and not bridge:
         raise WorkshopError(
             f"--chapters: none of {', '.join(selection)} exists; there are {', '.join(f'{n:02d}' for n in known)}."
         )
-    return [path for number, path in known.items() if number in wanted]
+    return bridge + [path for number, path in known.items() if number in wanted]
 
 
 def is_student_folder(folder: Path) -> bool:
@@ -219,7 +226,7 @@ def _write_companions(folder: Path, sources: list[Path], written: dict[str, list
 
     titles = [
         f"- [{path.name}]({path.name})"
-        for path in sorted(folder.glob("[0-9][0-9]_*.ipynb"))
+        for path in [*folder.glob(BRIDGE), *sorted(folder.glob("[0-9][0-9]_*.ipynb"))]
         if ".before-update" not in path.name
     ]
     wheels = WHEELS if (folder / "wheelhouse").is_dir() else ""
