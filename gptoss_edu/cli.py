@@ -21,6 +21,7 @@ COMMANDS = {
     "serve": "answer programs written for OpenAI's API: Responses and Chat Completions",
     "download": "fetch official weights, one layout only",
     "convert": "write a checkpoint in another layout",
+    "engines": "who can answer beside this package, and what each supports, tried here",
     "bench": "measure: cpu, gpu, tiny, harmony, explorer, page",
     "trace": "record one answer and look inside: a page with attention, sinks and experts",
     "page": "one HTML file in which gpt-oss-tiny answers, shows its inside, and can be changed",

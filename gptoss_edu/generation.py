@@ -45,7 +45,12 @@ def next_token_probabilities(
 
 def default_stop_tokens(model) -> frozenset[int]:
     """The control tokens that end a completion, where the model's tokenizer has them."""
-    specials = model.tokenizer._special_tokens if model.tokenizer is not None else {}
+    return stop_tokens_of(model.tokenizer)
+
+
+def stop_tokens_of(encoding) -> frozenset[int]:
+    """The control tokens that end a completion, where the vocabulary has them; None is a vocabulary without any."""
+    specials = encoding._special_tokens if encoding is not None else {}
     return frozenset(specials[name] for name in HARMONY_STOPS if name in specials)
 
 

@@ -2,6 +2,7 @@
 
     gptoss-edu chat
     gptoss-edu chat --model gpt-oss-20b/original --effort high --tools browser,python --file talk.json
+    gptoss-edu chat --engine endpoint --url http://127.0.0.1:8000/v1
     gptoss-edu chat --functions my_tools.py --developer "Answer in one sentence." --message "What is the time?"
 
 Every message of the model stands under its channel: thoughts (analysis), calls and preambles (commentary), the answer
@@ -27,6 +28,7 @@ from gptoss_edu.errors import GptOssError, TokenizerError
 from gptoss_edu.harmony import EFFORTS
 from gptoss_edu.options import check_question, check_writable, one_thread_if_small, read_text
 
+from .other_engines import add_engine, other_engine
 from .several_ranks import add_ranks, load
 
 if TYPE_CHECKING:
@@ -69,12 +71,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="of the sampling (0)")
     parser.add_argument("--device", help="cpu or cuda; default: what there is")
+    add_engine(parser)
     add_ranks(parser)
 
 
 def run(args: argparse.Namespace) -> None:
     from gptoss_edu.agent import chat_files
-    from gptoss_edu.engines.sampler import ModelSampler
 
     from .screen import Screen, use_colour
 
@@ -85,15 +87,12 @@ def run(args: argparse.Namespace) -> None:
     check_writable(args.file, "--file")
     if args.file and args.file.exists():
         chat_files.read_record(args.file)
-    model = load(args)
-    one_thread_if_small(model)
-    if model.tokenizer is None:
-        from gptoss_edu.tokenizer import why_no_tokenizer
-
-        raise TokenizerError(why_no_tokenizer(args.model, model.config.vocab_size))
-    toolbox = build_tools(args, brief=model.config.max_context <= SHORT_CONTEXT)
+    sample, encoding = who_answers(args)
+    toolbox = build_tools(args, brief=(sample.max_context or SHORT_CONTEXT + 1) <= SHORT_CONTEXT)
     with contextlib.closing(toolbox):
-        chat = build_chat(args, toolbox, ModelSampler(model, args.temperature, args.top_p, args.seed), model.tokenizer)
+        if toolbox.tools and hasattr(sample, "require"):
+            sample.require("tools")
+        chat = build_chat(args, toolbox, sample, encoding)
         screen = Screen(sys.stdout.write, use_colour(sys.stdout), not args.hide_analysis)
         for tool in toolbox.tools.values():
             if hasattr(tool, "describe_isolation"):
@@ -104,6 +103,22 @@ def run(args: argparse.Namespace) -> None:
             answer(chat, text, screen)
             if args.file:
                 chat_files.save(chat, args.file)
+
+
+def who_answers(args: argparse.Namespace):
+    """The sampler that the options name, and its vocabulary."""
+    from gptoss_edu.engines.sampler import ModelSampler
+
+    engine = other_engine(args, temperature=args.temperature, top_p=args.top_p, seed=args.seed)
+    if engine is not None:
+        return engine, engine.encoding
+    model = load(args)
+    one_thread_if_small(model)
+    if model.tokenizer is None:
+        from gptoss_edu.tokenizer import why_no_tokenizer
+
+        raise TokenizerError(why_no_tokenizer(args.model, model.config.vocab_size))
+    return ModelSampler(model, args.temperature, args.top_p, args.seed), model.tokenizer
 
 
 def check_date(text: str | None) -> None:

@@ -15,7 +15,13 @@ from gptoss_edu.options import SMALL, check_writable, positive, write_text
 def add_named_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("benchmarks")
     group.add_argument("--data", type=Path, help="the published data file or folder")
-    group.add_argument("--engine", default="pool", metavar="pool | URL", help="this machine, or a server (…/v1)")
+    group.add_argument(
+        "--engine",
+        default="local",
+        metavar="NAME | URL",
+        help="local, transformers, llama_cpp, vllm, or a server (…/v1)",
+    )
+    group.add_argument("--url", help="of --engine endpoint, up to and with /v1")
     group.add_argument("--served-model", metavar="NAME", help="the model's name at the server (its first)")
     group.add_argument("--effort", nargs="+", choices=("low", "medium", "high", "all"), default=["medium"])
     group.add_argument(
@@ -111,16 +117,19 @@ def backend_of(args: argparse.Namespace):
     import torch
 
     from gptoss_edu import __version__, load_model
-    from gptoss_edu.evals.backends import PoolBackend, check_finite
+    from gptoss_edu.engines import open_engine
+    from gptoss_edu.evals.backends import EngineBackend, PoolBackend, check_finite
     from gptoss_edu.evals.endpoint_backend import EndpointBackend
 
     from .eval import fingerprint
 
     details = {"version": __version__, "date": time.strftime("%Y-%m-%d")}
-    if args.engine.startswith(("http://", "https://")):
-        return EndpointBackend(args.engine, args.served_model, args.workers), details
-    if args.engine != "pool":
-        raise GptOssError(f"--engine: expected pool or the address of a server, found {args.engine!r}.")
+    address = args.url if args.engine == "endpoint" else args.engine
+    if address and address.startswith(("http://", "https://")):
+        return EndpointBackend(address, args.served_model, args.workers), details
+    if args.engine not in ("local", "pool"):
+        engine = open_engine(args.engine, args.model, args.url, args.device)
+        return EngineBackend(engine), details | {"engine": engine.name}
     from gptoss_edu.resources import data_path
 
     model = load_model(args.model, device=args.device, dtype=getattr(torch, args.dtype) if args.dtype else None)

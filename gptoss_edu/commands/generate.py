@@ -3,6 +3,7 @@
     gptoss-edu generate "What is 47 times 36?"
     gptoss-edu generate "What is 47 times 36?" --effort high --temperature 1 --seed 7
     gptoss-edu generate "Once upon a time" --raw --model gpt-oss-20b/original --max-new-tokens 40
+    gptoss-edu generate "What is 47 times 36?" --engine transformers
 
 A question is rendered in the harmony format, and each message of the answer is printed under its channel. With --raw
 the text is continued as it stands, with no format around it.
@@ -17,6 +18,7 @@ from gptoss_edu.errors import GptOssError, TokenizerError
 from gptoss_edu.harmony import EFFORTS
 from gptoss_edu.options import check_question, one_thread_if_small
 
+from .other_engines import add_engine, other_engine
 from .several_ranks import add_ranks, load
 
 
@@ -37,29 +39,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--top-k", type=int, help="sample from the k likeliest tokens (all)")
     parser.add_argument("--seed", type=int, default=0, help="of the sampling (0)")
     parser.add_argument("--device", help="cpu or cuda; default: what there is")
+    add_engine(parser)
     add_ranks(parser)
 
 
 def run(args: argparse.Namespace) -> None:
-    from gptoss_edu import generate
-    from gptoss_edu.generation import default_stop_tokens
+    from gptoss_edu.generation import stop_tokens_of
     from gptoss_edu.harmony.question import question_tokens
-    from gptoss_edu.tokenizer import encode_text, why_no_tokenizer
+    from gptoss_edu.tokenizer import encode_text
 
     if len(args.text) > 1:
         raise GptOssError(f'expected one text, found {len(args.text)}: put it in quotes, "{" ".join(args.text)}".')
     text = args.text[0]
     check_question(text, "the text")
-    model = load(args)
-    one_thread_if_small(model)
-    if model.tokenizer is None:
-        raise TokenizerError(why_no_tokenizer(args.model, model.config.vocab_size))
-    encoding = model.tokenizer
+    draw, encoding = who_continues(args)
     prompt = encode_text(encoding, text) if args.raw else question_tokens(text, args.effort, encoding)
     written: list[int] = []
 
     def kept():
-        for token in generate(model, prompt, args.max_new_tokens, args.temperature, args.top_p, args.top_k, args.seed):
+        for token in draw(prompt):
             written.append(token)
             yield token
 
@@ -67,11 +65,29 @@ def run(args: argparse.Namespace) -> None:
         sys.stdout.write(piece)
         sys.stdout.flush()
     print()
-    if not args.raw and written[-1] not in default_stop_tokens(model):  # a raw text has no end of its own
+    if not args.raw and written and written[-1] not in stop_tokens_of(encoding):  # a raw text has no end of its own
         print(
             f"[cut off: {len(written)} tokens are written, the most that --max-new-tokens allows]",
             file=sys.stderr,
         )
+
+
+def who_continues(args: argparse.Namespace):
+    """(prompt → ids, the vocabulary) of the engine that the options name."""
+    from gptoss_edu import generate
+    from gptoss_edu.tokenizer import why_no_tokenizer
+
+    engine = other_engine(args, temperature=args.temperature, top_p=args.top_p, seed=args.seed)
+    if engine is not None:
+        if args.top_k is not None:
+            raise GptOssError(f"--top-k: engine {args.engine} has no such setting; use --top-p.")
+        return lambda prompt: engine(prompt, args.max_new_tokens), engine.encoding
+    model = load(args)
+    one_thread_if_small(model)
+    if model.tokenizer is None:
+        raise TokenizerError(why_no_tokenizer(args.model, model.config.vocab_size))
+    sampling = (args.max_new_tokens, args.temperature, args.top_p, args.top_k, args.seed)
+    return lambda prompt: generate(model, prompt, *sampling), model.tokenizer
 
 
 def text_pieces(tokens, tokenizer):

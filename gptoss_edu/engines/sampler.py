@@ -1,4 +1,8 @@
-"""What the agent loop draws its tokens from: a model with its cache, a pool that many share, or a written script.
+"""What tokens are drawn from: one protocol for this package's own model and for other engines, and its local samplers.
+
+A `Sampler` takes prompt ids and yields ids: the agent loop needs no more. An `Engine` is a sampler that also gives
+log-probabilities where it has them, takes several prompts, and says by name what it cannot give. Closing an iterator
+cancels the answer. `engines.open_engine(NAME)` makes one.
 
 A sampler belongs to one conversation. Two that shared one would go on with each other's tokens, so a second client is
 an error; clients that share a model have a `PoolSampler` each.
@@ -7,7 +11,9 @@ an error; clients that share a model have a `PoolSampler` each.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 import tiktoken
 
@@ -17,7 +23,91 @@ from gptoss_edu.generation import generate
 from .pool import Pool
 from .request import Request
 
-Sampler = Callable[[list[int], int], Iterable[int]]  # (prompt, at most so many) → token ids, one by one
+
+class Sampler(Protocol):
+    """(prompt, at most so many) → token ids, one by one.
+
+    It may stop by itself, at a token that ends a completion, which it yields. `max_context`, where it has one, is the
+    number of tokens that prompt and answer may have together.
+    """
+
+    def __call__(self, prompt: list[int], max_new_tokens: int) -> Iterable[int]: ...
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One token of an answer. logprob : of the model, before temperature and truncation; None where nobody says it."""
+
+    token: int
+    logprob: float | None = None
+
+
+@dataclass(frozen=True)
+class Abilities:
+    """What an engine supports: "yes", or why not, in a few words.
+
+    ids : exact token ids in and out. logprobs, tools, effort. structured : answers that a JSON Schema constrains.
+    many : several prompts at once. traces : attention, sinks and router, as `gptoss-edu trace` shows them.
+    """
+
+    ids: str = "yes"
+    logprobs: str = "yes"
+    tools: str = "yes"
+    effort: str = "yes"
+    structured: str = "yes"
+    many: str = "yes"
+    traces: str = "yes"
+
+
+class Engine:
+    """A sampler over some model. Subclasses give `draw`, and what follows from it is here.
+
+    Attributes
+    ----------
+    name : as in `--engine NAME`
+    encoding : the model's vocabulary
+    max_context : tokens of prompt and answer together; None where the engine does not say
+    abilities : what it supports
+    """
+
+    name = "engine"
+    encoding: tiktoken.Encoding
+    max_context: int | None = None
+    abilities = Abilities()
+
+    def draw(self, prompt: list[int], max_new_tokens: int) -> Iterator[Drawn]:
+        """The answer's tokens, one by one; closing the iterator cancels it."""
+        raise NotImplementedError
+
+    def __call__(self, prompt: list[int], max_new_tokens: int) -> Iterator[int]:
+        stream = self.draw(prompt, max_new_tokens)
+        try:
+            for drawn in stream:
+                yield drawn.token
+        finally:
+            stream.close()
+
+    def draw_many(self, prompts: Sequence[list[int]], max_new_tokens: int) -> Iterator[tuple[int, Drawn]]:
+        """(which prompt, token), in the order in which they come; here one prompt after the other."""
+        for number, prompt in enumerate(prompts):
+            for drawn in self.draw(prompt, max_new_tokens):
+                yield number, drawn
+
+    def require(self, ability: str) -> None:
+        """Refuse what this engine cannot give.
+
+        Raises
+        ------
+        GptOssError : names the engine, the ability and why.
+        """
+        found = getattr(self.abilities, ability)
+        if not found.startswith("yes"):
+            raise GptOssError(
+                f"engine {self.name}: expected one that gives {ability}, but {found}; take --engine local for it."
+            )
+
+    def close(self) -> None:
+        """Give back what the engine holds."""
 
 
 class ModelSampler:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from gptoss_edu.errors import GptOssError, HarmonyError
+from gptoss_edu.generation import stop_tokens_of
 from gptoss_edu.harmony import Conversation, parse, render
 from gptoss_edu.tasks.example import final, message, system
 from gptoss_edu.tokenizer import encode_text
@@ -103,9 +104,7 @@ class PoolBackend:
     def submit(self, turn: Turn, first: bool = False) -> None:
         from gptoss_edu.engines.request import Request
 
-        head = system(turn.effort, tools=turn.builtin)
-        conversation = Conversation.from_dict({"messages": [head, *turn.messages]})
-        prompt = render(conversation, encoding=self.model.tokenizer, drop_analysis="finished_turns")
+        prompt = prompt_of(turn, self.model.tokenizer)
         limit = min(turn.max_new_tokens, self.pool.room - len(prompt))
         if limit < 1:
             raise GptOssError(
@@ -123,7 +122,7 @@ class PoolBackend:
             if request.error is not None:
                 turn.ended, turn.note = "error", str(request.error)[:300]
             else:
-                self._read(turn, request.sampled)
+                read_turn(turn, request.sampled, self.model.tokenizer, self.pool.stops)
             yield turn
 
     def cancel(self) -> None:
@@ -131,19 +130,54 @@ class PoolBackend:
             request.cancel()
         self.pool.waiting.clear()
 
-    def _read(self, turn: Turn, tokens: list[int]) -> None:
-        encoding = self.model.tokenizer
-        if tokens[-1] not in self.pool.stops:
-            turn.ended = "length"
-            return
-        try:
-            messages = parse(tokens, strict=True, encoding=encoding, role="assistant")
-        except HarmonyError as error:
-            turn.ended, turn.note = "invalid", str(error)[:300]
-            return
-        turn.written = Conversation(messages).to_dict()["messages"]
-        thoughts = [m.content[0].text for m in messages if m.channel == "analysis" and m.recipient is None]
-        turn.thought_tokens = sum(len(encode_text(encoding, text)) for text in thoughts)
+
+class EngineBackend:
+    """Another engine on this machine (`gptoss_edu.engines`), one turn after the other."""
+
+    def __init__(self, engine):
+        self.engine, self.name = engine, engine.name
+        self._waiting: list[Turn] = []
+
+    def submit(self, turn: Turn, first: bool = False) -> None:
+        self._waiting.insert(0, turn) if first else self._waiting.append(turn)
+
+    def finished(self) -> Iterator[Turn]:
+        while self._waiting:
+            turn, engine = self._waiting.pop(0), self.engine
+            engine.temperature, engine.seed = turn.temperature, turn.seed & 0xFFFFFFFF
+            turn.began = time.monotonic()
+            try:
+                tokens = list(engine(prompt_of(turn, engine.encoding), turn.max_new_tokens))
+                turn.tokens = len(tokens)
+                read_turn(turn, tokens, engine.encoding, stop_tokens_of(engine.encoding))
+            except GptOssError as error:
+                turn.ended, turn.note = "error", str(error)[:300]
+            turn.seconds = time.monotonic() - turn.began
+            yield turn
+
+    def cancel(self) -> None:
+        self._waiting.clear()
+
+
+def prompt_of(turn: Turn, encoding) -> list[int]:
+    """The token ids that a model sees before a turn."""
+    conversation = Conversation.from_dict({"messages": [system(turn.effort, tools=turn.builtin), *turn.messages]})
+    return render(conversation, encoding=encoding, drop_analysis="finished_turns")
+
+
+def read_turn(turn: Turn, tokens: list[int], encoding, stops) -> None:
+    """Take over what was sampled: messages, or why there are none."""
+    if not tokens or tokens[-1] not in stops:
+        turn.ended = "length"
+        return
+    try:
+        messages = parse(tokens, strict=True, encoding=encoding, role="assistant")
+    except HarmonyError as error:
+        turn.ended, turn.note = "invalid", str(error)[:300]
+        return
+    turn.written = Conversation(messages).to_dict()["messages"]
+    thoughts = [m.content[0].text for m in messages if m.channel == "analysis" and m.recipient is None]
+    turn.thought_tokens = sum(len(encode_text(encoding, text)) for text in thoughts)
 
 
 class ScriptBackend:

@@ -19,7 +19,14 @@ EFFORTS = {"minimal": "low", "low": "low", "medium": "medium", "high": "high"}
 INCLUDE = ("reasoning.encrypted_content", "web_search_call.action.sources", "web_search_call.results",
            "code_interpreter_call.outputs", "file_search_call.results", "message.input_image.image_url",
            "computer_call_output.output.image_url")  # fmt: skip
-HINTS = ("prompt_cache_key", "prompt_cache_options", "prompt_cache_retention", "safety_identifier", "user")
+HINTS = (
+    "return_token_ids",
+    "prompt_cache_key",
+    "prompt_cache_options",
+    "prompt_cache_retention",
+    "safety_identifier",
+    "user",
+)
 MAX_TOOLS, MAX_ITEMS, MAX_STOPS = 128, 4096, 4
 
 

@@ -1,0 +1,191 @@
+"""A server as an engine: vLLM, llama.cpp's server, Ollama, LM Studio, or `gptoss-edu serve`.
+
+Where the server takes token ids (`/v1/completions` with `return_token_ids`, as vLLM and this package's own have it),
+ids go in and come out, and nothing is lost. Elsewhere the prompt is taken apart into messages for
+`/v1/chat/completions`, the server renders them with its own template, and its answer is rendered here again. The ids
+are then not those that its model drew, functions cannot be offered, and log-probabilities are missing.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+
+from gptoss_edu.errors import GptOssError
+from gptoss_edu.generation import stop_tokens_of
+from gptoss_edu.harmony import Message, parse, render
+from gptoss_edu.resources import data_path
+from gptoss_edu.tokenizer import load_tokenizer
+
+from .sampler import Abilities, Drawn, Engine
+
+BY_IDS = Abilities(
+    structured="no: only through its own API",
+    many="yes, one after the other",
+    traces="no: a server gives tokens, not what lies under them",
+)
+BY_CHAT = Abilities(
+    ids="no: the server takes text, and its own template renders it",
+    logprobs="no: those of a chat answer are not of harmony's tokens",
+    tools="no: the prompt holds types, the server wants JSON Schemas",
+    structured="no: only through its own API",
+    many="yes, one after the other",
+    traces="no: a server gives text",
+)
+EFFORT = re.compile(r"^Reasoning: (low|medium|high)$", re.MULTILINE)
+
+
+class EndpointEngine(Engine):
+    """Asks a server that speaks OpenAI's API.
+
+    Parameters
+    ----------
+    url : up to and with "/v1"
+    model : its name there; None for the first that the server names
+    encoding : the vocabulary of the server's model; None: o200k_harmony, or gpt-oss-tiny's where it knows only those
+        ids
+    timeout : seconds without any byte from the server
+    temperature, top_p, seed : sent with each request
+
+    Raises
+    ------
+    GptOssError : the server is not there, or answers with something else.
+    """
+
+    name = "endpoint"
+
+    def __init__(
+        self, url: str, model: str | None = None, encoding=None, temperature: float = 1.0, top_p: float = 1.0,
+        seed: int = 0, timeout: float = 600.0,
+    ):  # fmt: skip
+        self.url, self.timeout = url.rstrip("/"), timeout
+        self.temperature, self.top_p, self.seed = temperature, top_p, seed
+        self.model, self.max_context = self._served(model)
+        known = (load_tokenizer(), load_tokenizer(data_path("gpt-oss-tiny"))) if encoding is None else (encoding,)
+        self.encoding = next((each for each in known if self._takes_ids(each)), None)
+        self.by_ids = self.encoding is not None
+        self.encoding = self.encoding or known[0]
+        self.stops = sorted(stop_tokens_of(self.encoding))
+        self.abilities = BY_IDS if self.by_ids else BY_CHAT
+
+    def draw(self, prompt: list[int], max_new_tokens: int) -> Iterator[Drawn]:
+        self.seed += 1
+        if self.max_context is not None:
+            max_new_tokens = min(max_new_tokens, self.max_context - len(prompt) + 1)
+        return (self._by_ids if self.by_ids else self._by_chat)(prompt, max_new_tokens)
+
+    # ---- by ids
+
+    @property
+    def sampling(self) -> dict:
+        return {"temperature": self.temperature, "top_p": self.top_p, "seed": self.seed}
+
+    def _ids_body(self, prompt: list[int], limit: int, **more) -> dict:
+        return {"model": self.model, "prompt": prompt, "max_tokens": limit, "stop_token_ids": self.stops,
+                "return_token_ids": True, **self.sampling, **more}  # fmt: skip
+
+    def _takes_ids(self, encoding) -> bool:
+        """Whether one token asked for by ids of a vocabulary comes back as an id."""
+        start = encoding._special_tokens.get("<|start|>", 0)
+        body = {"model": self.model, "prompt": [start], "max_tokens": 1, "return_token_ids": True}
+        try:
+            with self._open("/completions", body) as answer:
+                return isinstance(json.load(answer)["choices"][0].get("token_ids"), list)
+        except (GptOssError, ValueError, KeyError, IndexError, TypeError, AttributeError):
+            return False
+
+    def _by_ids(self, prompt: list[int], limit: int) -> Iterator[Drawn]:
+        with self._open("/completions", self._ids_body(prompt, limit, stream=True, logprobs=0)) as answer:
+            for event in events(answer, self.url):
+                for choice in event.get("choices", ()):
+                    said = (choice.get("logprobs") or {}).get("token_logprobs") or []
+                    for i, token in enumerate(choice.get("token_ids") or ()):
+                        yield Drawn(token, said[i] if i < len(said) else None)
+
+    # ---- by messages
+
+    def _by_chat(self, prompt: list[int], limit: int) -> Iterator[Drawn]:
+        body = {"model": self.model, "max_tokens": limit, **self.sampling, **self._messages(prompt)}
+        with self._open("/chat/completions", body) as answer:
+            try:
+                choice = json.load(answer)["choices"][0]
+                said = choice["message"]
+                thought, text = said.get("reasoning_content") or said.get("reasoning"), said.get("content")
+            except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+                raise GptOssError(
+                    f"{self.url}: expected an answer with choices and a message, found something else."
+                ) from None
+        messages = [Message("assistant", thought, "analysis")] if thought else []
+        messages += [Message("assistant", text, "final")] if text else []
+        cut = choice.get("finish_reason") == "length"
+        ids = render(messages, None, self.encoding, drop_analysis="keep", training=bool(text) and not cut)
+        opening = len(render([], "assistant", self.encoding))  # what the prompt ends with
+        yield from map(Drawn, ids[opening:-1] if cut else ids[opening:])
+
+    def _messages(self, prompt: list[int]) -> dict:
+        """The prompt's messages and effort, as Chat Completions has them."""
+        opening = render([], "assistant", self.encoding)
+        if prompt[-len(opening) :] != opening:
+            raise GptOssError(
+                f"{self.url}: takes no token ids, so expected a prompt that ends in <|start|>assistant, found another; "
+                "raw text needs an engine with ids."
+            )
+        messages, effort = [], None
+        for message in parse(prompt[: -len(opening)], strict=False, encoding=self.encoding, role=None):
+            if message.role == "system":
+                found = EFFORT.search(message.text)
+                effort = found[1] if found else None
+            elif message.role == "developer":
+                if "\n# Tools" in f"\n{message.text}":
+                    self.require("tools")
+                messages.append({"role": "developer", "content": message.text.removeprefix("# Instructions\n\n")})
+            elif message.role == "user" or message.channel == "final":
+                messages.append({"role": message.role, "content": message.text})
+            elif message.recipient is not None:
+                self.require("tools")
+        return {"messages": messages} | ({"reasoning_effort": effort} if effort else {})
+
+    # ---- requests
+
+    def _served(self, wanted: str | None) -> tuple[str, int | None]:
+        """The model's name and context: of that name, or the first; servers call the context by two names, or none."""
+        with self._open("/models", None) as answer:
+            try:
+                models = {model["id"]: model for model in json.load(answer)["data"]}
+                found = models[wanted] if wanted is not None else next(iter(models.values()))
+            except (ValueError, KeyError, StopIteration, TypeError):
+                name = "its models" if wanted is None else repr(wanted)
+                raise GptOssError(f"{self.url}: expected a server that names {name}, found none.") from None
+        context = found.get("max_model_len") or found.get("context_window")
+        return found["id"], context if isinstance(context, int) else None
+
+    def _open(self, path: str, body: dict | None):
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"})
+        try:
+            return urllib.request.urlopen(request, timeout=self.timeout)
+        except urllib.error.HTTPError as error:
+            said = " ".join(error.read().decode("utf-8", "replace")[:200].split())
+            raise GptOssError(f"{self.url}{path}: expected an answer, found status {error.code}: {said}.") from None
+        except (urllib.error.URLError, TimeoutError, http.client.HTTPException, ValueError) as error:
+            raise GptOssError(f"{self.url}: expected a server, found none ({error}); start it or mend --url.") from None
+
+
+def events(answer, url: str) -> Iterator[dict]:
+    """The objects of a stream of server-sent events."""
+    try:
+        for line in answer:
+            text = line.decode("utf-8", "replace").strip()
+            if text.startswith("data:") and (data := text[5:].strip()) != "[DONE]":
+                event = json.loads(data)
+                if "error" in event:
+                    raise GptOssError(f"{url}: the answer broke off: {event['error']}.")
+                yield event
+    except (ValueError, TypeError, OSError, http.client.HTTPException) as error:
+        if isinstance(error, GptOssError):
+            raise
+        raise GptOssError(f"{url}: the answer broke off ({error}).") from None
