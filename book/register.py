@@ -11,7 +11,8 @@ HEAD = (
     "# The register of public reports\n\n"
     "People who work with gpt-oss told in public what went wrong. Each of their reports below is a test case of this "
     "project: a test's docstring names the thread, and this page is made from those docstrings. {threads} threads, "
-    "{tests} tests. A row without a test says why.\n"
+    "{tests} tests. A row without a test says why. [Chapter 26](../chapters/26_bug_museum.ipynb) keeps fourteen of "
+    "these faults alive.\n"
 )
 
 

@@ -14,17 +14,17 @@ from gptoss_edu.errors import GptOssError
 ROOMS = [name for name in museum.rooms() if name != "parts"]
 CAUGHT_BY = {  # specimen -> tests of the table that catch it; all others let it pass
     "long": {"8 tokens", "32 tokens", "33 tokens", "100 tokens", "20b's speeds", "a whole answer"},
-    "window": {"33 tokens", "100 tokens"},
-    "bounds": {"8 tokens", "32 tokens", "33 tokens", "100 tokens", "20b's speeds"},
-    "sinks": {"8 tokens", "32 tokens", "33 tokens", "100 tokens", "20, bfloat16"},
+    "unnoticed": {"33 tokens", "100 tokens"},
+    "surprised": {"8 tokens", "32 tokens", "33 tokens", "100 tokens", "20b's speeds"},
+    "unfailing": {"8 tokens", "32 tokens", "33 tokens", "100 tokens", "20, bfloat16"},
     "now and then": {"16 new layers"},
-    "square": {"square, another's file", "oblong, another's file"},
-    "clamp": {"gate -20, relative"},
+    "there and back": {"square, another's file", "oblong, another's file"},
+    "review": {"gate -20, relative"},
     "empty": {"a whole answer"},
-    "stream": {"plain, four by four", "emoji, one by one"},
-    "thoughts": {"a running tool loop"},
-    "quotes": {"a running tool loop", "a call, as text", "a call, as ids"},
-    "marker": {"a call, as ids"},
+    "holes": {"plain, four by four", "emoji, one by one"},
+    "amnesia": {"a running tool loop"},
+    "retold": {"a running tool loop", "a call, as text", "a call, as ids"},
+    "printed": {"a call, as ids"},
 }
 
 
@@ -59,7 +59,7 @@ def test_every_module_that_imported_a_function_by_name_gets_the_wrong_one():
     from gptoss_edu import attention, transformer
 
     right = attention.sliding_window_mask
-    with plant("window"):
+    with plant("unnoticed"):
         assert transformer.sliding_window_mask is attention.sliding_window_mask is not right
     assert transformer.sliding_window_mask is attention.sliding_window_mask is right
 
@@ -68,7 +68,7 @@ def test_a_planted_rotation_neither_reads_nor_leaves_a_table(small_config):
     model, tokens = random_model(small_config), torch.arange(40)[None]
     with torch.no_grad():
         right = model(tokens)
-        with plant("bounds"):
+        with plant("surprised"):
             assert not torch.equal(model(tokens), right)
             fresh = random_model(small_config)
             fresh(tokens)
@@ -100,7 +100,7 @@ def test_a_diagnosis_is_answered_and_the_cause_is_in_no_plain_text_before_it():
         for part in room["parts"]:
             assert str(museum.diagnose(name, part)).startswith(f"{part}: yes")
             assert room["cause"] in str(museum.diagnose(name, part))
-    assert "'brain' is none of the parts" in str(museum.diagnose("window", "brain"))
+    assert "'brain' is none of the parts" in str(museum.diagnose("unnoticed", "brain"))
 
 
 @pytest.mark.slow
@@ -112,8 +112,8 @@ def test_the_table_of_tests_is_computed_and_says_what_the_chapter_teaches():
     }
     assert {name: found[name] for name in CAUGHT_BY} == CAUGHT_BY
     assert all(found.values()), "every bug is caught by some test"
-    assert {"byte 0x12"} <= found["nibbles"] and not {"byte 0x22", "byte 0x12, sorted"} & found["nibbles"]
-    assert "one pair" not in found["halves"] and "8 tokens" in found["halves"]
+    assert {"byte 0x12"} <= found["histogram"] and not {"byte 0x22", "byte 0x12, sorted"} & found["histogram"]
+    assert "one pair" not in found["zero"] and "8 tokens" in found["zero"]
 
 
 def test_a_probe_tells_numbers_words_and_errors_apart():

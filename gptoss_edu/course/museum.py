@@ -1,7 +1,7 @@
 """The rooms of the bug museum (chapter 26): a diagnosis first, then the cause.
 
-diagnose("window", None)        # what there is to choose from; the cause is folded
-diagnose("window", "mask")      # yes, or no and what to measure next
+diagnose("unnoticed", None)        # what there is to choose from; the cause is folded
+diagnose("unnoticed", "mask")      # yes, or no and what to measure next
 """
 
 from __future__ import annotations

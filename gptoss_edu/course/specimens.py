@@ -1,6 +1,6 @@
 """The museum's live specimens (chapter 26): faults that other implementations had, planted in this package's functions.
 
-    with plant("window"):
+    with plant("unnoticed"):
         logits = model(tokens)      # every module now uses a window that is one key too long
 
 `plant` puts a wrong function in the place of the right one, in every module of the package that holds it, and takes
@@ -217,24 +217,24 @@ SPECIMENS = {
             "rope.yarn_inv_freq": _plain_rope,
             "transformer.Transformer._rope": _fresh_rope,
         },
-        "window": {"attention.sliding_window_mask": _one_key_more},
-        "bounds": {"rope.yarn_bound": _rounded_bound, "transformer.Transformer._rope": _fresh_rope},
-        "sinks": {"attention.attention_weights": _no_sinks},
+        "unnoticed": {"attention.sliding_window_mask": _one_key_more},
+        "surprised": {"rope.yarn_bound": _rounded_bound, "transformer.Transformer._rope": _fresh_rope},
+        "unfailing": {"attention.attention_weights": _no_sinks},
         "now and then": {"attention.AttentionBlock.__init__": _never_initialised},
-        "halves": {"moe.swiglu": _halves},
-        "square": {
+        "zero": {"moe.swiglu": _halves},
+        "there and back": {
             "checkpoint.layouts.CheckpointReader.dense": _not_transposed_reading,
             "checkpoint.layouts.layout_chunks": _not_transposed_writing,
         },
-        "clamp": {"moe.swiglu": _clamped_twice},
-        "nibbles": {"mxfp4._decode": _swapped_nibbles},
+        "review": {"moe.swiglu": _clamped_twice},
+        "histogram": {"mxfp4._decode": _swapped_nibbles},
         "empty": {"generation.default_stop_tokens": _stop_at_end},
-        "stream": {
+        "holes": {
             "harmony.stream.StreamParser.feed": _last_of_several,
             "harmony.stream.StreamParser._decode": _each_token_alone,
         },
-        "thoughts": {"harmony.thoughts.kept_messages": _no_thoughts},
-        "quotes": {"harmony.render._content_text": _dumped_again},
-        "marker": {"harmony.render._Renderer._content_type": _marker_as_text},
+        "amnesia": {"harmony.thoughts.kept_messages": _no_thoughts},
+        "retold": {"harmony.render._content_text": _dumped_again},
+        "printed": {"harmony.render._Renderer._content_type": _marker_as_text},
     }.items()
 }
