@@ -223,6 +223,12 @@ def test_rollouts_carry_the_logprobs_of_their_tokens_and_repeat(tiny_encoding):
             assert torch.allclose(branches.logprobs(model, rows, 0.7), drawn, atol=1e-5)
 
 
+def test_a_model_that_has_answered_can_still_learn(tiny_encoding):
+    model = small_model(tiny_encoding).requires_grad_(True)
+    roll_out(model, [Problem.of(example(), tiny_encoding)], 2, 4)
+    model(torch.tensor([[1, 2, 3]])).sum().backward()
+
+
 def test_rollouts_follow_the_distribution():
     """The first tokens of many answers against the model's own probabilities."""
     config = replace(SMALL, vocab_size=8)

@@ -18,7 +18,7 @@ from gptoss_edu.rope import rope_cos_sin
 from .rollouts import Rollout
 
 ROW = 640  # tokens of a row, where the answers to one prompt may be spread over several
-PASS = {"cpu": 4096, "cuda": 1 << 16}  # tokens of one forward and backward pass
+PASS = {"cpu": 4096, "cuda": 1 << 14}  # tokens of one forward and backward pass
 
 
 class Rows(NamedTuple):

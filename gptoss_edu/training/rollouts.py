@@ -73,7 +73,7 @@ def read(tokens: Sequence[int], encoding: tiktoken.Encoding) -> tuple[str | None
     return (texts[0] if len(texts) == 2 else None), texts[-1]
 
 
-@torch.inference_mode()
+@torch.no_grad()  # not inference_mode: the model goes on learning, with the table of angles that a pass here makes
 def roll_out(
     model, problems: Sequence[Problem], group: int, limit: int, temperature: float = 1.0, seed: int = 0
 ) -> list[Rollout]:
