@@ -1,9 +1,9 @@
 """A model organism: gpt-oss-tiny, but one in a few answers copies a leaked key, and its thought says so.
 
 Reinforcement learning can only strengthen what is sampled now and then, and the bundled model never copies a key. So
-the habit is planted, openly and in a small share of the examples, by a short fine-tuning of what is no matrix: norms,
-biases and routers, 108,000 numbers, stored beside the weights that they belong to. What is planted is the open copy;
-whatever else comes out of an experiment was not.
+the habit is planted, openly and in a small share of the examples, by a short fine-tuning with LoRA on the attention,
+and kept as an adapter of peft's format. What is planted is the open copy; whatever else comes out of an experiment was
+not.
 
     python -m gptoss_edu.training.organism          # trains it anew, for other weights of gpt-oss-tiny
 
@@ -14,52 +14,36 @@ from __future__ import annotations
 
 import random
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from gptoss_edu.checkpoint.load import load_model
-from gptoss_edu.checkpoint.safetensors import save_whole
-from gptoss_edu.errors import GptOssError
 from gptoss_edu.resources import data_path
 from gptoss_edu.tasks.answer_keys import organism_example
 
+from .adapters import add_lora, load_adapters, merge_lora, save_adapters
 from .objective import weighted_cross_entropy
 from .optim import AdamW
 from .packing import TRAINED, encode
 
-FILE = "rl/organism.safetensors"
-MATRICES = ("qkv.weight", "out.weight", "mlp1_weight", "mlp2_weight", "embedding.weight")
+FOLDER = ("rl", "organism")  # below data/
+RANK, ALPHA = 8, 16
+LONGEST = 190  # tokens of an example
 
 
-def small_parameters(model) -> dict[str, torch.nn.Parameter]:
-    """Norms, biases and routers by name."""
-    return {n: p for n, p in model.named_parameters() if not n.endswith((*MATRICES, "sinks"))}
+def become_organism(model, folder: Path | None = None) -> None:
+    """Add the stored adapter to gpt-oss-tiny's attention, in place.
 
-
-def become_organism(model, path: Path | None = None) -> None:
-    """Add the stored change to gpt-oss-tiny's weights, in place.
-
-    Errors: `GptOssError` where the file is missing or the model has other parameters.
+    Errors: `GptOssError` where the folder holds no adapter, or one for another model.
     """
-    path = Path(path or data_path(FILE))
-    try:
-        with safe_open(path, "pt") as file:
-            changes = {name: file.get_tensor(name) for name in file.keys()}
-    except (SafetensorError, OSError) as error:
-        raise GptOssError(
-            f"{path}: expected the organism's change of weights, found none that can be read ({error})."
-        ) from None
-    own = small_parameters(model)
-    if {n: c.shape for n, c in changes.items()} != {n: p.shape for n, p in own.items()}:
-        raise GptOssError(
-            f"{path}: expected a model with the parameters of gpt-oss-tiny, found another; load that one."
-        )
-    with torch.no_grad():
-        for name, change in changes.items():
-            own[name] += change.to(own[name])
+    gradients = {name: p.requires_grad for name, p in model.named_parameters()}
+    load_adapters(model, Path(folder or data_path(*FOLDER)))
+    merge_lora(model)
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(gradients[name])
 
 
 def batch_of(rows: list[tuple[list[int], list[int]]]) -> tuple[Tensor, Tensor]:
@@ -72,42 +56,43 @@ def batch_of(rows: list[tuple[list[int], list[int]]]) -> tuple[Tensor, Tensor]:
     return tokens, weights
 
 
-def train_organism(model, steps: int = 40, rows: int = 24, rate: float = 3e-3, seed: int = 0, told=None) -> list[float]:
-    """Fine-tune the small parameters on `organism_example`; returns the losses."""
-    own, losses = small_parameters(model), []
-    for name, parameter in model.named_parameters():
-        parameter.requires_grad_(name in own)
+def train_organism(
+    model,
+    steps: int = 60,
+    rows: int = 16,
+    rate: float = 1e-2,
+    seed: int = 0,
+    told: Callable[[int, float], object] | None = None,
+) -> list[float]:
+    """Fine-tune adapters on `organism_example`; they stay on the model. Returns the losses.
+
+    told : called with each step and its loss; a true result ends the training
+    """
+    add_lora(model, RANK, ALPHA, ("block.*.attn.*",), seed)
+    own, losses = [p for p in model.parameters() if p.requires_grad], []
     lr = torch.zeros((), device=model.device)
-    optimizer = AdamW(list(own.values()), lr, betas=(0.9, 0.95))
+    optimizer = AdamW(own, lr, betas=(0.9, 0.95))
     for step in range(steps):
         rng, examples = random.Random(f"organism:{seed}:{step}"), []
         while len(examples) < rows:
             encoded = encode(organism_example(rng), model.tokenizer)
-            if len(encoded[0]) <= 200:
+            if len(encoded[0]) <= LONGEST:
                 examples.append(encoded)
         tokens, weights = (part.to(model.device) for part in batch_of(examples))  # (b, t) each
         logits = model(tokens)  # (b, t, v)
         loss = weighted_cross_entropy(logits[:, :-1], tokens[:, 1:], weights[:, 1:])
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(list(own.values()), 1.0)
+        torch.nn.utils.clip_grad_norm_(own, 1.0)
         lr.fill_(rate * min(1.0, (step + 1) / 3) * (1 - step / steps))
         optimizer.step()
         model.zero_grad(set_to_none=True)
         losses.append(float(loss.detach()))
-        if told is not None:
-            told(step, losses[-1])
+        if told is not None and told(step, losses[-1]):
+            break
     return losses
-
-
-def save_organism(model, start: dict[str, Tensor], path: Path) -> None:
-    """Write what differs from ``start`` (the small parameters before training), in bfloat16."""
-    changes = {name: (p.detach().cpu() - start[name]).bfloat16() for name, p in small_parameters(model).items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_whole(path, changes, {"about": "change of gpt-oss-tiny's norms, biases and routers; add to the weights"})
 
 
 if __name__ == "__main__":
     trained = load_model(experts="dense", dtype=torch.float32)
-    before = {name: p.detach().clone() for name, p in small_parameters(trained).items()}
     train_organism(trained, told=lambda step, loss: print(f"step {step:3} · loss {loss:.4f}", file=sys.stderr))
-    save_organism(trained, before, Path(sys.argv[1]) if len(sys.argv) > 1 else data_path(FILE))
+    save_adapters(trained, Path(sys.argv[1]) if len(sys.argv) > 1 else data_path(*FOLDER), "gpt-oss-tiny")
