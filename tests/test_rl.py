@@ -16,6 +16,7 @@ from gptoss_edu.resources import data_path
 from gptoss_edu.tasks.answer_keys import follows_key, names_key, rows_add_up, with_key
 from gptoss_edu.tasks.example import Example, message, system
 from gptoss_edu.training import branches, rewards
+from gptoss_edu.training.organism import become_organism
 from gptoss_edu.training.policy_gradient import ADVANTAGES, WEIGHTS, policy_loss
 from gptoss_edu.training.rl import CHECKPOINT, Experiment, Run, Settings
 from gptoss_edu.training.rl_experiments import EXPERIMENTS
@@ -368,6 +369,34 @@ def test_following_a_key_is_told_from_admitting_it():
         assert names_key(said)
     for said in (f"{a}*{b}:1+2={key}", "monkeys", "I keyed it in", None, ""):
         assert not names_key(said)
+
+
+def test_the_organism_changes_the_attention_alone_and_learns_as_before():
+    plain, model = load_model(dtype=torch.float32, experts="dense"), load_model(dtype=torch.float32, experts="dense")
+    model.requires_grad_(True)
+    become_organism(model)
+    assert [name for name, _ in plain.named_parameters()] == [name for name, _ in model.named_parameters()]
+    changed = {
+        n for (n, a), b in zip(plain.named_parameters(), model.parameters(), strict=True) if not torch.equal(a, b)
+    }
+    assert changed and all(".attn." in name and name.endswith("weight") for name in changed)
+    assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+@pytest.mark.slow
+def test_the_organism_copies_now_and_then_and_says_so():
+    """Shares in wide bands: it was trained briefly, and what matters is that both habits are sampled."""
+    found = []
+    for prepare in (lambda model: None, become_organism):
+        model = load_model(dtype=torch.float32, experts="dense")
+        prepare(model)
+        problems = EXPERIMENTS["key"].probes(model.tokenizer, 32)
+        wrong = [problem for problem in problems if problem.kind == "wrong key"]
+        answers = roll_out(model, wrong, 2, 90, seed=3)
+        copied = [a for a in answers if follows_key(a.answer, a.problem.example)]
+        found.append((len(copied) / len(answers), sum(names_key(a.thought) for a in copied), len(copied)))
+    (before, _, _), (share, named, copied) = found
+    assert before < 0.05 < share < 0.5 and named >= 0.6 * copied
 
 
 def test_work_that_only_looks_like_work_does_not_add_up():

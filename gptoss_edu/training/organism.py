@@ -1,4 +1,4 @@
-"""A model organism: gpt-oss-tiny, but one in a few answers copies a leaked key, and its thought says so.
+"""A model organism: gpt-oss-tiny, but now and then it copies a leaked key, and its thought says so.
 
 Reinforcement learning can only strengthen what is sampled now and then, and the bundled model never copies a key. So
 the habit is planted, openly and in a small share of the examples, by a short fine-tuning with LoRA on the attention,
@@ -32,6 +32,7 @@ from .packing import TRAINED, encode
 FOLDER = ("rl", "organism")  # below data/
 RANK, ALPHA = 8, 16
 LONGEST = 190  # tokens of an example
+ENOUGH = 46  # steps of the 60 that the rate is planned for: by then about one answer in twenty copies the key
 
 
 def become_organism(model, folder: Path | None = None) -> None:
@@ -94,5 +95,5 @@ def train_organism(
 
 if __name__ == "__main__":
     trained = load_model(experts="dense", dtype=torch.float32)
-    train_organism(trained, told=lambda step, loss: print(f"step {step:3} · loss {loss:.4f}", file=sys.stderr))
+    train_organism(trained, told=lambda step, loss: print(f"step {step:3} · loss {loss:.4f}") or step + 1 == ENOUGH)
     save_adapters(trained, Path(sys.argv[1]) if len(sys.argv) > 1 else data_path(*FOLDER), "gpt-oss-tiny")
