@@ -8,6 +8,7 @@
     gptoss-edu eval aime-toy --effort all     gpt-oss-tiny on a toy
     gptoss-edu eval aime --data aime2025.jsonl --engine http://127.0.0.1:8000/v1 --effort all --attempts 4
     gptoss-edu eval report runs/eval/*.jsonl --html report.html
+    gptoss-edu eval studies --json FILE       how a score comes about: the experiments of chapter 22
     gptoss-edu eval export aime-toy --inspect --out FOLDER      the same questions and graders for inspect-ai
 
 Sections of tiny: mixed (validity, accuracy, tool dialogues, false refusals), effort, strangers (690 questions written
@@ -30,12 +31,13 @@ from gptoss_edu.errors import GptOssError
 from gptoss_edu.options import positive
 
 from .eval_named import add_named_arguments, run_named
+from .eval_studies import run_studies_command
 
 RUN = ("device", "dtype", "threads", "torch", "version", "date")  # what may differ between the sections of one file
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("what", metavar="tiny | NAME | list | report | export")
+    parser.add_argument("what", metavar="tiny | NAME | studies | list | report | export")
     parser.add_argument("files", nargs="*", metavar="FILE", help="report: samples; export: the benchmark's name")
     parser.add_argument(
         "--model", type=Path, help="checkpoint folder, GGUF file, or ollama:NAME; default: the bundled gpt-oss-tiny"
@@ -56,6 +58,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    if args.what == "studies":
+        run_studies_command(args)
+        return
     if args.what != "tiny":
         run_named(args)
         return

@@ -1,0 +1,57 @@
+"""`gptoss-edu eval studies`: the experiments of chapter 22, section by section into one file. See eval.py."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import time
+
+from gptoss_edu.errors import GptOssError
+from gptoss_edu.options import check_writable, write_text
+
+
+def run_studies_command(args: argparse.Namespace) -> None:
+    """Sections that were asked for are measured anew; the others stay in the file as they are."""
+    import torch
+
+    from gptoss_edu import __version__
+    from gptoss_edu.evals.studies import SIZES, run_studies
+    from gptoss_edu.resources import data_path
+
+    from .eval import fingerprint
+
+    unknown = sorted(set(args.sections or ()) - set(SIZES))
+    if unknown:
+        raise GptOssError(f"--sections: expected names of {', '.join(SIZES)}, found {', '.join(unknown)}.")
+    if not 0 < args.scale < float("inf"):
+        raise GptOssError(f"--scale: expected a share above 0, found {args.scale}.")
+    check_writable(args.json, "--json")
+    results = read_earlier(args)
+    measured_with = {
+        "model": fingerprint(data_path("gpt-oss-tiny")), "device": platform.machine(), "dtype": "float32",
+        "threads": torch.get_num_threads(), "torch": torch.__version__, "version": __version__, "scale": args.scale,
+        "date": time.strftime("%Y-%m-%d"),
+    }  # fmt: skip
+
+    def store(name: str, section: dict | list) -> None:
+        results[name] = section
+        results.setdefault("measured_with", {})[name] = measured_with
+        print(f"\n{name}\n{json.dumps(section, ensure_ascii=False)[:1500]}", flush=True)
+        if args.json:
+            write_text(args.json, json.dumps(results, indent=1, ensure_ascii=False))
+
+    run_studies(args.sections or tuple(SIZES), args.scale, store)
+
+
+def read_earlier(args: argparse.Namespace) -> dict:
+    """What the file holds already; an empty record where there is none."""
+    if args.json is None or not args.json.is_file():
+        return {}
+    try:
+        found = json.loads(args.json.read_text(encoding="utf-8"))
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise GptOssError(f"--json {args.json}: expected the record of an earlier call, found something else.")
+    return found
