@@ -136,7 +136,8 @@ class Kernel:
     def execute(self, code: str, store_history: bool = True) -> Execution:
         """Run `code`; returns within call_seconds + interrupt_seconds + about one second, whatever the code does."""
         result = Execution()
-        message_id = self.client.execute(code, store_history=store_history, allow_stdin=False)
+        # stop_on_error would abort a request that arrives right after one that failed.
+        message_id = self.client.execute(code, store_history=store_history, allow_stdin=False, stop_on_error=False)
         try:
             self._collect(message_id, result)
         except KeyboardInterrupt:
