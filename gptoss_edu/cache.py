@@ -182,8 +182,8 @@ class KVCache:
             return
         for row, (start, count) in enumerate(zip(self._lengths, self._counts, strict=True)):
             first = max(0, count - slots)  # older ones would be overwritten at once
-            at = (torch.arange(first, count, device=self.device) + start) % slots
-            keys[row, :, at], values[row, :, at] = k[row, :, first:count], v[row, :, first:count]
+            places = (torch.arange(first, count, device=self.device) + start) % slots
+            keys[row, :, places], values[row, :, places] = k[row, :, first:count], v[row, :, first:count]
 
     def advance(self) -> None:
         """The forward pass is over: its tokens count as stored."""

@@ -74,7 +74,7 @@ def hooks(model: nn.Module, functions: dict[str, Hook]):
         touched.setdefault(module, module.active)
         active = {k: list(v) for k, v in (module.active or {}).items()}
         active.setdefault(point, []).append((name, function))
-        module.active = active
+        module.active = active  # type: ignore[assignment]  # a Hooked module, found by name
     try:
         yield model
     finally:

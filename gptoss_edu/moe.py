@@ -138,7 +138,7 @@ class PackedWeight(nn.Module):
 
     def unpacked(self) -> Tensor:
         """All experts, (e, rows, columns)."""
-        return mxfp4.unpack(self.blocks, self.scales, dtype=self.dtype)
+        return mxfp4.unpack(self.blocks, self.scales, dtype=self.dtype)  # type: ignore[arg-type]  # buffers
 
 
 class MLPBlock(Hooked):

@@ -13,7 +13,7 @@ Source: OpenAI, "OpenAI harmony response format", section Receiving tool calls.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 import tiktoken
@@ -162,13 +162,13 @@ class Chat:
         """End the running turn at its next token; for buttons and other threads."""
         self.stop_requested = True
 
-    def say(self, text: str) -> Iterator[Event]:
+    def say(self, text: str) -> Generator[Event]:
         """Add a user message and answer it."""
         self._refuse_pending_call()
         self.history.append(Message("user", text))
         return self.answer()
 
-    def answer(self) -> Iterator[Event]:
+    def answer(self) -> Generator[Event]:
         """Let the model go on until it has answered. Ctrl-C and closing the iterator leave a history that can go on."""
         self.stop_requested = False
         self._refuse_pending_call()
@@ -217,7 +217,7 @@ class Chat:
             return Stopped("tokens", f"{spent} tokens in this turn; the limit is {self.settings.max_tokens}")
         return Stopped("context", f"{context} tokens; the model's context holds {self.settings.max_context}")
 
-    def _draw(self, prompt: list[int], room: int) -> Iterator[Event]:
+    def _draw(self, prompt: list[int], room: int) -> Generator[Event, None, _Draw]:
         """Sample until a call, an answer or a bound, moving finished messages into the history. Returns a _Draw."""
         reader = PieceReader(self.encoding)
         stops = set(control_tokens(reader.parser.encoding).stops)
@@ -241,7 +241,7 @@ class Chat:
 
     def _take(self, happenings: list, draw: _Draw, first: int) -> list[Event]:
         """Move messages into the history, half calls and empty messages not; return what there is to tell."""
-        events = []
+        events: list[Event] = []
         for event in happenings:
             if isinstance(event, Begins) and event.role != "assistant":
                 draw.foreign, draw.problem = True, "the model began to speak in another role than its own"

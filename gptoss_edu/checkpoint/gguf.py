@@ -287,7 +287,7 @@ def write_gguf(path: Path, metadata: dict, entries: Iterable[Entry], progress: C
             begin, size = file.tell(), tensor_bytes(kind, shape)
             for piece in produce():
                 data = piece.detach().contiguous().cpu().view(-1).view(torch.uint8)
-                file.write(memoryview(data.numpy()))
+                file.write(data.numpy().data)
                 progress(data.numel())
             if file.tell() - begin != size:
                 raise CheckpointError(f"{path}: {name} should have {size} bytes, {file.tell() - begin} were produced.")

@@ -226,7 +226,8 @@ class GgufShards:
             e, rows, columns = tensor.shape
             raw = part.raw(source).view(e, rows, columns // mxfp4.BLOCK, 17)
             pairs.append(split_blocks(raw, tensor.type))
-        return tuple(_interleaved(list(halves)) for halves in zip(*pairs, strict=True))
+        blocks, scales = (_interleaved(list(halves)) for halves in zip(*pairs, strict=True))
+        return blocks, scales
 
     def dense(self, name: str, dtype: torch.dtype) -> Iterator[Tensor]:
         """One expert's (rows, columns) after the other."""

@@ -7,6 +7,7 @@ released models), so it is decided by the name.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -73,7 +74,7 @@ def original_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
         "mlp.mlp2_weight": (e, c, f),
         "mlp.mlp2_bias": (e, c),
     }
-    shapes = {"embedding.weight": (v, c)}
+    shapes: dict[str, tuple[int, ...]] = {"embedding.weight": (v, c)}
     for i in range(config.num_hidden_layers):
         shapes |= {f"block.{i}.{name}": shape for name, shape in layer.items()}
     return shapes | {"norm.scale": (c,), "unembedding.weight": (v, c)}
@@ -203,7 +204,8 @@ class CheckpointReader:
 
         file = gguf_model.find(local_path(folder))
         if file is not None:
-            self.shards, self.layout = gguf_model.GgufShards(file), "gguf"  # which compares names and shapes
+            self.shards: Any = gguf_model.GgufShards(file)
+            self.layout = "gguf"  # which compares names and shapes
             self.folder, self.config = file, config or self.shards.config
             return
         self.shards = Shards(local_path(folder))
@@ -231,7 +233,8 @@ class CheckpointReader:
         if self.layout == "gguf":
             return self.shards.packed_pair(name)
         names = (name + ".blocks", name + ".scales")
-        return tuple(self.shards[n if self.layout == "original" else hf_name(n)] for n in names)
+        blocks, scales = (self.shards[n if self.layout == "original" else hf_name(n)] for n in names)
+        return blocks, scales
 
     def dense(self, name: str, dtype: torch.dtype) -> Iterator[Tensor]:
         if self.is_packed:
@@ -248,7 +251,8 @@ class CheckpointReader:
         if self.is_packed:
             return self.packed(name)
         pairs = [mxfp4.pack(weight, rounding) for weight in self.dense(name, torch.float32)]
-        return tuple(torch.stack(part) for part in zip(*pairs, strict=True))
+        blocks, scales = (torch.stack(part) for part in zip(*pairs, strict=True))
+        return blocks, scales
 
 
 def layout_chunks(

@@ -295,7 +295,8 @@ def write_file(
     entries : (name, dtype, shape) of every tensor, in order; chunks : their data in the same order, in pieces of any
     size. Written to a temporary file that is renamed at the end.
     """
-    header, offset = {"__metadata__": {"format": "pt"}}, 0
+    header: dict[str, dict] = {"__metadata__": {"format": "pt"}}
+    offset = 0
     for name, dtype, shape in entries:
         nbytes = math.prod(shape) * dtype.itemsize
         header[name] = {"dtype": DTYPE_NAMES[dtype], "shape": list(shape), "data_offsets": [offset, offset + nbytes]}
@@ -307,7 +308,7 @@ def write_file(
         with partial.open("wb") as file:
             file.write(struct.pack("<Q", len(text)) + text)
             for chunk in chunks:
-                file.write(memoryview(chunk.detach().contiguous().cpu().view(torch.uint8).numpy()).cast("B"))
+                file.write(chunk.detach().contiguous().cpu().view(torch.uint8).numpy().data.cast("B"))
             written = file.tell() - 8 - len(text)
         if written != offset:
             raise CheckpointError(f"{path}: the header promises {offset} bytes of data, {written} were produced.")

@@ -84,7 +84,7 @@ def step_bytes(config: ModelConfig, context: int, rows: int = 1, hit: float | No
     from .layouts import layout_entries
 
     share = (config.experts_per_token if hit is None else hit) / config.num_experts
-    total = rows * cache_bytes(config, context)
+    total: float = rows * cache_bytes(config, context)
     for name, entry in layout_entries(config, "original").items():
         total += bytes_read(name, entry.shape, 1 if entry.dtypes == ("U8",) else 2, share)
     return total

@@ -47,11 +47,12 @@ def _slice(reader: CheckpointReader, name: str, mine: Share) -> Tensor:
     if reader.layout in ("original", "gguf"):
         return take(name, reader.shards[name], reader.config, mine)
     if rest.startswith("attn.qkv"):  # q, k and v are tensors of their own
-        _, ranges = slice_of(name, reader.config, mine)
+        _, ranges = slice_of(name, reader.config, mine)  # type: ignore[str-unpack]
         parts, offset = [], 0
         for (letter, size), wanted in zip(qkv_sizes(reader.config).items(), ranges, strict=True):
             stored = f"{prefix.replace('block.', 'model.layers.')}self_attn.{letter}_proj.{rest.rpartition('.')[2]}"
-            parts.append(reader.shards[stored].narrow(0, wanted.start - offset, len(wanted)))
+            begin = wanted.start - offset  # type: ignore[attr-defined]
+            parts.append(reader.shards[stored].narrow(0, begin, len(wanted)))
             offset += size
         return torch.cat(parts)
     tensor = reader.shards[hf_name(name)]
@@ -103,7 +104,7 @@ def plan(reader: CheckpointReader, size: int, mode: str, dtype: torch.dtype) -> 
         for name, entry in names.items():
             shape = entry.shape if reader.is_packed else entry
             one = 1 if reader.is_packed and entry.dtypes == ("U8",) else dtype.itemsize
-            where, numbers = slice_of(name, reader.config, mine), torch.Size(shape).numel()
+            where, numbers = slice_of(name, reader.config, mine), torch.Size(shape).numel()  # type: ignore[arg-type]
             if not isinstance(where, str):
                 numbers = numbers // shape[where[0]] * sum(map(len, where[1]))
             total += numbers * one

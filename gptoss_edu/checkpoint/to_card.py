@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -63,7 +64,7 @@ def _copy_chunks(source, lock, device: torch.device, bar) -> None:
     on_gpu = device.type == "cuda"
     buffers = [torch.empty(CHUNK, dtype=torch.uint8, pin_memory=on_gpu) for _ in range(2)]
     stream = torch.cuda.Stream(device) if on_gpu else None
-    copied = [None, None]
+    copied: list[Any] = [None, None]
     files: dict[Path, int] = {}
     try:
         for turn in range(1 << 62):
@@ -94,7 +95,7 @@ def _copy_chunks(source, lock, device: torch.device, bar) -> None:
 
 
 def _read_exactly(file: int, buffer: Tensor, count: int, offset: int) -> None:
-    view, done = memoryview(buffer.numpy())[:count], 0
+    view, done = memoryview(buffer.numpy().data)[:count], 0
     while done < count:
         done += os.preadv(file, [view[done:]], offset + done)
 

@@ -34,6 +34,7 @@ from .several_ranks import add_ranks, load
 if TYPE_CHECKING:
     from gptoss_edu.agent.chat import Chat
     from gptoss_edu.tools import Toolbox
+    from gptoss_edu.tools.base import Tool
 
     from .screen import Screen
 
@@ -144,7 +145,7 @@ def build_tools(args: argparse.Namespace, brief: bool = False) -> Toolbox:
     from gptoss_edu.tools import FunctionTool, Toolbox
 
     names = wanted_tools(args)
-    tools = []
+    tools: list[Tool] = []
     if "browser" in names:
         from gptoss_edu.tools.browser import BrowserTool
         from gptoss_edu.tools.live import LiveBackend
@@ -176,7 +177,9 @@ def functions_of(path: Path) -> list[Callable]:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         raise GptOssError(f"--functions: {path} cannot be imported: {type(error).__name__}: {error}") from error
-    found = [f for name, f in vars(module).items() if inspect.isfunction(f) and not name.startswith("_")]
+    found: list[Callable] = [
+        f for name, f in vars(module).items() if inspect.isfunction(f) and not name.startswith("_")
+    ]
     found = [f for f in found if f.__module__ == "chat_functions"]
     if not found:
         raise GptOssError(f"--functions: {path} defines no public function")

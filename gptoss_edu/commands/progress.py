@@ -216,6 +216,7 @@ def for_teacher(everyone: list[Progress]) -> str:
     if common:
         lines += ["", "the commonest mistakes, as they were made last:"]
         lines += [f"  {row.name}: {count} of {row.handed}: {words}" for row, count, words in common]
-    right, locked = (sum(entry[i] for entry in everyone) for i in (2, 3))
+    right = sum(entry.right for entry in everyone)
+    locked = sum(entry.locked for entry in everyone)
     lines.append(f"\npredictions: {right} of {locked} right" if locked else "\npredictions: none locked")
     return "\n".join(lines)

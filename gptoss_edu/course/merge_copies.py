@@ -91,7 +91,7 @@ def carried_over(new: nbformat.NotebookNode, theirs: list, known: set[str]) -> n
     """
     merged, left = copy.deepcopy(new), list(theirs)
     names = [names_in(cell.source) if cell.cell_type == "code" else [] for cell in merged.cells]
-    placed: list[tuple[int, object]] = []
+    placed: list[tuple[int, nbformat.NotebookNode]] = []
     for at, cell in enumerate(merged.cells):
         chosen = _chosen(cell, names[at], left, bool(digests(cell.source) & known))
         if chosen is not None:

@@ -72,7 +72,7 @@ def fault(seed: int, model: nn.Module | None = None) -> nn.Module:
 
         model = load_model()
     kinds = [name for name, kind in KINDS.items() if kind.needs(model.config)]
-    kind, layer = _draw(seed, kinds, model.config.num_hidden_layers)
+    kind, layer = _draw(seed, kinds, model.config.num_hidden_layers)  # type: ignore[arg-type]
     return plant(model, kind, layer, seed)
 
 
@@ -85,7 +85,8 @@ def plant(model: nn.Module, kind: str, layer: int, seed: int = 0) -> nn.Module:
         layer -= layer % 2  # even layers slide
     with torch.no_grad():
         chosen.plant(faulty, layer)
-    faulty.planted = Planted(seed, kind, chosen.point.format(layer), chosen.story.format(layer))
+    told = Planted(seed, kind, chosen.point.format(layer), chosen.story.format(layer))
+    faulty.planted = told  # type: ignore[assignment]  # an attribute that modules do not have
     return faulty
 
 

@@ -85,7 +85,8 @@ def _of_values() -> list[Probe]:
 
     def attended(sink: float, dtype: torch.dtype, scale: float = 1.0) -> Tensor:
         return attention.attention(
-            *(x.to(dtype) for x in (scale * q, scale * q, v)), torch.full((2,), sink, dtype=dtype)
+            *(x.to(dtype) for x in (scale * q, scale * q, v)),  # type: ignore[arg-type]
+            torch.full((2,), sink, dtype=dtype),
         )
 
     def new_sinks() -> bool:
@@ -119,10 +120,11 @@ def _of_weights(folder: Path) -> list[Probe]:
     def there_and_back() -> Tensor:
         where = folder / f"again-{next(number)}"
         checkpoint.save(square, where, layout="hf-bf16")
-        return load_model(where, dtype=torch.float32).block[0].mlp.mlp2_weight.data
+        return load_model(where, dtype=torch.float32).block[0].mlp.mlp2_weight.data  # type: ignore[return-value]
 
     def read(name: str) -> Tensor:
-        return load_model(folder / name, dtype=torch.float32).block[0].mlp.mlp2_weight.data
+        mlp = load_model(folder / name, dtype=torch.float32).block[0].mlp
+        return mlp.mlp2_weight.data  # type: ignore[return-value]
 
     def unpacked(byte: int) -> Tensor:
         return mxfp4.unpack(torch.full((1, 16), byte, dtype=torch.uint8), scale)

@@ -50,7 +50,8 @@ class Prefixes:
             self.misses += 1
             return None
         self.hits += 1
-        snapshot = self._kept[tokens] = self._kept.pop(tokens)  # the most recently used stands last
+        key = tuple(tokens)
+        snapshot = self._kept[key] = self._kept.pop(key)  # the most recently used stands last
         return snapshot
 
     def keep(self, tokens: Sequence[int], snapshot: Snapshot) -> None:

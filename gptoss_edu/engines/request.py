@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -50,7 +51,7 @@ class Request:
     logits_processor: LogitsProcessor | None = None
     logprobs: int | None = None
     marks: Sequence[int] = ()
-    key: object = None
+    key: Any = None
     listener: Callable[[], None] | None = None
     sampled: list[int] = field(default_factory=list)
     noted: list[tuple[float, dict[int, float]]] = field(default_factory=list)
@@ -138,8 +139,8 @@ def sample(requests: list[Request], logits: Tensor) -> None:
             lines.append(line)
     if any(request.logits_processor is not None for request in requests):
         logits = torch.stack(lines)
-    largest, chosen = logits.max(dim=-1)  # (n,): the greedy choice
-    chosen, largest = chosen.tolist(), largest.tolist()
+    best = logits.max(dim=-1)  # (n,): the greedy choice
+    chosen, largest = best.indices.tolist(), best.values.tolist()
     for terms in {(r.temperature, r.top_p, r.top_k) for r in requests if r.temperature > 0}:
         at = [i for i, r in enumerate(requests) if (r.temperature, r.top_p, r.top_k) == terms]
         draws = torch.tensor([requests[i].draw() for i in at], device=logits.device)

@@ -8,9 +8,9 @@ of turns by `run_benchmark.py`.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from gptoss_edu.errors import GptOssError, HarmonyError
 from gptoss_edu.generation import stop_tokens_of
@@ -35,7 +35,7 @@ class Turn:
     ended : "stop", "length", "invalid" or "error"; note : what was wrong
     """
 
-    key: Hashable
+    key: Any
     messages: list[dict]
     effort: str = "medium"
     builtin: dict | None = None

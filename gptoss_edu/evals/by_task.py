@@ -32,7 +32,7 @@ class Marked(Example):
 
 def examples(each: int, seed: int = 7) -> list[Example]:
     """``each`` examples of every new task and split, and of every family that training never draws."""
-    found = []
+    found: list[Example] = []
     for task in NEW:
         for split in SPLITS:
             rng = random.Random(f"task:{seed}:{task}:{split}")
@@ -41,6 +41,10 @@ def examples(each: int, seed: int = 7) -> list[Example]:
             rng = random.Random(f"task:{seed}:{task}:{level}")
             found += [_marked(make_example(rng, task, level, split="test"), f"{level}") for _ in range(each)]
     return found
+
+
+def _column(outcome: Outcome) -> str:
+    return getattr(outcome.example, "column", "")
 
 
 def _marked(example: Example, column: str) -> Marked:
@@ -54,9 +58,9 @@ def section(outcomes: list[Outcome]) -> dict:
         own = [o for o in outcomes if o.example.task == task]
         if not own:
             continue
-        known = [o for o in own if o.example.column in SPLITS.values()]
+        known = [o for o in own if _column(o) in SPLITS.values()]
         table[task] = {
-            "columns": _by(own, lambda o: o.example.column),
+            "columns": _by(own, _column),
             "by_level": _by(known, lambda o: o.example.level),
             "by_effort": _by(known, lambda o: o.example.effort),
             "valid": count(o.valid for o in own),
@@ -85,7 +89,7 @@ def _declines(example: Example) -> bool:
 def _line(outcome: Outcome) -> dict:
     example = outcome.example
     return {
-        "task": example.task, "level": example.level, "column": example.column, "effort": example.effort,
+        "task": example.task, "level": example.level, "column": _column(outcome), "effort": example.effort,
         "developer": _instructions(example)[:400], "question": example.question[:300], "wanted": example.answer[:200],
         "found": outcome.text[:200], "called": outcome.called, "note": outcome.note,
     }  # fmt: skip

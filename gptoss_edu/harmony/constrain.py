@@ -52,7 +52,7 @@ def json_schema(schema: Any) -> Grammar:
     overrides = {"whitespace_flexible": False, "coerce_one_of": True}
     text = schema if isinstance(schema, str) else json.dumps(schema)
     try:
-        return Grammar(llguidance.LLMatcher.grammar_from_json_schema(text, defaults=overrides), "JSON Schema")
+        return Grammar(llguidance.LLMatcher.grammar_from_json_schema(text, defaults=overrides), "JSON Schema")  # type: ignore[arg-type]
     except ValueError as error:
         raise HarmonyError(f"JSON Schema: expected a schema that can be enforced, found {_one_line(error)}") from None
 
@@ -133,7 +133,7 @@ class Constraint:
         self.control = control_tokens(self.encoding)
         self._tokenizer = _ll_tokenizer(self.encoding)
         self.prefix = [int(token) for token in prefix]
-        self._final = final and self._matcher(final)
+        self._final: llguidance.LLMatcher | None = self._matcher(final) if final else None
         by_name = calls if isinstance(calls, Mapping) else {}
         self._calls = {name: self._matcher(grammar) for name, grammar in by_name.items()}
         self._other_calls = self._matcher(calls) if isinstance(calls, Grammar) else None
@@ -228,6 +228,7 @@ class Constraint:
 
     def _grammar_of_content(self) -> llguidance.LLMatcher | None:
         recipient = self._parser.current_recipient
+        chosen: llguidance.LLMatcher | None
         if recipient is not None:
             chosen = self._calls.get(recipient, self._other_calls)
         else:

@@ -9,9 +9,9 @@ Source: OpenAI, "OpenAI harmony response format", sections Roles, Channels and R
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gptoss_edu.errors import HarmonyError
 
@@ -162,7 +162,7 @@ class DeveloperContent:
 
 
 Content = Text | SystemContent | DeveloperContent
-_CONTENT_TYPES = {"text": None, "system_content": SystemContent, "developer_content": DeveloperContent}
+_CONTENT_TYPES: dict[str, Any] = {"text": None, "system_content": SystemContent, "developer_content": DeveloperContent}
 
 
 @dataclass(frozen=True)
@@ -189,6 +189,18 @@ class Message:
     content_type: str | None = None
     name: str | None = None
     source: tuple[str, tuple[int, ...]] | None = field(default=None, init=False, compare=False, repr=False)
+
+    if TYPE_CHECKING:  # what __post_init__ accepts
+
+        def __init__(
+            self,
+            role: str,
+            content: str | Content | Sequence[str | Content] = (),
+            channel: str | None = None,
+            recipient: str | None = None,
+            content_type: str | None = None,
+            name: str | None = None,
+        ): ...
 
     def __post_init__(self):
         role = getattr(self.role, "value", self.role)
@@ -243,6 +255,10 @@ class Conversation:
     """Messages in order."""
 
     messages: tuple[Message, ...] = ()
+
+    if TYPE_CHECKING:
+
+        def __init__(self, messages: Iterable[Message] = ()): ...
 
     def __post_init__(self):
         object.__setattr__(self, "messages", tuple(self.messages))

@@ -81,7 +81,8 @@ class PieceReader:
         yield from self.flush()
 
     def _happenings(self, text: str, partial: bool) -> list[Happening]:
-        parser, out = self.parser, []
+        parser = self.parser
+        out: list[Happening] = []
         for message in parser.messages[self._ended :]:  # the text belongs to the message that it completes
             if not self._begun:  # a header that never came to its <|message|>
                 out.append(_begins(self._ended, message))

@@ -107,7 +107,7 @@ def _namespace_text(namespace: ToolNamespace) -> str:
 def browser_tools(source: str = "web") -> ToolNamespace:
     """The browser that the models were trained with: search, open, find. `source` : where its pages come from."""
     number = {"type": "number", "default": -1}
-    text = {"type": "string"}
+    text: dict = {"type": "string"}
     search = {"query": text, "topn": {"type": "number", "default": 10}, "source": text}
     target = {"id": {"type": ["number", "string"], "default": -1}, "cursor": number, "loc": number, "num_lines": number}
     target |= {"view_source": {"type": "boolean", "default": False}, "source": text}

@@ -149,6 +149,7 @@ class _Reader:
         content = message.content[0] if len(message.content) == 1 else None
         if index or not isinstance(content, SystemContent):
             _refuse(index, "a system message that is not the first, or of one's own text")
+        assert isinstance(content, SystemContent)
         if content.knowledge_cutoff not in (None, DEFAULT_CUTOFF) or set(content.tools or {}) - set(BUILT_IN):
             _refuse(index, "another knowledge cutoff, or other built-in tools than browser and python")
         self.system = content

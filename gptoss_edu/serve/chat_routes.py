@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -64,7 +64,7 @@ def _take_instructions(ask: Ask) -> None:
         ask.instructions = content.instructions if isinstance(content, DeveloperContent) else None
 
 
-async def _chunks(server: Server, turn: Turn, answer: ChatAnswer) -> AsyncIterator[dict]:
+async def _chunks(server: Server, turn: Turn, answer: ChatAnswer) -> AsyncGenerator[dict]:
     try:
         for chunk in answer.begin():
             yield chunk
@@ -105,7 +105,7 @@ class _Group:
         for request in self.requests:
             request.cancel()
 
-    async def steps(self) -> AsyncIterator[None]:
+    async def steps(self) -> AsyncGenerator[None]:
         """Return whenever there is something new, the last time when all have ended."""
         over = False
         while not over:
@@ -149,7 +149,7 @@ async def completions(server: Server, request: Request) -> Response:
     return JSONResponse(completion_object(head, requests, encoding))
 
 
-async def _parts(server: Server, group: _Group, head: dict) -> AsyncIterator[dict]:
+async def _parts(server: Server, group: _Group, head: dict) -> AsyncGenerator[dict]:
     given, ended = [0] * len(group.requests), [False] * len(group.requests)
     try:
         async for _ in group.steps():

@@ -11,13 +11,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass
 class Asking:
     """A client, the model's name, and questions with the answers that one client alone gets."""
 
-    client: object
+    client: Any  # openai.OpenAI, which the server itself does not need
     model: str
     answers: Mapping[str, str]
 

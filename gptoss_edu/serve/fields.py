@@ -10,7 +10,7 @@ from typing import Any
 from .errors import ApiError
 
 MAX_DEPTH = 64
-_KINDS = {
+_KINDS: dict[str, Any] = {
     "string": str,
     "integer": int,
     "number": (int, float),

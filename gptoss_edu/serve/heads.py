@@ -11,6 +11,7 @@ from gptoss_edu.harmony import (
     response_format,
 )
 from gptoss_edu.harmony.constrain import Constraint
+from gptoss_edu.harmony.messages import Content
 from gptoss_edu.tools import Toolbox
 
 from .ask import Ask
@@ -21,7 +22,9 @@ def head_of(ask: Ask, toolbox: Toolbox, date: str | None) -> list[Message]:
     namespaces = {name: ToolNamespace.from_dict(tool.config()) for name, tool in toolbox.tools.items()}
     system = SystemContent(reasoning_effort=ask.effort, conversation_start_date=date, tools=namespaces or None)
     functions = function_tools(ask.functions) if ask.functions else None
-    contents = [DeveloperContent(ask.instructions or None, functions)] if ask.instructions or functions else []
+    contents: list[Content] = []
+    if ask.instructions or functions:
+        contents.append(DeveloperContent(ask.instructions or None, functions))
     if ask.format is not None:
         contents.append(response_format(ask.format.name, ask.format.schema, ask.format.description))
     return [Message("system", system)] + ([Message("developer", contents)] if contents else [])

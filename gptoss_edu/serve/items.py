@@ -33,13 +33,17 @@ def nothing_known(identity: str) -> Sequence[Message]:
     return ()
 
 
+def no_call(identity: str) -> str | None:
+    return None
+
+
 def messages_of(
     items: list[Any],
     known: Known = nothing_known,
     before: Sequence[Message] = (),
     calls: dict[str, Message] | None = None,
     seals: Seals | None = None,
-    call_id_of: Callable[[str], str | None] = nothing_known,
+    call_id_of: Callable[[str], str | None] = no_call,
 ) -> list[Message]:
     """The messages of Responses items, after those `before`.
 
@@ -63,9 +67,7 @@ def messages_of(
 class _Reader:
     """Messages so far; a call's result is put right behind the call."""
 
-    def __init__(
-        self, known: Known, messages: list[Message], calls=(), seals: Seals | None = None, call_id_of=nothing_known
-    ):
+    def __init__(self, known: Known, messages: list[Message], calls=(), seals: Seals | None = None, call_id_of=no_call):
         self.known, self.messages, self.seals, self.call_id_of = known, messages, seals, call_id_of
         self.calls: dict[str, Message] = {}
         self.answered: set[str] = set()

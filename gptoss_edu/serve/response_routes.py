@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from starlette.requests import Request
@@ -103,7 +103,7 @@ class _Answer:
             raise
         self.server.running.add(self.turn)
 
-    async def events(self) -> AsyncIterator[dict]:
+    async def events(self) -> AsyncGenerator[dict]:
         """The events; afterwards the response is whole, and stored if it was asked to be."""
         turn, writer = self.turn, self.writer
         try:

@@ -16,7 +16,8 @@ class StopText:
     """
 
     def __init__(self, stops: Sequence[str]):
-        self.stops, self.found = tuple(stops), None
+        self.stops = tuple(stops)
+        self.found: str | None = None
         self._sent, self._held = "", ""
 
     def filter(self, happenings: list[Happening]) -> list[Happening]:

@@ -111,7 +111,7 @@ class Desks:
     most : kernels at once; idle : seconds after which one that nobody uses is ended
     """
 
-    def __init__(self, make: Callable[[str], Tool], most: int = 8, idle: float = 600.0):
+    def __init__(self, make: Callable[[str], Any], most: int = 8, idle: float = 600.0):
         self.make, self.most, self.idle = make, most, idle
         self._lock = threading.Lock()
         self._kernels: OrderedDict[str, tuple[Tool, float]] = OrderedDict()

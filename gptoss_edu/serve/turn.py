@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field, replace
 
 import tiktoken
@@ -169,7 +169,7 @@ class Turn:
         if self._request is not None:
             self._request.cancel()
 
-    async def happenings(self) -> AsyncIterator[Begins | Piece | Ends | ToolDone]:
+    async def happenings(self) -> AsyncGenerator[Begins | Piece | Ends | ToolDone]:
         """What happens, until `status` says how it ended. Text that is sent is kept, and the other way round."""
         while self.status == "in_progress":
             call = None
@@ -193,7 +193,7 @@ class Turn:
                     yield done
                 await self._go_on()
 
-    async def _draw(self) -> AsyncIterator[Begins | Piece | Ends]:
+    async def _draw(self) -> AsyncGenerator[Begins | Piece | Ends]:
         """One run of the pool: the events of its tokens, whole messages into `written`."""
         request, reader, stop = self._request, PieceReader(self.encoding), StopText(self.ask.stop)
         first, over, thinks = self._number, False, False
@@ -237,7 +237,7 @@ class Turn:
             self.written.append(event.message)
         return not event.partial and (is_call or event.message.channel == "final")
 
-    async def _sampled(self, request: Request) -> AsyncIterator[int]:
+    async def _sampled(self, request: Request) -> AsyncGenerator[int]:
         given = 0
         while True:
             await self._tokens.wait()

@@ -8,7 +8,7 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from importlib.resources import files
 
@@ -220,7 +220,7 @@ class Stream(Response):
     cancel : called when the client hangs up or the server goes
     """
 
-    def __init__(self, events: AsyncIterator[dict], cancel: Callable[[], None], named: bool, last: str | None = None):
+    def __init__(self, events: AsyncGenerator[dict], cancel: Callable[[], None], named: bool, last: str | None = None):
         self.events, self.cancel, self.named, self.last = events, cancel, named, last
         self.status_code, self.background = 200, None
         self.init_headers(

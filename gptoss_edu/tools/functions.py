@@ -10,7 +10,7 @@ import inspect
 import json
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -152,7 +152,7 @@ def fields_of(function: Callable[..., Any], name: str) -> tuple[str, dict[str, A
     return summary, fields
 
 
-def pydantic_problem(error: dict, model: type[pydantic.BaseModel]) -> str:
+def pydantic_problem(error: Mapping[str, Any], model: type[pydantic.BaseModel]) -> str:
     """One line for one of pydantic's errors, with what was found."""
     place = ".".join(str(part) for part in error["loc"]) or "arguments"
     if error["type"] == "missing":

@@ -16,7 +16,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from html import unescape
 from pathlib import Path
@@ -48,7 +48,7 @@ class Page:
     text: str
     links: dict[int, str] = field(default_factory=dict)
     # link id → where to look in the page behind it: a line, or words
-    best_lines: dict[int, int | str] = field(default_factory=dict)
+    best_lines: Mapping[int, int | str] = field(default_factory=dict)
     source: str | None = None  # the page as it arrived, for view_source
 
 

@@ -62,7 +62,8 @@ class PythonTool:
         self.kernel: kernels.Kernel | None = None
         self.news: list[str] = []  # what the model must know before it reads the next output
         self._picture_count = sum(1 for _ in self.pictures.iterdir())
-        self._finalizer = weakref.finalize(self, _clean_up, holder := [None], self.work)
+        holder: list[kernels.Kernel | None] = [None]
+        self._finalizer = weakref.finalize(self, _clean_up, holder, self.work)
         self._holder = holder
 
     def __enter__(self) -> PythonTool:

@@ -95,7 +95,8 @@ def _probe(kind: str) -> str | None:
         return "the program bwrap (package bubblewrap) is not installed"
     with tempfile.TemporaryDirectory(prefix="gptoss-probe-") as folder:
         scratch, run = Path(folder, "scratch"), Path(folder, "run")
-        scratch.mkdir(), run.mkdir()
+        scratch.mkdir()
+        run.mkdir()
         argv = jail_command(kind, [sys.executable, "-I", "-S", "-c", "pass"], scratch, run, Limits(), {})
         try:
             done = subprocess.run(argv, stdin=subprocess.PIPE, capture_output=True, timeout=20, text=True)

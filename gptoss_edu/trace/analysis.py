@@ -216,7 +216,8 @@ def telling_heads(trace: Trace, count: int = 8) -> list[tuple[int, int]]:
     chosen: list[tuple[int, int]] = []
     for place in range(trace.n_layers * trace.n_heads):
         for order in orders:
-            pair = tuple(int(i) for i in np.unravel_index(order[place], sink[:, 0].shape))
+            layer, head = np.unravel_index(order[place], sink[:, 0].shape)
+            pair = (int(layer), int(head))
             if pair not in chosen and len(chosen) < count:
                 chosen.append(pair)
     return sorted(chosen)

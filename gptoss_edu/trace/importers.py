@@ -124,7 +124,7 @@ def _router_arrays(routers: dict, config) -> dict[str, np.ndarray]:
         raise TraceError(f"transformers: no router logits were seen in layers {missing}; nothing is imported")
     logits = torch.stack([routers[i] for i in range(config.num_hidden_layers)])  # (l, t, e)
     top = logits.topk(config.experts_per_token, -1)
-    arrays = {
+    arrays: dict[str, np.ndarray] = {
         "router_logits": logits.cpu().numpy().astype(np.float16),
         "expert_indices": top.indices.cpu().numpy().astype(np.uint8),
         "expert_weights": top.values.softmax(-1).cpu().numpy().astype(np.float16),

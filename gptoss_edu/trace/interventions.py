@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -226,7 +227,7 @@ def intervene(model, *changes) -> Iterator:
     Yields the model. Blocks nest; the model's weights are never touched. A fast model computes with unfused operations
     within the block.
     """
-    changes = [from_dict(change) if isinstance(change, dict) else change for change in changes]
+    changes = tuple(from_dict(change) if isinstance(change, dict) else change for change in changes)
     with ExitStack() as stack:
         changed = stack.enter_context(unfused(model)) if changes else model
         before = active(changed)
@@ -250,7 +251,7 @@ def to_dict(change) -> dict:
     """An intervention as plain data: {"kind": name, …}. A patch names its point and positions, not its values."""
     if isinstance(change, Patch):
         return {"kind": "Patch", "point": change.point, "positions": change.positions and list(change.positions)}
-    data = {"kind": type(change).__name__}
+    data: dict[str, Any] = {"kind": type(change).__name__}
     for key, value in asdict(change).items():
         data[key] = list(value) if isinstance(value, tuple) else ("-inf" if value == -torch.inf else value)
     return data
@@ -274,7 +275,9 @@ def from_dict(data: dict):
         raise TraceError(
             f"{kind.__name__} has {', '.join(sorted(known))}; found {', '.join(sorted(set(given) - known))} too"
         )
-    values = {k: tuple(v) if isinstance(v, list) else (float(v) if v == "-inf" else v) for k, v in given.items()}
+    values: dict[str, Any] = {
+        k: tuple(v) if isinstance(v, list) else (float(v) if v == "-inf" else v) for k, v in given.items()
+    }
     try:
         return kind(**values)
     except TypeError as error:

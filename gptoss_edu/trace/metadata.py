@@ -32,11 +32,12 @@ def shape_meta(config, windows, model: str, origin: dict) -> dict:
 def token_arrays(tokens, encoding) -> dict[str, np.ndarray]:
     """Ids, bytes and labels of the tokens; without an encoding a token's text is its number in angle brackets."""
     pieces = [token_bytes(t, encoding) if encoding else f"<{int(t)}>".encode() for t in tokens]
-    return {
+    arrays: dict[str, np.ndarray] = {
         "tokens": np.asarray(tokens, np.int32),
         "piece_bytes": np.frombuffer(b"".join(pieces), np.uint8).copy(),
         "piece_offsets": np.cumsum([0] + [len(p) for p in pieces]).astype(np.int32),
-    } | label_tokens(tokens, encoding)
+    }
+    return arrays | label_tokens(tokens, encoding)
 
 
 def vocabulary(arrays: dict, encoding) -> dict[str, str]:

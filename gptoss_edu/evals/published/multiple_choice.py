@@ -45,9 +45,10 @@ def choice(
     """One question; right: the index of the right option."""
     if not 0 <= right < len(options):
         raise GptOssError(f"{name}: expected a right option from 0 to {len(options) - 1}, found {right}.")
-    target = {"letter": LETTERS[right], "options": [str(option).strip() for option in options]}
-    prompt = [message("user", recipe(text, target["options"]))]
-    return Question(name, prompt, target, cluster, subject, language, plain=" ".join([text, *target["options"]]))
+    stripped = [str(option).strip() for option in options]
+    target = {"letter": LETTERS[right], "options": stripped}
+    prompt = [message("user", recipe(text, stripped))]
+    return Question(name, prompt, target, cluster, subject, language, plain=" ".join([text, *stripped]))
 
 
 def read_gpqa(path: Path | None) -> list[Question]:
