@@ -405,11 +405,11 @@ def test_a_folder_in_use_is_refused_and_an_empty_one_is_taken(tmp_path, written,
 
 def test_unknown_layouts_and_experts_are_refused(written, tmp_path):
     for call in (
-        lambda: checkpoint.save(trained_like(), tmp_path / "x", layout="gguf", rounding="up"),
-        lambda: checkpoint.convert(written / "hf", tmp_path / "x", layout="gguf"),
-        lambda: checkpoint.save_random(CONFIG, tmp_path / "x", layout="gguf"),
+        lambda: checkpoint.save(trained_like(), tmp_path / "x", layout="onnx", rounding="up"),
+        lambda: checkpoint.convert(written / "hf", tmp_path / "x", layout="onnx"),
+        lambda: checkpoint.save_random(CONFIG, tmp_path / "x", layout="onnx"),
     ):
-        with pytest.raises(CheckpointError, match="expected one of original, hf, hf-bf16, found 'gguf'"):
+        with pytest.raises(CheckpointError, match="expected one of original, hf, hf-bf16, gguf, found 'onnx'"):
             call()
     with pytest.raises(CheckpointError, match="expected 'auto', 'packed' or 'dense', found 'sparse'"):
         load_model(written / "hf", experts="sparse")
