@@ -451,6 +451,25 @@ def test_the_fast_path_in_the_pool():
         assert request.sampled == list(generate(reference, request.prompt, request.max_new_tokens, stop_tokens=[]))
 
 
+def test_work_between_rounds_has_the_model_for_itself():
+    pool = Pool(MODEL, rows=2)
+    with pytest.raises(GptOssError, match="runs in its thread"):
+        pool.between(lambda: None)
+    with pool.started():
+        request = pool.submit(Request(PROMPTS[1], 40, stop_tokens=[]))
+        inside = [pool.between(lambda: (threading.current_thread().name, pool.steps, pool.steps)) for _ in range(3)]
+        assert all(future.result(30)[0] == "pool" for future in inside)
+        with pytest.raises(ZeroDivisionError):
+            pool.between(lambda: 1 / 0).result(30)
+        while request.reason is None:
+            time.sleep(0.01)
+        assert request.sampled == alone(PROMPTS[1], 40, stop_tokens=[])
+        held = threading.Event()
+        first, second = pool.between(held.wait), pool.between(lambda: None)
+        threading.Timer(0.2, held.set).start()
+    assert first.done() and second.done(), "who waits when the pool is closed is told so"
+
+
 def test_two_clients_on_one_sampler_are_an_error():
     """It would go on with the other's tokens: a wrong answer that nobody notices."""
     sample = ModelSampler(MODEL, temperature=0.0)

@@ -1,9 +1,12 @@
 """The chat page in Chromium: channels, tools, effort; narrow and wide, light and dark; text stays text."""
 
+import os
+
 import pytest
 from serving import call, final, make_world, thought
 
 pytestmark = pytest.mark.browser
+PICTURE = os.environ.get("GPTOSS_EDU_PICTURE")  # where to write what the trace's test sees
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +56,32 @@ def test_channels_tools_and_effort(page, world):
     world.says(final("Hello."))
     ask(page, "Hi")
     assert "Which rivers" not in world.prompt()
+
+
+def test_an_answer_shows_its_trace_on_request(page, world):
+    from gptoss_edu.trace.synthetic import synthetic_trace
+    from gptoss_edu.web.page import explore
+
+    world.server.explore = lambda tokens: explore(synthetic_trace(len(tokens), 4, 4, 8, 2, window=16)).html
+    try:
+        page.reload()
+        page.wait_for_selector("html[data-ready]")
+        world.says(final("Two."))
+        ask(page, "One and one?")
+        assert page.locator("iframe").count() == 0, "nothing is traced before it is asked for"
+        page.click("text=trace")
+        frame = page.frame_locator("iframe.trace")
+        frame.locator("html[data-ready]").wait_for(timeout=30_000)
+        assert frame.locator("h1, h2").first.inner_text()
+        page.screenshot(path=PICTURE) if PICTURE else None
+        page.click("text=close the trace")
+        assert page.locator("iframe").count() == 0
+        world.server.explore = None
+        page.click("text=trace")
+        page.locator(".error").wait_for()
+        assert "no traces" in page.locator(".error").inner_text()
+    finally:
+        world.server.explore = None
 
 
 def test_text_stays_text(page, world):

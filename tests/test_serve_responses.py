@@ -2,6 +2,8 @@
 
 import json
 import sys
+import threading
+from concurrent.futures import Future
 from dataclasses import replace
 
 import openai
@@ -751,6 +753,46 @@ def a_function_may_have_dots_in_its_name(world):
     world.says("<|channel|>final<|message|>no<|return|>")
     answer = world.respond(tools=[search], tool_choice={"type": "function", "name": "browser.search"})
     assert answer.output[-1].name == "browser.search" and json.loads(answer.output[-1].arguments)
+
+
+@case(
+    another_thread=swap("web.Pool.between", lambda self, work: _done(work())),
+    only_the_answer=swap("turn.Turn.tokens", lambda self: list(self._request.sampled)),
+    any_length=swap("response_routes.MAX_TRACED", 10**9),
+)
+def a_stored_response_can_be_traced(world):
+    """With its prompt, in the pool's thread, where nothing else uses the model meanwhile; the page is a page of ours."""
+    world.says(final("Two."))
+    done, threads = world.respond("One and one?"), []
+    assert world.http.get(f"/trace/{done.id}").status_code == 404, "a server without an explorer"
+    try:
+        world.server.explore = lambda tokens: threads.append(threading.current_thread().name) or ENCODING.decode(tokens)
+        assert world.http.get("/v1/models").json()["data"][0]["traces"] is True
+        page = world.http.get(f"/trace/{done.id}")
+        assert page.text == world.prompt() + final("Two.") and threads == ["pool"]
+        assert "default-src 'none'" in page.headers["content-security-policy"]
+        assert page.headers["content-type"].startswith("text/html")
+        assert world.http.get("/trace/resp_nothing").status_code == 404
+        world.says(final("Two."))
+        long = world.respond("One and " * 300)
+        assert world.http.get(f"/trace/{long.id}").json()["error"]["code"] == "too_long"
+
+        def fails(tokens):
+            raise ValueError("secret")
+
+        world.server.explore = fails
+        broken = world.http.get(f"/trace/{done.id}")
+        assert broken.status_code == 500 and "secret" not in broken.text
+        world.says(final("Still here."))
+        assert world.respond("And now?").output_text == "Still here." and not world.server.tracing
+    finally:
+        world.server.explore = None
+
+
+def _done(value):
+    future = Future()
+    future.set_result(value)
+    return future
 
 
 @case(not_bounded=swap("turn.MAX_CALLS", 10**6))

@@ -6,7 +6,8 @@
 
 It speaks the Responses API and Chat Completions under http://127.0.0.1:8000/v1, and shows a small chat at
 http://127.0.0.1:8000/. Several clients are answered together. It listens on this machine alone, unless --api-key is
-given; texts are not logged, unless --log-requests is. Ctrl-C ends it.
+given; texts are not logged, unless --log-requests is. Ctrl-C ends it. The chat shows the trace of an answer in the
+explorer on request; while it is computed, other answers wait.
 """
 
 from __future__ import annotations
@@ -150,10 +151,17 @@ def make_server(args: argparse.Namespace, tools: tuple[str, ...], key: str | Non
     def date() -> str | None:
         return args.date or (None if short else f"{datetime.date.today()}")
 
+    def explore(tokens: list[int]) -> str:
+        from gptoss_edu.trace import record
+        from gptoss_edu.web.page import explore
+
+        chunk = 256 if model.config.num_hidden_layers > 12 else None  # a large model: less memory in pieces
+        return explore(record(model, tokens, chunk=chunk), title="Trace of an answer").html
+
     pool = Pool(model, args.rows, args.context, args.waiting, args.prefix_mib << 20)
     hosts = tuple(name.lower() for name in (args.host, *args.allow_host))
     guard = Guard(hosts, args.host in ("0.0.0.0", "::"), tuple(args.allow_origin), key)
     name = args.name or (args.model.resolve().name if args.model else "gpt-oss-tiny")
     if args.model and name in ("original", "metal") and not args.name:
         name = args.model.resolve().parent.name
-    return Server(pool, name, guard, tools, make_tool, date, args.log_requests)
+    return Server(pool, name, guard, tools, make_tool, date, args.log_requests, explore=explore)

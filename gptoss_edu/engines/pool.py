@@ -19,7 +19,8 @@ from __future__ import annotations
 import queue
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 
 import torch
@@ -62,6 +63,7 @@ class Pool(Rounds):
         self.max_waiting, self.gather = waiting, GATHER[self.kind]
         self._thread: threading.Thread | None = None
         self._closed = False
+        self._work_between: deque[tuple[Callable, Future]] = deque()
 
     # ------------------------------------------------------------------------------------------- what clients call
 
@@ -122,6 +124,21 @@ class Pool(Rounds):
         finally:
             self.close()
 
+    def between(self, work: Callable[[], object]) -> Future:
+        """Let the pool's thread call `work` between two rounds, when nothing else uses the model; all rows wait for it.
+
+        Raises
+        ------
+        GptOssError : the pool does not run in a thread of its own.
+        """
+        future: Future = Future()
+        with self._changed:
+            if self._thread is None or self._closed:
+                raise GptOssError("Pool.between: expected a pool that runs in its thread; use it within `started()`.")
+            self._work_between.append((work, future))
+            self._changed.notify_all()
+        return future
+
     def close(self) -> None:
         """End all requests, those that wait too, with the reason "closed"."""
         with self._changed:
@@ -133,17 +150,27 @@ class Pool(Rounds):
             request.end("closed")
             request.tell()
         self.active, self.waiting = [], deque()
+        for _, future in self._work_between:
+            future.cancel()
+        self._work_between.clear()
 
     def _work(self) -> None:
         torch.set_num_threads(torch.get_num_threads())  # OpenMP keeps the number for each thread by itself
         while not self._closed:
             with self._changed:
-                while not (self._closed or self.waiting or self.active):
+                while not (self._closed or self.waiting or self.active or self._work_between):
                     self._changed.wait()
-                if not self.active:
+                extra = [self._work_between.popleft()] if self._work_between and not self._closed else []
+                if not self.active and not extra:
                     while len(self.waiting) < self.rows and self._changed.wait(self.gather):
                         pass
-            if not self._closed:
+            for work, future in extra:
+                if future.set_running_or_notify_cancel():
+                    try:
+                        future.set_result(work())
+                    except Exception as error:  # of that work's alone
+                        future.set_exception(error)
+            if not self._closed and (self.active or self.waiting):
                 try:
                     self.step()
                 except Exception as error:  # not of one request's: what runs ends, and the pool goes on

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from .ask import Ask
 from .bodies import ask_of_response, check_model
@@ -20,7 +20,9 @@ from .items import messages_of
 from .responses import ResponseEvents, new_id, response_object
 from .store import Memory, Stored
 from .turn import Turn
-from .web import Server, Stream, log, watched
+from .web import PAGE_HEADERS, Server, Stream, log, watched
+
+MAX_TRACED = 2048  # tokens: an explorer of more is no page any more
 
 
 async def create_response(server: Server, request: Request) -> Response:
@@ -133,7 +135,7 @@ class _Answer:
         for identity, messages in writer.messages.items():
             store.remember(identity, messages, memory)
         if self._is_kept():
-            store.keep(Stored(dict(self.response), self.items, memory))
+            store.keep(Stored(dict(self.response), self.items, memory, turn.tokens()))
         if self.server.log_texts:
             log.info("response %s", self.response)
 
@@ -143,6 +145,29 @@ async def get_response(server: Server, request: Request) -> Response:
     if request.query_params.get("stream") in ("true", "1"):
         raise ApiError("A stored response cannot be streamed again.", "stream", "unsupported_parameter")
     return JSONResponse(server.store.get(request.path_params["id"]).response)
+
+
+async def trace(server: Server, request: Request) -> Response:
+    """GET /trace/{id}: what the model computed for a stored response, as the explorer's page.
+
+    It is computed anew, in one pass between two rounds of the pool, and one at a time.
+    """
+    tokens = server.store.get(request.path_params["id"]).tokens
+    if server.explore is None:
+        raise ApiError("This server shows no traces.", code="trace_not_available", status=404)
+    if len(tokens) > MAX_TRACED:
+        raise ApiError(f"A trace has at most {MAX_TRACED} tokens; this response has {len(tokens)}.", code="too_long")
+    if server.tracing:
+        raise ApiError("A trace is being made; try again.", code="overloaded", status=429, headers={"Retry-After": "2"})
+    server.tracing = True
+    try:
+        explore = server.explore
+        html = await asyncio.wrap_future(server.pool.between(lambda: explore(tokens)))
+    except asyncio.CancelledError:  # the server ends
+        raise ApiError("The server ends.", code="server_error", status=503) from None
+    finally:
+        server.tracing = False
+    return HTMLResponse(html, headers=PAGE_HEADERS)
 
 
 async def delete_response(server: Server, request: Request) -> Response:

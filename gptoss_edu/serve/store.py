@@ -33,11 +33,12 @@ class Memory:
 
 @dataclass
 class Stored:
-    """A response: its object, the items that were put in, and what to go on from."""
+    """A response: its object, the items that were put in, what to go on from, and its last prompt with the answer."""
 
     response: dict
     items: list[Any]
     memory: Memory
+    tokens: list[int] = field(default_factory=list)
     size: int = 0
 
 
@@ -58,8 +59,10 @@ class Store:
 
     def keep(self, stored: Stored) -> None:
         """Keep a response; the oldest ones go where there are too many."""
-        stored.size = len(json.dumps([stored.response, stored.items])) + 16 * sum(
-            len(m.text) for m in stored.memory.messages
+        stored.size = (
+            len(json.dumps([stored.response, stored.items]))
+            + 16 * sum(len(m.text) for m in stored.memory.messages)
+            + 8 * len(stored.tokens)
         )
         self._responses[stored.response["id"]] = stored
         self.nbytes += stored.size

@@ -161,6 +161,10 @@ class Turn:
         except RuntimeError:  # the server's loop is closed
             pass
 
+    def tokens(self) -> list[int]:
+        """The last prompt and what was sampled after it."""
+        return [] if self._request is None else [*self._request.prompt, *self._request.sampled]
+
     # -------------------------------------------------------------------------------------------------- the answer
 
     def cancel(self) -> None:

@@ -27,6 +27,13 @@ from .seals import Seals
 from .store import Desks, Store
 
 log = logging.getLogger("gptoss_edu.serve")
+PAGE_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; "
+        "img-src data: blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+}
 
 
 @dataclass
@@ -35,7 +42,8 @@ class Server:
 
     pool : its thread runs already. name : the model's, as clients name it. tools : built-in ones that may be asked for.
     make_tool : name → a new tool. date : for the system message, asked anew each time. page : HTML of the page at /.
-    log_texts : write requests and answers into the log
+    log_texts : write requests and answers into the log. explore : tokens → HTML that shows what the model computes for
+    them; called in the pool's thread. tracing : it is being called
     """
 
     pool: Pool
@@ -47,6 +55,8 @@ class Server:
     log_texts: bool = False
     store: Store = field(default_factory=Store)
     page: str | None = None
+    explore: Callable[[list[int]], str] | None = None
+    tracing: bool = False
 
     def __post_init__(self):
         self.encoding = self.pool.model.tokenizer
@@ -69,7 +79,7 @@ def _no_tool(name: str) -> Tool:
 def application(server: Server) -> Starlette:
     """The ASGI application."""
     from .chat_routes import chat_completions, completions
-    from .response_routes import create_response, delete_response, get_response, input_items
+    from .response_routes import create_response, delete_response, get_response, input_items, trace
 
     def route(path: str, method: str, endpoint) -> Route:
         return Route(path, _guarded(server, path, endpoint), methods=[method, "OPTIONS"])
@@ -87,6 +97,7 @@ def application(server: Server) -> Starlette:
             methods=["GET", "DELETE", "OPTIONS"],
         ),
         route("/v1/responses/{id}/input_items", "GET", input_items),
+        route("/trace/{id}", "GET", trace),
         route("/v1/chat/completions", "POST", chat_completions),
         route("/v1/completions", "POST", completions),
     ]
@@ -145,11 +156,7 @@ async def _fault(request: Request, error: Exception) -> Response:
 
 async def page(server: Server, request: Request) -> Response:
     html = server.page or files("gptoss_edu.serve").joinpath("page.html").read_text(encoding="utf-8")
-    policy = (
-        "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; img-src data:;"
-        " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    )
-    return HTMLResponse(html, headers={"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff"})
+    return HTMLResponse(html, headers=PAGE_HEADERS)
 
 
 async def health(server: Server, request: Request) -> Response:
@@ -159,8 +166,10 @@ async def health(server: Server, request: Request) -> Response:
 async def models(server: Server, request: Request) -> Response:
     """The one model that is served; a local path's last part is its name."""
     pool = server.pool
-    model = {"id": server.name, "object": "model", "created": int(server.started), "owned_by": "gptoss_edu",
-             "context_window": pool.room, "tools": list(server.tools)}  # fmt: skip
+    model = {
+        "id": server.name, "object": "model", "created": int(server.started), "owned_by": "gptoss_edu",
+        "context_window": pool.room, "tools": list(server.tools), "traces": server.explore is not None,
+    }  # fmt: skip
     wanted = request.path_params.get("model")
     if wanted is None:
         return JSONResponse({"object": "list", "data": [model]})
