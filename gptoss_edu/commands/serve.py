@@ -127,6 +127,7 @@ def check(args: argparse.Namespace) -> tuple[tuple[str, ...], str | None]:
 def make_server(args: argparse.Namespace, tools: tuple[str, ...], key: str | None):
     """Read the model, and set up the pool and the guard."""
     from gptoss_edu.engines.pool import Pool
+    from gptoss_edu.fast.leader import Leader
     from gptoss_edu.serve.guard import Guard
     from gptoss_edu.serve.web import Server
 
@@ -164,4 +165,5 @@ def make_server(args: argparse.Namespace, tools: tuple[str, ...], key: str | Non
     name = args.name or (args.model.resolve().name if args.model else "gpt-oss-tiny")
     if args.model and name in ("original", "metal") and not args.name:
         name = args.model.resolve().parent.name
-    return Server(pool, name, guard, tools, make_tool, date, args.log_requests, explore=explore)
+    show = None if isinstance(model, Leader) else explore  # no rank alone computes all that a trace shows
+    return Server(pool, name, guard, tools, make_tool, date, args.log_requests, explore=show)

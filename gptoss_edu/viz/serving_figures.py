@@ -415,7 +415,8 @@ def figure_doors(tries: Mapping[str, int], doors: Mapping[str, int]) -> Figure:
     names = list(doors)
     for x, name in enumerate(names):
         axis.axvline(x + 1, color=style.color("muted"), linewidth=3, zorder=1)
-        axis.text(x + 1, -0.85, name, ha="center", weight="bold", size=9)
+        paper = {"facecolor": style.color("paper"), "edgecolor": "none", "pad": 2}
+        axis.text(x + 1, -0.85, name, ha="center", va="center", weight="bold", size=9, bbox=paper)
     used: list[str] = []
     for y, (name, status) in enumerate(tries.items()):
         stop = next((d for d in names if doors[d] == status and d.split()[0].lower() in name.lower()), None)
