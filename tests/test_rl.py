@@ -308,7 +308,7 @@ def test_a_right_answer_is_paid(text, tiny_encoding):
 
 def test_a_price_is_not_evaded_by_thinking_in_the_answer_or_by_never_ending(tiny_encoding):
     problem = Problem.of(example(effort="medium"), tiny_encoding)
-    term = rewards.price(0.01)
+    term = rewards.price(0.01, free=6)
     short, thought, hidden, endless = (
         term(rollout_of(tiny_encoding, text, problem))
         for text in (
@@ -319,7 +319,7 @@ def test_a_price_is_not_evaded_by_thinking_in_the_answer_or_by_never_ending(tiny
         )
     )
     assert short > hidden > endless and short > thought > endless == -1.5
-    free = rewards.price(0.05, ("low",))
+    free = rewards.price(0.08, ("low",))
     assert free(rollout_of(tiny_encoding, f"{THOUGHT}12*3", problem)) == 0
 
 

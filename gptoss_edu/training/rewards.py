@@ -1,6 +1,6 @@
 """What an answer is paid for. A reward is a table of named terms, and its value is their sum.
 
-    pays = {"right": right, "price": price(0.05, efforts=("medium",))}
+    pays = {"right": right, "price": price(0.08, efforts=("medium",))}
     pay(rollout, pays, watches={"thinks": thinks})
 
 A term sees the whole rollout and returns a number. Only what stands in ``pays`` counts; ``watches`` are measured beside
@@ -42,17 +42,17 @@ def well_formed(rollout: Rollout) -> float:
     return float(rollout.answer is not None)
 
 
-def price(per_token: float, efforts: tuple[str, ...] | None = None, most: float = 1.5) -> Term:
-    """Every sampled token costs ``per_token``, up to ``most`` in all; with ``efforts``, under these alone.
+def price(per_token: float, efforts: tuple[str, ...] | None = None, free: int = 20, most: float = 1.5) -> Term:
+    """Every token beyond the first ``free`` costs ``per_token``, up to ``most``; with ``efforts``, under these alone.
 
-    All tokens count: a price on the thought alone is evaded by thinking in the final message. An answer that never
-    ends costs the most.
+    All sampled tokens count: a price on the thought alone is evaded by thinking in the final message. An answer that
+    never ends costs the most. For a thought to be given up, it must cost more than the reward that it brings.
     """
 
     def term(rollout: Rollout) -> float:
         if efforts is not None and rollout.problem.example.effort not in efforts:
             return 0.0
-        return -(most if rollout.answer is None else min(most, per_token * len(rollout.tokens)))
+        return -(most if rollout.answer is None else min(most, per_token * max(0, len(rollout.tokens) - free)))
 
     return term
 

@@ -109,7 +109,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     ),
     "price": _tasks(
         "medium effort, every token costs: the model stops thinking where it can",
-        {"right": right, "price": price(0.05)},
+        {"right": right, "price": price(0.08)},
         tasks=(("product", "2x2"),),
         efforts=("medium",),
         advantage="centred",
@@ -117,7 +117,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     ),
     "swap": _tasks(
         "low effort paid for right answers, medium for right answers less a price: the words change places",
-        {"right": right, "price": price(0.05, ("medium",))},
+        {"right": right, "price": price(0.08, ("medium",))},
         efforts=("low", "medium"),
         advantage="centred",
         steps=22,

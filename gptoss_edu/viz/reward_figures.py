@@ -14,8 +14,13 @@ from . import style
 
 COLORS = {  # terms with a fixed meaning
     "thinks": "analysis", "right": "right", "copies": "wrong", "admits": "analysis", "reward": "final",
-    "tokens": "neutral", "works": "tool", "flag": "wrong",
+    "tokens": "neutral", "works": "tool", "flag": "wrong", "thinks, low": "user", "thinks, medium": "final",
 }  # fmt: skip
+
+
+def shade_of(term: str) -> str:
+    """The colour of a term; "thinks, high" has that of "thinks" unless it has one of its own."""
+    return style.color(COLORS.get(term, COLORS.get(term.split(",")[0], "ink")))
 
 
 def values(run: Mapping, term: str) -> list[float]:
@@ -33,7 +38,7 @@ def curves(
     """
     ends = []
     for number, (term, words) in enumerate(terms.items()):
-        shade = style.color(COLORS.get(term.split(",")[0], "ink"))
+        shade = shade_of(term)
         every = [values(run, term) for run in runs]
         n = min(map(len, every))
         table = np.array([line[:n] for line in every], dtype=float)  # (seeds, steps)
@@ -74,7 +79,7 @@ def before_and_after(record: Mapping, terms: Mapping[str, str], title: str):
     kinds = list(record["runs"][0]["probed"][0]["kinds"])
     fig, axes = plt.subplots(1, len(terms), figsize=(7.2, 0.42 * len(kinds) + 1.1), sharey=True, squeeze=False)
     for ax, (term, words) in zip(axes[0], terms.items(), strict=True):
-        shade = style.color(COLORS.get(term, "ink"))
+        shade = shade_of(term)
         for row, kind in enumerate(kinds):
             at = [np.mean([run["probed"][i]["kinds"][kind][term] for run in record["runs"]]) for i in (0, -1)]
             ax.annotate("", (at[1], row), (at[0], row), arrowprops={"arrowstyle": "-|>", "color": shade, "lw": 1.8})
@@ -95,13 +100,13 @@ def small_multiples(records: Mapping[str, Mapping], terms: Mapping[str, str], ac
         ax.axis("off")
     for ax, (name, record) in zip(axes.flat, records.items(), strict=False):
         for number, term in enumerate(terms):
-            shade = style.color(COLORS.get(term, "ink"))
+            shade = shade_of(term)
             for run in record["runs"]:
                 ax.plot(values(run, term), ("-", "--", ":")[number], color=shade, lw=1.5)
         ax.set(ylim=(-0.03, 1.03))
         ax.set_title(name, fontsize=9)
     handles = [
-        plt.Line2D([], [], ls=("-", "--", ":")[i], color=style.color(COLORS.get(term, "ink")), label=words)
+        plt.Line2D([], [], ls=("-", "--", ":")[i], color=shade_of(term), label=words)
         for i, (term, words) in enumerate(terms.items())
     ]
     fig.legend(handles=handles, loc="outside lower center", ncols=len(terms))
