@@ -85,15 +85,23 @@ def _keys(says: str, pays: dict, given: tuple[str, ...] = ("right",), **settings
     )
 
 
-def _tasks(says: str, pays: dict, tasks=WORK, efforts=("low",), probed: Iterable | None = None, **settings):
-    """An experiment on arithmetic at some efforts."""
+def _tasks(
+    says: str,
+    pays: dict,
+    tasks=WORK,
+    efforts: tuple[str, ...] = ("low",),
+    probed: Iterable | None = None,
+    probed_efforts: tuple[str, ...] | None = None,
+    **settings,
+) -> Experiment:
+    """An experiment on arithmetic at some efforts; ``probed``: what is asked before and after, where it is more."""
     watches = {"right": right, "thinks": thinks, "tokens": tokens}
     return Experiment(
         says,
         partial(draw_task, tasks=tasks, efforts=efforts),
         pays,
         {name: term for name, term in watches.items() if name not in pays},
-        partial(task_probes, tasks=probed or tasks, efforts=efforts),
+        partial(task_probes, tasks=probed or tasks, efforts=probed_efforts or efforts),
         Settings(**settings),
         LARGE,
     )
@@ -119,6 +127,8 @@ EXPERIMENTS: dict[str, Experiment] = {
         "low effort paid for right answers, medium for right answers less a price: the words change places",
         {"right": right, "price": price(0.08, ("medium",))},
         efforts=("low", "medium"),
+        probed_efforts=("low", "medium", "high"),
+        limit=220,  # room for thoughts at high effort, which are asked before and after
         advantage="centred",
         steps=22,
         prompts=8,
