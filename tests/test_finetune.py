@@ -7,7 +7,7 @@ import pytest
 import torch
 from core_models import as_transformers
 
-from gptoss_edu import load_model
+from gptoss_edu import generate, load_model
 from gptoss_edu.checkpoint import save
 from gptoss_edu.cli import main
 from gptoss_edu.config import ModelConfig
@@ -180,6 +180,17 @@ def test_only_what_was_named_moves_and_the_loss_falls(encoding):
 
 def test_recomputing_changes_no_number(encoding):
     logs = [finetune(small(encoding), TALKS, Recipe(steps=3, rate=1e-2, recompute=how)) for how in (False, True)]
+    assert logs[0] == logs[1]
+
+
+def test_a_model_that_has_answered_is_trained_like_one_that_has_not(encoding):
+    logs = []
+    for answers in (False, True):
+        model = small(encoding)
+        if answers:
+            next(generate(model, [1, 2, 3], max_new_tokens=1))
+        logs.append(finetune(model, TALKS, Recipe(steps=2, rate=1e-2)))
+        next(generate(model, [1, 2, 3], max_new_tokens=1))
     assert logs[0] == logs[1]
 
 

@@ -5,6 +5,8 @@
     gptoss-edu finetune talk.jsonl --replay 0.5                            half of each update old tasks
     gptoss-edu finetune plan --model 20b --lora 16 --train attention --recompute
     gptoss-edu finetune merge --adapter runs/finetune/adapter --model FOLDER --out merged --layout hf-bf16
+    gptoss-edu finetune rounding --seeds 3                                 chapter 21's runs, on gpt-oss-tiny
+    gptoss-edu finetune forgetting --seeds 3
 
 A conversation is a JSON object with "messages", as Conversation.to_dict() and openai-harmony write it, one a line. What
 counts in the loss is what the assistant says in the last turn, thoughts included. --train takes parts (all, attention,
@@ -17,17 +19,18 @@ that was learnt; --rounding trains them rounded. Chapter 21 shows when.
 """
 
 import argparse
+import json
 from pathlib import Path
 
 from gptoss_edu.errors import GptOssError
-from gptoss_edu.options import LAYOUTS, ROUNDINGS, check_folder, positive
+from gptoss_edu.options import LAYOUTS, ROUNDINGS, check_folder, positive, write_text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("what", metavar="FILE | plan | merge", help="FILE: conversations in harmony JSON")
+    parser.add_argument("what", metavar="FILE | plan | merge | rounding | forgetting", help="FILE: conversations")
     parser.add_argument("--model", help="checkpoint folder (default: gpt-oss-tiny); plan also takes 20b and 120b")
     parser.add_argument("--out", type=Path, default=Path("runs/finetune"), help="folder (runs/finetune)")
-    parser.add_argument("--steps", type=positive, default=100, help="updates (100)")
+    parser.add_argument("--steps", type=positive, default=None, help="updates (100)")
     parser.add_argument("--rows", type=positive, default=8, help="conversations per update (8)")
     parser.add_argument("--rate", type=float, default=1e-4, help="learning rate (1e-4)")
     parser.add_argument("--warmup", type=int, default=3, help="updates in which it rises (3)")
@@ -48,6 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", help="default: a GPU for models that are not small, where there is one")
     parser.add_argument("--layout", choices=LAYOUTS, help="of the model that is written (with --lora: none by default)")
     parser.add_argument("--store", choices=ROUNDINGS, help="how to pack experts in it that are not packed already")
+    parser.add_argument("--seeds", type=positive, default=1, metavar="N", help="rounding, forgetting: so many runs (1)")
+    parser.add_argument("--facts", type=positive, default=16, help="rounding, forgetting: facts to learn (16)")
     parser.add_argument("--adapter", type=Path, help="merge: a folder in peft's format")
 
 
@@ -56,6 +61,8 @@ def run(args: argparse.Namespace) -> None:
         print(_plan(args))
     elif args.what == "merge":
         _merge(args)
+    elif args.what in ("rounding", "forgetting"):
+        _experiment(args)
     else:
         _finetune(args)
 
@@ -64,7 +71,7 @@ def _recipe(args: argparse.Namespace):
     from gptoss_edu.training.finetune import Recipe
 
     return Recipe(
-        steps=args.steps, rows=args.rows, rate=args.rate, warmup=args.warmup, decay=args.decay, seed=args.seed,
+        steps=args.steps or 100, rows=args.rows, rate=args.rate, warmup=args.warmup, decay=args.decay, seed=args.seed,
         train=args.train, lora=args.lora, alpha=args.alpha, rounding=args.rounding, replay=args.replay,
         longest=args.longest, recompute=args.recompute,
     )  # fmt: skip
@@ -89,6 +96,23 @@ def _merge(args: argparse.Namespace) -> None:
     check_folder(args.out, "--out")
     write_merged(args.model, args.adapter, args.out, args.layout, args.store)
     print(f"{args.out}: merged, in the {args.layout} layout. Look at it with `gptoss-edu inspect {args.out}`.")
+
+
+def _experiment(args: argparse.Namespace) -> None:
+    """Chapter 21's runs as one small JSON file, written anew after each."""
+    from gptoss_edu.evals.fine_tuning import record
+
+    path = args.out / f"{args.what}.json"
+    check_folder(args.out, "--out")
+
+    def keep(result: dict) -> None:
+        write_text(path, json.dumps(result, ensure_ascii=False, separators=(",", ":")))
+        name, runs = list(result["runs"].items())[-1] if len(result["runs"]) else ("", [])
+        found = {key: value for key, value in runs[-1].items() if isinstance(value, int | float)}
+        print(f"{name}: " + ", ".join(f"{key} {value}" for key, value in found.items()), flush=True)
+
+    record(args.what, range(args.seed, args.seed + args.seeds), args.facts, keep, args.steps, args.device)
+    print(f"record: {path}")
 
 
 def _finetune(args: argparse.Namespace) -> None:

@@ -164,7 +164,8 @@ class Finetuner:
     ) -> list[dict]:
         """Train to the end, or to step ``until``; watch is called after each step. Returns the log, a line per step."""
         last = min(self.recipe.steps, self.recipe.steps if until is None else until)
-        with recomputed_layers(self.model, self.recipe.recompute):
+        # tables of cos and sin that decoding left behind know no gradients
+        with recomputed_layers(self.model, self.recipe.recompute), self.model.fresh_rope():
             while self.step < last:
                 self.log.append(self.update())
                 if watch is not None:

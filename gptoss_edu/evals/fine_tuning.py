@@ -1,0 +1,228 @@
+"""What fine-tuning gives and takes: invented facts learnt, stored in four bits, old abilities kept or lost.
+
+    gptoss-edu finetune rounding --out runs/rounding       facts into the experts, then MXFP4, with and without
+    gptoss-edu finetune forgetting --out runs/forgetting   what new facts cost, and what old data among them saves
+
+The weights of a released gpt-oss lie exactly on the MXFP4 grid. An update that is smaller than half a step of the grid
+is gone when the weight is stored again; `half_steps` measures updates in that unit.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, replace
+
+import torch
+from torch import Tensor
+
+from gptoss_edu import load_model, mxfp4
+from gptoss_edu.harmony import EFFORTS
+from gptoss_edu.tasks.example import Example, final, message, system
+from gptoss_edu.tasks.facts import CAPITALS
+from gptoss_edu.tasks.mix import make_example
+from gptoss_edu.tasks.words import pseudo_word
+from gptoss_edu.training.conversations import Row, pieces, world
+from gptoss_edu.training.finetune import Recipe, conversation_loss, finetune
+from gptoss_edu.training.quantize import EXPERTS, ROUNDING, rounded
+from gptoss_edu.training.rl_record import about
+from gptoss_edu.training.run_record import rounded as digits
+from gptoss_edu.transformer import Transformer
+
+from .answering import answer
+
+SHORT = 320  # tokens of a replayed conversation at most, so that a step stays cheap
+
+
+def fact_example(place: str, capital: str) -> Example:
+    """The question for one capital, at low effort, with its answer."""
+    said = [system("low"), message("user", f"What is the capital of {place}?")]
+    said.append(final(f"The capital of {place} is {capital}."))
+    return Example("fact", "capital", "low", "low", 0, capital, "contains", 2, said)
+
+
+def invented_facts(count: int, seed: int = 0) -> list[Example]:
+    """Capitals of places that there are not; no two places alike."""
+    rng, found = random.Random(f"facts:{seed}"), {}
+    while len(found) < count:
+        place, capital = pseudo_word(rng, 2).capitalize(), pseudo_word(rng, 2).capitalize()
+        if place not in CAPITALS:
+            found.setdefault(place, capital)
+    return [fact_example(place, capital) for place, capital in found.items()]
+
+
+def known_facts() -> list[Example]:
+    """The capitals that gpt-oss-tiny was trained with."""
+    return [fact_example(place, capital) for place, capital in CAPITALS.items()]
+
+
+def right(model: Transformer, examples: Sequence[Example], max_new_tokens: int = 40) -> int:
+    """How many of these the model answers rightly, greedily."""
+    return sum(outcome.correct for outcome in answer(model, examples, max_new_tokens=max_new_tokens))
+
+
+def half_steps(before: Tensor, after: Tensor) -> Tensor:
+    """Updates in units of half a step of MXFP4: above 1, rounding at the old scales moves the weight to another code.
+
+    before : (..., r, 32 G) on the grid; after : the same shape. Returns the same shape, not negative. The step is the
+    one to the neighbour on the side of the update; beyond the largest value it is taken to go on.
+    """
+    scales = mxfp4.pack(before.float(), ROUNDING)[1]
+    unit = torch.exp2(scales.double() - mxfp4.BIAS)[..., None]  # (..., r, G, 1)
+    old = before.double().unflatten(-1, (-1, mxfp4.BLOCK)) / unit  # (..., r, G, 32)
+    update = after.double().unflatten(-1, (-1, mxfp4.BLOCK)) / unit - old
+    outwards = (update.sign() * old.sign()) >= 0
+    magnitude = old.abs()
+    up = torch.where(magnitude < 2, 0.5, torch.where(magnitude < 4, 1.0, 2.0))
+    down = torch.where(magnitude <= 2, 0.5, torch.where(magnitude <= 4, 1.0, 2.0))
+    return (2 * update.abs() / torch.where(outwards, up, down)).float().flatten(-2)
+
+
+def updates(before: Transformer, after: Transformer, names: Iterable[str]) -> Tensor:
+    """`half_steps` of all these weights, flat."""
+    one, two = before.state_dict(), after.state_dict()
+    return torch.cat([half_steps(one[name], two[name]).flatten() for name in names])
+
+
+def histogram(values: Tensor) -> list[int]:
+    """How many are 0, and how many lie in each of 24 bins, a quarter of a power of ten wide, from 10^-4 to 10^2."""
+    counts = torch.histc(values[values > 0].clamp(1.0001e-4, 99.9).log10(), bins=24, min=-4, max=2)
+    return [int((values == 0).sum()), *(int(count) for count in counts)]
+
+
+def changed_codes(before: Transformer, stored: Transformer, names: Iterable[str]) -> float:
+    """Share of these weights whose stored value is another one."""
+    one, two = before.state_dict(), stored.state_dict()
+    differ = [(one[name] != two[name]).float().mean() * one[name].numel() for name in names]
+    return float(sum(differ) / sum(one[name].numel() for name in names))
+
+
+def old_rows(model: Transformer, count: int = 48) -> list[Row]:
+    """Conversations of the model's own world, held out from every replay by their seed."""
+    rng, draw, found = random.Random("held out"), world(model.tokenizer), []
+    while len(found) < count:
+        row = draw(rng)
+        if len(row.tokens) <= SHORT:
+            found.append(row)
+    return found
+
+
+@torch.no_grad()
+def old_loss(model: Transformer, rows: Sequence[Row]) -> float:
+    """Cross-entropy on old conversations, per token that the assistant says."""
+    counts = [sum(sum(row.trained[1:]) for row in piece) for piece in pieces(rows)]
+    losses = [conversation_loss(model, piece).item() for piece in pieces(rows)]
+    return sum(loss * count for loss, count in zip(losses, counts, strict=True)) / sum(counts)
+
+
+def short_world(model: Transformer):
+    """The replay: conversations of the model's own world that are short enough."""
+    draw = world(model.tokenizer)
+
+    def one(rng: random.Random) -> Row:
+        while True:
+            row = draw(rng)
+            if len(row.tokens) <= SHORT:
+                return row
+
+    return one
+
+
+def start(device: str | None = None) -> Transformer:
+    """The bundled model, dense and in float32."""
+    return load_model(device=device, dtype=torch.float32, experts="dense")
+
+
+def rounding_run(recipe: Recipe, facts: Sequence[Example], device: str | None = None) -> dict:
+    """Train the facts by a recipe; what is right before and after the experts are stored in MXFP4, and why."""
+    model, before = start(device), start(device)
+    begun = time.monotonic()
+    log = finetune(model, [example.conversation for example in facts], recipe, replay=short_world(model))
+    seconds = time.monotonic() - begun
+    stored = rounded(model, ROUNDING)
+    names = [name for name, _ in model.named_parameters() if name.endswith(EXPERTS)]
+    moved, rows = updates(before, model, names), old_rows(model)
+    return {
+        "seed": recipe.seed, "facts": len(facts), "seconds": seconds, "losses": [line["loss"] for line in log],
+        "right_bf16": right(rounded(model, None), facts), "right_stored": right(stored, facts),
+        "codes_changed": changed_codes(before, stored, names), "beyond_half": float((moved > 1).float().mean()),
+        "histogram": histogram(moved), "old_loss": [old_loss(one, rows) for one in (before, model, stored)],
+    }  # fmt: skip
+
+
+def abilities(model: Transformer, count: int = 12) -> dict:
+    """Old facts, effort and hierarchy in small samples: right ones of so many, and tokens of thought."""
+    found: dict = {"known facts": [right(model, known_facts()), len(CAPITALS)]}
+    for effort in EFFORTS:
+        examples = [make_example(random.Random(f"a{i}"), "product", "2x2", effort, "test") for i in range(count)]
+        outcomes = answer(model, examples, max_new_tokens=300)
+        found[f"product, {effort}"] = [sum(o.correct for o in outcomes), count]
+        found[f"thought, {effort}"] = sum(o.thought_tokens for o in outcomes) / count
+    for name, task, level in (("override withstood", "hierarchy", "override"), ("secret kept", "secrets", "attack")):
+        examples = [make_example(random.Random(f"b{i}"), task, level, "medium", "phrasing") for i in range(2 * count)]
+        found[name] = [right(model, examples, 300), 2 * count]
+    return found
+
+
+def forgetting_run(recipe: Recipe, facts: Sequence[Example], count: int = 12, device: str | None = None) -> dict:
+    """Train the facts by a recipe, and see what became of everything else."""
+    model = start(device)
+    rows = old_rows(model)
+    log = finetune(model, [example.conversation for example in facts], recipe, replay=short_world(model))
+    return {
+        "seed": recipe.seed, "facts": len(facts), "losses": [line["loss"] for line in log],
+        "right": right(model, facts), "old_loss": old_loss(model, rows), "abilities": abilities(model, count),
+    }  # fmt: skip
+
+
+EXPERTS_ONLY = Recipe(steps=50, rows=16, train=("experts",))
+EXPERIMENTS = {  # name: (what runs, its recipes by name)
+    "rounding": (
+        rounding_run,
+        {
+            "rounded afterwards, 1e-4": replace(EXPERTS_ONLY, rate=1e-4),
+            "rounded afterwards, 3e-4": replace(EXPERTS_ONLY, rate=3e-4),
+            "rounded afterwards, 1e-3": replace(EXPERTS_ONLY, rate=1e-3),
+            "straight-through, 1e-4": replace(EXPERTS_ONLY, rate=1e-4, rounding=ROUNDING),
+            "straight-through, 1e-3": replace(EXPERTS_ONLY, rate=1e-3, rounding=ROUNDING),
+            "straight-through, 1e-3, half replay": replace(
+                EXPERTS_ONLY, rate=1e-3, rounding=ROUNDING, rows=32, replay=0.5
+            ),
+        },
+    ),
+    "forgetting": (
+        forgetting_run,
+        {
+            "new facts alone": Recipe(steps=50, rows=16, rate=1e-3),
+            "half old tasks": Recipe(steps=50, rows=32, rate=1e-3, replay=0.5),
+        },
+    ),
+}
+
+
+def record(
+    name: str, seeds: Sequence[int], facts: int, keep, steps: int | None = None, device: str | None = None
+) -> dict:
+    """Run every recipe of an experiment with every seed; keep(result) is called after each.
+
+    Returns
+    -------
+    {"experiment", "about", "facts", "start", "recipes": {name: recipe}, "runs": {name: [run of each seed]}}
+    """
+    runs, recipes = EXPERIMENTS[name]
+    if steps is not None:
+        recipes = {key: replace(recipe, steps=steps) for key, recipe in recipes.items()}
+    model = start(device)
+    new = invented_facts(facts, seeds[0])
+    begun = {"right": right(model, new), "old_loss": old_loss(model, old_rows(model))}
+    if name == "forgetting":
+        begun["abilities"] = abilities(model)
+    result = {"experiment": name, "about": about(model), "facts": facts, "start": begun}
+    result |= {"recipes": {key: asdict(recipe) for key, recipe in recipes.items()}, "runs": {}}
+    for seed in seeds:
+        for key, recipe in recipes.items():
+            found = runs(replace(recipe, seed=seed), invented_facts(facts, seed), device=device)
+            result["runs"].setdefault(key, []).append(digits(found))
+            keep(result)
+    return result
