@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--layout", choices=LAYOUTS, help="of the model that is written (with --lora: none by default)")
     parser.add_argument("--store", choices=ROUNDINGS, help="how to pack experts in it that are not packed already")
     parser.add_argument("--seeds", type=positive, default=1, metavar="N", help="rounding, forgetting: so many runs (1)")
-    parser.add_argument("--facts", type=positive, default=16, help="rounding, forgetting: facts to learn (16)")
+    parser.add_argument("--facts", type=positive, default=8, help="rounding, forgetting: facts to learn (8)")
     parser.add_argument("--adapter", type=Path, help="merge: a folder in peft's format")
 
 

@@ -151,7 +151,7 @@ def rounding_run(recipe: Recipe, facts: Sequence[Example], device: str | None = 
     }  # fmt: skip
 
 
-def abilities(model: Transformer, count: int = 12) -> dict:
+def abilities(model: Transformer, count: int = 8) -> dict:
     """Old facts, effort and hierarchy in small samples: right ones of so many, and tokens of thought."""
     found: dict = {"known facts": [right(model, known_facts()), len(CAPITALS)]}
     for effort in EFFORTS:
@@ -165,7 +165,7 @@ def abilities(model: Transformer, count: int = 12) -> dict:
     return found
 
 
-def forgetting_run(recipe: Recipe, facts: Sequence[Example], count: int = 12, device: str | None = None) -> dict:
+def forgetting_run(recipe: Recipe, facts: Sequence[Example], count: int = 8, device: str | None = None) -> dict:
     """Train the facts by a recipe, and see what became of everything else."""
     model = start(device)
     rows = old_rows(model)
@@ -176,7 +176,7 @@ def forgetting_run(recipe: Recipe, facts: Sequence[Example], count: int = 12, de
     }  # fmt: skip
 
 
-EXPERTS_ONLY = Recipe(steps=50, rows=16, train=("experts",))
+EXPERTS_ONLY = Recipe(steps=50, rows=8, train=("experts",))
 EXPERIMENTS = {  # name: (what runs, its recipes by name)
     "rounding": (
         rounding_run,
@@ -187,15 +187,15 @@ EXPERIMENTS = {  # name: (what runs, its recipes by name)
             "straight-through, 1e-4": replace(EXPERTS_ONLY, rate=1e-4, rounding=ROUNDING),
             "straight-through, 1e-3": replace(EXPERTS_ONLY, rate=1e-3, rounding=ROUNDING),
             "straight-through, 1e-3, half replay": replace(
-                EXPERTS_ONLY, rate=1e-3, rounding=ROUNDING, rows=32, replay=0.5
+                EXPERTS_ONLY, rate=1e-3, rounding=ROUNDING, rows=16, replay=0.5
             ),
         },
     ),
     "forgetting": (
         forgetting_run,
         {
-            "new facts alone": Recipe(steps=50, rows=16, rate=1e-3),
-            "half old tasks": Recipe(steps=50, rows=32, rate=1e-3, replay=0.5),
+            "new facts alone": Recipe(steps=50, rows=8, rate=1e-3),
+            "half old tasks": Recipe(steps=50, rows=16, rate=1e-3, replay=0.5),
         },
     ),
 }

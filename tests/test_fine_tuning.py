@@ -1,0 +1,93 @@
+"""Chapter 21's measurements: half a step is what rounding says, facts are new, an experiment leaves a record."""
+
+import json
+
+import pytest
+import torch
+from matplotlib import pyplot as plt
+
+from gptoss_edu import mxfp4
+from gptoss_edu.cli import main
+from gptoss_edu.evals import fine_tuning
+from gptoss_edu.evals.fine_tuning import (
+    EXPERIMENTS,
+    changed_codes,
+    half_steps,
+    histogram,
+    invented_facts,
+    known_facts,
+    old_rows,
+)
+from gptoss_edu.training.finetune import Recipe
+from gptoss_edu.viz import style, tuning_figures
+
+
+def test_more_than_half_a_step_is_another_code_and_less_is_the_old_one():
+    """Against mxfp4.pack itself: where the largest weight of a block stays, so does its scale."""
+    generator = torch.Generator().manual_seed(1)
+    before = mxfp4.unpack(*mxfp4.pack(torch.randn(64, 128, generator=generator), "best"))
+    update = torch.randn(before.shape, generator=generator) * before.abs().max() / 12
+    largest = before.abs().unflatten(-1, (-1, 32)).argmax(-1, keepdim=True)
+    update = update.unflatten(-1, (-1, 32)).scatter(-1, largest, 0.0).flatten(-2)
+    after = before + update
+    scales = mxfp4.pack(before, "best")[1]
+    stored = mxfp4.unpack(*mxfp4.pack(after, "floor", scales=scales))  # at the old scales
+    units, moved = half_steps(before, after), stored != before
+    largest_value = before.abs() == 6 * torch.exp2(scales.float() - mxfp4.BIAS).repeat_interleave(32, -1)
+    clear = ((units - 1).abs() > 1e-3) & ~(largest_value & (after.abs() > before.abs()))  # beyond 6 there is no code
+    assert torch.equal(units[clear] > 1, moved[clear])
+    assert 0.1 < moved.float().mean() < 0.9
+
+
+def test_half_steps_of_a_toy():
+    before = torch.zeros(1, 32)
+    before[0, :4] = torch.tensor([6.0, 4.0, 4.0, -0.5])
+    update = torch.zeros(1, 32)
+    update[0, :4] = torch.tensor([-1.0, 1.0, -0.5, -0.25])  # half a step each, on the side that it goes to
+    assert torch.equal(half_steps(before, before + update)[0, :4], torch.ones(4))
+    assert torch.equal(half_steps(before, before), torch.zeros(1, 32))
+
+
+def test_the_histogram_counts_every_update_once():
+    counts = histogram(torch.tensor([0.0, 1e-9, 0.999, 1.001, 1e9]))
+    assert sum(counts) == 5 and counts[0] == 1 and counts[1] == 1 and counts[16:18] == [1, 1] and counts[-1] == 1
+
+
+def test_invented_facts_are_new_and_repeatable():
+    facts = invented_facts(40, seed=2)
+    assert [f.messages for f in facts] == [f.messages for f in invented_facts(40, seed=2)]
+    assert len({f.question for f in facts}) == 40
+    assert not {f.question for f in facts} & {f.question for f in known_facts()}
+
+
+def test_old_rows_are_the_same_each_time_and_short():
+    model = fine_tuning.start()
+    rows = old_rows(model, 6)
+    assert rows == old_rows(model, 6) and all(len(row.tokens) <= fine_tuning.SHORT for row in rows)
+    assert changed_codes(model, model, ["block.0.mlp.mlp1_weight"]) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_an_experiment_leaves_a_record(tmp_path, monkeypatch, name):
+    runs, _ = EXPERIMENTS[name]
+    short = {"one": Recipe(steps=1, rows=2, train=("experts",)), "two": Recipe(steps=1, rows=2, replay=0.5)}
+    monkeypatch.setitem(EXPERIMENTS, name, (runs, short))
+    monkeypatch.setattr(fine_tuning, "abilities", lambda model, count=12: {"known facts": [1, 2]})
+    assert main(["finetune", name, "--facts", "2", "--steps", "1", "--seeds", "2", "--out", str(tmp_path)]) == 0
+    found = json.loads((tmp_path / f"{name}.json").read_text(encoding="utf-8"))
+    assert found["experiment"] == name and set(found["about"]) >= {"device", "torch", "date"}
+    assert {key: [run["seed"] for run in runs] for key, runs in found["runs"].items()} == {"one": [0, 1], "two": [0, 1]}
+
+
+def test_every_figure_is_drawn_in_both_themes():
+    abilities = {"known facts": [3, 4], "thought, low": 2.0}
+    for theme in ("light", "dark"):
+        style.use(theme)
+        tuning_figures.grid_of_codes([(1, 1.1), (2, 2.8)])
+        tuning_figures.update_histogram({"a": list(range(25)), "b": [1] * 25})
+        tuning_figures.memory_bars({"a": {"weights": 2**30}, "b": {"weights": 1, "adapters": 2}}, 80, "a card")
+        tuning_figures.kept_abilities({"before": abilities, "after": abilities})
+        assert len(plt.get_fignums()) == 4
+        plt.close("all")
+    style.use()
