@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 NBVAL := $(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=120 -p no:cacheprovider -q
 
-.PHONY: tour lab quick test notebooks lint format check-install test-lowest test-clients clean
+.PHONY: tour lab quick test notebooks lint format check-install test-lowest test-clients test-nbgrader clean
 
 tour: $(VENV)/.base
 	$(BIN)/gptoss-edu tour
@@ -45,6 +45,9 @@ test-lowest: | $(BIN)/python  ## quick tests and four chapters, lowest versions
 
 test-clients: $(VENV)/.test  ## the server with the JavaScript client and both agents SDKs, fetched from the network
 	@OMP_NUM_THREADS=1 $(BIN)/python .ci/test_clients.py || { $(SKIP_IS_NO_FAILURE); }
+
+test-nbgrader: | $(BIN)/python  ## nbgrader generates, releases and grades a course folder
+	@$(BIN)/python .ci/test_nbgrader.py || { $(SKIP_IS_NO_FAILURE); }
 
 clean:
 	rm -rf $(VENV) build dist tour

@@ -5,6 +5,7 @@
     gptoss-edu workshop my-course --chapters bridge 06 08   half a day: "attention in 20 minutes", then two chapters
     gptoss-edu workshop my-course --with-hints           with the folded hints
     gptoss-edu workshop my-course --update               a newer course; what the learner wrote is kept
+    gptoss-edu workshop course --nbgrader                a course folder that nbgrader generates, releases and grades
     gptoss-edu workshop my-course --wheelhouse           and all wheels, for a room without network
 
 The copies run from top to bottom as they are: an exercise raises NotImplementedError only when called, and checks and
@@ -22,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--chapters", nargs="+", metavar="NN", help="numbers or ranges: 03 05-08; default: all")
     parser.add_argument("--with-hints", action="store_true", help="keep the folded hints")
     parser.add_argument("--update", action="store_true", help="bring a newer course into an existing folder")
+    parser.add_argument("--nbgrader", action="store_true", help="an instructor's course folder for nbgrader instead")
     parser.add_argument(
         "--wheelhouse", action="store_true", help="add the wheels of an installation: 0.3 GB, far more with CUDA"
     )
@@ -31,6 +33,8 @@ def run(args: argparse.Namespace) -> int:
     from gptoss_edu.course import wheelhouse, workshop
 
     check_folder(args.folder, "the folder")
+    if args.nbgrader:
+        return for_nbgrader(args)
     report = workshop.write(args.folder, args.chapters, args.with_hints, args.update)
     for label, names in (("new", report.new), ("replaced", report.replaced), ("merged, answers kept", report.merged)):
         if names:
@@ -42,4 +46,21 @@ def run(args: argparse.Namespace) -> int:
     if args.wheelhouse:
         folder = wheelhouse.collect(args.folder)
         print(f"wheels in {folder}; {folder / 'INSTALL.txt'} says how to install from them")
+    return 0
+
+
+def for_nbgrader(args: argparse.Namespace) -> int:
+    """Write nbgrader's course folder and say what to do with it."""
+    from gptoss_edu.course import nbgrader
+    from gptoss_edu.errors import GptOssError
+
+    if args.update or args.with_hints or args.wheelhouse:
+        raise GptOssError("workshop: expected --nbgrader alone or with --chapters; it makes a folder for the teacher.")
+    made = nbgrader.write(args.folder, args.chapters)
+    if not made:
+        raise GptOssError("workshop: expected chapters with exercises for --nbgrader, found none among these.")
+    for assignment, points in made:
+        print(f"{assignment}: {points} points")
+    first = made[0][0]
+    print(f"next: cd {args.folder}; nbgrader generate_assignment {first}; nbgrader release_assignment {first}")
     return 0
