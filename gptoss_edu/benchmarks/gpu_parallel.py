@@ -231,6 +231,7 @@ class Case:
             collectives_milliseconds=alone * 1e3,
         )  # fmt: skip
 
+    @torch.inference_mode()
     def run(self) -> dict:
         self.equal()
         weights = random_slices(self.config, self.mine, self.device)
@@ -280,7 +281,10 @@ def run_case(size: int, seconds: float, **what) -> tuple[dict, str | None]:
             if failed is None and time.monotonic() > end:
                 failed = f"nothing after {seconds:.0f} s"
             time.sleep(0.1)
-        for process, errors in ranks:
+        for rank, (process, errors) in enumerate(ranks):
+            if failed is None and process.poll():
+                errors.seek(0)
+                failed = f"rank {rank}: {errors.read().strip()[-600:]}"
             process.kill()
             process.wait()
             errors.close()
