@@ -476,3 +476,50 @@ def test_rows_that_ranks_cannot_share_are_refused():
 
     with pytest.raises(GptOssError, match="multiple of the 2 ranks, found 3"):
         Replicas(Ranks(0, 2), 3)
+
+
+# ------------------------------------------------------------------------------------------------------------ offload
+
+
+def test_offloaded_experts_give_the_same_logits_and_the_plan_counts_what_is_copied(tmp_path, capsys):
+    from gptoss_edu import load_model
+    from gptoss_edu.checkpoint import save_random
+    from gptoss_edu.checkpoint.offloaded import OffloadPlan, load_offloaded
+    from gptoss_edu.checkpoint.sizes import GIB
+    from gptoss_edu.fast.offload import HostWeight
+
+    save_random(WIDE, tmp_path / "model")
+    whole = load_model(tmp_path / "model", device="cpu", experts="packed")
+    most = OffloadPlan.make(WIDE, 1 << 40, 64, torch.float32)
+    assert most.kept == WIDE.num_hidden_layers and most.a_token == 0
+    limit = most.on_card - 2 * most.a_layer  # two layers too few
+    model = load_offloaded(tmp_path / "model", limit / GIB, "cpu", torch.float32, context=64)
+    away = [block.mlp.mlp1_weight for block in model.block if isinstance(block.mlp.mlp1_weight, HostWeight)]
+    assert len(away) == 2 and "the experts of 2 of 4 layers" in capsys.readouterr().err
+    tokens = random_tokens(WIDE, 2, 9)
+    for module in [*whole.modules(), *model.modules()]:
+        if hasattr(module, "kernel"):
+            module.kernel = None  # Numba's path unpacks nothing, so nothing would be counted
+    assert torch.equal(model(tokens), whole(tokens))
+    before = sum(weight.copied for block in model.block for weight in host_weights(block))
+    model(tokens[:1, :1])
+    copied = sum(weight.copied for block in model.block for weight in host_weights(block)) - before
+    assert copied == OffloadPlan.make(WIDE, limit, 64, torch.float32).a_token
+    with pytest.raises(GptOssError, match="for all but experts"):
+        load_offloaded(tmp_path / "model", most.rest / 2 / GIB, "cpu", torch.float32, context=64)
+
+
+def host_weights(block):
+    from gptoss_edu.fast.offload import HostWeight
+
+    return [w for w in (block.mlp.mlp1_weight, block.mlp.mlp2_weight) if isinstance(w, HostWeight)]
+
+
+def test_small_cards_have_a_plan():
+    """What the issue asks for: 20b on 8 GiB, 120b on 24 GiB."""
+    from gptoss_edu.checkpoint.offloaded import OffloadPlan
+    from gptoss_edu.checkpoint.sizes import GIB
+
+    for config, gib in ((ModelConfig.gpt_oss_20b(), 7), (ModelConfig.gpt_oss_120b(), 22)):
+        plan = OffloadPlan.make(config, gib * GIB, 4096)
+        assert 0 < plan.kept < plan.layers and plan.on_card <= plan.limit < plan.on_card + plan.a_layer

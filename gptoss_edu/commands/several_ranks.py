@@ -19,6 +19,12 @@ def add_ranks(parser: argparse.ArgumentParser) -> None:
         default="tensor",
         help="split every expert, or give each rank whole ones (tensor)",
     )
+    parser.add_argument(
+        "--offload",
+        type=float,
+        metavar="GIB",
+        help="hold at most so many GiB on the card; experts that do not fit stay in memory and are copied when hit",
+    )
 
 
 def load(args: argparse.Namespace):
@@ -27,6 +33,12 @@ def load(args: argparse.Namespace):
     from gptoss_edu.fast.ranks import launched
 
     size = args.tensor_parallel or launched()
+    if args.offload is not None:
+        if size > 1:
+            raise GptOssError("--offload: expected one rank with it; several ranks hold their own slices.")
+        from gptoss_edu.checkpoint.offloaded import load_offloaded
+
+        return load_offloaded(args.model, args.offload, args.device)
     if size == 1:
         return load_model(args.model, device=args.device)
     if args.device not in (None, "cpu", "cuda"):

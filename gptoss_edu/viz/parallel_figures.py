@@ -81,6 +81,19 @@ def figure_layer():
     return figure
 
 
+def ring_history(size: int) -> list[np.ndarray]:
+    """How many ranks' numbers each part of each rank holds, before the first step of a ring and after each."""
+    held, at, history = np.ones((size, size)), np.arange(size), [np.ones((size, size))]
+    for step in range(2 * (size - 1)):
+        sent = [held[rank, at[rank]] for rank in range(size)]
+        at = (at - 1) % size
+        for rank in range(size):
+            came = sent[rank - 1]
+            held[rank, at[rank]] = held[rank, at[rank]] + came if step < size - 1 else came
+        history.append(held.copy())
+    return history
+
+
 def figure_ring(history: list[np.ndarray]):
     """After each step, how many ranks' numbers each part holds: (ranks, parts) per step, filled as it grows."""
     figure, axes = plt.subplots(1, len(history), figsize=(7.2, 1.9), squeeze=False)
