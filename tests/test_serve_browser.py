@@ -20,7 +20,7 @@ def page(world, chromium):
     """The page, opened; it must not complain, nor ask for anything but its own server."""
     trouble = []
     page = chromium.new_page(viewport={"width": 1000, "height": 700})
-    page.on("console", lambda m: "status of 400" in m.text or trouble.append(m.text))  # Chromium notes a refusal
+    page.on("console", lambda m: "status of 40" in m.text or trouble.append(m.text))  # Chromium notes a refusal
     page.on("pageerror", lambda e: trouble.append(str(e)))
     page.on("request", lambda r: r.url.startswith((world.url, "data:")) or trouble.append(r.url))
     page.goto(world.url)
@@ -62,7 +62,7 @@ def test_an_answer_shows_its_trace_on_request(page, world):
     from gptoss_edu.trace.synthetic import synthetic_trace
     from gptoss_edu.web.page import explore
 
-    world.server.explore = lambda tokens: explore(synthetic_trace(len(tokens), 4, 4, 8, 2, window=16)).html
+    world.server.explore = lambda tokens: explore(synthetic_trace(len(tokens))).html
     try:
         page.reload()
         page.wait_for_selector("html[data-ready]")
