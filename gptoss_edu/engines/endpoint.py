@@ -13,7 +13,7 @@ import json
 import re
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 from gptoss_edu.errors import GptOssError
 from gptoss_edu.generation import stop_tokens_of
@@ -72,7 +72,7 @@ class EndpointEngine(Engine):
         self.stops = sorted(stop_tokens_of(self.encoding))
         self.abilities = BY_IDS if self.by_ids else BY_CHAT
 
-    def draw(self, prompt: list[int], max_new_tokens: int) -> Iterator[Drawn]:
+    def draw(self, prompt: list[int], max_new_tokens: int) -> Generator[Drawn]:
         self.seed += 1
         if self.max_context is not None:
             max_new_tokens = min(max_new_tokens, self.max_context - len(prompt) + 1)
@@ -98,7 +98,7 @@ class EndpointEngine(Engine):
         except (GptOssError, ValueError, KeyError, IndexError, TypeError, AttributeError):
             return False
 
-    def _by_ids(self, prompt: list[int], limit: int) -> Iterator[Drawn]:
+    def _by_ids(self, prompt: list[int], limit: int) -> Generator[Drawn]:
         with self._open("/completions", self._ids_body(prompt, limit, stream=True, logprobs=0)) as answer:
             for event in events(answer, self.url):
                 for choice in event.get("choices", ()):
@@ -108,7 +108,7 @@ class EndpointEngine(Engine):
 
     # ---- by messages
 
-    def _by_chat(self, prompt: list[int], limit: int) -> Iterator[Drawn]:
+    def _by_chat(self, prompt: list[int], limit: int) -> Generator[Drawn]:
         body = {"model": self.model, "max_tokens": limit, **self.sampling, **self._messages(prompt)}
         with self._open("/chat/completions", body) as answer:
             try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 
 from .pool import Pool
 from .request import Request
@@ -36,7 +36,7 @@ class LocalEngine(Engine):
         self.seed += 1
         return request
 
-    def draw(self, prompt: list[int], max_new_tokens: int) -> Iterator[Drawn]:
+    def draw(self, prompt: list[int], max_new_tokens: int) -> Generator[Drawn]:
         request = self._request(prompt, max_new_tokens)
         for number, token in enumerate(self.pool.stream(request)):
             yield Drawn(token, request.noted[number][0])

@@ -11,9 +11,9 @@ an error; clients that share a model have a `PoolSampler` each.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import tiktoken
 
@@ -71,11 +71,12 @@ class Engine:
     """
 
     name = "engine"
+    model: Any  # of the local engine: a Transformer; of an endpoint: its name
     encoding: tiktoken.Encoding
     max_context: int | None = None
     abilities = Abilities()
 
-    def draw(self, prompt: list[int], max_new_tokens: int) -> Iterator[Drawn]:
+    def draw(self, prompt: list[int], max_new_tokens: int) -> Generator[Drawn]:
         """The answer's tokens, one by one; closing the iterator cancels it."""
         raise NotImplementedError
 

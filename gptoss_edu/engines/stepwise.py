@@ -6,7 +6,7 @@ So the same logits give the same tokens in every engine, and a difference in the
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import torch
 from torch import Tensor
@@ -40,7 +40,7 @@ class StepwiseEngine(Engine):
         with self._busy:
             return self.feed(tokens, fresh=True)
 
-    def draw(self, prompt: list[int], max_new_tokens: int) -> Iterator[Drawn]:
+    def draw(self, prompt: list[int], max_new_tokens: int) -> Generator[Drawn]:
         if len(prompt) > self.max_context:
             raise GptOssError(
                 f"engine {self.name}: expected a prompt of at most {self.max_context:,} tokens, found {len(prompt):,}."

@@ -6,7 +6,7 @@ of `LLM.generate`, `TokensPrompt` and `SamplingParams`. For vLLM as a server see
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 
 from gptoss_edu.generation import stop_tokens_of
 
@@ -38,7 +38,7 @@ class VllmEngine(Engine):
         self.temperature, self.top_p, self.seed = temperature, top_p, seed
         self.stops = sorted(stop_tokens_of(self.encoding))
 
-    def draw(self, prompt: list[int], max_new_tokens: int) -> Iterator[Drawn]:
+    def draw(self, prompt: list[int], max_new_tokens: int) -> Generator[Drawn]:
         for _, drawn in self.draw_many([prompt], max_new_tokens):
             yield drawn
 

@@ -100,7 +100,9 @@ def changed_codes(before: Transformer, stored: Transformer, names: Iterable[str]
 
 def old_rows(model: Transformer, count: int = 48) -> list[Row]:
     """Conversations of the model's own world, held out from every replay by their seed."""
-    rng, draw, found = random.Random("held out"), world(model.tokenizer), []
+    rng = random.Random("held out")
+    draw = world(model.tokenizer)
+    found: list[Row] = []
     while len(found) < count:
         row = draw(rng)
         if len(row.tokens) <= SHORT:
@@ -215,10 +217,10 @@ def record(
         recipes = {key: replace(recipe, steps=steps) for key, recipe in recipes.items()}
     model = start(device)
     new = invented_facts(facts, seeds[0])
-    begun = {"right": right(model, new), "old_loss": old_loss(model, old_rows(model))}
+    begun: dict = {"right": right(model, new), "old_loss": old_loss(model, old_rows(model))}
     if name == "forgetting":
         begun["abilities"] = abilities(model)
-    result = {"experiment": name, "about": about(model), "facts": facts, "start": begun}
+    result: dict = {"experiment": name, "about": about(model), "facts": facts, "start": begun}
     result |= {"recipes": {key: asdict(recipe) for key, recipe in recipes.items()}, "runs": {}}
     for seed in seeds:
         for key, recipe in recipes.items():

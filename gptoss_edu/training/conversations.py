@@ -36,7 +36,7 @@ class Row(NamedTuple):
 Source = Callable[[random.Random], dict | Row]  # draws one conversation
 
 
-def world(encoding: tiktoken.Encoding) -> Source:
+def world(encoding: tiktoken.Encoding) -> Callable[[random.Random], Row]:
     """gpt-oss-tiny's own training mix, to be replayed; injected errors are shown and not learnt, as in its training."""
 
     def draw(rng: random.Random) -> Row:
