@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 NBVAL := $(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=120 -p no:cacheprovider -q
 
-.PHONY: tour lab quick test notebooks lint format check-install test-lowest test-clients test-nbgrader clean
+.PHONY: tour lab quick test notebooks lint format check-install test-lowest test-clients test-nbgrader test-engines clean
 
 tour: $(VENV)/.base
 	$(BIN)/gptoss-edu tour
@@ -48,6 +48,9 @@ test-clients: $(VENV)/.test  ## the server with the JavaScript client and both a
 
 test-nbgrader: | $(BIN)/python  ## nbgrader generates, releases and grades a course folder
 	@$(BIN)/python .ci/test_nbgrader.py || { $(SKIP_IS_NO_FAILURE); }
+
+test-engines: $(VENV)/.test  ## llama.cpp, built here, beside this package: logits, texts, tokenizer; the table of engines
+	@$(BIN)/python .ci/test_engines.py || { $(SKIP_IS_NO_FAILURE); }
 
 clean:
 	rm -rf $(VENV) build dist tour

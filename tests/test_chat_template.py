@@ -24,8 +24,10 @@ from gptoss_edu.harmony import (
     render,
 )
 from gptoss_edu.harmony.sections import function_tools
-from gptoss_edu.harmony.template import template_inputs
+from gptoss_edu.harmony.template import jinja_template, template_inputs
 from gptoss_edu.harmony.template_types import type_text
+from gptoss_edu.resources import data_path
+from gptoss_edu.tokenizer import load_tokenizer
 
 PUBLISHED = Path(__file__).parent / "fixtures" / "gpt_oss_chat_template.jinja"
 DATE = "2025-08-05"
@@ -172,6 +174,42 @@ def test_every_token_is_the_published_templates(encoding, training):
         assert ours(conversation, encoding, training) == encoding.encode(text, allowed_special="all"), f"{number}"
     rare = {what: count for what, count in maker.seen.items() if count < 10}
     assert not rare and len(maker.seen) >= 30, (rare, len(maker.seen))
+
+
+def test_the_template_in_gguf_files_writes_the_same_text():
+    """For what it covers: everything but built-in tools, and defaults inside oneOf."""
+    from transformers.utils.chat_template_utils import _compile_jinja_template
+
+    own, compared = _compile_jinja_template(jinja_template()), 0
+    for training in (False, True):
+        maker = Maker(seed=21 + training)
+        for number in range(300):
+            conversation = maker.conversation(training)
+            inputs = template_inputs(conversation)
+            inputs.pop("system")
+            if inputs.pop("builtin_tools") or "oneOf" in json.dumps(inputs["tools"]):
+                continue
+            compared += 1
+            inputs |= {"add_generation_prompt": not training, "strftime_now": lambda form: DATE}
+            assert own.render(**inputs) == published_text(conversation, training), (number, training)
+    assert compared > 200
+
+
+def test_the_template_in_gpt_oss_tinys_file_writes_what_it_learned():
+    from transformers.utils.chat_template_utils import _compile_jinja_template
+
+    tiny = load_tokenizer(data_path("gpt-oss-tiny"))
+    own = _compile_jinja_template(jinja_template(released=False))
+    conversation = [
+        Message("system", SystemContent(reasoning_effort="high")),
+        Message("developer", DeveloperContent("Be brief.")),
+        Message("user", "Hi"),
+        Message("assistant", "Hello.", "final"),
+        Message("user", "Once more"),
+    ]
+    inputs = template_inputs(conversation)
+    text = own.render(**inputs, add_generation_prompt=True)
+    assert tiny.encode(text, allowed_special="all") == render(conversation, encoding=tiny)
 
 
 def test_one_conversation_by_hand(encoding):

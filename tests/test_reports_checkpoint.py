@@ -166,6 +166,16 @@ def test_the_official_quantisation_is_none_of_these(whole, tmp_path):
     assert load_model(tmp_path / "hf")(TOKENS).isfinite().all()
 
 
+@pytest.mark.parametrize("layout", ["original", "hf"])
+def test_scales_under_the_name_f8_e8m0_are_the_same_bytes(whole, tmp_path, layout):
+    """Report: vllm-project/vllm 46641."""
+    checkpoint.convert(whole, tmp_path / "u8", layout=layout, rounding="floor")
+    tensors = load_file(tmp_path / "u8" / "model.safetensors")
+    renamed = {n: t.view(torch.float8_e8m0fnu) if n.endswith("scales") else t for n, t in tensors.items()}
+    folder = rewritten(tmp_path / "u8", tmp_path / "e8m0", renamed)
+    assert torch.equal(load_model(folder)(TOKENS), load_model(tmp_path / "u8")(TOKENS))
+
+
 def test_a_gguf_file_under_another_name_is_called_so(whole, tmp_path):
     """Report: kekzl/imp 2040."""
     file = tmp_path / "model.safetensors"

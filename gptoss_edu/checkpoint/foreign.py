@@ -44,7 +44,7 @@ MARKS = {  # in a tensor's name, where the config says nothing
     "weight_scale": "FP8 or INT8",
     ".SCB": "bitsandbytes",
 }
-FLOAT8 = ("F8_E4M3", "F8_E5M2", "F8_E8M0")
+FLOAT8 = ("F8_E4M3", "F8_E5M2")  # not F8_E8M0: that is MXFP4's scales
 
 
 def not_a_folder(path: Path) -> CheckpointError:

@@ -14,10 +14,14 @@ from pathlib import Path
 import tiktoken
 
 from gptoss_edu import bpe
+from gptoss_edu.harmony.template import jinja_template
 from gptoss_edu.tokenizer import checked_encoding, load_tokenizer, o200k_of_size
 
 NORMAL, CONTROL = 1, 3  # token types
 KIND, PATTERN = "gpt2", "gpt-4o"  # llama.cpp's names of byte-level BPE, and of o200k's way of cutting text
+# Under the name gpt-4o, which distributed files have, llama.cpp cuts before combining marks (Hindi, Bengali, Yoruba and
+# others). Under this one, which it knows since 2026, it does not, and takes a piece that is a token at once.
+WITH_MARKS = "granite-embed-multi-97m"
 OWN_PATTERN, OWN_NAME = "gptoss_edu.tokenizer.pat_str", "gptoss_edu.tokenizer.name"  # keys of this package
 ENDS = {"bos": "<|startoftext|>", "eos": "<|return|>", "padding": "<|endoftext|>"}
 
@@ -54,14 +58,15 @@ def tokenizer_metadata(encoding: tiktoken.Encoding | None, vocab_size: int) -> d
     for name, i in specials.items():
         tokens[i] = name
     keys = {
-        "tokenizer.ggml.model": KIND, "tokenizer.ggml.pre": PATTERN, "tokenizer.ggml.tokens": tokens,
-        "tokenizer.ggml.token_type": types,
+        "tokenizer.ggml.model": KIND, "tokenizer.ggml.tokens": tokens, "tokenizer.ggml.token_type": types,
+        "tokenizer.ggml.pre": PATTERN if encoding.name == "o200k_harmony" else WITH_MARKS,
         "tokenizer.ggml.merges": [f"{spell(left)} {spell(right)}" for left, right in merges(ranks)],
         "tokenizer.ggml.add_bos_token": False,
     }  # fmt: skip
     for end, name in ENDS.items():
         if name in specials:
             keys[f"tokenizer.ggml.{end}_token_id"] = specials[name]
+    keys["tokenizer.chat_template"] = jinja_template(released=encoding.name == "o200k_harmony")
     return keys | {OWN_PATTERN: encoding._pat_str, OWN_NAME: encoding.name}
 
 
@@ -74,7 +79,7 @@ def read_tokenizer(metadata: dict, path: Path) -> tiktoken.Encoding | None:
     """
     tokens, types = metadata.get("tokenizer.ggml.tokens"), metadata.get("tokenizer.ggml.token_type")
     pattern = metadata.get(OWN_PATTERN)
-    if pattern is None and metadata.get("tokenizer.ggml.pre") == PATTERN:
+    if pattern is None and metadata.get("tokenizer.ggml.pre") in (PATTERN, WITH_MARKS):
         pattern = bpe.O200K_PATTERN
     if metadata.get("tokenizer.ggml.model") != KIND or not tokens or not types or pattern is None:
         return None

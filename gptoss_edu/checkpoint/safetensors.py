@@ -114,6 +114,8 @@ def _what_it_is(start: bytes, length: int, size: int) -> str:
 def _info(path: Path, name: str, entry: dict, data: int) -> TensorInfo:
     begin, end = entry["data_offsets"]
     dtype, shape = entry["dtype"], tuple(entry["shape"])
+    if dtype == "F8_E8M0" and name.endswith("scales"):
+        dtype = "U8"  # another name for the bytes of MXFP4's scales
     if dtype in DTYPES and end - begin != math.prod(shape) * DTYPES[dtype].itemsize:
         raise CheckpointError(
             f"{path}: damaged: {name} is {dtype} {list(shape)} but has {end - begin} bytes; fetch the file again."
@@ -143,7 +145,8 @@ class Shards:
         return name in self.infos
 
     def __getitem__(self, name: str) -> Tensor:
-        return self._handle(name).get_tensor(name)  # private pages: changing the tensor leaves the file as it is
+        tensor = self._handle(name).get_tensor(name)  # private pages: changing the tensor leaves the file as it is
+        return tensor.view(torch.uint8) if tensor.dtype == torch.float8_e8m0fnu else tensor  # MXFP4's scales
 
     def rows(self, name: str, start: int, stop: int) -> Tensor:
         """Part of a tensor along its first axis, without touching the rest."""

@@ -7,9 +7,9 @@
     gptoss-edu convert ollama:gpt-oss:20b out --layout hf            from a file that Ollama keeps here
 
 Layouts: "original" (OpenAI's files), "hf" (Hugging Face, MXFP4 experts), "hf-bf16" (Hugging Face, experts in
-bfloat16, transposed), "gguf" (one file with the vocabulary in it). Dequantised experts are packed only with a named
-rounding: "floor" is the OCP specification's rule, "up" never saturates, "best" takes whichever has the smaller squared
-error, block by block. GGUF without a rounding holds them in bfloat16.
+bfloat16, transposed), "gguf" (one file, vocabulary and chat template in it). Dequantised experts are packed only with
+a named rounding: "floor" is the OCP specification's rule, "up" never saturates, "best" takes whichever has the smaller
+squared error, block by block. GGUF without a rounding holds them in bfloat16.
 """
 
 import argparse

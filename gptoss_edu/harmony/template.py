@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from gptoss_edu.errors import HarmonyError
@@ -216,3 +217,17 @@ def _refuse(index: int, what: str) -> None:
         f"message {index}: the chat template has no way to say {what}; render the conversation itself, "
         "without as_chat_template."
     )
+
+
+# ------------------------------------------------------------------------------------------------- a template of ours
+
+
+def jinja_template(released: bool = True) -> str:
+    """A chat template in Jinja, as GGUF files carry one.
+
+    released : in the form of the published template; else in openai-harmony's form without a date, as gpt-oss-tiny
+        learned it
+    """
+    text = (Path(__file__).parent / "chat_template.jinja").read_text(encoding="utf-8")
+    flags = ("false", "true") if released else ("true", "false")
+    return text.replace("= LIBRARY", f"= {flags[0]}").replace("= DATED", f"= {flags[1]}")
