@@ -68,7 +68,7 @@ $(VENV)/.test: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) -e '.[test]'
 	touch $@ $(VENV)/.base
 
-.PHONY: book book-deps book-pdf test-browser
+.PHONY: slides book book-deps book-pdf test-browser
 
 book-deps: $(VENV)/.test  ## fetches the book's front-end files, once
 	$(PIP) -e '.[book]'
@@ -78,6 +78,9 @@ book:  ## needs no network after book-deps
 	rm -rf book/_build
 	$(BIN)/python -m sphinx -q -b html book book/_build/html
 	@echo book/_build/html/index.html
+
+slides:  ## chapters of the plans as slides; needs no network after book-deps
+	$(BIN)/python book/slides.py
 
 book-pdf: book  ## the whole book as one PDF, printed by Chromium
 	$(BIN)/python book/pdf.py

@@ -1,0 +1,42 @@
+"""Slides of a chapter: the core path, stubs instead of solutions, no outcome, nothing that overflows by much."""
+
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from gptoss_edu.course.workshop import BEGIN, chapters, is_hints
+
+pytest.importorskip("nbconvert", reason="nbconvert, which comes with JupyterLab, is missing")
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "book"))
+import slides
+
+
+@pytest.mark.parametrize("path", chapters(list(slides.CHAPTERS)), ids=lambda path: path.stem)
+def test_a_chapter_as_slides(path):
+    notebook = slides.as_slides(nbformat.read(path, as_version=4))
+    kinds = [cell.metadata.slideshow.slide_type for cell in notebook.cells]
+    shown = [cell for cell, kind in zip(notebook.cells, kinds, strict=True) if kind != "skip"]
+    assert kinds.count("slide") >= 5 and shown[0] is notebook.cells[0]
+    assert all("core" in cell.metadata.tags and not is_hints(cell) for cell in shown)
+    assert BEGIN not in str(shown) and ": the answer is " not in str(shown) and "### END" not in str(shown)
+    assert any("NotImplementedError" in cell.source for cell in shown)
+    heights, now = [], 0.0
+    for cell in shown:
+        now = slides.lines(cell) + (now if cell.metadata.slideshow.slide_type == "-" else 0)
+        heights.append(now)
+    assert max(heights) <= 2 * slides.A_SLIDE, "a slide of twice its height cannot be shown"
+
+
+def test_slides_need_the_vendored_files(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(slides, "VENDOR", tmp_path)
+    assert slides.main(["06"]) == 2 and "make book-deps" in capsys.readouterr().err
+
+
+def test_slides_ask_for_nothing_from_elsewhere(monkeypatch, tmp_path):
+    monkeypatch.setattr(slides, "TARGET", tmp_path)
+    page = slides.write(chapters(["06"])[0]).read_text(encoding="utf-8")
+    head = page.partition("<body")[0] + page.rpartition("</main>")[2]
+    for address in ("cdnjs", "unpkg", "jsdelivr", "import mermaid"):
+        assert address not in head
