@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from . import style
 
@@ -46,13 +47,24 @@ def curves(
             ax.plot(line, color=shade, lw=0.8, alpha=0.35)
         ax.plot(table.mean(0), lines[number % len(lines)], color=shade, lw=2.2)
         ends.append((float(table.mean(0)[-1]), words, shade, n - 1))
-    low, high = ax.get_ylim()
-    floor = -np.inf
-    for value, words, shade, at in sorted(ends):  # from below, none on top of another
-        floor = max(value, floor + 0.085 * (high - low))
-        ax.annotate(words, (at, floor), xytext=(6, 0), textcoords="offset points", va="center", color=shade, fontsize=9)
+    for at, (_, words, shade, step) in zip(
+        _apart([end[0] for end in sorted(ends)], ax.get_ylim()), sorted(ends), strict=True
+    ):
+        ax.annotate(words, (step, at), xytext=(6, 0), textcoords="offset points", va="center", color=shade, fontsize=9)
     ax.set(xlabel="step", xlim=(0, None))
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def _apart(places: Sequence[float], limits: tuple[float, float]) -> list[float]:
+    """Rising places of labels, moved so that none lies on another or above the axes."""
+    gap = 0.085 * (limits[1] - limits[0])
+    for i in range(1, len(places)):
+        places[i] = max(places[i], places[i - 1] + gap)
+    ceiling = limits[1]
+    for i in reversed(range(len(places))):
+        places[i] = min(places[i], ceiling)
+        ceiling = places[i] - gap
+    return places
 
 
 def learning(record: Mapping, terms: Mapping[str, str], title: str, below: Mapping[str, str] | None = None):
@@ -66,7 +78,9 @@ def learning(record: Mapping, terms: Mapping[str, str], title: str, below: Mappi
         ax.set_ylim(-0.03, 1.03) if wanted is terms else None
         curves(ax, record["runs"], wanted)
         ax.margins(x=0)
-        ax.set_xlim(0, len(values(record["runs"][0], next(iter(wanted)))) * 1.28)
+    steps = len(record["runs"][0]["log"]["step"])
+    axes[0, 0].set_xlim(0, steps * 1.28)  # room for the names; the panels share their steps
+    axes[0, 0].set_xticks([tick for tick in axes[0, 0].get_xticks() if 0 <= tick < steps])
     axes[0, 0].set(title=title, ylabel="share of the answers")
     if below:
         axes[0, 0].set_xlabel("")
