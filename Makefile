@@ -68,7 +68,7 @@ $(VENV)/.test: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) -e '.[test]'
 	touch $@ $(VENV)/.base
 
-.PHONY: slides book book-deps book-pdf test-browser
+.PHONY: slides handouts book book-deps book-pdf test-browser
 
 book-deps: $(VENV)/.test  ## fetches the book's front-end files, once
 	$(PIP) -e '.[book]'
@@ -81,6 +81,9 @@ book:  ## needs no network after book-deps
 
 slides:  ## chapters of the plans as slides; needs no network after book-deps
 	$(BIN)/python book/slides.py
+
+handouts:  ## one page for each part of the course, to print
+	$(BIN)/python book/handouts.py
 
 book-pdf: book  ## the whole book as one PDF, printed by Chromium
 	$(BIN)/python book/pdf.py

@@ -1,5 +1,6 @@
 """Slides of a chapter: the core path, stubs instead of solutions, no outcome, nothing that overflows by much."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from gptoss_edu.course.workshop import BEGIN, chapters, is_hints
 
 pytest.importorskip("nbconvert", reason="nbconvert, which comes with JupyterLab, is missing")
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "book"))
+import handouts
 import slides
 
 
@@ -40,3 +42,24 @@ def test_slides_ask_for_nothing_from_elsewhere(monkeypatch, tmp_path):
     head = page.partition("<body")[0] + page.rpartition("</main>")[2]
     for address in ("cdnjs", "unpkg", "jsdelivr", "import mermaid"):
         assert address not in head
+
+
+def test_a_handout_for_each_part():
+    pages = handouts.handouts()
+    assert len(pages) >= 5 and sum(page.count("<section>") for page in pages.values()) == len(chapters())
+    first = pages["part_1.html"]
+    assert "<code>attention</code>" in first and "why a softmax cannot say" in first and "http" not in first
+    for path in chapters():
+        assert 2 <= len(handouts.explained(path, 8)) <= 8, f"{path.stem}: what can one explain afterwards?"
+    assert handouts.inline("a `b` **c** [d](e.md) *f* <g>") == "a <code>b</code> <b>c</b> d <em>f</em> &lt;g&gt;"
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_a_handout_is_one_page(chromium, tmp_path):
+    page = chromium.new_page(color_scheme="light")
+    for name, text in handouts.handouts().items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        page.goto((tmp_path / name).as_uri())
+        made = page.pdf(format="A4", prefer_css_page_size=True)
+        assert len(re.findall(rb"/Type\s*/Page\b", made)) == 1, f"{name} does not fit on a page"
