@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import torch
 import torch.distributed as dist
 import triton
@@ -63,6 +65,10 @@ class Peers(Library):
         self.part, self.c, self.turn = mine.part(config), config.hidden_size, 0
 
     def target(self, x: Tensor) -> Tensor:
+        if len(x) > MAX_GRAPH_ROWS:
+            raise GptOssError(
+                f"parallel: expected at most {MAX_GRAPH_ROWS} sequences in a step, found {len(x)}; decode in parts."
+            )
         self.turn = 1 - self.turn
         return self.memory.data[self._offset :][: x.numel()].view(x.shape)
 
@@ -124,6 +130,9 @@ class PeerMemory:
         """Memory from torch's symmetric allocator, which maps every rank's into every process."""
         import torch.distributed._symmetric_memory as symmetric
 
+        with warnings.catch_warnings():  # newer versions of torch do this by themselves, and say so
+            warnings.simplefilter("ignore")
+            symmetric.enable_symm_mem_for_group(dist.group.WORLD.group_name)
         elements, joins, programs = cls.sizes(config, mine)
         tensors, addresses = [], []
         for size, kind in ((elements, dtype), (programs * mine.ranks, torch.int32)):

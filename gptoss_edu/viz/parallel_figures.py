@@ -107,7 +107,7 @@ def figure_ring(history: list[np.ndarray]):
                 dark = held[rank, part] > 0.7 * size
                 color = style.color("paper") if dark else style.color("ink")
                 axis.text(part + 0.5, rank + 0.5, int(held[rank, part]), ha="center", va="center", color=color)
-        title = "start" if not step else f"step {step}"
+        title = "start" if not step else "after" if len(history) == 2 else f"step {step}"
         axis.set(title=title, xticks=[], yticks=np.arange(size) + 0.5 if not step else [], aspect="equal")
         axis.set_xlabel("parts")
         if not step:

@@ -87,3 +87,9 @@ BANK.wrong("same", "nothing moved", ("values[j] + 16 * values[j + 16]", "values[
 def the_other_way(block):
     values = [byte % 16 for byte in block.tolist()] + [byte // 16 for byte in block.tolist()]
     return torch.tensor([values[2 * i] + 16 * values[2 * i + 1] for i in range(16)], dtype=torch.uint8)
+
+
+BANK.change(one_by_one)
+BANK.wrong("the first value", "the last value first", ("for j in range(16)", "for j in reversed(range(16))"))
+BANK.wrong("value 16", "the second half left out", (" + 16 * values[j + 16]", ""))
+BANK.wrong("value 16", "eight values apart", ("values[j + 16]", "values[(j + 8) % 32]"))
