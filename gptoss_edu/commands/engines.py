@@ -27,8 +27,8 @@ UNTRIED = {
     "vllm": "not tried where this package is developed: it needs a GPU and the official weights",
 }
 RECORDED = (
-    ("endpoint: vLLM", "by ids; answers recorded from its documentation, tests/test_engines.py"),
-    ("endpoint: Ollama", "by messages; answers recorded from its documentation, tests/test_engines.py"),
+    ("endpoint: vLLM", "by ids; not asked here, recorded answers after its documentation"),
+    ("endpoint: Ollama", "by messages; not asked here, recorded answers after its documentation"),
 )
 
 

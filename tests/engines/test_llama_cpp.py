@@ -128,21 +128,21 @@ def test_logits_of_the_released_shape_agree_to_float32s_digits(tmp_path, record_
 
 @pytest.fixture(scope="module")
 def released_shape(tmp_path_factory):
-    """Two layers of exactly gpt-oss-20b's shape, with its 32 experts and its vocabulary, as converted: 3 GB."""
+    """Two layers of gpt-oss-20b's shape with its 32 experts, as converted; a vocabulary of 2,048 keeps it at 0.9 GB."""
     path = tmp_path_factory.mktemp("shape") / "random-20b.gguf"
-    checkpoint.save_random(SHAPE, path, layout="gguf", seed=5)
+    checkpoint.save_random(replace(SHAPE, vocab_size=2048), path, layout="gguf", seed=5)
     yield path
     path.unlink()
 
 
 def test_logits_of_the_released_shape_in_mxfp4_agree_within_eight_bits(released_shape, record_property):
-    tokens = torch.randint(0, 200_000, (160,), generator=torch.Generator().manual_seed(2)).tolist()
+    tokens = torch.randint(0, 2048, (160,), generator=torch.Generator().manual_seed(2)).tolist()
     theirs = their_logits(released_shape, tokens)
     with bounds_as_llama_cpp_has_them():
         ours = load_model(released_shape, dtype=torch.float32, experts="packed")(torch.tensor([tokens]))[0]
     found = distances(theirs, ours)
     report(record_property, median=found.median().item(), p95=found.quantile(0.95).item(), most=found.max().item())
-    assert found.quantile(0.95) < 0.05
+    assert found.quantile(0.95) < 0.03
 
 
 # ---- texts
