@@ -26,7 +26,7 @@ COMMANDS = {
     "trace": "record one answer and look inside: a page with attention, sinks and experts",
     "page": "one HTML file in which gpt-oss-tiny answers, shows its inside, and can be changed",
     "train": "train gpt-oss-tiny or its vocabulary, or see a loss fall",
-    "rl": "reinforcement learning on gpt-oss-tiny: think, swap, key and others",
+    "rl": "reinforcement learning on gpt-oss-tiny: think, key, swap and others",
     "finetune": "train a model further on conversations: all of it, parts, or LoRA adapters",
     "eval": "measure what the model can do, with intervals",
     "workshop": "write student copies of the notebooks",

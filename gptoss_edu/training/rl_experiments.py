@@ -124,7 +124,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         steps=14,
     ),
     "swap": _tasks(
-        "low effort paid for right answers, medium for right answers less a price: the words change places",
+        "low effort paid for right answers, medium for right answers less a price: do the words change places?",
         {"right": right, "price": price(0.08, ("medium",))},
         efforts=("low", "medium"),
         probed_efforts=("low", "medium", "high"),
