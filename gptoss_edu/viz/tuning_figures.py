@@ -48,7 +48,7 @@ def update_histogram(runs: Mapping[str, Sequence[int]]) -> plt.Figure:
         ax.bar(edges[:-1], share, np.diff(edges), align="edge", color=shades, edgecolor=style.color("paper"), lw=0.5)
         ax.axvline(1, color=style.color("ink"), lw=1.2)
         beyond = share[edges[:-1] >= 1].sum()
-        ax.text(1.15, 0.93, f"beyond: {beyond:.1%}", transform=ax.get_xaxis_transform(), va="top", fontsize=9)
+        ax.text(4, 0.93, f"beyond: {beyond:.1%}", transform=ax.get_xaxis_transform(), va="top", fontsize=9)
         ax.set(xscale="log", ylabel="share of\nupdates", title=name)
     axes[-1, 0].set_xlabel("update in units of half a step of MXFP4")
     return fig
