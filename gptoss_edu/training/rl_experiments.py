@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 
 import tiktoken
@@ -46,7 +47,7 @@ def task_probes(encoding: tiktoken.Encoding, count: int, tasks=WORK, efforts=("l
     """Held-out questions: ``count`` of each task, or of each effort where there are several."""
     several = len(efforts) > 1
     return [
-        draw_task(random.Random(f"probe:{kind}:{i}"), encoding, tasks if several else (kind,), (kind,), "test")
+        replace(draw_task(random.Random(f"probe:{kind}:{i}"), encoding, tasks, (kind,), "test"), kind=kind)
         if several
         else draw_task(random.Random(f"probe:{kind[0]}:{i}"), encoding, (kind,), efforts, "test")
         for kind in (efforts if several else tasks)
