@@ -59,12 +59,12 @@ PLANS = (
     ),
     Plan(
         "a day", 7, (15, 45, 15), ("00 core", "bridge", *core(6, 8, 10)),
-        "in 00 'From parameters to bytes', in 10 'The ladder'",
+        "in 00 'Where 20.9 billion parameters sit', in 10 'The ladder'",
         "gpt-oss-tiny answering through their own functions",
     ),
     Plan(
         "two days", 14, (15, 45, 15, 15, 45, 15), core(*range(3, 12)),
-        "the second half of 09, and in 11 'A ring'",
+        "in 09 'Where 4.25 comes from', in 11 'A ring'",
         "every part of the model, and the loop that makes it speak",
     ),
     Plan(
