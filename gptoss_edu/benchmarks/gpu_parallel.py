@@ -270,7 +270,7 @@ def run_case(size: int, seconds: float, **what) -> tuple[dict, str | None]:
         ranks = []
         for rank in range(size):
             env = os.environ | environment(rank, size, port) | trial | {CASE: json.dumps(what)}
-            errors = open(f"{folder}/errors{rank}", "w+")
+            errors = open(f"{folder}/errors{rank}", "w+", encoding="utf-8")
             ranks.append((subprocess.Popen(command, env=env, stderr=errors), errors))
         end, failed = time.monotonic() + seconds, None
         while failed is None and any(process.poll() is None for process, _ in ranks):
