@@ -13,7 +13,7 @@ RIGHT = {name: [solution.function for solution in bank.right(name)] for name in 
 
 @pytest.fixture(scope="module")
 def packed():
-    return load_model(experts="packed")
+    return load_model(dtype=torch.float32, experts="packed")
 
 
 @pytest.mark.parametrize("style", range(3))
@@ -44,7 +44,8 @@ def test_every_function_stands_where_it_is_used(name, packed):
         checks.assemble(model=model, functions={name: broken}).logits(torch.arange(8)[None])
     one = checks.assemble(model=model, functions={name: RIGHT[name][0]}).logits(torch.arange(40)[None])
     none = checks.assemble(model=model, functions={}).logits(torch.arange(40)[None])
-    assert torch.allclose(one.float(), none.float(), atol=0.02 * float(none.abs().max()))
+    differ = (one - none).abs().amax(-1) > 1e-4 * float(none.abs().max())  # (b, t)
+    assert differ.sum() <= 1, "a sum in another order may exchange two experts that are almost tied, at one position"
 
 
 @pytest.mark.slow
