@@ -36,6 +36,8 @@ SHARD_BYTES = {"original": 20_000_000_000, "hf": 5_000_000_000, "hf-bf16": 5_000
 def save(model: Transformer, folder, layout: str = "original", rounding: str | None = None) -> None:
     """Write a model as a new folder: config.json, safetensors (plain tensors as bfloat16), its tokenizer.
 
+    Parameters
+    ----------
     layout : "gguf" writes one file with all of these in it; `folder` may then end in .gguf
     rounding : dense experts go into the packed layouts only with a named one (of `mxfp4.ROUNDINGS`); GGUF without
         one holds them in bfloat16

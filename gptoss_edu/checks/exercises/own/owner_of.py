@@ -70,7 +70,6 @@ BANK.wrong(
     "a larger part",
     "rounded up for all",
     ("least, more = divmod(experts, ranks)", "least, more = -(-experts // ranks), 0"),
-    unseen=True,
 )
 BANK.wrong(
     "after the larger parts",

@@ -74,16 +74,14 @@ BANK.wrong(
     "high nibbles first on the way out",
     ("values[j] + 16 * values[j + 16]", "16 * values[j] + values[j + 16]"),
 )
-BANK.wrong(
-    "value 1", "high nibbles first on the way in", ("[byte % 16, byte // 16]", "[byte // 16, byte % 16]"), unseen=True
-)
+BANK.wrong("value 1", "high nibbles first on the way in", ("[byte % 16, byte // 16]", "[byte // 16, byte % 16]"))
 BANK.wrong(
     "unpacked", "the values", ("values[j] + 16 * values[j + 16] for j in range(16)", "values[j] for j in range(32)")
 )
 BANK.wrong("same", "nothing moved", ("values[j] + 16 * values[j + 16]", "values[2 * j] + 16 * values[2 * j + 1]"))
 
 
-@BANK.wrong("value 1", "from GGUF's order to that of safetensors", unseen=True)
+@BANK.wrong("value 1", "from GGUF's order to that of safetensors")
 def the_other_way(block):
     values = [byte % 16 for byte in block.tolist()] + [byte // 16 for byte in block.tolist()]
     return torch.tensor([values[2 * i] + 16 * values[2 * i + 1] for i in range(16)], dtype=torch.uint8)
