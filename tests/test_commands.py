@@ -92,7 +92,7 @@ def test_a_program_that_has_read_its_input_can_still_call_a_command(monkeypatch)
 
 def test_a_training_of_no_time_is_told_so():
     with pytest.raises(GptOssError, match="2 updates are too few to see a loss fall"):
-        train._smoke(SimpleNamespace(run=lambda: [], step=2))
+        train._smoke(SimpleNamespace(run=lambda: [], step=2, is_first=True))
 
 
 @pytest.mark.parametrize("context", ["0", "-5"])

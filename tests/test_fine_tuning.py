@@ -74,6 +74,8 @@ def test_an_experiment_leaves_a_record(tmp_path, monkeypatch, name):
     short = {"one": Recipe(steps=1, rows=2, train=("experts",)), "two": Recipe(steps=1, rows=2, replay=0.5)}
     monkeypatch.setitem(EXPERIMENTS, name, (runs, short))
     monkeypatch.setattr(fine_tuning, "abilities", lambda model, count=12: {"known facts": [1, 2]})
+    few = fine_tuning.old_rows
+    monkeypatch.setattr(fine_tuning, "old_rows", lambda model: few(model, 2))
     assert main(["finetune", name, "--facts", "2", "--steps", "1", "--seeds", "2", "--out", str(tmp_path)]) == 0
     found = json.loads((tmp_path / f"{name}.json").read_text(encoding="utf-8"))
     assert found["experiment"] == name and set(found["about"]) >= {"device", "torch", "date"}
