@@ -51,7 +51,9 @@ def words_for(source: str, earlier: dict[str, str]) -> str:
         match call.func:
             case ast.Name(name) if DRAWS.match(name) and name not in here:
                 drawn.append((name, earlier.get(name) or package_words().get(name, "")))
-            case ast.Attribute(ast.Name("figures" | "pictures"), name):
+            case ast.Attribute(ast.Name(module), name) if module in ("figures", "pictures") or module.endswith(
+                "_figures"
+            ):
                 drawn.append((name, package_words().get(name, "")))
             case ast.Attribute(ast.Name("checks"), "show"):
                 compared = compared or f"What {ast.unparse(call.args[0])} gives, beside what is right"

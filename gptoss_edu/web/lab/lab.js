@@ -167,6 +167,8 @@ class Lab {
 
   told(message) {
     const { kind, side } = message;
+    // Asked anew: what the answer before still sends belongs to no card any more.
+    if ((kind === "token" || kind === "done") && !this.cards[side]) return;
     if (kind === "start") this.started(message);
     else if (kind === "inside") this.looked(message);
     else if (kind === "token") this.wrote(message);
