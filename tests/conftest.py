@@ -1,6 +1,7 @@
 """Shared by all tests: quiet, offline, and small models to compare with."""
 
 import os
+import sys
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -44,11 +45,28 @@ def encoding():
     return load_tokenizer()
 
 
+def close_figures() -> None:
+    """Close what was drawn, where anything was: importing pyplot for a test that draws nothing costs a second."""
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
+
+
 @pytest.fixture(autouse=True)
-def gradients_stay_on():
-    """Chapters that tests run in this process may switch gradients off for all that follows."""
+def every_test_begins_alike():
+    """Gradients on, no figure open, the colours of a new process, the folder that pytest was started in.
+
+    Chapters that tests run in this process switch gradients off and leave figures open; with several workers, the tests
+    that follow them differ from run to run.
+    """
+    folder = os.getcwd()
+    close_figures()
     yield
     torch.set_grad_enabled(True)
+    close_figures()
+    style = sys.modules.get("gptoss_edu.viz.style")
+    if style is not None and style.theme() != "light":
+        style.use("light")
+    os.chdir(folder)
 
 
 READ_BACK = "Canvas2D: Multiple readback operations"  # Chromium's advice to tests that look at the pixels of a canvas
