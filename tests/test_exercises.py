@@ -3,6 +3,8 @@
 Right solutions pass, wrong ones are refused with their cause, stubs are unwritten.
 """
 
+from functools import cache
+
 import pytest
 import torch
 
@@ -27,9 +29,21 @@ def nowhere(monkeypatch, tmp_path):
 # ----------------------------------------------------------------------------------------------------- the bank
 
 
+@cache
+def bank_row(name: str) -> confusion.Row:
+    """The bank and the strangers of one exercise; several tests count them, one runs them."""
+    return confusion.row(name, left_out=True)
+
+
+@cache
+def mutant_row(name: str) -> confusion.Row:
+    """The mutants of one stored exercise, by themselves."""
+    return confusion.add_mutants(confusion.Row(name))
+
+
 @each
 def test_right_solutions_pass_and_wrong_ones_are_refused_with_their_cause(name):
-    row = confusion.row(name, left_out=True)
+    row = bank_row(name)
     assert row.faults == []
     assert row.right >= (3 if registry.EXERCISES[name].stored else 1) and row.wrong >= 5
 
@@ -42,7 +56,7 @@ def test_the_bank_has_not_shrunk():
 
 @pytest.mark.slow
 def test_a_stranger_is_hardly_ever_told_a_false_cause():
-    total = confusion.totals([confusion.add_strangers(confusion.Row(name)) for name in EXERCISES])
+    total = confusion.totals([bank_row(name) for name in EXERCISES])
     refused, written = (sum(getattr(row, n) for row in total) for n in ("unseen_refused", "unseen"))
     assert refused == written >= 114
     assert sum(row.unseen_named for row in total) >= 0.75 * written
@@ -93,7 +107,7 @@ def test_an_exchange_that_names_no_place_or_several_is_refused():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", registry.STORED)
 def test_every_mutant_is_refused_or_equivalent(name):
-    row = confusion.add_mutants(confusion.Row(name))
+    row = mutant_row(name)
     assert row.faults == [] and row.mutants >= 10
 
 
@@ -105,13 +119,18 @@ def test_there_are_enough_mutants_and_no_stale_reason():
 
 
 @pytest.mark.slow
-def test_the_readmes_table_is_the_commands():
+def test_the_readmes_tables_are_the_commands():
     readme = data_path().parent / "README.md"
     if not readme.is_file():
         pytest.skip("the README is part of a checkout, and this is an installed package")
-    rows = [confusion.row(name, left_out=True) for name in EXERCISES]
-    rows = [confusion.add_mutants(row) if registry.EXERCISES[row.name].stored else row for row in rows]
-    assert confusion.markdown(confusion.totals(rows)) in readme.read_text(encoding="utf-8")
+    rows = [confusion.Row(name) for name in EXERCISES]
+    for row in rows:
+        row.add(bank_row(row.name))
+        if registry.EXERCISES[row.name].stored:
+            row.add(mutant_row(row.name))
+    total, text = confusion.totals(rows), readme.read_text(encoding="utf-8")
+    assert confusion.markdown(total) in text
+    assert confusion.markdown_of_strangers(total) in text
 
 
 # ----------------------------------------------------------------------------------------------------- the registry

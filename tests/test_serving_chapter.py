@@ -20,6 +20,7 @@ from gptoss_edu.serve import items, responses
 from gptoss_edu.serve.by_hand import ask, listening, read_request
 from gptoss_edu.serve.conformance import QUESTIONS, conformance
 from gptoss_edu.tokenizer import load_tokenizer
+from gptoss_edu.viz import batching_figures as batches
 from gptoss_edu.viz import serving_figures as pictures
 from gptoss_edu.viz import style
 
@@ -124,11 +125,11 @@ def test_figures(theme):
             pictures.figure_lanes(["client", "server"], [("client", "server", "asks"), ("server", "client", "says")]),
             pictures.figure_threads(given, items.messages_of(given)),
             pictures.figure_events(tokens, encoding, timed),
-            pictures.figure_gantt({"one": [("A", 0.0, 1.0, 2.0), ("B", 0.0, 2.0, 3.0)]}),
-            pictures.figure_hands({"a": ["C"] * 5, "b": ["C", "D", "C"]}),
-            pictures.figure_rounds({"r": [["A", None], ["A", "B"], [f"A {pictures.GONE}", "B"]]}),
-            pictures.figure_experts({"20b": ModelConfig.gpt_oss_20b()}, {1: 10.0, 2: 9.0, 8: 40.0}, "x"),
-            pictures.figure_read({"a": [(0, 10), (8, 4)]}),
+            batches.figure_gantt({"one": [("A", 0.0, 1.0, 2.0), ("B", 0.0, 2.0, 3.0)]}),
+            batches.figure_hands({"a": ["C"] * 5, "b": ["C", "D", "C"]}),
+            batches.figure_rounds({"r": [["A", None], ["A", "B"], [f"A {batches.GONE}", "B"]]}),
+            batches.figure_experts({"20b": ModelConfig.gpt_oss_20b()}, {1: 10.0, 2: 9.0, 8: 40.0}, "x"),
+            batches.figure_read({"a": [(0, 10), (8, 4)]}),
             pictures.figure_board({"a": {"x": True, "y": False}, "b": {"x": None, "y": True}}),
         ]
         for figure in drawn:
@@ -140,7 +141,7 @@ def test_figures(theme):
 
 
 def test_the_ring_names_what_is_lost():
-    figure = pictures.figure_ring(8, 11, 8)
+    figure = batches.figure_ring(8, 11, 8)
     dashed = [
         t.get_text() for t in figure.axes[1].texts if t.get_bbox_patch() and t.get_bbox_patch().get_linestyle() == "--"
     ]
@@ -161,7 +162,7 @@ def test_experts_hit_is_an_average_of_draws():
     config = SimpleNamespace(num_experts=16, experts_per_token=4)
     chance = random.Random(0)
     draws = [len({e for _ in range(8) for e in chance.sample(range(16), 4)}) for _ in range(4000)]
-    assert pictures.experts_hit(config, 8) == pytest.approx(sum(draws) / len(draws), abs=0.1)
+    assert batches.experts_hit(config, 8) == pytest.approx(sum(draws) / len(draws), abs=0.1)
 
 
 def test_plain_http_serves_several_clients():
