@@ -7,6 +7,11 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 NBVAL := $(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=120 -p no:cacheprovider -q
 
+# With AGAIN=yes (continuous integration), what failed runs once more, in one process and by itself. A test that passes
+# only then depends on what ran before it: both runs are printed, and it is to be fixed like any other fault.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q
+ONCE_MORE := $(if $(AGAIN),|| $(PYTEST) -n 0 --last-failed --last-failed-no-failures=none)
+
 .PHONY: tour lab quick test notebooks lint format check-install test-lowest test-clients test-nbgrader test-engines clean
 
 tour: $(VENV)/.base
@@ -16,10 +21,10 @@ lab: $(VENV)/.base
 	$(BIN)/gptoss-edu lab
 
 quick: $(VENV)/.test  ## seconds: on every save
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist=loadfile -m "not slow and not gpu and not browser"
+	$(PYTEST) -n 2 --dist=loadfile -m "not slow and not gpu and not browser"
 
 test: lint $(VENV)/.test  ## minutes: all tests, then all notebooks
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist=loadfile -m "not browser"
+	$(PYTEST) -n 2 --dist=loadfile -m "not browser" $(ONCE_MORE)
 	$(MAKE) notebooks
 
 notebooks: $(VENV)/.test
@@ -89,4 +94,4 @@ book-pdf: book  ## the whole book as one PDF, printed by Chromium
 	$(BIN)/python book/pdf.py
 
 test-browser: book  ## the book and the explorer in Chromium; make book-deps first
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist=loadfile -m browser tests/test_*_browser.py
+	$(PYTEST) -n 2 --dist=loadfile -m browser tests/test_*_browser.py $(ONCE_MORE)

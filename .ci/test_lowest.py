@@ -4,7 +4,8 @@
 
 The versions come from the public index; torch is the exception. The public torch for Linux is a CUDA build of several
 GB, so its CPU build of the lowest version is taken where pip's own settings on this machine know one; where they do
-not, torch stays at the version of constraints.txt, and the table says so. Exit 77 when there is no network.
+not, torch stays at the version of constraints.txt, and the table says so. Exit 77 when there is no network. With
+AGAIN=yes, as in `make test`, quick tests that failed run once more by themselves.
 """
 
 import os
@@ -93,15 +94,16 @@ def main() -> int:
         return SKIPPED
     print_versions()
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    test = [str(PYTHON), "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "2", "--dist=loadfile"]
+    test = [str(PYTHON), "-m", "pytest", "-q", "-o", f"cache_dir={FOLDER / 'pytest_cache'}"]
+    parallel = ["-n", "2", "--dist=loadfile"]
     notebooks = [str(next((ROOT / "notebooks").glob(f"{number}_*.ipynb"))) for number in CHAPTERS]
     nbval = ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=120"]
-    codes = [
-        subprocess.call(
-            [*test, "-m", "not slow and not gpu and not browser and not network"], cwd=ROOT, env=environment
-        ),
-        subprocess.call([*test, *nbval, *notebooks], cwd=ROOT, env=environment),
-    ]
+    quick = [*test, *parallel, "-m", "not slow and not gpu and not browser and not network"]
+    codes = [subprocess.call(quick, cwd=ROOT, env=environment)]
+    if codes[0] and os.environ.get("AGAIN"):
+        failed = [*test, "--last-failed", "--last-failed-no-failures=none"]
+        codes[0] = subprocess.call(failed, cwd=ROOT, env=environment)
+    codes.append(subprocess.call([*test, *parallel, *nbval, *notebooks], cwd=ROOT, env=environment))
     print(f"test-lowest: quick tests {'passed' if not codes[0] else 'FAILED'}, "
           f"chapters {', '.join(CHAPTERS)} {'passed' if not codes[1] else 'FAILED'}.")  # fmt: skip
     return 1 if any(codes) else 0
