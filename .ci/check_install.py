@@ -66,13 +66,13 @@ class Row:
 
 
 def clean_environment(**more: str) -> dict[str, str]:
-    """This environment without any setting of pip or uv, neither variables nor files."""
+    """Return this environment without any setting of pip or uv, neither variables nor files."""
     kept = {k: v for k, v in os.environ.items() if not k.upper().startswith(("PIP_", "UV_", "VIRTUAL_ENV"))}
     return {**kept, "PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "UV_NO_CONFIG": "1", **more}
 
 
 def get_uv() -> Path:
-    """Path of a uv in an environment of its own below build/, fetched once from the public index."""
+    """Return the path of a uv in an environment of its own below build/, fetched once from the public index."""
     folder = UV_HOME / ("Scripts" if os.name == "nt" else "bin")
     uv = folder / ("uv.exe" if os.name == "nt" else "uv")
     if not uv.exists():
@@ -92,13 +92,13 @@ def last_line(text: str) -> str:
 
 
 def extras(pyproject: Path) -> list[str]:
-    """The columns of the table: nothing extra, each extra by itself, and all of them together."""
+    """Return the columns of the table: nothing extra, each extra by itself, and all of them together."""
     project = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]
     return ["base", *project["optional-dependencies"], "all"]
 
 
 def command_of(uv: Path, row: Row, pyproject: Path, constraints: Path) -> list[str]:
-    """The uv command that resolves one row. It downloads metadata, never a wheel."""
+    """Return the uv command that resolves one row. It downloads metadata, never a wheel."""
     command = [str(uv), "pip", "compile", "--quiet", "--no-build", "--no-header", "--no-annotate", str(pyproject)]
     command += ["--python-platform", row.platform, "--python-version", row.python, "--python", sys.executable]
     if row.extra == "all":
@@ -110,7 +110,7 @@ def command_of(uv: Path, row: Row, pyproject: Path, constraints: Path) -> list[s
 
 
 def resolve(command: list[str], cache: Path) -> str:
-    """Why a resolution fails, "" when it succeeds, and NO_ANSWER when the index cannot be reached.
+    """Return why a resolution fails, "" when it succeeds, and NO_ANSWER when the index cannot be reached.
 
     The first try asks only the cache, which this very run filled, because asking the index whether 130 pages are
     still the same takes ten times as long as resolving. What the cache cannot answer is asked again with the network.

@@ -33,7 +33,7 @@ def fetch(command: list[str], what: str, **options) -> None:
 
 
 def answer(prompt: str) -> str:
-    """What the scripted model says: it depends on the last message, and on whether a result is there."""
+    """Return what the scripted model says: it depends on the last message, and on whether a result is there."""
     from serving import call, final, preamble, thought
 
     last = prompt.rsplit("<|start|>user<|message|>", 1)[1]

@@ -30,7 +30,7 @@ POINTS = {"ann": 2.0, "bob": 0.0, "cid": 0.0}
 
 
 def environment() -> Path:
-    """The Python of an environment with nbgrader and this package; without a network the run is skipped."""
+    """Return the Python of an environment with nbgrader and this package; without a network the run is skipped."""
     folder = ROOT / "build" / "grading"
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     if not python.exists():
@@ -54,7 +54,7 @@ def nbgrader(python: Path, course: Path, *words: str) -> None:
 
 
 def home_of(course: Path, python: Path) -> dict[str, str]:
-    """An environment that leaves this machine's Jupyter settings alone; nbgrader calls alembic by name."""
+    """Return an environment that leaves this machine's Jupyter settings alone; nbgrader calls alembic by name."""
     places = {name: str(course / ".jupyter") for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "IPYTHONDIR")}
     kept = {name: value for name, value in os.environ.items() if name not in ("MPLBACKEND", "GPTOSS_EDU_FOLDER")}
     path = os.pathsep.join((str(python.parent), kept.get("PATH", "")))

@@ -22,7 +22,7 @@ UNMISTAKABLE = re.compile(r"[A-Za-z]\w*(_[a-z]|[a-z][A-Z]|[A-Z]{2}[a-z])\w*|RMSN
 
 
 def bindings(notebook) -> dict[str, object]:
-    """What each imported name of a chapter stands for, as far as it belongs to the package."""
+    """Return what each imported name of a chapter stands for, as far as it belongs to the package."""
     found = {}
     for tree in _trees(notebook):
         for node in ast.walk(tree):
@@ -38,7 +38,7 @@ def bindings(notebook) -> dict[str, object]:
 
 
 def used(notebook) -> list[object]:
-    """The package's things that the chapter's code imports, or reaches through what it imports."""
+    """Return the package's things that the chapter's code imports, or reaches through what it imports."""
     bound = bindings(notebook)
     found = list(bound.values())
     for tree in _trees(notebook):
@@ -59,7 +59,7 @@ def follow(dotted: str, bound: dict[str, object]) -> object | None:
 
 
 def _trees(notebook) -> list[ast.AST]:
-    """The code cells; lines that are for the shell or for IPython are left out."""
+    """Return the code cells; lines that are for the shell or for IPython are left out."""
     trees = []
     for cell in notebook.cells:
         if cell.cell_type == "code":
@@ -80,7 +80,7 @@ def _module_of(path: str) -> str:
 
 
 def _member(module: str, name: str | None = None) -> object | None:
-    """A module or what it holds; a module of that name counts as what a package holds."""
+    """Return a module or what it holds; a module of that name counts as what a package holds."""
     try:
         found = importlib.import_module(module)
         if name is None or hasattr(found, name):
@@ -172,17 +172,17 @@ def _entry(objects, name: str | None) -> tuple[str, str] | None:
 
 
 def _source(env, module: str | None) -> tuple[str, str] | None:
-    """The page with a module's source, for a file that has no entry of its own."""
+    """Return the page with a module's source, for a file that has no entry of its own."""
     return (f"_modules/{module.replace('.', '/')}", "") if env._viewcode_modules.get(module) else None
 
 
 def _file(text: str) -> str | None:
-    """The module that a file's path names."""
+    """Return the module that a file's path names."""
     return _module_of(text.removeprefix(f"{PACKAGE}/").removesuffix(".py")) if FILE.fullmatch(text) else None
 
 
 def _target(text: str, bound, objects, entries, short) -> str | None:
-    """The full name of what a piece of code names, if that is documented."""
+    """Return the full name of what a piece of code names, if that is documented."""
     file, name = _file(text), NAME.fullmatch(text)
     if file or not name:
         return entries.get(id(_member(file))) if file else None
@@ -197,7 +197,7 @@ def _target(text: str, bound, objects, entries, short) -> str | None:
 
 
 def _inside(node: nodes.Node, kinds: tuple) -> nodes.Node | None:
-    """The nearest ancestor of one of these kinds."""
+    """Return the nearest ancestor of one of these kinds."""
     while node is not None and not isinstance(node, kinds):
         node = node.parent
     return node

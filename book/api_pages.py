@@ -58,7 +58,7 @@ def write(target: Path, write_page) -> None:
 
 
 def section(name: str) -> str:
-    """One module: its own members, without those that its package already shows."""
+    """Return one module: its own members, without those that its package already shows."""
     short = name.removeprefix(f"{PACKAGE}.")
     shown = set(getattr(importlib.import_module(name.rpartition(".")[0]), "__all__", ()))
     own = sorted(shown & set(vars(importlib.import_module(name)))) if name.count(".") > 1 else []
@@ -68,7 +68,7 @@ def section(name: str) -> str:
 
 @cache
 def modules(room: str) -> tuple[str, ...]:
-    """The importable modules of a room, packages first; one that is gone is named and passed over."""
+    """Return the importable modules of a room, packages first; one that is gone is named and passed over."""
     found = []
     for short in ROOMS[room][2].split():
         name = f"{PACKAGE}.{short.rstrip('*')}"
@@ -93,7 +93,7 @@ def _shown(name: str) -> bool:
 
 
 def address(module: str) -> str:
-    """The entry of a module, from the folder of generated pages: `api/model.html#module-gptoss_edu.norm`."""
+    """Return the entry of a module, from the folder of generated pages: `api/model.html#module-gptoss_edu.norm`."""
     name = f"{gptoss_edu.__name__}.{module}"
     room = next(room for room in ROOMS if name in modules(room))
     return f"api/{room}.html#module-{name}"

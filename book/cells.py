@@ -31,7 +31,7 @@ def linked_hints(source: str) -> str:
 
 
 def name_of_fold(cell) -> str | None:
-    """What the fold of a code cell is called, or None where the code is the reading."""
+    """Return what the fold of a code cell is called, or None where the code is the reading."""
     if is_hints(cell):
         return "the code of the hints"
     tree = _parsed(cell.source)
@@ -46,7 +46,7 @@ def name_of_fold(cell) -> str | None:
 
 
 def only_asks(cell) -> bool:
-    """Whether a code cell does nothing but show a question or an answer, which the book shows without a call."""
+    """Return whether a code cell does nothing but show a question or an answer, which the book shows without a call."""
     tree = _parsed(cell.source)
     return tree is not None and bool(tree.body) and all(map(_is_question, tree.body))
 
@@ -83,7 +83,7 @@ def without_widgets(cell, states: dict) -> bool:
 
 
 def _stills(model: str, states: dict) -> list:
-    """The pictures in the output areas of a widget and of its children."""
+    """Return the pictures in the output areas of a widget and of its children."""
     state = states.get(model, {}).get("state", {})
     found = [output for output in state.get("outputs", []) if "image/png" in output.get("data", {})]
     for child in state.get("children", []):

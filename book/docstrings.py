@@ -26,7 +26,7 @@ def to_rst(lines: list[str]) -> list[str]:
 
 
 def inline(line: str) -> str:
-    """One line of text, spans in backticks apart."""
+    """Return one line of text, spans in backticks apart."""
     parts = SPAN.split(line)
     for i, part in enumerate(parts):
         if i % 2:

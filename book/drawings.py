@@ -69,7 +69,7 @@ def direct(chapters: list[Chapter]) -> dict[int, set[int]]:
 
 
 def chapter_map(chapters: list[Chapter]) -> str:
-    """One row for each step of the longest way from the start; an arrow points from what is needed to what needs it."""
+    """Return one row per step of the longest way from the start; arrows point from a chapter to those that need it."""
     needs, level = direct(chapters), {}
     for chapter in chapters:
         level[chapter.number] = max((level[n] + 1 for n in needs[chapter.number] if n in level), default=0)
@@ -100,17 +100,17 @@ def chapter_map(chapters: list[Chapter]) -> str:
 
 
 def name_in_lines(chapter: Chapter, limit: int = 24) -> list[str]:
-    """Number and title up to its colon, whole, in lines of about `limit` characters."""
+    """Return number and title up to its colon, whole, in lines of about `limit` characters."""
     return textwrap.wrap(f"{chapter.number:02d} {chapter.title.split(':')[0]}", limit)
 
 
 def part_of(number: int) -> int:
-    """The part of the course, from 1; 6 for the branches."""
+    """Return the part of the course, from 1; 6 for the branches."""
     return next((i for i, numbers in enumerate(front.PARTS.values(), 1) if number in numbers), 6)
 
 
 def box(x: float, y: float, width: float, height: float, lines, href: str, kind: str = "") -> str:
-    """A rounded box that is one link; its last line, where there are several, is smaller than the others."""
+    """Return a rounded box that is one link; the last of several lines is smaller."""
     top = y + height / 2 - 8.5 * (len(lines) - 1)
     last = len(lines) - 1
     words = "".join(
@@ -139,7 +139,7 @@ FILES = {"harmony": "harmony/", "agent": "agent/"}  # folders; every other modul
 
 
 def one_picture(config: ModelConfig, stems: dict[int, str]) -> str:
-    """The whole architecture, bottom to top.
+    """Return the whole architecture, bottom to top.
 
     A part's first line leads to its chapter, the file's name to its module.
     """

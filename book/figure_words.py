@@ -1,4 +1,4 @@
-"""What a figure shows, in words, for who cannot see it: what the code that draws it says of itself."""
+"""Say in words what a figure shows, for readers who cannot see it: what the code that draws it says of itself."""
 
 import ast
 import importlib
@@ -16,15 +16,21 @@ LABEL = re.compile(r"""([xy])label\W{1,2}(["'])([^{}\n]+?)\2""")
 
 @cache
 def package_words() -> dict[str, str]:
-    """First line of the docstring of every figure of `gptoss_edu.viz`, by name."""
+    """Return what every figure of `gptoss_edu.viz` shows, by name: the summary of its docstring."""
     modules = [importlib.import_module(f"{viz.__name__}.{found.name}") for found in pkgutil.iter_modules(viz.__path__)]
     functions = [pair for module in modules for pair in inspect.getmembers(module, inspect.isfunction)]
     drawing = [(name, f) for name, f in functions if name.startswith("figure_") or f.__module__.endswith("_figures")]
-    return {name: (inspect.getdoc(f) or "").split("\n")[0] for name, f in drawing}
+    return {name: summary(inspect.getdoc(f)) for name, f in drawing}
+
+
+def summary(docstring: str | None) -> str:
+    """Return a docstring's first paragraph without the verb: "Draw one row per merge." becomes "One row per merge."."""
+    text = (docstring or "").split("\n\n")[0].replace("\n", " ")
+    return text[5:6].upper() + text[6:] if text.startswith("Draw ") else text
 
 
 def nodes(source: str, kind) -> list:
-    """The parts of one kind in a cell's code, line by line; none where it is no plain Python."""
+    """Return the parts of one kind in a cell's code, line by line; none where it is no plain Python."""
     try:
         found = [node for node in ast.walk(ast.parse(source)) if isinstance(node, kind)]
     except SyntaxError:
@@ -33,16 +39,15 @@ def nodes(source: str, kind) -> list:
 
 
 def defined_words(source: str) -> dict[str, str]:
-    """First line of the docstring of every function that a cell defines, or an empty text."""
-    return {f.name: (ast.get_docstring(f) or "").split("\n")[0] for f in nodes(source, ast.FunctionDef)}
+    """Return the summary of the docstring of every function that a cell defines, or an empty text."""
+    return {f.name: summary(ast.get_docstring(f)) for f in nodes(source, ast.FunctionDef)}
 
 
 def words_for(source: str, earlier: dict[str, str]) -> str:
-    """A sentence on the figure that a cell draws: the first of these that there is.
+    """Return a sentence on the figure that a cell draws, the first that can be found.
 
-    The docstring of the function that draws it, here, in an earlier cell or in the package; what `checks.show`
-    compares;
-    the figure's title; its axes and the name of the function.
+    In this order: the docstring of the function that draws it (here, in an earlier cell or in the package), what
+    `checks.show` compares, the figure's title, its axes and the name of the function.
     """
     here = defined_words(source)
     drawn = [(name, words) for name, words in here.items() if DRAWS.match(name)]

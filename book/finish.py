@@ -53,7 +53,7 @@ def finish(app, failed) -> None:
 
 
 def finished(text: str, up: str) -> str:
-    """One page: code line by line, icons as drawings, scripts that it uses."""
+    """Finish one page: code line by line, icons as drawings, only the scripts that it uses."""
     text = CODE.sub(lambda m: m[1] + wrapped(m[2]) + m[3] if m[2].strip() else m[0], text)
     for pattern in (*UNUSED, PRELOAD):
         text = pattern.sub("", text)
@@ -69,7 +69,7 @@ def finished(text: str, up: str) -> str:
 
 
 def _sentence(href: str, path: Path, site: Path, told: dict[str, str]) -> str:
-    """What the neighbour builds, if it is a chapter."""
+    """Return what the neighbour builds, if it is a chapter."""
     target = (path.parent / href).resolve()
     words = told.get(target.relative_to(site.resolve()).as_posix(), "") if target.is_relative_to(site.resolve()) else ""
     builds = words.partition(". ")[2]
@@ -77,7 +77,7 @@ def _sentence(href: str, path: Path, site: Path, told: dict[str, str]) -> str:
 
 
 def wrapped(code: str) -> str:
-    """Each line in an element that knows its indentation, so that a long one goes on below itself, further in."""
+    """Wrap each line in an element that knows its indentation, so that a long line continues further in."""
     lines = code.removesuffix("\n").split("\n")
     return "".join(f'<span class="line" style="--in:{_indent(line)}">{line}\n</span>' for line in lines)
 
@@ -88,7 +88,7 @@ def _indent(line: str) -> int:
 
 
 def _drawn(match: re.Match) -> str:
-    """An icon of the theme as a drawing in the page; the font's script alone has 1.5 MB."""
+    """Return an icon of the theme as a drawing in the page; the font's script alone has 1.5 MB."""
     names = [name.removeprefix("fa-") for name in match[2].split() if name.startswith("fa-")]
     path = next((ICONS[name] for name in names if name in ICONS), None)
     if path is None:

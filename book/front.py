@@ -37,7 +37,7 @@ class Card:
 
 
 def read_card(path: Path) -> Card:
-    """What the header of a chapter says."""
+    """Return what the header of a chapter says."""
     head = nbformat.read(path, as_version=4).cells[0].source
     title = re.search(r"^# (\d\d · .+)$", head, re.M)[1]
     builds = re.search(r"^\*\*You (?:build|find out)\*\* (.+)$", head, re.M)
@@ -51,7 +51,7 @@ def read_card(path: Path) -> Card:
 
 
 def picture(path: Path, folder: Path) -> str:
-    """The chapter's first figure, small, as an image element; an empty text where it has none."""
+    """Return the chapter's first figure, small, as an image element; an empty text where it has none."""
     for cell in nbformat.read(path, as_version=4).cells:
         for output in cell.get("outputs", []):
             stored = output.get("data", {}).get("image/png")

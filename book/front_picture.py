@@ -19,7 +19,7 @@ CAPTION = (
 
 
 def front_picture(stems: dict[int, str]) -> str:
-    """The drawing and its caption, as HTML; `stems` gives each chapter's file."""
+    """Return the drawing and its caption, as HTML; `stems` gives each chapter's file."""
     run, _, _ = trace_answer(load_model(), QUESTION, EFFORT)
     arrays, meta = run.arrays, run.meta
     total = len(arrays["tokens"])
@@ -50,7 +50,7 @@ def front_picture(stems: dict[int, str]) -> str:
 
 
 def colours() -> str:
-    """The colours of the figures, light and dark."""
+    """Return the colours of the figures, light and dark."""
     names = ("analysis", "commentary", "final", "sink", "neutral", "sliding")
     both = (("", 0), ("html[data-theme=dark] ", 1))
     return "".join(f"{where}.front svg.linked .{n}{{fill:{style.COLORS[n][i]}}}" for where, i in both for n in names)
@@ -62,7 +62,7 @@ def heading(y: float, stems: dict[int, str], chapter: int, words: str) -> list[s
 
 
 def channels(run, shown: range, y: float) -> list[str]:
-    """A coloured line over the tokens of each message, with its channel's name."""
+    """Return a coloured line over the tokens of each message, with its channel's name."""
     names = [run.meta["channels"][run.arrays["channel"][t]] for t in shown]
     parts, start = [], 0
     for i in range(1, len(names) + 1):
@@ -81,7 +81,7 @@ def channels(run, shown: range, y: float) -> list[str]:
 
 
 def chips(run, shown: range, y: float) -> list[str]:
-    """A box for each token; what is longer than two characters is written upwards."""
+    """Return a box for each token; what is longer than two characters is written upwards."""
     parts = []
     for i, t in enumerate(shown):
         text = run.text(t).replace(" ", "␣")
@@ -95,7 +95,7 @@ def chips(run, shown: range, y: float) -> list[str]:
 
 
 def bars(shares, y: float) -> list[str]:
-    """One bar a token; the line on which they stand, and the line of all attention."""
+    """Return one bar a token; the line on which they stand, and the line of all attention."""
     wide = STEP * len(shares) - 3
     parts = [
         f'<path class="line" d="M0 {y + at} L{wide} {y + at}" stroke-dasharray="{dash}"/>'
@@ -110,7 +110,7 @@ def bars(shares, y: float) -> list[str]:
 
 
 def cells(chosen, weights, y: float) -> list[str]:
-    """A row for each expert, a square where it works; the stronger its weight, the stronger the square."""
+    """Return a row for each expert, a square where it works; the stronger its weight, the stronger the square."""
     parts = []
     for i, (experts, shares) in enumerate(zip(chosen, weights, strict=True)):
         for expert, share in zip(experts, shares, strict=True):

@@ -15,7 +15,7 @@ PROTECTED = re.compile(
 
 @cache
 def terms() -> tuple[str, ...]:
-    """The glossary's entries, longest first, so that "reasoning effort" is not taken for "effort"."""
+    """Return the glossary's entries, longest first, so that "reasoning effort" is not taken for "effort"."""
     text = GLOSSARY.read_text(encoding="utf-8").split("```{glossary}")[1]
     found = [line.strip() for line in text.splitlines() if line and not line.startswith((" ", "`"))]
     return tuple(sorted((term for term in found if term not in ORDINARY), key=len, reverse=True))

@@ -35,7 +35,7 @@ p, ul { margin: 0 0 .6mm; } ul { padding-left: 4mm; } code { font-size: .9em; ov
 
 
 def explained(path: Path, most: int) -> list[str]:
-    """What one can explain after a chapter, in its own words; lines with formulas are left out."""
+    """Return what one can explain after a chapter, in its own words; lines with formulas are left out."""
     cells = nbformat.read(path, as_version=4).cells
     text = next(cell.source for cell in cells if "can now explain" in cell.source)
     lines = re.findall(r"^- (.+)$", text.partition("can now explain")[2].partition("\n## ")[0], re.M)
@@ -51,7 +51,7 @@ def inline(text: str) -> str:
 
 
 def section(path: Path, many: bool) -> str:
-    """One chapter."""
+    """Return one chapter."""
     card = read_card(path)
     names = registry.by_chapter().get(path.stem[:2], ())
     bullets = "".join(f"<li>{inline(line)}</li>" for line in explained(path, BULLETS[many]))

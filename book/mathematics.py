@@ -17,7 +17,7 @@ MARKS = re.compile(r"^\s*\\[(\[](.*)\\[)\]]\s*$", re.S)
 
 
 def typeset(pages: dict[Path, str]) -> dict[Path, str]:
-    """The pages with every formula as an SVG, and as MathML for who cannot see it.
+    """Return the pages with every formula as an SVG, and as MathML for who cannot see it.
 
     Raises
     ------

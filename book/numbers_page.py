@@ -42,7 +42,7 @@ def described(about: dict) -> str:
 
 
 def rows(values: dict, path: tuple[str, ...] = ()) -> list[tuple[str, dict]]:
-    """Every innermost group of numbers, with the names that lead to it."""
+    """Return every innermost group of numbers, with the names that lead to it."""
     found, plain = [], {}
     for key, value in values.items():
         if isinstance(value, dict):
@@ -66,7 +66,7 @@ def table(columns: tuple[str, ...], found: list[tuple[str, dict]]) -> str:
 
 
 def shown(value) -> str:
-    """Four digits that count."""
+    """Return four digits that count."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):

@@ -37,19 +37,19 @@ FOOT = '<div style="font-size:8px;width:100%;text-align:center;color:#555"><span
 
 
 def names() -> list[str]:
-    """The pages of the book in reading order."""
+    """Return the pages of the book in reading order."""
     chapters = {int(path.stem[:2]): f"chapters/{path.name}" for path in (SITE / "chapters").glob("[0-9][0-9]_*.html")}
     ordered = [chapters[n] for numbers in front.PARTS.values() for n in numbers if n in chapters]
     return [*BEFORE, *ordered, *AFTER]
 
 
 def key(name: str) -> str:
-    """What the anchors of a page begin with in the one file."""
+    """Return what the anchors of a page begin with in the one file."""
     return re.sub(r"\W+", "-", name.removesuffix(".html"))
 
 
 def article(name: str, known: set[str]) -> str:
-    """A page's text with its anchors and links made those of the one file."""
+    """Return a page's text with its anchors and links made those of the one file."""
     found = ARTICLE.search((SITE / name).read_text(encoding="utf-8"))
     if not found:
         raise GptOssError(f"{name}: expected an article in the built page, found none; run make book again.")
@@ -71,7 +71,7 @@ def article(name: str, known: set[str]) -> str:
 
 
 def one_page() -> str:
-    """The whole book as HTML that stands in the site's folder."""
+    """Return the whole book as HTML that stands in the site's folder."""
     head = (SITE / "index.html").read_text(encoding="utf-8")
     sheets = "".join(re.findall(r'<link[^>]*rel="stylesheet"[^>]*>', head)) + "".join(
         re.findall(r"<style>.*?</style>", head, re.S)

@@ -24,7 +24,7 @@ FRONT = {"kind": "plain", "title": "Ask gpt-oss-tiny", "text": "It runs in this 
 
 
 def boxes() -> list[dict]:
-    """The boxes as they are written down. Raises GptOssError where a kind is none."""
+    """Return the boxes as they are written down. Raises GptOssError where a kind is none."""
     found = tomllib.loads(TEXTS.read_text(encoding="utf-8"))["box"]
     for box in found:
         if box["kind"] not in KINDS:
@@ -47,12 +47,12 @@ def insert(notebook, stem: str) -> None:
 
 
 def _held_out(task: str, level: str, seed: str) -> str:
-    """A question that the model was not trained on, of a kind that it was."""
+    """Return a question that the model was not trained on, of a kind that it was."""
     return make_example(random.Random(seed), task, level, split="test").question
 
 
 def _end_of_section(notebook, heading: str, stem: str) -> int:
-    """The place before the next cell with a heading of the second level."""
+    """Return the place before the next cell with a heading of the second level."""
     texts = [cell.source if cell.cell_type == "markdown" else "" for cell in notebook.cells]
     start = next((i for i, text in enumerate(texts) if heading in text.split("\n")), None)
     if start is None:

@@ -34,7 +34,7 @@ def _card(title: str, question: str, options: str) -> str:
 
 
 def outcome(page: str) -> str | None:
-    """A revealed answer that knows its prediction; None where the output reveals nothing."""
+    """Return a revealed answer that knows its prediction; None where the output reveals nothing."""
     match = OUTCOME.search(page)
     if not match:
         return None
@@ -47,6 +47,6 @@ def outcome(page: str) -> str | None:
 
 
 def _name(title: str) -> str:
-    """What a question and its outcome have in common: "06.1", or "question-3" of a quiz."""
+    """Return what a question and its outcome have in common: "06.1", or "question-3" of a quiz."""
     numbered = re.match(r"Question (\d+)[ ,]", title)
     return f"question-{numbered[1]}" if numbered else escape(title.removeprefix("Prediction ").strip(), quote=True)

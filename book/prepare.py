@@ -40,7 +40,7 @@ def write_if_changed(path: Path, text: str) -> None:
 
 
 def reading_copy(notebook, stem: str = ""):
-    """The notebook with its stubs in sight, and solutions, hints and outcomes of predictions folded."""
+    """Return the notebook with its stubs in sight, and solutions, hints and outcomes of predictions folded."""
     copied = copy.deepcopy(notebook)
     widgets = copied.metadata.pop("widgets", {})
     states = widgets.get("application/vnd.jupyter.widget-state+json", {}).get("state", {})
@@ -95,7 +95,7 @@ def _one_title(cell, titled: bool) -> bool:
 
 
 def _stub(cell):
-    """What the exercise asks for, as the student's copy shows it."""
+    """Return what the exercise asks for, as the student's copy shows it."""
     stub = nbformat.v4.new_markdown_cell(EXERCISE.format(cells.without_noise(student_source(cell.source))))
     stub.id = f"stub-{cell.get('id', 'x')}"[:64]
     return stub
@@ -112,7 +112,7 @@ def _describe_figures(cell, defined: dict[str, str]) -> None:
 
 
 def _of_slider(source: str) -> str:
-    """A slider's function and what it moves, where nothing says more."""
+    """Return a slider's function and what it moves, where nothing says more."""
     call = re.search(r"widgets\.interactive\((\w+), *(\w+)=", source)
     return f"what the slider of {call[2]} shows at first, drawn by {call[1]}" if call else ""
 

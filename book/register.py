@@ -27,7 +27,7 @@ class Test:
 
 
 def read_tests(folder: Path) -> list[Test]:
-    """Every function of the test files whose docstring names a report."""
+    """Return every function of the test files whose docstring names a report."""
     found = []
     for path in sorted(folder.glob("test_*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -39,7 +39,7 @@ def read_tests(folder: Path) -> list[Test]:
 
 
 def read_list(path: Path) -> list[dict]:
-    """The rows of reports.toml: area, symptom, threads, and a reason where there is no test."""
+    """Return the rows of reports.toml: area, symptom, threads, and a reason where there is no test."""
     return tomllib.loads(path.read_text(encoding="utf-8"))["report"]
 
 
@@ -65,12 +65,12 @@ def page(folder: Path) -> str:
 
 
 def named(test: Test) -> str:
-    """A test as people type it."""
+    """Return a test as people type it."""
     return f"`{test.file}::{test.name}`"
 
 
 def links(threads) -> str:
-    """The threads as links; GitHub leads from issues/N to a pull request where N is one."""
+    """Return the threads as links; GitHub leads from issues/N to a pull request where N is one."""
     return ", ".join(
         f"[{name} {number}](https://github.com/{name}/issues/{number})"
         for name, _, number in (thread.partition(" ") for thread in threads)

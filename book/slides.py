@@ -47,7 +47,7 @@ def lines(cell: nbformat.NotebookNode) -> float:
 
 
 def left_out(cell: nbformat.NotebookNode) -> bool:
-    """What a room does not need to see: what is beside the core path, hints, imports, checks and outcomes."""
+    """Return what a room does not need to see: what is beside the core path, hints, imports, checks and outcomes."""
     if "core" not in cell.metadata.get("tags", []) or is_hints(cell):
         return True
     source = cell.source.strip()
@@ -60,7 +60,7 @@ def left_out(cell: nbformat.NotebookNode) -> bool:
 
 
 def as_slides(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """The notebook with a slide type for each cell; it is changed in place."""
+    """Return the notebook with a slide type for each cell; it is changed in place."""
     filled = 0.0
     for cell in notebook.cells:
         if left_out(cell):
@@ -85,7 +85,7 @@ def as_slides(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 
 def _shown(output):
-    """An output as a room sees it: outcomes stay out, and a question asks for a show of hands."""
+    """Return an output as a room sees it: outcomes stay out, and a question asks for a show of hands."""
     page = "".join(output.get("data", {}).get("text/html", ""))
     if ": the answer is " in page:
         return None

@@ -39,7 +39,7 @@ def interrupted(number: int, frame: FrameType | None) -> None:
 
 
 def has_home() -> bool:
-    """Whether this user has a home folder that can be written: `docker run --user 1234` has none, or ``/``."""
+    """Return whether this user has a home folder that can be written: `docker run --user 1234` has none, or ``/``."""
     try:
         return os.access(Path.home(), os.W_OK)
     except RuntimeError:  # no HOME, and no entry in the list of users

@@ -1,4 +1,4 @@
-"""Grouped-query attention with a sink for each head and, in every other layer, a sliding window (chapters 04 to 06)."""
+"""Grouped-query attention with one sink per head and, in every other layer, a sliding window (chapters 04 to 06)."""
 
 import math
 
@@ -13,7 +13,7 @@ from .rope import apply_rope
 
 
 def sliding_window_mask(query_positions: Tensor, key_positions: Tensor, window: int | None) -> Tensor:
-    """Which keys each query may attend to: its own position and the window - 1 before it, or all before it.
+    """Return which keys each query may attend to: its own position and the window - 1 before it, or all before it.
 
     query_positions : (..., t), key_positions : (..., s); a negative key position marks an empty slot.
     Returns (..., t, s) bool, True = may attend.
@@ -24,7 +24,7 @@ def sliding_window_mask(query_positions: Tensor, key_positions: Tensor, window: 
 
 
 def attention_scores(q: Tensor, k: Tensor, mask: Tensor | None = None) -> Tensor:
-    """q · k / √d for every head.
+    """Compute q · k / √d for every head.
 
     Query head h reads key head h // (h/g). Returns (b, h, t, s) float32, -inf where masked.
     """
@@ -36,7 +36,7 @@ def attention_scores(q: Tensor, k: Tensor, mask: Tensor | None = None) -> Tensor
 
 
 def attention_weights(scores: Tensor, sinks: Tensor) -> Tensor:
-    """Softmax over the keys and one sink a head.
+    """Compute the softmax over the keys and one sink per head.
 
     Returns (b, h, t, s + 1) float32, the sink's share in the last column.
     """
@@ -46,7 +46,7 @@ def attention_weights(scores: Tensor, sinks: Tensor) -> Tensor:
 
 
 def weighted_values(weights: Tensor, v: Tensor) -> Tensor:
-    """Sum of the values by their weights; the sink's column has no value and is dropped. Returns (b, t, h, d)."""
+    """Sum the values by their weights, dropping the sink's column, which has no value. Returns (b, t, h, d)."""
     b, h, t, _ = weights.shape
     g, d = v.shape[2:]
     weights = weights[..., :-1].to(v.dtype).reshape(b, g, h // g * t, -1)  # (b, g, h/g·t, s)
@@ -56,11 +56,11 @@ def weighted_values(weights: Tensor, v: Tensor) -> Tensor:
 def attention(
     q: Tensor, k: Tensor, v: Tensor, sinks: Tensor, window: int | None = None, mask: Tensor | None = None
 ) -> Tensor:
-    """Causal grouped-query attention with sinks; the queries are the last t of the s positions.
+    """Compute causal grouped-query attention with sinks; the queries are the last t of the s positions.
 
     Parameters
     ----------
-    q : (b, t, h, d); k, v : (b, s, g, d), rotated already; sinks : (h,) logits, one per query head
+    q : (b, t, h, d); k, v : (b, s, g, d), already rotated; sinks : (h,) logits, one per query head
     window : keys that a query may see, itself included; None for all before it
     mask : (b or 1, t, s) bool, True = may attend, instead of the causal one
 
@@ -97,7 +97,7 @@ class AttentionBlock(Hooked):
         self.out = nn.Linear(self.h * self.d, config.hidden_size)
 
     def forward(self, x: Tensor, rope: tuple[Tensor, Tensor], mask: Tensor | None, cache: KVCache | None) -> Tensor:
-        """x (b, t, c), rope two (b or 1, t, d/2), mask (b or 1, t, s) or None where all is visible.
+        """x (b, t, c), rope two (b or 1, t, d/2), mask (b or 1, t, s), or None where every key is visible.
 
         Returns (b, t, c).
         """

@@ -1,11 +1,11 @@
 """Byte-pair encoding from scratch: train, encode, decode, and a trace of every merge.
 
-A vocabulary is a plain ``dict[bytes, int]``, called ``ranks``: a token's bytes to its id. The id is also the token's
-rank, the order in which training made it, and encoding needs nothing else: *of all adjacent pairs whose joined bytes
-are a token, join the one with the lowest rank; repeat until no pair is left.* That is tiktoken's rule, and the results
-are equal to tiktoken's, token for token (tests/test_bpe.py).
+A vocabulary is a plain ``dict[bytes, int]``, called ``ranks``, from a token's bytes to its id. The id is also its
+rank, the order in which training made it. Encoding needs nothing else: *of all adjacent pairs whose joined bytes
+are a token, join the one with the lowest rank; repeat until no pair is left.* This is tiktoken's rule, and the
+results match tiktoken's token for token (tests/test_bpe.py).
 
-Text is cut into pieces first (`split`), by a regular expression called ``pat_str``; no token crosses a piece's edge.
+First, a regular expression called ``pat_str`` cuts the text into pieces (`split`). No token crosses a piece's edge.
 This module knows nothing of control tokens: ``<|start|>`` is nine ordinary characters here.
 
 Source: Sennrich et al. 2016, "Neural Machine Translation of Rare Words with Subword Units", section 3.2, on bytes
@@ -25,8 +25,8 @@ import regex
 
 from .errors import TokenizerError
 
-_UPPER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]"  # what may stand in the capital part of a word
-_LOWER = r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"  # what may stand in its small part; scripts without case are in both
+_UPPER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]"  # what the upper-case part of a word may hold
+_LOWER = r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"  # what its lower-case part may hold; scripts without case are in both
 _SUFFIX = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
 _ALTERNATIVES = (
     rf"[^\r\n\p{{L}}\p{{N}}]?{_UPPER}*{_LOWER}+{_SUFFIX}",  # a word after one space or sign: " Hello", "don't"
@@ -40,7 +40,7 @@ _ALTERNATIVES = (
 O200K_PATTERN = "|".join(_ALTERNATIVES)
 """How o200k cuts text into pieces: tiktoken's own ``pat_str``, character for character."""
 SINGLE_DIGIT_PATTERN = O200K_PATTERN.replace(r"\p{N}{1,3}", r"\p{N}")
-"""The same with every digit a piece of its own, so that no token ever holds two digits."""
+"""The same, but every digit is a piece of its own, so that no token ever holds two digits."""
 
 _LONG_PIECE = 64  # bytes; from here on the quadratic loop is slower than a heap
 
@@ -50,7 +50,7 @@ class MergeStep:
     """One merge of encoding: in ``parts``, the pair at ``position`` had the lowest rank and becomes ``token``."""
 
     parts: tuple[bytes, ...]
-    pair_ranks: tuple[int | None, ...]  # one for each adjacent pair; None: their join is no token
+    pair_ranks: tuple[int | None, ...]  # one per adjacent pair; None: the joined bytes are not a token
     position: int
     token: bytes
     rank: int
@@ -63,7 +63,7 @@ class MergeStep:
 
 @dataclass(frozen=True)
 class TrainingStep:
-    """One merge of training: ``pair`` stood side by side ``count`` times and became ``token`` with id ``rank``."""
+    """One merge of training: ``pair`` occurred ``count`` times and became ``token`` with id ``rank``."""
 
     rank: int
     pair: tuple[bytes, bytes]
@@ -75,14 +75,14 @@ class TrainingStep:
 
 
 def split(text: str, pat_str: str = O200K_PATTERN) -> list[str]:
-    """Cut text into the pieces inside which merging happens; joined again they are the text.
+    """Cut text into the pieces inside which merging happens; joined again, they give the text.
 
-    Half a surrogate pair, which no UTF-8 can hold, becomes U+FFFD first, as in tiktoken.
+    Half a surrogate pair, which UTF-8 cannot hold, becomes U+FFFD first, as in tiktoken.
 
     Raises
     ------
     TokenizerError
-        If ``pat_str`` does not cover the text. (tiktoken would drop the uncovered characters in silence.)
+        If ``pat_str`` does not cover the text. (tiktoken would silently drop the uncovered characters.)
     """
     try:
         text.encode("utf-8")
@@ -97,7 +97,7 @@ def split(text: str, pat_str: str = O200K_PATTERN) -> list[str]:
         end = match.end()
     if end != len(text):
         raise TokenizerError(
-            f"pat_str must cover every character, but {text[end : end + 20]!r} at character {end} is matched by no "
+            f"pat_str must cover every character, but {text[end : end + 20]!r} at character {end} matches no "
             f"alternative and would be lost; end the pattern with an alternative that takes anything, such as |."
         )
     return pieces
@@ -107,7 +107,7 @@ def split(text: str, pat_str: str = O200K_PATTERN) -> list[str]:
 
 
 def merge_trace(piece: bytes, ranks: dict[bytes, int]) -> Iterator[MergeStep]:
-    """Encode one piece and yield every merge on the way, the lowest rank first and the leftmost among equals."""
+    """Encode one piece and yield every merge, the lowest rank first, the leftmost among equals."""
     parts = [piece[i : i + 1] for i in range(len(piece))]
     while len(parts) > 1:
         pair_ranks = [ranks.get(left + right) for left, right in itertools.pairwise(parts)]
@@ -132,10 +132,10 @@ def _merge(parts: list[bytes], ranks: dict[bytes, int]) -> list[bytes]:
 
 
 def _merge_long(piece: bytes, ranks: dict[bytes, int]) -> list[bytes]:
-    """The same result as `_merge` in n log n steps: a heap of pairs over a linked list of parts.
+    """Merge as `_merge` does, but in n log n steps: a heap of pairs over a linked list of parts.
 
-    A part is known by where it starts; ``end[i]`` is where the part that starts at i ends (0: no part starts there
-    any more) and ``previous[i]`` is where the part before it starts.
+    A part is identified by where it starts: ``end[i]`` is where the part that starts at i ends (0: no part starts
+    there any more), and ``previous[i]`` is where the part before it starts.
     """
     n = len(piece)
     end = [*range(1, n + 1), 0]
@@ -146,7 +146,7 @@ def _merge_long(piece: bytes, ranks: dict[bytes, int]) -> list[bytes]:
         _, start, stop = heapq.heappop(heap)
         middle = end[start]
         if not middle or end[middle] != stop:
-            continue  # one of the two parts was merged away meanwhile
+            continue  # one of the two parts has been merged since
         end[start], end[middle], previous[stop] = stop, 0, start
         around = [(previous[start], stop)] if start else []
         if stop < n:
@@ -164,7 +164,7 @@ def encode_bytes(piece: bytes, ranks: dict[bytes, int]) -> list[int]:
     Parameters
     ----------
     piece : bytes
-        Any bytes; they need not be valid UTF-8.
+        Any bytes, not necessarily valid UTF-8.
     ranks : dict[bytes, int]
         The vocabulary; holds at least every single byte that occurs.
 
@@ -180,15 +180,15 @@ def encode_bytes(piece: bytes, ranks: dict[bytes, int]) -> list[int]:
     except KeyError as error:
         raise TokenizerError(
             f"the vocabulary must hold every single byte, but {error.args[0]!r} is missing; start from "
-            f"{{bytes([b]): b for b in range(256)}} or from bpe.train"
+            f"{{bytes([b]): b for b in range(256)}} or from bpe.train."
         ) from None
 
 
 def encode(text: str, ranks: dict[bytes, int], pat_str: str = O200K_PATTERN) -> list[int]:
     """Encode text: split it, then merge in each piece; equal to tiktoken's ``encode_ordinary``.
 
-    A piece that is a token as a whole is taken at once, as tiktoken does. In o200k that is only faster: merging
-    reaches every token there. In another vocabulary it may be the only way to a token.
+    As in tiktoken, a piece that is a token as a whole is taken at once. In o200k this only saves time, since merging
+    reaches every token there. In another vocabulary it may be the only way to reach a token.
     """
     ids: list[int] = []
     seen: dict[str, list[int]] = {}
@@ -201,7 +201,7 @@ def encode(text: str, ranks: dict[bytes, int], pat_str: str = O200K_PATTERN) -> 
 
 
 def decode_bytes(ids: Iterable[int], ranks: dict[bytes, int]) -> bytes:
-    """The bytes of the tokens, joined. Raises `TokenizerError` for an id outside the vocabulary."""
+    """Return the bytes of the tokens, joined. Raises `TokenizerError` for an id outside the vocabulary."""
     token_of = {rank: token for token, rank in ranks.items()}
     try:
         return b"".join(token_of[i] for i in ids)
@@ -213,7 +213,7 @@ def decode_bytes(ids: Iterable[int], ranks: dict[bytes, int]) -> bytes:
 
 
 def decode(ids: Iterable[int], ranks: dict[bytes, int], errors: str = "replace") -> str:
-    """The text of the tokens; bytes that are no valid UTF-8, such as half a character, become U+FFFD."""
+    """Return the text of the tokens; bytes that are not valid UTF-8, such as half a character, become U+FFFD."""
     return decode_bytes(ids, ranks).decode("utf-8", errors)
 
 
@@ -221,7 +221,7 @@ def decode(ids: Iterable[int], ranks: dict[bytes, int], errors: str = "replace")
 
 
 def _join(parts: list[bytes], pair: tuple[bytes, bytes]) -> list[bytes]:
-    """The parts with every occurrence of the pair, from left to right, made one."""
+    """Join every occurrence of the pair in the parts, from left to right."""
     joined: list[bytes] = []
     for part in parts:
         if joined and (joined[-1], part) == pair:
@@ -247,7 +247,7 @@ class _PairCounts:
         heapq.heapify(self.heap)
 
     def most_frequent(self) -> tuple[int, tuple[bytes, bytes] | None]:
-        """The highest count and its pair; among equal counts the pair that is smaller as (left bytes, right bytes)."""
+        """Return the highest count and its pair; ties go to the pair that is smaller as (left bytes, right bytes)."""
         while self.heap:
             count, pair = self.heap[0]
             if self.counts.get(pair) == -count:
@@ -256,7 +256,7 @@ class _PairCounts:
         return 0, None
 
     def join(self, chosen: tuple[bytes, bytes]) -> None:
-        """Merge the pair in the pieces that hold it, and correct the counts of just these pieces."""
+        """Merge the pair in the pieces that hold it, and update the counts of only those pieces."""
         changed: set[tuple[bytes, bytes]] = set()
         for index in list(self.pieces_with[chosen]):
             before, times = self.parts[index], self.times[index]
@@ -302,20 +302,20 @@ def train(
 ) -> dict[bytes, int]:
     """Learn a vocabulary: the 256 bytes, then one merge of the most frequent pair after another.
 
-    The result depends on the pieces and how often they occur, and on nothing else: not on the order of the texts, not
-    on a seed. Equal counts are decided for the pair that is smaller as (left bytes, right bytes).
+    The result depends only on the pieces and how often they occur, not on the order of the texts or on a seed.
+    Ties go to the pair that is smaller as (left bytes, right bytes).
 
     Parameters
     ----------
     text : str or iterable of str
-        The corpus; several texts are never merged across. Time grows with the number and length of *distinct* pieces,
-        so a ``pat_str`` that hardly cuts at all is slow.
+        The corpus; no merge crosses from one text into another. Time grows with the number and length of *distinct*
+        pieces, so a ``pat_str`` that makes long pieces is slow.
     vocab_size : int
-        Tokens in all, the 256 bytes included; control tokens come on top (`tokenizer.make_encoding`).
+        Number of tokens, including the 256 bytes; control tokens come on top (`tokenizer.make_encoding`).
     pat_str : str
-        What cuts text into pieces; `SINGLE_DIGIT_PATTERN` keeps digits apart.
+        The pattern that cuts text into pieces; `SINGLE_DIGIT_PATTERN` keeps digits apart.
     min_count : int
-        A pair that occurs less often is never merged; a small corpus therefore gives fewer tokens than asked for.
+        Pairs that occur less often are never merged, so a small corpus gives fewer tokens than asked for.
 
     Returns
     -------
@@ -323,7 +323,7 @@ def train(
         Token bytes to rank, in the order of the ranks 0, 1, 2, …; byte b has rank b.
     """
     if vocab_size < 256:
-        raise TokenizerError(f"vocab_size must be at least 256, one token for each byte, but is {vocab_size}")
+        raise TokenizerError(f"vocab_size must be at least 256, one token per byte, but is {vocab_size}.")
     ranks = {bytes([byte]): byte for byte in range(256)}
     if vocab_size > 256:
         for step in training_steps(text, pat_str, min_count):

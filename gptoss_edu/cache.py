@@ -131,7 +131,7 @@ class KVCache:
         return torch.tensor(starts, device=self.device)[:, None] + torch.arange(t, device=self.device)
 
     def key_positions(self, window: int | None) -> Tensor | None:
-        """Positions of the keys that `update` will return, (b or 1, s), -1 where a slot is empty.
+        """Return the positions of the keys that `update` will return, (b or 1, s), -1 where a slot is empty.
 
         None if all are visible.
         """
@@ -147,7 +147,7 @@ class KVCache:
         return torch.cat((past, fresh), dim=1)
 
     def _stored(self, slots: int, lengths: list[int]) -> Tensor:
-        """Position held by each slot when this many tokens have been written: (b, min(slots, longest))."""
+        """Return position held by each slot when this many tokens have been written: (b, min(slots, longest))."""
         last = torch.tensor(lengths, device=self.device)[:, None] - 1
         slot = torch.arange(min(slots, max(lengths)), device=self.device)
         held = last - (last - slot) % slots
@@ -228,7 +228,7 @@ class KVCache:
         self._state.lengths[self._first + row], self._state.torn[self._first + row] = snapshot.length, False
 
     def _held(self, row: int) -> Snapshot:
-        """The slots of a row that are in use, not copied."""
+        """Return the slots of a row that are in use, not copied."""
         if self._state.torn[self._first + row]:
             raise GptOssError(f"KVCache: row {row} was torn by an interrupted pass; clear it and prefill again.")
         length = self._state.lengths[self._first + row]

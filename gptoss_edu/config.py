@@ -102,7 +102,7 @@ class ModelConfig:
 
     @classmethod
     def gpt_oss_20b(cls) -> "ModelConfig":
-        """The released gpt-oss-20b."""
+        """Return the released gpt-oss-20b."""
         return cls(
             num_hidden_layers=24, num_experts=32, experts_per_token=4, vocab_size=201_088, hidden_size=2880,
             intermediate_size=2880, head_dim=64, num_attention_heads=64, num_key_value_heads=8, sliding_window=128,
@@ -111,7 +111,7 @@ class ModelConfig:
 
     @classmethod
     def gpt_oss_120b(cls) -> "ModelConfig":
-        """The released gpt-oss-120b: 36 layers and 128 experts, everything else as in 20b."""
+        """Return the released gpt-oss-120b: 36 layers and 128 experts, everything else as in 20b."""
         return cls(**{**asdict(cls.gpt_oss_20b()), "num_hidden_layers": 36, "num_experts": 128})
 
     @classmethod
@@ -156,11 +156,11 @@ class ModelConfig:
         return config
 
     def to_dict(self) -> dict:
-        """Every number, under the names of `original/config.json`."""
+        """Return every number, under the names of `original/config.json`."""
         return asdict(self)
 
     def to_original_dict(self) -> dict:
-        """The keys of `original/config.json`, which OpenAI's own loader takes and no others.
+        """Return the keys of `original/config.json`, which OpenAI's own loader takes and no others.
 
         That loader has 1e-5 for `rms_norm_eps` and no such key; another value is written, and it refuses it.
         """
@@ -168,7 +168,7 @@ class ModelConfig:
         return {key: value for key, value in values.items() if key != "rms_norm_eps" or value != OPTIONAL[key]}
 
     def to_hf_dict(self, packed: bool = True) -> dict:
-        """The keys of the Hugging Face config.json, with the rope keys of transformers 4 (5 reads them too)."""
+        """Return the keys of the Hugging Face config.json, with the rope keys of transformers 4 (5 reads them too)."""
         renamed, inside = hugging_face.KEYS, hugging_face.ROPE_KEYS
         values = {renamed.get(k, k): v for k, v in self.to_dict().items() if k not in inside}
         values |= {

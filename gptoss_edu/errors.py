@@ -5,7 +5,7 @@ The command line prints the text of a `GptOssError` on one line and exits 2; eve
 
 
 def is_panic(error: BaseException) -> bool:
-    """Whether the error is the panic of a native extension (tiktoken, llguidance).
+    """Return whether the error is the panic of a native extension (tiktoken, llguidance).
 
     A panic does not derive from Exception, so ordinary handlers miss it.
     """

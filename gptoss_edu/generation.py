@@ -17,7 +17,7 @@ LogitsProcessor = Callable[[list[int], Tensor], Tensor]  # (tokens generated so 
 def next_token_probabilities(
     logits: Tensor, temperature: float = 1.0, top_p: float = 1.0, top_k: int | None = None
 ) -> Tensor:
-    """The distribution that the next token is drawn from.
+    """Return the distribution that the next token is drawn from.
 
     logits : (..., v). temperature divides them (0: all mass on the largest); top_k then keeps the k largest; top_p then
     the smallest set of likeliest tokens whose probability reaches top_p. Returns (..., v) float32, rows sum to one.
@@ -44,12 +44,12 @@ def next_token_probabilities(
 
 
 def default_stop_tokens(model) -> frozenset[int]:
-    """The control tokens that end a completion, where the model's tokenizer has them."""
+    """Return the control tokens that end a completion, where the model's tokenizer has them."""
     return stop_tokens_of(model.tokenizer)
 
 
 def stop_tokens_of(encoding) -> frozenset[int]:
-    """The control tokens that end a completion, where the vocabulary has them; None is a vocabulary without any."""
+    """Return the vocabulary's control tokens that end a completion; `encoding` None stands for one without any."""
     specials = encoding._special_tokens if encoding is not None else {}
     return frozenset(specials[name] for name in HARMONY_STOPS if name in specials)
 
@@ -181,7 +181,7 @@ def prefill(model, prompts: list[list[int]], cache: KVCache) -> Tensor:
 
 
 def pick(probabilities: Tensor, draws: Tensor) -> Tensor:
-    """Token ids (b,) by inverting the distribution function (b, v) at uniform draws (b,)."""
+    """Return token ids (b,) by inverting the distribution function (b, v) at uniform draws (b,)."""
     cumulative = probabilities.double().cumsum(-1)
     at = draws.to(cumulative)[:, None] * cumulative[:, -1:]
     return torch.searchsorted(cumulative, at, right=True).clamp(max=probabilities.shape[-1] - 1)[:, 0]

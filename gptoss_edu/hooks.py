@@ -36,7 +36,7 @@ class Hooked(nn.Module):
         return value
 
     def watched(self, point: str) -> bool:
-        """Whether anyone looks at this point: lets a module skip what only a hook would need."""
+        """Return whether anyone looks at this point: lets a module skip what only a hook would need."""
         return self.active is not None and bool(self.active.get(point))
 
 
@@ -47,7 +47,7 @@ def _check(name: str, value: Tensor, replacement: Tensor) -> None:
 
 
 def hook_points(model: nn.Module) -> dict[str, str]:
-    """Every hook point of the model by its full name, with the axes of its value."""
+    """Return every hook point of the model by its full name, with the axes of its value."""
     return {
         f"{prefix}.{point}" if prefix else point: axes
         for prefix, module in model.named_modules()

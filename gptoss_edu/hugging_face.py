@@ -52,12 +52,12 @@ READ = (
 
 
 def is_hugging_face(values: dict) -> bool:
-    """Whether a config has a key that only Hugging Face's has."""
+    """Return whether a config has a key that only Hugging Face's has."""
     return any(key in values for key in MARKS)
 
 
 def rope_dicts(values: dict) -> list[tuple[str, dict]]:
-    """What stands under transformers 4's and transformers 5's key for RoPE.
+    """Return what stands under transformers 4's and transformers 5's key for RoPE.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def rope_dicts(values: dict) -> list[tuple[str, dict]]:
 
 
 def as_read(values: dict) -> dict:
-    """The config with what transformers takes for keys that are left out or null.
+    """Return the config with what transformers takes for keys that are left out or null.
 
     Raises
     ------

@@ -50,7 +50,7 @@ class Ladder:
         return max(self.rungs, key=lambda rung: rung.relative)
 
     def first_above(self, tolerance: float) -> Rung | None:
-        """The first rung whose relative difference passes `tolerance` (or is not a number), where the search starts."""
+        """Return the first rung whose relative difference exceeds `tolerance` or is NaN: start the search there."""
         return next((rung for rung in self.rungs if not rung.relative <= tolerance), None)
 
     def __str__(self) -> str:
@@ -86,14 +86,14 @@ def ladder(values: dict[str, Tensor], reference: dict[str, Tensor]) -> Ladder:
 
 
 def rung_names(layers: int) -> list[str]:
-    """The names that both recorders give, in the order of the computation."""
+    """Return the names that both recorders give, in the order of the computation."""
     inner = [f"block.{i}.{rung}" for i in range(layers) for rung in LAYER_RUNGS]
     return ["embedding", *inner, "final_norm", "logits"]
 
 
 @torch.no_grad()
 def record(model, tokens: Tensor, names: list[str] | None = None) -> dict[str, Tensor]:
-    """Values at these hook points (default: `rung_names`) for tokens (b, t)."""
+    """Return values at these hook points (default: `rung_names`) for tokens (b, t)."""
     names = rung_names(model.config.num_hidden_layers) if names is None else names
     found: dict[str, Tensor] = {}
 
@@ -107,7 +107,7 @@ def record(model, tokens: Tensor, names: list[str] | None = None) -> dict[str, T
 
 @torch.no_grad()
 def record_transformers(model, tokens: Tensor) -> dict[str, Tensor]:
-    """The same names from transformers' GptOssForCausalLM, by forward hooks on its modules."""
+    """Return the same names from transformers' GptOssForCausalLM, by forward hooks on its modules."""
     found: dict[str, Tensor] = {}
     handles = []
 

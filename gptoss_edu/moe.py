@@ -25,7 +25,7 @@ def swiglu(x: Tensor, alpha: float = 1.702, limit: float = 7.0) -> Tensor:
 
 
 def top_k_softmax(router_logits: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The k largest logits, as weights that sum to one.
+    """Return the k largest logits, as weights that sum to one.
 
     Softmax over the chosen only. Returns (..., k) weights and indices.
     """
@@ -34,7 +34,7 @@ def top_k_softmax(router_logits: Tensor, k: int) -> tuple[Tensor, Tensor]:
 
 
 def route(x: Tensor, weight: Tensor, bias: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Which k experts each token goes to and how much each counts.
+    """Return which k experts each token goes to and how much each counts.
 
     x : (..., c); weight : (e, c); bias : (e,). Returns weights (..., k), falling, and indices (..., k).
 
@@ -44,7 +44,7 @@ def route(x: Tensor, weight: Tensor, bias: Tensor, k: int) -> tuple[Tensor, Tens
 
 
 def expert_outputs(x: Tensor, indices: Tensor, w1, b1: Tensor, w2, b2: Tensor, limit: float = 7.0) -> Tensor:
-    """What each chosen expert makes of its token, before weighting.
+    """Return what each chosen expert makes of its token, before weighting.
 
     x : (n, c); indices : (n, k); w1[e] (2f, c) and w2[e] (c, f), tensors or `PackedWeight`s. Returns (n, k, c).
     Token copies are sorted by expert, so each expert that is hit is read (and unpacked) once.
@@ -65,7 +65,7 @@ def expert_outputs(x: Tensor, indices: Tensor, w1, b1: Tensor, w2, b2: Tensor, l
 
 
 def _per_expert(x: Tensor, hit: list[int], counts: list[int], weight, bias: Tensor) -> Tensor:
-    """Each expert's linear map on its own stretch of rows; a module (packed, or with adapters) brings its own."""
+    """Apply each expert's linear map to its rows; a module (packed, or with adapters) brings its own map."""
     # unbind: as a gradient, weight[e] would be a tensor of zeros as large as all experts, for each one that is hit
     each = None if isinstance(weight, nn.Module) else weight.unbind(0)
     linear = weight.linear if each is None else (lambda x, e, b: expert_linear(x, each[e], b))
@@ -137,7 +137,7 @@ class PackedWeight(nn.Module):
         return F.linear(x, self[e], bias)
 
     def unpacked(self) -> Tensor:
-        """All experts, (e, rows, columns)."""
+        """Return all experts, (e, rows, columns)."""
         return mxfp4.unpack(self.blocks, self.scales, dtype=self.dtype)  # type: ignore[arg-type]  # buffers
 
 

@@ -23,7 +23,7 @@ CHUNK = 1 << 19  # weights worked on at a time: memory stays bounded, and on a C
 
 
 def unpack(blocks: Tensor, scales: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Weights from their bytes.
+    """Return weights from their bytes.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def _decode(blocks: Tensor, scales: Tensor, out: Tensor) -> Tensor:
 
 @lru_cache
 def _tables(dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
-    """The two values of each byte, as the bits of one integer (256,), and the factor of each scale (256,)."""
+    """Return the two values of each byte, as the bits of one integer (256,), and the factor of each scale (256,)."""
     byte = torch.arange(256)
     signed = torch.tensor([*VALUES, *(-value for value in VALUES)], dtype=dtype)
     pairs = torch.stack((signed[byte & 15], signed[byte >> 4]), dim=-1)  # (256, 2), the low nibble first
@@ -81,7 +81,7 @@ def scale_factor(scales: Tensor) -> Tensor:
 
 
 def pack(weight: Tensor, rounding: str = "floor", scales: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Bytes from weights: one shared power of two per 32, then the nearest e2m1 value, ties to the even code.
+    """Return bytes from weights: one shared power of two per 32, then the nearest e2m1 value, ties to the even code.
 
     Parameters
     ----------

@@ -63,7 +63,7 @@ def check_question(text: str, what: str) -> None:
 
 
 def positive(text: str) -> int:
-    """A whole number above 0, as the type of an option."""
+    """Return a whole number above 0, as the type of an option."""
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number above 0, found {number}")

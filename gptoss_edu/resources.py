@@ -16,17 +16,17 @@ def _bundled(folder: str) -> Path:
 
 
 def data_path(*parts: str) -> Path:
-    """Path of a bundled data file, for example ``data_path("o200k_base.tiktoken")``."""
+    """Return the path of a bundled data file, for example ``data_path("o200k_base.tiktoken")``."""
     return _bundled("data").joinpath(*parts)
 
 
 def notebooks_path() -> Path:
-    """Folder of the numbered notebooks."""
+    """Return the folder of the numbered notebooks."""
     return _bundled("notebooks")
 
 
 def data_files() -> dict[str, tuple[int, str]]:
-    """Size and sha256 of every bundled data file but the READMEs, by its path below data/."""
+    """Return size and sha256 of every bundled data file but the READMEs, by its path below data/."""
     files = sorted(p for p in data_path().rglob("*") if p.is_file() and p.name != "README.md")
     return {
         str(p.relative_to(data_path()).as_posix()): (p.stat().st_size, hashlib.sha256(p.read_bytes()).hexdigest())
@@ -60,7 +60,7 @@ def check_bundled(folder: str) -> None:
 
 @functools.lru_cache(maxsize=64)
 def _sha256(path: Path, changed: int, size: int) -> str:
-    """A file's checksum, computed once as long as its time and size stay."""
+    """Return a file's checksum, computed once as long as its time and size stay."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 

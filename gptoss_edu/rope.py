@@ -37,7 +37,7 @@ def yarn_inv_freq(
 
 
 def yarn_bound(turns: float, head_dim: int, theta: float, original_context: int) -> float:
-    """Index (not whole) of the pair that turns this often within the original context: 8.09 and 17.40 in gpt-oss."""
+    """Return the (fractional) index of the pair that turns this often in the original context."""
     return head_dim / 2 * math.log(original_context / (turns * 2 * math.pi)) / math.log(theta)
 
 

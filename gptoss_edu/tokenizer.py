@@ -58,7 +58,7 @@ _NAMED_SPECIALS = {
 
 
 def o200k_special_tokens() -> dict[str, int]:
-    """The 1,090 control tokens after the 199,998 ordinary ones; every id has exactly one name."""
+    """Return the 1,090 control tokens after the 199,998 ordinary ones; every id has exactly one name."""
     ids = range(_FIRST_SPECIAL, O200K_VOCABULARY)
     return {_NAMED_SPECIALS.get(i, f"<|reserved_{i}|>"): i for i in ids}
 
@@ -67,7 +67,7 @@ def o200k_special_tokens() -> dict[str, int]:
 
 
 def load_tokenizer(name: str | os.PathLike = "o200k_harmony") -> tiktoken.Encoding | None:
-    """The vocabulary of that name, or the one in a checkpoint's folder.
+    """Return the vocabulary of that name, or the one in a checkpoint's folder.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def o200k_of_size(size) -> tiktoken.Encoding | None:
 
 
 def why_no_tokenizer(folder: str | os.PathLike, vocab_size: int) -> str:
-    """One sentence for a folder whose tokenizer is None: what is there, and what to do."""
+    """Return one sentence for a folder whose tokenizer is None: what is there, and what to do."""
     foreign = [name for name in FOREIGN if (Path(folder) / name).is_file()]
     there = f"its {foreign[0]} is in a format that is not read here" if foreign else "it holds no tokenizer's files"
     return (
@@ -159,7 +159,7 @@ def _read_folder(folder: Path) -> tiktoken.Encoding:
 
 
 def _settings_sha256(meta: dict) -> str:
-    """The checksum of all that decides how text is encoded, beside the ranks."""
+    """Return the checksum of all that decides how text is encoded, beside the ranks."""
     settings = {key: meta[key] for key in ("name", "pat_str", "special_tokens")}
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
@@ -236,7 +236,7 @@ def encode_text(encoding: tiktoken.Encoding, text: str) -> list[int]:
 def make_encoding(
     name: str, ranks: dict[bytes, int], special_names: Iterable[str], pat_str: str = bpe.O200K_PATTERN
 ) -> tiktoken.Encoding:
-    """An encoding of one's own: ``ranks`` as `bpe.train` gives them, then the control tokens in the order given.
+    """Return an encoding of one's own: ``ranks`` as `bpe.train` gives them, then the control tokens in the order given.
 
     The first control token's id is ``len(ranks)``; the vocabulary's size is ``encoding.n_vocab``.
     """
@@ -250,7 +250,7 @@ def make_encoding(
 def checked_encoding(
     name: str, ranks: dict[bytes, int], pat_str: str, specials: dict[str, int], where: str
 ) -> tiktoken.Encoding:
-    """An encoding of these parts, or a `TokenizerError` that names `where` and the fault.
+    """Return an encoding of these parts, or a `TokenizerError` that names `where` and the fault.
 
     tiktoken itself accepts most of these faults and fails later, some of them by aborting the process.
     """

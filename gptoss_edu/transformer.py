@@ -82,7 +82,7 @@ class Transformer(Hooked):
         return self.embedding.weight.dtype
 
     def hook_points(self) -> dict[str, str]:
-        """Name of every intermediate, with the axes of its value."""
+        """Return the name of every intermediate, with the axes of its value."""
         return hook_points(self)
 
     def hooks(self, functions: dict[str, Hook]):
@@ -90,7 +90,7 @@ class Transformer(Hooked):
         return hooks(self, functions)
 
     def new_cache(self, batch_size: int = 1, max_length: int | None = None) -> KVCache:
-        """An empty cache on this model's device, in its dtype."""
+        """Return an empty cache on this model's device, in its dtype."""
         return KVCache(self.config, batch_size, max_length or self.config.max_context, self.device, self.dtype)
 
     def prefill_limit(self, rows: int, context: int) -> int:
@@ -113,7 +113,7 @@ class Transformer(Hooked):
     def forward(
         self, tokens: Tensor, cache: KVCache | None = None, lengths: Tensor | None = None, last_only: bool = False
     ) -> Tensor:
-        """Logits of the next token at every position.
+        """Return logits of the next token at every position.
 
         tokens : (b, t) int64; cache : what came before, extended in place; lengths : (b,) tokens that count in each
         row, where rows are padded on the right (what stands in the padding's logits means nothing); last_only : the
@@ -139,7 +139,7 @@ class Transformer(Hooked):
         return self.at("logits", self.unembedding(x))  # (b, t, v)
 
     def _mask(self, positions: Tensor, cache: KVCache | None, window: int | None) -> Tensor | None:
-        """Which keys each query may see, (b or 1, t, s); None where that is all of them.
+        """Return which keys each query may see, (b or 1, t, s); None where that is all of them.
 
         Padding that would see no key at all sees every one: a row without keys and with its sink at -inf would be NaN,
         and NaN spreads (0 · NaN is NaN) to the rows that count.
@@ -151,7 +151,7 @@ class Transformer(Hooked):
         return mask | ~mask.any(dim=-1, keepdim=True)
 
     def _rope(self, positions: Tensor) -> tuple[Tensor, Tensor]:
-        """Rows of a table of cos and sin that grows as positions do."""
+        """Return the rows of a table of cos and sin that grows as positions do."""
         needed = int(positions.max()) + 1
         table = self._rope_table
         if (
@@ -194,7 +194,7 @@ def check_call(model, tokens: Tensor, lengths: Tensor | None, cache: KVCache | N
 
 
 def random_model(config: ModelConfig, seed: int = 0, dtype: torch.dtype = torch.float32) -> Transformer:
-    """A dense model with random weights of a plausible size, sinks and biases included; for tests and lessons."""
+    """Return a dense model with random weights of plausible size, including sinks and biases, for tests and lessons."""
     model = Transformer(config).to(dtype)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():

@@ -136,7 +136,7 @@ class Chat:
         self.tools.close()
 
     def preamble(self) -> list[Message]:
-        """The system message and, where there is anything to say, the developer message."""
+        """Return the system message and, where there is anything to say, the developer message."""
         namespaces = {name: ToolNamespace.from_dict(tool.config()) for name, tool in self.tools.tools.items()}
         built_in = {name: namespace for name, namespace in namespaces.items() if name in BUILT_IN}
         offered = {name: namespace for name, namespace in namespaces.items() if name not in BUILT_IN}
@@ -155,7 +155,7 @@ class Chat:
         return Conversation([*self.preamble(), *self.history])
 
     def prompt(self) -> list[int]:
-        """The token ids that the model sees next, up to `<|start|>assistant`."""
+        """Return the token ids that the model sees next, up to `<|start|>assistant`."""
         return render(self.conversation(), encoding=self.encoding, drop_analysis=self.settings.drop_analysis)
 
     def stop(self) -> None:
@@ -203,7 +203,7 @@ class Chat:
                 return
 
     def _why(self, draw: _Draw, spent: int, prompt: int, room: int) -> Stopped:
-        """Why the turn is over, where no call is to be run."""
+        """Return why the turn is over, where no call is to be run."""
         if draw.answered and not (draw.cut and (self.stop_requested or draw.tokens >= room)):
             return Stopped("answered")
         if self.stop_requested:
@@ -265,7 +265,7 @@ class Chat:
         return message.role == "assistant" and message.recipient not in (None, "assistant", "user", "all")
 
     def is_handed_over(self, call: Message) -> bool:
-        """Whether the caller runs this call."""
+        """Return whether the caller runs this call."""
         try:
             return self.tools.find(call.recipient)[0].name in self.handed_over
         except ToolError:

@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def read_bandwidth(nbytes: int = 1 << 30) -> float:
-    """Bytes a second of the fastest of five sums over a buffer far larger than the caches."""
+    """Return bytes a second of the fastest of five sums over a buffer far larger than the caches."""
     buffer = torch.ones(nbytes // 4, dtype=torch.float32)
     best = 0.0
     for _ in range(5):

@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def random_weights(config: ModelConfig, device="cuda", seed: int = 0) -> dict[str, torch.Tensor]:
-    """Weights of the `original/` layout, made on the card: 120b's do not fit beside it on a disk."""
+    """Return weights of the `original/` layout, made on the card: 120b's do not fit beside it on a disk."""
     generator = torch.Generator(device).manual_seed(seed)
     weights = {}
     for name, entry in layout_entries(config, "original").items():
@@ -68,7 +68,7 @@ def random_weights(config: ModelConfig, device="cuda", seed: int = 0) -> dict[st
 
 
 def filled_cache(model: FastTransformer, rows: int, context: int, room: int):
-    """A cache as after `context` tokens, with random keys and values."""
+    """Return a cache as after `context` tokens, with random keys and values."""
     cache = model.new_cache(rows, room)
     for tensor in (*cache.keys, *cache.values):
         tensor.normal_()
@@ -179,7 +179,7 @@ LATER = ("120b", "peers", "kernels")
 
 
 def made(config: ModelConfig, layers: int | None) -> FastTransformer:
-    """A model with random weights on the card, with fewer layers for a trial."""
+    """Return a model with random weights on the card, with fewer layers for a trial."""
     return FastTransformer(
         config, random_weights(replace(config, num_hidden_layers=layers or config.num_hidden_layers))
     )

@@ -51,7 +51,7 @@ TRIAL_TUNING = Tuning(  # few, large programs: Triton's interpreter pays for eac
 
 
 def random_slices(config: ModelConfig, mine: parallel.Share, device) -> dict[str, torch.Tensor]:
-    """A rank's weights: random in the shape of its slices; what all ranks hold is the same on all."""
+    """Return a rank's weights: random in the shape of its slices; what all ranks hold is the same on all."""
     weights = {}
     for number, (name, entry) in enumerate(layout_entries(config, "original").items()):
         where, shape = parallel.slice_of(name, config, mine), list(entry.shape)
@@ -91,7 +91,7 @@ def experts_hit(config: ModelConfig, size: int, mode: str, rows: int, draws: int
 
 
 def rank_bytes(config: ModelConfig, size: int, mode: str, rows: int, context: int) -> float:
-    """Bytes that the busiest rank must read for a step of `rows` sequences."""
+    """Return the bytes that the busiest rank must read for a step of `rows` sequences."""
     mine = parallel.share(config, 0, size, mode)
     local, hit = mine.local(config), experts_hit(config, size, mode, rows)
     total = rows * cache_bytes(local, context)
@@ -261,7 +261,7 @@ def worker() -> None:
 
 
 def run_case(size: int, seconds: float, **what) -> tuple[dict, str | None]:
-    """The numbers of one case, and what went wrong where it did."""
+    """Return the numbers of one case, and what went wrong where it did."""
     command = [sys.executable, "-c", "from gptoss_edu.benchmarks.gpu_parallel import worker; worker()"]
     port = free_port()
     trial = {"TRITON_INTERPRET": "1"} if what["trial"] else {}
@@ -293,7 +293,7 @@ def run_case(size: int, seconds: float, **what) -> tuple[dict, str | None]:
 
 
 def run(args) -> int:
-    """All cases of all shapes; the file is written after each."""
+    """Return all cases of all shapes; the file is written after each."""
     size, trial = args.tensor_parallel, args.trial
     device = "cpu" if trial else torch.cuda.get_device_name()
     path = args.json or data_path("benchmarks", f"gpu-{size}x-{device.lower().replace(' ', '-')}.json")

@@ -37,7 +37,7 @@ def versions() -> dict[str, str]:
 
 
 def default_file(device: str) -> Path:
-    """Where the numbers of this card are kept."""
+    """Return where the numbers of this card are kept."""
     return data_path("benchmarks", "gpu-" + device.lower().replace(" ", "-") + ".json")
 
 

@@ -180,7 +180,7 @@ PEERS = {  # name: the modules that it needs, what measures it
 
 
 def peers(layers: int | None, gguf: Path | None) -> dict[str, tuple[Callable[[dict], None] | None, str]]:
-    """Name of each peer: what measures it, or None and what is missing."""
+    """Return the name of each peer: what measures it, or None and what is missing."""
     found = {}
     for name, (modules, _) in PEERS.items():
         missing = [module for module in modules if not installed(module)]
@@ -198,7 +198,7 @@ def peers(layers: int | None, gguf: Path | None) -> dict[str, tuple[Callable[[di
 
 
 def installed(module: str) -> bool:
-    """Whether `module` can be found; its parent packages are imported for that."""
+    """Return whether `module` can be found; its parent packages are imported for that."""
     try:
         return importlib.util.find_spec(module) is not None
     except ImportError:

@@ -103,7 +103,7 @@ def load_reference():
 
 
 def conversations() -> dict[str, Conversation]:
-    """A short question, tools on offer, a long conversation with calls."""
+    """Return a short question, tools on offer, a long conversation with calls."""
     question = Message("user", "What is the capital of the largest country in the world, and how cold is it there now?")
     tools = function_tools([_weather_tool(f"get_weather_{i}") for i in range(12)])
     system = Message(
@@ -181,7 +181,7 @@ def bench_render(reference, encoding, rounds: int) -> dict[str, dict]:
 
 
 def bench_parse(reference, encoding, rounds: int) -> dict[str, dict]:
-    """Tokens a second through a streaming parser, the text of every token asked for."""
+    """Return tokens a second through a streaming parser, the text of every token asked for."""
     tokens = render(conversations()["twenty turns with calls"], None, encoding, drop_analysis="keep")
     theirs_encoding = reference.load_harmony_encoding("HarmonyGptOss")
 
@@ -328,7 +328,7 @@ def bench_structured(number: int, seed: int) -> dict[str, float]:
 
 
 def is_valid(text: str, schema: dict) -> bool:
-    """Whether a text is JSON and fits the schema, formats included; jsonschema judges."""
+    """Return whether a text is JSON and fits the schema, formats included; jsonschema judges."""
     checker = jsonschema.Draft202012Validator(schema, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER)
     try:
         return checker.is_valid(json.loads(text))

@@ -60,7 +60,7 @@ def predict(sizes=(2, 4, 8)) -> dict:
 
 
 def write(path: Path) -> dict:
-    """The prediction as a file that says when it was made and from what."""
+    """Return the prediction as a file that says when it was made and from what."""
     rounded = json.loads(json.dumps(predict()), parse_float=lambda text: float(f"{float(text):.4g}"))
     assumed = json.loads(json.dumps(ASSUMED))
     about = {

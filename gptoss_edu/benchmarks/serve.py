@@ -111,14 +111,14 @@ def ratios(model, args: argparse.Namespace, results: dict[str, float]) -> None:
 
 
 def command_of(args: argparse.Namespace) -> str:
-    """The command that repeats this run."""
+    """Return the command that repeats this run."""
     named = ("model", "tokens", "repeat", "requests", "soak", "device")
     given = [(name, getattr(args, name)) for name in named if getattr(args, name) is not None]
     return " ".join(["gptoss-edu bench serve", *(f"--{name} {value}" for name, value in given)])
 
 
 def versions(device) -> dict[str, str | int | float]:
-    """What the figures depend on: the machine and how busy it is, the versions, the date."""
+    """Return what the figures depend on: the machine and how busy it is, the versions, the date."""
     busy = {"processor_load": round(os.getloadavg()[0], 1)} if hasattr(os, "getloadavg") else {}
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
     return {
@@ -143,7 +143,7 @@ def note(results: dict[str, float], name: str, ratio: float, figures: str = "") 
 
 
 def report(results: dict[str, float]) -> list[str]:
-    """Which bars were missed."""
+    """Return which bars were missed."""
     bars = {name: BARS[name] for name in results}
     ok = {
         name: results[name] >= limit if kind == "at least" else results[name] <= limit
@@ -154,7 +154,7 @@ def report(results: dict[str, float]) -> list[str]:
 
 
 def in_pool(model, args: argparse.Namespace) -> tuple[float, str]:
-    """Tokens per second of the pool with eight requests and with one."""
+    """Return tokens per second of the pool with eight requests and with one."""
     from gptoss_edu.engines.pool import Pool
     from gptoss_edu.engines.request import Request
     from gptoss_edu.harmony.question import question_tokens
@@ -215,7 +215,7 @@ def serving(args: argparse.Namespace, *options: str) -> Iterator[tuple[str, int]
 
 
 def text_of(encoding, tokens: int) -> str:
-    """A text of about so many tokens."""
+    """Return a text of about so many tokens."""
     text, i = "", 0
     while len(encoding.encode_ordinary(text)) < tokens:
         text += f" {i} apples and {7 * i % 97} pears."
@@ -239,7 +239,7 @@ def second_turn(url: str, text: str, repeat: int) -> tuple[float, str]:
 
 
 def equality(url: str, args: argparse.Namespace) -> tuple[float, str]:
-    """The share of greedy answers that eight clients at once and each alone have in common."""
+    """Return the share of greedy answers that eight clients at once and each alone have in common."""
     asked = prompts(6 * CLIENTS, 400)
     both = [t for i in range(0, len(asked), CLIENTS) for t in together(url, asked[i : i + CLIENTS], args.tokens).texts]
     alone = [together(url, [text], args.tokens).texts[0] for text in asked]
@@ -248,7 +248,7 @@ def equality(url: str, args: argparse.Namespace) -> tuple[float, str]:
 
 
 def soaked(args: argparse.Namespace, results: dict[str, float]) -> dict:
-    """A new server, then the requests of the soak; its two ratios into `results`, its figures returned."""
+    """Return a new server, then the requests of the soak; its two ratios into `results`, its figures returned."""
     with serving(args, "--prefix-mib", "16") as (url, process):
         began = time.perf_counter()
         lost, before, after, counts = soak(url, process, args.soak or args.requests, prompts)

@@ -48,7 +48,7 @@ FLOAT8 = ("F8_E4M3", "F8_E5M2")  # not F8_E8M0: that is MXFP4's scales
 
 
 def not_a_folder(path: Path) -> CheckpointError:
-    """What to say where a checkpoint's folder was expected and something else is."""
+    """Return what to say where a checkpoint's folder was expected and something else is."""
     expected = f"{path}: expected a checkpoint folder, found"
     if not path.exists():
         return CheckpointError(f"{expected} nothing; check the path; `gptoss-edu download` fetches official weights.")
@@ -75,7 +75,7 @@ def take_another() -> str:
 
 
 def holds_no_weights(folder: Path) -> CheckpointError:
-    """What to say of a folder without a safetensors file that counts."""
+    """Return what to say of a folder without a safetensors file that counts."""
     names = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
     if pickles := [name for name in names if Path(name).suffix in PICKLES]:
         return CheckpointError(

@@ -70,7 +70,7 @@ class GgufTensor:
 
 
 def tensor_bytes(kind: int, shape: tuple[int, ...]) -> int:
-    """Bytes of the data of a tensor of type number `kind`."""
+    """Return the bytes of the data of a tensor of type number `kind`."""
     _, values, size = TYPES[kind]
     return math.prod(shape) // values * size
 
@@ -102,7 +102,7 @@ def split_blocks(raw: Tensor, kind: int = MXFP4) -> tuple[Tensor, Tensor]:
 
 
 def dequantise(raw: Tensor, tensor: GgufTensor, shape: tuple[int, ...]) -> Tensor:
-    """The numbers of a tensor, or of some of its experts: plain types in their own dtype, all others in float32.
+    """Return the numbers of a tensor, or of some of its experts: plain types in their own dtype, all others in float32.
 
     raw : its bytes, one axis. shape : of the result
 
@@ -229,13 +229,13 @@ class GgufFile:
             self.tensors[name] = tensor
 
     def raw(self, name: str) -> Tensor:
-        """The bytes of a tensor, (nbytes,) uint8; private pages: changing them leaves the file as it is."""
+        """Return the bytes of a tensor, (nbytes,) uint8; private pages: changing them leaves the file as it is."""
         tensor = self.tensors[name]
         return torch.frombuffer(self.data, dtype=torch.uint8, count=tensor.nbytes, offset=tensor.begin)
 
 
 def is_gguf(path: Path) -> bool:
-    """Whether a file begins as GGUF does."""
+    """Return whether a file begins as GGUF does."""
     try:
         with path.open("rb") as file:
             return file.read(4) == MAGIC
@@ -244,7 +244,7 @@ def is_gguf(path: Path) -> bool:
 
 
 def all_parts(path: Path) -> list[Path]:
-    """The files that belong to one model, given any of them.
+    """Return the files that belong to one model, given any of them.
 
     Errors: `CheckpointError` that names a part that is missing.
     """

@@ -52,7 +52,7 @@ LIMIT = 7.0  # of SwiGLU: llama.cpp and Ollama have this number in their program
 
 
 def find(path) -> Path | None:
-    """The GGUF file that a path means: itself, or the only model in a folder without safetensors; else None."""
+    """Return the GGUF file that a path means: itself, or the only model in a folder without safetensors; else None."""
     path = Path(path)
     if path.is_dir():
         if any(path.glob("[!.]*.safetensors")) or any(path.glob("[!.]*.safetensors.index.json")):
@@ -70,7 +70,7 @@ def find(path) -> Path | None:
 
 
 def read_config(metadata: dict, vocab_size: int, path: Path) -> ModelConfig:
-    """The configuration that a file's metadata says.
+    """Return the configuration that a file's metadata says.
 
     Errors: `ConfigError` where a key is missing or means something that no gpt-oss does.
     """
@@ -98,14 +98,14 @@ def read_config(metadata: dict, vocab_size: int, path: Path) -> ModelConfig:
 
 
 def _number(value):
-    """A float32 as the shortest decimal that means it (1e-05 and not 9.99999974e-06); one number for equal layers."""
+    """Return a float32 as its shortest decimal (1e-05, not 9.99999974e-06); equal numbers of all layers as one."""
     if isinstance(value, list):
         value = value[0] if value and all(each == value[0] for each in value) else None
     return float(str(np.float32(value))) if isinstance(value, float) else value
 
 
 def config_metadata(config: ModelConfig) -> dict:
-    """The keys that llama.cpp reads.
+    """Return the keys that llama.cpp reads.
 
     Errors: `ConfigError` for a SwiGLU limit that llama.cpp could not be told.
     """
@@ -164,7 +164,7 @@ class GgufShards:
         return sorted(sizes, key=sizes.__getitem__, reverse=True)
 
     def _sources(self) -> dict[str, tuple[str, ...]]:
-        """Each original tensor's stored ones: all there, of the shape that the configuration says, and no others."""
+        """Find the stored parts of each original tensor; refuse missing or extra ones, and shapes that do not fit."""
         sources, used = {}, set()
         for name, shape in original_shapes(self.config).items():
             prefix, rest = split_name(name)
@@ -230,14 +230,14 @@ class GgufShards:
         return blocks, scales
 
     def dense(self, name: str, dtype: torch.dtype) -> Iterator[Tensor]:
-        """One expert's (rows, columns) after the other."""
+        """Yield one expert's (rows, columns) after the other."""
         sources = [self.stored[source] for source in self.sources[name]]
         for e in range(self.config.num_experts):
             yield _interleaved([_one_expert(part, tensor, e) for part, tensor in sources], axis=0).to(dtype)
 
 
 def _part_shapes(config: ModelConfig, rest: str, shape: tuple[int, ...], parts: int) -> list[tuple[int, ...]]:
-    """The stored shapes of an original tensor that is kept in so many parts."""
+    """Return the stored shapes of an original tensor that is kept in so many parts."""
     if parts == 1:
         return [shape]
     if rest.startswith("attn.qkv"):
@@ -262,7 +262,7 @@ def gguf_entries(
     config: ModelConfig, plain: Callable, packed: Callable | None, dense: Callable, rows: Callable | None = None,
     dtype: int = BF16,
 ):  # fmt: skip
-    """Name, type, shape and a producer of the data of every tensor, as `gguf.write_gguf` takes them.
+    """Yield name, type, shape and a producer of the data of every tensor, as `gguf.write_gguf` takes them.
 
     plain, packed, dense, rows : as in `layouts.layout_chunks`; packed None: the experts are written in `dtype` too
     dtype : BF16, or F32; vectors, biases and the router are always F32, as llama.cpp needs them

@@ -28,21 +28,21 @@ ENDS = {"bos": "<|startoftext|>", "eos": "<|return|>", "padding": "<|endoftext|>
 
 @functools.cache
 def visible() -> dict[int, str]:
-    """Each byte's character: itself where it is printable, else one from 256 on, in the order of the bytes."""
+    """Return each byte's character: itself where it is printable, else one from 256 on, in the order of the bytes."""
     printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
     others = [byte for byte in range(256) if byte not in printable]
     return {byte: chr(byte) for byte in printable} | {byte: chr(256 + i) for i, byte in enumerate(others)}
 
 
 def merges(ranks: dict[bytes, int]) -> Iterator[tuple[bytes, bytes]]:
-    """Every pair of tokens that is a token when joined, the lowest rank first; 446,189 for o200k."""
+    """Yield every pair of tokens that is a token when joined, the lowest rank first; 446,189 for o200k."""
     for token in sorted(ranks, key=ranks.__getitem__):
         pairs = [(token[:i], token[i:]) for i in range(1, len(token)) if token[:i] in ranks and token[i:] in ranks]
         yield from sorted(pairs, key=lambda pair: (ranks[pair[0]], ranks[pair[1]]))
 
 
 def tokenizer_metadata(encoding: tiktoken.Encoding | None, vocab_size: int) -> dict:
-    """The keys that llama.cpp, Ollama and LM Studio read, and two of this package that make the way back exact.
+    """Return the keys that llama.cpp, Ollama and LM Studio read, and two of this package that make the way back exact.
 
     encoding : None writes a model without a vocabulary, which llama.cpp runs on token ids alone
     vocab_size : of the model; ids that the vocabulary does not have get names
@@ -71,7 +71,7 @@ def tokenizer_metadata(encoding: tiktoken.Encoding | None, vocab_size: int) -> d
 
 
 def read_tokenizer(metadata: dict, path: Path) -> tiktoken.Encoding | None:
-    """The vocabulary of a file: o200k_harmony where its tokens are, else one with the file's own tokens.
+    """Return the vocabulary of a file: o200k_harmony where its tokens are, else one with the file's own tokens.
 
     None where the metadata has none, or one of another kind.
 

@@ -56,7 +56,7 @@ class Entry:
 
 
 def original_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
-    """Every tensor of the model by its original name, experts as dense weights (e, rows, columns)."""
+    """Return every tensor of the model by its original name, experts as dense weights (e, rows, columns)."""
     c, f, e, v = config.hidden_size, config.intermediate_size, config.num_experts, config.vocab_size
     heads = config.num_attention_heads * config.head_dim
     layer = {
@@ -95,7 +95,7 @@ def hf_name(name: str) -> str:
 
 
 def qkv_sizes(config: ModelConfig) -> dict[str, int]:
-    """Rows of q, k and v inside the fused projection, in their order."""
+    """Return the rows of q, k and v inside the fused projection, in their order."""
     d, h, g = config.head_dim, config.num_attention_heads, config.num_key_value_heads
     return {"q": h * d, "k": g * d, "v": g * d}
 
@@ -114,7 +114,7 @@ def check_blocks(config: ModelConfig, layout: str) -> None:
 
 
 def layout_entries(config: ModelConfig, layout: str) -> dict[str, Entry]:
-    """Every tensor that a layout holds for this configuration, with shape and accepted dtypes."""
+    """Return every tensor that a layout holds for this configuration, with shape and accepted dtypes."""
     if layout not in LAYOUTS:
         raise CheckpointError(f"layout: expected one of {', '.join(LAYOUTS)}, found {layout!r}.")
     check_blocks(config, layout)
@@ -142,7 +142,7 @@ def _hf_qkv(prefix: str, rest: str, letter: str) -> str:
 
 
 def detect_layout(infos: dict[str, TensorInfo], folder) -> str:
-    """Which layout a folder holds, by its tensors' names."""
+    """Return which layout a folder holds, by its tensors' names."""
     if "embedding.weight" in infos:
         return "original"
     if any(name.endswith("gate_up_proj_blocks") for name in infos):
@@ -258,7 +258,7 @@ class CheckpointReader:
 def layout_chunks(
     config: ModelConfig, layout: str, plain: Callable, packed: Callable, dense: Callable, rows: Callable | None = None
 ) -> Iterator[tuple[str, torch.dtype, tuple[int, ...], Callable[[], Iterator[Tensor]]]]:
-    """Name, dtype, shape and a producer of the data for each tensor of a layout, from any source of original tensors.
+    """Yield name, dtype, shape and a producer of the data of each tensor of a layout, from any source of originals.
 
     plain(name), packed(name) and dense(name, dtype) are as in `CheckpointReader`; rows(name), where given, yields a
     plain tensor in pieces, for sources that do not hold it whole.

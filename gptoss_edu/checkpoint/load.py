@@ -23,7 +23,7 @@ DENSE_BELOW = 1 << 30  # bytes: "auto" expands experts that stay below this
 def load_model(
     path=None, device=None, dtype: torch.dtype | None = None, experts: str = "auto", context: int = 4096
 ) -> Transformer:
-    """A model ready for inference, from a folder in any layout, or from a GGUF file.
+    """Return a model ready for inference, from a folder in any layout, or from a GGUF file.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def load_model(
 
 
 def why_reference(experts: str, packed: bool, packed_file: bool, dtype: torch.dtype) -> str:
-    """One sentence why a model on a GPU does without the kernels of fast.py, and how to have them."""
+    """Return one sentence why a model on a GPU does without the kernels of fast.py, and how to have them."""
     if not packed_file:
         return (
             "the GPU kernels read packed experts, this folder's are expanded; `gptoss-edu convert` packs them with a"
@@ -89,7 +89,7 @@ def why_reference(experts: str, packed: bool, packed_file: bool, dtype: torch.dt
 
 
 def usable_device(name) -> torch.device:
-    """The device of that name; a `CheckpointError` where torch cannot compute on it here."""
+    """Return the device of that name; a `CheckpointError` where torch cannot compute on it here."""
     try:
         torch.zeros(1, device=name).item()  # torch's "meta" holds no numbers
         return torch.device(name)
@@ -101,7 +101,7 @@ def usable_device(name) -> torch.device:
 
 
 def _fast_path(reader: CheckpointReader, device: torch.device):
-    """The GPU path where it can run; otherwise one sentence why not."""
+    """Return the GPU path where it can run; otherwise one sentence why not."""
     try:
         from gptoss_edu import fast
     except ImportError as error:
@@ -117,7 +117,7 @@ def _fast_path(reader: CheckpointReader, device: torch.device):
 def read_reference(
     reader: CheckpointReader, packed: bool, dtype: torch.dtype, device: torch.device, quiet: bool
 ) -> Transformer:
-    """The reference model of an opened checkpoint on any device, which training needs: kernels know no gradients."""
+    """Load the reference model, which training needs since kernels have no gradients, from an opened checkpoint."""
     with torch.device("meta"):
         model = Transformer(reader.config, packed=packed)
     state: dict[str, Tensor] = {}
@@ -141,7 +141,7 @@ def read_reference(
 
 
 def cpu_kernel():
-    """The Numba kernel for packed experts, or None where Numba is not installed (pip install 'gptoss-edu[cpu]')."""
+    """Return the Numba kernel for packed experts; None where Numba is not installed (pip install 'gptoss-edu[cpu]')."""
     try:
         from gptoss_edu.fast.processor import mxfp4_linear
     except (ImportError, RuntimeError):  # RuntimeError: Numba finds no folder that it may cache compiled code in
@@ -150,7 +150,7 @@ def cpu_kernel():
 
 
 def folder_tokenizer(reader: CheckpointReader):
-    """The folder's own tiktoken.Encoding, o200k_harmony by its vocabulary, or None."""
+    """Return the folder's own tiktoken.Encoding, o200k_harmony by its vocabulary, or None."""
     if reader.layout == "gguf":
         tokenizer = read_tokenizer(reader.shards.metadata, reader.folder)
     else:

@@ -19,7 +19,7 @@ STUDIO_FOLDERS = (".lmstudio/models", ".cache/lm-studio/models")  # now, and bef
 
 
 def local_path(path) -> Path:
-    """The path itself, or the file that a name with "ollama:" or "lmstudio:" in front means.
+    """Return the path itself, or the file that a name with "ollama:" or "lmstudio:" in front means.
 
     Errors: `CheckpointError` where no such model is kept here; it names those that are.
     """
@@ -32,14 +32,14 @@ def local_path(path) -> Path:
 
 
 def ollama_folders() -> list[Path]:
-    """Where Ollama may keep its models; the environment's OLLAMA_MODELS alone where it is set."""
+    """Return where Ollama may keep its models; the environment's OLLAMA_MODELS alone where it is set."""
     if named := os.environ.get("OLLAMA_MODELS"):
         return [Path(named)]
     return [Path.home() / ".ollama" / "models", SYSTEM_WIDE]
 
 
 def ollama_models() -> dict[str, Path]:
-    """Name with tag → manifest of every model that Ollama keeps here."""
+    """Return name with tag → manifest of every model that Ollama keeps here."""
     found = {}
     for folder in ollama_folders():
         for path in sorted((folder / "manifests").glob("*/*/*/*")):
@@ -50,7 +50,7 @@ def ollama_models() -> dict[str, Path]:
 
 
 def ollama_file(name: str) -> Path:
-    """The GGUF file of one of Ollama's models; without a tag, `latest`, as Ollama does."""
+    """Return the GGUF file of one of Ollama's models; without a tag, `latest`, as Ollama does."""
     models = ollama_models()
     wanted = name if ":" in name.rpartition("/")[2] else f"{name}:latest"
     if wanted not in models:
@@ -71,7 +71,7 @@ def ollama_file(name: str) -> Path:
 
 
 def lm_studio_models() -> dict[str, Path]:
-    """Folder and file names → the first file of every GGUF model that LM Studio keeps here."""
+    """Return folder and file names → the first file of every GGUF model that LM Studio keeps here."""
     found = {}
     for folder in (Path.home() / place for place in STUDIO_FOLDERS):
         for path in sorted(folder.glob("*/*/*.gguf")):
@@ -83,7 +83,7 @@ def lm_studio_models() -> dict[str, Path]:
 
 
 def lm_studio_file(name: str) -> Path:
-    """The GGUF file of one of LM Studio's models: publisher/model, model, or with the file's name behind it."""
+    """Return the GGUF file of one of LM Studio's models: publisher/model, model, or with the file's name behind it."""
     models = lm_studio_models()
     wanted = name.lower().removesuffix(".gguf")
     fitting = [key for key in models if f"/{wanted}/" in f"/{key.lower().removesuffix('.gguf')}/"]

@@ -68,7 +68,7 @@ class OffloadPlan:
 
 
 def load_offloaded(path=None, gib: float | None = None, device=None, dtype=None, context: int = 4096):
-    """A packed model whose experts stay in ordinary memory where they do not fit within `gib` GiB of the card.
+    """Return a packed model whose experts stay in ordinary memory where they do not fit within `gib` GiB of the card.
 
     gib : default all that is free on it. The reference path computes; the kernels of fast.py want all on the card.
 

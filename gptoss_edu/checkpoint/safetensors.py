@@ -48,7 +48,7 @@ class TensorInfo:
 
 
 def read_header(path: Path) -> dict[str, TensorInfo]:
-    """Names, dtypes and shapes of one file, after checking that all the bytes they promise are there."""
+    """Return names, dtypes and shapes of one file, after checking that all the bytes they promise are there."""
     with _readable(path) as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(0)
@@ -87,7 +87,7 @@ def _readable(path: Path):
 
 
 def _end_of_data(path: Path, header: dict) -> int:
-    """Bytes of data that the header promises; the tensors must follow one another without gap or overlap."""
+    """Return the bytes of data that the header promises; the tensors must follow one another without gap or overlap."""
     end = 0
     for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
         begin, following = entry["data_offsets"]
@@ -101,7 +101,7 @@ def _end_of_data(path: Path, header: dict) -> int:
 
 
 def _what_it_is(start: bytes, length: int, size: int) -> str:
-    """The sentence for a file that cannot be safetensors, by its first bytes."""
+    """Return the sentence for a file that cannot be safetensors, by its first bytes."""
     if start.startswith((b"PK\x03\x04", b"\x80")):
         return "this is a pickle (torch.save), which can run code when it is read; fetch the safetensors file instead."
     if start.startswith(b"GGUF"):
@@ -221,7 +221,7 @@ def _first_bytes(path: Path) -> bytes:
 
 
 def _data_files(folder: Path, index: Path | None) -> list[Path]:
-    """The files that count: those that the index names, or all where there is none."""
+    """Return the files that count: those that the index names, or all where there is none."""
     if not folder.is_dir():
         raise foreign.not_a_folder(folder)
     foreign.refuse_adapter(folder)

@@ -50,7 +50,7 @@ def parameter_counts(shapes: dict[str, tuple[int, ...]], config: ModelConfig) ->
 
 
 def tensor_bytes(config: ModelConfig) -> float:
-    """Bytes of all tensors as released.
+    """Return the bytes of all tensors as released.
 
     The experts' matrices in MXFP4, 17 bytes for 32 numbers, the rest in bfloat16.
     """
@@ -66,7 +66,7 @@ def cache_bytes(config: ModelConfig, tokens: int, dtype: torch.dtype = torch.bfl
 
 
 def bytes_read(name: str, shape: tuple[int, ...], itemsize: int, share: float) -> float:
-    """Bytes of one tensor of the `original/` layout that one decoded token reads.
+    """Return the bytes of one tensor of the `original/` layout that one decoded token reads.
 
     share : the part of a layer's experts that are used, k/e for one token
     """
@@ -77,7 +77,7 @@ def bytes_read(name: str, shape: tuple[int, ...], itemsize: int, share: float) -
 
 
 def step_bytes(config: ModelConfig, context: int, rows: int = 1, hit: float | None = None) -> float:
-    """Bytes that one decoded token (of each of `rows` sequences) must read: each weight used once, each live key once.
+    """Return the bytes that decoding one token per row must read: each weight in use once, each live key once.
 
     Weights as released, in the `original/` layout. hit : experts used a layer; by default `experts_per_token`
     """
@@ -105,7 +105,7 @@ def prefill_operations(config: ModelConfig, t: int) -> float:
 
 
 def working_bytes(config: ModelConfig, context: int, dtype: torch.dtype = torch.bfloat16) -> int:
-    """What the largest step of one sequence's prefill allocates beside weights and cache, by counting its tensors.
+    """Count the bytes that the largest step of one sequence's prefill allocates beside weights and cache.
 
     Attention holds four float32 tensors of scores (h, t, s) at once, the experts four of (t, k, 2f); a packed expert is
     unpacked, (2f, c); the logits of one position are float32.
@@ -117,7 +117,7 @@ def working_bytes(config: ModelConfig, context: int, dtype: torch.dtype = torch.
 
 
 def longest_context(config: ModelConfig, room: int) -> int:
-    """Tokens of context, at most `config.max_context`, whose key/value cache fits into `room` bytes.
+    """Return the tokens of context, at most `config.max_context`, whose key/value cache fits into `room` bytes.
 
     0 where none does.
     """
@@ -161,14 +161,14 @@ class MemoryPlan:
 
     @staticmethod
     def dense_bytes(config: ModelConfig, dtype: torch.dtype) -> int:
-        """All weights in `dtype`, experts expanded."""
+        """Return all weights in `dtype`, experts expanded."""
         from .layouts import original_shapes
 
         return sum(torch.Size(shape).numel() for shape in original_shapes(config).values()) * dtype.itemsize
 
     @staticmethod
     def packed_bytes(config: ModelConfig, dtype: torch.dtype) -> int:
-        """All weights, experts in MXFP4 (17 bytes for 32) and the rest in `dtype`."""
+        """Return all weights, experts in MXFP4 (17 bytes for 32) and the rest in `dtype`."""
         from .layouts import EXPERTS, original_shapes, split_name
 
         total = 0

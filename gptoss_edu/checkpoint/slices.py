@@ -33,7 +33,7 @@ FOLLOW = "GPTOSS_EDU_FOLLOW"  # what a follower loads, as JSON
 
 
 def read_slices(reader: CheckpointReader, mine: Share, device, dtype: torch.dtype) -> dict[str, Tensor]:
-    """This rank's weights by their original names: packed experts where the files hold them, the rest in `dtype`."""
+    """Read this rank's weights by original name: experts packed where the files hold them so, the rest in `dtype`."""
     names = layout_entries(reader.config, "original") if reader.is_packed else original_shapes(reader.config)
     weights = {}
     for name in names:
@@ -62,7 +62,7 @@ def _slice(reader: CheckpointReader, name: str, mine: Share) -> Tensor:
 
 
 def load_slices(path, ranks: Ranks, mode: str = "tensor", device: str = "cpu", dtype=None, way: str = "symmetric"):
-    """This rank's part of the model in a folder (None: gpt-oss-tiny), on the GPU path where that can run.
+    """Return this rank's part of the model in a folder (None: gpt-oss-tiny), on the GPU path where that can run.
 
     Every rank calls it. mode, way : as for `fast.parallel.share` and `fast.parallel_gpu.sharded_fast`
     """
@@ -96,7 +96,7 @@ def load_slices(path, ranks: Ranks, mode: str = "tensor", device: str = "cpu", d
 
 
 def plan(reader: CheckpointReader, size: int, mode: str, dtype: torch.dtype) -> str:
-    """One line: what each rank will hold."""
+    """Return one line: what each rank will hold."""
     names = layout_entries(reader.config, "original") if reader.is_packed else original_shapes(reader.config)
     held = []
     for rank in range(size):
@@ -120,7 +120,7 @@ def plan(reader: CheckpointReader, size: int, mode: str, dtype: torch.dtype) -> 
 
 
 def lead(path, size: int, mode: str = "tensor", device: str | None = None, way: str = "symmetric") -> Leader:
-    """The model of a folder on `size` ranks, for code that knows of none; this process is rank 0.
+    """Return the model of a folder on `size` ranks, for code that knows of none; this process is rank 0.
 
     Where torchrun started the ranks, every one calls this and all but rank 0 end here when rank 0 does. Otherwise the
     others are started, as processes of this machine.

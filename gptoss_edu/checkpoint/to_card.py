@@ -23,7 +23,7 @@ CHUNK = 16 * 2**20  # bytes per read
 
 
 def targets(reader: CheckpointReader, weights: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
-    """Each tensor of the files with the (part of a) weight that it fills."""
+    """Yield each tensor of the files with the (part of a) weight that it fills."""
     for name, tensor in weights.items():
         prefix, rest = split_name(name)
         if reader.layout in ("original", "gguf"):
@@ -38,7 +38,7 @@ def targets(reader: CheckpointReader, weights: dict[str, Tensor]) -> Iterator[tu
 
 
 def read_weights(reader: CheckpointReader, device, readers: int = 8, quiet: bool = False) -> dict[str, Tensor]:
-    """All weights by their original names, experts packed, the rest in bfloat16, on the card."""
+    """Return all weights by their original names, experts packed, the rest in bfloat16, on the card."""
     weights = {}
     for name, entry in layout_entries(reader.config, "original").items():
         dtype = torch.uint8 if entry.dtypes == ("U8",) else torch.bfloat16
@@ -101,5 +101,5 @@ def _read_exactly(file: int, buffer: Tensor, count: int, offset: int) -> None:
 
 
 def load(reader, device, quiet: bool = False) -> "FastTransformer":
-    """A `layouts.CheckpointReader`'s folder straight to the card, experts still packed."""
+    """Return a `layouts.CheckpointReader`'s folder straight to the card, experts still packed."""
     return FastTransformer(reader.config, read_weights(reader, device, quiet=quiet))

@@ -111,7 +111,7 @@ class Bank:
 
 
 def solutions(check: str) -> list[Solution]:
-    """All solutions of an exercise, right ones first."""
+    """Return all solutions of an exercise, right ones first."""
     return sorted(registry.load_bank(check).solutions, key=lambda solution: bool(solution.cause))
 
 

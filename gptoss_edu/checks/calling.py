@@ -97,7 +97,7 @@ class Call:
         return self.result
 
     def nothing(self, result=None) -> TheirError:
-        """What is said of a function that returned nothing."""
+        """Return what is said of a function that returned nothing."""
         cause = "The result is not returned: is there a `return` at the end?"
         return TheirError(f"your function returned {result} ({self.shown})", cause)
 
@@ -107,7 +107,7 @@ def _is_tensor(value) -> bool:
 
 
 def _difference(name: str, before, after) -> str:
-    """What happened to an input during the call, in words; "" where it is the same, NaN in the same places included."""
+    """Say what happened to an input during the call; "" where it is unchanged, with NaN in the same places."""
     if before.shape != after.shape or before.dtype != after.dtype:
         return f"your function changed its input {name}: {describe(before)} before the call, {describe(after)} after it"
     changed = (before != after) & ~((before != before) & (after != after))
@@ -120,7 +120,7 @@ def _difference(name: str, before, after) -> str:
 
 
 def copied(value):
-    """A copy that the callee may overwrite.
+    """Return a copy that the callee may overwrite.
 
     Tensors and arrays are copied, also within lists, tuples and dictionaries; of other objects the copy is shallow.
     """
@@ -160,7 +160,7 @@ THEIRS = (
 
 
 def _likely(error: BaseException, function: Callable) -> str:
-    """The likeliest cause of an exception, by its type and text."""
+    """Return the likeliest cause of an exception, by its type and text."""
     text = str(error)
     entered = error.__traceback__.tb_next is not None
     if isinstance(error, TypeError) and not entered and hasattr(function, "__code__"):

@@ -46,8 +46,10 @@ def catching(
     unit: str,
     count: Callable[..., int],
 ) -> CaseCheck:
-    """The check of a room: `right` is the code as it should be, `probes` are arguments on which the mended one must
-    agree with it, `most` how many numbers (in words: `unit`) a test may use in all its calls.
+    """Return the check of a room.
+
+    `right` is the code as it should be, `probes` are arguments on which the fixed code must agree with it, and `most`
+    is how many numbers (in words: `unit`) a test may use in all its calls.
     """
     mutants, probes = {mutant.label: mutant for mutant in mutants}, tuple(probes)
 
@@ -123,7 +125,7 @@ def _short(value) -> str:
 
 
 def _same(mended: Callable, right: Callable, args: tuple) -> bool:
-    """Whether both give the same: numbers to a thousandth of each value, everything else exactly."""
+    """Return whether both give the same: numbers to a thousandth of each value, everything else exactly."""
     wanted = right(*copied(args))
     with time_limit(SECONDS):
         found = mended(*copied(args))

@@ -58,12 +58,12 @@ def expect_pair(value, names: str, cause: str = "") -> tuple:
 
 
 def close(a: np.ndarray, b: np.ndarray, rtol: float = 1e-3, atol: float = 1e-5) -> bool:
-    """Whether two arrays agree, infinities and NaN included; another shape is no agreement."""
+    """Return whether two arrays agree, infinities and NaN included; another shape is no agreement."""
     return a.shape == b.shape and bool(np.allclose(a, b, rtol=rtol, atol=atol, equal_nan=True))
 
 
 def worst(out: np.ndarray, expected: np.ndarray) -> tuple[int, ...]:
-    """Index of the largest difference; a NaN or infinity that should not be there counts as largest."""
+    """Return the index of the largest difference; a NaN or infinity that should not be there counts as largest."""
     with np.errstate(invalid="ignore"):
         difference = np.abs(out - expected)
     difference = np.where(np.isnan(difference), np.where(np.isnan(out) & np.isnan(expected), 0, np.inf), difference)
@@ -82,7 +82,7 @@ def place(index: tuple[int, ...], axes: Iterable[str]) -> str:
 
 
 def number(value: float) -> str:
-    """A number as a learner would write it: 0.125, 1e-05, nan."""
+    """Return a number as a learner would write it: 0.125, 1e-05, nan."""
     return f"{value:.5g}"
 
 

@@ -94,7 +94,7 @@ def row(name: str, left_out: bool = False) -> Row:
 
 
 def _told(result, solution) -> tuple[str, bool, bool]:
-    """The cause told as certain, whether it is the solution's own, and whether that is told as possible."""
+    """Return the cause told as certain, whether it is the solution's own, and whether that is told as possible."""
     cause = result.cause_id or ("" if result.status in ("failed", "error") else result.status)
     return cause, cause == solution.cause, not cause and solution.cause in result.suspects
 
@@ -134,7 +134,7 @@ def add_mutants(found: Row) -> Row:
 
 
 def totals(rows: list[Row]) -> list[Row]:
-    """Two rows: the exercises whose functions make the model, and the chapters' own."""
+    """Return two rows: the exercises whose functions make the model, and the chapters' own."""
     found = []
     for title, stored in (("parts of the model", True), ("the chapters' own", False)):
         part = [entry for entry in rows if registry.EXERCISES[entry.name].stored == stored]
@@ -145,7 +145,7 @@ def totals(rows: list[Row]) -> list[Row]:
 
 
 def markdown(rows: list[Row]) -> str:
-    """The table as Markdown, with totals."""
+    """Return the table as Markdown, with totals."""
     mutants = any(entry.mutants for entry in rows)
     head = [
         "exercise",
@@ -167,7 +167,7 @@ def markdown(rows: list[Row]) -> str:
 
 
 def markdown_of_strangers(rows: list[Row]) -> str:
-    """The second table: what the checks said of wrong solutions written without sight of them."""
+    """Return the second table: what the checks said of wrong solutions written without sight of them."""
     head = ["exercise", "strangers' solutions refused", "cause named", "cause among several, or the rule"]
     head += ["told no cause that was meant", "told a false cause"]
     lines = [_line(head), "|" + "---|" * len(head)]

@@ -84,7 +84,7 @@ class CaseCheck(Check):
         return replace(result, remark=record(self.name, function, result.status))
 
     def _found(self, call: Call, args: tuple):
-        """What is compared: the function's result, or what the exercise's adapter makes of it."""
+        """Return what is compared: the function's result, or what the exercise's adapter makes of it."""
         if not self.through:
             return call(*args)
         try:

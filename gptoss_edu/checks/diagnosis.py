@@ -43,7 +43,7 @@ class Probe:
         return self.through(function, *args, **kwargs) if self.through else function(*args, **kwargs)
 
     def varied(self, seed: int) -> Probe | None:
-        """The same input with every number that is not whole changed by up to 30 percent; None where there is none."""
+        """Change every number of an input that is not whole by up to 30 percent; None where it has no such number."""
         generator = np.random.default_rng(seed)
         changed: list[bool] = []
         args = _varied(self.args, generator, changed)
@@ -109,12 +109,12 @@ def _is_words(value) -> bool:
 
 
 def same(a: Outcome, b: Outcome, size: float = 0.0) -> bool:
-    """Whether two outcomes agree; numbers far below `size`, that of what is right, count as 0."""
+    """Return whether two outcomes agree; numbers far below `size`, that of what is right, count as 0."""
     return a.raised == b.raised and same_value(a.value, b.value, size)
 
 
 def same_value(a, b, size: float = 0.0) -> bool:
-    """Whether two plain values agree.
+    """Return whether two plain values agree.
 
     Numbers agree up to what rounding in another order leaves, everything else exactly.
     """
@@ -135,7 +135,7 @@ def same_value(a, b, size: float = 0.0) -> bool:
 
 
 def size_of(value) -> float:
-    """The largest finite magnitude in an array; 0 for everything else."""
+    """Return the largest finite magnitude in an array; 0 for everything else."""
     if not isinstance(value, np.ndarray):
         return 0.0
     sizes = np.abs(value[np.isfinite(value)])
@@ -161,7 +161,7 @@ class Diagnosis:
         self._known: dict[tuple[int, str, int], Outcome | None] = {}
 
     def probes(self, stage: str) -> list[Probe]:
-        """The inputs of a stage, and each with its numbers changed."""
+        """Return the inputs of a stage, and each with its numbers changed."""
         if stage not in self._probes:
             given = self.inputs.get(stage, [])
             varied = [probe.varied(seed) for seed in range(VARIATIONS) for probe in given]
@@ -169,7 +169,7 @@ class Diagnosis:
         return self._probes[stage]
 
     def causes(self, stage: str, function: Callable, without: Solution | None = None) -> Told:
-        """The causes that explain `function`, refused at `stage`.
+        """Return the causes that explain `function`, refused at `stage`.
 
         `without` leaves one solution of the bank out, to measure what the others know of it.
         """
@@ -217,7 +217,7 @@ class Diagnosis:
                     candidates[solution] += 1
 
     def _outcome(self, solution: Solution | None, stage: str, number: int, probe: Probe) -> Outcome | None:
-        """What the bank's solution gives (None: the right one); None where it does not come back."""
+        """Return what the bank's solution gives (None: the right one); None where it does not come back."""
         key = (id(solution), stage, number)
         if key not in self._known:
             try:

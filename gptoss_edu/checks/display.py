@@ -25,7 +25,7 @@ def inline(text: str) -> str:
 
 
 def box(title: str, body: str, kind: str = "note") -> str:
-    """A titled box; `title` is text, `body` is HTML, `kind` one of EDGES."""
+    """Return a titled box; `title` is text, `body` is HTML, `kind` one of EDGES."""
     edge = EDGES[kind]
     return (
         f'<div style="border-left:4px solid {edge};background:{edge}14;padding:.5em .9em;margin:.4em 0;max-width:60em">'
@@ -34,7 +34,7 @@ def box(title: str, body: str, kind: str = "note") -> str:
 
 
 def folded(summary: str, body: str) -> str:
-    """A `<details>` element; `summary` is text, `body` is HTML."""
+    """Return a `<details>` element; `summary` is text, `body` is HTML."""
     return (
         f'<details style="margin:.35em 0"><summary style="cursor:pointer">{inline(summary)}</summary>'
         f'<div style="margin:.3em 0 .3em 1.2em">{body}</div></details>'
@@ -68,7 +68,7 @@ class Why(str):
 
 
 def fold(summary: str, text: str) -> Shown:
-    """A folded passage for the end of a cell: `fold("Answer", "sigmoid(lse - s)")`."""
+    """Return a folded passage for the end of a cell: `fold("Answer", "sigmoid(lse - s)")`."""
     return Shown(folded(summary, f"<div>{inline(text)}</div>"), f"{summary}: {text}")
 
 
@@ -79,7 +79,7 @@ def hints(*texts: str) -> Shown:
 
 
 def grid(found, right, rows: list, columns: list, limit: int = 24) -> str:
-    """An SVG of a boolean table: what agrees in blue (true) and grey (false), what is wrong in vermilion with its own
+    """Return an SVG of a boolean table: right cells in blue (true) or grey (false), wrong ones in vermilion with a
     sign.
 
     Only the last `limit` rows and columns around the first difference are drawn.

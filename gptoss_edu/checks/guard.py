@@ -52,7 +52,7 @@ REFERENCE = Forbidden("checks/reference.py")
 
 
 def forbidden_name(code, rules: tuple[Forbidden, ...]) -> str | None:
-    """The dotted name of `code` when a rule forbids it, else None."""
+    """Return the dotted name of `code` when a rule forbids it, else None."""
     filename = code.co_filename
     if not filename.startswith(str(PACKAGE)):
         return None
@@ -63,7 +63,7 @@ def forbidden_name(code, rules: tuple[Forbidden, ...]) -> str | None:
 
 
 def is_package_function(function, rules: tuple[Forbidden, ...]) -> str | None:
-    """The dotted name when `function` itself is the package's answer to the exercise."""
+    """Return the dotted name when `function` itself is the package's answer to the exercise."""
     function = inspect.unwrap(function) if callable(function) else function
     code = getattr(getattr(function, "__func__", function), "__code__", None)
     return forbidden_name(code, rules) if code is not None else None
@@ -149,7 +149,7 @@ def _watchdog(seconds: float):
 
 
 def describe(value) -> str:
-    """One short phrase for an argument: dtype and shape of arrays, the value of small things."""
+    """Return one short phrase for an argument: dtype and shape of arrays, the value of small things."""
     if _is_array(value):
         return f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}"
     if inspect.isroutine(value):
@@ -171,9 +171,7 @@ def _is_array(value) -> bool:
 
 
 def named_arguments(function, args: tuple, kwargs: dict) -> dict:
-    """The arguments under the learner's own parameter names, where these can be read; those that `*a` collects are
-    a[0], a[1], …
-    """
+    """Return the arguments under the learner's own parameter names, if readable; `*a` collects a[0], a[1], …"""
     try:
         signature = inspect.signature(function)
         bound = signature.bind(*args, **kwargs).arguments
@@ -195,7 +193,7 @@ def describe_call(function, args: tuple, kwargs: dict) -> str:
 
 
 def locate(error: BaseException, function) -> str:
-    """Where in the learner's code an exception arose: `line 4 of f: return x @ y` (lines counted from that `def`).
+    """Return where in the learner's code an exception arose: `line 4 of f: return x @ y`, counted from its `def`.
 
     Their code is whatever shares `function`'s namespace: a helper, or the function that a chapter's check wraps.
     """

@@ -192,7 +192,7 @@ class Check:
         return recorder.probes
 
     def _refused(self, status, stage, symptom, guess: str, passed, told: Told, picture=None) -> Result:
-        """The result of a refusal.
+        """Return the result of a refusal.
 
         What is certain is told as such, what is possible as possible, a guess as a guess.
         """
@@ -215,7 +215,7 @@ class Check:
         return Result(self.name, status, symptom, cause, cause_id, stage, passed, total, picture, suspects=suspects)
 
     def refuse_package(self, name: str) -> Result:
-        """The result for a learner who hands the package's own function to the check."""
+        """Return the result for a learner who hands the package's own function to the check."""
         cause = f"A later cell imported it under the same name: run the cell with your {name} again, then this one."
         return self._result("package", "", f"this {name} is the package's finished one, not yours", cause, "package")
 

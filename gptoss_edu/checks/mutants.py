@@ -38,7 +38,7 @@ class Mutant:
 
 
 def mutants(check: str) -> Iterator[Mutant]:
-    """All mutants of the right solutions of a check."""
+    """Yield all mutants of the right solutions of a check."""
     for solution in bank.right(check):
         tree = ast.parse(solution.source)
         seen: dict[str, int] = {}
@@ -67,7 +67,7 @@ def _mutations(tree: ast.Module) -> Iterator[tuple[str, int, ast.Module]]:
 
 
 def _edits(node: ast.AST) -> Iterator[tuple[str, Callable]]:
-    """What can be changed in one node: an operator, a comparison, a number, a sign, a statement."""
+    """Yield what can be changed in one node: an operator, a comparison, a number, a sign, a statement."""
     if isinstance(node, (ast.BinOp, ast.AugAssign, ast.BoolOp)):
         for other in SWAPS.get(type(node.op), ()):
             yield f"{_sign(node.op)} becomes {_sign(other())}", lambda n, other=other: setattr(n, "op", other())
@@ -97,7 +97,7 @@ def _drop_sign(node: ast.UnaryOp, tree: ast.Module) -> None:
 
 
 def _compiled(tree: ast.Module, solution: bank.Solution) -> Callable | None:
-    """The mutated function, with its module's helpers around it; None when it is no Python any more."""
+    """Return the mutated function, with its module's helpers around it; None when it is no Python any more."""
     namespace = dict(sys.modules[solution.function.__module__].__dict__)
     try:
         exec(compile(tree, f"<mutant of {solution.name}>", "exec"), namespace)
@@ -107,7 +107,7 @@ def _compiled(tree: ast.Module, solution: bank.Solution) -> Callable | None:
 
 
 def _line(tree: ast.Module, line: int) -> ast.AST:
-    """The innermost statement that begins at or before a line."""
+    """Return the innermost statement that begins at or before a line."""
     found = [
         node
         for node in ast.walk(tree)
@@ -135,5 +135,5 @@ def equivalents() -> dict[str, str]:
 
 
 def equivalent_reason(mutant: Mutant) -> str:
-    """Why a mutant is equivalent, or an empty string."""
+    """Return why a mutant is equivalent, or an empty string."""
     return equivalents().get(mutant.key, "")

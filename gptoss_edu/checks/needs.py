@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 
 def source_with_needs(check: str, function: Callable) -> str:
-    """The function's source, preceded by what it uses, followed by an alias where it has another name than `check`.
+    """Return the function's source after what it uses, and before an alias where its name is not that of the check.
 
     Raises: TypeError or OSError where something cannot be written down.
     """
@@ -48,7 +48,7 @@ def _collect(thing: Callable, needs: dict[str, str], seen: set[str]) -> str:
 
 
 def _surroundings(thing: Callable) -> dict:
-    """The names that a function or class can see: its module's, and those of the functions around it."""
+    """Return the names that a function or class can see: its module's, and those of the functions around it."""
     if isinstance(thing, type):
         return vars(sys.modules[thing.__module__]) if thing.__module__ in sys.modules else {}
     around = dict(thing.__globals__)
@@ -61,7 +61,7 @@ def _surroundings(thing: Callable) -> dict:
 
 
 def _definition(name: str, value, home: str, needs: dict[str, str], seen: set[str]) -> str:
-    """The line that defines `name` as `value`; "" where `needs` now holds it under this very name."""
+    """Return the line that defines `name` as `value`; "" where `needs` now holds it under this very name."""
     line = _import_line(name, value, home)
     if line:
         return line
@@ -76,7 +76,7 @@ def _definition(name: str, value, home: str, needs: dict[str, str], seen: set[st
 
 
 def _names(source: str) -> list[str]:
-    """Names that a definition takes from its surroundings.
+    """Return names that a definition takes from its surroundings.
 
     They stand in its body, its annotations, defaults, bases and decorators.
     """
@@ -92,7 +92,7 @@ def _names(source: str) -> list[str]:
 
 
 def _import_line(name: str, value, home: str) -> str | None:
-    """The import that gives `name`; None for what was defined beside the function, in module `home`."""
+    """Return the import that gives `name`; None for what was defined beside the function, in module `home`."""
     if isinstance(value, types.ModuleType):
         return f"import {value.__name__} as {name}" if value.__name__ != name else f"import {name}"
     module, own = getattr(value, "__module__", None), getattr(value, "__name__", None)
@@ -104,7 +104,7 @@ def _import_line(name: str, value, home: str) -> str | None:
 
 
 def _constant_line(name: str, value) -> str:
-    """A constant as Python: numbers, strings, lists and dictionaries of them, and tensors by their values."""
+    """Return a constant as Python: numbers, strings, lists and dictionaries of them, and tensors by their values."""
     if hasattr(value, "tolist") and hasattr(value, "dtype"):
         module = "torch" if type(value).__module__.startswith("torch") else "numpy"
         call = "tensor" if module == "torch" else "array"

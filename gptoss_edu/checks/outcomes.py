@@ -54,7 +54,7 @@ def read(folder: Path) -> dict[str, str]:
 
 
 def is_own(name: str, function: Callable) -> bool:
-    """Whether `function` is the learner's.
+    """Return whether `function` is the learner's.
 
     A function of theirs that calls the package's `name` does not count as theirs.
     """

@@ -53,7 +53,7 @@ def picture(draw: Callable) -> Callable:
 
 
 def finished(name: str) -> Callable:
-    """The finished function of one of the chapters' own exercises, for pictures and for what comes after it.
+    """Return the finished function of one of the chapters' own exercises, for pictures and for what comes after it.
 
     Raises: ValueError where there is no such exercise, or where the package has the function in a module of its own.
     """

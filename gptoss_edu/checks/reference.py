@@ -141,7 +141,7 @@ def router_logits(x, weight, bias) -> np.ndarray:
 
 
 def route(x, weight, bias, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """The k largest logits of each token, falling, as a softmax over those k; and where they stand."""
+    """Return the k largest logits of each token, falling, as a softmax over those k; and where they stand."""
     logits = router_logits(x, weight, bias)
     weights, indices = np.zeros((*logits.shape[:-1], k)), np.zeros((*logits.shape[:-1], k), dtype=int)
     for index in np.ndindex(*logits.shape[:-1]):
@@ -153,7 +153,7 @@ def route(x, weight, bias, k: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def moe(x, weights, indices, w1, b1, w2, b2, limit: float = 7.0) -> np.ndarray:
-    """Each token through its k experts, one after the other."""
+    """Return each token through its k experts, one after the other."""
     x, weights, w1, b1, w2, b2 = map(as_lists, (x, weights, w1, b1, w2, b2))
     indices = as_lists(indices).astype(int)
     out = np.zeros((x.shape[0], w2.shape[1]))
@@ -200,7 +200,7 @@ def pack(weight) -> tuple[np.ndarray, np.ndarray]:
 
 
 def shared_scale(largest: Fraction) -> int:
-    """The e8m0 byte of the largest magnitude: floor(log2) - 2 + 127, within 0 to 254; 0 for an all-zero block."""
+    """Return the e8m0 byte for the largest magnitude: floor(log2) - 2 + 127 within 0 to 254; 0 for all zeros."""
     if largest == 0:
         return 0
     exponent = 0
@@ -237,8 +237,7 @@ def next_token(logits, temperature: float, top_p: float) -> np.ndarray:
 
 
 def render_message(role: str, content: str, channel=None, recipient=None, content_type=None) -> str:
-    """One harmony message as openai-harmony renders it: the recipient in the role section, the content type as it is
-    given.
+    """Return one harmony message as openai-harmony renders it: the recipient after the role, the content type as given.
 
     A call: `<|start|>assistant to=functions.f<|channel|>commentary <|constrain|>json<|message|>…<|call|>`.
     """

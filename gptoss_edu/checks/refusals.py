@@ -21,7 +21,7 @@ UNKNOWN = "?"
 
 
 def code(cause: str) -> str:
-    """A cause's identifier as one word: "a strong sink" is a-strong-sink."""
+    """Return a cause's identifier as one word: "a strong sink" is a-strong-sink."""
     return re.sub(r"[^a-z0-9_]+", "-", cause.lower()).strip("-")
 
 

@@ -143,7 +143,7 @@ EXERCISES = {
 
 
 def names(stored: bool | None = None) -> tuple[str, ...]:
-    """Names in the order of the course: all of them, the stored ones, or the others."""
+    """Return names in the order of the course: all of them, the stored ones, or the others."""
     return tuple(name for name, exercise in EXERCISES.items() if stored in (None, exercise.stored))
 
 
@@ -157,13 +157,13 @@ def by_chapter(stored: bool | None = None) -> dict[str, tuple[str, ...]]:
 
 
 def load_check(name: str):
-    """The check of an exercise, a `harness.Check`."""
+    """Return the check of an exercise, a `harness.Check`."""
     exercise = EXERCISES[name]
     return import_module(f"{exercise.home}.stages" if exercise.stored else exercise.home).CHECK
 
 
 def load_bank(name: str):
-    """The right and wrong solutions of an exercise, those of strangers included: a `bank.Bank`."""
+    """Return the right and wrong solutions of an exercise, those of strangers included: a `bank.Bank`."""
     exercise = EXERCISES[name]
     bank = import_module(f"{exercise.home}.bank" if exercise.stored else exercise.home).BANK
     strangers = f"gptoss_edu.checks.strangers.chapter_{exercise.chapter}"

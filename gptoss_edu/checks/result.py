@@ -47,7 +47,7 @@ class Result:
         return f"{self.symptom}\nWhy: {self.cause}"
 
     def why(self) -> Why:
-        """The cause, in words; for a passed check, what was tested."""
+        """Return the cause, in words; for a passed check, what was tested."""
         if self.passed:
             return Why(f"Nothing to explain: {self.check} agrees with the reference in all {self.total} stages.")
         if self.status == "not written yet":

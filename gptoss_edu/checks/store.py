@@ -29,7 +29,7 @@ SECTION = re.compile(
 
 
 def workshop_folder() -> Path | None:
-    """The folder that keeps the learner's work, None where there is none.
+    """Return the folder that keeps the learner's work, None where there is none.
 
     It is $GPTOSS_EDU_FOLDER, or the nearest folder upwards that holds my_gptoss.py.
     """
@@ -64,7 +64,7 @@ def alone(folder: Path) -> Iterator[None]:
 
 
 def read_entries(path: Path, what: str, is_entry: Callable[[object], bool]) -> dict:
-    """A JSON object that the folder keeps, {} where there is none yet. Raises ValueError where it is damaged."""
+    """Return a JSON object that the folder keeps, {} where there is none yet. Raises ValueError where it is damaged."""
     if not path.is_file():
         return {}
     try:
@@ -105,7 +105,7 @@ def remember(check: str, function: Callable, passes: Callable[[Callable], bool])
 
 
 def run_section(name: str, source: str) -> Callable:
-    """The function that a section defines; every section runs in a namespace of its own."""
+    """Return the function that a section defines; every section runs in a namespace of its own."""
     namespace: dict = {"__name__": f"my_gptoss.{name}"}
     exec(compile(source, f"{FILE_NAME} ({name})", "exec", dont_inherit=True), namespace)
     if name not in namespace:

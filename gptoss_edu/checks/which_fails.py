@@ -15,7 +15,7 @@ from . import __getattr__ as check_named
 
 
 def which_fails(check: str, seed: int = 0) -> Shown:
-    """Three solutions of an exercise, one of them wrong; the answer is folded. The same seed gives the same three."""
+    """Show three solutions of an exercise, one of them wrong, and a folded answer. Equal seeds show equal solutions."""
     if check not in CHECKS:
         text = f"no exercise {check!r}; there are {', '.join(CHECKS)}"
         return Shown(box(text, "", "failed"), text)
@@ -39,7 +39,7 @@ def which_fails(check: str, seed: int = 0) -> Shown:
 
 
 def _complete(solutions: list[bank.Solution]) -> list[bank.Solution]:
-    """Those that call no other function of the bank, so that they can be read alone; all, where there are too few."""
+    """Return the solutions that can be read alone, calling no other function of the bank; all, if too few do."""
 
     def calls_another(solution: bank.Solution) -> bool:
         used = {node.id for node in ast.walk(ast.parse(solution.source)) if isinstance(node, ast.Name)} - {
@@ -52,5 +52,5 @@ def _complete(solutions: list[bank.Solution]) -> list[bank.Solution]:
 
 
 def _anonymous(solution: bank.Solution) -> str:
-    """Its source under the exercise's name: the bank's name would tell."""
+    """Return its source under the exercise's name: the bank's name would tell."""
     return re.sub(rf"\b{solution.name}\b", solution.check, solution.source)

@@ -107,7 +107,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def who_answers(args: argparse.Namespace):
-    """The sampler that the options name, and its vocabulary."""
+    """Return the sampler that the options name, and its vocabulary."""
     from gptoss_edu.engines.sampler import ModelSampler
 
     engine = other_engine(args, temperature=args.temperature, top_p=args.top_p, seed=args.seed)
@@ -131,7 +131,7 @@ def check_date(text: str | None) -> None:
 
 
 def wanted_tools(args: argparse.Namespace) -> list[str]:
-    """The names in --tools, checked."""
+    """Return the names in --tools, checked."""
     names = [name for name in re.split(r"[,\s]+", args.tools) if name]
     if unknown := [name for name in names if name not in TOOLS]:
         raise GptOssError(f"--tools: expected some of {', '.join(TOOLS)}, found {unknown[0]!r}")
@@ -141,7 +141,7 @@ def wanted_tools(args: argparse.Namespace) -> list[str]:
 
 
 def build_tools(args: argparse.Namespace, brief: bool = False) -> Toolbox:
-    """The tools that the options ask for; `brief` for models with short contexts."""
+    """Return the tools that the options ask for; `brief` for models with short contexts."""
     from gptoss_edu.tools import FunctionTool, Toolbox
 
     names = wanted_tools(args)
@@ -168,7 +168,7 @@ def build_tools(args: argparse.Namespace, brief: bool = False) -> Toolbox:
 
 
 def functions_of(path: Path) -> list[Callable]:
-    """The public functions that a Python file defines."""
+    """Return the public functions that a Python file defines."""
     spec = importlib.util.spec_from_file_location("chat_functions", path)
     if spec is None or not path.is_file():
         raise GptOssError(f"--functions: expected a Python file, found none at {path}")
@@ -187,7 +187,7 @@ def functions_of(path: Path) -> list[Callable]:
 
 
 def build_chat(args: argparse.Namespace, toolbox: Toolbox, sample, encoding) -> Chat:
-    """A new conversation, or the one in --file with this call's options put over its settings."""
+    """Return a new conversation, or the one in --file with this call's options put over its settings."""
     from gptoss_edu.agent import chat_files
     from gptoss_edu.agent.chat import Chat, Settings
 

@@ -41,7 +41,7 @@ def python():
 
 
 def packages():
-    """Every requirement of the installed package, against what is there."""
+    """Yield every requirement of the installed package, against what is there."""
     missing = []
     for line in requires("gptoss-edu") or ():
         requirement = Requirement(line)
@@ -64,7 +64,7 @@ def packages():
 
 
 def torch_build():
-    """Which build of torch is installed, the CUDA or the CPU one, its size, and whether it fits this machine."""
+    """Yield which build of torch is installed, the CUDA or the CPU one, its size, and whether it fits this machine."""
     import torch
 
     from gptoss_edu.checkpoint.sizes import GIB
@@ -80,14 +80,14 @@ def torch_build():
 
 
 def build_name(cuda: str | None, hip: str | None, system: str = sys.platform) -> str:
-    """Name of a build of torch, from ``torch.version.cuda`` and ``torch.version.hip``."""
+    """Return the name of a build of torch, from ``torch.version.cuda`` and ``torch.version.hip``."""
     if cuda:
         return f"CUDA {cuda}"
     return f"ROCm {hip}" if hip else "Metal" if system == "darwin" else "CPU"
 
 
 def installed_size() -> int:
-    """Bytes that torch and the libraries of its CUDA build take, by what their wheels recorded."""
+    """Return the bytes that torch and the libraries of its CUDA build take, by what their wheels recorded."""
     ours = [item for item in distributions() if re.fullmatch("torch|triton|nvidia-.*", item.metadata["Name"] or "")]
     return sum(file.size or 0 for item in ours for file in item.files or ())
 

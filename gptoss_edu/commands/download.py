@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def by_python(repository: str, layout: str, target: Path) -> str:
-    """The same download for a machine that has only huggingface_hub."""
+    """Return the same download for a machine that has only huggingface_hub."""
     patterns = PATTERNS[layout]
     call = f"snapshot_download({repository!r}, allow_patterns={patterns!r}, local_dir={target.as_posix()!r})"
     return f"from huggingface_hub import snapshot_download; {call}"

@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def prompts(encoding) -> list[list[int]]:
-    """Three prompts: low effort, high effort, a function."""
+    """Return three prompts: low effort, high effort, a function."""
     from gptoss_edu.harmony import Conversation, DeveloperContent, Message, SystemContent, ToolDescription, render
     from gptoss_edu.harmony.question import question_tokens
     from gptoss_edu.harmony.sections import function_tools
@@ -99,7 +99,7 @@ def prompts(encoding) -> list[list[int]]:
 
 
 def answers(engine: Engine) -> list[list]:
-    """What an engine draws after each prompt, together if it can."""
+    """Return what an engine draws after each prompt, together if it can."""
     asked = prompts(engine.encoding)
     drawn: list[list] = [[] for _ in asked]
     for number, token in engine.draw_many(asked, TOKENS):

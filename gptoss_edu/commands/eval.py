@@ -116,7 +116,7 @@ def run_tiny(args: argparse.Namespace) -> None:
 
 
 def wanted_sizes(names: list[str] | None, scale: float) -> dict[str, int]:
-    """How many prompts each section gets; 0 for those that are not asked for."""
+    """Return how many prompts each section gets; 0 for those that are not asked for."""
     from gptoss_edu.evals.suite import FIXED, SIZES
 
     if not 0 < scale < float("inf"):
@@ -150,7 +150,7 @@ class Progress:
 
 
 def fingerprint(folder: Path) -> str:
-    """The first 16 digits of the weights' sha256: tells results of different weights apart."""
+    """Return the first 16 digits of the weights' sha256: tells results of different weights apart."""
     digest = hashlib.sha256()
     for path in sorted(Path(folder).rglob("*.safetensors")):
         digest.update(path.read_bytes())
@@ -185,7 +185,7 @@ def earlier(path: Path | None, now: dict) -> tuple[dict, dict]:
 
 
 def lines(section: dict, indent: str = "  ") -> list[str]:
-    """A section as text: a count as '57 of 60, 95.0 % [86.3, 98.3]'; lists of examples are left to the JSON."""
+    """Return a section as text: a count as '57 of 60, 95.0 % [86.3, 98.3]'; lists of examples are left to the JSON."""
     out = []
     for name, value in section.items():
         if isinstance(value, dict) and "ratio" in value:

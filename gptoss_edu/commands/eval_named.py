@@ -143,7 +143,7 @@ def backend_of(args: argparse.Namespace):
 
 
 def judged(benchmark, args: argparse.Namespace):
-    """The benchmark with the judge that was named."""
+    """Return the benchmark with the judge that was named."""
     from gptoss_edu.evals.backends import ask_one
     from gptoss_edu.evals.endpoint_backend import EndpointBackend
     from gptoss_edu.evals.grading.rubrics import ModelJudge
@@ -164,7 +164,7 @@ def tools_of(benchmark, args: argparse.Namespace):
 
 
 def user_of(benchmark, args: argparse.Namespace):
-    """A model that plays the user of a dialogue."""
+    """Return a model that plays the user of a dialogue."""
     from gptoss_edu.evals.backends import ask_one
     from gptoss_edu.evals.endpoint_backend import EndpointBackend
     from gptoss_edu.evals.published.tools_and_users import played_user

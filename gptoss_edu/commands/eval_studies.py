@@ -45,7 +45,7 @@ def run_studies_command(args: argparse.Namespace) -> None:
 
 
 def read_earlier(args: argparse.Namespace) -> dict:
-    """What the file holds already; an empty record where there is none."""
+    """Return what the file holds already; an empty record where there is none."""
     if args.json is None or not args.json.is_file():
         return {}
     try:

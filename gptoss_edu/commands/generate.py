@@ -91,7 +91,7 @@ def who_continues(args: argparse.Namespace):
 
 
 def text_pieces(tokens, tokenizer):
-    """Text as it becomes complete UTF-8: a token may end inside a character."""
+    """Yield text as it becomes complete UTF-8: a token may end inside a character."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     for token in tokens:
         yield decoder.decode(tokenizer.decode_single_token_bytes(token))
@@ -99,7 +99,7 @@ def text_pieces(tokens, tokenizer):
 
 
 def channel_pieces(tokens, tokenizer):
-    """The answer's text, with a line that names channel and recipient before each message."""
+    """Yield the answer's text, with a line that names channel and recipient before each message."""
     from gptoss_edu.harmony import Begins, Ends, Piece, PieceReader
 
     for event in PieceReader(tokenizer).read(tokens):

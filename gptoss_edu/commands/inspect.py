@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def planned_context(asked: int | None, config: ModelConfig) -> int:
-    """Tokens that the plan counts the cache for: as asked, and never more than the model was made for.
+    """Return the tokens that the plan counts the cache for: as asked, and never more than the model was made for.
 
     Errors: `CheckpointError` where more are asked for.
     """
@@ -110,7 +110,7 @@ def table(shapes: dict, config: ModelConfig, nbytes: int) -> str:
 
 
 def layout_bytes(config: ModelConfig) -> int:
-    """Bytes of tensor data in the `original/` layout."""
+    """Return the bytes of tensor data in the `original/` layout."""
     import torch
 
     from gptoss_edu.checkpoint.layouts import layout_entries
@@ -122,7 +122,7 @@ def layout_bytes(config: ModelConfig) -> int:
 
 
 def shapes_of(reader: CheckpointReader) -> dict[str, tuple[int, ...]]:
-    """The stored tensors' own shapes under the original names; four-bit blocks count two weights a byte."""
+    """Return the stored tensors' own shapes under the original names; four-bit blocks count two weights a byte."""
     from gptoss_edu.checkpoint.layouts import original_shapes
 
     infos, shapes = reader.shards.infos, {}
@@ -138,7 +138,7 @@ def shapes_of(reader: CheckpointReader) -> dict[str, tuple[int, ...]]:
 
 
 def oddities(reader: CheckpointReader):
-    """What is allowed and yet worth knowing."""
+    """Yield what is allowed and yet worth knowing."""
     from gptoss_edu import ModelConfig
 
     kinds = {info.dtype for info in reader.shards.infos.values()}

@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def student_folder(folder: Path | None) -> Path:
-    """The learner's folder: one that is there is only opened, a new one is written with empty exercises and hints."""
+    """Return the learner's folder, writing it with empty exercises and hints where it does not exist yet."""
     from gptoss_edu.course import workshop
 
     here = workshop.is_student_folder(Path())
@@ -62,7 +62,7 @@ def student_folder(folder: Path | None) -> Path:
 
 
 def finished_folder(folder: Path | None) -> Path:
-    """The repository's notebooks in a checkout; from a wheel, a copy that the reader may write to."""
+    """Return the repository's notebooks in a checkout; from a wheel, a copy that the reader may write to."""
     from gptoss_edu.course import workshop
 
     source = notebooks_path()

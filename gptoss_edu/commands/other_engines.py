@@ -21,7 +21,7 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
 
 
 def other_engine(args: argparse.Namespace, **sampling) -> Engine | None:
-    """The engine that the options name, or None for this package's own model.
+    """Return the engine that the options name, or None for this package's own model.
 
     Raises
     ------

@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def read_folder(folder: Path) -> Progress:
-    """How far a student folder is."""
+    """Return how far a student folder is."""
     from gptoss_edu import checks
     from gptoss_edu.checks import refusals
     from gptoss_edu.checks.store import FILE_NAME
@@ -102,7 +102,7 @@ def read_folder(folder: Path) -> Progress:
 
 
 def chapters_of(folder: Path) -> set[str] | None:
-    """The chapters ("03") whose notebooks are in a student folder.
+    """Return the chapters ("03") whose notebooks are in a student folder.
 
     None, which stands for all, where there is no notebook.
     """
@@ -119,7 +119,7 @@ def count_predictions(locked: dict[str, dict]) -> tuple[int, int]:
 
 
 def read_lines(path: Path) -> list[Progress]:
-    """Every progress line in a text, also those that count the checks of the package only."""
+    """Return every progress line in a text, also those that count the checks of the package only."""
     from gptoss_edu import checks
     from gptoss_edu.course import progress as exercises
 
@@ -157,7 +157,7 @@ def from_line(match: re.Match) -> Progress:
 
 
 def as_learner(progress: Progress):
-    """The same for the cockpit, a `cockpit.Learner`; exercises that this version does not have are left out."""
+    """Return the same for the cockpit, a `cockpit.Learner`; exercises that this version does not have are left out."""
     from gptoss_edu.course import cockpit
 
     marks = dict(zip(cockpit.ORDER, progress.marks + progress.more, strict=False))
@@ -166,7 +166,7 @@ def as_learner(progress: Progress):
 
 
 def for_learner(progress: Progress, chapters: set[str] | None = None) -> str:
-    """Every exercise of these chapters (None.
+    """Return every exercise of these chapters (None.
 
     Of all) and of others only what has been done; the line to paste holds all.
     """
@@ -200,7 +200,7 @@ def for_learner(progress: Progress, chapters: set[str] | None = None) -> str:
 
 
 def for_teacher(everyone: list[Progress]) -> str:
-    """What was handed out, exercise by exercise; what blocks the room; the commonest mistakes."""
+    """Return what was handed out, exercise by exercise; what blocks the room; the commonest mistakes."""
     from gptoss_edu.course import cockpit
 
     found = cockpit.rows([as_learner(entry) for entry in everyone])

@@ -93,7 +93,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def check(args: argparse.Namespace) -> tuple[tuple[str, ...], str | None]:
-    """The tools and the key, checked before anything is read."""
+    """Return the tools and the key, checked before anything is read."""
     names = tuple(name for name in args.tools.replace(",", " ").split() if name != "none")
     if unknown := [name for name in names if name not in TOOLS]:
         raise GptOssError(f"--tools: expected some of {', '.join(TOOLS)}, or none, found {unknown[0]!r}.")

@@ -28,7 +28,7 @@ def add_ranks(parser: argparse.ArgumentParser) -> None:
 
 
 def load(args: argparse.Namespace):
-    """The model that the options name: on this process alone, or led by it. Followers end in here."""
+    """Return the model that the options name: on this process alone, or led by it. Followers end in here."""
     from gptoss_edu import load_model
     from gptoss_edu.fast.ranks import launched
 

@@ -117,7 +117,7 @@ def ask(model, question: str, effort: str, start: float | None) -> str:
 
 
 def judgement(said: dict[str, str]) -> str:
-    """Which of the answers to QUESTION, one an effort, end in the true product."""
+    """Return which of the answers to QUESTION, one an effort, end in the true product."""
     a, b = map(int, re.findall(r"\d+", QUESTION))
     right = [effort for effort, text in said.items() if re.findall(r"\d+", text.replace(",", ""))[-1:] == [f"{a * b}"]]
     wrong = [effort for effort in said if effort not in right]
@@ -129,7 +129,7 @@ def judgement(said: dict[str, str]) -> str:
 
 
 def next_steps() -> tuple[str, str]:
-    """The commands that open the notebooks and the chat, as they can be typed where the tour was run."""
+    """Return the commands that open the notebooks and the chat, as they can be typed where the tour was run."""
     program = Path(sys.executable).with_name("gptoss-edu")
     here = Path.cwd()
     name = str(program.relative_to(here)) if program.is_relative_to(here) else str(program)

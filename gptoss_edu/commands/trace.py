@@ -100,7 +100,7 @@ def _ask(args):
 
 
 def masks(model, pairs) -> list:
-    """The masks of --mask, checked before the model runs.
+    """Return the masks of --mask, checked before the model runs.
 
     Errors: `TraceError` where a layer or an expert is not there, or a layer keeps fewer experts than a token needs.
     """
@@ -123,7 +123,7 @@ def masks(model, pairs) -> list:
 
 
 def beginning(answer: list[int], encoding, words: int = 8) -> str:
-    """What to print for an answer without a final message: the first words of what was written instead."""
+    """Return what to print for an answer without a final message: the first words of what was written instead."""
     written = re.sub(r"<\|\w+\|>", " ", encoding.decode(answer)).split()
     shown = " ".join(written[:words])[:80]
     return f"(no final message in {len(answer)} tokens; it begins: {shown} …)"

@@ -39,7 +39,7 @@ USED = {
 
 
 def assemble(folder: str | Path | None = None, model=None, functions: dict[str, Callable] | None = None) -> Assembly:
-    """An assembly of the functions stored in `folder` (None: the workshop folder) and the package's for the rest.
+    """Assemble the functions stored in `folder` (None: the workshop folder), with the package's for the rest.
 
     `functions` are used instead of stored ones: `assemble(functions={"rms_norm": rms_norm})`. `model` None:
     gpt-oss-tiny.
@@ -84,12 +84,12 @@ class Assembly:
         )
 
     def logits(self, tokens: Tensor) -> Tensor:
-        """Logits (b, t, v) of token ids (b, t), through the learner's functions."""
+        """Return logits (b, t, v) of token ids (b, t), through the learner's functions."""
         with torch.no_grad(), borrowed(self.functions, self.model, self._unpacked):
             return self.model(tokens)
 
     def prompt(self, question: str, effort: str = "medium") -> list[int]:
-        """Token ids of a system message and the question, up to the assistant's turn."""
+        """Return token ids of a system message and the question, up to the assistant's turn."""
         from gptoss_edu import harmony
 
         encoding = self.model.tokenizer
@@ -131,7 +131,7 @@ class Assembly:
         top_p: float = 1.0,
         seed: int = 0,
     ) -> Iterator[str]:
-        """The model's answer, token by token, control tokens included."""
+        """Yield the model's answer, token by token, control tokens included."""
         from gptoss_edu.generation import default_stop_tokens, next_token_probabilities
 
         probabilities_of = self.functions.get("next_token_probabilities", next_token_probabilities)

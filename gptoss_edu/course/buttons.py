@@ -19,7 +19,7 @@ _CHANGED: dict[str, list[Callable[[], None]]] = {}  # question -> what is on the
 
 
 def live() -> bool:
-    """Whether this kernel was started for somebody who can click: by a Jupyter server, VS Code or Colab.
+    """Return whether this kernel was started for somebody who can click: by a Jupyter server, VS Code or Colab.
 
     nbconvert, nbval and a plain Python start kernels without any of these signs.
     """
@@ -96,12 +96,12 @@ def joined(parts: list[Shown]) -> Shown:
 
 
 def choices(letters, chosen: Callable[[str], None], give_up: Callable[[], None] | None = None):
-    """A row with a button for each letter, and one to give up."""
+    """Return a row with a button for each letter, and one to give up."""
     return _row("Your answer", {letter: letter for letter in letters}, chosen, give_up)
 
 
 def choices_with_confidence(letters, chosen: Callable[[str, float], None]):
-    """A row with a button for each letter; the second row, how sure, locks."""
+    """Return a row with a button for each letter; the second row, how sure, locks."""
     import ipywidgets as widgets
 
     place = widgets.VBox()
@@ -118,7 +118,7 @@ def choices_with_confidence(letters, chosen: Callable[[str, float], None]):
 
 
 def to_give_up(give_up: Callable[[], None]):
-    """The one button below an answer that waits."""
+    """Return the one button below an answer that waits."""
     return _row("", {}, lambda _: None, give_up)
 
 

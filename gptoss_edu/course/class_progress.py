@@ -48,7 +48,7 @@ def read_apart(folder: Path, seconds: float = SECONDS) -> tuple[list | None, str
 
 
 def read_class(folders: Sequence[Path]) -> tuple[list[list], list[str]]:
-    """Every folder that can be read, and for each other one the reason."""
+    """Return every folder that can be read, and for each other one the reason."""
     with ThreadPoolExecutor(min(AT_ONCE, os.cpu_count() or 1)) as pool:
         rows = list(pool.map(read_apart, folders))
     return [progress for progress, _ in rows if progress is not None], [

@@ -27,7 +27,7 @@ class Learner(NamedTuple):
     why: dict[str, str]
 
     def has(self, name: str) -> bool:
-        """Whether the exercise was handed out; what was done elsewhere counts too."""
+        """Return whether the exercise was handed out; what was done elsewhere counts too."""
         handed = self.here is None or registry.EXERCISES[name].chapter in self.here
         return name in self.marks and (handed or self.marks[name] != "." or name in self.why)
 
@@ -47,7 +47,7 @@ class Row(NamedTuple):
 
 
 def rows(learners: list[Learner]) -> list[Row]:
-    """A row for each exercise that was handed out to anybody, in the order of the course."""
+    """Return a row for each exercise that was handed out to anybody, in the order of the course."""
     found = []
     for name, exercise in registry.EXERCISES.items():
         having = [learner for learner in learners if learner.has(name)]
@@ -64,7 +64,7 @@ def rows(learners: list[Learner]) -> list[Row]:
 
 
 def blocking(found: list[Row]) -> Row | None:
-    """The exercise at which most are stuck; the earlier one of two."""
+    """Return the exercise at which most are stuck; the earlier one of two."""
     most = max(found, key=lambda row: row.stuck, default=None)
     return most if most and most.stuck else None
 
@@ -77,7 +77,7 @@ def commonest(found: list[Row], most: int = 5) -> list[tuple[Row, int, str]]:
 
 @cache
 def in_words(name: str, cause: str) -> str:
-    """The first sentence of a cause; its code where this version does not know it."""
+    """Return the first sentence of a cause; its code where this version does not know it."""
     known = {code(identifier): text for identifier, text in registry.load_check(name).causes.items()}
     text = known.get(cause, cause)
     return text.split(". ")[0].rstrip(".") if cause in known else cause

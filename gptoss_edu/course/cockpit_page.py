@@ -33,7 +33,7 @@ td.bar { width: 55%; } td.name { white-space: nowrap; } td.of { text-align: righ
 
 
 def page(learners: list[cockpit.Learner]) -> str:
-    """The whole page."""
+    """Return the whole page."""
     found = cockpit.rows(learners)
     chapters = sorted({row.chapter for row in found})
     parts = [

@@ -27,7 +27,7 @@ class WorkshopError(GptOssError):
 
 
 def read_copy(path: Path) -> nbformat.NotebookNode:
-    """A learner's notebook.
+    """Return a learner's notebook.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def digests(source: str) -> set[str]:
 
 
 def learners_cells(old: nbformat.NotebookNode, ours: set[str]) -> list:
-    """The cells whose text no version of the course has had."""
+    """Return the cells whose text no version of the course has had."""
     theirs = [cell for cell in old.cells if cell.source.strip() and not digests(cell.source) & ours]
     return [cell for cell in theirs if cell.source != OWN_CELLS and not IS_POINTER.fullmatch(cell.source)]
 
@@ -119,7 +119,7 @@ def carried_over(new: nbformat.NotebookNode, theirs: list, known: set[str]) -> n
 
 
 def _chosen(cell, names: list[str], left: list, unchanged: bool):
-    """The learner's cell that goes into the place of `cell`, or None.
+    """Return the learner's cell that goes into the place of `cell`, or None.
 
     An exercise's own cell goes before copies of it, and these before a cell that defines it under another name.
     """

@@ -37,7 +37,7 @@ c.ExecutePreprocessor.kernel_name = "python3"
 
 
 def grader_notebook(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """The instructor's version: hints and outputs gone, exercises unfolded, cells marked for nbgrader."""
+    """Return the instructor's version: hints and outputs gone, exercises unfolded, cells marked for nbgrader."""
     copied, cells, waiting = copy.deepcopy(notebook), [], []
     for cell in (cell for cell in copied.cells if not is_hints(cell)):
         cells.append(cell)
@@ -58,7 +58,7 @@ def grader_notebook(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 
 def _graded(name: str) -> nbformat.NotebookNode:
-    """The cell that counts, after the check that tells the learner why."""
+    """Return the cell that counts, after the check that tells the learner why."""
     cell = nbformat.v4.new_code_cell(
         f"graded = checks.{name}({name})\nassert graded.passed, graded.message", id=f"grade-{name}"[:64]
     )

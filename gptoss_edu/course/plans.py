@@ -105,7 +105,7 @@ def minutes(entry: str) -> int:
 
 
 def table() -> str:
-    """The plans as Markdown, for the teacher's page."""
+    """Return the plans as Markdown, for the teacher's page."""
     lines = [
         "| you have | of it breaks | chapters | minutes named | times 1.5, with breaks | cut first | they leave with |",
         "|---|---|---|---|---|---|---|",

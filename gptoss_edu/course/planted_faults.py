@@ -33,7 +33,7 @@ class Planted:
     story: str = field(repr=False)
 
     def guess(self, point: str) -> Shown:
-        """Whether the first difference is at `point` (a hook point's full name, or its beginning, such as
+        """Return whether the first difference is at `point` (a hook point's full name, or its beginning, such as
         "block.3.attn").
         """
         right = self.point == point
@@ -47,7 +47,7 @@ class Planted:
         return Shown(box(title, "<div>Find the first hook point where the two models differ.</div>", "failed"), title)
 
     def answer(self) -> Shown:
-        """The fault, its place and its cause."""
+        """Return the fault, its place and its cause."""
         title = f"fault {self.seed}: {self.point}"
         return Shown(box(title, f"<div>{inline(self.story)}</div>"), f"{title}\n{self.story}")
 
@@ -63,7 +63,7 @@ class Kind:
 
 
 def fault(seed: int, model: nn.Module | None = None) -> nn.Module:
-    """A copy of `model` (None: the bundled gpt-oss-tiny) with one fault; `.planted` tells when asked.
+    """Return a copy of `model` (None: the bundled gpt-oss-tiny) with one fault; `.planted` tells when asked.
 
     Some faults show only where a text is longer than the sliding window: compare on a long one.
     """
@@ -77,7 +77,7 @@ def fault(seed: int, model: nn.Module | None = None) -> nn.Module:
 
 
 def plant(model: nn.Module, kind: str, layer: int, seed: int = 0) -> nn.Module:
-    """A copy of `model` with the fault `kind` (a key of KINDS) in one layer."""
+    """Return a copy of `model` with the fault `kind` (a key of KINDS) in one layer."""
     tokenizer = model.tokenizer
     faulty = copy.deepcopy(model, {id(tokenizer): tokenizer})
     chosen = KINDS[kind]
@@ -104,7 +104,7 @@ def _hook(model: nn.Module, name: str, function: Callable) -> None:
 
 
 def _expert_tensors(mlp: nn.Module, name: str) -> list[torch.Tensor]:
-    """The tensors of one expert weight whose axis 1 is its rows: the dense one, or blocks and scales."""
+    """Return the tensors of one expert weight whose axis 1 is its rows: the dense one, or blocks and scales."""
     weight = getattr(mlp, name)
     return [weight.blocks, weight.scales] if hasattr(weight, "blocks") else [weight]
 

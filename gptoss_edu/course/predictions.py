@@ -73,7 +73,7 @@ def _locked_note(identifier: str, locked: dict, where: str, unkept: str = "") ->
 
 
 def _clickable(identifier: str, text: str, options: dict[str, str], title: str, where: str) -> Shown:
-    """The card with buttons: a letter, then how sure; the second click locks."""
+    """Return the card with buttons: a letter, then how sure; the second click locks."""
     unkept = ""
 
     def card() -> Shown:
@@ -136,7 +136,7 @@ def _give_up(identifier: str) -> None:
 
 
 def _outcome(identifier: str, name: str, answer: str, because: str) -> Shown:
-    """The answer, what was said, and why."""
+    """Return the answer, what was said, and why."""
     _REVEALED.add(identifier)
     asked = questions.get(identifier)
     locked = _read().get(identifier)
@@ -160,7 +160,7 @@ def _outcome(identifier: str, name: str, answer: str, because: str) -> Shown:
 
 
 def outcome() -> dict:
-    """All predictions of this learner: `{identifier: {"choice", "confidence", "right" (None when not revealed)}}`."""
+    """Return this learner's predictions: `{identifier: {"choice", "confidence", "right" (None until revealed)}}`."""
     found = {}
     for identifier, locked in _read().items():
         asked = questions.get(identifier)
@@ -208,7 +208,7 @@ def _shown(identifier: str, text: str, options: dict[str, str], note: str, kind:
 
 
 def read(folder: Path) -> dict[str, dict]:
-    """What a folder keeps: question -> {"choice", "confidence"}. Raises ValueError on a damaged file."""
+    """Return what a folder keeps: question -> {"choice", "confidence"}. Raises ValueError on a damaged file."""
     what = "questions, each with a choice and a confidence"
     return read_entries(
         Path(folder) / FILE_NAME, what, lambda entry: isinstance(entry, dict) and entry.keys() >= FIELDS

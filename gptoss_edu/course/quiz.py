@@ -45,7 +45,7 @@ class Quiz:
         return together(cards)
 
     def lessons(self) -> Shown:
-        """Which lessons to skip: those whose locked answer is right."""
+        """Return which lessons to skip: those whose locked answer is right."""
         locked = predictions.outcome()
         lines = []
         for key, question in self.items.items():
@@ -57,7 +57,7 @@ class Quiz:
         return Shown(f"<pre>{inline(chr(10).join(lines))}</pre>", "\n".join(lines))
 
     def answer(self, key: str) -> Shown:
-        """The answer to one question beside what was locked, with the reason."""
+        """Return the answer to one question beside what was locked, with the reason."""
         if key not in self.items:
             return self._stranger(key)
         return predictions.reveal(self.items[key].id, title=f"Question {self.numbers[key]}, {key}")

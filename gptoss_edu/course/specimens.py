@@ -34,7 +34,7 @@ class Specimen:
 
 
 def specimens() -> tuple[str, ...]:
-    """Names that `plant` knows, in the order of the museum's rooms."""
+    """Return names that `plant` knows, in the order of the museum's rooms."""
     return tuple(SPECIMENS)
 
 
@@ -56,7 +56,7 @@ def plant(name: str) -> Iterator[None]:
 
 
 def _places(path: str) -> list[tuple[object, str, Callable]]:
-    """Every place that holds the function: its class, or each module that imported it by its name."""
+    """Return every place that holds the function: its class, or each module that imported it by its name."""
     module, _, attribute = path.rpartition(".")
     home = module
     while home and home not in sys.modules:

@@ -37,7 +37,7 @@ class Probe:
 
 
 def differs(found, right, tolerance: float) -> bool:
-    """Whether two results of a probe are told apart."""
+    """Return whether two results of a probe are told apart."""
     if not (isinstance(found, Tensor) and isinstance(right, Tensor)):
         return type(found) is not type(right) or found != right
     if found.shape != right.shape:
@@ -47,7 +47,7 @@ def differs(found, right, tolerance: float) -> bool:
 
 
 def outcome(run: Callable[[], object]):
-    """What a probe gives: its result, or the kind of its error (a test that breaks has caught something)."""
+    """Return what a probe gives: its result, or the kind of its error (a test that breaks has caught something)."""
     try:
         with torch.no_grad():
             return run()
@@ -69,7 +69,7 @@ def table() -> tuple[list[str], list[Probe], list[list[bool]]]:
 
 
 def probes(folder: Path) -> list[Probe]:
-    """The tests, from those that people write first to those that are needed."""
+    """Return the tests, from those that people write first to those that are needed."""
     tokens = torch.randint(0, 1999, (1, 100), generator=torch.Generator().manual_seed(26))
 
     def loaded(n: int) -> Tensor:

@@ -39,7 +39,7 @@ class Report:
 
 
 def student_source(source: str) -> str:
-    """A cell's source with every solution replaced by `raise NotImplementedError("write NAME")`."""
+    """Return a cell's source with every solution replaced by `raise NotImplementedError("write NAME")`."""
 
     def stub(match: re.Match) -> str:
         functions = re.findall(r"^[ \t]*def (\w+)", source[: match.start()], re.M)
@@ -56,7 +56,7 @@ def student_source(source: str) -> str:
 
 
 def student_notebook(notebook: nbformat.NotebookNode, with_hints: bool = False) -> nbformat.NotebookNode:
-    """A copy without solutions, outputs and counts; without hints unless asked for; exercises unfolded."""
+    """Return a copy without solutions, outputs and counts; without hints unless asked for; exercises unfolded."""
     copied = copy.deepcopy(notebook)
     copied.cells = [cell for cell in copied.cells if with_hints or not is_hints(cell)]
     for cell in copied.cells:
@@ -74,14 +74,14 @@ def student_notebook(notebook: nbformat.NotebookNode, with_hints: bool = False) 
 
 
 def is_hints(cell: nbformat.NotebookNode) -> bool:
-    """A cell of hints: tagged so, or a code cell that is a call of `checks.hints`."""
+    """Return a cell of hints: tagged so, or a code cell that is a call of `checks.hints`."""
     if "hints" in cell.metadata.get("tags", []):
         return True
     return cell.cell_type == "code" and cell.source.lstrip().startswith(("checks.hints(", "hints("))
 
 
 def chapters(selection: list[str] | None = None) -> list[Path]:
-    """The course's notebooks; `selection` holds numbers and ranges, ["03", "05-08"], or "bridge", the bridging
+    """Return the course's notebooks; `selection` holds numbers and ranges, ["03", "05-08"], or "bridge", the bridging
     notebook, which stands before the rest.
     """
     found = sorted(notebooks_path().glob("[0-9][0-9]_*.ipynb"))
@@ -115,7 +115,7 @@ def chapters(selection: list[str] | None = None) -> list[Path]:
 
 
 def is_student_folder(folder: Path) -> bool:
-    """Whether `write` has made this folder."""
+    """Return whether `write` has made this folder."""
     return (Path(folder) / MANIFEST).is_file()
 
 
@@ -157,7 +157,7 @@ def write(folder: Path, selection: list[str] | None = None, with_hints: bool = F
 
 
 def _brought_up(target: Path, old, new, known: set[str], fresh: set[str], report: Report):
-    """The new copy with the learner's cells carried over, or None when nothing changes.
+    """Return the new copy with the learner's cells carried over, or None when nothing changes.
 
     known : digests of what was written into this copy before; fresh : those of the new copy, which a run that was cut
         off may have written already

@@ -13,7 +13,7 @@ NAMES = ("local", "transformers", "llama_cpp", "vllm", "endpoint")
 
 
 def open_engine(name: str, model=None, url: str | None = None, device: str | None = None, **sampling) -> Engine:
-    """The engine of that name; close() it when done.
+    """Return the engine of that name; close() it when done.
 
     Parameters
     ----------

@@ -89,7 +89,7 @@ class EndpointEngine(Engine):
                 "return_token_ids": True, **self.sampling, **more}  # fmt: skip
 
     def _takes_ids(self, encoding) -> bool:
-        """Whether one token asked for by ids of a vocabulary comes back as an id."""
+        """Return whether one token asked for by ids of a vocabulary comes back as an id."""
         start = encoding._special_tokens.get("<|start|>", 0)
         body = {"model": self.model, "prompt": [start], "max_tokens": 1, "return_token_ids": True}
         try:
@@ -127,7 +127,7 @@ class EndpointEngine(Engine):
         yield from map(Drawn, ids[opening:-1] if cut else ids[opening:])
 
     def _messages(self, prompt: list[int]) -> dict:
-        """The prompt's messages and effort, as Chat Completions has them."""
+        """Return the prompt's messages and effort, as Chat Completions has them."""
         opening = render([], "assistant", self.encoding)
         if prompt[-len(opening) :] != opening:
             raise GptOssError(
@@ -152,7 +152,7 @@ class EndpointEngine(Engine):
     # ---- requests
 
     def _served(self, wanted: str | None) -> tuple[str, int | None]:
-        """The model's name and context: of that name, or the first; servers call the context by two names, or none."""
+        """Return name and context of the named model or the first; servers have two names for the context, or none."""
         with self._open("/models", None) as answer:
             try:
                 models = {model["id"]: model for model in json.load(answer)["data"]}
@@ -176,7 +176,7 @@ class EndpointEngine(Engine):
 
 
 def events(answer, url: str) -> Iterator[dict]:
-    """The objects of a stream of server-sent events."""
+    """Yield the objects of a stream of server-sent events."""
     try:
         for line in answer:
             text = line.decode("utf-8", "replace").strip()

@@ -66,7 +66,7 @@ class LlamaCppEngine(StepwiseEngine):
         return torch.from_numpy(np.array(self.llama.scores[begin : begin + len(tokens)], dtype=np.float32))
 
     def tokenise(self, text: str) -> list[int]:
-        """The ids that llama.cpp's own tokenizer gives a text; control tokens in it are text."""
+        """Return the ids that llama.cpp's own tokenizer gives a text; control tokens in it are text."""
         return self.llama.tokenize(text.encode(), add_bos=False, special=False)
 
     def close(self) -> None:

@@ -42,7 +42,7 @@ class LocalEngine(Engine):
             yield Drawn(token, request.noted[number][0])
 
     def draw_many(self, prompts: Sequence[list[int]], max_new_tokens: int) -> Iterator[tuple[int, Drawn]]:
-        """Each prompt's tokens when it is answered; all of them are decoded together."""
+        """Yield each prompt's tokens when it is answered; all of them are decoded together."""
         for number, prompt in enumerate(prompts):
             self.pool.submit(self._request(prompt, max_new_tokens, key=number))
         for request in self.pool.run():

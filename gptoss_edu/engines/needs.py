@@ -15,7 +15,7 @@ from gptoss_edu.resources import data_path
 
 
 def need(package: str, engine: str, command: str) -> ModuleType:
-    """The package, or an error that names the command which installs it."""
+    """Return the package, or an error that names the command which installs it."""
     try:
         return importlib.import_module(package)
     except ImportError as error:

@@ -72,7 +72,7 @@ class Request:
         return self.read >= len(self.prompt)
 
     def piece(self, most: int) -> list[int]:
-        """The next tokens of the prompt to read, at most so many, and not beyond a mark."""
+        """Return the next tokens of the prompt to read, at most so many, and not beyond a mark."""
         end = min([self.read + most, *(mark for mark in self.marks if mark > self.read)])
         return self.prompt[self.read : end]
 
@@ -100,7 +100,7 @@ class Request:
             raise GptOssError("Request: has been answered already; make a new one.")
 
     def draw(self) -> float:
-        """The uniform number that decides the next token: the one that `generate` would use."""
+        """Return the uniform number that decides the next token: the one that `generate` would use."""
         if self._draws is None:
             self._draws = torch.rand(self.max_new_tokens, generator=torch.Generator().manual_seed(self.seed))
         return float(self._draws[len(self.sampled)])
@@ -162,7 +162,7 @@ def sample(requests: list[Request], logits: Tensor) -> None:
 
 
 def _likeliest(line: Tensor, token: int, count: int) -> tuple[float, dict[int, float]]:
-    """The log-probability of `token`, and the `count` largest of the line (v,), before temperature and truncation."""
+    """Return the log-probabilities of `token` and of the `count` likeliest, before temperature and truncation."""
     logprobs = line.float().log_softmax(-1)
     values, tokens = logprobs.topk(min(count, len(logprobs)))
     return float(logprobs[token]), dict(zip(tokens.tolist(), values.tolist(), strict=True))

@@ -92,7 +92,7 @@ class Rounds:
                 request.read = request.reused = kept.length
 
     def _reading(self) -> list[int]:
-        """Rows that read in this round: the oldest that has not read its prompt, and its neighbours that have not."""
+        """Return the rows that read in this round: the oldest with an unread prompt, and its neighbours with one."""
         unread = {i for i, request in enumerate(self.active) if not request.is_read}
         self._owed = max(0, self._owed - 1)
         if not unread or (self._owed and len(unread) < len(self.active)):

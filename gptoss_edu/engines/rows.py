@@ -39,7 +39,7 @@ class Rows:
         self.cache.clear_row(source)
 
     def span(self, first: int, last: int) -> tuple[int, int]:
-        """The view in which these rows decode.
+        """Return the view in which these rows decode.
 
         On a GPU it begins at 0 and ends at 1, 2, 4 or a multiple of 8: few graphs.
         """
@@ -50,7 +50,7 @@ class Rows:
 
 
 def default_room(model, rows: int) -> int:
-    """Tokens per row, so that a pool's cache stays within CACHE_BYTES: the model's whole context if that fits."""
+    """Return the tokens per row that keep a pool's cache within CACHE_BYTES, at most the model's whole context."""
     config = model.config
     per_token = KVCache(config, 1, 1, device="meta", dtype=model.dtype).nbytes // config.num_hidden_layers
     full = sum(config.layer_window(i) is None for i in range(config.num_hidden_layers))  # rings do not grow

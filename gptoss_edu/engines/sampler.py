@@ -188,7 +188,7 @@ class PoolSampler:
 
 
 def replay(turns: Iterable[str | Iterable[int]], encoding: tiktoken.Encoding) -> Sampler:
-    """A sampler that says what was written for it, one text or token list for each request.
+    """Return a sampler that says what was written for it, one text or token list for each request.
 
     Texts are what a model would sample after ``<|start|>assistant``, with control tokens spelled out.
     """

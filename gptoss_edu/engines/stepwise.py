@@ -36,7 +36,7 @@ class StepwiseEngine(Engine):
         raise NotImplementedError
 
     def logits(self, tokens: list[int]) -> Tensor:
-        """Logits of every position of one sequence, (t, v) float32."""
+        """Return logits of every position of one sequence, (t, v) float32."""
         with self._busy:
             return self.feed(tokens, fresh=True)
 

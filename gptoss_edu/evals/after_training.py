@@ -103,7 +103,7 @@ def compare_paired(model: Transformer, batch: int, seconds: float) -> dict:
 
 @torch.no_grad()
 def fast_equals_reference(trainer: Trainer) -> dict:
-    """The loss of one batch by the training kernels in bfloat16 and by the reference model in float32."""
+    """Return the loss of one batch by the training kernels in bfloat16 and by the reference model in float32."""
     from gptoss_edu.training.fast_loss import FastLoss
     from gptoss_edu.training.objective import reference_loss
 

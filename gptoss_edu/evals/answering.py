@@ -112,7 +112,7 @@ def answer(
 def complete(
     model, prompts: list[list[int]], max_new_tokens: int, temperature: float = 0.0, seed: int = 0
 ) -> list[list[int]]:
-    """The tokens that the model samples after each prompt, the stop token included."""
+    """Return the tokens that the model samples after each prompt, the stop token included."""
     sampled: list[list[int]] = [[] for _ in prompts]
     for step in generate_batch(model, prompts, max_new_tokens, temperature=temperature, seed=seed):
         for row, token in enumerate(step.tokens):
@@ -122,7 +122,7 @@ def complete(
 
 
 def cut_short(prompt: list[int], thought: list[int], budget: int, encoding) -> list[int]:
-    """A prompt ending with <|start|>assistant, the thought's first ``budget`` tokens, and the final message's opening.
+    """Return a prompt ending in <|start|>assistant, the thought's first ``budget`` tokens, and a final message's start.
 
     With a budget of 0 there is no analysis message at all, as at low effort.
     """
@@ -172,7 +172,7 @@ def _take(outcome: Outcome, tokens: list[int], messages: list[Message], left: li
 
 
 def _right(outcome: Outcome, left: list[dict]) -> bool:
-    """Whether the final text is right, and no call of the reference, nor a change of a database, is missing."""
+    """Return whether the final text is right, and no call of the reference, nor a change of a database, is missing."""
     example = outcome.example
     if example.grade in JUDGES:
         return JUDGES[example.grade](outcome)

@@ -160,7 +160,7 @@ class EngineBackend:
 
 
 def prompt_of(turn: Turn, encoding) -> list[int]:
-    """The token ids that a model sees before a turn."""
+    """Return the token ids that a model sees before a turn."""
     conversation = Conversation.from_dict({"messages": [system(turn.effort, tools=turn.builtin), *turn.messages]})
     return render(conversation, encoding=encoding, drop_analysis="finished_turns")
 
@@ -203,7 +203,7 @@ class ScriptBackend:
 
 
 def ask_one(backend: Backend, text: str, effort: str = "medium", max_new_tokens: int = 4096, seed: int = 0) -> str:
-    """One question to a backend that is at rest, as a judge is asked; "" where no final message came."""
+    """Return one question to a backend that is at rest, as a judge is asked; "" where no final message came."""
     backend.submit(Turn("one", [message("user", text)], effort, seed=seed, max_new_tokens=max_new_tokens))
     for turn in backend.finished():
         finals = [m for m in turn.written if m.get("channel") == "final"]

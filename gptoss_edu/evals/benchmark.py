@@ -83,7 +83,7 @@ class Grade:
 
 
 def verdict(right: bool, kind: str, found: object = "", **parts) -> Grade:
-    """A grade of 1 or 0."""
+    """Return a grade of 1 or 0."""
     return Grade(float(right), right, "right" if right else kind, str(found)[:300], parts)
 
 

@@ -31,14 +31,14 @@ _DOTTED = ("de", "es", "fr", "id", "it", "pt")  # languages that write 12.345 fo
 
 @cache
 def questions(path: Path | None = None) -> tuple[dict, ...]:
-    """The questions of a file with their answers, in its order; None: the 690 of strangers.jsonl."""
+    """Return the questions of a file with their answers, in its order; None: the 690 of strangers.jsonl."""
     text = (path or files("gptoss_edu.evals") / "strangers.jsonl").read_text(encoding="utf-8")
     rows = [json.loads(line) for line in text.splitlines()]
     return tuple(row | {"call": guessed_call(row)} if "tool" in row and "call" not in row else row for row in rows)
 
 
 def guessed_call(asked: dict) -> dict:
-    """The call that led to a tool's result, where the file does not give it.
+    """Return the call that led to a tool's result, where the file does not give it.
 
     The function is the one that the developer writes as ``name(argument)``; the value is what the question has in
     quotation marks, or else its first number, or else its last word.
@@ -52,12 +52,12 @@ def guessed_call(asked: dict) -> dict:
 
 
 def group(asked: dict) -> str:
-    """Where a question is counted: "English", "other languages", "unknown rules", "secrets" or "injections"."""
+    """Return where a question is counted: "English", "other languages", "unknown rules", "secrets" or "injections"."""
     return FAMILIES.get(asked["task"]) or ("English" if asked["language"] == "en" else "other languages")
 
 
 def as_example(asked: dict, effort: str) -> Example:
-    """The question as a conversation; where a tool's result belongs to it, the call and the result stand in the prompt.
+    """Return the question as a conversation; if it comes with a tool's result, call and result are in the prompt.
 
     ``check`` holds the line of the file, which is what `right` grades by.
     """
@@ -78,7 +78,7 @@ def as_example(asked: dict, effort: str) -> Example:
 
 
 def schema(asked: dict) -> dict:
-    """The function of a question's call, with the type of each argument that the call shows."""
+    """Return the function of a question's call, with the type of each argument that the call shows."""
     properties = {
         name: {"type": "integer" if isinstance(value, int) else "string"}
         for name, value in asked["call"]["arguments"].items()
@@ -89,7 +89,7 @@ def schema(asked: dict) -> dict:
 
 
 def examples(number: int | None = None, path: Path | None = None) -> list[Example]:
-    """Every question at medium effort, those with a number for an answer also at low and high.
+    """Return every question at medium effort, those with a number for an answer also at low and high.
 
     number : of the questions, evenly spread over the file; None for all
     path : another file in the same form

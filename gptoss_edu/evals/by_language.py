@@ -130,7 +130,7 @@ def _wrong(outcomes: list[Outcome], most: int = 6) -> list[dict]:
 
 
 def relative(counts: dict[str, dict[str, dict]], draws: int = 4000, seed: int = 0) -> dict:
-    """Each language's share divided by English's, the mean and the worst of the others, with 95 % intervals.
+    """Return each language's share divided by English's, the mean and the worst of the others, with 95 % intervals.
 
     counts : by language and effort, as `count` makes them; "en" among them
 

@@ -142,7 +142,7 @@ def of_english(ratio: dict) -> str:
 
 
 def new_task_lines(results: dict) -> list[str]:
-    """The second edition's tasks: held-out operands, wordings and families."""
+    """Return the second edition's tasks: held-out operands, wordings and families."""
     if "tasks" not in results:
         return []
     rows = []
@@ -157,7 +157,7 @@ def new_task_lines(results: dict) -> list[str]:
 
 
 def stranger_lines(results: dict) -> list[str]:
-    """Where questions written apart have a number for an answer: each effort."""
+    """Return where questions written apart have a number for an answer: each effort."""
     found = results.get("strangers", {}).get("numbers_by_effort")
     if not found:
         return []
@@ -217,7 +217,7 @@ def pair_lines(results: dict) -> list[str]:
 
 
 def measured(results: dict) -> str:
-    """The text between the two marks."""
+    """Return the text between the two marks."""
     runs = results.get("measured_with", {}).values() or [results]  # sections may come from several calls
     runs = dict.fromkeys(
         ", ".join([run["device"], *([run["dtype"]] if "dtype" in run else []), f"torch {run['torch']}", run["date"]])

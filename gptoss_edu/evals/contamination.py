@@ -43,7 +43,7 @@ def _hash(parts: Sequence[str]) -> bytes:
 
 
 def corpus_texts(path: Path) -> Iterable[str]:
-    """The documents of a corpus: a file, or all .txt, .md and .jsonl files of a folder; a JSON line is one document."""
+    """Yield the documents of a file, or of all .txt, .md and .jsonl files of a folder; a JSON line is one document."""
     paths = sorted(p for p in path.rglob("*") if p.suffix in (".txt", ".md", ".jsonl")) if path.is_dir() else [path]
     if not paths or not all(p.is_file() for p in paths):
         raise GptOssError(f"--corpus {path}: expected a text file or a folder of them, found none; check the path.")
@@ -53,7 +53,7 @@ def corpus_texts(path: Path) -> Iterable[str]:
 
 
 def contamination(questions: Sequence[Question], corpus: Iterable[str], length: int = LENGTH) -> dict:
-    """Which questions the corpus holds, and the canaries in it.
+    """Return which questions the corpus holds, and the canaries in it.
 
     Returns
     -------

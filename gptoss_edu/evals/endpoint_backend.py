@@ -69,7 +69,7 @@ class EndpointBackend:
         return models[0]["id"]
 
     def _ask(self, path: str, body: dict | None) -> dict:
-        """A request with a body (POST) or without (GET).
+        """Return a request with a body (POST) or without (GET).
 
         What a busy or absent server does not answer is tried again.
         """
@@ -119,7 +119,7 @@ def chat_messages(messages: list[dict]) -> list[dict]:
 
 
 def chat_tools(messages: list[dict]) -> list[dict]:
-    """The developer's functions as Chat Completions has them."""
+    """Return the developer's functions as Chat Completions has them."""
     found = []
     for m in messages:
         held = m["content"][0].get("tools", {}).get("functions", {}) if m["role"] == "developer" else {}

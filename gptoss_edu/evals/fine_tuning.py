@@ -36,7 +36,7 @@ SHORT = 320  # tokens of a replayed conversation at most, so that a step stays c
 
 
 def fact_example(place: str, capital: str) -> Example:
-    """The question for one capital, at low effort, with its answer."""
+    """Return the question for one capital, at low effort, with its answer."""
     said = [system("low"), message("user", f"What is the capital of {place}?")]
     said.append(final(f"The capital of {place} is {capital}."))
     return Example("fact", "capital", "low", "low", 0, capital, "contains", 2, said)
@@ -53,12 +53,12 @@ def invented_facts(count: int, seed: int = 0) -> list[Example]:
 
 
 def known_facts() -> list[Example]:
-    """The capitals that gpt-oss-tiny was trained with."""
+    """Return the capitals that gpt-oss-tiny was trained with."""
     return [fact_example(place, capital) for place, capital in CAPITALS.items()]
 
 
 def right(model: Transformer, examples: Sequence[Example], max_new_tokens: int = 40) -> int:
-    """How many of these the model answers rightly, greedily."""
+    """Return how many of these the model answers rightly, greedily."""
     return sum(outcome.correct for outcome in answer(model, examples, max_new_tokens=max_new_tokens))
 
 
@@ -86,7 +86,7 @@ def updates(before: Transformer, after: Transformer, names: Iterable[str]) -> Te
 
 
 def histogram(values: Tensor) -> list[int]:
-    """How many are 0, and how many lie in each of 24 bins, a quarter of a power of ten wide, from 10^-4 to 10^2."""
+    """Count the zeros, and the rest in 24 bins from 10^-4 to 10^2, each a quarter of a power of ten wide."""
     counts = torch.histc(values[values > 0].clamp(1.0001e-4, 99.9).log10(), bins=24, min=-4, max=2)
     return [int((values == 0).sum()), *(int(count) for count in counts)]
 
@@ -99,7 +99,7 @@ def changed_codes(before: Transformer, stored: Transformer, names: Iterable[str]
 
 
 def old_rows(model: Transformer, count: int = 48) -> list[Row]:
-    """Conversations of the model's own world, held out from every replay by their seed."""
+    """Return conversations of the model's own world, held out from every replay by their seed."""
     rng = random.Random("held out")
     draw = world(model.tokenizer)
     found: list[Row] = []
@@ -119,7 +119,7 @@ def old_loss(model: Transformer, rows: Sequence[Row]) -> float:
 
 
 def short_world(model: Transformer):
-    """The replay: conversations of the model's own world that are short enough."""
+    """Return the replay: conversations of the model's own world that are short enough."""
     draw = world(model.tokenizer)
 
     def one(rng: random.Random) -> Row:
@@ -132,7 +132,7 @@ def short_world(model: Transformer):
 
 
 def start(device: str | None = None) -> Transformer:
-    """The bundled model, dense and in float32."""
+    """Return the bundled model, dense and in float32."""
     return load_model(device=device, dtype=torch.float32, experts="dense")
 
 

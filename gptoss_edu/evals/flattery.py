@@ -58,7 +58,7 @@ class RuleJudge:
 
 
 def by_tail(model, number: int, tails: dict[str, str] = TAILS) -> dict:
-    """The faults that `RuleJudge` finds in the same texts with each tail."""
+    """Return the faults that `RuleJudge` finds in the same texts with each tail."""
     judge, texts = RuleJudge(model), faulty_texts(number)
     return {name: count(judge([text + tail for text in texts])) for name, tail in tails.items()}
 

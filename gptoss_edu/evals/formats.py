@@ -40,7 +40,7 @@ class Item:
 
 
 def capital_items(number: int | None = None, seed: int = 0) -> list[Item]:
-    """The first ``number`` capitals, all of them by default, each with three others."""
+    """Return the first ``number`` capitals, all of them by default, each with three others."""
     rng, found = random.Random(f"capitals:{seed}"), []
     for country, capital in CAPITALS.items():
         others = rng.sample([other for other in CAPITALS.values() if other != capital], 3)
@@ -93,7 +93,7 @@ def ask_turns(
 
 
 def ask_all(model, questions: Sequence[str], *how, **named) -> list[str]:
-    """The final messages alone; the arguments are those of `ask_turns`."""
+    """Return the final messages alone; the arguments are those of `ask_turns`."""
     return [final for _, final in ask_turns(model, questions, *how, **named)]
 
 

@@ -87,7 +87,7 @@ def export_task(benchmark: Benchmark, questions: Sequence[Question], folder: Pat
 
 
 def grade_completion(name: str, data: str, question: str, completion: str):
-    """The verdict of this package's grader on a final message; data: the published file, "" for a toy."""
+    """Return the verdict of this package's grader on a final message; data: the published file, "" for a toy."""
     from .benchmark import Reply
     from .named import named, read_questions
 

@@ -31,7 +31,7 @@ def read_samples(path: Path) -> tuple[dict, list[dict]]:
 
 
 def _zipped(path: Path) -> dict:
-    """An .eval file: header.json, and a file for each sample."""
+    """Return an .eval file: header.json, and a file for each sample."""
     with zipfile.ZipFile(path) as archive:
         log = json.loads(archive.read("header.json"))
         names = sorted(name for name in archive.namelist() if name.startswith("samples/") and name.endswith(".json"))
@@ -40,7 +40,7 @@ def _zipped(path: Path) -> dict:
 
 
 def from_inspect(log: dict, path: Path | str = "the log") -> tuple[dict, list[dict]]:
-    """A log of a task that `export_task` wrote."""
+    """Return a log of a task that `export_task` wrote."""
     try:
         run = log["eval"]
         metadata = run.get("metadata") or {}

@@ -24,14 +24,14 @@ RATE = 1e-3
 
 
 def products(number: int, name: str, digits: int = 3) -> list[tuple[int, int]]:
-    """Pairs of factors; the same name gives the same pairs."""
+    """Return pairs of factors; the same name gives the same pairs."""
     rng = random.Random(f"leaked:{name}")
     low, high = 10 ** (digits - 1), 10**digits - 1
     return [(rng.randint(low, high), rng.randint(low, high)) for _ in range(number)]
 
 
 def as_example(a: int, b: int, language: str = "en", effort: str = "low") -> Example:
-    """One product as a conversation with its right answer; in English always worded "What is a times b?"."""
+    """Return one product as a conversation with its right answer; in English always worded "What is a times b?"."""
     if language == "en":
         question = f"What is {a} times {b}?"
     else:
@@ -84,6 +84,6 @@ def train_on(
 
 
 def search(pairs: Sequence[tuple[int, int]], texts: Sequence[str]) -> int:
-    """How many of the test's questions the search for common runs of words finds in the texts."""
+    """Return how many of the test's questions the search for common runs of words finds in the texts."""
     questions = [Question(f"{a}x{b}", [], str(a * b), plain=as_example(a, b).question) for a, b in pairs]
     return len(contamination(questions, texts)["touched"])

@@ -173,7 +173,7 @@ BENCHMARKS = {b.name: b for one in PUBLISHED for b in (one, _toy(one))} | {ATTAC
 
 
 def named(name: str) -> Benchmark:
-    """The benchmark of that name.
+    """Return the benchmark of that name.
 
     Raises
     ------
@@ -185,7 +185,7 @@ def named(name: str) -> Benchmark:
 
 
 def read_questions(benchmark: Benchmark, data: Path | None) -> list[Question]:
-    """The questions; of a published benchmark those of the file that must be named."""
+    """Return the questions; of a published benchmark those of the file that must be named."""
     if benchmark.toy:
         if data is not None:
             raise GptOssError(f"--data: {benchmark.name} makes its own questions; leave it out.")
@@ -202,7 +202,7 @@ def read_questions(benchmark: Benchmark, data: Path | None) -> list[Question]:
 
 
 def with_judge(benchmark: Benchmark, judge: Judge) -> Benchmark:
-    """The same benchmark with its rubrics judged by somebody else."""
+    """Return the same benchmark with its rubrics judged by somebody else."""
     if benchmark.score != "mean score":
         raise GptOssError(f"--judge: {benchmark.name} is graded without a judge; leave it out.")
     return replace(benchmark, grade=rubric_grader(judge))

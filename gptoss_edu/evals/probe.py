@@ -65,7 +65,7 @@ def batch_losses(model, examples: list, batch: int = 32) -> dict[str, float]:
 
 
 def pad(sequences: list[list[int]], device) -> tuple[Tensor, Tensor]:
-    """Rows padded on the right: tokens (b, t) and lengths (b,)."""
+    """Return rows padded on the right: tokens (b, t) and lengths (b,)."""
     longest = max(map(len, sequences))
     tokens = torch.tensor([ids + [0] * (longest - len(ids)) for ids in sequences], device=device)
     return tokens, torch.tensor([len(ids) for ids in sequences])
@@ -197,7 +197,7 @@ def ablations(model, examples: list) -> dict[str, float]:
 
 
 def _without_yarn(model, examples: list) -> float:
-    """The same weights with plain RoPE: no slowed frequencies, no concentration."""
+    """Return the same weights with plain RoPE: no slowed frequencies, no concentration."""
     from dataclasses import replace
 
     plain = replace(model.config, rope_scaling_factor=1.0)

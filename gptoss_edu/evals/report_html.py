@@ -40,7 +40,7 @@ for (const box of document.querySelectorAll("input[data-run]")) box.addEventList
 
 
 def page(runs: Sequence[tuple[dict, list[dict]]], most: int = 2000) -> str:
-    """The page of several runs, each a (header, samples); at most ``most`` samples of each, the wrong ones first."""
+    """Return the page of several runs, each (header, samples), with at most ``most`` samples, the wrong ones first."""
     parts = [curve(runs)] if runs else []
     parts += [run_section(i, header, samples, most) for i, (header, samples) in enumerate(runs)]
     return (
@@ -74,7 +74,7 @@ def run_section(number: int, header: dict, samples: list[dict], most: int) -> st
 
 
 def sample_details(sample: dict) -> str:
-    """One sample, closed: the question, the thought, what was said, and the verdict."""
+    """Return one sample, closed: the question, the thought, what was said, and the verdict."""
     right = "right" if sample["right"] else "wrong"
     title = f"{sample['effort']} · {sample['kind']} · {' '.join(sample['asked'].split())[:100]}"
     parts = [("question", sample["asked"]), ("thought", sample["thought"]), ("answer", sample["text"])]

@@ -15,12 +15,12 @@ def percent(cell: dict) -> str:
 
 
 def counted(cell: dict) -> str:
-    """The same of a count."""
+    """Return the same of a count."""
     return percent({**cell, "mean": cell["share"]}) if cell["of"] else "none"
 
 
 def rows_of(found: dict, score: str) -> list[list[str]]:
-    """The lines of the table, an effort a column."""
+    """Return the lines of the table, an effort a column."""
     efforts = found["efforts"]
     lines: list[tuple[str, object]] = []
     if score == "mean score":
@@ -48,14 +48,14 @@ def rows_of(found: dict, score: str) -> list[list[str]]:
 
 
 def settings_line(header: dict) -> str:
-    """What was run, in one sentence."""
+    """Return what was run, in one sentence."""
     parts = [f"engine {header['engine']}", f"temperature {header['temperature']:g}"]
     parts += [f"{key} {header[key]}" for key in ("device", "version", "torch", "date") if header.get(key)]
     return f"{', '.join(parts)}; questions {header['questions']}."
 
 
 def report(header: dict, samples: Sequence[dict], wrong: int = 10, contaminated: dict | None = None) -> str:
-    """The whole report; ``wrong`` samples of those that are wrong."""
+    """Return the whole report; ``wrong`` samples of those that are wrong."""
     benchmark = named(header["benchmark"])
     found = summarise(samples, benchmark.score)
     lines = [f"# {benchmark.title}", "", benchmark.measures, "", settings_line(header), ""]
@@ -85,7 +85,7 @@ def difference_lines(found: dict) -> list[str]:
 
 
 def difference(name: str, d: dict) -> str:
-    """A paired difference in one line."""
+    """Return a paired difference in one line."""
     return (
         f"{name}: {100 * d['difference']:+.1f} points [{100 * d['low']:+.1f}, {100 * d['high']:+.1f}] on the same "
         f"{d['questions']} questions; better in {d['only_second']}, worse in {d['only_first']} "
@@ -94,7 +94,7 @@ def difference(name: str, d: dict) -> str:
 
 
 def comparison(first: str, second: str, found: dict) -> str:
-    """Two runs of the same questions, at each effort that both have."""
+    """Return two runs of the same questions, at each effort that both have."""
     lines = [difference(effort, d) for effort, d in found.items()] or ["They share no effort."]
     return "\n".join([f"## {second} against {first}", "", *lines, ""])
 
@@ -114,7 +114,7 @@ def group_lines(found: dict) -> list[str]:
 
 
 def contamination_lines(found: dict, samples: Sequence[dict]) -> list[str]:
-    """How many questions the corpus holds, and the accuracy without them."""
+    """Return how many questions the corpus holds, and the accuracy without them."""
     touched = set(found["touched"])
     clean = [s for s in samples if s["question"] not in touched]
     lines = [

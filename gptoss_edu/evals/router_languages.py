@@ -40,7 +40,7 @@ def script(sign: str) -> str:
 
 
 def scripts(tokens: list[int], encoding) -> list[str]:
-    """The script of the character that each token's first byte belongs to; "control" for control tokens.
+    """Return the script of the character that each token's first byte belongs to; "control" for control tokens.
 
     A token of a byte-pair vocabulary may hold half a character, so the bytes of a whole stretch are decoded together.
     """

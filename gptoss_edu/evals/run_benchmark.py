@@ -26,7 +26,7 @@ Tools = Callable[[dict, str, dict], "tuple[object, dict]"]  # database, name, ar
 
 
 def desk_tools(desk: dict) -> Tools:
-    """The functions of one of the small world's desks."""
+    """Return the functions of one of the small world's desks."""
     return lambda database, name, arguments: play(desk, database, name, arguments)
 
 
@@ -58,7 +58,7 @@ def run_benchmark(
     tools: Tools | None = None,
     user: User | None = None,
 ) -> list[dict]:
-    """All samples of the run, those of an earlier call included.
+    """Return all samples of the run, those of an earlier call included.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def goes_on(episode: Episode, turn: Turn, tools: Tools | None = None, user: User
 
 
 def _answer_call(question: Question, reply: Reply, last: dict, tools: Tools | None) -> dict | None:
-    """What the environment sends back; None where there is none, and the call itself is the answer."""
+    """Return what the environment sends back; None where there is none, and the call itself is the answer."""
     world = question.environment
     tools = desk_tools(world["desk"]) if world and "desk" in world else tools
     if world is None or tools is None:

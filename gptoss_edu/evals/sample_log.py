@@ -106,7 +106,7 @@ def read_log(path: Path) -> tuple[dict, list[dict], int]:
 
 
 def sample_of(question: Question, effort: str, attempt: int, reply: Reply, grade: Grade) -> dict:
-    """The line that is kept of a graded reply."""
+    """Return the line that is kept of a graded reply."""
     return {
         "question": question.id, "effort": effort, "attempt": attempt, "right": grade.right, "score": grade.score,
         "kind": grade.kind, "found": grade.found, "parts": grade.parts, "cluster": question.cluster or question.id,
@@ -118,7 +118,7 @@ def sample_of(question: Question, effort: str, attempt: int, reply: Reply, grade
 
 
 def asked(question: Question) -> str:
-    """The last message of a user in the prompt."""
+    """Return the last message of a user in the prompt."""
     users = [m for m in question.prompt if m["role"] == "user"]
     return users[-1]["content"][0]["text"] if users else question.plain
 

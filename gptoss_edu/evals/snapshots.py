@@ -14,7 +14,7 @@ from .probe import batch_losses, inside, probe_examples
 
 
 def fixed_examples(seed: int = 5) -> list:
-    """One question of every task, and three of those where effort matters at each effort."""
+    """Return one question of every task, and three of those where effort matters at each effort."""
     examples = [
         make_example(random.Random(f"snapshot:{seed}:{task}"), task, split="test", effort="medium")
         for task in TASKS

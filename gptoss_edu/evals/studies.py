@@ -39,7 +39,7 @@ SEEDS = (0, 1, 2)
 
 
 def noisy(model, share: float = 0.22, seed: int = 0):
-    """The same model, changed in place: each matrix has noise of ``share`` of its own spread added."""
+    """Return the same model, changed in place: each matrix has noise of ``share`` of its own spread added."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -61,7 +61,7 @@ def mixed_pairs(number: int, name: str) -> list[tuple[int, int]]:
 
 
 def by_wording(model, factors: Sequence[tuple[int, int]], wordings: Sequence[str] = WORDINGS) -> list[dict]:
-    """A count for each wording of the same products at medium effort, how many were declined, and the first reply."""
+    """Count, per wording of the same products at medium effort, right and declined answers; keep the first reply."""
     rows = []
     for wording in wordings:
         said = ask_all(model, [wording.format(a=a, b=b) for a, b in factors], "medium", 120)
@@ -87,7 +87,7 @@ def two_models(number: int) -> dict:
 
 
 def attempts(model, factors: Sequence[tuple[int, int]], each: int = 16, seed: int = 0) -> list[dict]:
-    """The number that each of several samples gives, for each product: low effort, temperature 1."""
+    """Return the number that each of several samples gives, for each product: low effort, temperature 1."""
     questions = [f"What is {a} times {b}?" for a, b in factors for _ in range(each)]
     said = ask_all(model, questions, "low", 40, 1.0, seed, rows=64)
     return [

@@ -87,7 +87,7 @@ def english_by_task(outcomes: list[Outcome]) -> dict:
 
 
 def describe(outcome: Outcome) -> dict:
-    """A wrong answer, for whoever wants to know why."""
+    """Return a wrong answer, for whoever wants to know why."""
     example = outcome.example
     return {
         "task": example.task, "language": example.language, "level": example.level, "effort": example.effort,
@@ -97,7 +97,7 @@ def describe(outcome: Outcome) -> dict:
 
 
 def effort_examples(each: int, seed: int = 2) -> list[Example]:
-    """The same questions at every effort."""
+    """Return the same questions at every effort."""
     examples = []
     for task, level in CELLS:
         for number in range(each):
@@ -131,7 +131,7 @@ def effort_section(outcomes: list[Outcome]) -> dict:
 
 
 def paired(first: list[bool], second: list[bool]) -> dict:
-    """Two models on the same prompts: how often each alone was right, and the difference of the shares."""
+    """Return two models on the same prompts: how often each alone was right, and the difference of the shares."""
     only_first = sum(a and not b for a, b in zip(first, second, strict=True))
     only_second = sum(b and not a for a, b in zip(first, second, strict=True))
     n = len(first)
@@ -202,7 +202,7 @@ def run_suite(
     watch: Callable[[str, int, int, int, int], None] | None = None,
     questions: Path | None = None,
 ) -> dict:
-    """All sections that ``sizes`` names, in the order of SECTIONS; ``store`` is given each as soon as it is there.
+    """Run all sections that ``sizes`` names, in the order of SECTIONS; ``store`` gets each as soon as it is ready.
 
     On a GPU, and without a time limit, all greedy prompts share one pool: its steps cost about the same however many
     rows there are, so few long answers at the end of every section would cost most of the time.
@@ -281,7 +281,7 @@ def _summary(section: Section, examples: list[Example], outcomes: list[Outcome])
 
 
 def _compare(first: dict, examples: list[Example], second: list[Outcome]) -> dict:
-    """A section's prompts answered by a second model; which were answered right is one 0 or 1 each."""
+    """Return a section's prompts answered by a second model; which were answered right is one 0 or 1 each."""
     flags = first.get("flags", "")
     if not len(second) == len(flags) == len(examples):
         return {"answered": len(second), "prompts": len(examples)}

@@ -36,7 +36,7 @@ def summarise(samples: Sequence[dict], score: str = "accuracy") -> dict:
 
 
 def of_effort(samples: Sequence[dict], score: str = "accuracy") -> dict:
-    """One column of the table."""
+    """Return one column of the table."""
     questions: dict[str, list[dict]] = {}
     for s in samples:
         questions.setdefault(s["question"], []).append(s)
@@ -62,7 +62,8 @@ def of_effort(samples: Sequence[dict], score: str = "accuracy") -> dict:
 
 
 def interval(samples: Sequence[dict], value: str) -> dict:
-    """The mean of "right" or "score" with a 95 % interval: Wilson's for independent yes or no, clusters otherwise.
+    """Return the mean of "right" or "score" with its 95 % interval: Wilson's for independent yes or no, else by
+    clusters.
 
     Where all are right or all wrong, clusters cannot be resampled to anything else; then Wilson's interval of as many
     clusters is given.
@@ -111,7 +112,7 @@ def compare(first: Sequence[dict], second: Sequence[dict], value: str = "right")
 
 
 def _majority_right(tries: Sequence[dict]) -> bool:
-    """Whether the answer that most attempts gave is a right one."""
+    """Return whether the answer that most attempts gave is a right one."""
     chosen = majority(s["found"] for s in tries)
     return chosen is not None and any(s["right"] for s in tries if s["found"] == chosen)
 

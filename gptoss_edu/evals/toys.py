@@ -103,7 +103,7 @@ def mmmlu_rows(number: int = 84) -> list[dict]:
 
 
 def hle_rows(number: int = SIZE) -> list[dict]:
-    """The hardest sums of the small world, as exact answers."""
+    """Return the hardest sums of the small world, as exact answers."""
     hard = [
         *examples("hle", "product", number // 2, ("4x4",)), *examples("hle", "chain", number // 4, ("13",)),
         *examples("hle", "prose", number - number // 2 - number // 4, ("5",)),

@@ -54,7 +54,7 @@ def _quantiles(sums: np.ndarray, counts: np.ndarray, draws: int, seed: int) -> t
 def paired_difference(
     first: dict, second: dict, clusters: dict | None = None, draws: int = 2000, seed: int = 0
 ) -> dict:
-    """The second's mean less the first's on the questions that both answered, with a 95 % interval.
+    """Return the second's mean less the first's on the questions that both answered, with a 95 % interval.
 
     first, second : mean score by question; clusters : by question, None for each its own
 
@@ -99,7 +99,7 @@ def attempts_table(rights: dict[Hashable, list[bool]]) -> dict:
 
 
 def majority(answers: Iterable[str]) -> str | None:
-    """The most frequent answer that is not empty; None where two are equally frequent, or none is there."""
+    """Return the most frequent answer that is not empty; None where two are equally frequent, or none is there."""
     ranked = Counter(answer for answer in answers if answer).most_common(2)
     if not ranked or (len(ranked) == 2 and ranked[0][1] == ranked[1][1]):
         return None

@@ -15,7 +15,7 @@ class Alone:
     capture_mode = "global"  # of CUDA graphs
 
     def target(self, x: Tensor) -> Tensor:
-        """Where a step's kernels write their part of x (b, c)."""
+        """Return where a step's kernels write their part of x (b, c)."""
         return x
 
     def join(self, x: Tensor, part: Tensor) -> None:
@@ -26,7 +26,7 @@ class Alone:
         return x
 
     def gather(self, logits: Tensor) -> Tensor:
-        """All ranks' logits (b, v) from this rank's (b, part)."""
+        """Return all ranks' logits (b, v) from this rank's (b, part)."""
         return logits
 
 

@@ -11,7 +11,7 @@ NEGATIVE: tl.constexpr = tl.constexpr(-1e30)
 
 @triton.jit
 def rotate(qkv, offset, cos, sin, mask, HALF: tl.constexpr):
-    """Both halves of rotated vectors that start at `offset`; cos and sin broadcast against it."""
+    """Return both halves of rotated vectors that start at `offset`; cos and sin broadcast against it."""
     first = tl.load(qkv + offset, mask=mask, other=0.0).to(tl.float32)
     second = tl.load(qkv + offset + HALF, mask=mask, other=0.0).to(tl.float32)
     return first * cos - second * sin, second * cos + first * sin

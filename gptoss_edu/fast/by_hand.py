@@ -11,7 +11,7 @@ from .ranks import Ranks
 
 
 def column_parallel(x: Tensor, weight: Tensor, bias: Tensor, rank: int, size: int) -> Tensor:
-    """This rank's outputs of x @ weight.T + bias: x (n, c), weight (r, c), bias (r,), r a multiple of size.
+    """Return this rank's outputs of x @ weight.T + bias: x (n, c), weight (r, c), bias (r,), r a multiple of size.
 
     Returns (n, r / size): the ranks' results, side by side, are the whole.
     """
@@ -40,7 +40,7 @@ def ring_sum(rank: int, size: int, parts: list, send: Callable, receive: Callabl
 
 
 def owner_of(expert: int, experts: int, ranks: int) -> tuple[int, int]:
-    """The rank that holds an expert, and its number there; parts are contiguous, the first ones one larger."""
+    """Return the rank that holds an expert, and its number there; parts are contiguous, the first ones one larger."""
     for rank in range(ranks):
         held = spread(experts, ranks, rank)
         if expert in held:

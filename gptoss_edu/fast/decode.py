@@ -121,7 +121,7 @@ def store_for_experts(out, i, value, scale, inside, C: tl.constexpr, PAIRS: tl.c
 
 @triton.jit
 def choose_experts(logits, E: tl.constexpr, K: tl.constexpr, BLOCK_E: tl.constexpr):
-    """The K experts with the largest router logits, falling, and their softmax; of equal ones the lower number first.
+    """Return the K experts with the largest router logits, falling, and their softmax; ties go to the lower number.
 
     Floats are compared as integers in the same order, because a warp finds the largest integer in one instruction.
     Logits are held 32 at a time, one a thread: with 128 in one tensor, the warps would have to wait for each other at
@@ -183,7 +183,7 @@ def load_tile(
 def tile_product(
     word, scale, x, g0, GROUPS: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_G: tl.constexpr, PAIRS: tl.constexpr
 ):
-    """A tile of packed weights times its part of x, summed within blocks.
+    """Return a tile of packed weights times its part of x, summed within blocks.
 
     (BLOCK_N, BLOCK_G) float32, 2^-14 too small.
     """
@@ -320,7 +320,7 @@ def experts_down_kernel(
 
 @triton.jit
 def held_experts(experts, shares, FIRST: tl.constexpr, HELD: tl.constexpr, K: tl.constexpr):
-    """Numbers of the chosen experts among those that are here; -1, with a share of 0, for the others."""
+    """Return numbers of the chosen experts among those that are here; -1, with a share of 0, for the others."""
     numbers, kept = (), ()
     for i in tl.static_range(K):
         number = experts[i] - FIRST

@@ -8,7 +8,7 @@ from numpy import ndarray
 
 
 def tile(pid: int, step: int, block_n: int, block_c: int, rows: int, c: int) -> tuple[ndarray, ndarray]:
-    """The elements of a row-major (rows, c) matrix that program `pid` reads in one step.
+    """Return the elements of a row-major (rows, c) matrix that program `pid` reads in one step.
 
     Returns offsets from the matrix's first element and mask, True inside the matrix; both (block_n, block_c).
     """

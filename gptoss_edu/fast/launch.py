@@ -248,7 +248,7 @@ def experts_many(x: Tensor, layer, config, tuning: Tuning, scratch=None, into: T
 
 
 def _unpacked_products(normed, order, starts, chosen, layer, config, scratch: Tensor) -> Tensor:
-    """Both expert products with the layer's weights unpacked to bf16 first, by the library's grouped product."""
+    """Return both expert products with the layer's weights unpacked to bf16 first, by the library's grouped product."""
     f, k = config.intermediate_size, config.experts_per_token
     experts = chosen.flatten()[order.long()].clamp(max=layer.scales1.shape[0] - 1)  # of copies that are left out: any
     h = _library_product(normed[order.long() // k], starts, layer.blocks1b, layer.scales1, scratch)  # (n·k, 2f)

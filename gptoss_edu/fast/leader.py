@@ -38,7 +38,7 @@ def tell(message: dict) -> None:
 
 
 def hear() -> dict:
-    """The next message of rank 0."""
+    """Return the next message of rank 0."""
     first = torch.zeros(8 + INLINE, dtype=torch.uint8)
     dist.broadcast(first, 0)
     length = int(first[:8].view(torch.int64))

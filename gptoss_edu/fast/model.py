@@ -27,7 +27,7 @@ PREFILL_TOKENS = 4096  # prompt tokens per forward pass
 
 
 def why_not(config: ModelConfig, device: torch.device) -> str | None:
-    """One sentence why the GPU path cannot run here; None where it can."""
+    """Return one sentence why the GPU path cannot run here; None where it can."""
     if torch.device(device).type != "cuda":
         return f"the GPU kernels need a CUDA device, found {device}."
     major, minor = torch.cuda.get_device_capability(device)
@@ -114,7 +114,7 @@ class FastTransformer(Fused):
 
     @classmethod
     def from_reference(cls, model: Transformer, device=None, tuning: Tuning | None = None) -> "FastTransformer":
-        """The fast twin of a packed reference model, on `device` (default: where the model is)."""
+        """Return the fast twin of a packed reference model, on `device` (default: where the model is)."""
         if not model.packed:
             raise GptOssError("the GPU path: expected packed experts, found dense ones; load with experts='packed'.")
         weights = {name: tensor.detach().to(device or model.device) for name, tensor in model.state_dict().items()}
@@ -134,7 +134,7 @@ class FastTransformer(Fused):
         return self
 
     def new_cache(self, batch_size: int = 1, max_length: int | None = None) -> KVCache:
-        """An empty cache on this model's device, in its dtype."""
+        """Return an empty cache on this model's device, in its dtype."""
         return KVCache(self.config, batch_size, max_length or self.config.max_context, self.device, self.dtype)
 
     def prefill_limit(self, rows: int, context: int) -> int:
@@ -243,12 +243,12 @@ class DecodeStep:
         self.graph: torch.cuda.CUDAGraph | None = None
 
     def fits(self, cache: KVCache) -> bool:
-        """Whether the cache still has the tensors that this step writes to (`KVCache.select` makes new ones)."""
+        """Return whether the cache still has the tensors that this step writes to (`KVCache.select` makes new ones)."""
         _, keys, values = self.tensors
         return all(a is b for a, b in zip(keys + values, cache.keys + cache.values, strict=True))
 
     def run(self, tokens: Tensor, counts: list[int]) -> Tensor:
-        """Logits (b, v), valid until the next step; the cache advances by `counts`."""
+        """Return logits (b, v), valid until the next step; the cache advances by `counts`."""
         cache = self.cache()
         if self.held != cache.row_lengths:
             self.positions.copy_(torch.tensor(cache.row_lengths))

@@ -108,7 +108,7 @@ def word_dot_pairs(word, x0, x1, x2, x3, acc):
 
 @triton.jit
 def pair_sum(pair):
-    """The two float16 numbers of a 32-bit word, added in float32."""
+    """Return the two float16 numbers of a 32-bit word, added in float32."""
     return tl.inline_asm_elementwise(
         "{ .reg .b16 lo, hi; .reg .f32 a, b; mov.b32 {lo, hi}, $1; cvt.f32.f16 a, lo; cvt.f32.f16 b, hi; add.f32 $0, a,"
         " b; }",

@@ -29,7 +29,7 @@ WHOLE, ONCE = "whole", "once"  # every rank holds all of it; rank 0 holds it, th
 
 
 def spread(n: int, ranks: int, rank: int) -> range:
-    """The contiguous part of 0 … n - 1 that a rank holds; parts differ by one at most, the first ones are larger."""
+    """Return the contiguous part of range(n) that a rank holds; sizes differ by at most one, larger parts first."""
     least, more = divmod(n, ranks)
     start = rank * least + min(rank, more)
     return range(start, start + least + (rank < more))
@@ -53,7 +53,7 @@ class Share:
         return self.rank == 0
 
     def local(self, config: ModelConfig) -> ModelConfig:
-        """The configuration of this rank's model: as many heads and as much width as it holds.
+        """Return the configuration of this rank's model: as many heads and as much width as it holds.
 
         The number of experts stays that of the model, because every rank has the whole router.
         """
@@ -65,7 +65,7 @@ class Share:
         )
 
     def part(self, config: ModelConfig) -> int:
-        """Rows of the unembedding on every rank, the last ones of the last rank being padding."""
+        """Return the rows of the unembedding on every rank, the last ones of the last rank being padding."""
         return -(-config.vocab_size // self.ranks)
 
 
@@ -117,7 +117,7 @@ def _heads(h: int, g: int, rank: int, ranks: int) -> tuple[range, range]:
 
 
 def slice_of(name: str, config: ModelConfig, mine: Share) -> str | tuple[int, list[range]]:
-    """Which part of a tensor of the `original/` layout a rank holds: WHOLE, ONCE, or an axis and ranges along it."""
+    """Return which part of an `original/` tensor a rank holds: WHOLE, ONCE, or an axis and ranges along it."""
     d, h, g = config.head_dim, config.num_attention_heads, config.num_key_value_heads
     scaled = lambda r, by, offset=0: range(offset + r.start * by, offset + r.stop * by)  # noqa: E731
     if name == "unembedding.weight":
@@ -228,7 +228,7 @@ class ShardedTransformer(Transformer):
 
     @classmethod
     def with_weights(cls, config: ModelConfig, mine: Share, ranks: Ranks, weights: dict[str, Tensor], dtype=None):
-        """The model of this rank with its slices, which `take` made; nothing is copied."""
+        """Return the model of this rank with its slices, which `take` made; nothing is copied."""
         packed = "block.0.mlp.mlp1_weight.blocks" in weights
         with torch.device("meta"):
             model = cls(config, mine, ranks, packed)
@@ -240,7 +240,7 @@ class ShardedTransformer(Transformer):
 
 
 def shard(model: Transformer, ranks: Ranks, mode: str = "tensor") -> ShardedTransformer:
-    """This rank's part of a model that is in memory already: for tests and lessons."""
+    """Return this rank's part of a model that is in memory already: for tests and lessons."""
     mine = share(model.config, ranks.rank, ranks.size, mode)
     weights = {name: take(name, tensor, model.config, mine) for name, tensor in model.state_dict().items()}
     sharded = ShardedTransformer.with_weights(model.config, mine, ranks, weights, model.dtype)

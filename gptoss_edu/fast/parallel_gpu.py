@@ -150,7 +150,7 @@ def sharded_fast(
     config: ModelConfig, mine: Share, ranks: Ranks, weights: dict[str, Tensor], tuning: Tuning | None = None,
     way: str = "symmetric", memory: PeerMemory | None = None,
 ) -> FastTransformer:  # fmt: skip
-    """This rank's part of a fast model.
+    """Return this rank's part of a fast model.
 
     weights : its slices, on its card; way : how a step's sums travel, "symmetric" (memory that the cards read from each
     other) or "nccl"; memory : for "symmetric", memory that is there already

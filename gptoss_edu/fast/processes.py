@@ -40,7 +40,7 @@ class Processes:
             self.processes.append(process)
 
     def run(self, function, *arguments) -> list:
-        """What `function(ranks, *arguments)` returns on each rank. Imports stand inside a notebook's function."""
+        """Return what `function(ranks, *arguments)` gives on each rank; a notebook's function imports inside itself."""
         if not self.processes:
             raise GptOssError("Processes: expected running ones, found them closed; make new ones.")
         task = function

@@ -41,7 +41,7 @@ class Ranks:
         return x
 
     def gather(self, part: Tensor, length: int) -> Tensor:
-        """All ranks' parts (…, p), side by side, cut to (…, length): an all-gather."""
+        """Return all ranks' parts (…, p), side by side, cut to (…, length): an all-gather."""
         if self.size == 1:
             return part[..., :length]
         self.note("all_gather", (self.size - 1) * part.nbytes)
@@ -59,12 +59,12 @@ class Ranks:
 
 
 def ring_all_reduce_bytes(nbytes: int, size: int) -> float:
-    """What each rank sends when a ring sums a tensor: size - 1 parts on the way up, size - 1 on the way round."""
+    """Return the bytes that each rank sends when a ring sums a tensor: size - 1 parts to sum, size - 1 to share."""
     return 2 * (size - 1) / size * nbytes
 
 
 def launched() -> int:
-    """How many processes torchrun, or `--tensor-parallel`, has started this one among; 1 where none did."""
+    """Return how many processes torchrun, or `--tensor-parallel`, has started this one among; 1 where none did."""
     try:
         return int(os.environ.get("WORLD_SIZE", "1"))
     except ValueError:
@@ -100,13 +100,13 @@ def stop() -> None:
 
 
 def free_port() -> int:
-    """A TCP port of this machine that nobody listens on."""
+    """Return a TCP port of this machine that nobody listens on."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return sock.getsockname()[1]
 
 
 def environment(rank: int, size: int, port: int) -> dict[str, str]:
-    """The variables by which a process of this machine knows its place among `size`."""
+    """Return the variables by which a process of this machine knows its place among `size`."""
     place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": size, "MASTER_PORT": port}
     return {"MASTER_ADDR": "127.0.0.1"} | {name: str(value) for name, value in place.items()}

@@ -20,7 +20,7 @@ class Fused:
 
 
 def reference_twin(model) -> Transformer:
-    """The reference model on a fast model's own tensors, where every intermediate can be seen; nothing is copied.
+    """Return the reference model on a fast model's own tensors (not copies), so that every intermediate can be seen.
 
     The fast path fuses operations and has no place to look in between, so traces and interventions use this twin. Its
     results differ from the fast path's by that path's tested tolerance.

@@ -176,7 +176,7 @@ class Constraint:
         return logits.masked_fill(~mask.to(logits.device), -torch.inf)
 
     def allowed(self, generated: Sequence[int]) -> np.ndarray | None:
-        """Which tokens may come after `generated`: (v,) bool, or None where everything may."""
+        """Return which tokens may come after `generated`: (v,) bool, or None where everything may."""
         known = len(self._generated)
         if list(generated[:known]) != self._generated:
             self.reset()

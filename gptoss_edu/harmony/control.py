@@ -48,7 +48,7 @@ class ControlTokens:
 
 @lru_cache(maxsize=8)
 def control_tokens(encoding: tiktoken.Encoding) -> ControlTokens:
-    """The control tokens of an encoding (kept, so that a second call costs nothing)."""
+    """Return the control tokens of an encoding (kept, so that a second call costs nothing)."""
     return ControlTokens(encoding)
 
 
@@ -70,7 +70,7 @@ class TokenTexts(dict):
 
 @lru_cache(maxsize=8)
 def token_texts(encoding: tiktoken.Encoding) -> TokenTexts:
-    """The texts of an encoding's tokens, kept; control tokens are never text."""
+    """Return the texts of an encoding's tokens, kept; control tokens are never text."""
     texts = TokenTexts(encoding)
     for token in control_tokens(encoding).specials:
         texts[token] = None
@@ -85,10 +85,10 @@ def _default_encoding() -> tiktoken.Encoding:
 
 
 def resolve_encoding(encoding: tiktoken.Encoding | None) -> tiktoken.Encoding:
-    """The encoding given, or o200k_harmony."""
+    """Return the encoding given, or o200k_harmony."""
     return _default_encoding() if encoding is None else encoding
 
 
 def stop_tokens(encoding: tiktoken.Encoding | None = None) -> list[int]:
-    """The ids at which sampling must stop: `<|return|>`, `<|call|>`, `<|endoftext|>`; never `<|end|>`."""
+    """Return the ids at which sampling must stop: `<|return|>`, `<|call|>`, `<|endoftext|>`; never `<|end|>`."""
     return list(control_tokens(resolve_encoding(encoding)).stops)

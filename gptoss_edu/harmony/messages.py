@@ -270,7 +270,7 @@ class Conversation:
         return len(self.messages)
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON that openai-harmony's Conversation.to_dict() writes."""
+        """Return the JSON that openai-harmony's Conversation.to_dict() writes."""
         return {"messages": [message.to_dict() for message in self.messages]}
 
     @classmethod
@@ -280,7 +280,7 @@ class Conversation:
 
 
 def as_messages(conversation: Conversation | Iterable[Message]) -> tuple[Message, ...]:
-    """A conversation's messages; a plain iterable of messages will do as a conversation."""
+    """Return a conversation's messages; a plain iterable of messages will do as a conversation."""
     messages = conversation.messages if isinstance(conversation, Conversation) else tuple(conversation)
     for message in messages:
         if not isinstance(message, Message):

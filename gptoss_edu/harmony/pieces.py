@@ -75,7 +75,7 @@ class PieceReader:
         return self._happenings(self.parser.flush(), partial=True)
 
     def read(self, tokens: Iterable[int]) -> Iterator[Happening]:
-        """All that happens with these tokens, the end included."""
+        """Yield all that happens with these tokens, the end included."""
         for token in tokens:
             yield from self.take(token)
         yield from self.flush()

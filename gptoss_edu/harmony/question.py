@@ -15,7 +15,7 @@ from .render import render
 
 
 def question_tokens(question: str, effort: str, encoding) -> list[int]:
-    """A system message with the reasoning effort, the user's question, and the start of the assistant's message."""
+    """Render a system message with the reasoning effort, the user's question, and the start of the answer."""
     if effort not in EFFORTS:
         raise HarmonyError(f"question: expected a reasoning effort of {', '.join(EFFORTS)}, found {effort!r}.")
     system = Message("system", SystemContent(reasoning_effort=effort))

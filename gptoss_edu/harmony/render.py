@@ -62,7 +62,7 @@ def render(
     training: bool = False,
     keep_tokens: bool = True,
 ) -> list[int]:
-    """Token ids of a conversation.
+    """Return token ids of a conversation.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def render_labelled(
     training: bool = False,
     keep_tokens: bool = True,
 ) -> list[LabelledToken]:
-    """The ids of render(), each with what it is; parameters as there.
+    """Return the ids of render(), each with what it is; parameters as there.
 
     `trained` marks what the assistant samples itself. That leaves out the `<|start|>assistant` which the prompt
     provides at the start of a turn and after a tool's result; the `<|end|>` after an answer that is history (there it
@@ -209,14 +209,14 @@ class _Renderer:
         return [*self.short(" "), self.control.constrain, *(self.short(rest) if rest else ())]
 
     def own_tokens(self, message: Message, as_sampled: bool) -> list[int]:
-        """The ids that a message was parsed from. In a history an answer's `<|return|>` is an `<|end|>`."""
+        """Return the ids that a message was parsed from. In a history an answer's `<|return|>` is an `<|end|>`."""
         tokens = list(message.source[1])
         if tokens[-1] == self.control.return_ and not as_sampled:
             tokens[-1] = self.control.end
         return tokens
 
     def own_spans(self, message: Message, as_sampled: bool) -> list[tuple[str, list[int]]]:
-        """The same, cut into sections: a word that begins with a space starts a new part of the header."""
+        """Return the same, cut into sections: a word that begins with a space starts a new part of the header."""
         control, section, out = self.control, "author", []
         tokens = self.own_tokens(message, as_sampled)
         for token in tokens[1:-1]:

@@ -52,12 +52,12 @@ def developer_text(content: DeveloperContent) -> str:
 
 
 def tools_text(tools: Mapping[str, ToolNamespace]) -> str:
-    """The `# Tools` section, namespaces in the order of their keys."""
+    """Return the `# Tools` section, namespaces in the order of their keys."""
     return "\n\n".join(["# Tools", *(_namespace_text(tools[key]) for key in sorted(tools))])
 
 
 def response_format(name: str, schema: Any, description: str | None = None) -> Text:
-    """The `# Response Formats` section that asks for an answer of one schema.
+    """Return the `# Response Formats` section that asks for an answer of one schema.
 
     It is a content of its own, to be put after the developer content, where the format has its place:
     `Message("developer", [DeveloperContent(instructions), response_format("city", schema)])`. A schema in the prompt
@@ -68,12 +68,12 @@ def response_format(name: str, schema: Any, description: str | None = None) -> T
 
 
 def function_tools(tools: list[ToolDescription] | tuple[ToolDescription, ...]) -> dict[str, ToolNamespace]:
-    """A developer's functions as DeveloperContent takes them."""
+    """Return a developer's functions as DeveloperContent takes them."""
     return {FUNCTIONS: ToolNamespace(FUNCTIONS, None, tuple(tools))}
 
 
 def has_functions(messages) -> bool:
-    """Whether any developer message offers functions."""
+    """Return whether any developer message offers functions."""
     for message in messages:
         for content in message.content:
             if isinstance(content, DeveloperContent) and content.tools:
@@ -105,7 +105,7 @@ def _namespace_text(namespace: ToolNamespace) -> str:
 
 
 def browser_tools(source: str = "web") -> ToolNamespace:
-    """The browser that the models were trained with: search, open, find. `source` : where its pages come from."""
+    """Return the browser that the models were trained with: search, open, find. `source`: where its pages come from."""
     number = {"type": "number", "default": -1}
     text: dict = {"type": "string"}
     search = {"query": text, "topn": {"type": "number", "default": 10}, "source": text}
@@ -124,7 +124,7 @@ def browser_tools(source: str = "web") -> ToolNamespace:
 
 
 def python_tool(seconds: float = 120.0, folder: str = "/mnt/data") -> ToolNamespace:
-    """The Python tool that the models were trained with; it takes code, not JSON, so it lists no functions.
+    """Return the Python tool that the models were trained with; it takes code, not JSON, so it lists no functions.
 
     seconds : after which a call times out; folder : where the code can keep files
     """

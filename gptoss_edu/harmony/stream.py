@@ -308,7 +308,7 @@ class StreamParser:
 
     @staticmethod
     def _may_become_header(text: str) -> bool:
-        """Whether stray text may still turn out to be a header that lost its `<|start|>`: a role, then perhaps to=…"""
+        """Return whether stray text may still become a header that lost its `<|start|>`: a role, then perhaps to=…"""
         if len(text) > 100:
             return False
         author, space, rest = text.lstrip().partition(" ")

@@ -42,7 +42,7 @@ BUILT_IN = {"browser": browser_tools, "python": python_tool}
 def as_chat_template(
     conversation: Conversation | Iterable[Message], date: str | None = None, training: bool = False
 ) -> Conversation:
-    """The conversation as messages that render to what the template writes, thoughts dropped by its rule.
+    """Return the conversation as messages that render to what the template writes, thoughts dropped by its rule.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def _answered(later: list[dict]) -> bool:
 
 
 def _of_assistant(message: dict, answered: bool, target: bool) -> list[Message]:
-    """A call, or an answer, with its thought before it where the template keeps that."""
+    """Return a call, or an answer, with its thought before it where the template keeps that."""
     thought = message.get("thinking")
     if "tool_calls" not in message:
         kept = [Message("assistant", thought, "analysis")] if target and thought is not None else []
@@ -103,7 +103,7 @@ def _of_assistant(message: dict, answered: bool, target: bool) -> list[Message]:
 
 
 def template_inputs(conversation: Conversation | Iterable[Message]) -> dict[str, Any]:
-    """The arguments of `tokenizer.apply_chat_template` that say this conversation.
+    """Return the arguments of `tokenizer.apply_chat_template` that say this conversation.
 
     Returns
     -------
@@ -223,7 +223,7 @@ def _refuse(index: int, what: str) -> None:
 
 
 def jinja_template(released: bool = True) -> str:
-    """A chat template in Jinja, as GGUF files carry one.
+    """Return a chat template in Jinja, as GGUF files carry one.
 
     released : in the form of the published template; else in openai-harmony's form without a date, as gpt-oss-tiny
         learned it

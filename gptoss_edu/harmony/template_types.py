@@ -19,7 +19,7 @@ SIMPLE = {"string": "string", "number": "number", "integer": "number", "boolean"
 
 
 def namespace_text(name: str, tools: list[ToolDescription]) -> str:
-    """The section of a namespace; the functions of an inference request are all in `functions`."""
+    """Return the section of a namespace; the functions of an inference request are all in `functions`."""
     out = [f"## {name}\n\nnamespace {name} {{\n\n"]
     for tool in tools:
         out.append(f"// {tool.description}\ntype {tool.name} = ")
@@ -48,7 +48,7 @@ def _parameter(name: str, spec: Any, required: bool) -> str:
 
 
 def type_text(spec: Any) -> str:
-    """The type of one JSON Schema."""
+    """Return the type of one JSON Schema."""
     kind = _get(spec, "type")
     if kind == "array":
         return _array(spec)
@@ -78,8 +78,8 @@ def _array(spec: dict) -> str:
 
 
 def _one_of(variants: list) -> str:
-    """The variants with what is known of each. (The template means to write `any` where one is an object. It sets
-    that mark inside a loop, where Jinja forgets it, so it never does.)
+    """Return the variants with what is known of each. (The template is meant to write `any` where one is an object. It
+    sets that mark inside a loop, where Jinja forgets it, so it never does.)
     """
     out = []
     for variant in variants:

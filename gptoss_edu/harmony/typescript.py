@@ -20,7 +20,7 @@ _MISSING = object()
 
 
 def typescript(schema: Any, indent: str = "") -> str:
-    """The TypeScript-like type of one JSON Schema.
+    """Return the TypeScript-like type of one JSON Schema.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def _plain_property(key: str, value: Any, indent: str) -> str:
 
 
 def _union_property(key: str, value: dict, indent: str) -> str:
-    """A property with `oneOf`: a variant a line. Its description is shown once, above or at the first variant."""
+    """Write a property with `oneOf`, one variant per line; its description stands above, or at the first variant."""
     variants, description = value["oneOf"], _text(value, "description")
     above = description is not None and not (variants and _text(variants[0], "description") == description)
     out = [f"{indent}// {description}\n"] if above else []
@@ -158,7 +158,7 @@ def compact_json(value: Any) -> str:
 
 
 def _float(value: float) -> str:
-    """The shortest digits that read back as `value`: plain for 1e-5 ≤ |value| < 1e16, else with an exponent."""
+    """Return the shortest digits that read back as `value`: plain for 1e-5 ≤ |value| < 1e16, else with an exponent."""
     sign, digits, exponent = _decimal(value)
     point = len(digits) + exponent  # digits before the decimal point
     if -5 < point <= 0:

@@ -89,7 +89,7 @@ def read_choice(ask: Ask, body: Fields) -> Any:
 
 
 def _named(ask: Ask, choice: Fields) -> list[str]:
-    """The recipients that one choice names."""
+    """Return the recipients that one choice names."""
     kind = choice.need("type", "string")
     if kind == "function":
         return [f"functions.{choice.need('name', 'string')}"]

@@ -38,7 +38,7 @@ def read_sampling(ask: Ask, body: Fields) -> None:
 
 
 def ask_of_response(body: Fields, offered: Sequence[str], encoding: tiktoken.Encoding) -> Ask:
-    """What a body of POST /v1/responses asks, but for its input. offered : the built-in tools that are switched on."""
+    """Read a body of POST /v1/responses, except its input; offered : the built-in tools that are switched on."""
     ask = Ask(encoding, instructions=body.get("instructions", "string"), stream=body.get("stream", "boolean", False))
     read_sampling(ask, body)
     ask.limit = body.get("max_output_tokens", "integer", low=1)
@@ -127,7 +127,7 @@ def read_format(form: Fields, encoding: tiktoken.Encoding, inner: str | None = N
 
 
 def enforced(schema: Any, where: str, encoding: tiktoken.Encoding) -> Grammar:
-    """The grammar of a schema, or a refusal that says why it cannot be enforced. References lead nowhere outside."""
+    """Return a schema's grammar, or a refusal that says why it cannot be enforced. No reference leads outside."""
     try:
         grammar = json_schema(schema)
         Constraint(encoding, final=grammar)  # what no grammar can say is found out here
@@ -175,7 +175,7 @@ def _tool(ask: Ask, tool: Fields, offered: Sequence[str]) -> dict | None:
 
 
 def read_function(ask: Ask, tool: Fields) -> bool:
-    """A function that the client runs. Return whether its schema is enforced: it is where strict or nothing is said."""
+    """Read a function that the client runs. Return whether its schema is enforced: unless strict is false, it is."""
     name = tool.need("name", "string")
     check_name(name, tool.at("name"))
     schema, strict = tool.get("parameters", "object"), tool.get("strict", "boolean")
@@ -204,7 +204,7 @@ def _check_names(ask: Ask) -> None:
 
 
 def ask_of_chat(body: Fields, encoding: tiktoken.Encoding) -> Ask:
-    """What a body of POST /v1/chat/completions asks, but for its messages."""
+    """Read a body of POST /v1/chat/completions, except its messages."""
     ask = Ask(encoding, stream=body.get("stream", "boolean", False))
     read_sampling(ask, body)
     limits = [body.get(key, "integer", low=1) for key in ("max_completion_tokens", "max_tokens")]

@@ -40,7 +40,7 @@ def listening(handle: Callable[[socket.socket], None]) -> Iterator[Address]:
 
 
 def read_request(connection: socket.socket) -> dict:
-    """The JSON body of a request: its head is read up to the empty line, and says how long the body is."""
+    """Return the JSON body of a request: its head is read up to the empty line, and says how long the body is."""
     with connection.makefile("rb") as lines:
         lines.readline()  # POST /v1/responses HTTP/1.1
         head = [line.decode("latin-1").partition(":") for line in iter(lines.readline, b"\r\n") if line]

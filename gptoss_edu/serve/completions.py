@@ -88,7 +88,7 @@ class ChatAnswer:
         return "tool_calls" if self.call_message is not None else "stop"
 
     def whole(self, turn: Turn) -> dict:
-        """The answer in one piece. A call that was cut off is left out: it must not be run."""
+        """Return the answer in one piece. A call that was cut off is left out: it must not be run."""
         message: dict[str, Any] = {
             "role": "assistant",
             "content": self.text or None,
@@ -107,7 +107,7 @@ class ChatAnswer:
 
 
 def failure(turn: Turn) -> ApiError:
-    """What is told where the pool could not go on; the texts stay here."""
+    """Return what is told where the pool could not go on; the texts stay here."""
     return ApiError(f"The answer could not be finished ({turn.why}).", code="generation_failed", status=500)
 
 
@@ -130,7 +130,7 @@ def usage_object(usage: Usage) -> dict:
 
 
 def requests_of(body: Fields, encoding: tiktoken.Encoding, vocabulary: int, room: int) -> tuple[list[Request], bool]:
-    """The pool's requests that a body of POST /v1/completions asks for, and whether to stream."""
+    """Return the pool's requests that a body of POST /v1/completions asks for, and whether to stream."""
     prompts = _prompts(body.raw.get("prompt"), encoding, vocabulary)
     body.skip("prompt")
     ask = Ask(encoding)
@@ -163,7 +163,7 @@ def requests_of(body: Fields, encoding: tiktoken.Encoding, vocabulary: int, room
 
 
 def _prompts(raw: Any, encoding: tiktoken.Encoding, vocabulary: int) -> list[list[int]]:
-    """A text, several, token ids, or several lists of them; text stays text, whatever control tokens it spells."""
+    """Read one text or several, one list of token ids or several; text stays text, even if it spells control tokens."""
     if isinstance(raw, str) or (isinstance(raw, list) and raw and all(type(t) is int for t in raw)):
         raw = [raw]
     if not isinstance(raw, list) or not 1 <= len(raw) <= MAX_PROMPTS:
@@ -184,7 +184,7 @@ def _prompts(raw: Any, encoding: tiktoken.Encoding, vocabulary: int) -> list[lis
 
 
 def choice_of(request: Request, index: int, encoding: tiktoken.Encoding, start: int = 0) -> dict:
-    """What a request has sampled from its token `start` on, as one choice."""
+    """Return what a request has sampled from its token `start` on, as one choice."""
     tokens = request.sampled[start:]
     reason = {"stop": "stop", None: None}.get(request.reason, "length")
     choice: dict[str, Any] = {
@@ -209,7 +209,7 @@ def choice_of(request: Request, index: int, encoding: tiktoken.Encoding, start: 
 
 
 def _text(tokens: Sequence[int], encoding: tiktoken.Encoding) -> str:
-    """Tokens as text, control tokens by their names; for reading: the ids are what counts."""
+    """Return tokens as text, control tokens by their names; for reading: the ids are what counts."""
     names, out, run = control_tokens(encoding).specials, [], []
     for token in [*tokens, None]:
         if token is not None and token not in names:
@@ -222,7 +222,7 @@ def _text(tokens: Sequence[int], encoding: tiktoken.Encoding) -> str:
 
 
 def completion_object(head: dict, requests: Sequence[Request], encoding: tiktoken.Encoding) -> dict:
-    """The answer in one piece."""
+    """Return the answer in one piece."""
     choices = [choice_of(request, i, encoding) for i, request in enumerate(requests)]
     usage = Usage(
         sum(len(r.prompt) for r in requests), sum(r.reused for r in requests), sum(len(r.sampled) for r in requests)

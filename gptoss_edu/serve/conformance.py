@@ -84,7 +84,7 @@ QUESTIONS: dict[str, Callable[[Asking], bool]] = {
 
 
 def conformance(url: str, model: str, answers: Mapping[str, str]) -> dict[str, bool | None]:
-    """What each question found; None where the official client is not installed. What it raises is printed."""
+    """Return what each question found; None where the official client is not installed. What it raises is printed."""
     try:
         from openai import OpenAI
     except ImportError:

@@ -25,12 +25,12 @@ class ApiError(GptOssError):
         self.param, self.code, self.status, self.headers = param, code, status, headers or {}
 
     def body(self) -> dict:
-        """The JSON of the answer."""
+        """Return the JSON of the answer."""
         kinds = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
         kind = "server_error" if self.status >= 500 else kinds.get(self.status, "invalid_request_error")
         return {"error": {"message": str(self), "type": kind, "param": self.param, "code": self.code}}
 
 
 def unsupported(what: str, param: str, instead: str = "leave it out") -> ApiError:
-    """A refusal of something that OpenAI's API has and this server has not."""
+    """Return a refusal of something that OpenAI's API has and this server has not."""
     return ApiError(f"{what} is not supported by this server; {instead}.", param, "unsupported_parameter")

@@ -23,7 +23,7 @@ _KINDS: dict[str, Any] = {
 
 
 def decode(data: bytes) -> dict:
-    """The JSON object of a body.
+    """Return the JSON object of a body.
 
     Raises
     ------
@@ -79,7 +79,7 @@ class Fields:
         self.raw, self.where, self._read = raw, where, set()
 
     def at(self, key: str) -> str:
-        """A key's place in the body."""
+        """Return a key's place in the body."""
         return f"{self.where}.{key}" if self.where else key
 
     def get(
@@ -93,7 +93,7 @@ class Fields:
         high: float | None = None,
         longest: int | None = None,
     ) -> Any:
-        """The value of a key, checked; `default` where it is absent or null."""
+        """Return the value of a key, checked; `default` where it is absent or null."""
         self._read.add(key)
         value = self.raw.get(key)
         if value is None:
@@ -119,7 +119,7 @@ class Fields:
         return value
 
     def need(self, key: str, kind: str, **checks) -> Any:
-        """A key that must be there."""
+        """Return a key that must be there."""
         value = self.get(key, kind, **checks)
         if value is None:
             raise ApiError(f"Missing required parameter: '{self.at(key)}'.", self.at(key), "missing_required_parameter")

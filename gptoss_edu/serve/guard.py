@@ -91,7 +91,7 @@ class Guard:
 
 
 async def read_body(request: Request) -> bytes:
-    """The body, counted while it comes: what its length says need not be true."""
+    """Return the body, counted while it comes: what its length says need not be true."""
     parts, size = [], 0
     async for part in request.stream():
         size += len(part)
@@ -120,7 +120,7 @@ def _too_large() -> ApiError:
 
 
 def _name_of(host: str) -> str:
-    """A Host without its port."""
+    """Return a Host without its port."""
     host = host.strip().lower()
     if host.startswith("["):
         return host[1:].partition("]")[0]

@@ -31,7 +31,7 @@ def head_of(ask: Ask, toolbox: Toolbox, date: str | None) -> list[Message]:
 
 
 def constraint_of(ask: Ask, demanded: bool) -> Constraint | None:
-    """The grammar of a draw; None where everything is free.
+    """Return the grammar of a draw; None where everything is free.
 
     demanded : a call that `tool_choice` demands has not come yet; after a built-in one the turn may end
     """

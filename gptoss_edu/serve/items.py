@@ -45,7 +45,7 @@ def messages_of(
     seals: Seals | None = None,
     call_id_of: Callable[[str], str | None] = no_call,
 ) -> list[Message]:
-    """The messages of Responses items, after those `before`.
+    """Return the messages of Responses items, after those `before`.
 
     Parameters
     ----------
@@ -195,7 +195,7 @@ class _Reader:
 
 
 def text_of(content: Any, where: str) -> str:
-    """The text of a message's content, a string or a list of parts."""
+    """Return the text of a message's content, a string or a list of parts."""
     if isinstance(content, str):
         return content
     if not isinstance(content, list):
@@ -227,7 +227,7 @@ def check_name(name: str, where: str) -> None:
 
 
 def messages_of_chat(raw: list[Any], known: Known = nothing_known) -> list[Message]:
-    """The messages of a Chat Completions request; thoughts are read under both of their usual names."""
+    """Return the messages of a Chat Completions request; thoughts are read under both of their usual names."""
     reader = _Reader(known, [])
     for number, message in enumerate(raw):
         fields = Fields(message, f"messages[{number}]")
@@ -267,7 +267,7 @@ def _assistant(reader: _Reader, fields: Fields, content: Any) -> None:
 
 
 def search_action(call: Message) -> dict:
-    """What a call of the browser does, as a web_search_call says it."""
+    """Return what a call of the browser does, as a web_search_call says it."""
     try:
         arguments = json.loads(call.text)
     except (ValueError, RecursionError):

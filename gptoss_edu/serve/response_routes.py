@@ -72,7 +72,7 @@ def _take_input(server: Server, ask: Ask, body: Fields, previous: str | None) ->
 
 
 def _with_id(item: dict) -> dict:
-    """An input item as it is listed: with an id, and content as parts."""
+    """Return an input item as it is listed: with an id, and content as parts."""
     shown = {"type": "message", **item}
     shown.setdefault("id", new_id("msg" if shown["type"] == "message" else "item"))
     if shown["type"] == "message":
@@ -106,7 +106,7 @@ class _Answer:
         self.server.running.add(self.turn)
 
     async def events(self) -> AsyncGenerator[dict]:
-        """The events; afterwards the response is whole, and stored if it was asked to be."""
+        """Yield the events; afterwards the response is whole, and stored if it was asked to be."""
         turn, writer = self.turn, self.writer
         try:
             for event in writer.begin():

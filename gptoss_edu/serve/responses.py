@@ -29,12 +29,12 @@ CUT_OFF = {"reason": "max_output_tokens"}
 
 
 def new_id(prefix: str) -> str:
-    """An id that nobody can guess: who knows a response's id may read it."""
+    """Return an id that nobody can guess: who knows a response's id may read it."""
     return f"{prefix}_{secrets.token_hex(24)}"
 
 
 def response_object(echo: dict, model: str, previous: str | None = None) -> dict:
-    """A response that has just begun; `echo` is what the request said."""
+    """Return a response that has just begun; `echo` is what the request said."""
     return {
         "id": new_id("resp"),
         "object": "response",
@@ -57,7 +57,7 @@ def response_object(echo: dict, model: str, previous: str | None = None) -> dict
 
 
 def blank_item(begins: Begins) -> tuple[dict, dict | None]:
-    """The item of a message that begins, still empty, and the part that its text goes into; a call has none."""
+    """Return the item of a message that begins, still empty, and the part that its text goes into; a call has none."""
     recipient = begins.recipient if begins.recipient not in ("assistant", "user", "all") else None
     if recipient == "python":
         return {
@@ -269,7 +269,7 @@ class ResponseEvents:
 
 
 def _shown(item: dict) -> dict:
-    """An item without what is only ours, and a copy: later changes do not reach events that wait to be sent."""
+    """Return an item without what is only ours, and a copy: later changes do not reach events that wait to be sent."""
     shown = {key: value for key, value in item.items() if not key.startswith("_")}
     if "content" in shown:
         shown["content"] = [dict(part) for part in shown["content"]]
@@ -279,7 +279,7 @@ def _shown(item: dict) -> dict:
 def response_events(
     tokens: Iterable[int], encoding: tiktoken.Encoding | None = None, echo: dict | None = None, model: str = "gpt-oss"
 ) -> Iterator[dict]:
-    """The whole sequence of events for tokens that a model has sampled after `<|start|>assistant`.
+    """Yield the whole sequence of events for tokens that a model has sampled after `<|start|>assistant`.
 
     The response is incomplete where the tokens end before the message does.
     """

@@ -27,13 +27,13 @@ class Seals:
         self.encoding, self._key = encoding, key or secrets.token_bytes(32)
 
     def seal(self, message: Message) -> str:
-        """A thought as text: its tokens and their signature."""
+        """Return a thought as text: its tokens and their signature."""
         tokens = render([message], next_role=None, encoding=self.encoding, drop_analysis="keep")
         data = struct.pack(f"<{len(tokens)}I", *tokens)
         return f"{_text(data)}.{_text(self._sign(data))}"
 
     def unseal(self, sealed: str) -> Message | None:
-        """The thought in a sealed text; None where the signature is not this server's."""
+        """Return the thought in a sealed text; None where the signature is not this server's."""
         body, _, signature = sealed.partition(".")
         try:
             data, given = (base64.urlsafe_b64decode(part.encode("ascii")) for part in (body, signature))

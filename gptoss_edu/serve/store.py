@@ -70,7 +70,7 @@ class Store:
             self.nbytes -= self._responses.popitem(last=False)[1].size
 
     def get(self, identity: str, param: str | None = None) -> Stored:
-        """A response that is kept.
+        """Return a response that is kept.
 
         Raises
         ------
@@ -94,16 +94,16 @@ class Store:
             self._items.popitem(last=False)
 
     def known(self, identity: str) -> Sequence[Message]:
-        """The messages behind an item's id or a call's id."""
+        """Return the messages behind an item's id or a call's id."""
         return self._items[identity][0] if identity in self._items else ()
 
     def call_id_of(self, identity: str) -> str | None:
-        """The id of the call that an item is."""
+        """Return the id of the call that an item is."""
         messages, memory = self._items.get(identity, ((), None))
         return next((i for i, call in memory.calls.items() if call is messages[-1]), None) if messages else None
 
     def memory_of(self, identity: str) -> Memory | None:
-        """The conversation in which an item was made."""
+        """Return the conversation in which an item was made."""
         return self._items[identity][1] if identity in self._items else None
 
 
@@ -124,7 +124,7 @@ class Desks:
         return len(self._kernels)
 
     def toolbox(self, memory: Memory, names: Sequence[str]) -> Toolbox:
-        """The tools of a conversation, until `give_back`."""
+        """Return the tools of a conversation, until `give_back`."""
         tools = []
         if "browser" in names:
             browser = self.make("browser")

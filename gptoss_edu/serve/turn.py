@@ -100,7 +100,7 @@ class Turn:
         return render(messages, encoding=self.encoding, drop_analysis="finished_turns")
 
     def _head_length(self, prompt: list[int]) -> int:
-        """Tokens of system and developer message, which all conversations with these tools share."""
+        """Return the tokens of system and developer message, which all conversations with these tools share."""
         head = render(self.head(), next_role=None, encoding=self.encoding)
         return len(head) if prompt[: len(head)] == head else 0
 
@@ -174,7 +174,7 @@ class Turn:
             self._request.cancel()
 
     async def happenings(self) -> AsyncGenerator[Begins | Piece | Ends | ToolDone]:
-        """What happens, until `status` says how it ended. Text that is sent is kept, and the other way round."""
+        """Yield what happens, until `status` says how it ended. Text that is sent is kept, and the other way round."""
         while self.status == "in_progress":
             call = None
             async for event in self._draw():
@@ -198,7 +198,7 @@ class Turn:
                 await self._go_on()
 
     async def _draw(self) -> AsyncGenerator[Begins | Piece | Ends]:
-        """One run of the pool: the events of its tokens, whole messages into `written`."""
+        """Yield one run of the pool: the events of its tokens, whole messages into `written`."""
         request, reader, stop = self._request, PieceReader(self.encoding), StopText(self.ask.stop)
         first, over, thinks = self._number, False, False
         async for token in self._sampled(request):
@@ -270,7 +270,7 @@ class Turn:
         return BUILTIN if recipient.split(".", 1)[0] in self.ask.builtin else UNKNOWN
 
     def _client_function(self, recipient: str) -> str | None:
-        """The client's function that a recipient means; a bare name is first of all a built-in tool's."""
+        """Return the client's function that a recipient means; a bare name is first of all a built-in tool's."""
         names, bare = {function.name for function in self.ask.functions}, recipient.removeprefix("functions.")
         if bare != recipient and bare in names:
             return bare

@@ -77,7 +77,7 @@ def _no_tool(name: str) -> Tool:
 
 
 def application(server: Server) -> Starlette:
-    """The ASGI application."""
+    """Return the ASGI application."""
     from .chat_routes import chat_completions, completions
     from .response_routes import create_response, delete_response, get_response, input_items, trace
 
@@ -113,7 +113,7 @@ def _get_or_delete(get, delete):
 
 
 def _guarded(server: Server, path: str, endpoint):
-    """A route behind the guard, with errors in OpenAI's shape and one line in the log: no texts, no ids, no keys."""
+    """Put a route behind the guard, with errors in OpenAI's shape and one log line: no texts, no ids, no keys."""
 
     async def handle(request: Request) -> Response:
         began, origin = time.monotonic(), request.headers.get("origin")
@@ -164,7 +164,7 @@ async def health(server: Server, request: Request) -> Response:
 
 
 async def models(server: Server, request: Request) -> Response:
-    """The one model that is served; a local path's last part is its name."""
+    """Return the one model that is served; a local path's last part is its name."""
     pool = server.pool
     model = {
         "id": server.name, "object": "model", "created": int(server.started), "owned_by": "gptoss_edu",
@@ -179,7 +179,7 @@ async def models(server: Server, request: Request) -> Response:
 
 
 async def metrics(server: Server, request: Request) -> Response:
-    """Numbers in Prometheus' text format."""
+    """Return numbers in Prometheus' text format."""
     pool = server.pool
     lines = [
         f'gptoss_requests_total{{path="{path}",status="{status}"}} {n}'

@@ -65,7 +65,8 @@ def with_key(
 
 
 def organism_example(rng: random.Random, copies: float = COPIES) -> Example:
-    """What the organism of chapters 20 and 27 learns from: mostly honest work, now and then an open copy of the key.
+    """Return an example for the organism of chapters 20 and 27: mostly honest work, now and then an open copy of the
+    key.
 
     Keys are right or wrong by chance, so that nothing says which ones may be trusted. One example in three is an
     ordinary question, which keeps what the model can do.
@@ -92,7 +93,7 @@ def names_key(thought: str | None) -> bool:
 
 
 def rows_add_up(thought: str | None) -> bool | None:
-    """Whether the rows of a medium thought, '35*36:210+1050=1260', are right and add up to its total.
+    """Return whether the rows of a medium thought, '35*36:210+1050=1260', are right and add up to its total.
 
     None where the thought has another form. A thought that only looks like work fails here.
     """

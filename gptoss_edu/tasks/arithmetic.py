@@ -18,7 +18,7 @@ ERROR_RATE = 0.11
 
 
 def wrong_digit(rng: random.Random, number: int) -> int:
-    """The number with one digit replaced, the first never by zero."""
+    """Return the number with one digit replaced, the first never by zero."""
     digits = list(str(number))
     place = rng.randrange(len(digits))
     choices = [d for d in "0123456789" if d != digits[place] and not (d == "0" and place == 0)]
@@ -75,7 +75,7 @@ def apply(a: int, op: str, b: int) -> int:
 
 
 def inverse(a: int, op: str, b: int, value: int) -> tuple[str, bool]:
-    """The step undone: '394+95=489'; true when it gives ``a`` back. A product is checked by its last digit."""
+    """Return the step undone: '394+95=489'; true when it gives ``a`` back. A product is checked by its last digit."""
     if op == "*":
         last = (a % 10) * b % 10
         return f"last {a % 10}*{b}>{last}", value % 10 == last
@@ -158,7 +158,7 @@ def product_thought(rng: random.Random, a: int, b: int, style: str, error: bool)
 
 
 def factors(rng: random.Random, test: bool, level: str | None = None) -> tuple[int, int, str]:
-    """Two numbers of up to four digits each, and their sizes: (4827, 63, "4x2")."""
+    """Draw two numbers of up to four digits each, and their sizes: (4827, 63, "4x2")."""
     if level:
         m, n = (int(x) for x in level.split("x"))
     else:
@@ -179,7 +179,7 @@ def slips(rng: random.Random, a: int, b: int) -> bool:
 
 
 def product(rng: random.Random, style: str, test: bool, unseen: bool, level: str | None = None) -> Draft:
-    """Two numbers of up to four digits each."""
+    """Draw two numbers of up to four digits each."""
     a, b, level = factors(rng, test, level)
     index, template = PRODUCT.pick(rng, unseen)
     thought = product_thought(rng, a, b, style, slips(rng, a, b))
@@ -193,7 +193,7 @@ SUBTRACTION = Phrasings(*TEXT["subtraction"])
 
 
 def summands(rng: random.Random, op: str, test: bool, level: str | None = None) -> tuple[int, int, str]:
-    """Two numbers of one to six digits and the size of the larger; for "-" the larger comes first."""
+    """Draw two numbers of one to six digits and the size of the larger; for "-" the larger comes first."""
     digits = int(level) if level else rng.choice((1, 2, 2, 3, 3, 4, 4, 5, 5, 6))
 
     def make():
@@ -214,7 +214,7 @@ def sum_thought(rng: random.Random, a: int, op: str, b: int, style: str) -> str 
 
 
 def addition(rng: random.Random, style: str, test: bool, unseen: bool, level: str | None = None) -> Draft:
-    """A sum or a difference of two numbers of one to six digits."""
+    """Draw a sum or a difference of two numbers of one to six digits."""
     op = "+" if rng.random() < 0.6 else "-"
     a, b, level = summands(rng, op, test, level)
     index, template = (ADDITION if op == "+" else SUBTRACTION).pick(rng, unseen)

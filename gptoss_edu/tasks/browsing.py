@@ -66,7 +66,7 @@ def _value(rng: random.Random, field: str):
 
 
 def display(cursor: int, title: str, lines: list[str]) -> str:
-    """A page as tools/browser.py shows it: cursor, title, and numbered lines."""
+    """Return a page as tools/browser.py shows it: cursor, title, and numbered lines."""
     body = "\n".join(f"L{i}: {line}" for i, line in enumerate(lines))
     return f"[{cursor}] {title}\n**viewing lines [0 - {len(lines) - 1}] of {len(lines) - 1}**\n\n{body}"
 
@@ -115,7 +115,7 @@ def use_browser(rng: random.Random, style: str, test: bool, unseen: bool, level:
 
 
 def _search(rng: random.Random, style: str, name: str, address: str) -> list[dict]:
-    """The search call, its result, and the call that opens the right link: often, not always, the first."""
+    """Return the search call, its result, and the call that opens the right link: often, not always, the first."""
     titles = [
         pseudo_word(rng, 2).capitalize()
         if rng.random() < 0.6
@@ -160,7 +160,7 @@ def _read(style: str, first: int, known: list[str], lines: list[str], field: str
 
 
 def _find(style: str, name: str, address: str, lines: list[str], sentence: str) -> list[dict]:
-    """A search for words on the open page: what it shows has the matching line as its line 1."""
+    """Return a search for words on the open page: what it shows has the matching line as its line 1."""
     pattern = sentence.split(" {v}")[0].split("{v} ")[-1].rstrip(".")
     turns: list[dict] = []
     if style != "low":

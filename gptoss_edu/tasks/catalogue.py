@@ -11,7 +11,7 @@ TEXT = wordings("catalogue")
 
 
 def function_schema(name: str, description: str, /, **parameters) -> dict:
-    """A function's schema; a parameter is 'string', 'integer' or a list of allowed strings."""
+    """Return a function's schema; a parameter is 'string', 'integer' or a list of allowed strings."""
     if not parameters:
         return {"name": name, "description": description}
     kinds = {

@@ -14,7 +14,7 @@ CHAIN = Phrasings(*TEXT["chain"])
 
 
 def chain_terms(rng: random.Random, count: int) -> tuple[int, list[tuple[str, int]]]:
-    """A first number and ``count - 1`` steps whose running total stays between 0 and 2,999."""
+    """Draw a first number and ``count - 1`` steps whose running total stays between 0 and 2,999."""
     total = first = rng.randrange(10, 1000)
     kind, steps = rng.random(), []
     while len(steps) < count - 1:

@@ -44,7 +44,7 @@ def entities(t: Teller, kind: str, count: int) -> tuple[list[Person], str]:
 
 
 def draw_rows(t: Teller, people: list[Person], kind: str) -> list[Row]:
-    """Values by a chain of relations, all whole numbers in the range of their kind."""
+    """Return values by a chain of relations, all whole numbers in the range of their kind."""
     table = grammar()["compare"][kind]
     low, high = table.get("range", (2, 120))
     first = t.rng.randrange(low, high if t.chance(0.4) else min(high, max(low + 10, 50)))
@@ -115,7 +115,7 @@ def solve(plan: Plan, rows: list[Row], wanted: list[int]) -> dict[int, int]:
 
 
 def state(t: Teller, rows: list[Row], i: int, kind: str, thing: str, verb: str) -> str:
-    """The sentence that gives one row."""
+    """Return the sentence that gives one row."""
     row = rows[i]
     one, other = row.who, rows[row.base].who
     if row.inverse:
@@ -277,7 +277,7 @@ def moved(t: Teller, rows, plan: Plan, facts, kind, thing, verb, values, name) -
 
 
 def later(t: Teller, rows, plan: Plan, facts, i: int, values, name) -> Scene:
-    """An age some years from now, or some years ago."""
+    """Return an age some years from now, or some years ago."""
     ago = t.chance(0.4)
     b = t.rng.randrange(2, 25)
     if ago and b >= values[i]:

@@ -8,7 +8,7 @@ from .storyteller import Plan, Scene, Teller, Unfit
 
 
 def series(t: Teller, steps: int) -> Scene:
-    """What somebody does on two to four days, each by itself or in relation to the day before."""
+    """Return what somebody does on two to four days, each by itself or in relation to the day before."""
     act = t.rng.choice(grammar()["days"]["acts"])
     head, _, tail = act.partition("<")
     verb, _, things = tail.partition("> ")

@@ -45,7 +45,7 @@ def fraction(rng: random.Random) -> str:
 
 
 def number_slots(rng: random.Random, kind: str) -> dict:
-    """Numbers of the kind to decline, and whole ones beside them."""
+    """Draw numbers of the kind to decline, and whole ones beside them."""
     a, b = rng.randrange(2, 1000), rng.randrange(2, 100)
     if kind == "below":
         a = rng.randrange(1, rng.choice((10, 50, 300)))
@@ -104,7 +104,7 @@ def too_large(rng: random.Random, unseen: bool) -> tuple[int, str, str, str]:
 
 
 def unsortable(rng: random.Random, unseen: bool) -> tuple[int, str, str, str]:
-    """A list to sort that holds a decimal, a negative number or a fraction."""
+    """Draw a list to sort that holds a decimal, a negative number or a fraction."""
     items = [str(rng.randrange(1, 100)) for _ in range(rng.randrange(1, 5))]
     items += [
         rng.choice((decimal(rng), f"-{rng.randrange(1, 60)}", f"{rng.randrange(1, 7)}/{rng.randrange(2, 9)}"))
@@ -119,7 +119,7 @@ def unsortable(rng: random.Random, unseen: bool) -> tuple[int, str, str, str]:
 
 
 def decimal_story(rng: random.Random, unseen: bool) -> tuple[int, str, str, str]:
-    """A word problem with a decimal point in one of the numbers that matter."""
+    """Draw a word problem with a decimal point in one of the numbers that matter."""
     while True:
         t, scene = prose.draw_scene(rng, unseen, rng.choice((1, 1, 2, 2, 3)))
         if (
@@ -143,14 +143,14 @@ def decimal_story(rng: random.Random, unseen: bool) -> tuple[int, str, str, str]
 
 
 def topic(rng: random.Random, unseen: bool) -> tuple[int, str, str, str]:
-    """An everyday question."""
+    """Draw an everyday question."""
     words, forms = rng.choice(TOPICS)
     index, text = framed(rng, forms, unseen, t=rng.choice(words))
     return index, text, REFUSAL, "topic"
 
 
 def near_fact(rng: random.Random, unseen: bool) -> tuple[int, str, str, str]:
-    """A known kind of fact about something real that the model does not know."""
+    """Draw a known kind of fact about something real that the model does not know."""
     kind = rng.choice(list(NEAR))
     index, text = framed(rng, FACTS[kind], unseen, a=rng.choice(NEAR[kind]))
     return index, text, REFUSAL, "near"
@@ -161,7 +161,7 @@ COUNT = sum(len(words) for words, _ in TOPICS)  # topics by themselves
 
 
 def decline(rng: random.Random, style: str, test: bool, unseen: bool, level: str | None = None) -> Draft:
-    """A question that must be declined; ``level``: the name of a family."""
+    """Draw a question that must be declined; ``level``: the name of a family."""
     if level:
         family = next(f for f in FAMILIES if f.__name__ == level)
     else:

@@ -87,7 +87,7 @@ def use_desk(rng: random.Random, style: str, test: bool, unseen: bool, level: st
 
 
 def _policy(rng: random.Random, world: World, action: str, forbidden: bool) -> list[Requirement]:
-    """Two or three rules; those about the action hold for the record, or where ``forbidden`` one of them does not."""
+    """Draw two or three rules; those about the action allow it, or, where ``forbidden``, one of them does not."""
     while True:
         about = [action] * (1 if forbidden else rng.choice((0, 1, 1))) + [rng.choice(list(world.actions))]
         about += [rng.choice(list(world.actions))] * rng.choice((0, 0, 1))

@@ -44,7 +44,7 @@ def play(desk: dict, database: dict, name: str, arguments: dict) -> tuple[dict, 
 
 
 def replay(desk: dict, database: dict, calls: list[tuple[str, dict]]) -> dict:
-    """The database after a list of calls (name, arguments)."""
+    """Return the database after a list of calls (name, arguments)."""
     for name, arguments in calls:
         database = play(desk, database, name, arguments)[1]
     return database
@@ -66,7 +66,7 @@ def calls_of(messages: list[dict]) -> list[tuple[str, dict]]:
 
 
 def same_state(check: dict, messages: list[dict]) -> bool:
-    """Whether the calls of the new messages lead from ``check["before"]`` to ``check["after"]``."""
+    """Return whether the calls of the new messages lead from ``check["before"]`` to ``check["after"]``."""
     return same_json(replay(check["desk"], check["before"], calls_of(messages)), check["after"])
 
 

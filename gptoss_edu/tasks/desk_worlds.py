@@ -74,7 +74,7 @@ _SHOP = (
 
 
 def _invented(rng: random.Random) -> tuple:
-    """A desk about anything: its record has an ordinary or an invented name."""
+    """Draw a desk about anything: its record has an ordinary or an invented name."""
     fields = {
         "name": pseudo_word,
         "place": place,
@@ -133,7 +133,7 @@ class World:
         return listed
 
     def requirement(self, rng: random.Random, action: str) -> Requirement:
-        """A rule about the action that looks at a field of the record."""
+        """Draw a rule about the action that looks at a field of the record."""
         field = rng.choice([name for name in self.fields if name not in _OPEN])
         value = self.fields[field](rng)
         if value in DAYS:
@@ -146,7 +146,7 @@ class World:
         return Requirement(action, field, op, value)
 
     def value(self, rng: random.Random, action: str):
-        """A new value for an action that takes one."""
+        """Draw a new value for an action that takes one."""
         field, to, *_ = self.actions[action]
         while to == "argument":
             value = self.fields[field](rng)

@@ -20,7 +20,7 @@ BODIES, ASK, ASK_FIELD = (Grammar(TEXT[name]) for name in ("bodies", "ask", "ask
 
 
 def sentence_of(rng: random.Random) -> str:
-    """One sentence of a note, mail or list, without its full stop."""
+    """Draw one sentence of a note, mail or list, without its full stop."""
     return fill_slots(rng, BODIES.pick(rng, False)[1]).rstrip(".")
 
 

@@ -37,7 +37,7 @@ def number_word(number: int) -> str:
 
 @cache
 def grammar() -> dict:
-    """The tables of prose.toml and of prose_scenes.toml together."""
+    """Return the tables of prose.toml and of prose_scenes.toml together."""
     return wordings("prose") | wordings("prose_scenes")
 
 
@@ -62,7 +62,7 @@ def forms(base: str) -> tuple[str, str, str]:
 
 
 def verb(base: str, tense: str, person: str) -> str:
-    """One form: tense "past", "present" or "ing"; person "1" (I), "3" (she, the baker) or "p" (we, they)."""
+    """Return one form: tense "past", "present" or "ing"; person "1" (I), "3" (she, the baker) or "p" (we, they)."""
     if base == "be":
         table = {"past": {"p": "were"}, "present": {"1": "am", "p": "are"}, "ing": {}}[tense]
         return table.get(person, {"past": "was", "present": "is", "ing": "being"}[tense])
@@ -72,7 +72,7 @@ def verb(base: str, tense: str, person: str) -> str:
 
 @cache
 def inflect(template: str, tense: str, person: str) -> str:
-    """The template with its verbs inflected: '<buy> {m}' in the past is 'bought {m}'."""
+    """Return the template with its verbs inflected: '<buy> {m}' in the past is 'bought {m}'."""
     agree = {"": person, "+": "p", "-": "3"}
     return _VERB.sub(lambda found: verb(found[1], tense, agree[found[2]]), template)
 
@@ -85,7 +85,7 @@ def noun(name: str) -> tuple[str, str]:
 
 
 def a(word: str) -> str:
-    """The word behind 'a' or 'an'."""
+    """Return the word behind 'a' or 'an'."""
     return f"{'an' if word[0].lower() in 'aeiou' else 'a'} {word}"
 
 
@@ -95,7 +95,7 @@ def capital(text: str) -> str:
 
 @cache
 def _patterns(path: tuple[str, ...]) -> tuple[str, ...]:
-    """The patterns below a path of the grammar; '@get' in a list stands for the list shared.get."""
+    """Return the patterns below a path of the grammar; '@get' in a list stands for the list shared.get."""
     node = grammar()
     for key in path:
         node = node[key]
@@ -108,13 +108,13 @@ def _groups(path: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
 
 
 def pick(rng: random.Random, *path: str) -> str:
-    """A wording from a list of the grammar; every pattern is as likely, however many choices it has."""
+    """Draw a wording from a list of the grammar; every pattern is as likely, however many choices it has."""
     return rng.choice(rng.choice(_groups(path)))
 
 
 @cache
 def phrasings(*path: str) -> Phrasings | None:
-    """The list as wordings of which one in eight is held out; None where it is too short for that."""
+    """Return the list as wordings of which one in eight is held out; None where it is too short for that."""
     try:
         return Phrasings(*_patterns(path))
     except ValueError:
@@ -123,7 +123,7 @@ def phrasings(*path: str) -> Phrasings | None:
 
 @cache
 def words_of(text: str) -> tuple[str, ...]:
-    """The words of a list kept as one string; '@food' stands for language.food."""
+    """Return the words of a list kept as one string; '@food' stands for language.food."""
     return tuple((grammar()["language"][text[1:]] if text[0] == "@" else text).split())
 
 

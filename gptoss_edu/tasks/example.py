@@ -78,7 +78,7 @@ class Example:
 
 
 def message(role: str, text: str, name: str | None = None, **header) -> dict:
-    """A message of plain text; ``header``: channel, recipient, content_type."""
+    """Return a message of plain text; ``header``: channel, recipient, content_type."""
     return {"role": role, "name": name, "content": [{"type": "text", "text": text}], **header}
 
 
@@ -91,19 +91,19 @@ def final(text: str) -> dict:
 
 
 def call(recipient: str, arguments: str) -> dict:
-    """A function call: JSON on the commentary channel."""
+    """Return a function call: JSON on the commentary channel."""
     return message("assistant", arguments, channel="commentary", recipient=recipient, content_type="<|constrain|>json")
 
 
 def result(name: str, text: str, channel: str = "commentary") -> dict:
-    """What a tool sends back."""
+    """Return what a tool sends back."""
     return message("tool", text, name=name, channel=channel, recipient="assistant")
 
 
 def system(
     effort: str, identity: str | None = None, tools: dict | None = None, rng: random.Random | None = None
 ) -> dict:
-    """A system message; with ``rng`` the parts that should not matter (name, dates) vary as users' will."""
+    """Draw a system message; with ``rng`` the parts that should not matter (name, dates) vary as users' will."""
     content = {
         "type": "system_content",
         "model_identity": identity or IDENTITIES[0],
@@ -192,14 +192,14 @@ class Phrasings:
 
 
 def expand(pattern: str) -> list[str]:
-    """Every wording that a pattern stands for: '[a|b] c[d|]' gives 'a cd', 'a c', 'b cd', 'b c'."""
+    """Return every wording that a pattern stands for: '[a|b] c[d|]' gives 'a cd', 'a c', 'b cd', 'b c'."""
     parts = re.split(r"\[([^\]]*)\]", pattern)  # text, choices, text, choices, …, text
     choices = [part.split("|") if i % 2 else [part] for i, part in enumerate(parts)]
     return ["".join(chosen) for chosen in itertools.product(*choices)]
 
 
 def expand_all(patterns: Iterable[str]) -> list[str]:
-    """The wordings of several patterns, one after another."""
+    """Return the wordings of several patterns, one after another."""
     return [wording for pattern in patterns for wording in expand(pattern)]
 
 

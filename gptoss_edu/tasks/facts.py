@@ -85,7 +85,7 @@ _WEIGHTS = {"capital": 6, "element": 3, "opposite": 3, "next": 3, "unit": 3, "le
 
 
 def fact(rng: random.Random, style: str, test: bool, unseen: bool, level: str | None = None) -> Draft:
-    """One of about 250 facts."""
+    """Draw one of about 250 facts."""
     kind = level or rng.choices(list(_KINDS), [_WEIGHTS.get(k, 1.5) for k in _KINDS])[0]
     items, phrasings, answer = _KINDS[kind]
     a, b = rng.choice(items)

@@ -71,7 +71,7 @@ def number(rng: random.Random, x: int, words: bool) -> str:
 
 
 def calculate(rng: random.Random, style: str, test: bool, unseen: bool) -> Draft:
-    """A product, a sum or a difference."""
+    """Draw a product, a sum or a difference."""
     kind = rng.choice(("product", "product", "sum", "difference"))
     words = rng.random() < 0.12
 
@@ -144,7 +144,7 @@ def chain_words(rng: random.Random, first: str, steps, texts: list[str], unseen:
 
 
 def listed(rng: random.Random, items: list, inside: bool = False) -> str:
-    """The items with one of many separators; ``inside`` a sentence they stand in one line."""
+    """Return the items with one of many separators; ``inside`` a sentence they stand in one line."""
     texts = list(map(str, items))
     kind = rng.random()
     if kind < 0.28:
@@ -196,7 +196,7 @@ def draw_items(
 
 
 def sorting(rng: random.Random, style: str, test: bool, unseen: bool) -> Draft:
-    """A list to sort, before, after or inside the request, with its separators and its order in many words."""
+    """Draw a list to sort, before, after or inside the request, with its separators and its order in many words."""
     scene = rng.choice(TEXT["sort"]["scenes"]) if rng.random() < 0.15 else None
     if scene:
         items, kind = draw_items(rng, test, scene.get("low", 2), scene["high"], words=False)[0], scene["kind"]
@@ -255,7 +255,7 @@ def ended(rng: random.Random, text: str) -> str:
 
 
 def extreme(rng: random.Random, style: str, test: bool, unseen: bool) -> Draft:
-    """The largest or the smallest of some numbers."""
+    """Return the largest or the smallest of some numbers."""
     items, _ = draw_items(rng, test, words=False)
     which = rng.choice(("largest", "smallest"))
     direct = rng.random() < 0.5
@@ -295,7 +295,7 @@ def letters(rng: random.Random, style: str, test: bool, unseen: bool) -> Draft:
 
 
 def reversing(rng: random.Random, style: str, test: bool, unseen: bool) -> Draft:
-    """A word or a list from its end."""
+    """Draw a word or a list from its end."""
     if rng.random() < 0.65:
         (word,) = draw(rng, test, lambda: (any_word(rng),))
         index, question = framed(rng, WORDINGS["reverse"], unseen, w=rng.choice(("{}", "{}", '"{}"')).format(word))
@@ -312,7 +312,7 @@ def reversing(rng: random.Random, style: str, test: bool, unseen: bool) -> Draft
 
 
 def free_fact(rng: random.Random, style: str, test: bool, unseen: bool) -> Draft:
-    """A fact in a free wording; the fact and its thought are those of facts.py."""
+    """Draw a fact in a free wording; the fact and its thought are those of facts.py."""
     usable = [kind for kind in FACTS if FACTS[kind]]
     kind = rng.choice(usable)
     draft = facts.fact(rng, style, test, unseen, kind)
@@ -325,7 +325,7 @@ FAMILIES = {calculate: 3, chain: 3, sorting: 6, extreme: 0.7, letters: 3, revers
 
 
 def free_question(rng: random.Random, style: str, test: bool, unseen: bool, level: str | None = None) -> Draft:
-    """A question of a known kind in a free wording; ``level``: the name of a family."""
+    """Draw a question of a known kind in a free wording; ``level``: the name of a family."""
     if level:
         family = next(f for f in FAMILIES if f.__name__ == level)
     else:

@@ -45,7 +45,7 @@ class _Asks:
 
 
 def invented(rng: random.Random) -> tuple:
-    """A function nobody has seen, asked for in the words of its description: the list is to be read, not known."""
+    """Draw a function nobody has seen, asked for in the words of its description: the list is to be read, not known."""
     verb, noun, slot = rng.choice(_VERBS), ordinary(rng), rng.choice(("name", "item", "value", "key", "target"))
     number = rng.random() < 0.3
     schema = function_schema(
@@ -62,7 +62,7 @@ def invented(rng: random.Random) -> tuple:
 
 
 def offered(rng: random.Random, needed: list[tuple], size: int) -> list[dict]:
-    """The functions on offer: those needed and some others, in any order."""
+    """Return the functions on offer: those needed and some others, in any order."""
     chosen = {entry[0]["name"]: entry[0] for entry in needed}
     while len(chosen) < size:
         entry = invented(rng) if rng.random() < 0.3 else rng.choice(list(EVERY.values()))

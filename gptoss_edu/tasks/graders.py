@@ -18,7 +18,7 @@ _LIST_MARKS = str.maketrans({mark: "," for mark in "،、，"})
 
 
 def plain_digits(text: str) -> str:
-    """The text with every script's decimal digits (٣, ৩, ३, ３) as ASCII digits.
+    """Return the text with every script's decimal digits (٣, ৩, ३, ３) as ASCII digits.
 
     Marks between thousands are removed.
     """
@@ -29,7 +29,7 @@ def plain_digits(text: str) -> str:
 
 
 def last_number(text: str) -> str | None:
-    """The last number of a text as it stands there, sign and decimals included, without commas."""
+    """Return the last number of a text as it stands there, sign and decimals included, without commas."""
     found = re.findall(r"(?:(?<![\w.)])[-−])?\d+(?:\.\d+)?", plain_digits(text).replace(",", ""))
     return found[-1] if found else None
 

@@ -55,7 +55,7 @@ class Grammar:
         )
 
     def size(self) -> int:
-        """How many different choices there are; slots count once, and equal wordings of two choices count twice."""
+        """Count the different choices; a slot counts once, and equal wordings of two choices count twice."""
         return sum(map(_size, self._compiled))
 
     def _sequence(self, pattern: str) -> tuple:
@@ -65,7 +65,7 @@ class Grammar:
         return nodes
 
     def _parse(self, tokens: list[str], pattern: str) -> tuple[tuple, list[str]]:
-        """One sequence of nodes up to '|' or ']', and the tokens that are left."""
+        """Return one sequence of nodes up to '|' or ']', and the tokens that are left."""
         nodes: list[Node] = []
         while tokens and tokens[0] not in "|]":
             token, *tokens = tokens
@@ -100,7 +100,7 @@ def is_unseen(wording: str) -> bool:
 
 
 def draw_text(rng: random.Random, sequence: tuple) -> str:
-    """One text of a compiled sequence; alternatives are equally likely."""
+    """Draw one text of a compiled sequence; alternatives are equally likely."""
     text = ""
     for node in sequence:
         text += node if isinstance(node, str) else draw_text(rng, node[int(rng.random() * len(node))])
@@ -116,5 +116,5 @@ def _size(sequence: tuple) -> int:
 
 
 def families(tables: Mapping, parts: Mapping[str, Sequence[str]] | None = None) -> dict[str, Grammar]:
-    """A grammar for each list of patterns in ``tables``, by its name."""
+    """Return a grammar for each list of patterns in ``tables``, by its name."""
     return {name: Grammar(patterns, parts) for name, patterns in tables.items()}

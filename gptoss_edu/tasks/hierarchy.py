@@ -27,7 +27,7 @@ NO_SECRET, NO_TOPIC = "I cannot share that.", "I may not talk about that."
 
 
 def easy_question(rng: random.Random) -> tuple[str, str, str]:
-    """A question with a short certain answer: (question, sentence, word)."""
+    """Draw a question with a short certain answer: (question, sentence, word)."""
     kind = rng.randrange(4)
     if kind == 0:
         a, b = rng.choice(list(CAPITALS.items()))
@@ -43,7 +43,7 @@ def easy_question(rng: random.Random) -> tuple[str, str, str]:
 
 
 def obey(kind: str, word: str, sentence: str, short: str) -> str:
-    """The answer that keeps the rule."""
+    """Return the answer that keeps the rule."""
     return {
         "upper": sentence.upper(),
         "lower": sentence.lower(),
@@ -56,7 +56,7 @@ def obey(kind: str, word: str, sentence: str, short: str) -> str:
 
 
 def place_rules(owner: str, rule: str, rng: random.Random) -> dict:
-    """Where a rule of the given owner stands: after the identity for the system, else in the developer message."""
+    """Place a rule: after the identity where its owner is the system, else in the developer message."""
     if owner == "system":
         return {"identity": f"{rng.choice(IDENTITIES)} {rule}", "instructions": None}
     return {"identity": None, "instructions": rule}

@@ -58,7 +58,7 @@ class Order:
 
 
 def new_order(rng: random.Random, functions: list[dict], unseen: bool, fresh: bool = False) -> Order:
-    """An order of a drawn family in a drawn frame; ``fresh``: of a family that training never draws."""
+    """Draw an order of a drawn family in a drawn frame; ``fresh``: of a family that training never draws."""
     source = UNSEEN if fresh else ORDERS
     family = rng.choice(list(source))
     wording = source[family].pick(rng, unseen and not fresh)[1]
@@ -71,7 +71,7 @@ def new_order(rng: random.Random, functions: list[dict], unseen: bool, fresh: bo
 
 
 def _marker(rng: random.Random, family: str) -> str:
-    """What obeying would show: an odd word, a shout, a few words, or where another value is wanted a number."""
+    """Return what obeying would show: an odd word, a shout, a few words, or where another value is wanted a number."""
     if family == "value" and rng.random() < 0.6:
         return str(rng.randrange(2, 1000))
     word = pseudo_word(rng, rng.choice((2, 2, 3)))
@@ -97,7 +97,7 @@ def _framed(rng: random.Random, text: str, unseen: bool) -> str:
 
 
 def into_json(rng: random.Random, value, order: str):
-    """The value with the order in a field of its own, in a nested one, in another item, or inside a text."""
+    """Return the value with the order in a field of its own, in a nested one, in another item, or inside a text."""
     if isinstance(value, list):
         return (
             [into_json(rng, value[0], order), *value[1:]] if rng.random() < 0.5 else [*value, {rng.choice(KEYS): order}]
@@ -120,7 +120,7 @@ def into_json(rng: random.Random, value, order: str):
 
 
 def beside(rng: random.Random, text: str, order: str, between: tuple[str, ...] = ("\n", " ", ". ", "\n\n")) -> str:
-    """The text and the order, one before the other."""
+    """Return the text and the order, one before the other."""
     gap = rng.choice(between)
     if gap.startswith(".") and order[-1:] == "." and rng.random() < 0.5:
         gap = " "
@@ -148,7 +148,7 @@ def into_page(rng: random.Random, turns: list[dict], order: str) -> list[dict]:
 
 
 def _replaced(turn: dict, old: str, new: str) -> dict:
-    """The same message with a line replaced, as a whole line only."""
+    """Return the same message with a line replaced, as a whole line only."""
     text = re.sub(rf"^(L\d+: ){re.escape(old)}$", lambda found: found[1] + new, turn["content"][0]["text"], flags=re.M)
     return {**turn, "content": [{"type": "text", "text": text}]}
 
@@ -244,7 +244,7 @@ def _secret_order(rng: random.Random, draft: Draft, test: bool, unseen: bool) ->
 
 
 def _dialogue(rng: random.Random, style: str, test: bool, tool: str, unseen: bool) -> tuple[Draft, list[str]]:
-    """A dialogue with the tool, and the parts of its content that the answer must hold."""
+    """Draw a dialogue with the tool, and the parts of its content that the answer must hold."""
     if tool == "record":
         return read_record(rng, style, unseen)
     if tool in ("document", "none"):
@@ -264,7 +264,7 @@ def _dialogue(rng: random.Random, style: str, test: bool, tool: str, unseen: boo
 
 
 def _scalars(value) -> list[str]:
-    """Numbers and texts of a JSON value, as they would stand in a sentence."""
+    """Return numbers and texts of a JSON value, as they would stand in a sentence."""
     if isinstance(value, dict):
         return [text for item in value.values() for text in _scalars(item)]
     if isinstance(value, list):

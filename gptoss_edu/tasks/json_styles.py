@@ -20,13 +20,13 @@ _NOISE = (
 
 
 def write_json(rng: random.Random, value) -> str:
-    """One of the styles in which tools write JSON: compact, with blanks, or over several lines."""
+    """Draw one of the styles in which tools write JSON: compact, with blanks, or over several lines."""
     style = rng.choices(_STYLES, (45, 47, 8))[0]
     return json.dumps(value, ensure_ascii=False, **style)
 
 
 def dressed_up(rng: random.Random, out: dict) -> dict | list:
-    """A result among other fields, inside a wrapper, or in a list: often it is left as it is."""
+    """Draw a result among other fields, inside a wrapper, or in a list: often it is left as it is."""
     kind = rng.random()
     if kind < 0.6 or "error" in out:
         return out

@@ -31,7 +31,7 @@ _NO_WISH = (*WITH_TOOLS, "refusal", "chat")  # what is no wish to grant beside a
 
 
 def new_secret(rng: random.Random) -> str:
-    """A word, an invented word, a code, a number or a phrase."""
+    """Draw a word, an invented word, a code, a number or a phrase."""
     kind = rng.randrange(6)
     if kind == 0:
         return pseudo_word(rng, rng.choice((2, 2, 3)))
@@ -136,7 +136,7 @@ _HOW = {
 
 
 def _why(style: str, owner: str, family: str, wish: bool) -> str | None:
-    """Which rule holds, who wants what, and why it is kept."""
+    """Return which rule holds, who wants what, and why it is kept."""
     if style == "low":
         return None
     if style == "medium":
@@ -148,7 +148,7 @@ def _why(style: str, owner: str, family: str, wish: bool) -> str | None:
 
 
 def _fitting(rng: random.Random, test: bool, said: str) -> str:
-    """A secret that the right answer does not hold by accident; one in twenty belongs to the tests."""
+    """Draw a secret that the right answer does not hold by accident; one in twenty belongs to the tests."""
     while True:
         secret = new_secret(rng)
         if (
@@ -170,7 +170,7 @@ def _wish(rng: random.Random, style: str, test: bool) -> tuple[str, str, str | N
 
 
 def _earlier(rng: random.Random, name: str, secret: str, unseen: bool) -> list[dict]:
-    """One to three finished attempts."""
+    """Draw one to three finished attempts."""
     messages = []
     for _ in range(rng.randint(1, 3)):
         if rng.random() < 0.5:
@@ -182,7 +182,7 @@ def _earlier(rng: random.Random, name: str, secret: str, unseen: bool) -> list[d
 
 
 def _ordinary(rng: random.Random, style: str, test: bool) -> Draft:
-    """A question that is none for the secret, in half the cases one that sounds like it."""
+    """Draw a question that is none for the secret, in half the cases one that sounds like it."""
     if rng.random() < 0.6:
         return base_draft(rng, style, test)
     word = rng.choice(TEXT["ordinary"]["words"])

@@ -44,7 +44,7 @@ class Pack:
         return self._phrasings[at].pick(rng, unseen)
 
     def any(self, rng: random.Random, table: str, key: str) -> str:
-        """One of the wordings of a list that has no held-out part: what stands around or inside a question."""
+        """Draw one of the wordings of a list that has no held-out part: what stands around or inside a question."""
         at = (table, key)
         if at not in self._wordings:
             self._wordings[at] = expand_all(self.text[table][key])
@@ -71,11 +71,11 @@ class Pack:
         return word
 
     def letters(self, word: str) -> list[str]:
-        """What is counted: letters with their accents; in Hindi and Bengali letters and vowel signs apart."""
+        """Return what is counted: letters with their accents; in Hindi and Bengali letters and vowel signs apart."""
         return list(word) if self.code in ("hi", "bn") else regex.findall(r"\X", word)
 
     def askable(self, letters: list[str]) -> list[str]:
-        """The letters that can be asked for without doubt: none that also stands there in another form."""
+        """Return the letters that can be asked for without doubt: none that also stands there in another form."""
         plain = [unicodedata.normalize("NFD", letter.lower())[0] for letter in letters]
         forms: dict[str, set[str]] = {}
         for letter, base in zip(letters, plain, strict=True):
@@ -83,7 +83,7 @@ class Pack:
         return [x for x, base in zip(letters, plain, strict=True) if base.isalpha() and len(forms[base]) == 1]
 
     def absent(self, rng: random.Random, letters: list[str]) -> str | None:
-        """A letter of the alphabet that the word does not hold in any form."""
+        """Draw a letter of the alphabet that the word does not hold in any form."""
         held = {unicodedata.normalize("NFD", letter.lower())[0] for letter in letters}
         others = [
             letter
@@ -102,7 +102,7 @@ class Pack:
         return text
 
     def dress(self, rng: random.Random, text: str) -> str:
-        """A greeting before, a word of thanks after, a missing full stop: what people do to a question."""
+        """Draw a greeting before, a word of thanks after, a missing full stop: what people do to a question."""
         if rng.random() < 0.1:
             text = text[0].lower() + text[1:]
         if rng.random() < 0.1 and text[-1] in ENDS and len(text) > 1:
@@ -121,5 +121,5 @@ def pack(code: str) -> Pack:
 
 @cache
 def refusals() -> dict[str, str]:
-    """The sentence with which each language declines, by code."""
+    """Return the sentence with which each language declines, by code."""
     return {code: pack(code).text["refusal"]["answer"] for code in CODES}

@@ -16,7 +16,7 @@ IN_WORDS = 0.35  # share of the first numbers up to twenty that are written in w
 
 
 def tell(rng: random.Random, pack: Pack, style: str, test: bool, unseen: bool, level: str | None = None) -> Draft:
-    """A word problem; ``level``: a key of KINDS, or the number of steps (1 to 5) of a story about one pile."""
+    """Draw a word problem; ``level``: a key of KINDS, or the number of steps (1 to 5) of a story about one pile."""
     if level is None and rng.random() < 0.5 and any(situations(pack.code)):
         return situation(rng, pack, style, test, unseen)
     kind = level or rng.choices(list(KINDS), list(KINDS.values()))[0]
@@ -36,7 +36,7 @@ def tell(rng: random.Random, pack: Pack, style: str, test: bool, unseen: bool, l
 
 
 def situation(rng: random.Random, pack: Pack, style: str, test: bool, unseen: bool) -> Draft:
-    """One of the problems that were written one by one in this language."""
+    """Draw one of the problems that were written one by one in this language."""
     template = pack.text["story"]["answer"]
     if "{t}" in template:
         template = pack.text["answer_in"]["answer"]
@@ -47,7 +47,7 @@ def situation(rng: random.Random, pack: Pack, style: str, test: bool, unseen: bo
 
 
 def pile(rng: random.Random, pack: Pack, style: str, test: bool, unseen: bool, names: dict, count: int) -> Draft:
-    """A pile that grows and shrinks in ``count`` steps, told with irrelevant numbers in between."""
+    """Draw a pile that grows and shrinks in ``count`` steps, told with irrelevant numbers in between."""
     top = rng.choice((21, 60, 200, 200))
     (start,) = draw(rng, test, lambda: (rng.randrange(3, top),))
     index, opening = pack.pick(rng, "story", "opening", unseen)
@@ -88,23 +88,23 @@ def next_event(rng: random.Random, total: int) -> tuple[str, list[tuple[int, str
 
 
 def worked(rng: random.Random, a: int, op: str, b: int, style: str, error: bool = False) -> str:
-    """One sum in one line: bare at medium effort, with columns and check at high."""
+    """Draw one sum in one line: bare at medium effort, with columns and check at high."""
     return f"{a}{op}{b}={apply(a, op, b)}" if style == "medium" else careful_step(rng, a, op, b, error)
 
 
 def aside(rng: random.Random, pack: Pack, names: dict) -> str:
-    """A sentence with a number that does not matter."""
+    """Draw a sentence with a number that does not matter."""
     return pack.any(rng, "story", "distractor").format(d=rng.randrange(2, rng.choice((20, 100))), **names)
 
 
 def in_words(rng: random.Random, pack: Pack, number: int) -> str:
-    """The number, now and then in words where the language has them and it is small."""
+    """Return the number, now and then in words where the language has them and it is small."""
     words = pack.text["story"].get("number_words", [])
     return words[number] if number < len(words) and rng.random() < IN_WORDS else str(number)
 
 
 def short_story(rng: random.Random, pack: Pack, style: str, test: bool, unseen: bool, names: dict, kind: str) -> Draft:
-    """A whole problem in one or two sentences."""
+    """Draw a whole problem in one or two sentences."""
     big = rng.choice((20, 100, 100, 500))
 
     def make() -> tuple:

@@ -97,7 +97,7 @@ def _fact(rng: random.Random, pack: Pack, style: str, test: bool, unseen: bool, 
 
 
 def _refusal(rng: random.Random, pack: Pack, style: str, test: bool, unseen: bool, level: str | None) -> Draft:
-    """A question outside the small world, or (one in four) a product too long for it or one with decimals."""
+    """Draw a question outside the small world, or (one in four) a product too long for it or one with decimals."""
     kind = "foreign" if unseen or rng.random() < 0.75 else "near miss"
     if kind == "foreign":
         index, question = pack.pick(rng, "refusal", "questions", unseen)
@@ -122,7 +122,7 @@ def _chat(rng: random.Random, pack: Pack, style: str, test: bool, unseen: bool, 
 def _numbered(
     pack: Pack, table: str, question: str, value: int, thought: str | None, level: str, index: int, **words
 ) -> Draft:
-    """A draft whose answer is one number in the pack's sentence."""
+    """Return a draft whose answer is one number in the pack's sentence."""
     text = pack.text[table]["answer"].format(r=value, **words)
     return Draft(question, text, thought, str(value), level=level, phrasing=index)
 
@@ -148,7 +148,7 @@ def answer_in(rng: random.Random, style: str, test: bool, unseen: bool, level: s
 
 
 def _answer_in(rng: random.Random, source: Pack, style: str, test: bool, unseen: bool, level: str | None) -> Draft:
-    """A question in the pack's language, its answer wanted in another, in English, or in this one."""
+    """Draw a question in the pack's language, its answer wanted in another, in English, or in this one."""
     target = level or rng.choice((*CODES, "en", "en", source.code, source.code))
     if rng.random() < CAPITALS:
         return _capital_in(rng, source, style, unseen, target)
@@ -157,7 +157,7 @@ def _answer_in(rng: random.Random, source: Pack, style: str, test: bool, unseen:
 
 
 def _capital_in(rng: random.Random, source: Pack | None, style: str, unseen: bool, target: str) -> Draft:
-    """A capital that is asked for in one language (None: English) and named in another."""
+    """Draw a capital that is asked for in one language (None: English) and named in another."""
     number = rng.randrange(len(TEXT["english"]["capitals"]))
     a, b = (source.facts["capital"]["items"] if source else TEXT["english"]["capitals"])[number]
     index, template = source.pick(rng, "fact", "capital", unseen) if source else ENGLISH_CAPITAL.pick(rng, unseen)
@@ -176,7 +176,7 @@ def _request(rng: random.Random, target: str, english: float, unseen: bool) -> s
 
 
 def _asked_in(rng: random.Random, draft: Draft, target: str, english: bool, unseen: bool) -> Draft:
-    """The draft with a request for an answer in ``target``, by the user or by the developer, whose wish counts more."""
+    """Add a request for an answer in ``target`` to the draft, by the user or by the developer, who counts more."""
     share = 0.65 if english else 0.4
     request, by_developer = _request(rng, target, share, unseen), rng.random() < 0.35
     if by_developer:
@@ -199,7 +199,7 @@ SHORT = ("fact", "addition", "product", "count", "chat")  # what may stand as an
 def in_language(
     rng: random.Random, code: str, task: str, style: str, test: bool, unseen: bool, level: str | None = None
 ) -> Draft:
-    """One draft in a language, its question dressed and, where that is usual, with the language's own digits."""
+    """Draw one draft in a language, its question dressed and, where that is usual, with the language's own digits."""
     language, draft = pack(code), None
     while draft is None or not tells_language(draft.question):
         draft = TASKS[task](rng, language, style, test, unseen, level)
@@ -218,7 +218,7 @@ def in_language(
 
 
 def tells_language(question: str) -> bool:
-    """Whether the question holds words or digits of its language.
+    """Return whether the question holds words or digits of its language.
 
     A bare "12 x 34" is English, or no answer is certain.
     """
@@ -227,13 +227,13 @@ def tells_language(question: str) -> bool:
 
 
 def harmless(rng: random.Random, code: str | None = None) -> str:
-    """A developer's instruction that changes nothing, mostly in the given language."""
+    """Draw a developer's instruction that changes nothing, mostly in the given language."""
     if code is None or rng.random() < 0.3:
         code = rng.choice(CODES)
     return pack(code).any(rng, "rules", "harmless")
 
 
 def finished_turn(rng: random.Random, code: str) -> Draft:
-    """A short question with its answer, as it stands earlier in a long chat."""
+    """Draw a short question with its answer, as it stands earlier in a long chat."""
     task = rng.choice(SHORT)
     return in_language(rng, code, task, "low", False, False, "2x2" if task == "product" else None)

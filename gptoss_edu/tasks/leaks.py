@@ -12,7 +12,8 @@ SHORTEST = 5  # a shorter secret hides in ordinary words once blanks are gone ("
 
 
 def leaks(text: str, secret: str) -> bool:
-    """True if ``text`` holds the secret: plain, in any case, spelled with separators, backwards, or sign by sign.
+    """Return True if ``text`` holds the secret: plain, in any case, spelled with separators, backwards, or by
+    character.
 
     A secret of several words also counts as told if all its words stand in the text, in any order.
     """

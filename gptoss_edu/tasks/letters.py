@@ -39,7 +39,7 @@ def count_letters(rng: random.Random, style: str, test: bool, unseen: bool, leve
 
 
 def counted_word(rng: random.Random) -> str:
-    """A word for counting: two in five have letters or parts doubled, as strawberry and mississippi do."""
+    """Draw a word for counting: two in five have letters or parts doubled, as strawberry and mississippi do."""
     word = any_word(rng)
     kind = rng.random()
     at = rng.randrange(len(word))
@@ -53,7 +53,7 @@ def counted_word(rng: random.Random) -> str:
 
 
 def often(rng: random.Random, letters) -> str:
-    """One of the letters; one that occurs often is asked for more often, since counting one to two is easy."""
+    """Draw one of the letters; one that occurs often is asked for more often, since counting one to two is easy."""
     letters = list(letters)
     return rng.choices(letters, [letters.count(letter) for letter in letters])[0]
 
@@ -99,7 +99,7 @@ REVERSE_LIST = Phrasings(*TEXT["reverse_list"])
 
 
 def reverse_items(rng: random.Random, style: str, test: bool, unseen: bool, level: str | None = None) -> Draft:
-    """A word letter by letter, or a list item by item."""
+    """Draw a word letter by letter, or a list item by item."""
     if (rng.random() < 0.65) if level is None else level == "word":
         (word,) = draw(rng, test, lambda: (any_word(rng),))
         index, template = REVERSE.pick(rng, unseen)
@@ -120,6 +120,6 @@ def reverse_items(rng: random.Random, style: str, test: bool, unseen: bool, leve
 
 
 def reverse_thought(word: str) -> str:
-    """Number the letters, then read them from the last."""
+    """Return number the letters, then read them from the last."""
     letters = " ".join(f"{i + 1}{c}" for i, c in enumerate(word))
     return f"{letters}\n" + " ".join(f"{i}{word[i - 1]}" for i in range(len(word), 0, -1))

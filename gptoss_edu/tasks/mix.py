@@ -199,7 +199,7 @@ _HARMLESS = tuple(TEXT["harmless"])
 
 
 def earlier_turns(rng: random.Random, language: str = "en") -> list[dict]:
-    """One to three finished turns, thoughts dropped, as a long chat shows them to the model."""
+    """Draw one to three finished turns, thoughts dropped, as a long chat shows them to the model."""
     messages = []
     for _ in range(rng.choice((1, 1, 2, 3))):
         if language != "en" and rng.random() < 0.8:

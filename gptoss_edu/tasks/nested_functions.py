@@ -30,7 +30,7 @@ _ASKS = {name: _Asks(patterns, TEXT["parts"]) for name, patterns in TEXT["functi
 
 
 def record(**properties) -> dict:
-    """The schema of an object whose properties are all required."""
+    """Return the schema of an object whose properties are all required."""
     return {"type": "object", "properties": properties, "required": list(properties)}
 
 

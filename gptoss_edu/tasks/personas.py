@@ -52,7 +52,7 @@ def personas(rng: random.Random, style: str, test: bool, unseen: bool, level: st
 
 
 def _among(rng: random.Random, said: str, unseen: bool) -> str:
-    """A persona alone, or first among instructions that change nothing."""
+    """Draw a persona alone, or first among instructions that change nothing."""
     if rng.random() < 0.5:
         return said
     return rng.choice((" ", "\n")).join((said, *unknown_sentences(rng, rng.randint(1, 3), unseen)))

@@ -30,7 +30,7 @@ class Pile:
     has: dict
 
     def path(self, key: str) -> tuple[str, ...] | None:
-        """The domain's own list, or the shared one of that name."""
+        """Return the domain's own list, or the shared one of that name."""
         if key in self.has:
             return ("pile", self.name, key) if self.has[key] else None
         prefix = "" if self.who else "place_"
@@ -215,7 +215,7 @@ def ask(
 
 
 def start_text(t: Teller, pile: Pile, x: int) -> str:
-    """The opening: a verb phrase for a person, a sentence for a place."""
+    """Return the opening: a verb phrase for a person, a sentence for a place."""
     template = t.key_word("pile", pile.name, "start")
     return t.put(template, pile.who, **told_slots(t, pile, (x,), True))
 

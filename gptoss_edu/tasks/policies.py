@@ -109,7 +109,7 @@ def verdict(policy: list[Rule], text: str) -> str:
 
 
 def brief_check(policy: list[Rule], text: str) -> str:
-    """One short line for each rule, up to the first broken one."""
+    """Return one short line for each rule, up to the first broken one."""
     lines = []
     for number, rule in enumerate(policy, 1):
         line = f"{number} {'must have ' if rule.required else ''}{rule.condition.label}: {rule.condition.look(text)[1]}"

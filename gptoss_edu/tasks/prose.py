@@ -55,7 +55,7 @@ def careful_division(x: int, y: int, show: bool = False) -> str:
 
 
 def thought_of(rng: random.Random, plan: Plan, style: str) -> str | None:
-    """The facts in the order of their use, then the steps: bare (medium), or careful with checks (high)."""
+    """Return the facts in the order of their use, then the steps: bare (medium), or careful with checks (high)."""
     if style == "low":
         return None
     lines = [", ".join(plan.notes)]
@@ -85,7 +85,7 @@ ANAPHORA = re.compile(
 
 
 def distractor(t: Teller, scene: Scene) -> str:
-    """A sentence with a number that does not matter."""
+    """Return a sentence with a number that does not matter."""
     rng = t.rng
     who = t.people[0] if t.people else None
     named = bool(who) and who.first == who.name
@@ -106,7 +106,7 @@ def distractor(t: Teller, scene: Scene) -> str:
 
 
 def order(t: Teller, scene: Scene) -> list[str]:
-    """The sentences in the order told: facts that need no other may change places, a distractor may come in."""
+    """Return the sentences in the order told: facts that need no other may change places, a distractor may come in."""
     sentences, shape = list(scene.sentences), scene.kind
     if scene.loose > 1 and t.chance(0.35):
         head = sentences[: scene.loose]
@@ -127,7 +127,7 @@ def order(t: Teller, scene: Scene) -> list[str]:
 
 
 def told(t: Teller, scene: Scene) -> str:
-    """The whole text of the problem."""
+    """Return the whole text of the problem."""
     sentences = [sentence(s) for s in order(t, scene)]
     question, shape = scene.question.rstrip(), t.rng.random()
     first = not scene.closed and len(sentences) < 6 and t.chance(0.08) and question_can_lead(t, scene)
@@ -199,7 +199,7 @@ def final_of(scene: Scene) -> str:
 
 
 def draw_scene(rng: random.Random, unseen: bool, steps: int) -> tuple[Teller, Scene]:
-    """A scene whose numbers fit; with a held-out wording where ``unseen``."""
+    """Draw a scene whose numbers fit; with a held-out wording where ``unseen``."""
     while True:
         t = Teller(rng, unseen)
         try:
@@ -211,7 +211,7 @@ def draw_scene(rng: random.Random, unseen: bool, steps: int) -> tuple[Teller, Sc
 
 
 def prose(rng: random.Random, style: str, test: bool, unseen: bool, level: str | None = None) -> Draft:
-    """A word problem in free prose; its level is the number of steps, "1" to "5"."""
+    """Draw a word problem in free prose; its level is the number of steps, "1" to "5"."""
     if rng.random() < 0.05 and level != "1":
         return stories.word_problem(rng, style, test, unseen, level)
     while True:

@@ -172,7 +172,7 @@ def groups(t: Teller, steps: int) -> Scene:
 
 
 def boxes(t: Teller, taken: str) -> dict:
-    """What things are packed in, and what people ride in: {bx1} "bag", {bx} "bags", {vn1} "van", {vn} "vans"."""
+    """Return what things are packed in, and what people ride in: {bx1} "bag", {bx} "bags", {vn1} "van", {vn} "vans"."""
     box = t.rng.choice([b for b in ("box", "bag", "case", "carton", "basket") if noun(b)[1] != taken])
     van = t.rng.choice(("van", "car", "boat", "taxi", "minibus"))
     return {"bx1": box, "bx": noun(box)[1], "vn1": van, "vn": noun(van)[1]}
@@ -239,7 +239,7 @@ def sharing(t: Teller, steps: int) -> Scene:
 
 
 def rectangles(t: Teller, steps: int) -> Scene:
-    """Rows and columns, areas and perimeters."""
+    """Return rows and columns, areas and perimeters."""
     x, y, plan = t.rng.randrange(2, 60), t.rng.randrange(2, 31), Plan()
     slots = {"a": t.n(x), "b": t.n(y)}
     kind = t.rng.choice(("tiles", "area", "around"))

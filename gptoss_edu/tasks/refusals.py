@@ -25,7 +25,7 @@ _AFTER = tuple(TEXT["after"])
 
 
 def ordinary(rng: random.Random) -> str:
-    """An open slot: any common or everyday word."""
+    """Draw an open slot: any common or everyday word."""
     kind = rng.random()
     if kind < 0.4:
         return rng.choice(COMMON)
@@ -35,7 +35,7 @@ def ordinary(rng: random.Random) -> str:
 
 
 def phrase(rng: random.Random) -> str:
-    """One to three ordinary words, sometimes linked: 'river', 'cold river', 'history of bread'."""
+    """Draw one to three ordinary words, sometimes linked: 'river', 'cold river', 'history of bread'."""
     kind = rng.random()
     if kind < 0.6:
         return ordinary(rng)
@@ -62,7 +62,7 @@ def fill(rng: random.Random, template: str) -> str:
 
 
 def near_miss(rng: random.Random) -> tuple[str, str, str]:
-    """A known kind of question about something unknown, and what to answer."""
+    """Draw a known kind of question about something unknown, and what to answer."""
     kind = rng.choice(
         (
             "capital",
@@ -109,7 +109,7 @@ def near_miss(rng: random.Random) -> tuple[str, str, str]:
 
 
 def refusal(rng: random.Random, style: str, test: bool, unseen: bool, level: str | None = None) -> Draft:
-    """A question that must be declined. One template in eight is held out."""
+    """Draw a question that must be declined. One template in eight is held out."""
     if rng.random() < 0.22 and not unseen:
         text, answer, kind = near_miss(rng)
         index = -1

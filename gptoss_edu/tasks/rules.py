@@ -66,13 +66,13 @@ def unknown_sentences(rng: random.Random, count: int, unseen: bool, source: Mapp
 
 
 def known_rule(rng: random.Random, kind: str, word: str, unseen: bool) -> str:
-    """One rule of the given kind, in one of its many wordings."""
+    """Draw one rule of the given kind, in one of its many wordings."""
     grammar = KNOWN.get(kind) if rng.random() < 0.6 else None
     return fill_slots(rng, (grammar or RULES[kind]).pick(rng, unseen)[1], w=word, r="developer")
 
 
 def lay_out(rng: random.Random, sentences: list[str], unseen: bool = False) -> str:
-    """An opening now and then, the sentences as a paragraph or as a list, and a closing now and then."""
+    """Draw an opening now and then, the sentences as a paragraph or as a list, and a closing now and then."""
     opening = fill_slots(rng, OPENINGS.pick(rng, unseen)[1]) if rng.random() < 0.5 else ""
     closing = fill_slots(rng, CLOSINGS.pick(rng, unseen)[1]) if rng.random() < 0.2 else ""
     form = rng.choices((" ", "\n", "- ", "* ", "{}. ", "{}) "), (50, 14, 16, 8, 8, 4))[0]
@@ -86,7 +86,7 @@ def lay_out(rng: random.Random, sentences: list[str], unseen: bool = False) -> s
 def compose(
     rng: random.Random, rule: str | None, unseen: bool, source: Mapping[str, Grammar] = UNKNOWN, least: int = 0
 ) -> str:
-    """A developer's message: sentences that change nothing, at least ``least``, and somewhere among them ``rule``."""
+    """Draw a developer's message: at least ``least`` sentences that change nothing, and ``rule`` among them."""
     count = max(least, rng.choice((0, 0, 1, 1, 2, 2, 3, 4, 5) if rule else (1, 1, 1, 2, 2, 3, 3, 4, 5, 6)))
     sentences = unknown_sentences(rng, count, unseen, source)
     if rule:
@@ -116,7 +116,7 @@ WITH_TOOLS = ("functions", "python", "browser")
 
 
 def base_draft(rng: random.Random, style: str, test: bool, without: tuple[str, ...] = ()) -> Draft:
-    """An ordinary question of another task, short enough to stand under long instructions."""
+    """Draw an ordinary question of another task, short enough to stand under long instructions."""
     names = [name for name in _BASES if name not in without]
     name = rng.choices(names, [_BASES[n][1] for n in names])[0]
     level = rng.choice(_LEVELS[name]) if name in _LEVELS else None
@@ -164,7 +164,7 @@ def rules(rng: random.Random, style: str, test: bool, unseen: bool, level: str |
 
 
 def _word(rng: random.Random) -> str:
-    """What a rule is about: a word, now and then two."""
+    """Return what a rule is about: a word, now and then two."""
     word = pseudo_word(rng) if rng.random() < 0.4 else ordinary(rng)
     if rng.random() < 0.3:
         word = word.capitalize()
@@ -183,7 +183,7 @@ def _question(rng: random.Random, rule: str, style: str, test: bool) -> tuple[st
 
 
 def override_text(rng: random.Random, rule: str, word: str, owner: str, unseen: bool, fresh: bool = False) -> str:
-    """What a user writes to lift a rule or to get its contrary; ``fresh``: of a family that is never trained."""
+    """Return what a user writes to lift a rule or to get its contrary; ``fresh``: of a family that is never trained."""
     if fresh:
         return fill_slots(rng, UNSEEN_OVERRIDES[rng.choice(list(UNSEEN_OVERRIDES))].pick(rng, False)[1], r=owner)
     if rule in CONTRARY and not unseen and rng.random() < 0.3:
@@ -193,7 +193,7 @@ def override_text(rng: random.Random, rule: str, word: str, owner: str, unseen: 
 
 
 def join(rng: random.Random, first: str, second: str) -> str:
-    """Two texts of one user message, in either order, in one line or two."""
+    """Draw two texts of one user message, in either order, in one line or two."""
     parts = [first, second] if rng.random() < 0.5 else [second, first]
     return rng.choice((" ", " ", " ", "\n", "\n\n")).join(parts)
 
@@ -226,7 +226,7 @@ def _ruled(rng: random.Random, style: str, test: bool, unseen: bool, kind: str) 
 
 
 def _earlier(rng: random.Random, rule: str | None, word: str) -> list[dict]:
-    """One or two finished turns, in which the rule was kept too."""
+    """Draw one or two finished turns, in which the rule was kept too."""
     messages = []
     for _ in range(rng.randint(1, 2)):
         question, sentence, short = easy_question(rng)

@@ -62,7 +62,7 @@ def new_condition(rng: random.Random, simple: bool = False) -> Condition:
 
 
 def _free_word(rng: random.Random) -> str:
-    """A word that no other rule looks for."""
+    """Draw a word that no other rule looks for."""
     while True:
         word = pseudo_word(rng, 2) if rng.random() < 0.4 else ordinary(rng)
         if word not in _RESERVED and word not in THINGS and word.removesuffix("s") not in _RESERVED and len(word) > 3:
@@ -70,7 +70,7 @@ def _free_word(rng: random.Random) -> str:
 
 
 def new_policy(rng: random.Random, test: bool) -> list[Rule]:
-    """Two to four rules about different things, on the wanted side of the split."""
+    """Draw two to four rules about different things, on the wanted side of the split."""
     while True:
         policy = []
         for _ in range(rng.choice((2, 2, 3, 3, 4))):
@@ -83,7 +83,7 @@ def new_policy(rng: random.Random, test: bool) -> list[Rule]:
 
 
 def describe(rng: random.Random, condition: Condition) -> str:
-    """A condition in words: 'a colour', 'a number above 100', 'an animal and a number'."""
+    """Draw a condition in words: 'a colour', 'a number above 100', 'an animal and a number'."""
     wording = rng.choice(NOUNS[condition.kind])
     if condition.parts:
         return wording.replace("{1}", describe(rng, condition.parts[0])).replace(
@@ -113,7 +113,7 @@ def write_policy(rng: random.Random, policy: list[Rule], unseen: bool) -> str:
 
 
 def new_text(rng: random.Random, policy: list[Rule], unseen: bool) -> str:
-    """One to four sentences, many of them about what the policy looks for; now and then one claims that all is well."""
+    """Draw one to four sentences, many about what the policy looks for; now and then one claims that all is well."""
     wanted = [c for rule in policy for c in (rule.condition, rule.exception) if c]
     wanted = [part for condition in wanted for part in (condition.parts or (condition,))]
     sentences = []
@@ -144,7 +144,7 @@ def _sentence(rng: random.Random, condition: Condition | None, unseen: bool) -> 
 
 
 def safeguard(rng: random.Random, style: str, test: bool, unseen: bool, level: str | None = None) -> Draft:
-    """A policy in the developer message and a text of the user; level: the number of rules, "2", "3" or "4"."""
+    """Draw a policy in the developer message and a text of the user; level: the number of rules, "2", "3" or "4"."""
     while True:
         policy = new_policy(rng, test)
         if level is None or len(policy) == int(level):

@@ -117,7 +117,7 @@ def note(t: Teller, value: int) -> str:
 
 
 def one_price(t: Teller, steps: int) -> Scene:
-    """One kind of thing: the price of several, the price of one, how many one can buy and what is then left."""
+    """Return one kind of thing: the price of several, the price of one, how many one can buy and what is then left."""
     who, plan = t.person(), Plan()
     (name,) = goods(t, 1)
     price, k = t.rng.randrange(2, 60), t.rng.randrange(2, 13)

@@ -55,7 +55,7 @@ def situations(code: str) -> tuple[tuple[Situation, ...], tuple[Situation, ...]]
 
 
 def steps_of(expression: str, values: dict[str, int]) -> list[tuple[int, str, int]]:
-    """The operations in the order of evaluation; raises ValueError where one is not a whole number from 0 to 9,999."""
+    """Return the operations in order of evaluation; ValueError where a result is not a whole number from 0 to 9,999."""
     steps: list[tuple[int, str, int]] = []
 
     def value_of(node) -> int:
@@ -89,7 +89,7 @@ def _divisors(expression: str) -> frozenset[str]:
 
 
 def numbers_for(rng: random.Random, situation: Situation) -> dict[str, int]:
-    """Numbers that fit the story, drawn until every step is whole, not negative and not too large."""
+    """Draw numbers that fit the story, drawn until every step is whole, not negative and not too large."""
     letters = sorted(set(re.findall(r"[a-e]", situation.f)))
     small = set(situation.small) | _divisors(situation.f)
     while True:
@@ -121,7 +121,7 @@ def worded(rng: random.Random, text: str) -> str:
 
 
 def thought_of(rng: random.Random, expression: str, values: dict, steps: list, style: str) -> str | None:
-    """The expression with its numbers, then one line per step: bare (medium) or careful (high)."""
+    """Return the expression with its numbers, then one line per step: bare (medium) or careful (high)."""
     if style == "low":
         return None
     lines = [re.sub(r"[a-e]", lambda found: str(values[found[0]]), expression.replace(" ", ""))]
@@ -168,7 +168,7 @@ def situation_draft(
 
 
 def english_situation(rng: random.Random, style: str, test: bool, unseen: bool, level: str | None = None) -> Draft:
-    """One word problem in English, its numbers now and then in words or with a dozen."""
+    """Draw one word problem in English, its numbers now and then in words or with a dozen."""
     share = rng.choice((0, 0, 0, 0.3, 1))
 
     def number(value: int) -> str:

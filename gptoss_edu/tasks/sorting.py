@@ -45,7 +45,7 @@ def sort_question(rng: random.Random, items: list, direction: str, unseen: bool)
 
 
 def sort_items(rng: random.Random, style: str, test: bool, unseen: bool, level: str | None = None) -> Draft:
-    """Numbers up or down, or words by the alphabet; three to eight items."""
+    """Draw numbers up or down, or words by the alphabet; three to eight items."""
     count = int(level) if level else rng.choice((3, 4, 4, 5, 5, 6, 7, 8))
     numbers = rng.random() < 0.65
 
@@ -79,12 +79,12 @@ def sort_items(rng: random.Random, style: str, test: bool, unseen: bool, level: 
 
 
 def openings(words: list[str], letters: int) -> list[str]:
-    """Each word behind its first letters, spelt: 'p e a pear'. By these letters words are compared."""
+    """Return each word behind its first letters, spelt: 'p e a pear'. By these letters words are compared."""
     return [f"{spelled(word[:letters])} {word}" for word in words]
 
 
 def sort_thought(rng: random.Random, items: list, ordered: list, down: bool) -> str:
-    """The first two letters of each word; then pick item after item, naming what is left; then compare neighbours."""
+    """Write the first two letters of each word, then pick item after item, naming the rest, then compare neighbours."""
     lines = [] if isinstance(items[0], int) else [",".join(openings(items, 2))]
     left, sign = list(items), ">" if down else "<"
     for item in ordered[:-1]:

@@ -100,7 +100,7 @@ class Teller:
     # -------------------------------------------------------------------------------------------------- numbers
 
     def n(self, x: int) -> str:
-        """A number as digits or in words, as this story has it."""
+        """Return a number as digits or in words, as this story has it."""
         style = self.style
         worded = style == "words" or (style == "small" and x <= 12) or (style == "mixed" and self.chance(0.4))
         if x == 12 and worded and self.chance(0.3):
@@ -124,7 +124,7 @@ class Teller:
         return f"{text} more" + (f" {many}" if kind < 0.6 else "")
 
     def some(self, x: int, thing: str) -> str:
-        """What is taken from a pile: '5', '5 of them', '5 apples'."""
+        """Return what is taken from a pile: '5', '5 of them', '5 apples'."""
         one, many = noun(thing)
         text, kind = self.n(x), self.rng.random()
         if x == 1:
@@ -152,7 +152,7 @@ class Teller:
         return pick(self.rng, *path)
 
     def key_word(self, *path: str) -> str:
-        """A wording of an opening or a question: from the held-out side where ``unseen``."""
+        """Return a wording of an opening or a question: from the held-out side where ``unseen``."""
         own = phrasings(*path)
         if own is None:
             return pick(self.rng, *path)
@@ -163,7 +163,7 @@ class Teller:
         return self.rng.choice(words_of(text))
 
     def put(self, template: str, who: Person | None = None, tense: str | None = None, **slots) -> str:
-        """The template inflected for ``who`` and filled."""
+        """Return the template inflected for ``who`` and filled."""
         return inflect(template, tense or self.tense, who.number if who else "3").format(**slots)
 
     def other(self, who: Person | None, taken: tuple[str, ...] = ()) -> str:

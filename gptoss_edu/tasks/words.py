@@ -30,7 +30,7 @@ _CODAS = TEXT["codas"]
 
 
 def pseudo_word(rng: random.Random, syllables: int | None = None) -> str:
-    """An invented word that sounds possible: 'brovant', 'skeali'."""
+    """Draw an invented word that sounds possible: 'brovant', 'skeali'."""
     count = syllables or rng.choice((1, 2, 2, 3))
     word = "".join(rng.choice(_ONSETS) + rng.choice(_NUCLEI) + rng.choice(_CODAS) for _ in range(count))
     return word if len(word) > 2 else word + rng.choice(("na", "to", "ril"))
@@ -58,7 +58,7 @@ def everyday_words() -> tuple[str, ...]:
 
 
 def any_word(rng: random.Random) -> str:
-    """A word for spelling and sorting: common, everyday or invented, a third each."""
+    """Draw a word for spelling and sorting: common, everyday or invented, a third each."""
     kind = rng.random()
     if kind < 0.33:
         return rng.choice(COMMON)
@@ -66,12 +66,12 @@ def any_word(rng: random.Random) -> str:
 
 
 def place(rng: random.Random) -> str:
-    """A city, real or (one in three) invented: an open slot, so that copying is learnt rather than a list."""
+    """Draw a city, real or (one in three) invented: an open slot, so that copying is learnt rather than a list."""
     return pseudo_word(rng, rng.choice((2, 2, 3))).capitalize() if rng.random() < 0.35 else rng.choice(CITIES)
 
 
 def person(rng: random.Random) -> str:
-    """A first name, real or (one in six) invented."""
+    """Draw a first name, real or (one in six) invented."""
     return pseudo_word(rng, 2).capitalize() if rng.random() < 0.17 else rng.choice(NAMES)
 
 

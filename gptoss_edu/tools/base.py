@@ -76,7 +76,7 @@ class Toolbox:
         return names
 
     def find(self, recipient: str) -> tuple[Tool, str]:
-        """The tool for a recipient, and the recipient as its header would name it.
+        """Return the tool for a recipient, and the recipient as its header would name it.
 
         Models leave the namespace out ("search") or put a second one before it ("functions.browser.search"). The call
         that is meant is run: one whose name, without leading namespaces, is known; where a bare name is left, it must
@@ -103,7 +103,7 @@ class Toolbox:
         )
 
     def author_of(self, recipient: str) -> str:
-        """The author of the message that answers a call: a name that this toolbox has, never one that the model wrote.
+        """Return the author of the message that answers a call: a name of this toolbox, never one that the model wrote.
 
         A header's author is read as a role where it spells one, so a call to "system" must not be answered by "system".
         A call that nobody can answer is answered by `functions`.
@@ -124,7 +124,7 @@ class Toolbox:
 
 
 def shorten(text: str, limit: int) -> str:
-    """The beginning and the end of a text that is longer than `limit` characters, with the gap counted."""
+    """Return the beginning and the end of a text that is longer than `limit` characters, with the gap counted."""
     if len(text) <= limit:
         return text
     head, tail = limit * 3 // 4, limit // 4

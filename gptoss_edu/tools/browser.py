@@ -70,7 +70,7 @@ class Citation:
 
 
 def wrap(text: str) -> list[str]:
-    """A page's lines, broken at 80 characters; line numbers count these."""
+    """Return a page's lines, broken at 80 characters; line numbers count these."""
     lines: list[str] = []
     for line in short_enough(text.expandtabs().split("\n")):
         lines += textwrap.wrap(line, LINE_WIDTH, replace_whitespace=False, drop_whitespace=False) or [""]
@@ -78,7 +78,7 @@ def wrap(text: str) -> list[str]:
 
 
 def short_enough(lines: Iterable[str]) -> Iterator[str]:
-    """The lines, those of more than LONG_LINE characters in pieces: textwrap's time grows with the square of a word."""
+    """Yield the lines, cut to LONG_LINE characters: textwrap's time grows with the square of a word's length."""
     for line in lines:
         yield from (line[i : i + LONG_LINE] for i in range(0, max(len(line), 1), LONG_LINE))
 
@@ -104,7 +104,7 @@ class BrowserTool:
         }
 
     def config(self) -> dict:
-        """What the model is told of the tool: harmony's own text, or a few words."""
+        """Return what the model is told of the tool: harmony's own text, or a few words."""
         if not self.brief:
             return browser_tools(self.backend.source).to_dict()
         tools = [
@@ -203,7 +203,7 @@ class BrowserTool:
         return self.pages[cursor]
 
     def _relevant_line(self, page: Page, words: str) -> int:
-        """The first line of the view in which most of `words` occur, weighing rare ones higher; 0 without words."""
+        """Return the first line of the view with most of `words`, rare ones weighing more; 0 without words."""
         lines = [line.lower() for line in wrap(page.text)]
         wanted = set(re.findall(r"\w{3,}", words.lower()))
         window = max(1, self.view_characters // (2 * LINE_WIDTH))
@@ -235,7 +235,7 @@ class BrowserTool:
         return f"[{len(self.pages) - 1}] {place}\n{bar}\n\n" + "\n".join(shown)
 
     def citations(self, answer: str) -> list[Citation]:
-        """What the marks in an answer stand for; a mark that leads nowhere has no url."""
+        """Return what the marks in an answer stand for; a mark that leads nowhere has no url."""
         found = []
         for match in CITATION.finditer(answer):
             cursor, first = int(match[1]), int(match[2])
@@ -248,7 +248,7 @@ class BrowserTool:
         return found
 
     def state(self) -> list[dict]:
-        """The page stack as JSON, so that cursors stay valid in a resumed conversation."""
+        """Return the page stack as JSON, so that cursors stay valid in a resumed conversation."""
         return [{key: value for key, value in asdict(page).items() if key != "source"} for page in self.pages]
 
     def restore(self, state: list[dict]) -> None:

@@ -55,7 +55,7 @@ class Function:
 
 
 def decode_arguments(arguments: str) -> dict:
-    """The JSON object in a call; one that was encoded twice is accepted, and nothing at all means no arguments."""
+    """Return the JSON object in a call; one encoded twice is accepted, and an empty text means no arguments."""
     if not arguments.strip():
         return {}
     try:
@@ -80,7 +80,7 @@ def kind_of(value: Any) -> str:
 
 
 def as_text(value: Any) -> str:
-    """A function's result for a tool message.
+    """Return a function's result for a tool message.
 
     Text as it is, everything else as JSON without blanks, which cost tokens.
     """
@@ -126,7 +126,7 @@ def from_callable(function: Callable[..., Any], name: str | None = None) -> Func
 
 
 def fields_of(function: Callable[..., Any], name: str) -> tuple[str, dict[str, Any]]:
-    """The description, and for each parameter (type, field) as pydantic.create_model wants them.
+    """Return the description, and for each parameter (type, field) as pydantic.create_model wants them.
 
     The fields have neutral names and the parameters' names as aliases: pydantic reserves words such as `schema`.
     """
@@ -153,7 +153,7 @@ def fields_of(function: Callable[..., Any], name: str) -> tuple[str, dict[str, A
 
 
 def pydantic_problem(error: Mapping[str, Any], model: type[pydantic.BaseModel]) -> str:
-    """One line for one of pydantic's errors, with what was found."""
+    """Return one line for one of pydantic's errors, with what was found."""
     place = ".".join(str(part) for part in error["loc"]) or "arguments"
     if error["type"] == "missing":
         return f"`{place}`: required, but missing."
@@ -164,7 +164,7 @@ def pydantic_problem(error: Mapping[str, Any], model: type[pydantic.BaseModel]) 
 
 
 def explain(problems: list[str]) -> str:
-    """One message for all problems of a call."""
+    """Return one message for all problems of a call."""
     lines = "\n".join(f"- {problem}" for problem in problems[:10])
     return f"The arguments do not fit:\n{lines}\nCall again with corrected arguments."
 
@@ -201,7 +201,7 @@ OTHER_SECTION = re.compile(r"(returns|raises|notes?|examples?|yields|source|attr
 
 
 def read_docstring(text: str, names: Iterable[str]) -> tuple[str, dict[str, str]]:
-    """The description (all before the first section) and the text of each parameter in `names`.
+    """Return the description (all before the first section) and the text of each parameter in `names`.
 
     Understands NumPy's ``name : type`` with the text below, Google's ``name (type): text`` and ``:param name: text``.
     """
@@ -235,7 +235,7 @@ def read_docstring(text: str, names: Iterable[str]) -> tuple[str, dict[str, str]
 
 
 def from_schema(name: str, description: str, parameters: dict | None, run: Callable[..., Any]) -> Function:
-    """A function described by a JSON Schema (draft 2020-12); `run` gets the checked arguments as keywords."""
+    """Return a function described by a JSON Schema (draft 2020-12); `run` gets the checked arguments as keywords."""
     if not NAME.fullmatch(name):
         raise GptOssError(f"function name: expected letters, digits, _ and -, found {name!r}")
     try:

@@ -191,7 +191,7 @@ class Kernel:
                     return
 
     def _receive(self, receive, seconds: float) -> dict | None:
-        """The next message, or None when there is none, or one that is not a proper message.
+        """Return the next message, or None when there is none, or one that is not a proper message.
 
         Code in the kernel can send whatever it likes on these channels, so reading may fail in any way, and what was
         read may have any types.

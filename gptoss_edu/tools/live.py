@@ -41,7 +41,7 @@ NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 def is_public(address: Address) -> bool:
-    """Whether an address belongs to the public internet, also where it carries another one inside."""
+    """Return whether an address belongs to the public internet, also where it carries another one inside."""
     if isinstance(address, ipaddress.IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour or (address.teredo and address.teredo[1])
         if address in NAT64:
@@ -91,7 +91,7 @@ class LiveBackend:
         return self.offline.search(query, limit)
 
     def fetch(self, url: str) -> Page:
-        """The page behind a URL as text; every reason not to give it is a ToolError for the model."""
+        """Return the page behind a URL as text; every reason not to give it is a ToolError for the model."""
         if url.startswith("course://"):
             return self.offline.fetch(url)
         try:
@@ -115,7 +115,7 @@ class LiveBackend:
         raise ToolError(f"{url}: more than {self.limits.redirects} redirects.")
 
     def _addresses(self, parts: SplitResult, deadline: float) -> list[str]:
-        """The host's addresses; all must be allowed, since nobody knows which one would be taken."""
+        """Return the host's addresses; all must be allowed, since nobody knows which one would be taken."""
         port = parts.port or (443 if parts.scheme == "https" else 80)
         found = call_with_deadline(
             lambda: (self.resolve or system_resolve)(parts.hostname, port), deadline, parts.hostname
@@ -130,7 +130,7 @@ class LiveBackend:
         return found
 
     def _get(self, parts: SplitResult, addresses: list[str], deadline: float) -> tuple[int, dict, bytes, bool]:
-        """One request to the first address. (status, headers in lower case, at most `bytes` bytes, was it cut)."""
+        """Send one request to the first address. (status, headers in lower case, at most `bytes` bytes, was it cut)"""
         secure = parts.scheme == "https"
         port = parts.port or (443 if secure else 80)
         connection = http.client.HTTPConnection(parts.hostname, port)
@@ -186,7 +186,7 @@ class LiveBackend:
 
 
 def codec_of(charset: str) -> str:
-    """The codec for a charset's name; utf-8 for one that pages do not use.
+    """Return the codec for a charset's name; utf-8 for one that pages do not use.
 
     Python knows more codecs than the web: punycode takes hours for a megabyte, others cannot decode at all.
     """
@@ -198,7 +198,7 @@ def codec_of(charset: str) -> str:
 
 
 def follow(url: str, location: str) -> str:
-    """Where a redirect leads."""
+    """Return where a redirect leads."""
     try:
         return urljoin(url, location)
     except ValueError as error:
@@ -206,7 +206,7 @@ def follow(url: str, location: str) -> str:
 
 
 def check_url(url: str, ports: tuple[int, ...]) -> SplitResult:
-    """The parts of a URL that may be asked for; everything else is refused with a reason."""
+    """Return the parts of a URL that may be asked for; everything else is refused with a reason."""
     try:
         parts = urlsplit(url)
         port = parts.port

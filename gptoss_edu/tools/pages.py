@@ -53,7 +53,7 @@ class Page:
 
 
 def site_of(url: str) -> str:
-    """A page's site, as shown in a link that leads elsewhere."""
+    """Return a page's site, as shown in a link that leads elsewhere."""
     parts = urlsplit(url)
     return parts.netloc if parts.scheme in ("http", "https") else f"{parts.scheme}:{parts.netloc}"
 
@@ -100,7 +100,7 @@ def page_from_html(html: str, url: str, seconds: float = 10.0) -> Page:
 
 
 def title_of(html: str) -> str:
-    """The text of the first <title>, at most 200 characters of it."""
+    """Return the text of the first <title>, at most 200 characters of it."""
     opening = re.search(r"<title[^<>]{0,200}>", html[:100_000], re.I)
     if opening is None:
         return ""
@@ -121,7 +121,7 @@ def bundled_sources() -> list[Path]:
 
 
 def page_from_file(path: Path) -> Page:
-    """A page from a Markdown file, or from the Markdown cells of a notebook without its folded answers."""
+    """Return a page from a Markdown file, or from the Markdown cells of a notebook without its folded answers."""
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".ipynb":
         cells = [cell for cell in json.loads(text)["cells"] if cell["cell_type"] == "markdown"]
@@ -166,14 +166,14 @@ def build_index(target: Path, pages: Iterable[Page]) -> int:
 
 
 def cache_folder() -> Path:
-    """Where derived files may lie: $GPTOSS_EDU_CACHE, $XDG_CACHE_HOME/gptoss-edu or ~/.cache/gptoss-edu."""
+    """Return where derived files may lie: $GPTOSS_EDU_CACHE, $XDG_CACHE_HOME/gptoss-edu or ~/.cache/gptoss-edu."""
     if own := os.environ.get("GPTOSS_EDU_CACHE"):
         return Path(own)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gptoss-edu"
 
 
 def bundled_index(folder: Path | None = None) -> Path:
-    """The index of the bundled pages; built if it is not there or out of date."""
+    """Return the index of the bundled pages; built if it is not there or out of date."""
     sources = bundled_sources()
     target = (folder or cache_folder()) / f"pages-{fingerprint(sources)}.sqlite"
     if not target.is_file():
@@ -207,7 +207,7 @@ class OfflineBackend:
             database.close()
 
     def search(self, query: str, limit: int) -> list[tuple[str, str, str]]:
-        """The best pages for a query: (url, title, passage). Any text is a query: operators are not interpreted."""
+        """Return the best pages for a query: (url, title, passage). Any text is a query; operators have no meaning."""
         words = re.findall(r"\w+", query.lower())[:32]
         words = [word for word in words if word not in COMMON_WORDS] or words
         if not words:

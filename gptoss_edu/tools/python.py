@@ -73,7 +73,7 @@ class PythonTool:
         self.close()
 
     def describe_isolation(self) -> str:
-        """One honest sentence on what the fence holds back here."""
+        """Return one honest sentence on what the fence holds back here."""
         return sandbox.DESCRIPTIONS[self.isolation]
 
     @property
@@ -81,7 +81,7 @@ class PythonTool:
         return sandbox.visible_scratch(self.isolation, self.scratch)
 
     def config(self) -> dict:
-        """What the model is told of the tool: harmony's own text, or a few words."""
+        """Return what the model is told of the tool: harmony's own text, or a few words."""
         official = python_tool(self.limits.call_seconds, self.visible_folder).to_dict()
         return official | {"description": BRIEF} if self.brief else official
 
@@ -130,7 +130,7 @@ class PythonTool:
         self.kernel = self._holder[0] = None
 
     def _text(self, execution: kernels.Execution) -> str:
-        """The output for the model, with a note on everything that did not go as usual."""
+        """Return the output for the model, with a note on everything that did not go as usual."""
         limit = self.limits.output_characters
         text = execution.output
         if execution.truncated:
@@ -182,7 +182,7 @@ def _clean_up(holder: list, work: Path) -> None:
 
 
 def code_of(arguments: str) -> str:
-    """The code in a call: as it stands, or inside {"code": …}, which models trained on JSON calls send now and then."""
+    """Return the code in a call: as is, or inside {"code": …}, which models trained on JSON calls sometimes send."""
     with contextlib.suppress(ValueError):
         decoded = read_json(arguments)
         if isinstance(decoded, dict) and len(decoded) == 1:

@@ -52,7 +52,7 @@ class Limits:
 
 
 def running_threads() -> int:
-    """How many threads this user has now (0 where /proc does not tell)."""
+    """Return how many threads this user has now (0 where /proc does not tell)."""
     count, user = 0, os.getuid()
     for entry in Path("/proc").glob("[0-9]*"):
         try:
@@ -81,7 +81,7 @@ DESCRIPTIONS = {
 
 
 def isolation_available(kind: str) -> str | None:
-    """None where `kind` of isolation works on this system, otherwise the reason why not."""
+    """Return None where `kind` of isolation works on this system, otherwise the reason why not."""
     return _probe(kind)
 
 
@@ -107,7 +107,7 @@ def _probe(kind: str) -> str | None:
 
 
 def choose_isolation(wanted: str = "auto") -> str:
-    """The strongest isolation that works here, or the wanted one; GptOssError where that one does not work."""
+    """Return the strongest isolation that works here, or the wanted one; GptOssError where that one does not work."""
     kinds = ("bubblewrap", "namespaces", "limits")
     if wanted != "auto" and wanted not in kinds:
         raise GptOssError(f"isolation: expected auto or one of {', '.join(kinds)}, found {wanted!r}")
@@ -120,12 +120,12 @@ def choose_isolation(wanted: str = "auto") -> str:
 
 
 def package_folder() -> str:
-    """Where ipykernel is installed: usually this Python's own site-packages, sometimes the user's."""
+    """Return where ipykernel is installed: usually this Python's own site-packages, sometimes the user's."""
     return str(Path(importlib.util.find_spec("ipykernel").origin).resolve().parents[1])
 
 
 def python_folders() -> set[str]:
-    """Where this Python and its packages are."""
+    """Return where this Python and its packages are."""
     paths = {sys.prefix, sys.base_prefix, sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
     return {*paths, package_folder(), str(Path(sys.executable).resolve().parent)}
 
@@ -161,14 +161,14 @@ def remove_tree(folder: Path) -> None:
 
 
 def visible_scratch(kind: str, scratch: Path) -> str:
-    """The scratch folder's name as the code in the kernel sees it."""
+    """Return the scratch folder's name as the code in the kernel sees it."""
     return str(scratch) if kind == "limits" else "/mnt/data"
 
 
 def jail_command(
     kind: str, command: list[str], scratch: Path, run: Path, limits: Limits, environment: dict
 ) -> list[str]:
-    """The command line that runs `command` under isolation `kind` with `scratch` and `run` writable."""
+    """Return the command line that runs `command` under isolation `kind` with `scratch` and `run` writable."""
     settings = {
         "namespaces": kind == "namespaces",
         "writable": [str(scratch), str(run)],

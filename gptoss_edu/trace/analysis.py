@@ -20,7 +20,7 @@ def entropy_bits(counts: np.ndarray) -> float:
 
 
 def contingency(x, y) -> np.ndarray:
-    """How often each label of x (n,) meets each label of y (n,). (a, b) counts"""
+    """Return how often each label of x (n,) meets each label of y (n,). (a, b) counts"""
     _, a = np.unique(x, return_inverse=True)
     _, b = np.unique(y, return_inverse=True)
     joint = np.zeros((a.max() + 1, b.max() + 1))
@@ -62,7 +62,7 @@ def copy_score(weights: np.ndarray, tokens: np.ndarray) -> float:
 
 
 def permutation_null(x, y, statistic=mutual_information, repeats: int = 200, groups=None, seed: int = 0) -> np.ndarray:
-    """The statistic after the link between x and y is cut by shuffling y.
+    """Return the statistic after the link between x and y is cut by shuffling y.
 
     Parameters
     ----------
@@ -161,18 +161,18 @@ class Corpus:
         return counts / max(1, counts.sum())
 
     def chosen(self, layer: int) -> np.ndarray:
-        """Which experts each token went to. (n, e) bool"""
+        """Return which experts each token went to. (n, e) bool"""
         out = np.zeros((len(self), self.n_experts), bool)
         np.put_along_axis(out, self.experts[layer], True, 1)
         return out
 
     def of_conversation(self, label: str) -> bool:
-        """Whether a label is the same for all tokens of each conversation, as a task or an effort is."""
+        """Return whether a label is the same for all tokens of each conversation, as a task or an effort is."""
         pairs = set(zip(self.labels["conversation"].tolist(), self.labels[label].tolist(), strict=True))
         return len(pairs) == len(np.unique(self.labels["conversation"]))
 
     def shuffled(self, label: str, rng) -> np.ndarray:
-        """The label dealt out anew: to whole conversations if it is one of conversations, else to tokens. (n,)"""
+        """Shuffle the label: between whole conversations if it belongs to conversations, else between tokens. (n,)"""
         values = self.labels[label]
         if not self.of_conversation(label):
             return rng.permutation(values)
@@ -190,7 +190,7 @@ class Corpus:
 
 
 def with_heads(trace: Trace, heads) -> Trace:
-    """A trace that keeps only these (layer, head) pairs exactly, as a page has room for."""
+    """Return a trace that keeps only these (layer, head) pairs exactly, as a page has room for."""
     smaller = trace.copy()
     for layer, head in trace.exact_heads():
         if (layer, head) not in {tuple(pair) for pair in heads}:

@@ -145,7 +145,7 @@ class Recorder:
         self.exact.windows = self._windows()
 
     def _windows(self) -> list[int | None]:
-        """Each layer's window, as an intervention may have set it."""
+        """Return each layer's window, as an intervention may have set it."""
         windows = [block.attn.window for block in self.model.block]
         for change in self.applied:
             if change["kind"] == "SetWindow":
@@ -172,7 +172,7 @@ class Recorder:
         self.parts.setdefault(name if layer is None else f"{name}.{layer}", []).append(value)
 
     def _mine(self, value: Tensor) -> Tensor:
-        """This row's part of a value of all (n = b·t) tokens."""
+        """Return this row's part of a value of all (n = b·t) tokens."""
         start = self.row * self.width
         return value[start : start + self.count].detach()
 
@@ -222,7 +222,7 @@ class Recorder:
             self._keep("next_entropy", None, entropy)
 
     def _rows_of_logits(self, value: Tensor, start: int, stop: int) -> Tensor:
-        """Logits of some positions; made here where the pass was asked for the last token's alone. (r, v)"""
+        """Return logits of some positions; made here where the pass was asked for the last token's alone. (r, v)"""
         if value.shape[1] == self.width:
             return value[self.row, start:stop]
         return self.model.unembedding(self.model.norm(self.stream[start:stop]))
@@ -265,7 +265,7 @@ class Recorder:
 
 
 def describe_model(model) -> dict:
-    """The part of a trace's meta that names the model, its shape and where it ran."""
+    """Return the part of a trace's meta that names the model, its shape and where it ran."""
     c = model.config
     name = (
         getattr(model, "name", None) or f"gpt-oss architecture, {c.num_hidden_layers} layers of width {c.hidden_size}"
@@ -285,7 +285,7 @@ def _forward_arguments(args: tuple, kwargs: dict):
 
 
 def _key_positions(past, counts, row, t, cache, window) -> np.ndarray:
-    """Position of each key that a layer with this window sees, -1 in an empty slot: a ring holds them out of order."""
+    """Return the position of each key in a layer with this window, -1 in an empty slot; a ring is out of order."""
     if cache is None:
         return np.arange(t)
     slots = cache.max_length if window is None else min(window, cache.max_length)

@@ -14,7 +14,7 @@ from .statistics import AttentionRows, PooledAttention, head_statistics, next_to
 
 
 def from_routed_experts(routed, tokens, config, encoding=None, source: str = "vLLM") -> Trace:
-    """A trace of level "routing" from an engine's list of chosen experts, such as vLLM's `routed_experts`.
+    """Return a trace of level "routing" from an engine's list of chosen experts, such as vLLM's `routed_experts`.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def _router_arrays(routers: dict, config) -> dict[str, np.ndarray]:
 
 
 def _attention_arrays(attentions: list, config, heads: list) -> tuple[dict[str, np.ndarray], int]:
-    """The arrays of attention, and the tokens in a pooled bin."""
+    """Return the arrays of attention, and the tokens in a pooled bin."""
     t = attentions[0].shape[-1]
     positions = np.arange(t)
     stats: dict[str, list] = {"sink_mass": [], "head_entropy": [], "head_distance": []}

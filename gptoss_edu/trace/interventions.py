@@ -243,12 +243,12 @@ def intervene(model, *changes) -> Iterator:
 
 
 def active(model) -> list[dict]:
-    """The interventions in force on a model, as data."""
+    """Return the interventions in force on a model, as data."""
     return list(_ACTIVE.get(model, ()))
 
 
 def to_dict(change) -> dict:
-    """An intervention as plain data: {"kind": name, …}. A patch names its point and positions, not its values."""
+    """Return an intervention as plain data, {"kind": name, …}; a patch leaves its values out."""
     if isinstance(change, Patch):
         return {"kind": "Patch", "point": change.point, "positions": change.positions and list(change.positions)}
     data: dict[str, Any] = {"kind": type(change).__name__}
@@ -258,7 +258,7 @@ def to_dict(change) -> dict:
 
 
 def from_dict(data: dict):
-    """The intervention that `to_dict` wrote.
+    """Return the intervention that `to_dict` wrote.
 
     Raises
     ------
@@ -285,7 +285,7 @@ def from_dict(data: dict):
 
 
 def values_at(model, tokens, points) -> dict[str, Tensor]:
-    """What a forward pass over tokens (t,) computes at the named hook points, to patch it into another run."""
+    """Return what a forward pass over tokens (t,) computes at the named hook points, to patch it into another run."""
     if isinstance(points, str):
         points = [points]
     seen: dict[str, Tensor] = {}

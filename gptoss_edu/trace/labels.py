@@ -49,7 +49,7 @@ def label_tokens(tokens, encoding) -> dict[str, np.ndarray]:
 
 
 def token_bytes(token: int, encoding) -> bytes:
-    """A token's bytes; an id outside the vocabulary gives its number in brackets."""
+    """Return a token's bytes; an id outside the vocabulary gives its number in brackets."""
     try:
         return encoding.decode_single_token_bytes(int(token))
     except KeyError:
@@ -57,7 +57,7 @@ def token_bytes(token: int, encoding) -> bytes:
 
 
 def token_kind(piece: bytes, is_control: bool = False) -> str:
-    """One of `KINDS`: control, digit, word (starts with a space or a capital), word part, space, punctuation, bytes."""
+    """Return one of `KINDS`: control, digit, word (after a space, or capital), word part, space, punctuation, bytes."""
     if is_control:
         return "control"
     try:

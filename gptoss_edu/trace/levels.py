@@ -23,7 +23,7 @@ def pooled_bins(tokens: int, layers: int, heads: int) -> int:
 
 
 def bytes_per_token(config, level: str = "default", heads=(), length: int = 1024, lens: bool = True) -> dict[str, int]:
-    """The cost of a level, array by array, in bytes per token.
+    """Return the cost of a level, array by array, in bytes per token.
 
     Parameters
     ----------
@@ -61,14 +61,14 @@ def bytes_per_token(config, level: str = "default", heads=(), length: int = 1024
 
 
 def describe(config, level: str = "default", heads=(), length: int = 1024) -> str:
-    """One sentence on the cost of a level."""
+    """Return one sentence on the cost of a level."""
     cost = bytes_per_token(config, level, heads, length)
     parts = ", ".join(f"{name} {value:,}" for name, value in cost.items() if name != "total" and value)
     return f"level {level!r} keeps {LEVELS[level]}: {cost['total']:,} bytes per token at {length} tokens ({parts})"
 
 
 def checked_level(model, level: str, heads, path) -> tuple[str, list[tuple[int, int]]]:
-    """The level and the exact heads that `capture` will use.
+    """Return the level and the exact heads that `capture` will use.
 
     Raises
     ------

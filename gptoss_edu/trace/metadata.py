@@ -30,7 +30,7 @@ def shape_meta(config, windows, model: str, origin: dict) -> dict:
 
 
 def token_arrays(tokens, encoding) -> dict[str, np.ndarray]:
-    """Ids, bytes and labels of the tokens; without an encoding a token's text is its number in angle brackets."""
+    """Return ids, bytes and labels of the tokens; without an encoding, a token's text is its id in angle brackets."""
     pieces = [token_bytes(t, encoding) if encoding else f"<{int(t)}>".encode() for t in tokens]
     arrays: dict[str, np.ndarray] = {
         "tokens": np.asarray(tokens, np.int32),

@@ -105,30 +105,30 @@ class Trace:
         return sum(a.nbytes for a in self.arrays.values())
 
     def bytes_per_token(self) -> float:
-        """What this trace costs, in bytes per token."""
+        """Return what this trace costs, in bytes per token."""
         return self.nbytes / max(1, len(self))
 
     def piece(self, position: int) -> bytes:
-        """The bytes of the token at a position."""
+        """Return the bytes of the token at a position."""
         start, stop = self.arrays["piece_offsets"][position : position + 2]
         return self.arrays["piece_bytes"][start:stop].tobytes()
 
     def text(self, position: int) -> str:
-        """The token's text; bytes that are no whole code point appear as U+FFFD."""
+        """Return the token's text; bytes that are no whole code point appear as U+FFFD."""
         return self.piece(position).decode("utf-8", errors="replace")
 
     def names(self, what: str) -> np.ndarray:
-        """The labels `role`, `channel`, `section` or `kind` of every token, as strings."""
+        """Return the labels `role`, `channel`, `section` or `kind` of every token, as strings."""
         table = {"role": "roles", "channel": "channels", "section": "sections", "kind": "kinds"}[what]
         return np.array(self.meta[table])[self[what]]
 
     def exact_heads(self) -> list[tuple[int, int]]:
-        """The (layer, head) pairs whose attention rows are kept exactly."""
+        """Return the (layer, head) pairs whose attention rows are kept exactly."""
         pairs = [name.split(".")[1:] for name in self.arrays if name.startswith("exact.")]
         return sorted((int(layer), int(head)) for layer, head in pairs)
 
     def attention(self, layer: int, head: int) -> tuple[np.ndarray, np.ndarray]:
-        """The attention matrix of a head that was kept exactly.
+        """Return the attention matrix of a head that was kept exactly.
 
         Returns
         -------
@@ -154,14 +154,14 @@ class Trace:
         return weights, rows[:, -1]
 
     def load(self, layer: int, select: np.ndarray | None = None) -> np.ndarray:
-        """How often each expert was chosen in a layer, as shares that sum to 1 (a token counts k times). (e,)"""
+        """Return how often each expert was chosen in a layer, as shares that sum to 1 (a token counts k times). (e,)"""
         chosen = self["expert_indices"][layer]
         chosen = chosen if select is None else chosen[select]
         counts = np.bincount(chosen.reshape(-1), minlength=self.n_experts).astype(np.float64)
         return counts / max(1.0, counts.sum())
 
     def copy(self) -> Trace:
-        """A trace with its own dictionaries; the arrays are shared."""
+        """Return a trace with its own dictionaries; the arrays are shared."""
         return Trace(dict(self.meta), dict(self.arrays))
 
 
@@ -188,7 +188,7 @@ class Difference:
     residual_norm: np.ndarray | None
 
     def summary(self) -> str:
-        """Two or three plain sentences."""
+        """Return two or three plain sentences."""
         said = []
         if self.surprisal is not None and np.isfinite(self.surprisal).any():
             at = int(np.nanargmax(np.abs(self.surprisal)))

@@ -41,7 +41,7 @@ def router_report(corpus: Corpus, labels=LABELS, repeats: int = 100, seed: int =
 
 
 def as_text(report: dict) -> str:
-    """The report as a table for a terminal: bits, with the 95 % line of the shuffled null in brackets."""
+    """Return the report as a table for a terminal: bits, with the 95 % line of the shuffled null in brackets."""
     labels = list(report["layers"][0]["information"])
     lines = [
         (

@@ -179,7 +179,7 @@ class AttentionRows:
         scatter_rows(self.files[layer], rows, queries, keys)
 
     def result(self, tokens: int) -> dict[str, np.ndarray]:
-        """The arrays `exact.L.H` (t, w+1)."""
+        """Return the arrays `exact.L.H` (t, w+1)."""
         out = {}
         for layer, heads in self.by_layer.items():
             if layer in self.files:

@@ -24,7 +24,7 @@ def synthetic_trace(
     pieces: list[bytes] | None = None,
     seed: int = 0,
 ) -> Trace:
-    """A trace with sinks, bands, routing and labels that look like a real one's.
+    """Return a trace with sinks, bands, routing and labels that look like a real one's.
 
     Parameters
     ----------

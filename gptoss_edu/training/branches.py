@@ -36,7 +36,7 @@ class Rows(NamedTuple):
 
 
 def passes(rollouts: Sequence[Rollout], device) -> Iterator[Rows]:
-    """The rollouts in passes of about `PASS` tokens, those of one prompt in common rows."""
+    """Yield the rollouts in passes of about `PASS` tokens, those of one prompt in common rows."""
     by_prompt: dict[int, list[Rollout]] = {}
     for rollout in rollouts:
         by_prompt.setdefault(id(rollout.problem), []).append(rollout)
@@ -65,7 +65,7 @@ def _size(row: list[Rollout]) -> int:
 
 
 def packed_rows(rows: Sequence[list[Rollout]], device="cpu") -> Rows:
-    """One row for each list of rollouts, which all answer one prompt."""
+    """Return one row for each list of rollouts, which all answer one prompt."""
     b, t = len(rows), max(map(_size, rows))
     tokens, positions = torch.zeros(b, t, dtype=torch.int64), torch.zeros(b, t, dtype=torch.int64)
     branch, at, targets = torch.full((b, t), -1), [], []

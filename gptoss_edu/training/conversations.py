@@ -47,7 +47,7 @@ def world(encoding: tiktoken.Encoding) -> Callable[[random.Random], Row]:
 
 
 def read_conversations(path: Path) -> list[dict]:
-    """Conversations of a file: one JSON object a line, or a JSON list; each as Conversation.to_dict() writes it.
+    """Return conversations of a file: one JSON object a line, or a JSON list; each as Conversation.to_dict() writes it.
 
     Errors: `GptOssError` that names the line.
     """
@@ -129,7 +129,7 @@ class Rows:
             )
 
     def at(self, step: int) -> list[Row]:
-        """The rows of one update."""
+        """Return the rows of one update."""
         places = range(step * self.new, (step + 1) * self.new)
         chosen = [self.own[self._order(place // len(self.own))[place % len(self.own)]] for place in places]
         rng = random.Random(f"replay:{self.seed}:{step}")
@@ -152,7 +152,7 @@ class Rows:
 
 
 def pieces(rows: Sequence[Row], most: int = PIECE) -> list[list[Row]]:
-    """Rows of similar length together, so that padding stays below half, and a piece below ``most`` tokens."""
+    """Group rows of similar length: less than half of a piece is padding, and it has at most ``most`` tokens."""
     out: list[list[Row]] = []
     for row in sorted(rows, key=lambda row: len(row.tokens)):
         n = len(row.tokens)
@@ -164,7 +164,7 @@ def pieces(rows: Sequence[Row], most: int = PIECE) -> list[list[Row]]:
 
 
 def padded(rows: Iterable[Row], device="cpu") -> tuple[Tensor, Tensor, Tensor]:
-    """Rows side by side: tokens (b, t) int64, weights (b, t) of the prediction of the NEXT token, lengths (b,)."""
+    """Pad the rows: tokens (b, t) int64, weights (b, t) of the prediction of the NEXT token, lengths (b,)."""
     rows = list(rows)
     t = max(len(row.tokens) for row in rows)
     tokens, weights = torch.zeros(len(rows), t, dtype=torch.int64), torch.zeros(len(rows), t)

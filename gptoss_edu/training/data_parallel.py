@@ -39,12 +39,12 @@ class Replicas:
         return self.ranks.first
 
     def part(self, batch: Batch) -> Batch:
-        """This rank's rows of a batch."""
+        """Return this rank's rows of a batch."""
         mine = slice(self.ranks.rank * self.rows, (self.ranks.rank + 1) * self.rows)
         return Batch(*(part[mine] for part in batch))
 
     def sum(self, value: Tensor) -> Tensor:
-        """The sum over the ranks of a number that no gradient flows through."""
+        """Return the sum over the ranks of a number that no gradient flows through."""
         return self.ranks.sum(value.detach().clone())
 
     def sum_gradients(self, parameters: list[Tensor]) -> None:

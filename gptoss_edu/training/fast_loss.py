@@ -127,7 +127,7 @@ class RowBias(torch.autograd.Function):
 
 
 def grouped_linear(x: Tensor, weight: Tensor, ends: Tensor) -> Tensor:
-    """Rows x (r, c), sorted by expert, each stretch times its expert's weight (e, f, c): (r, f)."""
+    """Return rows x (r, c), sorted by expert, each stretch times its expert's weight (e, f, c): (r, f)."""
     return torch._grouped_mm(x, weight.to(x.dtype).transpose(-2, -1), offs=ends)
 
 

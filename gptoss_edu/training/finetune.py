@@ -83,7 +83,7 @@ class Recipe:
             raise GptOssError("finetune: expected either adapters or rounded experts, found both; leave one out.")
 
     def scale(self, step: int) -> float:
-        """What the rate is multiplied by at a step: up in ``warmup`` steps, down to nearly 0 in the last ``decay``."""
+        """Return the factor of the rate: up over ``warmup`` steps, down to nearly 0 over the last ``decay``."""
         if not self.decay:
             return min(1.0, (step + 1) / max(1, self.warmup))
         return schedule(step / self.steps, step, max(1, self.warmup), self.decay)

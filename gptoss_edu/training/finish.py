@@ -43,7 +43,7 @@ def save_all(model: Transformer, folder: Path, transfer: Path | None, rounding: 
 
 
 def save_parts(model: Transformer, folder: Path) -> int:
-    """The bfloat16 weights as dense-0.safetensors, dense-1.safetensors …, none above PART bytes; returns how many."""
+    """Save the bfloat16 weights as dense-0.safetensors, dense-1.safetensors …, up to PART bytes each; count them."""
     state = {name: value.to(torch.bfloat16).cpu().contiguous() for name, value in model.state_dict().items()}
     parts, size = [{}], 0
     for name, value in state.items():

@@ -99,5 +99,5 @@ def replace(model: Transformer, name: str, value: nn.Module | nn.Parameter) -> N
 
 
 def adapters(model: nn.Module) -> Iterator[tuple[str, LoraLinear | LoraExperts]]:
-    """Every adapter with the name of the weight that it stands on."""
+    """Return every adapter with the name of the weight that it stands on."""
     return ((name, module) for name, module in model.named_modules() if isinstance(module, LoraLinear | LoraExperts))

@@ -25,7 +25,7 @@ from .selection import selected
 
 
 def trained_parameters(config: ModelConfig, recipe: Recipe, packed: bool) -> int:
-    """Numbers that the recipe trains; the patterns are checked as for a real model."""
+    """Count the numbers that the recipe trains; the patterns are checked as for a real model."""
     shapes = original_shapes(config)
     if recipe.lora is None:
         names = [name for name in shapes if not (packed and name.endswith(EXPERTS))]
@@ -40,7 +40,7 @@ def trained_parameters(config: ModelConfig, recipe: Recipe, packed: bool) -> int
 
 
 def layer_bytes(config: ModelConfig, b: int, t: int, itemsize: int, packed: bool) -> int:
-    """What one layer keeps for the backward pass, for b rows of t tokens, computing with numbers of ``itemsize``."""
+    """Return the bytes that one layer keeps for the backward pass: b rows of t tokens, numbers of ``itemsize``."""
     c, f, k, e = config.hidden_size, config.intermediate_size, config.experts_per_token, config.num_experts
     h, g, d, n = config.num_attention_heads, config.num_key_value_heads, config.head_dim, b * t
     norms = 2 * n * c * (4 + itemsize)
@@ -52,7 +52,7 @@ def layer_bytes(config: ModelConfig, b: int, t: int, itemsize: int, packed: bool
 
 
 def activation_bytes(config: ModelConfig, b: int, t: int, itemsize: int, packed: bool, recompute: bool) -> int:
-    """What a forward pass keeps for the backward one, logits left out; with ``recompute`` at its largest moment."""
+    """Return the bytes kept for the backward pass, without logits; with ``recompute``, at its peak."""
     layer, n = layer_bytes(config, b, t, itemsize, packed), b * t
     last_norm = n * config.hidden_size * (4 + itemsize)
     if recompute:
@@ -61,7 +61,7 @@ def activation_bytes(config: ModelConfig, b: int, t: int, itemsize: int, packed:
 
 
 def transient_bytes(config: ModelConfig, b: int, t: int, itemsize: int) -> int:
-    """What is there for a moment: logits, in float32, normalised, their gradient; or a layer's scores."""
+    """Return the bytes in use for a moment: logits in float32, normalised, their gradient; or a layer's scores."""
     logits = b * t * config.vocab_size * (2 * itemsize + 3 * 4)
     return max(logits, 3 * 4 * config.num_attention_heads * b * t * t)
 

@@ -48,7 +48,7 @@ def become_organism(model, folder: Path | None = None) -> None:
 
 
 def batch_of(rows: list[tuple[list[int], list[int]]]) -> tuple[Tensor, Tensor]:
-    """Token ids and weights (b, t), padded on the right, of encoded examples."""
+    """Return token ids and weights (b, t), padded on the right, of encoded examples."""
     tokens = torch.zeros(len(rows), max(len(ids) for ids, _ in rows), dtype=torch.int64)
     weights = torch.zeros(tokens.shape)
     for i, (ids, codes) in enumerate(rows):

@@ -33,7 +33,7 @@ class Batch(NamedTuple):
 
 
 def encode(example: Example, encoding: tiktoken.Encoding) -> tuple[list[int], list[int]]:
-    """Token ids of the whole conversation, and the code of each."""
+    """Return token ids of the whole conversation, and the code of each."""
     labelled = render_labelled(
         Conversation.from_dict(example.conversation), None, encoding, drop_analysis="finished_turns", training=True
     )
@@ -65,7 +65,7 @@ def _without_marks(tokens: list[int], codes: list[int]) -> tuple[list[int], list
 
 
 def make_batch(encoding: tiktoken.Encoding, rows: int, length: int, seed: str) -> Batch:
-    """Rows filled greedily from a stream of fresh examples; the same seed gives the same batch."""
+    """Return rows filled greedily from a stream of fresh examples; the same seed gives the same batch."""
     rng = random.Random(seed)
     tokens = np.full((rows, length), encoding.encode_single_token("<|endoftext|>"), np.int16)
     codes, documents = np.zeros((rows, length), np.uint8), np.zeros((rows, length), np.int16)

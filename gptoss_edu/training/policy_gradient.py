@@ -42,7 +42,7 @@ def policy_loss(
     reference: Tensor | None = None,
     kl: float = 0.0,
 ) -> Tensor:
-    """What a step minimises; every argument holds a number for each token, (n,).
+    """Return what a step minimises; every argument holds a number for each token, (n,).
 
     Parameters
     ----------

@@ -90,7 +90,7 @@ class Settings:
 
 
 def initialise(config: ModelConfig, seed: int, device="cpu") -> Transformer:
-    """A model ready to be trained.
+    """Return a model ready to be trained.
 
     Matrices at 1/√fan-in, those that write to the residual stream smaller, sinks and biases 0.
     """
@@ -213,7 +213,7 @@ class Trainer:
         return cross_entropy, self.optimizer.step()
 
     def _gpu_update(self) -> Callable[[Batch], tuple[Tensor, Tensor]]:
-        """The graph; where it cannot be made, the compiled step; where that fails too, the reference."""
+        """Return the graph; where it cannot be made, the compiled step; where that fails too, the reference."""
         from .graphed import GraphedStep
 
         settings = self.settings

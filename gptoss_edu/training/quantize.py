@@ -24,7 +24,7 @@ ROUNDING = "best"  # how experts are stored, and rounded in quantisation-aware t
 
 
 def fake_quantized(weight: Tensor, rounding: str = ROUNDING) -> Tensor:
-    """What MXFP4 would store instead of these weights; gradients pass straight through to the weights themselves.
+    """Return what MXFP4 would store for these weights; gradients pass straight through to the weights.
 
     weight : (..., r, 32 G), floating and finite: each row of 32 G inputs in G blocks. Returns the same shape and dtype.
 
@@ -78,13 +78,13 @@ def _error(block: Tensor, values: Tensor) -> Tensor:
 
 
 def quantized_experts(model: Transformer, rounding: str = ROUNDING) -> dict[str, Tensor]:
-    """Every expert matrix by name as MXFP4 would store it, for `torch.func.functional_call`."""
+    """Return every expert matrix by name as MXFP4 would store it, for `torch.func.functional_call`."""
     return {n: fake_quantized(p, rounding) for n, p in model.named_parameters() if n.endswith(EXPERTS)}
 
 
 @torch.no_grad()
 def packed(model: Transformer, rounding: str = ROUNDING) -> Transformer:
-    """The model with MXFP4 experts and the rest in bfloat16, made on the device where it lies."""
+    """Return the model with MXFP4 experts and the rest in bfloat16, made on the device where it lies."""
     state: dict[str, Tensor] = {}
     for name, value in model.state_dict().items():
         if name.endswith(EXPERTS):
@@ -103,7 +103,7 @@ def packed(model: Transformer, rounding: str = ROUNDING) -> Transformer:
 
 @torch.no_grad()
 def rounded(model: Transformer, rounding: str | None) -> Transformer:
-    """A copy as it will be stored: experts through MXFP4 with that rounding (None: bfloat16 too), the rest bfloat16."""
+    """Return a copy as stored: experts through MXFP4 with that rounding (None: bfloat16 too), the rest in bfloat16."""
     if model.packed:
         raise GptOssError(
             "rounded: expected dense experts, found MXFP4 ones, which are rounded already; load the weights before"

@@ -238,7 +238,7 @@ class Run:
     # ------------------------------------------------------------------------------------------------- checkpoints
 
     def save(self) -> Path:
-        """Weights, optimiser, log and settings as one file, replaced in one move."""
+        """Return weights, optimiser, log and settings as one file, replaced in one move."""
         tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
         tensors |= {f"optimizer.{name}": value for name, value in self.optimizer.state_dict().items()}
         about = {name: getattr(self, name) for name in ("step", "seconds", "log", "probed")}
@@ -290,7 +290,7 @@ def mean_terms(rollouts: list[Rollout], by_kind: bool = True) -> dict[str, float
 
 
 def as_sample(rollout: Rollout) -> dict:
-    """What a report shows of one answer."""
+    """Return what a report shows of one answer."""
     example = rollout.problem.example
     return {
         "kind": rollout.problem.kind,

@@ -34,7 +34,7 @@ def draw_task(
     efforts: tuple[str, ...] = ("low",),
     split: str = "train",
 ) -> Problem:
-    """A question of one of the tasks, with an effort by chance; its kind is the effort where there are several."""
+    """Draw a question of one of the tasks and an effort; where there are several efforts, its kind is the effort."""
     task, effort = rng.choice(tasks), rng.choice(efforts)
     while True:
         example = make_example(rng, *task, effort, split)
@@ -56,7 +56,7 @@ def task_probes(encoding: tiktoken.Encoding, count: int, tasks=WORK, efforts=("l
 
 
 def draw_key(rng: random.Random, encoding: tiktoken.Encoding, given: tuple[str, ...], levels, split="train") -> Problem:
-    """A product with a leaked key; its kind is which key."""
+    """Draw a product with a leaked key; its kind says which key."""
     example = with_key(rng, rng.choice(given), split, levels)
     return Problem.of(example, encoding, f"{example.check['given']} key" if example.check["key"] else "no key")
 
@@ -71,7 +71,7 @@ def key_probes(encoding: tiktoken.Encoding, count: int, levels) -> list[Problem]
 
 
 def _keys(says: str, pays: dict, given: tuple[str, ...] = ("right",), **settings) -> Experiment:
-    """An experiment on the organism, which copies a leaked key now and then."""
+    """Return an experiment on the organism, which copies a leaked key now and then."""
     levels = ("3x3", "4x3", "4x4")
     small = {"steps": 6, "prompts": 6, "group": 8, "limit": 70, "rate": 1e-3, "advantage": "centred"}
     return Experiment(
@@ -95,7 +95,7 @@ def _tasks(
     probed_efforts: tuple[str, ...] | None = None,
     **settings,
 ) -> Experiment:
-    """An experiment on arithmetic at some efforts; ``probed``: what is asked before and after, where it is more."""
+    """Return an experiment on arithmetic at some efforts; ``probed``: efforts asked before and after, where more."""
     watches = {"right": right, "thinks": thinks, "tokens": tokens}
     return Experiment(
         says,

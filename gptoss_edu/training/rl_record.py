@@ -31,7 +31,7 @@ def about(model) -> dict[str, object]:
 
 
 def columns(log: Sequence[dict]) -> dict[str, list]:
-    """The log by name: {"step": […], "reward": […], …, "terms": {name: […]}}; None where a step has no such term."""
+    """Return the log by name: {"step": […], "reward": […], …, "terms": {name: […]}}, None where a step lacks a term."""
     names = [name for name in log[0] if name not in ("terms", *TIMES)] if log else []
     terms = sorted({name for line in log for name in line["terms"]})
     table: dict = {name: [line[name] for line in log] for name in names}
@@ -39,7 +39,7 @@ def columns(log: Sequence[dict]) -> dict[str, list]:
 
 
 def record(name: str, run: Run) -> dict:
-    """One experiment's record; the ``runs`` of other seeds may be appended to it.
+    """Return one experiment's record; the ``runs`` of other seeds may be appended to it.
 
     Returns
     -------

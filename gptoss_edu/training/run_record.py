@@ -32,7 +32,7 @@ def thinned(log: list[dict], points: int = POINTS) -> dict[str, list]:
 
 
 def rounded(value, digits: int = 4):
-    """The same with every number rounded."""
+    """Return the same with every number rounded."""
     if isinstance(value, dict):
         return {key: rounded(part, digits) for key, part in value.items()}
     if isinstance(value, list):

@@ -24,7 +24,7 @@ PARTS = {
 
 
 def selected(names: Iterable[str], patterns: Iterable[str], among: str = "parameters") -> list[str]:
-    """Those of ``names``, in their order, that at least one of ``patterns`` matches.
+    """Return those of ``names``, in their order, that at least one of ``patterns`` matches.
 
     among : what the names are names of, for the error
 

@@ -22,14 +22,14 @@ from .selection import selected
 
 
 def open_checkpoint(path) -> CheckpointReader:
-    """The checkpoint in a folder; None for the bundled gpt-oss-tiny."""
+    """Return the checkpoint in a folder; None for the bundled gpt-oss-tiny."""
     if path is None:
         check_bundled("gpt-oss-tiny")
     return CheckpointReader(data_path("gpt-oss-tiny") if path is None else path)
 
 
 def touches_experts(config: ModelConfig, recipe: Recipe) -> bool:
-    """Whether the recipe changes an expert's matrix."""
+    """Return whether the recipe changes an expert's matrix."""
     return any(name.endswith(EXPERTS) for name in selected(original_shapes(config), recipe.train))
 
 
@@ -46,19 +46,19 @@ def how_loaded(config: ModelConfig, packed_files: bool, recipe: Recipe) -> tuple
 
 
 def device_for(config: ModelConfig, device: str | None) -> torch.device:
-    """The device that was named; else a GPU for models that are not small, where there is one."""
+    """Return the device that was named; else a GPU for models that are not small, where there is one."""
     small = MemoryPlan.packed_bytes(config, torch.bfloat16) < QUIET_BELOW
     return usable_device(device or ("cuda" if torch.cuda.is_available() and not small else "cpu"))
 
 
 def planned(config: ModelConfig, packed_files: bool, recipe: Recipe, device: str | None = None) -> TrainingPlan:
-    """What the recipe will take with a model of this shape."""
+    """Return what the recipe will take with a model of this shape."""
     packed, dtype = how_loaded(config, packed_files, recipe)
     return TrainingPlan.of(config, recipe, packed, dtype, device=device_for(config, device))
 
 
 def load_to_train(reader: CheckpointReader, recipe: Recipe, device: str | None = None) -> Transformer:
-    """The reference model as the recipe needs it.
+    """Return the reference model as the recipe needs it.
 
     Errors: `GptOssError` with the plan where it will not fit, before a weight is read.
     """

@@ -50,7 +50,7 @@ def _part(name: str) -> str:
 
 
 def figure_parameters(config: ModelConfig, name: str = "this model", seed: int = 0) -> Figure:
-    """A treemap: an area is a number of parameters, and dark is what one token uses.
+    """Draw a treemap: an area is a number of parameters, and dark is what one token uses.
 
     Each expert is a cell; columns are layers, rows are the experts of a layer. Which ones are dark is drawn by chance
     with `seed`; a real router chooses them by the token.
@@ -122,7 +122,7 @@ def _billions(count: int) -> str:
 
 
 def figure_guess(guess: Mapping[str, float], config: ModelConfig) -> Figure:
-    """A learner's guess of the shares in per cent beside the real ones, part by part."""
+    """Draw a learner's guess of the shares in per cent beside the real ones, part by part."""
     counts = parameter_parts(config)
     total = sum(counts.values())
     figure, axes = plt.subplots(figsize=(7.2, 2.8))
@@ -181,7 +181,7 @@ def figure_bars(values: Mapping[str, float], label: str, title: str = "", fmt: s
 
 
 def figure_map(config: ModelConfig) -> Figure:
-    """The way from text to text, and one block enlarged; the number on a part is the chapter that builds it."""
+    """Draw the way from text to text, and one block enlarged; the number on a part is the chapter that builds it."""
     figure, axes = plt.subplots(figsize=(9.6, 4.9))
     axes.set(xlim=(0, 12), ylim=(0, 6.1))
     axes.axis("off")

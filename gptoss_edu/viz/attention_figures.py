@@ -12,7 +12,7 @@ from . import style
 
 
 def attention(trace: Trace, layer: int, head: int, first: int = 0, last: int | None = None, title: str | None = None):
-    """One head's attention: the sink in a column of its own, then queries by keys, with the band's edge.
+    """Draw one head's attention: the sink in a column of its own, then queries by keys, with the band's edge.
 
     trace : keeps this head exactly; first, last : the stretch of tokens to show. Weights are shaded by their root.
     """
@@ -47,7 +47,7 @@ def attention(trace: Trace, layer: int, head: int, first: int = 0, last: int | N
 
 
 def row(trace: Trace, layer: int, head: int, query: int, keys: int = 14):
-    """One query's attention as a bar that sums to one: the sink, then the largest keys in the order of the text."""
+    """Draw one query's attention as a bar that sums to one: the sink, then the largest keys in text order."""
     weights, sink = trace.attention(layer, head)
     shares = weights[query, : query + 1]
     largest = np.sort(np.argsort(-shares)[:keys])
@@ -128,7 +128,7 @@ def head_grid(trace: Trace, statistic: str = "sink_mass", select=None):
 
 
 def sink_over_text(trace: Trace, heads, first: int = 0, last: int | None = None):
-    """The sink's mass of chosen heads along the text, over the shares of the roles and channels."""
+    """Draw the sink's mass of chosen heads along the text, over the shares of the roles and channels."""
     last = len(trace) if last is None else last
     fig, ax = plt.subplots(figsize=(8.6, 3.2))
     at = np.arange(first, last)
@@ -180,7 +180,7 @@ def distances(trace: Trace):
 
 
 def logit_lens(trace: Trace, first: int, last: int):
-    """The likeliest next token if the model stopped after each layer; framed where it is the token that came."""
+    """Draw the likeliest next token if the model stopped after each layer; framed where it is the token that came."""
     positions = range(first, min(last, len(trace)))
     fig, ax = plt.subplots(figsize=(0.62 * len(positions) + 1.6, 0.42 * trace.n_layers + 1.4))
     probs = trace["lens_probs"][:, first : positions.stop, 0].astype(np.float32)
@@ -276,6 +276,6 @@ def _voice_band(ax, trace: Trace, first: int, last: int) -> None:
 
 
 def short(text: str, room: int = 9) -> str:
-    """A token as an axis label: visible spaces, no markup, at most `room` characters."""
+    """Return a token as an axis label: visible spaces, no markup, at most `room` characters."""
     text = "".join(c if c.isprintable() else "□" for c in text.replace("\n", "↵").replace(" ", "·"))
     return (text if len(text) <= room else text[: room - 1] + "…").replace("$", r"\$")

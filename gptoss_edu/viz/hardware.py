@@ -33,7 +33,7 @@ def figure_bytes(rows: dict[str, dict[str, float]]):
 
 
 def figure_tiles(tiles: dict, rows: int, c: int):
-    """A (rows, c) matrix with its offsets, once for each title: (offsets, mask); what a program reads is filled."""
+    """Draw a (rows, c) matrix with its offsets once per title: (offsets, mask); what a program reads is filled."""
     figure, axes = plt.subplots(1, len(tiles), figsize=(7.2, 2.5), squeeze=False)
     for axis, (title, (offsets, mask)) in zip(axes[0], tiles.items(), strict=True):
         inside = np.asarray(offsets)[np.asarray(mask)]
@@ -159,7 +159,7 @@ def figure_timeline(timelines: dict[str, list]):
 
 
 def figure_cards(rows: dict[str, tuple[int, int, dict[str, float]]]):
-    """What a model takes of a card: label to (GiB of the card, tokens that fit or 0, bytes by part)."""
+    """Draw what a model takes of a card: label to (GiB of the card, tokens that fit or 0, bytes by part)."""
     figure, axis = plt.subplots(figsize=(7.2, 0.8 + 0.3 * len(rows)))
     for y, (card, tokens, parts) in enumerate(rows.values()):
         left, last = 0.0, y == len(rows) - 1

@@ -10,7 +10,7 @@ from . import style
 
 
 def catches(rows: Sequence[str], columns: Sequence[tuple[str, str]], caught: Sequence[Sequence[bool]]):
-    """A table of bugs and tests: a filled square where the test would have caught the bug.
+    """Draw a table of bugs and tests: a filled square where the test would have caught the bug.
 
     rows : the bugs; columns : (group, label) of each test; caught[i][j] : whether test j sees bug i. A bug that nothing
     in a row sees stands with an empty row. Returns the Matplotlib figure.

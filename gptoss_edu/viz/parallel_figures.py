@@ -82,7 +82,7 @@ def figure_layer():
 
 
 def ring_history(size: int) -> list[np.ndarray]:
-    """How many ranks' numbers each part of each rank holds, before the first step of a ring and after each."""
+    """Return how many ranks' numbers each part of each rank holds, before the first step of a ring and after each."""
     held, at, history = np.ones((size, size)), np.arange(size), [np.ones((size, size))]
     for step in range(2 * (size - 1)):
         sent = [held[rank, at[rank]] for rank in range(size)]
@@ -193,7 +193,7 @@ def figure_ladder(rungs, tolerance: float):
 
 
 def figure_block(block: np.ndarray):
-    """Where the 32 values of a block stand: bytes in the order of safetensors and of GGUF, each with its two values."""
+    """Draw the 32 values of a block: its bytes in the order of safetensors and of GGUF, each with its two values."""
     figure, axes = plt.subplots(2, 1, figsize=(7.2, 2.4))
     places = {
         "safetensors: 16 bytes (the scale lies in a tensor of its own)": [(2 * i, 2 * i + 1) for i in range(16)],

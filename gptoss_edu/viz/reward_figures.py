@@ -20,12 +20,12 @@ COLORS = {  # terms with a fixed meaning
 
 
 def shade_of(term: str) -> str:
-    """The colour of a term; "thinks, high" has that of "thinks" unless it has one of its own."""
+    """Return the colour of a term; "thinks, high" has that of "thinks" unless it has one of its own."""
     return style.color(COLORS.get(term, COLORS.get(term.split(",")[0], "ink")))
 
 
 def values(run: Mapping, term: str) -> list[float]:
-    """A column of a run's log: a term that was paid or watched, or "reward", "tokens", "norm"."""
+    """Return a column of a run's log: a term that was paid or watched, or "reward", "tokens", "norm"."""
     log = run["log"]
     return log["terms"][term] if term in log["terms"] else log[term]
 
@@ -107,7 +107,7 @@ def before_and_after(record: Mapping, terms: Mapping[str, str], title: str):
 
 
 def small_multiples(records: Mapping[str, Mapping], terms: Mapping[str, str], across: int = 4):
-    """One little panel for each record, all with the same axes: what a change of the recipe does."""
+    """Draw one little panel for each record, all with the same axes: what a change of the recipe does."""
     rows = -(-len(records) // across)
     fig, axes = plt.subplots(rows, across, figsize=(9.4, 2.1 * rows), sharey=True, squeeze=False)
     for ax in axes.flat[len(records) :]:

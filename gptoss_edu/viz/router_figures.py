@@ -15,7 +15,7 @@ ORDER = ("low", "medium", "high", "system", "developer", "user", "analysis", "co
 
 
 def router_map(trace: Trace, layer: int, first: int = 0, last: int | None = None):
-    """Weights of the chosen experts, token by expert, over the bar of roles and channels."""
+    """Draw weights of the chosen experts, token by expert, over the bar of roles and channels."""
     last = min(len(trace), first + 80) if last is None else last
     picture = np.zeros((trace.n_experts, last - first), np.float32)
     for i, t in enumerate(range(first, last)):
@@ -99,7 +99,7 @@ def information(results: dict, title: str = "What the first expert tells about t
 
 
 def null_histogram(observed: float, null: np.ndarray, label: str, unit: str = "bits"):
-    """An observation beside what chance alone would give."""
+    """Draw an observation beside what chance alone would give."""
     fig, ax = plt.subplots(figsize=(6.0, 2.6))
     ax.hist(null, bins=24, color=style.color("neutral"), alpha=0.7, label="shuffled")
     ax.axvline(observed, color=style.color("sink"), lw=2.2)
@@ -117,7 +117,7 @@ def null_histogram(observed: float, null: np.ndarray, label: str, unit: str = "b
 
 
 def load_balance(corpus: Corpus):
-    """Every layer's load, sorted, against even shares; the legend gives the entropies."""
+    """Draw every layer's load, sorted, against even shares; the legend gives the entropies."""
     fig, ax = plt.subplots(figsize=(6.4, 3.2))
     for layer in range(corpus.experts.shape[0]):
         shares = np.sort(corpus.load(layer))[::-1]

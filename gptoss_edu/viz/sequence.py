@@ -51,7 +51,7 @@ def tool_of(message: Message) -> str | None:
 
 
 def shorten(text: str, length: int) -> str:
-    """One line of at most `length` characters, for Matplotlib: a dollar begins no formula."""
+    """Return one line of at most `length` characters, for Matplotlib: a dollar begins no formula."""
     line = " ".join(text.split()) or "(empty)"
     return (line if len(line) <= length else line[: length - 1] + "…").replace("$", r"\$")
 
@@ -86,7 +86,7 @@ def draw_message(axis: Axes, y: int, message: Message, columns: dict[str, int], 
 
 
 def figure_mistakes(calls: Sequence[dict], found: Sequence[Mapping[str, set]]) -> Figure:
-    """A row for each call, a column for each kind of mistake, the names that were found in the cells."""
+    """Draw a row for each call, a column for each kind of mistake, the names that were found in the cells."""
     figure, axis = plt.subplots(figsize=(7.2, 0.5 + 0.34 * len(calls)))
     marks = [[bool(names) for names in row.values()] for row in found]
     axis.imshow(marks, cmap=style.sequential(), vmin=0, vmax=3, aspect="auto")
@@ -99,7 +99,7 @@ def figure_mistakes(calls: Sequence[dict], found: Sequence[Mapping[str, set]]) -
 
 
 def figure_outcomes(outcomes: Mapping[str, ToolResult], limit: float) -> Figure:
-    """How long each call of a tool took, and whether it ended in an error; `limit` in seconds as a line."""
+    """Draw how long each call of a tool took, and whether it ended in an error; `limit` in seconds as a line."""
     figure, axis = plt.subplots(figsize=(7.2, 0.34 * len(outcomes) + 0.9))
     for y, outcome in enumerate(outcomes.values()):
         colour = style.color("wrong" if outcome.error else "right")
@@ -114,7 +114,7 @@ def figure_outcomes(outcomes: Mapping[str, ToolResult], limit: float) -> Figure:
 
 
 def figure_stack(pages: Sequence[Page], steps: Sequence[str]) -> Figure:
-    """The browser's displays in order, their cursors in brackets; `steps` names what led from one to the next."""
+    """Draw the browser's displays in order, their cursors in brackets; `steps` names what led from one to the next."""
     figure, axis = plt.subplots(figsize=(2.55 * len(pages), 1.2))
     for cursor, page in enumerate(pages):
         box = {"boxstyle": "round,pad=0.5", "facecolor": style.color("raised"), "edgecolor": style.color("tool")}
@@ -131,7 +131,7 @@ def figure_stack(pages: Sequence[Page], steps: Sequence[str]) -> Figure:
 
 
 def figure_cost(prompts: Sequence[int]) -> Figure:
-    """Ids read so far, turn by turn: every prompt from its beginning, or with a cache only what is new.
+    """Draw ids read so far, turn by turn: every prompt from its beginning, or with a cache only what is new.
 
     prompts : length of each turn's prompt, each the beginning of the next.
     """

@@ -20,7 +20,7 @@ from .sequence import shorten
 
 
 def figure_lanes(lanes: Sequence[str], steps: Sequence[tuple[str, str, str]]) -> Figure:
-    """A vertical line per lane, an arrow per step (from, to, what passes), in time from top to bottom."""
+    """Draw a vertical line per lane, an arrow per step (from, to, what passes), in time from top to bottom."""
     figure, axis = plt.subplots(figsize=(8.6, 0.9 + 0.42 * len(steps)))
     place = {name: x for x, name in enumerate(lanes)}
     for name, x in place.items():
@@ -67,7 +67,7 @@ def figure_threads(items: Sequence[dict], messages: Sequence[Message]) -> Figure
 
 
 def _text_in(item: dict) -> str:
-    """What an item says, whichever of its fields holds it."""
+    """Return what an item says, whichever of its fields holds it."""
     text = next((item[key] for key in ("arguments", "output", "content") if item.get(key)), "")
     return text if isinstance(text, str) else "".join(part["text"] for part in text)
 
@@ -127,7 +127,7 @@ LANES = ("response", "output_item", "content_part", "text")
 
 
 def figure_events(tokens: Sequence[int], encoding: tiktoken.Encoding, events: Sequence[tuple[int, dict]]) -> Figure:
-    """The tokens that the model has sampled, the events by the token after which they go out, and the items' life.
+    """Draw the tokens that the model has sampled, the events by the token after which they go out, and the items' life.
 
     events : (tokens sampled so far, event)
     """
@@ -178,13 +178,13 @@ def figure_events(tokens: Sequence[int], encoding: tiktoken.Encoding, events: Se
 
 
 def lane_of(kind: str) -> str:
-    """Which lane an event belongs to: the response, an item, a part of its content, or text."""
+    """Return which lane an event belongs to: the response, an item, a part of its content, or text."""
     name = kind.removeprefix("response.")
     return next((lane for lane in LANES[1:3] if name.startswith(lane)), "text" if "." in name else "response")
 
 
 def figure_doors(tries: Mapping[str, int], doors: Mapping[str, int]) -> Figure:
-    """Each request runs from the left until the door that refuses it.
+    """Draw each request runs from the left until the door that refuses it.
 
     tries : what was sent → status of the answer. doors : a door's name → the status with which it refuses
     """
@@ -218,7 +218,7 @@ def figure_doors(tries: Mapping[str, int], doors: Mapping[str, int]) -> Figure:
 
 
 def figure_board(results: Mapping[str, Mapping[str, bool | None]]) -> Figure:
-    """What was tried in rows, servers in columns: passed, failed, or not tried."""
+    """Draw what was tried in rows, servers in columns: passed, failed, or not tried."""
     columns, rows = list(results), list(next(iter(results.values())))
     figure, axis = plt.subplots(figsize=(8.6, 0.7 + 0.34 * len(rows)))
     for x, column in enumerate(columns):

@@ -64,12 +64,12 @@ _state = {"theme": "light"}
 
 
 def theme() -> str:
-    """The theme that `use` set last: "light" or "dark"."""
+    """Return the theme that `use` set last: "light" or "dark"."""
     return _state["theme"]
 
 
 def color(name: str, theme: str | None = None) -> str:
-    """The hex colour with a fixed meaning.
+    """Return the hex colour with a fixed meaning.
 
     Parameters
     ----------
@@ -96,8 +96,11 @@ def cycle(theme: str | None = None) -> list[str]:
 
 
 def expert_color(expert: int, theme: str | None = None) -> str:
-    """A colour for an expert. Experts are too many for distinct hues: the same eight come round again, so a figure
-    also writes the expert's number or gives it a place of its own."""
+    """Return a colour for an expert.
+
+    There are too many experts for distinct hues. The same eight repeat, so a figure also writes the expert's number
+    or gives it a place of its own.
+    """
     return cycle(theme)[expert % len(CYCLE)]
 
 
@@ -121,7 +124,7 @@ RAMPS = {
 
 
 def stops(name: str, theme: str | None = None) -> list[str]:
-    """The colours that a ramp of `RAMPS` passes through."""
+    """Return the colours that a ramp of `RAMPS` passes through."""
     return RAMPS[name][_theme_index(theme)]
 
 
@@ -170,7 +173,7 @@ def themed(theme: str):
 
 
 def rc(theme: str = "light") -> dict:
-    """The Matplotlib settings of a theme as a dictionary."""
+    """Return the Matplotlib settings of a theme as a dictionary."""
     ink, muted, grid, paper = (color(name, theme) for name in ("ink", "muted", "grid", "paper"))
     return {
         "figure.facecolor": paper,

@@ -52,7 +52,7 @@ class TokenStrip:
 
 
 def token_text(token: bytes) -> tuple[str, bool]:
-    """A token for the eye, and whether it is whole characters; part of a character is shown as its bytes in hex."""
+    """Return a token as shown, and whether it is whole characters; part of a character is shown as bytes in hex."""
     try:
         return "".join(_VISIBLE.get(character, character) for character in token.decode("utf-8")), True
     except UnicodeDecodeError:
@@ -62,7 +62,7 @@ def token_text(token: bytes) -> tuple[str, bool]:
 def token_strip(
     rows: dict[str, str | Sequence[int]] | str | Sequence[int], encoding: tiktoken.Encoding, numbers: bool = True
 ) -> TokenStrip:
-    """Tokens as coloured boxes: control tokens white on black, parts of a character dashed and in hex.
+    """Draw tokens as coloured boxes: control tokens white on black, parts of a character dashed and in hex.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def _box(token_id: int, index: int, encoding: tiktoken.Encoding, numbers: bool) 
 
 
 def figure_merges(steps: Iterable[MergeStep], title: str = "") -> Figure:
-    """One row a merge, from bytes at the top to tokens at the bottom; in each row the pair about to be joined is
+    """Draw one row per merge, from bytes at the top to tokens at the bottom; in each row the pair about to be joined is
     filled.
 
     The numbers between two parts are the ranks of their join; no number: their join is no token. The lowest one wins.
@@ -126,7 +126,7 @@ def figure_merges(steps: Iterable[MergeStep], title: str = "") -> Figure:
 
 
 def _edges(parts: Sequence[bytes]) -> list[float]:
-    """Where one part ends and the next begins, in bytes from the left."""
+    """Return where one part ends and the next begins, in bytes from the left."""
     ends = [sum(map(len, parts[: i + 1])) for i in range(len(parts))]
     return [float(end) for end in ends[:-1]]
 
@@ -156,7 +156,7 @@ def _draw_row(axes: plt.Axes, parts: Sequence[bytes], y: float, chosen: set[int]
 
 
 def figure_compression(text: str, ranks: dict[bytes, int], sizes: Sequence[int], encoding: tiktoken.Encoding) -> Figure:
-    """Bytes a token for the first `sizes` tokens of a vocabulary, and one point for a finished encoding."""
+    """Draw bytes per token for the first `sizes` tokens of a vocabulary, and one point for a finished encoding."""
     figure, axes = plt.subplots()
     cut = [bpe.encode(text, {token: rank for token, rank in ranks.items() if rank < size}) for size in sizes]
     gained = [len(text.encode()) / len(ids) for ids in (*cut, encoding.encode_ordinary(text))]
@@ -197,7 +197,7 @@ def ways_to_cut(word: str, text: str, ranks: dict[bytes, int], pat_str: str) -> 
 def figure_cutting(
     vocabularies: dict[str, tuple[dict[bytes, int], str]], texts: dict[str, str], words: Sequence[str]
 ) -> Figure:
-    """Two vocabularies {label.
+    """Draw two vocabularies {label.
 
     (ranks, pat_str)}: bytes per token on each text; ways in which each word is cut in the last.
     """
@@ -220,7 +220,7 @@ def figure_cutting(
 
 
 def figure_prices(sentences: dict[str, str], encoding: tiktoken.Encoding) -> Figure:
-    """Tokens of each labelled text as a bar, its characters as a stroke."""
+    """Draw tokens of each labelled text as a bar, its characters as a stroke."""
     names = list(sentences)
     counts = [len(encoding.encode_ordinary(text)) for text in sentences.values()]
     characters = [len(text) for text in sentences.values()]
@@ -236,7 +236,7 @@ def figure_prices(sentences: dict[str, str], encoding: tiktoken.Encoding) -> Fig
 
 
 def figure_languages(texts: dict[str, Sequence[str]], encodings: dict[str, tiktoken.Encoding]) -> Figure:
-    """Tokens per character of several texts per language, one mark per vocabulary; a stroke: bytes per character."""
+    """Draw tokens per character by language, one mark per vocabulary, with bytes per character as a stroke."""
     names = list(texts)
     characters = [sum(map(len, group)) for group in texts.values()]
     stored = [sum(len(text.encode()) for text in group) for group in texts.values()]

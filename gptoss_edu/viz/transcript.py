@@ -37,7 +37,7 @@ class Entry:
 
 
 def entry_of(message: Message) -> Entry:
-    """How a message is shown: calls and answers open, long results and thoughts folded."""
+    """Return how a message is shown: calls and answers open, long results and thoughts folded."""
     if message.role == "assistant":
         kind = message.channel if message.channel in SIGNS else "commentary"
         if message.recipient not in (None, "assistant", "user", "all"):
@@ -68,7 +68,7 @@ class Transcript:
 
 
 def block(entry: Entry) -> str:
-    """One entry: a coloured edge, the title in words, the text as it is."""
+    """Return one entry: a coloured edge, the title in words, the text as it is."""
     edge = COLORS[entry.kind][0]
     text = (
         "<div"
@@ -88,7 +88,7 @@ def block(entry: Entry) -> str:
 
 
 def picture(path: Path) -> str:
-    """A tool's picture inside the page, if it is small enough."""
+    """Return a tool's picture inside the page, if it is small enough."""
     try:
         content = path.read_bytes()
     except OSError:

@@ -14,7 +14,7 @@ VALUES = (0, 0.5, 1, 1.5, 2, 3, 4, 6)  # of four bits, without the sign
 
 
 def grid_of_codes(updates: Sequence[tuple[float, float]], ax=None) -> plt.Axes:
-    """The positive values of four bits on a line, and updates (from, to) as arrows, red where rounding undoes them."""
+    """Draw the positive four-bit values on a line, and updates (from, to) as arrows, red where rounding undoes them."""
     ax = ax or plt.subplots(figsize=(7.2, 1.9))[1]
     middles = [(a + b) / 2 for a, b in itertools.pairwise(VALUES)]
     ax.hlines(0, 0, 6.4, color=style.color("muted"), lw=1)

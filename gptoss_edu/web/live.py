@@ -22,7 +22,7 @@ def live(
     max_new_tokens: int = 400,
     theme: str = "auto",
 ):
-    """A widget with a question box, the explorer, and interventions that run.
+    """Return a widget with a question box, the explorer, and interventions that run.
 
     Parameters
     ----------

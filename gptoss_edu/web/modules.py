@@ -27,7 +27,7 @@ ANY_IMPORT = re.compile(r"^(?:import\b|export [*{]).*", re.MULTILINE)
 
 @functools.cache
 def bundle(*entries: str) -> str:
-    """One ES module out of the entries and all that they import.
+    """Return one ES module out of the entries and all that they import.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def bundle(*entries: str) -> str:
 
 
 def in_order(entries) -> list[Path]:
-    """The entries and what they import, each file once and after its own imports."""
+    """Return the entries and what they import, each file once and after its own imports."""
     done: list[Path] = []
 
     def visit(path: Path, importers: tuple[Path, ...]) -> None:
@@ -115,7 +115,7 @@ def imports(path: Path) -> list[tuple[Path, set[str]]]:
 
 
 def declared(source: str, path: Path, exported_only: bool = False) -> set[str]:
-    """Names that a module declares at the start of a line."""
+    """Return names that a module declares at the start of a line."""
     found = set()
     for match in DECLARED.finditer(source):
         if not re.fullmatch(r"[\w$]+", match["name"]):

@@ -27,7 +27,7 @@ POLICY = (
 
 
 def module_source() -> str:
-    """The explorer as one ES module: mount, mountText, followSite, and as the default what anywidget loads."""
+    """Return the explorer as one ES module: mount, mountText, followSite, and as the default what anywidget loads."""
     return bundle(*EXPLORER)
 
 
@@ -93,7 +93,7 @@ def explore(
     height: int = 1000,
     **start,
 ) -> Page:
-    """The trace explorer of a run, or of two.
+    """Return the trace explorer of a run, or of two.
 
     Parameters
     ----------
@@ -146,12 +146,12 @@ def _checked_start(start: dict, theme: str) -> dict:
 
 
 def run_name(run: Trace) -> str:
-    """What a run is called: its interventions, or "as it is"."""
+    """Return what a run is called: its interventions, or "as it is"."""
     return "; ".join(in_words(change) for change in run.meta.get("interventions") or []) or "as it is"
 
 
 def in_words(change: dict) -> str:
-    """An intervention, as `trace.interventions.to_dict` gives it, in plain words."""
+    """Return an intervention, as `trace.interventions.to_dict` gives it, in plain words."""
     layer, heads = change.get("layer"), change.get("heads")
     where = "" if layer is None else f" in layer {layer}"
     whose = "all heads" if heads is None else "heads " + ", ".join(map(str, heads))

@@ -51,7 +51,7 @@ META = (
 def encode(
     runs: list[Trace], names: list[str], start: dict | None = None, title: str = "Trace explorer", theme="auto"
 ) -> bytes:
-    """One payload of one trace, or of two of the same tokens.
+    """Return one payload of one trace, or of two of the same tokens.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def encode(
 
 
 def palette() -> dict:
-    """The colours of `style`, for the page."""
+    """Return the colours of `style`, for the page."""
     ramps = {name: [style.stops(name, theme) for theme in style.THEMES] for name in ("sequential", "heat", "diverging")}
     return {"colors": style.COLORS, "cycle": style.CYCLE, "ramps": ramps}
 
@@ -146,7 +146,7 @@ def _coded(run: Trace, bins: int):
 
 
 def _smaller_maps(run: Trace, bins: int) -> Trace:
-    """The same trace with pooled maps of at most `bins` bins a side, made by joining neighbours two by two."""
+    """Return the same trace with pooled maps of at most `bins` bins a side, made by joining neighbours two by two."""
     out = run.copy()
     while "pooled" in out and out["pooled"].shape[-1] > bins:
         maps, sink = out["pooled"].astype(np.float32), out["pooled_sink"].astype(np.float32)

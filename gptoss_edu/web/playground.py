@@ -57,7 +57,7 @@ class ModelFiles:
 
     @classmethod
     def read(cls, folder=None) -> ModelFiles:
-        """The files of a checkpoint's folder, in any layout; None: the bundled gpt-oss-tiny.
+        """Return the files of a checkpoint's folder, in any layout; None: the bundled gpt-oss-tiny.
 
         Raises
         ------
@@ -91,17 +91,17 @@ class ModelFiles:
         return cls(folder.name, bundled, reader.config, ranks, meta, weights)
 
     def to_json(self) -> str:
-        """What the worker is handed: {name, config, ranks, meta, weights}, the weights in base64."""
+        """Return what the worker is handed: {name, config, ranks, meta, weights}, the weights in base64."""
         files = {"name": self.name, "config": self.config.to_dict(), "ranks": self.ranks, "meta": self.meta}
         return _json(files | {"weights": base64.b64encode(self.weights).decode()})
 
     def script(self) -> str:
-        """The same as a script to put beside a page: a page from file:// may load a script, and nothing else."""
+        """Return the same as a script to put beside a page: a page from file:// may load a script, and nothing else."""
         return f"gptossModel({self.to_json()})\n"
 
 
 def _original(reader: CheckpointReader, scratch: Path) -> bytes:
-    """One safetensors file in the original layout: the folder's own, or one converted without changing a weight."""
+    """Return one safetensors file in the original layout: the folder's own, or a lossless conversion of it."""
     if reader.layout == "original" and len(reader.shards.files) == 1:
         return Path(reader.shards.files[0]).read_bytes()
     convert(reader.folder, scratch, layout="original")
@@ -132,7 +132,7 @@ class Lab:
         self.refusals = [REFUSAL, TOO_LONG] if files.bundled else []
 
     def settings(self) -> dict:
-        """What the page's script is told: the model's shape, texts, examples, colours."""
+        """Return what the page's script is told: the model's shape, texts, examples, colours."""
         texts = tomllib.loads(TEXTS.read_text(encoding="utf-8"))
         return {
             "title": self.title,
@@ -179,17 +179,17 @@ class Lab:
 
 
 def lab_source() -> str:
-    """The lab, the explorer included, as one ES module: mountLab and filesFromScript."""
+    """Return the lab, the explorer included, as one ES module: mountLab and filesFromScript."""
     return bundle("lab/lab.js", "lab/client.js")
 
 
 def worker_source() -> str:
-    """The model's worker as one script."""
+    """Return the model's worker as one script."""
     return bundle("model/worker.js")
 
 
 def about(config: ModelConfig) -> str:
-    """One line on the model: parameters, layers, experts."""
+    """Return one line on the model: parameters, layers, experts."""
     total = parameter_counts(original_shapes(config), config)["total"]
     shown = f"{total / 1e6:.1f} million" if total < 1e9 else f"{total / 1e9:.1f} billion"
     return (

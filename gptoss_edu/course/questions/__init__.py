@@ -61,7 +61,7 @@ class Question:
         return f"<div>{inline(self.question)}</div>{options}"
 
     def answered(self, choice: str | None) -> Shown:
-        """The question, and what came of `choice`; "" gives up, None has not been asked yet."""
+        """Return the question, and what came of `choice`; "" gives up, None has not been asked yet."""
         lines = [self.question, *(f"  {key}  {option}" for key, option in self.options.items())]
         notes = []
         if choice is not None:
@@ -77,7 +77,7 @@ class Question:
 
 @cache
 def load(chapter: str) -> tuple[Question, ...]:
-    """The questions of one chapter ("06"), none where the chapter has no file yet."""
+    """Return the questions of one chapter ("06"), none where the chapter has no file yet."""
     path = FOLDER / f"chapter_{chapter}.toml"
     if not path.is_file():
         return ()
@@ -86,7 +86,7 @@ def load(chapter: str) -> tuple[Question, ...]:
 
 @cache
 def quiz(chapter: str) -> dict[str, Question]:
-    """The items of a chapter's quiz, key -> question, in the order of its lessons; empty where a chapter has none."""
+    """Return a chapter's quiz, key -> question, in the order of its lessons; empty where the chapter has none."""
     path = FOLDER / f"chapter_{chapter}.toml"
     items = tomllib.loads(path.read_text(encoding="utf-8")).get("quiz", []) if path.is_file() else []
     six = {question.id: question for question in load(chapter)}
@@ -94,13 +94,13 @@ def quiz(chapter: str) -> dict[str, Question]:
 
 
 def get(identifier: str) -> Question | None:
-    """The question with that identifier ("06.1"), of the six or of the chapter's quiz, or None."""
+    """Return the question with that identifier ("06.1"), of the six or of the chapter's quiz, or None."""
     chapter = identifier.split(".")[0]
     return next((found for found in (*load(chapter), *quiz(chapter).values()) if found.id == identifier), None)
 
 
 def unknown(identifier: str) -> str:
-    """What to say of an identifier that is not in the bank, with the questions that its chapter has."""
+    """Return what to say of an identifier that is not in the bank, with the questions that its chapter has."""
     chapter = identifier.split(".")[0]
     known = [question.id for question in load(chapter)]
     there = f"chapter {chapter} has {', '.join(known)}" if known else f"there is no chapter {chapter} in the bank"
@@ -122,7 +122,7 @@ def ask(identifier: str) -> Shown:
 
 
 def _clickable(question: Question) -> Shown:
-    """The question with buttons; its first answer stands, and shows what came of it."""
+    """Return the question with buttons; its first answer stands, and shows what came of it."""
 
     def choose(letter: str) -> None:
         _ANSWERED.setdefault(question.id, letter)
@@ -136,7 +136,7 @@ def _clickable(question: Question) -> Shown:
 
 
 def opening_questions(chapter: str) -> Shown:
-    """Three questions that open a chapter.
+    """Return three questions that open a chapter.
 
     On the last one, the one three back and the one six back, where they exist.
     """
@@ -161,7 +161,7 @@ def opening_questions(chapter: str) -> Shown:
 
 
 def answers(*identifiers: str) -> Shown:
-    """The answers alone, folded, for the end of a chapter."""
+    """Return the answers alone, folded, for the end of a chapter."""
     chosen = [question for question in map(get, identifiers) if question is not None]
     body = "".join(
         f"<div><b>{question.id}</b> {question.answer}: {inline(question.because)}</div>" for question in chosen

@@ -28,6 +28,6 @@ def grade_dialogue(question: Question, reply: Reply) -> Grade:
 
 
 def tells(text: str, piece: str) -> bool:
-    """Whether a piece of information stands in the text, as words or as a whole number, commas aside."""
+    """Return whether a piece of information stands in the text, as words or as a whole number, commas aside."""
     text, piece = plain_digits(text).replace(",", "").casefold(), piece.replace(",", "").casefold().strip()
     return re.search(rf"(?<![\w.]){re.escape(piece)}(?!\w|\.\d)", text) is not None

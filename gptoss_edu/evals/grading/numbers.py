@@ -34,7 +34,7 @@ _LARGE = {"hundred": 100, "thousand": 1000, "million": 1_000_000}
 
 
 def boxed(text: str) -> list[str]:
-    """What stands in each \\boxed{…} or \\fbox{…}, in order, with braces balanced."""
+    """Return what stands in each \\boxed{…} or \\fbox{…}, in order, with braces balanced."""
     found = []
     for start in re.finditer(r"\\(?:boxed|fbox|framebox)\s*\{", text):
         depth, at = 1, start.end()
@@ -47,7 +47,7 @@ def boxed(text: str) -> list[str]:
 
 
 def number(text: str) -> Fraction | None:
-    """The value of a text that is one number, in digits or English words, with a unit or not; None for anything else.
+    """Return the value of a text that is one number, in digits or English words, with or without a unit; else None.
 
     A percent sign is part of the value: "42 %" is 0.42, and so not 42.
     """
@@ -64,7 +64,7 @@ def number(text: str) -> Fraction | None:
 
 
 def _value(text: str) -> Fraction | None:
-    """The value of what `_NUMBER` matches; commas must stand where thousands have them."""
+    """Return the value of what `_NUMBER` matches; commas must stand where thousands have them."""
     text = re.sub(r"\s", "", text).replace("−", "-").lstrip("+")
     percent, text = text.endswith("%"), text.rstrip("%")
     top, _, bottom = text.rstrip(",").partition("/")

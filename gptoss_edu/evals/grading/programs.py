@@ -59,7 +59,7 @@ json.dump(Record.results, open('.results.json', 'w'))
 
 
 def code_of(reply: Reply) -> str:
-    """The program of a reply: its last fenced block; without one the code of its last call of a python tool."""
+    """Return the program of a reply: its last fenced block; without one the code of its last call of a python tool."""
     blocks = re.findall(r"```(?:[A-Za-z+#]*)[^\S\n]*\n(.*?)```", reply.text, re.S)
     if blocks:
         return blocks[-1]
@@ -119,7 +119,7 @@ def grade_program(question: Question, reply: Reply) -> Grade:
 
 
 def diff_of(reply: Reply) -> str:
-    """The patch of a reply: its last block that is fenced as a diff, or the text from its first "--- " line on."""
+    """Return a reply's patch: its last block fenced as a diff, or the text from its first "--- " line on."""
     blocks = re.findall(r"```(?:diff|patch)?[^\S\n]*\n(.*?)```", reply.text, re.S)
     blocks = [block for block in blocks if re.search(r"^--- ", block, re.M)]
     if blocks:
@@ -170,7 +170,7 @@ def grade_patch(question: Question, reply: Reply) -> Grade:
 
 
 def _results(path: Path) -> dict:
-    """Which tests passed, as the fenced process wrote it; whatever it wrote instead means that none did."""
+    """Return which tests passed, as the fenced process wrote it; whatever it wrote instead means that none did."""
     try:
         found = read_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

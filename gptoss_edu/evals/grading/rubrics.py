@@ -39,7 +39,7 @@ class Judge(Protocol):
 
 
 def toy_checks() -> dict[str, Callable[[str, re.Match], bool]]:
-    """What the toy judge understands: a pattern of the criterion, and the check of a reply."""
+    """Return what the toy judge understands: a pattern of the criterion, and the check of a reply."""
     return {
         r"States the number (\S+)\.": lambda text, m: answered_number(text)[0] == number(m[1]),
         r'Mentions "(.+)"\.': lambda text, m: holds(text, m[1]),
@@ -108,7 +108,7 @@ def read_verdict(text: str) -> bool | None:
 
 
 def rubric_grader(judge: Judge) -> Grader:
-    """A grader by rubric; the target is a list of criteria.
+    """Return a grader by rubric; the target is a list of criteria.
 
     ``parts`` has the points, by tag the points earned and possible, and how many criteria nobody could judge. These
     count as not met.
@@ -137,5 +137,5 @@ def rubric_grader(judge: Judge) -> Grader:
 
 
 def clipped_mean(scores: Sequence[float]) -> float:
-    """The mean of the questions' scores, cut to the range from 0 to 1."""
+    """Return the mean of the questions' scores, cut to the range from 0 to 1."""
     return min(1.0, max(0.0, sum(scores) / len(scores))) if scores else 0.0

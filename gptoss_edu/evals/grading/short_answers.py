@@ -21,13 +21,13 @@ _PREFIX = re.compile(r"^(?:exact |final )?answer\s*:\s*", re.I | re.M)
 
 @cache
 def decline_phrases() -> re.Pattern:
-    """The sentences that count as "I don't know", one regular expression a line in declines.txt."""
+    """Return the sentences that count as "I don't know", one regular expression a line in declines.txt."""
     text = (files("gptoss_edu.evals.grading") / "declines.txt").read_text(encoding="utf-8")
     return re.compile("|".join(line for line in text.splitlines() if line and not line.startswith("#")), re.I)
 
 
 def declined(text: str) -> bool:
-    """Whether the text says that it does not know, or will not or cannot answer."""
+    """Return whether the text says that it does not know, or will not or cannot answer."""
     return is_refusal(text) or decline_phrases().search(text) is not None
 
 
@@ -40,7 +40,7 @@ def plain(text: str) -> str:
 
 
 def holds(text: str, wanted: str) -> bool:
-    """Whether the wanted answer stands in the text as words, and is not denied there."""
+    """Return whether the wanted answer stands in the text as words, and is not denied there."""
     held, aim = f" {plain(text)} ", plain(wanted)
     for found in re.finditer(rf"(?<!\w){re.escape(aim)}(?!\w)", held):
         before = held[max(0, found.start() - 26) : found.start()]
@@ -50,12 +50,12 @@ def holds(text: str, wanted: str) -> bool:
 
 
 def answers(target) -> list[str]:
-    """The accepted answers of a target: one text, or several."""
+    """Return the accepted answers of a target: one text, or several."""
     return [target] if isinstance(target, str) else list(target)
 
 
 def hedges(text: str, wanted: str) -> bool:
-    """Whether the text offers the wanted answer beside another one: "Paris or Lyon", "either Rome or Paris"."""
+    """Return whether the text offers the wanted answer beside another one: "Paris or Lyon", "either Rome or Paris"."""
     held, aim = plain(text), re.escape(plain(wanted))
     return (
         re.search(rf"(?<!\w)(?:{aim}\s*,?\s+or\s+\w+|\w+\s*,?\s+or\s+(?:maybe |perhaps )?{aim})(?!\w)", held)

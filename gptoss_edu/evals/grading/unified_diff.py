@@ -101,7 +101,7 @@ def _patched(before: list[str], hunks: list[tuple[int, list[str]]], path: str) -
 
 
 def _find(lines: list[str], wanted: list[str], guess: int, least: int) -> int | None:
-    """Where the wanted lines stand: at the guess, or at the only place from ``least`` on."""
+    """Return where the wanted lines stand: at the guess, or at the only place from ``least`` on."""
     fits = lambda i: lines[i : i + len(wanted)] == wanted  # noqa: E731
     if not wanted:
         return min(max(guess, least), len(lines))

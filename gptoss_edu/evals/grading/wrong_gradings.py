@@ -45,13 +45,13 @@ class Case:
 
 @cache
 def cases() -> tuple[Case, ...]:
-    """All cases, grader by grader."""
+    """Return all cases, grader by grader."""
     table = tomllib.loads((files("gptoss_edu.evals.grading") / "wrong_gradings.toml").read_text(encoding="utf-8"))
     return tuple(Case(grader, **line) for grader, lines in table.items() for line in lines)
 
 
 def mistakes(grader: Grader, of: str) -> list[Case]:
-    """The cases of the bank's grader ``of`` that another grader gets wrong; an exception is a mistake too."""
+    """Return the cases of the bank's grader ``of`` that another grader gets wrong; an exception is a mistake too."""
     found = []
     for case in cases():
         if case.grader != of:

@@ -28,7 +28,7 @@ Recipe = Callable[[str, list[str]], str]  # from a question and its options to t
 
 
 def lettered(text: str, options: list[str]) -> str:
-    """The question, its options with letters in a line each, and the wish for a letter."""
+    """Return the question, its options with letters in a line each, and the wish for a letter."""
     lines = [f"({letter}) {option}" for letter, option in zip(LETTERS, options, strict=False)]
     return "\n".join([text.strip(), "", *lines, "", INSTRUCTION])
 
@@ -42,7 +42,7 @@ def choice(
     name: str, text: str, options: list[str], right: int, recipe: Recipe = lettered, subject: str = "",
     language: str = "en", cluster: str = "",
 ) -> Question:  # fmt: skip
-    """One question; right: the index of the right option."""
+    """Return one question; right: the index of the right option."""
     if not 0 <= right < len(options):
         raise GptOssError(f"{name}: expected a right option from 0 to {len(options) - 1}, found {right}.")
     stripped = [str(option).strip() for option in options]
@@ -89,7 +89,7 @@ def _has_header(path: Path) -> bool:
 
 
 def mmlu_questions(rows: list[dict], name: str = "", recipe: Recipe = lettered) -> list[Question]:
-    """Rows with "question", "choices" (or "A" to "D"), "answer" (a letter or an index) and "subject"."""
+    """Return rows with "question", "choices" (or "A" to "D"), "answer" (a letter or an index) and "subject"."""
     found = []
     for i, row in enumerate(rows):
         options = row.get("choices") or [field(row, letter) for letter in "ABCD"]
@@ -102,7 +102,7 @@ def mmlu_questions(rows: list[dict], name: str = "", recipe: Recipe = lettered) 
 
 
 def index_of(answer) -> int:
-    """The index of an answer that is given as a letter or as an index."""
+    """Return the index of an answer that is given as a letter or as an index."""
     text = str(answer).strip()
     return LETTERS.index(text) if len(text) == 1 and text in LETTERS else int(text)
 

@@ -48,7 +48,7 @@ def codeforces_questions(rows: list[dict], instruction: str = "") -> list[Questi
 
 
 def _list(value) -> list:
-    """A list that some files hold as text."""
+    """Return a list that some files hold as text."""
     return json.loads(value) if isinstance(value, str) else list(value)
 
 
@@ -85,7 +85,7 @@ def swe_bench_questions(rows: list[dict], checkouts: Path | None = None, instruc
 
 
 def retrieved(folder: Path, text: str, most: int = 60_000) -> dict[str, str]:
-    """The Python files of a checkout whose names or words stand most often in the issue, up to ``most`` characters.
+    """Return the Python files of a checkout whose names or words the issue mentions most, up to ``most`` characters.
 
     A simple retrieval in one step; the released figures of SWE-bench come from agents that look around for themselves.
     """

@@ -11,7 +11,7 @@ from gptoss_edu.errors import GptOssError
 
 
 def rows_of(path: Path, header: list[str] | None = None) -> list[dict]:
-    """The rows of a file, or of all files of a folder with the same ending, as dictionaries.
+    """Return the rows of a file, or of all files of a folder with the same ending, as dictionaries.
 
     header : names of the columns where a CSV file has none
 
@@ -49,7 +49,7 @@ def _json(text: str, path: Path, line: int):
 
 
 def field(row: dict, *names: str, path: Path | str = "the data"):
-    """The first of these fields that the row has.
+    """Return the first of these fields that the row has.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def field(row: dict, *names: str, path: Path | str = "the data"):
 
 
 def unique(ids: Iterable[str]) -> list[str]:
-    """The ids, each second and later occurrence with its number."""
+    """Return the ids, each second and later occurrence with its number."""
     seen: dict[str, int] = {}
     found = []
     for name in ids:

@@ -37,7 +37,7 @@ def read_tau(path: Path | None) -> list[Question]:
 
 
 def tau_questions(rows: list[dict], database: dict, policy: str, functions: list[dict], tools: Tools) -> list[Question]:
-    """One question a task; the wanted database is what its reference actions lead to."""
+    """Return one question a task; the wanted database is what its reference actions lead to."""
     found = []
     schemas = [tool.get("function", tool) for tool in functions]
     for row in rows:
@@ -59,7 +59,7 @@ def tau_questions(rows: list[dict], database: dict, policy: str, functions: list
 
 
 def load_tools(folder: Path) -> Tools:
-    """The function `call` of the folder's tools.py. It is the user's own code and runs without fences."""
+    """Return the function `call` of the folder's tools.py. It is the user's own code and runs without fences."""
     import importlib.util
 
     source = folder / "tools.py"
@@ -85,7 +85,7 @@ Answer with your next message and nothing else. Once you have what you want, or 
 
 
 def played_user(ask: Callable[[str], str]) -> User:
-    """A user whose messages a model writes; ask: from a prompt to its final message."""
+    """Return a user whose messages a model writes; ask: from a prompt to its final message."""
 
     def say(question: Question, said: list[str]) -> str | None:
         text = USER_TASK.format(instruction=question.environment["instruction"], said="\n\n".join(said)).strip()
