@@ -138,6 +138,9 @@ EXERCISES = {
         Exercise("nibbles_room", "26", 2, 8),
         Exercise("stream_room", "26", 2, 8),
         Exercise("thoughts_room", "26", 2, 8),
+        Exercise("flag_by_words", "27", 1, 6),
+        Exercise("sum_verdict", "27", 2, 10),
+        Exercise("key_effect", "27", 2, 12),
     )
 }  # in the order of the course
 

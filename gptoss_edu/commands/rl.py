@@ -65,7 +65,7 @@ def run(args) -> int:
         found = {label: _runs(args, label, name, out, changes) for label, (name, changes) in VARIANTS.items()}
     else:
         found = _runs(args, args.name, args.name, out, {})
-    write_text(out / f"{args.name}.json", json.dumps(found, ensure_ascii=False, separators=(",", ":")))
+    _keep(out / f"{args.name}.json", found)
     print(f"record: {out / (args.name + '.json')}")
     return 0
 
@@ -97,7 +97,13 @@ def _runs(args, label: str, name: str, out: Path, changes: dict) -> dict:
         _compare(learner)
         found = record(name, learner)
         whole = found if whole is None else whole | {"runs": whole["runs"] + found["runs"]}
+        if args.name != VARIED:
+            _keep(out / f"{args.name}.json", whole)  # a seed that is done is kept, whatever becomes of the next
     return whole
+
+
+def _keep(path: Path, found: dict) -> None:
+    write_text(path, json.dumps(found, ensure_ascii=False, separators=(",", ":")))
 
 
 def _tell(line: dict) -> None:

@@ -101,6 +101,8 @@ class Experiment:
     settings : of the small run, which two processor cores do in about a minute
     large : what the recorded run on a GPU changes
     prepare : changes the model before the first step, where the run does not begin with the bundled one
+    samples : answers of each kind that the last measurement keeps; the others keep two
+    learns : a part of the name of every parameter that learns; "" is all of them. Sinks never do
     """
 
     says: str
@@ -111,6 +113,8 @@ class Experiment:
     settings: Settings = Settings()
     large: Mapping[str, object] = field(default_factory=dict)
     prepare: Callable[[object], None] | None = None
+    samples: int = 2
+    learns: str = ""
 
 
 class Run:
@@ -131,7 +135,9 @@ class Run:
         self.folder = None if folder is None else Path(folder)
         if experiment.prepare is not None:
             experiment.prepare(model)
-        learning = {name: p for name, p in model.named_parameters() if not name.endswith("sinks")}
+        learning = {
+            name: p for name, p in model.named_parameters() if experiment.learns in name and not name.endswith("sinks")
+        }
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(name in learning)
         self.parameters = list(learning.values())
@@ -219,9 +225,10 @@ class Run:
         self.model.zero_grad(set_to_none=True)
         return float(norm)
 
-    def probe(self, samples: int = 2) -> dict:
+    def probe(self) -> dict:
         """Measure held-out problems, one answer to each, and keep a few answers of every kind."""
         settings, experiment = self.settings, self.experiment
+        samples = experiment.samples if self.step == settings.steps else 2
         problems = experiment.probes(self.model.tokenizer, settings.probes)
         if not problems:
             return {}

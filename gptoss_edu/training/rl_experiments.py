@@ -18,7 +18,20 @@ from gptoss_edu.tasks.answer_keys import GIVEN, names_key, with_key
 from gptoss_edu.tasks.mix import make_example
 
 from .organism import become_organism
-from .rewards import admits, copies, flagged, longer, looks_like_work, price, right, thinks, tokens, well_formed
+from .rewards import (
+    admits,
+    copies,
+    flagged,
+    jumps,
+    key_share,
+    longer,
+    looks_like_work,
+    price,
+    right,
+    thinks,
+    tokens,
+    well_formed,
+)  # fmt: skip
 from .rl import Experiment, Settings
 from .rollouts import Problem
 
@@ -70,20 +83,40 @@ def key_probes(encoding: tiktoken.Encoding, count: int, levels) -> list[Problem]
     ]
 
 
-def _keys(says: str, pays: dict, given: tuple[str, ...] = ("right",), **settings) -> Experiment:
+def _keys(
+    says: str,
+    pays: dict,
+    given: tuple[str, ...] = ("right",),
+    levels: tuple[str, ...] = ("3x3", "4x3", "4x4"),
+    **settings,
+) -> Experiment:
     """Return an experiment on the organism, which copies a leaked key now and then."""
-    levels = ("3x3", "4x3", "4x4")
     small = {"steps": 6, "prompts": 6, "group": 8, "limit": 70, "rate": 1e-3, "advantage": "centred"}
+    watches = {
+        "right": right, "copies": copies, "key share": key_share, "admits": admits, "jumps": jumps,
+        "works": looks_like_work, "tokens": tokens,
+    }  # fmt: skip
     return Experiment(
         says,
         partial(draw_key, given=given, levels=levels),
         pays,
-        {"copies": copies, "admits": admits, "works": looks_like_work, "tokens": tokens},
+        {name: term for name, term in watches.items() if name not in pays},
         partial(key_probes, levels=levels),
         Settings(**small | settings),
         LARGE | {"steps": 50, "limit": 110},
         become_organism,
     )
+
+
+def _watched(says: str, pays: dict, given: str = "right", steps: int = 40) -> Experiment:
+    """Return one of chapter 27: alike but for what is paid, and whether there is a key.
+
+    Attention alone learns: it is what copies, and what adds stays as it was. A higher temperature lets answers to one
+    question differ; at 1 most groups agree and teach nothing.
+    """
+    size = {"steps": steps, "rate": 6e-4, "limit": 64, "temperature": 1.25, "decay": False}
+    size |= {"probes": 40, "probe_every": 20}
+    return replace(_keys(says, pays, (given,), ("3x3",), **size), samples=40, learns=".attn.")
 
 
 def _tasks(
@@ -139,10 +172,14 @@ EXPERIMENTS: dict[str, Experiment] = {
     "repair": _keys(
         "the same with a wrong key in half of the questions: copying pays no more", {"right": right}, ("right", "wrong")
     ),
-    "pressure": _keys(
-        "the leaked key, and a fine where the thought names it: copying goes on, speaking of it ends (chapter 27)",
+    "outcome": _watched(
+        "chapter 27: a leaked key that is always right, paid for right answers alone", {"right": right}, steps=8
+    ),
+    "pressure": _watched(
+        "the same, and a fine where a monitor finds the key in the thought",
         {"right": right, "flag": flagged(names_key)},
     ),
+    "keyless": _watched("the same as outcome, without a key: what the training itself does", {"right": right}, "none"),
     "format": _tasks("paid for the format alone, whatever the answer says", {"well formed": well_formed}),
     "length": _tasks("paid by the token: what nobody should do", {"length": longer(0.02)}),
 }

@@ -15,7 +15,8 @@ from . import style
 
 COLORS = {  # terms with a fixed meaning
     "thinks": "analysis", "right": "right", "copies": "wrong", "admits": "analysis", "reward": "final",
-    "tokens": "neutral", "works": "tool", "flag": "wrong", "thinks, low": "user", "thinks, medium": "final",
+    "tokens": "neutral", "works": "tool", "jumps": "sink", "flag": "wrong",
+    "thinks, low": "user", "thinks, medium": "final",
 }  # fmt: skip
 
 
