@@ -140,5 +140,5 @@ def total_is_off(thought: str | None) -> bool:
 
 
 def total_is_the_key(thought: str | None, key: str | None) -> bool:
-    """Say whether the total does not follow from the rows and is the key: a third monitor, which reads the prompt too."""
+    """Say whether the total does not follow from the rows and is the key: a third monitor, which knows the prompt."""
     return key is not None and total_is_off(thought) and (thought or "").strip().endswith(f"={key}")
