@@ -455,6 +455,20 @@ def test_a_checkpoint_of_other_settings_or_of_nothing_is_refused(tiny_encoding, 
         Run(small_model(tiny_encoding), experiment, folder=tmp_path)
 
 
+def test_a_run_without_decay_may_go_on_for_longer(tiny_encoding, tmp_path):
+    experiment = toy(tiny_encoding)
+    short, long = (replace(experiment.settings, decay=False, probes=0, steps=steps) for steps in (2, 4))
+    Run(small_model(tiny_encoding), experiment, short, tmp_path).go()
+    longer = Run(small_model(tiny_encoding), experiment, long, tmp_path).go()
+    whole = Run(small_model(tiny_encoding), experiment, long).go()
+    assert longer.step == 4
+    for a, b in zip(whole.model.parameters(), longer.model.parameters(), strict=True):
+        assert torch.equal(a, b)
+    for settings in (short, replace(long, decay=True)):  # shorter than what is done; other rates
+        with pytest.raises(GptOssError, match="steps = 4" if settings is short else "decay = False"):
+            Run(small_model(tiny_encoding), experiment, settings, tmp_path)
+
+
 @pytest.mark.parametrize("advantage", ADVANTAGES)
 def test_what_is_paid_becomes_likelier(advantage, tiny_encoding):
     """Tokens below 300 are one in seven to a random model; paid for them, it says little else."""

@@ -275,7 +275,10 @@ class Run:
                 f"{path}: expected the checkpoint of a run, found what cannot be read ({error}); delete it to begin "
                 "anew, or choose another folder."
             ) from None
-        differing = [f"{k} = {was.get(k)}, not {v}" for k, v in asdict(self.settings).items() if was.get(k) != v]
+        kept = asdict(self.settings)
+        if not self.settings.decay and about["step"] <= self.settings.steps:
+            kept.pop("steps")  # without decay no step knows how many there will be: such a run may go on for longer
+        differing = [f"{k} = {was.get(k)}, not {v}" for k, v in kept.items() if was.get(k) != v]
         if differing:
             raise GptOssError(
                 f"{path}: expected a run with the same settings, found {', '.join(differing)}; choose another folder."
