@@ -51,8 +51,7 @@ EXERCISES = {
     exercise.name: exercise
     for exercise in (
         Exercise("expert_parameters", "00", 1, 5),
-        Exercise("total_parameters", "00", 2, 10),
-        Exercise("checkpoint_bytes", "00", 2, 10),
+        Exercise("active_parameters", "00", 1, 5),
         Exercise("log_sum_exp", "01", 1, 5),
         Exercise("cross_entropy", "01", 1, 5),
         Exercise("all_scores", "01", 1, 5),
@@ -80,6 +79,8 @@ EXERCISES = {
         Exercise("pack_mxfp4", "09", 3, 20),
         Exercise("forward", "10", 2, 10),
         Exercise("read_tensor", "10", 2, 12),
+        Exercise("total_parameters", "10", 2, 10),
+        Exercise("checkpoint_bytes", "10", 2, 10),
         Exercise("first_red", "10", 1, 8),
         Exercise("ring", "11", 1, 8),
         Exercise("decode", "11", 2, 12),

@@ -1,4 +1,4 @@
-"""`checkpoint_bytes` (chapter 00): the size of a released checkpoint."""
+"""`checkpoint_bytes` (chapter 10): the size of a released checkpoint."""
 
 from dataclasses import replace
 

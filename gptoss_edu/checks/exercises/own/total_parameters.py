@@ -1,4 +1,4 @@
-"""`total_parameters` (chapter 00): all parameters of a configuration."""
+"""`total_parameters` (chapter 10): all parameters of a configuration."""
 
 import math
 from dataclasses import replace
