@@ -1,6 +1,6 @@
-"""Where `gptoss-edu` and `python -m gptoss_edu` begin.
+"""Entry point of `gptoss-edu` and `python -m gptoss_edu`.
 
-Ctrl-C ends them with one line, also while they start, and a user without a home folder gets one for the time being.
+Ctrl-C ends the process with one line, even during start-up. A user without a home folder gets a temporary one.
 """
 
 import atexit
@@ -14,8 +14,8 @@ from types import FrameType
 
 
 def main() -> int:
-    """Run the command line of `cli`; 130 after Ctrl-C."""
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # one that ignores Ctrl-C, as with nohup, goes on
+    """Run the command line of `cli`; return its exit code, 130 after Ctrl-C."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # under nohup, Ctrl-C stays ignored
         signal.signal(signal.SIGINT, interrupted)
     if not has_home():
         lend_home()
@@ -25,10 +25,10 @@ def main() -> int:
 
 
 def interrupted(number: int, frame: FrameType | None) -> None:
-    """End the process at once while something is imported; raise KeyboardInterrupt otherwise, as Python does.
+    """End the process at once during an import; otherwise raise KeyboardInterrupt, as Python does.
 
-    Importing torch takes a second or more and leaves nothing to tidy up. A KeyboardInterrupt inside of it may end in a
-    traceback, come out as an ImportError, or be lost, because compiled code and callbacks of the import system take it.
+    Importing torch takes a second or more and leaves nothing to clean up. A KeyboardInterrupt inside it may end in a
+    traceback, turn into an ImportError, or get lost in compiled code and the import system's callbacks.
     """
     while frame is not None:
         if frame.f_code.co_filename.startswith("<frozen importlib"):
@@ -39,17 +39,17 @@ def interrupted(number: int, frame: FrameType | None) -> None:
 
 
 def has_home() -> bool:
-    """Return whether this user has a home folder that can be written: `docker run --user 1234` has none, or ``/``."""
+    """Return whether this user has a writable home folder; under `docker run --user 1234` it is missing, or ``/``."""
     try:
         return os.access(Path.home(), os.W_OK)
-    except RuntimeError:  # no HOME, and no entry in the list of users
+    except RuntimeError:  # no HOME, and no entry in the user database
         return False
 
 
 def lend_home() -> None:
-    """Set HOME to an empty folder that is removed at the end, and USER to the user's number where it has no name.
+    """Set HOME to an empty folder, removed at exit, and USER to the user's number if it has no name.
 
-    Jupyter, Matplotlib and torch keep files below HOME, and the first of them does not start without it.
+    Jupyter, Matplotlib and torch keep files below HOME, and Jupyter does not start without it.
     """
     folder = tempfile.mkdtemp(prefix="gptoss-edu-home-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)

@@ -1,6 +1,6 @@
 """The key/value cache (chapter 11).
 
-A full layer keeps every past key, a sliding layer a ring of the last `sliding_window`.
+A full layer keeps every past key, a sliding layer a ring of the last `sliding_window` keys.
 """
 
 import copy
@@ -15,7 +15,7 @@ from .errors import GptOssError
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A copy of what one row held: `length` tokens; keys and values of each layer, (g, slots in use, d)."""
+    """A copy of one row's `length` tokens: keys and values of each layer, (g, slots in use, d)."""
 
     length: int
     keys: tuple[Tensor, ...]
@@ -28,7 +28,7 @@ class Snapshot:
 
 @dataclass
 class _RowState:
-    """What a cache and its views share beside the tensors: of every row its tokens, and whether a pass tore it."""
+    """What a cache and its views share besides the tensors: per row, its length and whether a pass tore it."""
 
     lengths: list[int]
     torn: list[bool]
@@ -37,10 +37,10 @@ class _RowState:
 class KVCache:
     """Keys and values of the tokens that a model has seen, for rows of different lengths.
 
-    A full layer has `max_length` slots per row, a sliding layer as many as its window; the key of position p lies in
-    slot p modulo the number of slots. `model(tokens, cache)` writes the new tokens and advances the lengths.
-    `rows` gives a view of some rows; `snapshot` and `restore` copy one row out and in. A sliding layer has overwritten
-    what lies further back than its window, so a row can go on from where a snapshot was taken and from nowhere before.
+    A full layer has `max_length` slots per row, a sliding layer as many as its window; the key of position p is in slot
+    p modulo the number of slots. `model(tokens, cache)` writes the new tokens and advances the lengths. `rows` gives a
+    view of some rows; `snapshot` and `restore` copy one row out and in. A sliding layer has overwritten all keys before
+    its window, so a row can continue from where a snapshot was taken, but from no earlier position.
 
     Parameters
     ----------
@@ -52,8 +52,8 @@ class KVCache:
             raise GptOssError(f"KVCache: expected at least one row and one token, found {batch_size} and {max_length}.")
         self.config, self.max_length, self.batch_size = config, max_length, batch_size
         self._state, self._first = _RowState([0] * batch_size, [False] * batch_size), 0
-        self._counts: list[int] = []  # new tokens per row in the forward pass that is running
-        self._longest = 0  # tokens of the longest row when it is over
+        self._counts: list[int] = []  # new tokens per row in the current forward pass
+        self._longest = 0  # length of the longest row after that pass
         self.keys, self.values = [], []
         for layer in range(config.num_hidden_layers):
             shape = (batch_size, config.num_key_value_heads, self._slots(config.layer_window(layer)), config.head_dim)
@@ -73,7 +73,7 @@ class KVCache:
         self._state.lengths[self._own] = lengths
 
     def _tear(self, torn: bool) -> None:
-        """Mark the rows while a pass overwrites keys in their rings that an interruption would leave lost."""
+        """Mark the rows as torn while a pass overwrites ring keys, which an interruption would lose."""
         self._state.torn[self._own] = [torn] * self.batch_size
 
     @property
@@ -82,16 +82,16 @@ class KVCache:
 
     @property
     def lengths(self) -> Tensor:
-        """(b,) int64, tokens stored a row."""
+        """Tokens stored per row, (b,) int64."""
         return torch.tensor(self._lengths, device=self.device)
 
     @property
     def row_lengths(self) -> list[int]:
-        """Tokens stored per row, as plain numbers: no copy from the device."""
+        """Tokens stored per row, as plain numbers, without a copy from the device."""
         return list(self._lengths)
 
     def declare(self, lengths: list[int]) -> None:
-        """Say how many tokens each row holds, without writing any: what benchmarks do after filling keys and values."""
+        """Declare how many tokens each row holds, for benchmarks that fill keys and values themselves."""
         if len(lengths) != self.batch_size or not all(0 <= n <= self.max_length for n in lengths):
             raise GptOssError(
                 f"KVCache: expected {self.batch_size} lengths from 0 to {self.max_length}, found {lengths}; pass one"
@@ -102,7 +102,7 @@ class KVCache:
 
     @property
     def nbytes(self) -> int:
-        """Bytes allocated."""
+        """Bytes allocated for keys and values."""
         return sum(t.nbytes for t in (*self.keys, *self.values))
 
     def _slots(self, window: int | None) -> int:
@@ -115,7 +115,7 @@ class KVCache:
         """
         if any(self._state.torn[self._own]):
             raise GptOssError(
-                "KVCache: a forward pass over several tokens was interrupted, and its tokens have taken the places of"
+                "KVCache: a forward pass over several tokens was interrupted, and its tokens have overwritten"
                 " keys that are still needed; make a new cache and prefill again."
             )
         longest = max(n + c for n, c in zip(self._lengths, counts, strict=True))
@@ -154,12 +154,12 @@ class KVCache:
         return torch.where(held < 0, -1, held)
 
     def update(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """Store the new keys and values (b, t, g, d); return all that the queries may need, (b, s, g, d) each."""
+        """Store new keys and values (b, t, g, d); return all that the queries may need, (b, s, g, d) each."""
         keys, values = self.keys[layer], self.values[layer]
         slots = keys.shape[2]
         sliding = self.config.layer_window(layer) is not None
         k, v = k.transpose(1, 2).to(keys.dtype), v.transpose(1, 2).to(keys.dtype)  # (b, g, t, d)
-        if self._t > 1 and sliding:  # the first new query still needs keys that the last new ones overwrite
+        if self._t > 1 and sliding:  # the first new query still needs keys that the last new keys overwrite
             past = min(slots, max(self._lengths))
             out = tuple(torch.cat((old[:, :, :past], new), dim=2) for old, new in ((keys, k), (values, v)))
             self._write(keys, values, k, v)
@@ -181,17 +181,17 @@ class KVCache:
             keys[rows, :, at], values[rows, :, at] = k[rows, :, 0], v[rows, :, 0]
             return
         for row, (start, count) in enumerate(zip(self._lengths, self._counts, strict=True)):
-            first = max(0, count - slots)  # older ones would be overwritten at once
+            first = max(0, count - slots)  # older ones would be overwritten in the same pass
             places = (torch.arange(first, count, device=self.device) + start) % slots
             keys[row, :, places], values[row, :, places] = k[row, :, first:count], v[row, :, first:count]
 
     def advance(self) -> None:
-        """The forward pass is over: its tokens count as stored."""
+        """End the forward pass: its tokens now count as stored."""
         self._lengths = [n + c for n, c in zip(self._lengths, self._counts, strict=True)]
         self._tear(False)
 
     def rows(self, first: int, last: int) -> "KVCache":
-        """Return a view of the rows from `first` up to `last`, which is left out: same tensors, same lengths."""
+        """Return a view of the rows from `first` up to but not including `last`: same tensors, same lengths."""
         if not 0 <= first < last <= self.batch_size:
             raise GptOssError(
                 f"KVCache.rows: expected 0 <= first < last <= {self.batch_size}, found {first} and {last}."
@@ -203,11 +203,11 @@ class KVCache:
         return view
 
     def clear_row(self, row: int) -> None:
-        """Forget what a row holds, also one that an interrupted pass left torn."""
+        """Clear a row, also one that an interrupted pass left torn."""
         self._state.lengths[self._first + row], self._state.torn[self._first + row] = 0, False
 
     def copy_row(self, source: int, target: int) -> None:
-        """Let the row `target` hold what the row `source` holds; only what is in use is copied."""
+        """Copy what row `source` holds to row `target`; only slots in use are copied."""
         self.restore(target, self._held(source))
 
     def snapshot(self, row: int) -> Snapshot:
@@ -216,7 +216,7 @@ class KVCache:
         return Snapshot(held.length, tuple(k.clone() for k in held.keys), tuple(v.clone() for v in held.values))
 
     def restore(self, row: int, snapshot: Snapshot) -> None:
-        """Let a row hold what the snapshot holds; it must come from a cache with the same room."""
+        """Fill a row from a snapshot, which must come from a cache with the same `max_length`."""
         for mine, kept in ((self.keys, snapshot.keys), (self.values, snapshot.values)):
             for all_rows, held in zip(mine, kept, strict=True):
                 if held.shape[1] != min(snapshot.length, all_rows.shape[2]):
@@ -235,7 +235,7 @@ class KVCache:
         return Snapshot(length, *(tuple(t[row, :, :length] for t in tensors) for tensors in (self.keys, self.values)))
 
     def select(self, rows: list[int]) -> None:
-        """Keep only these rows, in this order: what is left of a batch when some sequences have ended."""
+        """Keep only these rows, in this order, as when some sequences of a batch have ended."""
         if len(self._state.lengths) != self.batch_size:
             raise GptOssError(
                 "KVCache.select: expected a whole cache, found a view of some rows; make it with new_cache."

@@ -1,4 +1,4 @@
-"""The command line: `gptoss-edu COMMAND …`. Each command is a module of `gptoss_edu.commands`, imported when called."""
+"""The command line: `gptoss-edu COMMAND …`. Each command is a module of `gptoss_edu.commands`, imported on use."""
 
 import argparse
 import errno
@@ -12,55 +12,55 @@ from importlib import import_module
 from .errors import GptOssError, is_panic
 
 COMMANDS = {
-    "tour": "text through tokenizer, files and model, with pictures; the place to begin",
+    "tour": "follow a text through tokenizer, files and model, with pictures; start here",
     "doctor": "check this machine: Python, packages, kernel, disk, memory, GPU, vocabulary",
     "lab": "open your copy of the notebooks in JupyterLab",
-    "inspect": "what a checkpoint folder holds: layout, sizes, memory, anything odd",
+    "inspect": "show what a checkpoint folder holds: layout, sizes, memory, anything odd",
     "generate": "continue a text, or answer a question",
     "chat": "talk to the model, with tools, in the terminal",
-    "serve": "answer programs written for OpenAI's API: Responses and Chat Completions",
-    "download": "fetch official weights, one layout only",
+    "serve": "serve programs written for OpenAI's API: Responses and Chat Completions",
+    "download": "fetch the official weights in one layout",
     "convert": "write a checkpoint in another layout",
-    "engines": "who can answer beside this package, and what each supports, tried here",
+    "engines": "show which other engines can answer, and what each supports, tried here",
     "bench": "measure: cpu, gpu, tiny, harmony, explorer, page",
-    "trace": "record one answer and look inside: a page with attention, sinks and experts",
-    "page": "one HTML file in which gpt-oss-tiny answers, shows its inside, and can be changed",
-    "train": "train gpt-oss-tiny or its vocabulary, or see a loss fall",
-    "rl": "reinforcement learning on gpt-oss-tiny: think, key, swap and others",
+    "trace": "record one answer and look inside it: a page with attention, sinks and experts",
+    "page": "write one HTML file in which gpt-oss-tiny answers, shows its inside, and can be changed",
+    "train": "train gpt-oss-tiny or its vocabulary, or watch a loss fall",
+    "rl": "run reinforcement learning on gpt-oss-tiny: think, key, swap and others",
     "finetune": "train a model further on conversations: all of it, parts, or LoRA adapters",
     "eval": "measure what the model can do, with intervals",
     "workshop": "write student copies of the notebooks",
-    "progress": "which exercises of a student folder pass",
+    "progress": "show which exercises of a student folder pass",
 }
 
 
 def describe(parser: argparse.ArgumentParser, module) -> None:
-    """Give a parser the module's docstring as its help."""
+    """Use the module's docstring as the parser's help."""
     parser.description = inspect.cleandoc(module.__doc__ or "")
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     module.add_arguments(parser)
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; 0, or 2 after one clear line on standard error."""
+    """Run one command; return 0, or 2 after one clear line on standard error."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         stream = getattr(sys, name)
-        if stream is None:  # closed by whoever started this
+        if stream is None:  # closed by the parent process
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))
-        elif hasattr(stream, "reconfigure"):  # a terminal that lacks a character shows "?" in its place
-            with suppress(OSError, ValueError):  # one that was read from, or is closed: it stays as it is
+        elif hasattr(stream, "reconfigure"):  # show "?" for characters that the terminal lacks
+            with suppress(OSError, ValueError):  # already in use or closed: leave it as it is
                 stream.reconfigure(errors="replace")
     try:
         code = dispatch(sys.argv[1:] if argv is None else argv)
         sys.stdout.flush()
         return code
-    except BrokenPipeError:  # the reader went away, as `| head` does: no fault, and nothing left to say
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains when it flushes at exit
+    except BrokenPipeError:  # the reader is gone, as with `| head`: not an error
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it flushes at exit
         return 0
 
 
 def dispatch(argv: list[str]) -> int:
-    """Find the command and run it, its errors as one line."""
+    """Find the command and run it; print an error as one line."""
     if not argv or argv[0] in ("-h", "--help", "help"):
         print(overview())
         return 0

@@ -1,6 +1,6 @@
-"""The numbers that define a gpt-oss: read from both kinds of config.json, or named.
+"""The numbers that define a gpt-oss model, read from either kind of config.json or given by name.
 
-Field names are those of the released `original/config.json`; `hugging_face.py` says how the Hugging Face keys are read.
+Field names are those of the released `original/config.json`; `hugging_face.py` reads the Hugging Face keys.
 """
 
 import json
@@ -12,15 +12,15 @@ from . import hugging_face
 from .errors import ConfigError
 from .options import not_the_file
 
-MOST_LAYERS = 10_000  # lists of that length are made; a damaged number must not fill the memory
-MOST = 2**31 - 1  # of whole numbers, the longest context among them: tensors count with them
-FLOATS = (1e-30, 1e30)  # what float32 holds, with room for a product
+MOST_LAYERS = 10_000  # lists get this long; a damaged number must not fill the memory
+MOST = 2**31 - 1  # largest whole number, and longest context: tensors count with them
+FLOATS = (1e-30, 1e30)  # the range of float32, with room for a product
 OPTIONAL = {"rope_ntk_alpha": 1.0, "rope_ntk_beta": 32.0, "swiglu_limit": 7.0, "rms_norm_eps": 1e-5}
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Shape of one gpt-oss model.
+    """The shape of one gpt-oss model.
 
     Source: gpt-oss model card, section 2 (architecture) and the released config files.
     """
@@ -73,7 +73,7 @@ class ModelConfig:
             raise ConfigError(f"config: head_dim ({self.head_dim}) must be even, since RoPE rotates pairs.")
 
     def _check_rope(self) -> None:
-        """Refuse what YaRN cannot compute with, or computes otherwise elsewhere: its two bounds may not cross."""
+        """Refuse numbers that YaRN cannot use, or that other programs read differently: its bounds must not cross."""
         theta, factor, context = self.rope_theta, self.rope_scaling_factor, self.initial_context_length
         fast, slow = 2 * math.pi * self.rope_ntk_beta, 2 * math.pi * self.rope_ntk_alpha  # radians in the context
         if theta <= 1 or factor < 1:
@@ -134,13 +134,13 @@ class ModelConfig:
         try:
             return cls.from_dict(values)
         except ConfigError as error:
-            raise ConfigError(f"{path}: {error} Mend it, or fetch the file again.") from None
+            raise ConfigError(f"{path}: {error} Fix it, or fetch the file again.") from None
 
     @classmethod
     def from_dict(cls, values: dict) -> "ModelConfig":
-        """Build from the keys of either layout; old and new rope keys are both read.
+        """Build from the keys of either layout, with old or new rope keys.
 
-        A Hugging Face config is read as transformers reads it, keys that are left out included.
+        A Hugging Face config is read as transformers reads it, including its defaults for keys that are left out.
         """
         is_hf = hugging_face.is_hugging_face(values)
         given = _flatten(hugging_face.as_read(values) if is_hf else values)
@@ -160,9 +160,9 @@ class ModelConfig:
         return asdict(self)
 
     def to_original_dict(self) -> dict:
-        """Return the keys of `original/config.json`, which OpenAI's own loader takes and no others.
+        """Return the keys of `original/config.json`, the only ones that OpenAI's own loader accepts.
 
-        That loader has 1e-5 for `rms_norm_eps` and no such key; another value is written, and it refuses it.
+        That loader uses 1e-5 for `rms_norm_eps` and has no such key. Any other value is written, so that it refuses it.
         """
         values = self.to_dict()
         return {key: value for key, value in values.items() if key != "rms_norm_eps" or value != OPTIONAL[key]}
@@ -201,12 +201,12 @@ class ModelConfig:
         return values
 
     def layer_window(self, layer: int) -> int | None:
-        """Keys that a query of this layer may see, itself included: even layers slide, odd ones see all (None)."""
+        """Return how many keys a query may see, itself included: even layers slide, odd layers see all (None)."""
         return self.sliding_window if layer % 2 == 0 else None
 
     @property
     def max_context(self) -> int:
-        """Longest context in tokens: what YaRN stretches the original context to."""
+        """The longest context in tokens, to which YaRN stretches the original one."""
         return int(self.initial_context_length * self.rope_scaling_factor)
 
     @property
@@ -215,7 +215,7 @@ class ModelConfig:
 
 
 def _flatten(values: dict) -> dict:
-    """Both kinds of config.json to our field names, refusing two different values for one thing."""
+    """Map either kind of config.json to our field names; refuse two different values for one field."""
     given: dict = {}
     for field in fields(ModelConfig):
         name = field.name
@@ -237,7 +237,7 @@ def _flatten(values: dict) -> dict:
 def _number(value):
     try:
         return float(value) if isinstance(value, (int, float)) else value
-    except OverflowError:  # a whole number of hundreds of digits
+    except OverflowError:  # an integer with hundreds of digits
         return value
 
 

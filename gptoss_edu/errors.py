@@ -1,6 +1,6 @@
-"""The errors that a user sees: each names the thing, what was expected, what was found and what to do.
+"""The errors that a user sees. Each names the thing, what was expected, what was found and what to do.
 
-The command line prints the text of a `GptOssError` on one line and exits 2; everything else is a fault of the package.
+The command line prints a `GptOssError` on one line and exits with 2. Any other exception is a bug of the package.
 """
 
 
@@ -13,7 +13,7 @@ def is_panic(error: BaseException) -> bool:
 
 
 class GptOssError(ValueError):
-    """Base of every error that is meant for the user."""
+    """Base class of all errors meant for the user."""
 
 
 class ConfigError(GptOssError):
@@ -21,11 +21,11 @@ class ConfigError(GptOssError):
 
 
 class CheckpointError(GptOssError):
-    """A checkpoint that is missing, damaged, foreign, or does not fit its configuration."""
+    """A checkpoint that is missing, damaged, in an unknown format, or does not fit its configuration."""
 
 
 class TokenizerError(GptOssError):
-    """A vocabulary that is missing or damaged, or that does not belong to the model."""
+    """A vocabulary that is missing, damaged, or not the model's."""
 
 
 class HarmonyError(GptOssError):
@@ -33,4 +33,4 @@ class HarmonyError(GptOssError):
 
 
 class TraceError(GptOssError):
-    """A trace file that is damaged, foreign, or of another version."""
+    """A trace file that is damaged, of another version, or not a trace at all."""

@@ -1,4 +1,4 @@
-"""From logits to text: prefill, one token at a time, sampling, several sequences at once (chapter 11)."""
+"""From logits to text: prefill, decoding token by token, sampling, several sequences at once (chapter 11)."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -10,17 +10,18 @@ from torch import Tensor
 from .cache import KVCache
 from .errors import GptOssError
 
-HARMONY_STOPS = ("<|return|>", "<|call|>", "<|endoftext|>")  # not <|end|>: a finished analysis is followed by an answer
+HARMONY_STOPS = ("<|return|>", "<|call|>", "<|endoftext|>")  # not <|end|>: the answer follows a finished analysis
 LogitsProcessor = Callable[[list[int], Tensor], Tensor]  # (tokens generated so far, logits (v,)) -> logits (v,)
 
 
 def next_token_probabilities(
     logits: Tensor, temperature: float = 1.0, top_p: float = 1.0, top_k: int | None = None
 ) -> Tensor:
-    """Return the distribution that the next token is drawn from.
+    """Return the distribution from which the next token is drawn.
 
     logits : (..., v). temperature divides them (0: all mass on the largest); top_k then keeps the k largest; top_p then
-    the smallest set of likeliest tokens whose probability reaches top_p. Returns (..., v) float32, rows sum to one.
+    keeps the smallest set of likeliest tokens whose probability reaches top_p. Returns (..., v) float32, rows sum to
+    one.
 
     Source: Holtzman et al. 2019, arXiv:1904.09751 (nucleus sampling).
     """
@@ -28,8 +29,8 @@ def next_token_probabilities(
     logits = logits.float()
     if temperature == 0:
         return torch.zeros_like(logits).scatter(-1, logits.argmax(-1, keepdim=True), 1.0)
-    temperature, top_p = min(max(temperature, 1e-30), 1e30), max(top_p, 1e-30)  # float32 would make these 0 or infinite
-    logits = (logits - logits.amax(-1, keepdim=True)) / temperature  # the largest becomes 0: no overflow when cold
+    temperature, top_p = min(max(temperature, 1e-30), 1e30), max(top_p, 1e-30)  # or 0 or infinite in float32
+    logits = (logits - logits.amax(-1, keepdim=True)) / temperature  # the largest becomes 0: no overflow
     if top_k is not None and top_k < logits.shape[-1]:
         kept = torch.full_like(logits, -torch.inf)
         values, indices = logits.topk(top_k, dim=-1)
@@ -38,13 +39,13 @@ def next_token_probabilities(
     if top_p == 1:
         return probabilities
     falling, order = probabilities.sort(dim=-1, descending=True, stable=True)
-    before = falling.cumsum(dim=-1) - falling  # mass of the likelier tokens
+    before = falling.cumsum(dim=-1) - falling  # probability of all likelier tokens
     falling = falling.masked_fill(before >= top_p, 0.0)
     return torch.zeros_like(falling).scatter(-1, order, falling / falling.sum(dim=-1, keepdim=True))
 
 
 def default_stop_tokens(model) -> frozenset[int]:
-    """Return the control tokens that end a completion, where the model's tokenizer has them."""
+    """Return the control tokens of the model's tokenizer that end a completion."""
     return stop_tokens_of(model.tokenizer)
 
 
@@ -56,7 +57,7 @@ def stop_tokens_of(encoding) -> frozenset[int]:
 
 @dataclass(frozen=True)
 class Step:
-    """One new token a sequence; None for sequences that ended before.
+    """One new token per sequence; None for sequences that have ended.
 
     logprobs are those of the model (and of a logits_processor), before temperature and truncation.
     """
@@ -79,16 +80,16 @@ def generate_batch(
     cache: KVCache | None = None,
     logits_processor: Callable[[int, list[int], Tensor], Tensor] | None = None,
 ) -> Iterator[Step]:
-    """Continue several sequences at once, yielding one `Step` a token.
+    """Continue several sequences at once, yielding one `Step` per token.
 
     Parameters
     ----------
     sequences : token ids of each; lengths may differ
     temperature, top_p, top_k : as in `next_token_probabilities`; 0 is greedy
     seed : row i draws as a single sequence with seed + i would
-    stop_tokens : a sequence ends with (and yields) one of these; None for harmony's, [] for none
-    cache : what came before the given tokens, with room for these and the new ones but the last; extended in place
-        (all rows keep their place). None makes one
+    stop_tokens : a sequence ends with (and yields) one of these; None for harmony's stop tokens, [] for none
+    cache : what came before the given tokens, with room for these and all new ones except the last; extended in place
+        (rows keep their order). None creates one
     logits_processor : (row, tokens generated so far, logits (v,)) -> logits (v,), for constrained decoding
     """
     _check_sampling(temperature, top_p, top_k)
@@ -103,7 +104,7 @@ def generate_batch(
         [torch.rand(max_new_tokens, generator=torch.Generator().manual_seed(seed + i)) for i in range(len(prompts))]
     )
     generated: list[list[int]] = [[] for _ in prompts]
-    rows = list(range(len(prompts)))  # the sequence that each row of the cache belongs to
+    rows = list(range(len(prompts)))  # the sequence that each row of the cache holds
     finished = [False] * len(prompts)
     logits = prefill(model, prompts, cache)  # (b, v)
     for number in range(max_new_tokens):
@@ -121,7 +122,7 @@ def generate_batch(
             if not finished[row]:
                 if math.isnan(logprob):
                     raise GptOssError(
-                        "generate: expected logits from which a token can be drawn, found NaN, +inf or nothing but"
+                        "generate: expected logits from which a token can be drawn, found NaN, +inf or only"
                         f" -inf in row {row} after {len(generated[row])} new tokens; look for the first hook point that"
                         " is not finite."
                     )
@@ -164,7 +165,7 @@ def generate(
 def prefill(model, prompts: list[list[int]], cache: KVCache) -> Tensor:
     """Run the prompts through the model in chunks; returns the logits after each prompt's last token, (b, v).
 
-    What the cache holds already counts for a chunk's size: its keys have scores too.
+    Tokens already in the cache limit the size of a chunk, since their keys have scores too.
     """
     longest = max(map(len, prompts))
     chunk = model.prefill_limit(len(prompts), longest + max(cache.row_lengths))
@@ -181,7 +182,7 @@ def prefill(model, prompts: list[list[int]], cache: KVCache) -> Tensor:
 
 
 def pick(probabilities: Tensor, draws: Tensor) -> Tensor:
-    """Return token ids (b,) by inverting the distribution function (b, v) at uniform draws (b,)."""
+    """Draw token ids (b,) by inverting the distribution function (b, v) at uniform draws (b,)."""
     cumulative = probabilities.double().cumsum(-1)
     at = draws.to(cumulative)[:, None] * cumulative[:, -1:]
     return torch.searchsorted(cumulative, at, right=True).clamp(max=probabilities.shape[-1] - 1)[:, 0]
@@ -198,7 +199,7 @@ def _check_sampling(temperature: float, top_p: float, top_k: int | None) -> None
 def _check_lengths(model, prompts: list[list[int]], max_new_tokens: int, cache: KVCache | None) -> int:
     if not prompts or not all(prompts):
         raise GptOssError(
-            "generate: expected at least one token a sequence, found an empty one; start with <|start|> or render a"
+            "generate: expected at least one token per sequence, found an empty one; start with <|start|> or render a"
             " conversation."
         )
     if max_new_tokens < 1:
@@ -210,11 +211,11 @@ def _check_lengths(model, prompts: list[list[int]], max_new_tokens: int, cache: 
             f" of {model.config.max_context}; shorten the prompt or ask for fewer."
         )
     for row, (held, prompt) in enumerate(zip(cache.lengths.tolist() if cache else [], prompts)):
-        read = held + len(prompt) + max_new_tokens - 1  # the last new token is yielded, not read
+        read = held + len(prompt) + max_new_tokens - 1  # the last new token is yielded but not read
         if read > cache.max_length:
             raise GptOssError(
                 f"generate: the cache has room for {cache.max_length} tokens per row, row {row} may need {read} ({held}"
-                f" held, {len(prompt)} of the prompt, {max_new_tokens} new but the last); ask for fewer or make a"
+                f" held, {len(prompt)} of the prompt, {max_new_tokens} new except the last); ask for fewer or make a"
                 " larger cache."
             )
     return room

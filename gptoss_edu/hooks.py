@@ -1,8 +1,8 @@
-"""Named points at every intermediate of the model, where a function may look at a value or replace it.
+"""Named points at every intermediate value of the model, where a function may read or replace it.
 
-A module passes each intermediate through `self.at(name, value)`. Without hooks that is one comparison and the value
-itself; with `model.hooks({name: function})` the function is called with (value, name), and what it returns, unless
-None, takes the value's place.
+A module passes each intermediate through `self.at(name, value)`. Without hooks this costs one comparison. With
+`model.hooks({name: function})`, the function is called with (value, name), and its result, unless None, replaces the
+value.
 """
 
 from collections.abc import Callable
@@ -36,7 +36,7 @@ class Hooked(nn.Module):
         return value
 
     def watched(self, point: str) -> bool:
-        """Return whether anyone looks at this point: lets a module skip what only a hook would need."""
+        """Return whether a hook watches this point, so that a module can skip what only a hook needs."""
         return self.active is not None and bool(self.active.get(point))
 
 
@@ -58,7 +58,7 @@ def hook_points(model: nn.Module) -> dict[str, str]:
 
 @contextmanager
 def hooks(model: nn.Module, functions: dict[str, Hook]):
-    """Attach functions to hook points for the length of a `with` block; nested blocks add up, in order."""
+    """Attach functions to hook points within a `with` block; nested blocks add up, in order."""
     known = hook_points(model)
     for name in functions:
         if name not in known:

@@ -1,11 +1,8 @@
-"""A Hugging Face config.json as transformers reads it: every optional key, its absence included, or a refusal by name.
+"""Read a Hugging Face config.json as transformers does, including its defaults, or refuse the key by name.
 
-A key that is left out does not mean what this package would like: transformers has a default for it, and another
-default
-computes other logits in silence. `as_read` fills in what transformers would; `refuse_what_differs` names what no
-gpt-oss
-does. Keys of the two kinds of config that mean one thing may stand side by side, as in the released files, if they
-agree.
+A missing key means transformers' default, and a different default would silently compute other logits. `as_read` fills
+in transformers' defaults; `refuse_what_differs` refuses what no gpt-oss does. As in the released files, keys of both
+kinds of config may be present together if they agree.
 
 Source: transformers 5, models/gpt_oss/configuration_gpt_oss.py and modeling_rope_utils.py.
 """
@@ -25,7 +22,7 @@ ROPE_KEYS = {  # ours -> key inside rope_scaling (transformers 4) or rope_parame
 }
 MARKS = ("model_type", "architectures", "transformers_version", "num_local_experts", "num_experts_per_tok",
          "rope_scaling", "rope_parameters", "max_position_embeddings", "layer_types")  # fmt: skip
-ABSENT = {  # what transformers takes where the key is left out
+ABSENT = {  # transformers' value for a missing key
     "num_experts_per_tok": 4, "head_dim": 64, "num_key_value_heads": 8, "sliding_window": 128, "rms_norm_eps": 1e-5,
     "swiglu_limit": 7.0, "max_position_embeddings": 131_072,
 }  # fmt: skip
@@ -52,16 +49,16 @@ READ = (
 
 
 def is_hugging_face(values: dict) -> bool:
-    """Return whether a config has a key that only Hugging Face's has."""
+    """Return whether a config has a key that only Hugging Face configs have."""
     return any(key in values for key in MARKS)
 
 
 def rope_dicts(values: dict) -> list[tuple[str, dict]]:
-    """Return what stands under transformers 4's and transformers 5's key for RoPE.
+    """Return the values of transformers 4's and transformers 5's keys for RoPE.
 
     Raises
     ------
-    ConfigError : one of them is no object.
+    ConfigError : one of them is not an object.
     """
     found = [(key, values[key]) for key in ("rope_scaling", "rope_parameters") if values.get(key) is not None]
     for key, rope in found:
@@ -69,17 +66,15 @@ def rope_dicts(values: dict) -> list[tuple[str, dict]]:
             raise ConfigError(
                 f"config key {key!r}: expected an object with factor, beta_fast and so on, found {rope!r}."
             )
-    return [
-        (key, rope) for key, rope in found if rope or key == "rope_parameters"
-    ]  # an empty rope_scaling is passed over
+    return [(key, rope) for key, rope in found if rope or key == "rope_parameters"]  # an empty rope_scaling is ignored
 
 
 def as_read(values: dict) -> dict:
-    """Return the config with what transformers takes for keys that are left out or null.
+    """Return the config with transformers' values for keys that are missing or null.
 
     Raises
     ------
-    ConfigError : a key is null that has no meaning as null in a gpt-oss.
+    ConfigError : a key is null where gpt-oss needs a value.
     """
     for key in READ:
         if key in values and values[key] is None and key not in MAY_BE_NULL:
@@ -88,7 +83,7 @@ def as_read(values: dict) -> dict:
     ropes = rope_dicts(values)
     if not ropes:
         full["rope_parameters"] = ABSENT_ROPE
-    for key, rope in ropes[:1]:  # of two, transformers takes rope_scaling
+    for key, rope in ropes[:1]:  # if both are given, transformers uses rope_scaling
         full[key] = _rope_as_read(key, rope, full)
     if not any("rope_theta" in rope for _, rope in ropes):
         full.setdefault("rope_theta", THETA)
@@ -96,7 +91,7 @@ def as_read(values: dict) -> dict:
 
 
 def _rope_as_read(where: str, rope: dict, values: dict) -> dict:
-    """YaRN's numbers with transformers' defaults; `values` is the config around them."""
+    """Return YaRN's numbers with transformers' defaults; `values` is the whole config."""
     filled = {key: value for key, value in rope.items() if value is not None}
     original = values.get("original_max_position_embeddings", values["max_position_embeddings"])
     filled.setdefault("original_max_position_embeddings", original)
@@ -106,22 +101,22 @@ def _rope_as_read(where: str, rope: dict, values: dict) -> dict:
         try:
             filled["factor"] = values["max_position_embeddings"] / filled["original_max_position_embeddings"]
         except (TypeError, ZeroDivisionError):
-            raise ConfigError(f"{where}.factor: found null, and no two contexts that give it.") from None
+            raise ConfigError(f"{where}.factor: found null, and no pair of contexts to compute it from.") from None
     return filled
 
 
 def refuse_other_ropes(values: dict) -> None:
-    """Refuse a RoPE that no gpt-oss has; raises ConfigError."""
+    """Raise ConfigError for a kind of RoPE that no gpt-oss has."""
     for where, rope in rope_dicts(values):
         _refuse_rope(where, rope)
 
 
 def refuse_what_differs(values: dict, sliding: list[bool], max_context: int) -> None:
-    """Refuse what the keys may say but no gpt-oss does: it would load and compute something else.
+    """Refuse values that are legal but that no gpt-oss has; the model would load and compute something else.
 
     Parameters
     ----------
-    values : the config as it stands in the file. sliding : for each layer, whether it has a window.
+    values : the config as in the file. sliding : for each layer, whether it has a window.
     max_context : the context that YaRN stretches to.
 
     Raises
@@ -162,4 +157,4 @@ def _refuse_rope(where: str, rope: dict) -> None:
         )
     for layers in ("sliding_attention", "full_attention"):
         if layers in rope:
-            raise ConfigError(f"{where}.{layers}: expected one RoPE for all layers, found one of their own.")
+            raise ConfigError(f"{where}.{layers}: expected one RoPE for all layers, found one per kind of layer.")

@@ -1,8 +1,8 @@
-"""Two computations side by side, rung by rung: where do they part?
+"""Compare two computations rung by rung to find where they diverge.
 
     print(ladder(record(model, tokens), record_transformers(other, tokens)))
 
-A wrong result says little; the first intermediate that differs says which part is wrong. `record` reads this package's
+A wrong result says little. The first intermediate that differs shows which part is wrong. `record` reads this package's
 model through its hook points, `record_transformers` reads transformers' GptOssForCausalLM under the same names.
 """
 
@@ -27,7 +27,7 @@ LAYER_RUNGS = (
 
 @dataclass(frozen=True)
 class Rung:
-    """One intermediate: its largest difference, and the largest magnitude of the second computation's value."""
+    """One intermediate: its largest difference, and the largest magnitude of its value in the second computation."""
 
     name: str
     shape: tuple[int, ...]
@@ -41,7 +41,7 @@ class Rung:
 
 @dataclass(frozen=True)
 class Ladder:
-    """The rungs in the order of the computation; `str(ladder)` is a table."""
+    """The rungs in order of computation; `str(ladder)` is a table."""
 
     rungs: tuple[Rung, ...]
 
@@ -65,9 +65,9 @@ class Ladder:
 
 
 def ladder(values: dict[str, Tensor], reference: dict[str, Tensor]) -> Ladder:
-    """Compare two records, at the names that both have, in the order of the first.
+    """Compare two records at the names that both have, in the order of the first.
 
-    Errors: a `GptOssError` where they share no name, or where a shape differs.
+    Errors: `GptOssError` if they share no name or a shape differs.
     """
     shared = [name for name in values if name in reference]
     if not shared:
@@ -86,14 +86,14 @@ def ladder(values: dict[str, Tensor], reference: dict[str, Tensor]) -> Ladder:
 
 
 def rung_names(layers: int) -> list[str]:
-    """Return the names that both recorders give, in the order of the computation."""
+    """Return the names that both recorders use, in order of computation."""
     inner = [f"block.{i}.{rung}" for i in range(layers) for rung in LAYER_RUNGS]
     return ["embedding", *inner, "final_norm", "logits"]
 
 
 @torch.no_grad()
 def record(model, tokens: Tensor, names: list[str] | None = None) -> dict[str, Tensor]:
-    """Return values at these hook points (default: `rung_names`) for tokens (b, t)."""
+    """Record the values at these hook points (default: `rung_names`) for tokens (b, t)."""
     names = rung_names(model.config.num_hidden_layers) if names is None else names
     found: dict[str, Tensor] = {}
 
@@ -107,7 +107,7 @@ def record(model, tokens: Tensor, names: list[str] | None = None) -> dict[str, T
 
 @torch.no_grad()
 def record_transformers(model, tokens: Tensor) -> dict[str, Tensor]:
-    """Return the same names from transformers' GptOssForCausalLM, by forward hooks on its modules."""
+    """Record the same names from transformers' GptOssForCausalLM, with forward hooks on its modules."""
     found: dict[str, Tensor] = {}
     handles = []
 

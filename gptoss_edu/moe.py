@@ -13,7 +13,7 @@ from .norm import RMSNorm
 
 
 def swiglu(x: Tensor, alpha: float = 1.702, limit: float = 7.0) -> Tensor:
-    """gpt-oss's gated activation: gate · sigmoid(alpha · gate) · (up + 1).
+    """Apply gpt-oss's gated activation: gate · sigmoid(alpha · gate) · (up + 1).
 
     x : (..., 2f); gate and up alternate, x[..., 0::2] and x[..., 1::2]. The gate is clamped from above only, up from
     both sides. Returns (..., f).
@@ -27,14 +27,14 @@ def swiglu(x: Tensor, alpha: float = 1.702, limit: float = 7.0) -> Tensor:
 def top_k_softmax(router_logits: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """Return the k largest logits, as weights that sum to one.
 
-    Softmax over the chosen only. Returns (..., k) weights and indices.
+    The softmax is over the chosen ones only. Returns (..., k) weights and indices.
     """
     values, indices = router_logits.topk(k, dim=-1)
     return values.softmax(dim=-1), indices
 
 
 def route(x: Tensor, weight: Tensor, bias: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Return which k experts each token goes to and how much each counts.
+    """Choose the k experts of each token and their weights.
 
     x : (..., c); weight : (e, c); bias : (e,). Returns weights (..., k), falling, and indices (..., k).
 
@@ -44,10 +44,10 @@ def route(x: Tensor, weight: Tensor, bias: Tensor, k: int) -> tuple[Tensor, Tens
 
 
 def expert_outputs(x: Tensor, indices: Tensor, w1, b1: Tensor, w2, b2: Tensor, limit: float = 7.0) -> Tensor:
-    """Return what each chosen expert makes of its token, before weighting.
+    """Return the output of each chosen expert for its token, before weighting.
 
     x : (n, c); indices : (n, k); w1[e] (2f, c) and w2[e] (c, f), tensors or `PackedWeight`s. Returns (n, k, c).
-    Token copies are sorted by expert, so each expert that is hit is read (and unpacked) once.
+    Token copies are sorted by expert, so each expert in use is read (and unpacked) once.
     """
     n, k = indices.shape
     if n == 1:  # decoding: one row per expert, nothing to sort
@@ -66,17 +66,18 @@ def expert_outputs(x: Tensor, indices: Tensor, w1, b1: Tensor, w2, b2: Tensor, l
 
 def _per_expert(x: Tensor, hit: list[int], counts: list[int], weight, bias: Tensor) -> Tensor:
     """Apply each expert's linear map to its rows; a module (packed, or with adapters) brings its own map."""
-    # unbind: as a gradient, weight[e] would be a tensor of zeros as large as all experts, for each one that is hit
+    # unbind: the gradient of weight[e] would be a tensor as large as all experts, once per expert in use
     each = None if isinstance(weight, nn.Module) else weight.unbind(0)
     linear = weight.linear if each is None else (lambda x, e, b: expert_linear(x, each[e], b))
     return torch.cat([linear(rows, e, bias[e]) for e, rows in zip(hit, x.split_with_sizes(counts), strict=True)])
 
 
 def expert_linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """x @ weight.T + bias for an expert's tokens: x (m, c), weight (r, c), bias (r,). Returns (m, r), m being often 1.
+    """Compute x @ weight.T + bias for an expert's tokens: x (m, c), weight (r, c), bias (r,). Returns (m, r); often m =
+    1.
 
-    A product with one row of float32 is handed to a matrix-vector routine, which on some processors reads the weight at
-    half the memory's speed. As a batch of two halves it stays a matrix product, and is read at all of it.
+    For one float32 row, PyTorch calls a matrix-vector routine, which on some processors reads the weight at half the
+    memory's speed. As a batch of two halves it stays a matrix product, which reads it at full speed.
     """
     one_row = x.shape[0] == 1 and x.dtype == torch.float32 and x.device.type == "cpu"
     if one_row and weight.shape[0] % 2 == 0:
@@ -86,7 +87,7 @@ def expert_linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 def moe(x: Tensor, weights: Tensor, indices: Tensor, w1, b1: Tensor, w2, b2: Tensor) -> Tensor:
-    """Weighted sum of the chosen experts' outputs, each expert's second bias included before its weight.
+    """Return the weighted sum of the chosen experts' outputs; each expert adds its second bias before the weight.
 
     x : (n, c); weights, indices : (n, k); w1 (e, 2f, c), b1 (e, 2f), w2 (e, c, f), b2 (e, c). Returns (n, c).
     """
@@ -94,7 +95,7 @@ def moe(x: Tensor, weights: Tensor, indices: Tensor, w1, b1: Tensor, w2, b2: Ten
 
 
 def weighted_sum(expert_out: Tensor, weights: Tensor) -> Tensor:
-    """(n, k, c) and (n, k) to (n, c)."""
+    """Sum outputs (n, k, c) by weights (n, k) to (n, c)."""
     return (weights.to(expert_out.dtype)[:, None] @ expert_out)[:, 0]
 
 
@@ -114,7 +115,7 @@ class PackedWeight(nn.Module):
         self.dtype = dtype
 
     def _apply(self, fn, recurse=True):
-        """Moving or casting a module never casts bytes; what they unpack to follows the rest of the model."""
+        """Move or cast the module, but never its bytes; the dtype they unpack to follows the rest of the model."""
         self.dtype = fn(torch.empty(0, dtype=self.dtype)).dtype
         return super()._apply(fn, recurse)
 
@@ -127,9 +128,9 @@ class PackedWeight(nn.Module):
         return mxfp4.unpack(self.blocks[e], self.scales[e], dtype=self.dtype)
 
     def linear(self, x: Tensor, e: int, bias: Tensor) -> Tensor:
-        """(n, columns) to (n, rows) by expert e and its bias.
+        """Apply expert e and its bias: (n, columns) to (n, rows).
 
-        The kernel is for processors and knows neither gradients nor float64.
+        The kernel runs on CPUs and supports neither gradients nor float64.
         """
         fits = x.device.type == "cpu" and x.dtype != torch.float64 and not (torch.is_grad_enabled() and x.requires_grad)
         if self.kernel is not None and fits:
@@ -142,7 +143,7 @@ class PackedWeight(nn.Module):
 
 
 class MLPBlock(Hooked):
-    """Norm, router, chosen experts, weighted sum."""
+    """Norm, router, the chosen experts and their weighted sum."""
 
     POINTS = {
         "normed": "(b, t, c)", "router_logits": "(n, e)", "expert_indices": "(n, k)", "expert_weights": "(n, k)",
@@ -150,7 +151,7 @@ class MLPBlock(Hooked):
     }  # fmt: skip
 
     def __init__(self, config: ModelConfig, experts: Callable[[int, int], nn.Module | nn.Parameter]):
-        """`experts(rows, columns)` makes the weight of all experts: a dense parameter or a `PackedWeight`."""
+        """`experts(rows, columns)` creates the weight of all experts: a dense parameter or a `PackedWeight`."""
         super().__init__()
         e, c, f = config.num_experts, config.hidden_size, config.intermediate_size
         self.k, self.limit = config.experts_per_token, config.swiglu_limit

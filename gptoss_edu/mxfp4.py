@@ -1,6 +1,6 @@
 """MXFP4, the format of the expert weights: 32 four-bit values share one power of two (chapter 09).
 
-A value is e2m1: a sign, two exponent bits, one mantissa bit. A scale is e8m0: a byte that means 2^(byte - 127).
+A value is e2m1: one sign bit, two exponent bits, one mantissa bit. A scale is e8m0: a byte that means 2^(byte - 127).
 17 bytes hold 32 weights, 4.25 bits each.
 
 Source: OCP Microscaling Formats (MX) specification 1.0, sections 5.3.3, 5.4.1 and 6.3.
@@ -18,12 +18,12 @@ BLOCK = 32
 VALUES = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)  # e2m1 magnitudes of the codes 0 to 7; codes 8 to 15 are negative
 BIAS = 127
 NAN_SCALE = 255
-LARGEST_SCALE = 252  # chosen when packing: under 253 and 254 the values 4 and 6 pass float32's largest number
-CHUNK = 1 << 19  # weights worked on at a time: memory stays bounded, and on a CPU the pieces stay in its cache
+LARGEST_SCALE = 252  # when packing: with 253 and 254 the values 4 and 6 exceed float32's largest number
+CHUNK = 1 << 19  # weights per step: this bounds the memory, and on a CPU a step stays in its cache
 
 
 def unpack(blocks: Tensor, scales: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Return weights from their bytes.
+    """Decode weights from their bytes.
 
     Parameters
     ----------
@@ -55,9 +55,9 @@ def _chunks(blocks: int) -> list[slice]:
 
 
 def _decode(blocks: Tensor, scales: Tensor, out: Tensor) -> Tensor:
-    """(N, 16) bytes and (N,) scales into (N, 32) weights: two table look-ups and an exact product.
+    """Decode (N, 16) bytes and (N,) scales into (N, 32) weights: two table look-ups and an exact product.
 
-    A byte always means the same two values, so the table of 256 pairs is read with one number a pair: its bits.
+    A byte always means the same two values, so the table holds the bits of each of the 256 pairs as one number.
     """
     pairs, factors = _tables(out.dtype, blocks.device)
     values = pairs.index_select(0, blocks.flatten().int()).view(out.dtype).view(-1, BLOCK)  # (N, 32)
@@ -75,22 +75,22 @@ def _tables(dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
 
 
 def scale_factor(scales: Tensor) -> Tensor:
-    """e8m0 bytes to float32 powers of two, 2^(byte - 127), where byte 255 is NaN."""
+    """Convert e8m0 bytes to float32 powers of two, 2^(byte - 127); byte 255 is NaN."""
     factor = torch.exp2(scales.double() - BIAS).float()
     return torch.where(scales == NAN_SCALE, torch.nan, factor)
 
 
 def pack(weight: Tensor, rounding: str = "floor", scales: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Return bytes from weights: one shared power of two per 32, then the nearest e2m1 value, ties to the even code.
+    """Encode weights as bytes: one shared power of two per 32, then the nearest e2m1 value, ties to the even code.
 
     Parameters
     ----------
     weight : (..., 32 G), floating; NaN and infinity are refused
     rounding : how the shared exponent is chosen from the block's largest magnitude m
-        "floor": floor(log2 m) - 2, the specification's rule; magnitudes above 6 times the scale saturate "up": the
-        smallest power of two at which nothing saturates (at most 2^125: beyond it, 6 would unpack to infinity) "best":
-        whichever of the two (per block) has the smaller squared error, "floor" at a tie
-    scales : (..., G) uint8 to use instead; then unpacking and packing returns every finite block byte for byte
+        "floor": floor(log2 m) - 2, the specification's rule; magnitudes above 6 times the scale saturate.
+        "up": the smallest power of two at which nothing saturates (at most 2^125: beyond it, 6 would unpack to
+        infinity). "best": per block, whichever of the two has the smaller squared error, "floor" at a tie
+    scales : (..., G) uint8 to use instead; with these, packing an unpacked finite block restores it byte for byte
 
     Returns
     -------
@@ -113,14 +113,16 @@ def pack(weight: Tensor, rounding: str = "floor", scales: Tensor | None = None) 
     for part in _chunks(flat.shape[0]):
         block = flat[part].float()
         if given is None and not torch.isfinite(block).all():
-            raise GptOssError("mxfp4.pack: the weights hold NaN or infinity; MXFP4 has neither without given scales.")
+            raise GptOssError(
+                "mxfp4.pack: the weights hold NaN or infinity; MXFP4 has neither unless scales are given."
+            )
         chosen[part] = _choose_scales(block, rounding) if given is None else given[part]
         blocks[part] = _pack_nibbles(_nearest_code(block, chosen[part]))
     return blocks.view(*groups, BLOCK // 2), chosen.view(groups)
 
 
 def _choose_scales(block: Tensor, rounding: str) -> Tensor:
-    """(N, 32) to (N,) e8m0 bytes. frexp gives m = f * 2^e with f in [0.5, 1), so floor(log2 m) is e - 1."""
+    """Choose e8m0 bytes (N,) for (N, 32). frexp gives m = f * 2^e with f in [0.5, 1), so floor(log2 m) is e - 1."""
     largest = block.abs().amax(dim=-1)
     fraction, exponent = torch.frexp(largest)
     floor = exponent - 1 - 2
@@ -140,7 +142,7 @@ def _squared_error(block: Tensor, scales: Tensor) -> Tensor:
 
 
 def _nearest_code(block: Tensor, scales: Tensor) -> Tensor:
-    """(N, 32) weights and (N,) scales to (N, 32) codes 0 to 15; halfway goes to the code with mantissa bit 0."""
+    """Round (N, 32) weights, by (N,) scales, to codes 0 to 15 (N, 32); ties go to the code with mantissa bit 0."""
     scaled = block.double() / torch.exp2(scales.double() - BIAS)[:, None]
     magnitude = scaled.abs()
     code = torch.zeros_like(magnitude, dtype=torch.uint8)
@@ -151,5 +153,5 @@ def _nearest_code(block: Tensor, scales: Tensor) -> Tensor:
 
 
 def _pack_nibbles(codes: Tensor) -> Tensor:
-    """(N, 32) codes to (N, 16) bytes, the earlier code in the low nibble."""
+    """Pack (N, 32) codes into (N, 16) bytes, the earlier code in the low nibble."""
     return codes[:, 0::2] | (codes[:, 1::2] << 4)

@@ -15,8 +15,8 @@ def rms_norm(x: Tensor, scale: Tensor, eps: float = 1e-5) -> Tensor:
 
     Returns
     -------
-    (..., c) in the dtype of x. The mean square and the product with the scale are computed in float32 and cast once,
-    at the end: casting before the scale gives other bits.
+    (..., c) in the dtype of x. Everything is computed in float32 and cast once, at the end: casting
+    before multiplying by the scale gives different bits.
 
     Source: Zhang and Sennrich 2019, arXiv:1910.07467; order of the casts as in the released model.
     """

@@ -1,4 +1,4 @@
-"""Options and paths that a user names: check them before the work begins; read and write whole text files."""
+"""Check options and paths before the work begins; read and write whole text files."""
 
 import argparse
 import contextlib
@@ -12,13 +12,13 @@ from pathlib import Path
 
 from .errors import GptOssError
 
-LAYOUTS = ("original", "hf", "hf-bf16")  # of safetensors folders; checkpoint/layouts.py says what each holds
-ALL_LAYOUTS = (*LAYOUTS, "gguf")  # and one file for llama.cpp, Ollama and LM Studio
+LAYOUTS = ("original", "hf", "hf-bf16")  # of safetensors folders; see checkpoint/layouts.py
+ALL_LAYOUTS = (*LAYOUTS, "gguf")  # plus one file for llama.cpp, Ollama and LM Studio
 ROUNDINGS = ("floor", "up", "best")  # how mxfp4.pack chooses the shared exponent of 32 weights
 
 
 def check_parent(path: Path, what: str) -> None:
-    """The folder that `path` lies in must be there.
+    """Refuse a `path` whose folder does not exist.
 
     Errors: `GptOssError` that names `what`, the option.
     """
@@ -29,7 +29,7 @@ def check_parent(path: Path, what: str) -> None:
 
 
 def check_folder(path: Path, what: str) -> None:
-    """`path` is a folder, or one that can be made in a folder that is there.
+    """Refuse a `path` that is neither a folder nor can become one, because its own folder does not exist.
 
     Errors: `GptOssError` that names `what`, the option.
     """
@@ -44,10 +44,10 @@ SMALL = 256 << 20  # bytes of weights: gpt-oss-tiny has 82 MB of them, gpt-oss-2
 
 
 def one_thread_if_small(model) -> None:
-    """Let this process compute with one thread where the model is as small as gpt-oss-tiny, on a processor.
+    """Limit this process to one thread if the model runs on a CPU and is as small as gpt-oss-tiny.
 
-    Its products take microseconds: a second thread gains nothing on an idle machine, and on a busy one every product
-    waits for it, which can make decoding ten times slower. Where OMP_NUM_THREADS is set, that decides.
+    Its matrix products take microseconds. A second thread gains nothing on an idle machine. On a busy one every product
+    waits for it, which can make decoding ten times slower. OMP_NUM_THREADS, where set, takes precedence.
     """
     import torch
 
@@ -57,13 +57,13 @@ def one_thread_if_small(model) -> None:
 
 
 def check_question(text: str, what: str) -> None:
-    """Refuse a text of nothing but blanks: every model would answer something to it."""
+    """Refuse an empty or blank text; a model would answer it with something."""
     if not text.strip():
         raise GptOssError(f"{what}: expected a text, found an empty one; put the question in quotes.")
 
 
 def positive(text: str) -> int:
-    """Return a whole number above 0, as the type of an option."""
+    """Parse a whole number above 0; the type of an option."""
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number above 0, found {number}")
@@ -71,9 +71,9 @@ def positive(text: str) -> int:
 
 
 def read_text(path: Path, what: str) -> str:
-    """A text file that a user names; the mark that some editors put in front of UTF-8 is left out.
+    """Read a text file, without the byte order mark that some editors put in front of UTF-8.
 
-    Errors: `GptOssError` that names `what`, the option, where the file is not UTF-8.
+    Errors: `GptOssError` that names `what`, the option, if the file is not UTF-8.
     """
     try:
         return path.read_text(encoding="utf-8-sig")
@@ -84,43 +84,43 @@ def read_text(path: Path, what: str) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a small file of text whole or not at all, as `write_bytes` does.
+    """Write a small text file atomically, as `write_bytes` does.
 
-    Line ends stay as they are, also on Windows; half a surrogate pair, which UTF-8 lacks, is written as JSON's escape.
+    Line ends stay as they are, also on Windows. Half a surrogate pair, which UTF-8 lacks, becomes its JSON escape.
     """
     write_bytes(path, text.encode(errors="backslashreplace"))
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a small file whole or not at all.
+    """Write a small file atomically: whole or not at all.
 
-    Folders that are missing are made. A link stays, and its file is written.
+    Missing folders are created. A symbolic link stays, and its target is written.
     """
     path = Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.partial")  # its own: two may write at once
+    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.partial")  # unique: two may write at once
     try:
         partial.write_bytes(content)
         for wait in (0.01, 0.1, 1.0):
             try:
                 os.replace(partial, path)
                 return
-            except PermissionError:  # Windows, for as long as somebody reads the old file
+            except PermissionError:  # on Windows, while somebody reads the old file
                 time.sleep(wait)
         os.replace(partial, path)
     except OSError as error:
         if error.errno is None:
             raise
-        raise OSError(error.errno, error.strerror, str(path)) from None  # a full disk alone names no file
+        raise OSError(error.errno, error.strerror, str(path)) from None  # the error of a full disk names no file
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
 
 
 def not_the_file(start: bytes | str) -> str | None:
-    """What a file is that only stands for the one that was meant, by its first bytes, and what to do; else None.
+    """Recognise, by its first bytes, a placeholder for a file; return what it is and what to do, else None.
 
-    Git keeps large files elsewhere and leaves a pointer; a server that cannot give a file sends a page that says so.
+    Git LFS leaves a pointer in place of a large file. A server that cannot deliver a file sends a web page instead.
     """
     text = start.decode("latin-1") if isinstance(start, bytes) else start
     if text.startswith("version https://git-lfs"):
@@ -133,11 +133,11 @@ def not_the_file(start: bytes | str) -> str | None:
 
 
 def read_json(text: str | bytes):
-    """The JSON value in a text that a model, a program or another person wrote.
+    """Parse JSON that a model, a program or another person wrote.
 
     Raises
     ------
-    ValueError : it is none, whatever the reason: no JSON, a number of thousands of digits, arrays nested too deeply.
+    ValueError : it is not JSON, has a number with thousands of digits, or is nested too deeply.
     """
     try:
         return json.loads(text)
@@ -146,9 +146,9 @@ def read_json(text: str | bytes):
 
 
 def check_writable(path: Path | None, option: str, makes_folder: bool = False) -> None:
-    """Refuse a path that cannot be written before the work begins; leave nothing behind.
+    """Refuse a path that cannot be written, before the work begins. Leave nothing behind.
 
-    makes_folder : the command makes the folder that it lies in; else this must be there, and a mistyped one is not made
+    makes_folder : the command creates the file's folder; otherwise the folder must exist, so typos are caught
 
     Errors: `GptOssError` that names the option.
     """
@@ -159,7 +159,7 @@ def check_writable(path: Path | None, option: str, makes_folder: bool = False) -
     try:
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        if path.exists() and not path.is_file():  # the written file takes its place, and as root even /dev/null's
+        if path.exists() and not path.is_file():  # it would be replaced: as root, even /dev/null
             raise OSError(errno.EINVAL, "a device or a pipe")
         with tempfile.TemporaryFile(dir=next(folder for folder in path.absolute().parents if folder.exists())):
             pass

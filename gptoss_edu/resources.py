@@ -1,4 +1,4 @@
-"""Where the bundled files lie: data/ and notebooks/ of the repository, or the copies inside the installed wheel."""
+"""Find the bundled files: data/ and notebooks/ of the repository, or their copies in the installed wheel."""
 
 import functools
 import hashlib
@@ -54,13 +54,13 @@ def check_bundled(folder: str) -> None:
         if found != expected:
             raise GptOssError(
                 f"{path}: expected the bundled file with sha256 {expected}, found {found}; restore it with "
-                f"`git checkout -- data/{name}` or install the package anew."
+                f"`git checkout -- data/{name}` or reinstall the package."
             )
 
 
 @functools.lru_cache(maxsize=64)
 def _sha256(path: Path, changed: int, size: int) -> str:
-    """Return a file's checksum, computed once as long as its time and size stay."""
+    """Return a file's checksum, computed again only when its time or size changes."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 

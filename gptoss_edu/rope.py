@@ -11,7 +11,7 @@ from .config import ModelConfig
 def yarn_inv_freq(
     head_dim: int, theta: float, factor: float, original_context: int, beta_fast: float = 32.0, beta_slow: float = 1.0
 ) -> tuple[Tensor, float]:
-    """Angular speed of each pair of a head, slowed where YaRN says so, and the concentration.
+    """Return the angular speed of each pair of a head, slowed as YaRN prescribes, and the concentration.
 
     Pairs that turn more than `beta_fast` times within the original context keep their speed, pairs that turn less
     than `beta_slow` times are slowed by `factor`, and a linear ramp lies between. The ramp's bounds are not rounded
@@ -20,7 +20,8 @@ def yarn_inv_freq(
     Returns
     -------
     inv_freq : (head_dim / 2,) float32, radians per position
-    concentration : float, multiplies cos and sin, so attention logits grow by its square; 1 without stretching
+    concentration : float, multiplies cos and sin, so attention logits grow by its square; 1 if the context is not
+    stretched
 
     Source: Peng et al. 2023, arXiv:2309.00071 ("NTK by parts", eq. 17 to 23).
     """
@@ -42,7 +43,7 @@ def yarn_bound(turns: float, head_dim: int, theta: float, original_context: int)
 
 
 def rope_cos_sin(positions: Tensor, config: ModelConfig, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
-    """cos and sin, times the concentration, of the angles at these positions.
+    """Return cos and sin, times the concentration, of the angles at these positions.
 
     positions : (..., t) integers. Returns two (..., t, head_dim / 2), computed in float32, then cast to `dtype`.
     """
@@ -59,7 +60,8 @@ def apply_rope(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
     x : (b, t, h, d); cos, sin : (t, d/2) or (b, t, d/2). Returns (b, t, h, d).
 
-    Source: Su et al. 2021, arXiv:2104.09864; halves rather than neighbours are paired, as in the released model.
+    Source: Su et al. 2021, arXiv:2104.09864; entries of the two halves are paired, not neighbours, as in the released
+    model.
     """
     cos, sin = cos[..., None, :], sin[..., None, :]  # (..., t, 1, d/2)
     first, second = x.chunk(2, dim=-1)  # (b, t, h, d/2) each

@@ -1,4 +1,4 @@
-"""The whole model (chapter 10). The module tree carries the tensor names of the released `original/` files."""
+"""The whole model (chapter 10). The module tree has the tensor names of the released `original/` files."""
 
 from contextlib import contextmanager
 
@@ -15,12 +15,12 @@ from .moe import MLPBlock, PackedWeight
 from .norm import RMSNorm
 from .rope import rope_cos_sin
 
-PREFILL_TOKENS = 512  # prompt tokens per forward pass, fewer where the scores (b, h, t, s) would pass SCORE_BYTES
+PREFILL_TOKENS = 512  # prompt tokens per forward pass; fewer if the scores (b, h, t, s) would exceed SCORE_BYTES
 SCORE_BYTES = 256 << 20
 
 
 def prefill_limit(config: ModelConfig, rows: int, context: int) -> int:
-    """Prompt tokens per forward pass, so that float32 scores against `context` keys stay within SCORE_BYTES."""
+    """Return the prompt tokens per forward pass that keep float32 scores against `context` keys within SCORE_BYTES."""
     return max(1, min(PREFILL_TOKENS, SCORE_BYTES // (4 * rows * config.num_attention_heads * context)))
 
 
@@ -45,9 +45,9 @@ class Transformer(Hooked):
 
     Parameters
     ----------
-    packed : keep the experts in MXFP4 and unpack only those that tokens hit; otherwise as dense parameters
+    packed : keep the experts in MXFP4 and unpack only those in use; otherwise they are dense parameters
 
-    Source: gpt-oss model card, section 2; the released `original/` checkpoints for names and shapes.
+    Source: gpt-oss model card, section 2; names and shapes as in the released `original/` checkpoints.
     """
 
     POINTS = {"embedding": "(b, t, c)", "final_norm": "(b, t, c)", "logits": "(b, t, v)"}
@@ -55,7 +55,7 @@ class Transformer(Hooked):
     def __init__(self, config: ModelConfig, packed: bool = False):
         super().__init__()
         self.config, self.packed = config, packed
-        self.tokenizer = None  # the checkpoint's tiktoken.Encoding, where there is one
+        self.tokenizer = None  # the checkpoint's tiktoken.Encoding, if it has one
         self.embedding = nn.Embedding(config.vocab_size, config.hidden_size)
         e = config.num_experts
 
@@ -86,7 +86,7 @@ class Transformer(Hooked):
         return hook_points(self)
 
     def hooks(self, functions: dict[str, Hook]):
-        """Within `with model.hooks({name: function})`, the functions see, and may replace, these intermediates."""
+        """Let functions read or replace intermediates within `with model.hooks({name: function})`."""
         return hooks(self, functions)
 
     def new_cache(self, batch_size: int = 1, max_length: int | None = None) -> KVCache:
@@ -99,9 +99,9 @@ class Transformer(Hooked):
 
     @contextmanager
     def fresh_rope(self, config: ModelConfig | None = None):
-        """Within the block, cos and sin are computed anew, from `config` where one is given.
+        """Recompute cos and sin within the block, from `config` if one is given.
 
-        Afterwards the old ones return.
+        Restore the old ones afterwards.
         """
         kept = self._rope_table, self._rope_config
         self._rope_table, self._rope_config = None, config or self.config
@@ -113,11 +113,11 @@ class Transformer(Hooked):
     def forward(
         self, tokens: Tensor, cache: KVCache | None = None, lengths: Tensor | None = None, last_only: bool = False
     ) -> Tensor:
-        """Return logits of the next token at every position.
+        """Return the logits of the next token at every position.
 
-        tokens : (b, t) int64; cache : what came before, extended in place; lengths : (b,) tokens that count in each
-        row, where rows are padded on the right (what stands in the padding's logits means nothing); last_only : the
-        logits of each row's last token alone. Returns (b, t, v), or (b, 1, v), in the model's dtype.
+        tokens : (b, t) int64; cache : earlier tokens, extended in place; lengths : (b,) tokens that count in each row
+        if rows are padded on the right (logits of padding are meaningless); last_only : only the logits of each row's
+        last token. Returns (b, t, v), or (b, 1, v), in the model's dtype.
         """
         counts = check_call(self, tokens, lengths, cache)
         t = tokens.shape[1]
@@ -139,7 +139,7 @@ class Transformer(Hooked):
         return self.at("logits", self.unembedding(x))  # (b, t, v)
 
     def _mask(self, positions: Tensor, cache: KVCache | None, window: int | None) -> Tensor | None:
-        """Return which keys each query may see, (b or 1, t, s); None where that is all of them.
+        """Return which keys each query may see, (b or 1, t, s); None if it is all of them.
 
         Padding that would see no key at all sees every one: a row without keys and with its sink at -inf would be NaN,
         and NaN spreads (0 · NaN is NaN) to the rows that count.
@@ -151,7 +151,7 @@ class Transformer(Hooked):
         return mask | ~mask.any(dim=-1, keepdim=True)
 
     def _rope(self, positions: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the rows of a table of cos and sin that grows as positions do."""
+        """Return rows of a table of cos and sin that grows with the positions."""
         needed = int(positions.max()) + 1
         table = self._rope_table
         if (
@@ -167,9 +167,9 @@ class Transformer(Hooked):
 
 
 def check_call(model, tokens: Tensor, lengths: Tensor | None, cache: KVCache | None) -> list[int]:
-    """Refuse arguments that would compute nonsense; return the tokens that count in each row.
+    """Refuse arguments that would compute nonsense; return how many tokens count in each row.
 
-    model : anything with `config`, `device` and `dtype`, so that the fast path refuses the same things.
+    model : anything with `config`, `device` and `dtype`, so that the fast path makes the same checks.
     Raises `GptOssError` that names what was expected and what was found.
     """
     if tokens.ndim != 2 or tokens.dtype not in (torch.int64, torch.int32) or not tokens.numel():

@@ -52,9 +52,10 @@ def load(
         tokens = record.get("tokens") or [None] * len(messages)
         saved = Settings(**record["settings"])
         if len(tokens) != len(messages):
-            raise HarmonyError(f"{len(messages)} messages and tokens of {len(tokens)}")
+            raise HarmonyError(f"{len(messages)} messages and tokens of {len(tokens)}.")
     except (KeyError, TypeError, AttributeError, GptOssError) as error:
-        raise GptOssError(f"{path}: expected a saved conversation, found a damaged one: {error}") from None
+        why = str(error).rstrip(".")
+        raise GptOssError(f"{path}: expected a saved conversation, found a damaged one ({why}).") from None
     history = [restore_tokens(m, ids, encoding) for m, ids in zip(messages, tokens, strict=True)]
     chat = Chat(sample, tools, encoding, settings or saved, history)
     if (browser := chat.tools.tools.get("browser")) is not None and record.get("browser"):
@@ -69,11 +70,11 @@ def read_record(path: Path) -> dict:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise GptOssError(f"{path}: expected a saved conversation, found no such file") from None
+        raise GptOssError(f"{path}: expected a saved conversation, found no such file.") from None
     except (OSError, ValueError, RecursionError) as error:
-        raise GptOssError(f"{path}: expected a saved conversation (JSON), found something else: {error}") from None
+        raise GptOssError(f"{path}: expected a saved conversation (JSON), found something else: {error}.") from None
     if not isinstance(record, dict) or record.get("format") != FORMAT or record.get("version") != VERSION:
-        raise GptOssError(f"{path}: expected a {FORMAT!r} file of version {VERSION}, found something else")
+        raise GptOssError(f"{path}: expected a {FORMAT!r} file of version {VERSION}, found something else.")
     return record
 
 

@@ -166,10 +166,10 @@ def browser():
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
-        raise GptOssError("this needs Playwright: pip install 'gptoss-edu[book]'") from None
+        raise GptOssError("this needs Playwright; install it with `pip install 'gptoss-edu[book]'`.") from None
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if path is None:
-        raise GptOssError("this needs Chromium on the path, for example Debian's package chromium; none was found")
+        raise GptOssError("this needs Chromium on the path, for example Debian's package chromium; none was found.")
     with sync_playwright() as driver:
         chromium = driver.chromium.launch(executable_path=path, args=[*ARGUMENTS, "--js-flags=--expose-gc"])
         try:

@@ -94,7 +94,7 @@ def load_reference():
         import openai_harmony
     except ImportError:
         raise GptOssError(
-            "bench harmony compares with openai-harmony, which is not installed: pip install openai-harmony"
+            "bench harmony compares with openai-harmony, which is not installed; run `pip install openai-harmony`."
         ) from None
     return openai_harmony
 
@@ -169,7 +169,7 @@ def bench_render(reference, encoding, rounds: int) -> dict[str, dict]:
         theirs = reference.Conversation.from_json(json.dumps(conversation.to_dict()))
         tokens = render(conversation, encoding=encoding)
         if theirs_encoding.render_conversation_for_completion(theirs, reference.Role.ASSISTANT) != tokens:
-            raise GptOssError(f"bench harmony: {name!r} renders to other tokens than openai-harmony's")
+            raise GptOssError(f"bench harmony: {name!r} renders to other tokens than openai-harmony's.")
         ours_s, reference_s = best_of(
             rounds,
             max(1, 20_000 // len(tokens)),

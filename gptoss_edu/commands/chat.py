@@ -127,16 +127,16 @@ def check_date(text: str | None) -> None:
     try:
         datetime.date.fromisoformat(text or "2025-08-05")
     except ValueError:
-        raise GptOssError(f"--date: expected a date such as 2025-08-05, found {text!r}") from None
+        raise GptOssError(f"--date: expected a date such as 2025-08-05, found {text!r}.") from None
 
 
 def wanted_tools(args: argparse.Namespace) -> list[str]:
     """Return the names in --tools, checked."""
     names = [name for name in re.split(r"[,\s]+", args.tools) if name]
     if unknown := [name for name in names if name not in TOOLS]:
-        raise GptOssError(f"--tools: expected some of {', '.join(TOOLS)}, found {unknown[0]!r}")
+        raise GptOssError(f"--tools: expected some of {', '.join(TOOLS)}, found {unknown[0]!r}.")
     if args.live_web and "browser" not in names:
-        raise GptOssError("--live-web: expected --tools browser with it, found no browser")
+        raise GptOssError("--live-web: expected --tools browser with it, found no browser.")
     return names
 
 
@@ -159,7 +159,7 @@ def build_tools(args: argparse.Namespace, brief: bool = False) -> Toolbox:
         if sandbox.choose_isolation() == "limits" and not args.unfenced_python:
             raise GptOssError(
                 "--tools python: neither bubblewrap nor namespaces work here, so the model's code could do whatever you"
-                " can; install bubblewrap, or accept that with --unfenced-python"
+                " can; install bubblewrap, or accept that with --unfenced-python."
             )
         tools.append(PythonTool(folder=args.folder, brief=brief))
     if args.functions:
@@ -171,18 +171,18 @@ def functions_of(path: Path) -> list[Callable]:
     """Return the public functions that a Python file defines."""
     spec = importlib.util.spec_from_file_location("chat_functions", path)
     if spec is None or not path.is_file():
-        raise GptOssError(f"--functions: expected a Python file, found none at {path}")
+        raise GptOssError(f"--functions: expected a Python file, found none at {path}.")
     module = sys.modules["chat_functions"] = importlib.util.module_from_spec(spec)  # annotations are looked up there
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
-        raise GptOssError(f"--functions: {path} cannot be imported: {type(error).__name__}: {error}") from error
+        raise GptOssError(f"--functions: {path} cannot be imported: {type(error).__name__}: {error}.") from error
     found: list[Callable] = [
         f for name, f in vars(module).items() if inspect.isfunction(f) and not name.startswith("_")
     ]
     found = [f for f in found if f.__module__ == "chat_functions"]
     if not found:
-        raise GptOssError(f"--functions: {path} defines no public function")
+        raise GptOssError(f"--functions: {path} defines no public function.")
     return found
 
 

@@ -41,14 +41,14 @@ def run(args: argparse.Namespace) -> None:
         from huggingface_hub import snapshot_download
     except ImportError:
         raise CheckpointError(
-            f"download needs the package huggingface_hub: pip install huggingface_hub. {by_hand}"
+            f"download needs the package huggingface_hub; install it with `pip install huggingface_hub`. {by_hand}"
         ) from None
     try:
         snapshot_download(repository, allow_patterns=PATTERNS[args.layout], local_dir=target)
-    except Exception as error:  # the hub's client raises many kinds; all mean the same to the reader
+    except Exception as error:  # the hub's client raises many kinds; all of them mean the same to the user
         raise CheckpointError(
             f"{repository} could not be fetched ({type(error).__name__}: {str(error).strip().partition(chr(10))[0]});"
-            f" what has arrived is kept and the same command resumes. {by_hand}"
+            f" what has arrived is kept; run the same command again to go on. {by_hand}"
         ) from None
     folder = target / "original" if args.layout == "original" else target
     reader = CheckpointReader(folder)
@@ -63,14 +63,14 @@ def run(args: argparse.Namespace) -> None:
 
 
 def by_python(repository: str, layout: str, target: Path) -> str:
-    """Return the same download for a machine that has only huggingface_hub."""
+    """Return Python code for the same download, for a machine that has only huggingface_hub."""
     patterns = PATTERNS[layout]
     call = f"snapshot_download({repository!r}, allow_patterns={patterns!r}, local_dir={target.as_posix()!r})"
     return f"from huggingface_hub import snapshot_download; {call}"
 
 
 def check_room(target: Path, needed: int) -> None:
-    """Refuse a disk without room for the rest; the folder may be yet to be made."""
+    """Refuse a disk without room for the rest; the folder need not exist yet."""
     from gptoss_edu.checkpoint.sizes import GIB
 
     here = next(place for place in (target, *target.absolute().parents) if place.exists())

@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     if importlib.util.find_spec("jupyterlab") is None:
-        raise GptOssError("JupyterLab is missing: pip install jupyterlab")
+        raise GptOssError("JupyterLab is missing; install it with `pip install jupyterlab`.")
     folder = finished_folder(args.folder) if args.solutions else student_folder(args.folder)
     print(f"notebooks in {folder}")
     environment = {**os.environ, "JUPYTERLAB_DISABLE_UPDATE_CHECK": "1"}

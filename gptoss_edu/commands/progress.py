@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     found, left_out = read_class(args.folders)
     everyone = [Progress(*row) for row in found] + pasted
     if not everyone:
-        raise GptOssError(f"none of {len(left_out)} folders could be read; the first: {left_out[0]}")
+        raise GptOssError(f"none of {len(left_out)} folders could be read; the first: {left_out[0]}.")
     print(for_teacher(everyone))
     if args.html:
         from gptoss_edu.course.cockpit_page import page

@@ -50,14 +50,14 @@ def run(args: argparse.Namespace) -> None:
         return _router(args)
     out = Path(args.out)
     if out.suffix not in (".html", ".trace"):
-        raise TraceError(f"--out ends in .html (a page) or .trace (a trace file); found {out.name}")
+        raise TraceError(f"--out ends in .html (a page) or .trace (a trace file); found {out.name}.")
     check_writable(out, "--out")
     if args.source:
         shown = file.load(args.source)
     elif args.question and args.question.strip():
         shown = _ask(args)
     else:
-        raise TraceError('ask something, for example: gptoss-edu trace "What is 2 + 2?", or read a file with --open')
+        raise TraceError('ask something, for example: gptoss-edu trace "What is 2 + 2?", or read a file with --open.')
     written = explore(shown, theme=args.theme).save(out) if out.suffix == ".html" else file.save(_other(shown), out)
     print(f"wrote {written} ({written.stat().st_size / 1e6:.2f} MB)")
 
@@ -117,7 +117,7 @@ def masks(model, pairs) -> list:
         if config.num_experts - count < config.experts_per_token:
             raise TraceError(
                 f"--mask: layer {layer} keeps {config.num_experts - count} experts, and a token needs"
-                f" {config.experts_per_token}"
+                f" {config.experts_per_token}."
             )
     return changes
 
@@ -141,7 +141,7 @@ def _router(args) -> None:
     lines = [line for line in read_text(Path(args.router), "--router").splitlines() if line.strip()]
     pairs = [line.split("\t", 1) if "\t" in line else ("", line) for line in lines]
     if not pairs:
-        raise TraceError(f"{args.router} holds no question; write one per line, or TASK<tab>QUESTION")
+        raise TraceError(f"{args.router} holds no question; write one per line, or TASK<tab>QUESTION.")
     model = load_model(args.model, device=args.device)
     if model.tokenizer is None:
         from gptoss_edu.tokenizer import why_no_tokenizer
@@ -172,4 +172,4 @@ def _pairs(text: str, option: str) -> list[tuple[int, int]]:
         pairs = [part.split(".") for part in text.split(",") if part.strip()]
         return [(int(layer), int(number)) for layer, number in pairs]
     except ValueError:
-        raise TraceError(f"{option} takes pairs such as 1.3,3.0 (layer.number); found {text!r}") from None
+        raise TraceError(f"{option} takes pairs such as 1.3,3.0 (layer.number); found {text!r}.") from None

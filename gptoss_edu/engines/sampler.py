@@ -196,7 +196,7 @@ def replay(turns: Iterable[str | Iterable[int]], encoding: tiktoken.Encoding) ->
 
     def sample(prompt: list[int], max_new_tokens: int) -> Iterator[int]:
         if not waiting:
-            raise GptOssError("replay: the written turns are used up, but the loop asks for another one")
+            raise GptOssError("replay: the written turns are used up, but the loop asks for another one.")
         yield from waiting.pop(0)
 
     return sample

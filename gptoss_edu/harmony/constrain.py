@@ -54,7 +54,7 @@ def json_schema(schema: Any) -> Grammar:
     try:
         return Grammar(llguidance.LLMatcher.grammar_from_json_schema(text, defaults=overrides), "JSON Schema")  # type: ignore[arg-type]
     except ValueError as error:
-        raise HarmonyError(f"JSON Schema: expected a schema that can be enforced, found {_one_line(error)}") from None
+        raise HarmonyError(f"JSON Schema: expected a schema that can be enforced, found {_one_line(error)}.") from None
 
 
 def regex(pattern: str) -> Grammar:
@@ -154,7 +154,7 @@ class Constraint:
         matcher = llguidance.LLMatcher(self._tokenizer, grammar.source, log_level=0)
         if matcher.is_error():
             found = _one_line(matcher.get_error())
-            raise HarmonyError(f"{grammar.what}: expected one that can be enforced, found: {found}")
+            raise HarmonyError(f"{grammar.what}: expected one that can be enforced, found {found}.")
         return matcher
 
     def reset(self) -> None:
@@ -217,7 +217,7 @@ class Constraint:
                 position = len(self._parser.tokens)
                 raise HarmonyError(
                     f"token {position}: expected one that the grammar allows, found "
-                    f"{self.encoding.decode([token])!r}; sample from the constraint's logits"
+                    f"{self.encoding.decode([token])!r}; sample from the constraint's logits."
                 )
         self._parser.process(token)
         state = self._parser.state

@@ -34,7 +34,7 @@ class ControlTokens:
         if missing:
             raise HarmonyError(
                 f"encoding {encoding.name!r} has no {', '.join(missing)}: harmony needs an encoding with its control "
-                "tokens, such as load_tokenizer('o200k_harmony')"
+                "tokens, such as load_tokenizer('o200k_harmony')."
             )
         self.start, self.end, self.message, self.channel, self.constrain, self.return_, self.call = (
             special[f"<|{name}|>"] for name in NAMES

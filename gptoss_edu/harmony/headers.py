@@ -69,7 +69,7 @@ def parse_header_strict(
     shown = repr("".join(control.specials.get(key, "") + text for key, text in parts))
 
     def refuse(why: str) -> HarmonyError:
-        return HarmonyError(f"header at token {where}, {shown}: {why}")
+        return HarmonyError(f"header at token {where}, {shown}: {why}.")
 
     order = [key for key, _ in parts[1:]]
     if order not in ([], [control.channel], [control.constrain], [control.channel, control.constrain]):

@@ -112,7 +112,7 @@ class SystemContent:
         if self.reasoning_effort is not None:
             effort = str(getattr(self.reasoning_effort, "value", self.reasoning_effort)).lower()
             if effort not in EFFORTS:
-                raise HarmonyError(f"reasoning effort {effort!r}: expected one of {', '.join(EFFORTS)}, or None")
+                raise HarmonyError(f"reasoning effort {effort!r}: expected one of {', '.join(EFFORTS)}, or None.")
             object.__setattr__(self, "reasoning_effort", effort)
 
     def to_dict(self) -> dict[str, Any]:
@@ -205,7 +205,7 @@ class Message:
     def __post_init__(self):
         role = getattr(self.role, "value", self.role)
         if role not in ROLES:
-            raise HarmonyError(f"role {role!r}: expected one of {', '.join(ROLES)}")
+            raise HarmonyError(f"role {role!r}: expected one of {', '.join(ROLES)}.")
         object.__setattr__(self, "role", role)
         content = self.content
         if isinstance(content, str):
@@ -215,7 +215,7 @@ class Message:
         elif not isinstance(content, list | tuple):
             raise HarmonyError(
                 f"content of a message is {type(content).__name__}: expected text or contents; arguments are JSON text,"
-                " written once with json.dumps"
+                " written once with json.dumps."
             )
         object.__setattr__(self, "content", tuple(Text(c) if isinstance(c, str) else c for c in content))
 
@@ -240,11 +240,11 @@ class Message:
         _expect_mapping(raw, "a message")
         role = getattr(raw.get("role"), "value", raw.get("role"))
         if "content" not in raw:
-            raise HarmonyError("a message has no 'content': expected a string or a list of contents")
+            raise HarmonyError("a message has no 'content': expected a string or a list of contents.")
         content = raw["content"]
         if not isinstance(content, str):
             if not isinstance(content, list | tuple):
-                raise HarmonyError(f"'content' of a message: expected a string or a list, found {content!r:.60}")
+                raise HarmonyError(f"'content' of a message: expected a string or a list, found {content!r:.60}.")
             content = tuple(map(_content_from_dict, content))
         fields = {key: _optional(raw, key) for key in ("channel", "recipient", "content_type", "name")}
         return cls(role, content, **fields)
@@ -286,7 +286,7 @@ def as_messages(conversation: Conversation | Iterable[Message]) -> tuple[Message
         if not isinstance(message, Message):
             raise HarmonyError(
                 f"a conversation holds {type(message).__name__}: expected Message; dictionaries are read by "
-                "Conversation.from_dict"
+                "Conversation.from_dict."
             )
     return messages
 
@@ -297,21 +297,21 @@ def _without_none(**items: Any) -> dict[str, Any]:
 
 def _expect_mapping(raw: Any, what: str) -> None:
     if not isinstance(raw, Mapping):
-        raise HarmonyError(f"{what}: expected a JSON object, found {type(raw).__name__}: {raw!r:.60}")
+        raise HarmonyError(f"{what}: expected a JSON object, found {type(raw).__name__}: {raw!r:.60}.")
 
 
 def _need(raw: Mapping[str, Any], key: str, kind: type, what: str) -> Any:
     value = raw.get(key)
     if not isinstance(value, kind):
         found = f"found {value!r:.60}" if key in raw else "it is missing"
-        raise HarmonyError(f"{key!r} of {what}: expected {kind.__name__}, {found}")
+        raise HarmonyError(f"{key!r} of {what}: expected {kind.__name__}, {found}.")
     return value
 
 
 def _optional(raw: Mapping[str, Any], key: str) -> str | None:
     value = raw.get(key)
     if value is not None and not isinstance(value, str):
-        raise HarmonyError(f"{key!r}: expected a string or nothing, found {value!r:.60}")
+        raise HarmonyError(f"{key!r}: expected a string or nothing, found {value!r:.60}.")
     return value
 
 
@@ -319,7 +319,7 @@ def _content_from_dict(raw: Any) -> Content:
     _expect_mapping(raw, "a content")
     kind = raw.get("type")
     if kind not in _CONTENT_TYPES:
-        raise HarmonyError(f"content of type {kind!r}: expected one of {', '.join(_CONTENT_TYPES)}")
+        raise HarmonyError(f"content of type {kind!r}: expected one of {', '.join(_CONTENT_TYPES)}.")
     if kind == "text":
         return Text(_need(raw, "text", str, "a text content"))
     return _CONTENT_TYPES[kind].from_dict(raw)

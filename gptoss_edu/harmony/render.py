@@ -141,7 +141,7 @@ def _prepare(conversation, next_role, encoding, drop_analysis, training):
     encoding = resolve_encoding(encoding)
     messages = as_messages(conversation)
     if training and next_role is not None:
-        raise HarmonyError("training=True renders whole conversations: it needs next_role=None")
+        raise HarmonyError("training=True renders whole conversations: it needs next_role=None.")
     kept = kept_messages(messages, drop_analysis, training)
     plan = _Plan(
         [(index, message) for index, message in enumerate(messages) if kept[index]],
@@ -240,12 +240,12 @@ def _author(message: Message, index: int) -> str:
         return message.role if message.name is None else f"{message.role}:{message.name}"
     if message.name is None:
         raise HarmonyError(
-            f"message {index} has role 'tool' and no name: give the tool's name, as in 'functions.search'"
+            f"message {index} has role 'tool' and no name: give the tool's name, as in 'functions.search'."
         )
     if message.name.partition(":")[0] in _OTHER_ROLES:
         raise HarmonyError(
             f"message {index} has role 'tool' and the name {message.name!r}, which reads as another role in a header: "
-            "give the tool's name, as in 'functions.search'"
+            "give the tool's name, as in 'functions.search'."
         )
     return message.name
 
@@ -260,11 +260,11 @@ def _content_text(content, message: Message, index: int, functions: bool) -> str
         if isinstance(content, kind):
             if message.role != role:
                 raise HarmonyError(
-                    f"message {index}: {kind.__name__} may stand in a {role} message only, found in {message.role!r}"
+                    f"message {index}: {kind.__name__} may stand in a {role} message only, found in {message.role!r}."
                 )
             return text()
     raise HarmonyError(
-        f"message {index}: a content is {type(content).__name__}: expected text or a system or developer one"
+        f"message {index}: a content is {type(content).__name__}: expected text or a system or developer one."
     )
 
 

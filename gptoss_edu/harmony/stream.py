@@ -57,7 +57,7 @@ class StreamParser:
 
     def __init__(self, strict: bool = True, encoding: tiktoken.Encoding | None = None, role: str | None = None):
         if role is not None and role not in ROLES:
-            raise HarmonyError(f"role {role!r}: expected one of {', '.join(ROLES)}, or None")
+            raise HarmonyError(f"role {role!r}: expected one of {', '.join(ROLES)}, or None.")
         self.strict, self.role = strict, role
         self.encoding = resolve_encoding(encoding)
         self.control = control_tokens(self.encoding)
@@ -127,7 +127,7 @@ class StreamParser:
             if self.strict:
                 hint = "; this is a prompt's end: a completion is parsed with role=…" if not self._has_channel() else ""
                 raise HarmonyError(
-                    f"the stream ends at token {len(self.tokens)} inside a header: expected <|message|>{hint}"
+                    f"the stream ends at token {len(self.tokens)} inside a header: expected <|message|>{hint}."
                 )
             return self._end_of_stream_in_header()
         if self.state is CONTENT:
@@ -146,7 +146,7 @@ class StreamParser:
         """Strict: raise. Lenient: write it down."""
         position = len(self.tokens) - 1
         if self.strict:
-            raise HarmonyError(f"token {position}: expected {expected}, found {problem}")
+            raise HarmonyError(f"token {position}: expected {expected}, found {problem}.")
         self.repairs.append(Repair(position, problem, text))
         self._clean = False
         return ""
@@ -256,7 +256,7 @@ class StreamParser:
         try:
             return self.encoding.decode_bytes(list(tokens)).decode("utf-8")
         except UnicodeDecodeError:
-            raise HarmonyError(f"header at token {self._header_at}: expected UTF-8 text, found broken bytes") from None
+            raise HarmonyError(f"header at token {self._header_at}: expected UTF-8 text, found broken bytes.") from None
 
     def _has_channel(self) -> bool:
         return any(token in self.control.specials for token in self._collected)

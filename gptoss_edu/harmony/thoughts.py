@@ -45,7 +45,7 @@ def kept_messages(messages: Sequence[Message], rule: str = "library", training: 
     try:
         chosen = _RULES[rule]
     except KeyError:
-        raise HarmonyError(f"drop_analysis={rule!r}: expected one of {', '.join(map(repr, _RULES))}") from None
+        raise HarmonyError(f"drop_analysis={rule!r}: expected one of {', '.join(map(repr, _RULES))}.") from None
     return chosen(messages, training)
 
 

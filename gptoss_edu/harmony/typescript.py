@@ -152,7 +152,7 @@ def compact_json(value: Any) -> str:
         value = float(value)
     if isinstance(value, float):
         if not math.isfinite(value):
-            raise HarmonyError(f"a schema holds the number {value}: JSON has no such number; leave it out")
+            raise HarmonyError(f"a schema holds the number {value}: JSON has no such number; leave it out.")
         return _float(value)
     return json.dumps(value, ensure_ascii=False)
 

@@ -133,7 +133,8 @@ def enforced(schema: Any, where: str, encoding: tiktoken.Encoding) -> Grammar:
         Constraint(encoding, final=grammar)  # what no grammar can say is found out here
         return grammar
     except (HarmonyError, RecursionError) as error:
-        raise ApiError(f"Invalid schema in '{where}': {str(error)[:300]}.", where, "invalid_json_schema") from None
+        why = str(error)[:300].rstrip(".")
+        raise ApiError(f"Invalid schema in '{where}': {why}.", where, "invalid_json_schema") from None
 
 
 def _format_echo(ask: Ask) -> dict:

@@ -53,7 +53,7 @@ class Toolbox:
         for tool in tools:
             if tool.name in self.tools:
                 raise GptOssError(
-                    f"expected one tool for each name, found two called {tool.name!r}: merge or rename one"
+                    f"expected one tool for each name, found two called {tool.name!r}; merge them or rename one."
                 )
             self.tools[tool.name] = tool
 

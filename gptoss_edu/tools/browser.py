@@ -265,5 +265,5 @@ class BrowserTool:
             self.pages = pages
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise GptOssError(
-                f"browser state: expected a list of pages with their links, found a damaged one ({error!r})"
+                f"browser state: expected a list of pages with their links, found a damaged one ({error!r})."
             ) from None

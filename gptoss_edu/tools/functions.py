@@ -104,16 +104,16 @@ def from_callable(function: Callable[..., Any], name: str | None = None) -> Func
     """
     name = name or getattr(function, "__name__", "")
     if not NAME.fullmatch(name):
-        raise GptOssError(f"function name: expected letters, digits, _ and -, found {name!r}: pass name=…")
+        raise GptOssError(f"function name: expected letters, digits, _ and -, found {name!r}; pass another as `name`.")
     if inspect.iscoroutinefunction(function):
-        raise GptOssError(f"{name}: expected an ordinary function, found a coroutine: wrap it in one that runs it")
+        raise GptOssError(f"{name}: expected an ordinary function, found a coroutine; wrap it in one that runs it.")
     summary, fields = fields_of(function, name)
     try:
         model = pydantic.create_model(name, __config__=pydantic.ConfigDict(extra="forbid"), **fields)
         schema = tidy_schema(model.model_json_schema())
     except pydantic.PydanticUserError as error:
         reason = re.split(r"\. |\n", str(error))[0]
-        raise GptOssError(f"{name}: expected parameters that JSON can hold, found another type: {reason}") from None
+        raise GptOssError(f"{name}: expected parameters that JSON can hold, found another type: {reason}.") from None
 
     def validate(arguments: dict) -> dict:
         try:
@@ -133,16 +133,16 @@ def fields_of(function: Callable[..., Any], name: str) -> tuple[str, dict[str, A
     try:
         signature = inspect.signature(function, eval_str=True)
     except Exception as error:  # an annotation may raise anything; some built-in functions have no signature
-        raise GptOssError(f"{name}: its parameters or their annotations cannot be read: {error}") from None
+        raise GptOssError(f"{name}: its parameters or their annotations cannot be read: {error}.") from None
     summary, texts = read_docstring(inspect.getdoc(function) or "", signature.parameters)
     fields = {}
     for parameter in signature.parameters.values():
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
             raise GptOssError(
-                f"{name}: expected named parameters only, found {parameter}: the model sends a JSON object"
+                f"{name}: expected named parameters only, found {parameter}; the model sends a JSON object."
             )
         if parameter.annotation is parameter.empty:
-            raise GptOssError(f"{name}: parameter {parameter.name!r} has no type: annotate it, for instance `: str`")
+            raise GptOssError(f"{name}: parameter {parameter.name!r} has no type; annotate it, for example `: str`.")
         default = ... if parameter.default is parameter.empty else parameter.default
         field = FieldInfo.from_annotated_attribute(parameter.annotation, default)
         if field.description is None and parameter.name in texts:
@@ -237,11 +237,11 @@ def read_docstring(text: str, names: Iterable[str]) -> tuple[str, dict[str, str]
 def from_schema(name: str, description: str, parameters: dict | None, run: Callable[..., Any]) -> Function:
     """Return a function described by a JSON Schema (draft 2020-12); `run` gets the checked arguments as keywords."""
     if not NAME.fullmatch(name):
-        raise GptOssError(f"function name: expected letters, digits, _ and -, found {name!r}")
+        raise GptOssError(f"function name: expected letters, digits, _ and -, found {name!r}.")
     try:
         jsonschema.Draft202012Validator.check_schema(parameters or {})
     except jsonschema.SchemaError as error:
-        raise GptOssError(f"{name}: the parameters are not a JSON Schema: {error.message}") from None
+        raise GptOssError(f"{name}: the parameters are not a JSON Schema: {error.message}.") from None
     validator = jsonschema.Draft202012Validator(parameters or {"type": "object", "additionalProperties": False})
 
     def validate(arguments: dict) -> dict:
@@ -265,7 +265,7 @@ class FunctionTool:
         for item in functions:
             function = item if isinstance(item, Function) else from_callable(item)
             if function.name in self.functions:
-                raise GptOssError(f"expected one function for each name, found two called {function.name!r}")
+                raise GptOssError(f"expected one function for each name, found two called {function.name!r}.")
             self.functions[function.name] = function
 
     def config(self) -> dict:

@@ -126,7 +126,9 @@ class Kernel:
                 "it said nothing"
             ]
             end = f"ended with status {self.process.poll()}" if not self.is_alive() else "did not answer"
-            raise GptOssError(f"the Python kernel {end} within {self.limits.start_seconds:g} s of its start: {log[-1]}")
+            raise GptOssError(
+                f"the Python kernel {end} within {self.limits.start_seconds:g} s of its start ({log[-1]})."
+            )
         self._await_output()
         limit_output = LIMIT_OUTPUT.replace("{most}", str(self.limits.output_characters))
         prepared = self.execute(OWN_MODULES + "del sys\n" + limit_output, store_history=False)

@@ -84,7 +84,7 @@ class LiveBackend:
 
     def __post_init__(self):
         if not self.allow_internet:
-            raise GptOssError("LiveBackend: expected allow_internet=True, found False: say so if you want live pages")
+            raise GptOssError("LiveBackend: expected allow_internet=True, found False; pass True to allow live pages.")
         self.offline = self.offline or OfflineBackend()
 
     def search(self, query: str, limit: int) -> list[tuple[str, str, str]]:
@@ -159,7 +159,7 @@ class LiveBackend:
         except (TimeoutError, http.client.HTTPException, OSError, ValueError, UnicodeError) as error:
             if time.monotonic() > deadline - 0.05:
                 raise ToolError(f"{parts.geturl()} took longer than {self.limits.seconds:g} s.") from None
-            raise ToolError(f"{parts.geturl()} cannot be read: {type(error).__name__}: {error}") from None
+            raise ToolError(f"{parts.geturl()} cannot be read: {type(error).__name__}: {error}.") from None
         finally:
             if watchdog:
                 watchdog.cancel()

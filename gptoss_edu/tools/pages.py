@@ -193,7 +193,7 @@ class OfflineBackend:
     def __init__(self, index: str | Path | None = None):
         self.index = Path(index) if index else bundled_index()
         if not self.index.is_file():
-            raise GptOssError(f"page index: expected a file, found nothing at {self.index}; build it: {COMMAND}")
+            raise GptOssError(f"page index: expected a file, found nothing at {self.index}; build it with `{COMMAND}`.")
 
     def _query(self, sql: str, values: tuple) -> list[tuple]:
         database = sqlite3.connect(f"{self.index.resolve().as_uri()}?mode=ro", uri=True)
@@ -201,7 +201,7 @@ class OfflineBackend:
             return database.execute(sql, values).fetchall()
         except sqlite3.DatabaseError as error:
             raise GptOssError(
-                f"page index {self.index} cannot be read ({error}); delete it and build it: {COMMAND}"
+                f"page index {self.index} cannot be read ({error}); delete it and build it with `{COMMAND}`."
             ) from None
         finally:
             database.close()
@@ -241,7 +241,7 @@ def main(arguments: list[str] | None = None, out: Callable[[str], None] = print)
     options = parser.parse_args(arguments)
     try:
         if options.files and not options.output:
-            raise GptOssError("--output: expected a file name when files are added to the index, found none")
+            raise GptOssError("--output: expected a file name when files are added to the index, found none.")
         sources = [*bundled_sources(), *options.files]
         target = options.output or cache_folder() / f"pages-{fingerprint(sources)}.sqlite"
         count = build_index(target, map(page_from_file, sources))

@@ -110,7 +110,7 @@ def choose_isolation(wanted: str = "auto") -> str:
     """Return the strongest isolation that works here, or the wanted one; GptOssError where that one does not work."""
     kinds = ("bubblewrap", "namespaces", "limits")
     if wanted != "auto" and wanted not in kinds:
-        raise GptOssError(f"isolation: expected auto or one of {', '.join(kinds)}, found {wanted!r}")
+        raise GptOssError(f"isolation: expected auto or one of {', '.join(kinds)}, found {wanted!r}.")
     reasons = {}
     for kind in kinds if wanted == "auto" else (wanted,):
         reasons[kind] = isolation_available(kind)

@@ -87,7 +87,7 @@ def permutation_null(x, y, statistic=mutual_information, repeats: int = 200, gro
         return np.array([statistic(x, rng.permutation(y)) for _ in range(repeats)])
     _, first, which = np.unique(groups, return_index=True, return_inverse=True)
     if not (y[first][which] == y).all():
-        raise TraceError("a label that is dealt out by group has to be the same within each group")
+        raise TraceError("a label that is dealt out by group has to be the same within each group.")
     return np.array([statistic(x, shuffle_by_group(y, groups, rng)) for _ in range(repeats)])
 
 
@@ -134,7 +134,7 @@ class Corpus:
     def __init__(self, traces, **more):
         traces = list(traces)
         if not traces:
-            raise TraceError("a corpus needs at least one trace")
+            raise TraceError("a corpus needs at least one trace.")
         self.n_experts, self.k = traces[0].n_experts, traces[0]["expert_indices"].shape[-1]
         self.experts = np.concatenate([t["expert_indices"] for t in traces], 1).astype(np.int64)
         self.logits = None
@@ -149,7 +149,7 @@ class Corpus:
         self.labels["conversation"] = np.repeat(np.arange(len(traces)), lengths)
         for name, values in more.items():
             if len(values) != len(traces):
-                raise TraceError(f"{name}: {len(values)} labels for {len(traces)} traces")
+                raise TraceError(f"{name}: {len(values)} labels for {len(traces)} traces.")
             self.labels[name] = np.repeat(np.asarray(values), lengths)
 
     def __len__(self) -> int:
@@ -197,7 +197,7 @@ def with_heads(trace: Trace, heads) -> Trace:
             del smaller.arrays[f"exact.{layer}.{head}"]
     missing = [pair for pair in heads if tuple(pair) not in set(smaller.exact_heads())]
     if missing:
-        raise TraceError(f"these heads were not kept exactly: {missing}; capture them with heads= or level='full'")
+        raise TraceError(f"these heads were not kept exactly: {missing}; capture them with heads= or level='full'.")
     return smaller
 
 

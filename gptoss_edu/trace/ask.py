@@ -43,7 +43,7 @@ def trace_answer(
     encoding = model.tokenizer
     if encoding is None:
         raise TraceError(
-            "this checkpoint has no tokenizer, so it cannot be asked a question; trace.record takes token ids"
+            "this checkpoint has no tokenizer, so it cannot be asked a question; trace.record takes token ids."
         )
     prompt = question_tokens(question, effort, encoding)
     with intervene(model, *interventions):

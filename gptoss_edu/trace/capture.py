@@ -127,7 +127,7 @@ class Recorder:
         """Note which positions this pass covers; `self.key_positions[window]` are those of its keys."""
         b, t = tokens.shape
         if not 0 <= self.row < b:
-            raise TraceError(f"capture: the batch has rows 0 to {b - 1}, row {self.row} was asked for")
+            raise TraceError(f"capture: the batch has rows 0 to {b - 1}, row {self.row} was asked for.")
         counts = [t] * b if lengths is None else [int(n) for n in lengths]
         past = [0] * b if cache is None else [int(n) for n in cache.lengths]
         if past[self.row] != len(self.tokens):
@@ -230,7 +230,7 @@ class Recorder:
     def finish(self, run: Run) -> None:
         """Put the pieces together."""
         if not self.tokens:
-            raise TraceError("nothing was recorded: call the model, or generate, inside the capture block")
+            raise TraceError("nothing was recorded: call the model, or generate, inside the capture block.")
         model, encoding = self.model, self.model.tokenizer
         run.arrays |= token_arrays(self.tokens, encoding)
         run.arrays |= self._stacked()
@@ -255,7 +255,7 @@ class Recorder:
             if name == "expert_indices" and len({a.shape[-1] for _, a in by_layer}) > 1:
                 raise TraceError(
                     "the layers chose different numbers of experts, and a trace holds one number for all; "
-                    "trace ExpertsPerToken without a layer"
+                    "trace ExpertsPerToken without a layer."
                 )
             single = name in ("surprisal", "next_tokens", "next_probs", "next_entropy")
             whole = by_layer[0][1] if single else np.stack([a for _, a in sorted(by_layer, key=lambda pair: pair[0])])

@@ -72,7 +72,7 @@ def save(trace: Trace, path) -> Path:
         array = np.ascontiguousarray(array)
         array = array.astype(array.dtype.newbyteorder("<"), copy=False)
         if array.dtype.str not in _DTYPES:
-            raise TraceFileError(f"array {name!r} has dtype {array.dtype}, which a trace file cannot hold")
+            raise TraceFileError(f"array {name!r} has dtype {array.dtype}, which a trace file cannot hold.")
         crc = zlib.crc32(array.reshape(-1).view(np.uint8).data) if array.size else 0
         chunks.append(
             {
@@ -135,9 +135,9 @@ def load(path, mmap: bool = False, verify: bool = True) -> Trace:
 def _read_header(source, path: Path, size: int) -> tuple[dict, int]:
     prefix = source.read(_PREFIX.size)
     if prefix[:8] != MAGIC[: len(prefix[:8])] or not prefix:
-        raise ForeignTraceError(f"{path} is no trace: it starts with {prefix[:8]!r}, a trace with {MAGIC!r}")
+        raise ForeignTraceError(f"{path} is no trace: it starts with {prefix[:8]!r}, a trace with {MAGIC!r}.")
     if len(prefix) < _PREFIX.size:
-        raise DamagedTraceError(f"{path} ends after {size} bytes, inside the header; write or copy it again")
+        raise DamagedTraceError(f"{path} ends after {size} bytes, inside the header; write or copy it again.")
     _, version, crc, length = _PREFIX.unpack(prefix)
     if version != VERSION:
         raise TraceVersionError(
@@ -146,11 +146,11 @@ def _read_header(source, path: Path, size: int) -> tuple[dict, int]:
         )
     if _PREFIX.size + length > size:
         raise DamagedTraceError(
-            f"{path} should have a header of {length} bytes and has {size} bytes in all; write or copy it again"
+            f"{path} should have a header of {length} bytes and has {size} bytes in all; write or copy it again."
         )
     raw = source.read(length)
     if zlib.crc32(raw) != crc:
-        raise DamagedTraceError(f"{path}: the header does not match its checksum; write or copy the file again")
+        raise DamagedTraceError(f"{path}: the header does not match its checksum; write or copy the file again.")
     return json.loads(raw.decode("utf-8", "surrogatepass")), _padded(_PREFIX.size + length)
 
 
@@ -158,17 +158,17 @@ def _read_chunk(path: Path, size: int, start: int, chunk: dict, mmap: bool, veri
     name, shape, offset, nbytes = chunk["name"], tuple(chunk["shape"]), start + chunk["offset"], chunk["nbytes"]
     dtype = np.dtype(chunk["dtype"])
     if chunk["dtype"] not in _DTYPES or int(np.prod(shape)) * dtype.itemsize != nbytes:
-        raise DamagedTraceError(f"{path}: chunk {name!r} claims {nbytes} bytes for {chunk['dtype']} of shape {shape}")
+        raise DamagedTraceError(f"{path}: chunk {name!r} claims {nbytes} bytes for {chunk['dtype']} of shape {shape}.")
     if offset + nbytes > size:
         raise DamagedTraceError(
-            f"{path}: chunk {name!r} should end at byte {offset + nbytes}, the file at {size}; write or copy it again"
+            f"{path}: chunk {name!r} should end at byte {offset + nbytes}, the file at {size}; write or copy it again."
         )
     if nbytes == 0:
         return np.zeros(shape, dtype)
     flat = np.memmap(path, dtype, "r", offset, shape)
     array = flat if mmap else np.array(flat)
     if verify and zlib.crc32(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data) != chunk["crc32"]:
-        raise DamagedTraceError(f"{path}: chunk {name!r} does not match its checksum; write or copy the file again")
+        raise DamagedTraceError(f"{path}: chunk {name!r} does not match its checksum; write or copy the file again.")
     return array
 
 

@@ -33,19 +33,21 @@ def from_routed_experts(routed, tokens, config, encoding=None, source: str = "vL
     layers, k = config.num_hidden_layers, config.experts_per_token
     tokens = np.asarray(tokens, np.int64).reshape(-1)
     if routed.ndim != 3 or routed.shape[1:] != (layers, k) or not len(routed):
-        raise TraceError(f"{source}: expected routed experts (tokens, {layers} layers, {k}), found {routed.shape}")
+        raise TraceError(f"{source}: expected routed experts (tokens, {layers} layers, {k}), found {routed.shape}.")
     if len(tokens) not in (len(routed), len(routed) + 1):
-        raise TraceError(f"{source}: {len(routed)} rows of experts do not belong to {len(tokens)} tokens")
+        raise TraceError(f"{source}: {len(routed)} rows of experts do not belong to {len(tokens)} tokens.")
     if routed.dtype.kind not in "iu" or routed.min() < 0 or routed.max() >= config.num_experts:
         raise TraceError(
             f"{source}: expected whole numbers from 0 to {config.num_experts - 1}, found {routed.min()} to"
-            f" {routed.max()}"
+            f" {routed.max()}."
         )
     for layer in range(layers):
         if not routed[:, layer].any():
-            raise TraceError(f"{source}: layer {layer} holds only zeros, so it was never recorded; nothing is imported")
+            raise TraceError(
+                f"{source}: layer {layer} holds only zeros, so it was never recorded; nothing is imported."
+            )
     if k > 1 and (np.diff(np.sort(routed, -1), axis=-1) == 0).any():
-        raise TraceError(f"{source}: a token has the same expert twice in a layer; the rows are not routes")
+        raise TraceError(f"{source}: a token has the same expert twice in a layer; the rows are not routes.")
     meta, arrays = _common(tokens[: len(routed)], config, encoding, source)
     arrays["expert_indices"] = np.ascontiguousarray(routed.transpose(1, 0, 2)).astype(np.uint8)
     meta["level"] = "routing"
@@ -105,15 +107,15 @@ def _checked_attentions(attentions, config) -> list[torch.Tensor]:
         found = 0 if attentions is None else sum(a is not None for a in attentions)
         raise TraceError(
             f"transformers: expected attention of {config.num_hidden_layers} layers, found {found}; load the model with"
-            ' attn_implementation="eager"'
+            ' attn_implementation="eager".'
         )
     for layer, a in enumerate(attentions):
         rows = a.float().sum(-1)
         if not rows.any():
-            raise TraceError(f"transformers: the attention of layer {layer} is all zero; nothing is imported")
+            raise TraceError(f"transformers: the attention of layer {layer} is all zero; nothing is imported.")
         if a.shape[-1] > 1 and float((1 - rows).abs().max()) < 1e-6:
             raise TraceError(
-                f"transformers: every row of layer {layer} sums to one without a sink: its sinks are not applied"
+                f"transformers: every row of layer {layer} sums to one without a sink: its sinks are not applied."
             )
     return list(attentions)
 
@@ -121,7 +123,7 @@ def _checked_attentions(attentions, config) -> list[torch.Tensor]:
 def _router_arrays(routers: dict, config) -> dict[str, np.ndarray]:
     missing = [i for i in range(config.num_hidden_layers) if i not in routers or not routers[i].any()]
     if missing:
-        raise TraceError(f"transformers: no router logits were seen in layers {missing}; nothing is imported")
+        raise TraceError(f"transformers: no router logits were seen in layers {missing}; nothing is imported.")
     logits = torch.stack([routers[i] for i in range(config.num_hidden_layers)])  # (l, t, e)
     top = logits.topk(config.experts_per_token, -1)
     arrays: dict[str, np.ndarray] = {

@@ -34,7 +34,7 @@ class MaskExpert:
     def hooks(self, model) -> dict:
         _check_expert(model, self.layer, self.expert)
         if self.refill not in REFILLS:
-            raise TraceError(f"refill is one of {', '.join(REFILLS)}, not {self.refill!r}")
+            raise TraceError(f"refill is one of {', '.join(REFILLS)}, not {self.refill!r}.")
         point = f"block.{self.layer}.mlp."
         if self.refill == "next":
             return {point + "router_logits": lambda x, _: self._forbid(x, model.block[self.layer].mlp.k)}
@@ -72,7 +72,7 @@ class ForceExpert:
     def hooks(self, model) -> dict:
         _check_expert(model, self.layer, self.expert)
         if not self.margin < torch.inf:
-            raise TraceError(f"margin is a finite number, not {self.margin}")
+            raise TraceError(f"margin is a finite number, not {self.margin}.")
 
         def force(x: Tensor, _: str) -> Tensor:
             largest = x.amax(-1)
@@ -93,7 +93,7 @@ class ExpertsPerToken:
 
     def hooks(self, model) -> dict:
         if not 1 <= self.k <= model.config.num_experts:
-            raise TraceError(f"k is from 1 to the {model.config.num_experts} experts, not {self.k}")
+            raise TraceError(f"k is from 1 to the {model.config.num_experts} experts, not {self.k}.")
         return {}
 
     @contextmanager
@@ -121,7 +121,7 @@ class ShiftSink:
     def hooks(self, model) -> dict:
         heads = _heads(model, self.heads)
         if not self.amount < torch.inf:
-            raise TraceError(f"amount is a finite number, or -inf to remove the sinks, not {self.amount}")
+            raise TraceError(f"amount is a finite number, or -inf to remove the sinks, not {self.amount}.")
 
         def shift(sinks: Tensor, _: str) -> Tensor:
             shifted = sinks.detach().clone()
@@ -142,12 +142,12 @@ class SetWindow:
     def hooks(self, model) -> dict:
         _layers(model, self.layer)
         if self.window is not None and self.window < 1:
-            raise TraceError(f"a window holds at least the query itself; expected 1 or more, found {self.window}")
+            raise TraceError(f"a window holds at least the query itself; expected 1 or more, found {self.window}.")
 
         def set_mask(mask: Tensor, name: str) -> Tensor:
             t, s = mask.shape[1:]
             if t != s:
-                raise TraceError(f"{name}: a changed window needs all keys; run the whole text without a cache")
+                raise TraceError(f"{name}: a changed window needs all keys; run the whole text without a cache.")
             gap = torch.arange(t, device=mask.device)[:, None] - torch.arange(s, device=mask.device)
             allowed = (gap >= 0) if self.window is None else (gap >= 0) & (gap < self.window)
             return allowed.expand_as(mask)
@@ -167,12 +167,14 @@ class ZeroHeads:
         _layers(model, self.layer)
         heads = self.heads
         if heads is not None and self.group is not None:
-            raise TraceError(f"give heads or a group of heads, not both; found heads {heads} and group {self.group}")
+            raise TraceError(f"give heads or a group of heads, not both; found heads {heads} and group {self.group}.")
         if self.group is not None:
             c = model.config
             size = c.num_attention_heads // c.num_key_value_heads
             if not 0 <= self.group < c.num_key_value_heads:
-                raise TraceError(f"there are {c.num_key_value_heads} groups of heads, counted from 0; not {self.group}")
+                raise TraceError(
+                    f"there are {c.num_key_value_heads} groups of heads, counted from 0; not {self.group}."
+                )
             heads = tuple(range(self.group * size, (self.group + 1) * size))
         chosen = _heads(model, heads)
 
@@ -199,13 +201,13 @@ class Patch:
         axes = model.hook_points().get(self.point, "").strip("()").split(", ")
         axis = next((i for i, name in enumerate(axes) if name in ("t", "n")), None)  # n = b · t, and here b is 1
         if self.positions is not None and self.point in model.hook_points() and axis is None:
-            raise TraceError(f"{self.point} {tuple(axes)} has no axis of positions; patch all of it (positions=None)")
+            raise TraceError(f"{self.point} {tuple(axes)} has no axis of positions; patch all of it (positions=None).")
 
         def patch(x: Tensor, name: str) -> Tensor:
             if x.shape != self.value.shape:
                 raise TraceError(
                     f"{name}: the patch has shape {tuple(self.value.shape)}, the run {tuple(x.shape)}; "
-                    "both runs need the same number of tokens"
+                    "both runs need the same number of tokens."
                 )
             if self.positions is None:
                 return self.value.to(x)
@@ -267,13 +269,13 @@ def from_dict(data: dict):
     kind = KINDS.get(data.get("kind"))
     if kind is None or kind is Patch:
         raise TraceError(
-            f"no intervention {data.get('kind')!r} can be made from data; expected one of {', '.join(KINDS)}"
+            f"no intervention {data.get('kind')!r} can be made from data; expected one of {', '.join(KINDS)}."
         )
     known = {f.name for f in fields(kind)}
     given = {k: v for k, v in data.items() if k != "kind"}
     if set(given) - known:
         raise TraceError(
-            f"{kind.__name__} has {', '.join(sorted(known))}; found {', '.join(sorted(set(given) - known))} too"
+            f"{kind.__name__} has {', '.join(sorted(known))}; found {', '.join(sorted(set(given) - known))} too."
         )
     values: dict[str, Any] = {
         k: tuple(v) if isinstance(v, list) else (float(v) if v == "-inf" else v) for k, v in given.items()
@@ -281,7 +283,7 @@ def from_dict(data: dict):
     try:
         return kind(**values)
     except TypeError as error:
-        raise TraceError(f"{kind.__name__}: {error}") from None
+        raise TraceError(f"{kind.__name__}: {error}.") from None
 
 
 def values_at(model, tokens, points) -> dict[str, Tensor]:
@@ -307,7 +309,7 @@ def _with_column(x: Tensor, column: int, value: float) -> Tensor:
 def _check_expert(model, layer: int, expert: int) -> None:
     _layers(model, layer)
     if not 0 <= expert < model.config.num_experts:
-        raise TraceError(f"there are experts 0 to {model.config.num_experts - 1}; found {expert}")
+        raise TraceError(f"there are experts 0 to {model.config.num_experts - 1}; found {expert}.")
 
 
 def _layers(model, layer: int | None) -> list[int]:
@@ -315,7 +317,7 @@ def _layers(model, layer: int | None) -> list[int]:
     if layer is None:
         return list(range(count))
     if not 0 <= layer < count:
-        raise TraceError(f"there are layers 0 to {count - 1}; found {layer}")
+        raise TraceError(f"there are layers 0 to {count - 1}; found {layer}.")
     return [layer]
 
 
@@ -323,5 +325,5 @@ def _heads(model, heads) -> list[int]:
     count = model.config.num_attention_heads
     chosen = list(range(count)) if heads is None else [int(h) for h in heads]
     if not all(0 <= h < count for h in chosen):
-        raise TraceError(f"there are heads 0 to {count - 1}; found {chosen}")
+        raise TraceError(f"there are heads 0 to {count - 1}; found {chosen}.")
     return chosen

@@ -42,7 +42,7 @@ def bytes_per_token(config, level: str = "default", heads=(), length: int = 1024
     TraceError : the level is unknown.
     """
     if level not in LEVELS:
-        raise TraceError(f"unknown level {level!r}; expected one of {', '.join(LEVELS)}")
+        raise TraceError(f"unknown level {level!r}; expected one of {', '.join(LEVELS)}.")
     layers, h = config.num_hidden_layers, config.num_attention_heads
     cost = {"labels": 4 + 4 + 4 + 4 + 2 + 4}  # id, offset, about four bytes of text, labels, message, bits
     cost["router"] = layers * (2 * config.num_experts + 3 * config.experts_per_token + 4)
@@ -77,25 +77,25 @@ def checked_level(model, level: str, heads, path) -> tuple[str, list[tuple[int, 
     if not hasattr(model, "hooks") or not hasattr(model, "block"):
         raise TraceError(
             "capture needs a model with hook points, as gptoss_edu.load_model(path) gives it; found"
-            f" {type(model).__name__}"
+            f" {type(model).__name__}."
         )
     if level not in LEVELS:
-        raise TraceError(f"unknown level {level!r}; expected one of {', '.join(LEVELS)}")
+        raise TraceError(f"unknown level {level!r}; expected one of {', '.join(LEVELS)}.")
     c = model.config
     heads = [(int(layer), int(head)) for layer, head in heads]
     for layer, head in heads:
         if not (0 <= layer < c.num_hidden_layers and 0 <= head < c.num_attention_heads):
             raise TraceError(
                 f"there is no layer {layer} head {head}: the model has {c.num_hidden_layers} layers of "
-                f"{c.num_attention_heads} heads, counted from 0"
+                f"{c.num_attention_heads} heads, counted from 0."
             )
     if len(heads) > MAX_EXACT_HEADS:
         raise TraceError(
-            f'{len(heads)} exact heads were asked for, at most {MAX_EXACT_HEADS} are kept; level="full" keeps all'
+            f'{len(heads)} exact heads were asked for, at most {MAX_EXACT_HEADS} are kept; level="full" keeps all.'
         )
     if level == "full":
         if path is None:
-            raise TraceError('level "full" appends to files: give a folder with path=')
+            raise TraceError('level "full" appends to files: pass the folder as `path`.')
         return level, [(i, j) for i in range(c.num_hidden_layers) for j in range(c.num_attention_heads)]
     return ("exact" if heads else level), heads
 

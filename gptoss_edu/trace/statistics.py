@@ -170,11 +170,11 @@ class AttentionRows:
             return
         if self._width(layer, self.max_tokens) >= self.files[layer].shape[-1]:
             raise TraceError(
-                f"layer {layer} sees more keys than its file has room for; keep its heads with heads= instead"
+                f"layer {layer} sees more keys than its file has room for; keep its heads with heads= instead."
             )
         if queries[-1] >= self.max_tokens:
             raise TraceError(
-                f"the run is longer than the {self.max_tokens} tokens that the files have room for; raise max_tokens"
+                f"the run is longer than the {self.max_tokens} tokens that the files have room for; raise max_tokens."
             )
         scatter_rows(self.files[layer], rows, queries, keys)
 

@@ -81,7 +81,7 @@ def color(name: str, theme: str | None = None) -> str:
     GptOssError : the name or the theme is unknown.
     """
     if name not in COLORS:
-        raise GptOssError(f"no colour is called {name!r}; expected one of {', '.join(COLORS)}")
+        raise GptOssError(f"no colour is called {name!r}; expected one of {', '.join(COLORS)}.")
     return COLORS[name][_theme_index(theme)]
 
 
@@ -234,5 +234,5 @@ def _luminance(value: str) -> float:
 def _theme_index(theme: str | None) -> int:
     name = _state["theme"] if theme is None else theme
     if name not in THEMES:
-        raise GptOssError(f"unknown theme {name!r}; expected 'light' or 'dark'")
+        raise GptOssError(f"unknown theme {name!r}; expected 'light' or 'dark'.")
     return THEMES.index(name)

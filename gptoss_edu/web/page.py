@@ -119,12 +119,12 @@ def explore(
         run, other = run.base, run.other
     if not isinstance(run, Trace):
         raise TraceError(
-            f"explore needs a trace (trace.capture, trace.record or trace.load); found {type(run).__name__}"
+            f"explore needs a trace (trace.capture, trace.record or trace.load); found {type(run).__name__}."
         )
     runs = [run] if other is None else [run, other]
     names = [run_name(r) for r in runs] if names is None else names
     if isinstance(names, str) or len(names) != len(runs):
-        raise TraceError(f"names holds a name for each of the {len(runs)} traces; found {names!r}")
+        raise TraceError(f"names holds a name for each of the {len(runs)} traces; found {names!r}.")
     start = _checked_start(start, theme)
     if other is not None:
         start = {"shade": "difference"} | start
@@ -134,13 +134,13 @@ def explore(
 
 def _checked_start(start: dict, theme: str) -> dict:
     if theme not in ("auto", "light", "dark"):
-        raise TraceError(f"theme is auto, light or dark, not {theme!r}")
+        raise TraceError(f"theme is auto, light or dark, not {theme!r}.")
     checked = {}
     for key, value in start.items():
         if key in START and value not in START[key]:
-            raise TraceError(f"{key} is one of {', '.join(map(str, START[key]))}, not {value!r}")
+            raise TraceError(f"{key} is one of {', '.join(map(str, START[key]))}, not {value!r}.")
         if key not in START and not (key in ("t", "l", "h", "e") and hasattr(value, "__index__")):
-            raise TraceError(f"{key}={value!r} selects nothing; give whole numbers t, l, h, e, or {', '.join(START)}")
+            raise TraceError(f"{key}={value!r} selects nothing; give whole numbers t, l, h, e, or {', '.join(START)}.")
         checked[key] = value if key in START else int(value)
     return checked
 

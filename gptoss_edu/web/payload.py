@@ -92,22 +92,22 @@ def palette() -> dict:
 
 def _check(runs: list[Trace]) -> None:
     if not 1 <= len(runs) <= 2:
-        raise TraceError(f"the explorer shows one or two traces, not {len(runs)}")
+        raise TraceError(f"the explorer shows one or two traces, not {len(runs)}.")
     for run in runs:
         if not len(run) or "expert_indices" not in run:
-            raise TraceError("the explorer needs a trace with tokens and chosen experts; capture one first")
+            raise TraceError("the explorer needs a trace with tokens and chosen experts; capture one first.")
         for layer, head in run.exact_heads():
             if run.arrays[f"exact.{layer}.{head}"].shape[0] != len(run):
-                raise TraceError(f"the rows of layer {layer} head {head} do not belong to these {len(run)} tokens")
+                raise TraceError(f"the rows of layer {layer} head {head} do not belong to these {len(run)} tokens.")
     if len(runs) == 1:
         return
     if not np.array_equal(runs[0]["tokens"], runs[1]["tokens"]):
-        raise TraceError("the two traces are not of the same tokens; run the second on the first one's tokens")
+        raise TraceError("the two traces are not of the same tokens; run the second on the first one's tokens.")
     shapes = [tuple(run.meta[key] for key in ("n_layers", "n_heads", "n_kv_heads", "n_experts")) for run in runs]
     if shapes[0] != shapes[1]:
         raise TraceError(
             "the two traces are of models of different shapes (layers, heads, key/value heads, experts): "
-            f"{shapes[0]} and {shapes[1]}; show each on a page of its own"
+            f"{shapes[0]} and {shapes[1]}; show each on a page of its own."
         )
 
 
