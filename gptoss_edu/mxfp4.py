@@ -113,9 +113,7 @@ def pack(weight: Tensor, rounding: str = "floor", scales: Tensor | None = None) 
     for part in _chunks(flat.shape[0]):
         block = flat[part].float()
         if given is None and not torch.isfinite(block).all():
-            raise GptOssError(
-                "mxfp4.pack: the weights hold NaN or infinity; MXFP4 has neither unless scales are given."
-            )
+            raise GptOssError("mxfp4.pack: the weights hold NaN or infinity; MXFP4 has neither unless given scales.")
         chosen[part] = _choose_scales(block, rounding) if given is None else given[part]
         blocks[part] = _pack_nibbles(_nearest_code(block, chosen[part]))
     return blocks.view(*groups, BLOCK // 2), chosen.view(groups)

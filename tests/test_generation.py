@@ -319,9 +319,9 @@ def test_the_largest_seed_of_64_bits_is_one():
 
 
 def test_bad_prompts_are_refused():
-    with pytest.raises(GptOssError, match="at least one token a sequence, found an empty one"):
+    with pytest.raises(GptOssError, match="at least one token per sequence, found an empty one"):
         list(generate(MODEL, []))
-    with pytest.raises(GptOssError, match="at least one token a sequence"):
+    with pytest.raises(GptOssError, match="at least one token per sequence"):
         list(generate_batch(MODEL, []))
     with pytest.raises(GptOssError, match="expected token ids from 0 to 49, found 0 to 50"):
         list(generate(MODEL, [0, 50]))
