@@ -350,7 +350,7 @@ def full_disk(monkeypatch):
 
 
 def test_a_full_disk_leaves_nothing_behind(tmp_path, full_disk):
-    with pytest.raises(CheckpointError, match=r"cannot be written \(No space left on device\); nothing of it was left"):
+    with pytest.raises(CheckpointError, match=r"cannot be written \(No space left on device\); nothing was left"):
         checkpoint.save_random(CONFIG, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
@@ -399,7 +399,7 @@ def test_a_folder_in_use_is_refused_and_an_empty_one_is_taken(tmp_path, written,
     assert sorted(os.listdir(tmp_path)) == ["deep", "empty", "file", "used"], "no temporary folder is left"
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    with pytest.raises(CheckpointError, match="found the one that this runs in"):
+    with pytest.raises(CheckpointError, match="found the current one"):
         checkpoint.convert(written / "original", ".", layout="hf")
 
 

@@ -505,7 +505,7 @@ def test_offloaded_experts_give_the_same_logits_and_the_plan_counts_what_is_copi
     model(tokens[:1, :1])
     copied = sum(weight.copied for block in model.block for weight in host_weights(block)) - before
     assert copied == OffloadPlan.make(WIDE, limit, 64, torch.float32).a_token
-    with pytest.raises(GptOssError, match="for all but experts"):
+    with pytest.raises(GptOssError, match="for everything except experts"):
         load_offloaded(tmp_path / "model", most.rest / 2 / GIB, "cpu", torch.float32, context=64)
 
 

@@ -1,7 +1,7 @@
-"""What a folder or a file is that is no gpt-oss checkpoint, in one sentence that leads somewhere.
+"""Recognise folders and files that are not gpt-oss checkpoints, and say in one sentence what they are.
 
-People have files of many programs. "Damaged, fetch it again" gives them the same files again, so each refusal says what
-the thing is and where one that can be read comes from.
+People have files of many programs. "Damaged, fetch it again" would get them the same files again, so each refusal says
+what the file is and where to get one that this package can read.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ READABLE = (
     "a safetensors folder with MXFP4 experts (as openai/gpt-oss-20b is released) or bfloat16 weights, or a GGUF file"
 )
 ADAPTER = ("adapter_config.json", "adapter_model.safetensors", "adapters.safetensors")
-METHODS = {  # quant_method in config.json → the name that people know
+METHODS = {  # quant_method in config.json → its common name
     "bitsandbytes": "bitsandbytes",
     "bnb": "bitsandbytes",
     "awq": "AWQ",
@@ -48,7 +48,7 @@ FLOAT8 = ("F8_E4M3", "F8_E5M2")  # not F8_E8M0: that is MXFP4's scales
 
 
 def not_a_folder(path: Path) -> CheckpointError:
-    """Return what to say where a checkpoint's folder was expected and something else is."""
+    """Return the error for a path that is not a checkpoint folder."""
     expected = f"{path}: expected a checkpoint folder, found"
     if not path.exists():
         return CheckpointError(f"{expected} nothing; check the path; `gptoss-edu download` fetches official weights.")
@@ -75,7 +75,7 @@ def take_another() -> str:
 
 
 def holds_no_weights(folder: Path) -> CheckpointError:
-    """Return what to say of a folder without a safetensors file that counts."""
+    """Return the error for a folder without usable safetensors files."""
     names = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
     if pickles := [name for name in names if Path(name).suffix in PICKLES]:
         return CheckpointError(
@@ -105,9 +105,9 @@ def refuse_adapter(folder: Path) -> None:
 
 
 def refuse_quantised(folder: Path, infos: dict) -> None:
-    """Refuse weights that another method than MXFP4 quantised, by the config or by the tensors; raises CheckpointError.
+    """Refuse weights quantised by another method than MXFP4, according to config or tensors; raises CheckpointError.
 
-    infos : names → TensorInfo, as the files' headers say them
+    infos : names → TensorInfo, from the files' headers
     """
     method = _by_config(folder) or _by_tensors(infos) or _by_dtypes(info.dtype for info in infos.values())
     if method is not None:
@@ -129,7 +129,7 @@ def _by_config(folder: Path) -> str | None:
         if (folder / "hf_quant_config.json").is_file():
             return METHODS["modelopt"]
     except (OSError, ValueError, AttributeError, RecursionError):
-        pass  # whoever reads the config says what is wrong with it
+        pass  # whatever reads the config reports what is wrong with it
     return None
 
 

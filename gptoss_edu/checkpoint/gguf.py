@@ -1,12 +1,11 @@
-"""GGUF files, the format of llama.cpp, Ollama and LM Studio: headers read and written by hand, data memory-mapped.
+"""GGUF files, the format of llama.cpp, Ollama and LM Studio: hand-written header code, memory-mapped data.
 
-A file is the magic "GGUF", a version, two counts, the metadata (typed keys and values), one line for each tensor (name,
+A file is the magic "GGUF", a version, two counts, the metadata (typed keys and values), one entry per tensor (name,
 shape with the fastest axis first, type, offset) and, after padding, the data. A large model may be split into files
 NAME-00001-of-00003.gguf, each with a header of its own.
 
-MXFP4 in GGUF holds the same numbers as in safetensors in another order: a block is the scale and then 16 bytes, and
-byte j holds values j and j + 16, where safetensors has 2j and 2j + 1. `to_ggml_order` and `from_ggml_order` lose
-nothing.
+GGUF stores the same MXFP4 numbers as safetensors, in another order. A block is its scale followed by 16 bytes, and byte
+j holds values j and j + 16, where safetensors has 2j and 2j + 1. `to_ggml_order` and `from_ggml_order` are lossless.
 
 Source: https://github.com/ggml-org/ggml, docs/gguf.md; block_mxfp4 in src/ggml-common.h.
 """
@@ -31,7 +30,7 @@ from gptoss_edu.errors import CheckpointError
 from gptoss_edu.options import not_the_file
 
 MAGIC = b"GGUF"
-ALIGNMENT = 32  # bytes, where the metadata names no other
+ALIGNMENT = 32  # bytes, unless the metadata says otherwise
 MOST_STRING = 1 << 28  # bytes; a damaged length must not fill the memory
 SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 STRING, ARRAY = 8, 9
@@ -52,13 +51,13 @@ PART = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf")
 
 @dataclass(frozen=True)
 class GgufTensor:
-    """One line of the header. shape : as torch has it, the fastest axis last."""
+    """One entry of the header. shape : as in torch, the fastest axis last."""
 
     file: Path
     name: str
     type: int
     shape: tuple[int, ...]
-    begin: int  # byte of the file where its data starts
+    begin: int  # byte offset of its data in the file
 
     @property
     def type_name(self) -> str:
@@ -70,7 +69,7 @@ class GgufTensor:
 
 
 def tensor_bytes(kind: int, shape: tuple[int, ...]) -> int:
-    """Return the bytes of the data of a tensor of type number `kind`."""
+    """Return the size in bytes of a tensor of type number `kind`."""
     _, values, size = TYPES[kind]
     return math.prod(shape) // values * size
 
@@ -79,34 +78,34 @@ def tensor_bytes(kind: int, shape: tuple[int, ...]) -> int:
 
 
 def to_ggml_order(blocks: Tensor) -> Tensor:
-    """(..., 16) bytes with values 2j and 2j + 1 to (..., 16) bytes with values j and j + 16."""
+    """Reorder (..., 16) bytes with values 2j and 2j + 1 to bytes with values j and j + 16."""
     early, late = blocks[..., :8], blocks[..., 8:]  # (..., 8): values 0 to 15, and 16 to 31
     return torch.stack(((early & 15) | (late << 4), (early >> 4) | (late & 240)), dim=-1).flatten(-2)  # (..., 16)
 
 
 def from_ggml_order(blocks: Tensor) -> Tensor:
-    """(..., 16) bytes with values j and j + 16 to (..., 16) bytes with values 2j and 2j + 1."""
+    """Reorder (..., 16) bytes with values j and j + 16 to bytes with values 2j and 2j + 1."""
     even, odd = blocks[..., 0::2], blocks[..., 1::2]  # (..., 8): values 2j and 2j + 16, 2j + 1 and 2j + 17
     return torch.cat(((even & 15) | (odd << 4), (even >> 4) | (odd & 240)), dim=-1)  # (..., 16)
 
 
 def join_blocks(blocks: Tensor, scales: Tensor) -> Tensor:
-    """Blocks (..., G, 16) and scales (..., G) of safetensors as GGUF's bytes (..., G, 17)."""
+    """Join blocks (..., G, 16) and scales (..., G) of safetensors to GGUF's bytes (..., G, 17)."""
     return torch.cat((scales[..., None], to_ggml_order(blocks)), dim=-1)
 
 
 def split_blocks(raw: Tensor, kind: int = MXFP4) -> tuple[Tensor, Tensor]:
-    """GGUF's bytes (..., G, 17) as blocks (..., G, 16) and scales (..., G) of safetensors."""
+    """Split GGUF's bytes (..., G, 17) into blocks (..., G, 16) and scales (..., G) of safetensors."""
     blocks = raw[..., 1:]
     return (blocks.contiguous() if kind == OLD_MXFP4 else from_ggml_order(blocks)), raw[..., 0].contiguous()
 
 
 def dequantise(raw: Tensor, tensor: GgufTensor, shape: tuple[int, ...]) -> Tensor:
-    """Return the numbers of a tensor, or of some of its experts: plain types in their own dtype, all others in float32.
+    """Decode a tensor, or some of its experts: plain types keep their dtype, all others become float32.
 
     raw : its bytes, one axis. shape : of the result
 
-    Errors: `CheckpointError` where the type needs the package `gguf` and it is not installed.
+    Errors: `CheckpointError` if the type needs the package `gguf` and it is not installed.
     """
     name, _, size = TYPES[tensor.type]
     if name in PLAIN:
@@ -121,8 +120,8 @@ def dequantise(raw: Tensor, tensor: GgufTensor, shape: tuple[int, ...]) -> Tenso
         from gguf import GGMLQuantizationType, quants
     except ImportError:
         raise CheckpointError(
-            f"{tensor.file}: {tensor.name} is stored as {name}, which the package gguf decodes; "
-            "pip install 'gptoss-edu[gguf]', or take the file with MXFP4 and BF16, F16 or Q8_0."
+            f"{tensor.file}: {tensor.name} is stored as {name}, which the package gguf decodes; install it with "
+            "`pip install 'gptoss-edu[gguf]'`, or take the file with MXFP4 and BF16, F16 or Q8_0."
         ) from None
     numbers = quants.dequantize(blocks.numpy(), GGMLQuantizationType(tensor.type))
     return torch.from_numpy(np.ascontiguousarray(numbers, dtype=np.float32)).view(shape)
@@ -132,7 +131,7 @@ def dequantise(raw: Tensor, tensor: GgufTensor, shape: tuple[int, ...]) -> Tenso
 
 
 class _Cursor:
-    """Reads numbers and strings one after the other; raises `EOFError` at the end of the file."""
+    """Read numbers and strings one after another; raises `EOFError` at the end of the file."""
 
     def __init__(self, data: mmap.mmap):
         self.data, self.place = data, 0
@@ -168,7 +167,7 @@ class _Cursor:
 class GgufFile:
     """One file: `metadata`, `tensors` by name, and their bytes, memory-mapped.
 
-    Errors: `CheckpointError` for what is no GGUF file, or not a whole one.
+    Errors: `CheckpointError` for a file that is not GGUF, or not complete.
     """
 
     def __init__(self, path):
@@ -218,7 +217,7 @@ class GgufFile:
         for name, shape, kind, offset in lines:
             if kind not in TYPES:
                 raise CheckpointError(
-                    f"{self.path}: {name} has the type number {kind}, which is not known here; take the MXFP4 file."
+                    f"{self.path}: {name} has type number {kind}, which is not known here; take the MXFP4 file."
                 )
             tensor = GgufTensor(self.path, name, kind, shape, data + offset)
             if tensor.begin + tensor.nbytes > len(self.data):
@@ -229,7 +228,7 @@ class GgufFile:
             self.tensors[name] = tensor
 
     def raw(self, name: str) -> Tensor:
-        """Return the bytes of a tensor, (nbytes,) uint8; private pages: changing them leaves the file as it is."""
+        """Return the bytes of a tensor, (nbytes,) uint8; changing them does not change the file."""
         tensor = self.tensors[name]
         return torch.frombuffer(self.data, dtype=torch.uint8, count=tensor.nbytes, offset=tensor.begin)
 
@@ -244,7 +243,7 @@ def is_gguf(path: Path) -> bool:
 
 
 def all_parts(path: Path) -> list[Path]:
-    """Return the files that belong to one model, given any of them.
+    """Return all files of one model, given any of them.
 
     Errors: `CheckpointError` that names a part that is missing.
     """
@@ -266,10 +265,10 @@ Entry = tuple[str, int, tuple[int, ...], Callable[[], Iterator[Tensor]]]  # name
 
 
 def write_gguf(path: Path, metadata: dict, entries: Iterable[Entry], progress: Callable[[int], object]) -> None:
-    """Stream one file, which appears whole or not at all.
+    """Stream one file, atomically.
 
     metadata : str, bool, int (as uint32), float (as float32), or lists of str or int (as int32)
-    progress : called with the number of bytes after each piece
+    progress : called after each piece with its number of bytes
     """
     entries = list(entries)
     header = bytearray(MAGIC + struct.pack("<IQQ", 3, len(entries), len(metadata)))

@@ -1,7 +1,7 @@
-"""A gpt-oss in GGUF: its tensors under the names of the `original/` layout, its configuration, and the way back.
+"""Read and write a gpt-oss in GGUF: its configuration, and its tensors under the names of the `original/` layout.
 
-llama.cpp's files hold q, k and v apart, gate and up apart, and MXFP4 blocks in ggml's order; files that Ollama made of
-the released ones hold qkv and gate_up as they were. Both are read; the first kind is written.
+llama.cpp's files store q, k and v separately, gate and up separately, and MXFP4 blocks in ggml's order. Ollama's
+conversions of the released files keep qkv and gate_up fused. This module reads both and writes the first kind.
 
 Source: llama.cpp, gguf-py/gguf/constants.py (MODEL_ARCH.GPT_OSS) and src/models/openai-moe.cpp; ollama,
 model/models/gptoss/model.go.
@@ -23,7 +23,7 @@ from .layouts import EXPERTS, check_blocks, original_shapes, qkv_sizes, split_na
 from .safetensors import TensorInfo
 
 ARCHITECTURES = ("gpt-oss", "gptoss")  # llama.cpp's name and Ollama's
-NAMES = {  # original → llama.cpp's tensors, in the order of their rows; with another name of Ollama's after the bar
+NAMES = {  # original → llama.cpp's tensors, in the order of their rows; Ollama's name, if different, after the bar
     "embedding.weight": ("token_embd.weight",), "norm.scale": ("output_norm.weight",),
     "unembedding.weight": ("output.weight",), "attn.norm.scale": ("attn_norm.weight",),
     "attn.qkv.weight": ("attn_q.weight", "attn_k.weight", "attn_v.weight"),
@@ -39,7 +39,7 @@ OTHER_NAMES = {
     "attn.out.weight": "attn_out.weight", "attn.out.bias": "attn_out.bias", "mlp.norm.scale": "ffn_norm.weight",
     "mlp.mlp1_weight": "ffn_gate_up_exps.weight", "mlp.mlp1_bias": "ffn_gate_up_exps.bias",
 }  # fmt: skip
-KEYS = {  # ours → the key after the architecture, where it is the plain number
+KEYS = {  # ours → the key after the architecture, for plain numbers
     "num_hidden_layers": "block_count", "num_experts": "expert_count", "experts_per_token": "expert_used_count",
     "hidden_size": "embedding_length", "intermediate_size": "expert_feed_forward_length",
     "head_dim": "attention.key_length", "num_attention_heads": "attention.head_count",
@@ -48,11 +48,11 @@ KEYS = {  # ours → the key after the architecture, where it is the plain numbe
     "rope_scaling_factor": "rope.scaling.factor", "rope_ntk_alpha": "rope.scaling.yarn_beta_slow",
     "rope_ntk_beta": "rope.scaling.yarn_beta_fast", "rms_norm_eps": "attention.layer_norm_rms_epsilon",
 }  # fmt: skip
-LIMIT = 7.0  # of SwiGLU: llama.cpp and Ollama have this number in their programs and no key for it
+LIMIT = 7.0  # of SwiGLU: llama.cpp and Ollama hard-code this number and have no key for it
 
 
 def find(path) -> Path | None:
-    """Return the GGUF file that a path means: itself, or the only model in a folder without safetensors; else None."""
+    """Return the GGUF file behind a path: itself, or the only model in a folder without safetensors; else None."""
     path = Path(path)
     if path.is_dir():
         if any(path.glob("[!.]*.safetensors")) or any(path.glob("[!.]*.safetensors.index.json")):
@@ -70,9 +70,9 @@ def find(path) -> Path | None:
 
 
 def read_config(metadata: dict, vocab_size: int, path: Path) -> ModelConfig:
-    """Return the configuration that a file's metadata says.
+    """Read the configuration from a file's metadata.
 
-    Errors: `ConfigError` where a key is missing or means something that no gpt-oss does.
+    Errors: `ConfigError` if a key is missing or means something that no gpt-oss does.
     """
     arch = metadata["general.architecture"]
     values = {name: _number(metadata.get(f"{arch}.{key}")) for name, key in KEYS.items()}
@@ -107,11 +107,11 @@ def _number(value):
 def config_metadata(config: ModelConfig) -> dict:
     """Return the keys that llama.cpp reads.
 
-    Errors: `ConfigError` for a SwiGLU limit that llama.cpp could not be told.
+    Errors: `ConfigError` for a SwiGLU limit that GGUF cannot express.
     """
     if config.swiglu_limit != LIMIT:
         raise ConfigError(
-            f"config: swiglu_limit is {config.swiglu_limit:g}; GGUF has no key for it and its programs take {LIMIT:g}. "
+            f"config: swiglu_limit is {config.swiglu_limit:g}; GGUF has no key for it; its programs assume {LIMIT:g}. "
             "Keep this model in another layout."
         )
     values = {f"gpt-oss.{key}": getattr(config, name) for name, key in KEYS.items()}
@@ -127,14 +127,15 @@ def config_metadata(config: ModelConfig) -> dict:
 
 
 class GgufShards:
-    """As `safetensors.Shards`: the tensors of a GGUF model under the names of the `original/` layout.
+    """The tensors of a GGUF model under the names of the `original/` layout, with the interface of
+    `safetensors.Shards`.
 
-    packed : all experts are in MXFP4, and stand as `.blocks` and `.scales`; else they are single dense tensors, which
-    `dense` gives one expert at a time.
+    packed : all experts are in MXFP4, named `.blocks` and `.scales`; otherwise they are single dense tensors, which
+    `dense` yields one expert at a time.
     """
 
     def __init__(self, path: Path):
-        self.folder = path  # what messages name
+        self.folder = path  # the name in messages
         self.parts = [GgufFile(part) for part in all_parts(path)]
         self.metadata = self.parts[0].metadata
         arch = self.metadata.get("general.architecture")
@@ -157,7 +158,7 @@ class GgufShards:
 
     @property
     def type_names(self) -> list[str]:
-        """The types that occur, the one with most bytes first."""
+        """The types in use, the one with most bytes first."""
         sizes: dict[str, int] = {}
         for _, tensor in self.stored.values():
             sizes[tensor.type_name] = sizes.get(tensor.type_name, 0) + tensor.nbytes
@@ -219,7 +220,7 @@ class GgufShards:
         return dequantise(part.raw(name), tensor, tensor.shape)
 
     def packed_pair(self, name: str) -> tuple[Tensor, Tensor]:
-        """Blocks and scales of all experts, as the `original/` layout has them, byte for byte."""
+        """Return blocks and scales of all experts, byte for byte as in the `original/` layout."""
         pairs = []
         for source in self.sources[name]:
             part, tensor = self.stored[source]
@@ -230,14 +231,14 @@ class GgufShards:
         return blocks, scales
 
     def dense(self, name: str, dtype: torch.dtype) -> Iterator[Tensor]:
-        """Yield one expert's (rows, columns) after the other."""
+        """Yield (rows, columns) of one expert after another."""
         sources = [self.stored[source] for source in self.sources[name]]
         for e in range(self.config.num_experts):
             yield _interleaved([_one_expert(part, tensor, e) for part, tensor in sources], axis=0).to(dtype)
 
 
 def _part_shapes(config: ModelConfig, rest: str, shape: tuple[int, ...], parts: int) -> list[tuple[int, ...]]:
-    """Return the stored shapes of an original tensor that is kept in so many parts."""
+    """Return the stored shapes of an original tensor that is split into `parts`."""
     if parts == 1:
         return [shape]
     if rest.startswith("attn.qkv"):
@@ -251,7 +252,7 @@ def _one_expert(part: GgufFile, tensor: GgufTensor, e: int) -> Tensor:
 
 
 def _interleaved(parts: list[Tensor], axis: int = 1) -> Tensor:
-    """Gate and up as one tensor with rows g0, u0, g1, u1 and so on; a single part as it is."""
+    """Interleave gate and up to rows g0, u0, g1, u1 and so on; a single part stays as it is."""
     return parts[0] if len(parts) == 1 else torch.stack(parts, axis + 1).flatten(axis, axis + 1)
 
 
@@ -302,7 +303,7 @@ def _dense_rows(dense: Callable, name: str, step: slice, kind: int) -> Callable[
 
 
 def _plain_rows(source: Callable, name: str, rest: str, i: int, parts: int, sizes: list[int], kind: int):
-    """source(name) : the pieces of a tensor that stays whole, or the tensor that is taken apart."""
+    """source(name) : the pieces of a tensor that stays whole, or the tensor to split."""
 
     def produce() -> Iterator[Tensor]:
         if parts == 1:

@@ -1,8 +1,8 @@
-"""The vocabulary in a GGUF file's metadata, and back.
+"""Convert the vocabulary to a GGUF file's metadata and back.
 
-GGUF writes a token as text in which every byte is one visible character (GPT-2's table), and lists the pairs that
-merge; tiktoken has bytes and ranks. tiktoken merges two neighbours whenever the two joined are a token, so every such
-pair is written, in the order of the token that it makes.
+GGUF writes a token as text with one visible character per byte (GPT-2's table), and lists the pairs that merge;
+tiktoken has bytes and ranks. tiktoken merges two neighbours whenever their joined bytes are a token, so this module
+writes every such pair, in the order of the resulting tokens.
 
 Source: openai/gpt-2, src/encoder.py (the table); llama.cpp, src/llama-vocab.cpp (the keys).
 """
@@ -18,17 +18,17 @@ from gptoss_edu.harmony.template import jinja_template
 from gptoss_edu.tokenizer import checked_encoding, load_tokenizer, o200k_of_size
 
 NORMAL, CONTROL = 1, 3  # token types
-KIND, PATTERN = "gpt2", "gpt-4o"  # llama.cpp's names of byte-level BPE, and of o200k's way of cutting text
-# Under the name gpt-4o, which distributed files have, llama.cpp cuts before combining marks (Hindi, Bengali, Yoruba and
-# others). Under this one, which it knows since 2026, it does not, and takes a piece that is a token at once.
+KIND, PATTERN = "gpt2", "gpt-4o"  # llama.cpp's names for byte-level BPE and for o200k's way of splitting text
+# Under the name gpt-4o, which distributed files use, llama.cpp splits before combining marks (Hindi, Bengali, Yoruba
+# and others). Under this name, which it has known since 2026, it does not, and takes a piece that is a token at once.
 WITH_MARKS = "granite-embed-multi-97m"
-OWN_PATTERN, OWN_NAME = "gptoss_edu.tokenizer.pat_str", "gptoss_edu.tokenizer.name"  # keys of this package
+OWN_PATTERN, OWN_NAME = "gptoss_edu.tokenizer.pat_str", "gptoss_edu.tokenizer.name"  # this package's own keys
 ENDS = {"bos": "<|startoftext|>", "eos": "<|return|>", "padding": "<|endoftext|>"}
 
 
 @functools.cache
 def visible() -> dict[int, str]:
-    """Return each byte's character: itself where it is printable, else one from 256 on, in the order of the bytes."""
+    """Return each byte's character: itself if printable, else one from 256 on, in byte order."""
     printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
     others = [byte for byte in range(256) if byte not in printable]
     return {byte: chr(byte) for byte in printable} | {byte: chr(256 + i) for i, byte in enumerate(others)}
@@ -42,10 +42,10 @@ def merges(ranks: dict[bytes, int]) -> Iterator[tuple[bytes, bytes]]:
 
 
 def tokenizer_metadata(encoding: tiktoken.Encoding | None, vocab_size: int) -> dict:
-    """Return the keys that llama.cpp, Ollama and LM Studio read, and two of this package that make the way back exact.
+    """Return the keys that llama.cpp, Ollama and LM Studio read, and two of our own that make reading them back exact.
 
-    encoding : None writes a model without a vocabulary, which llama.cpp runs on token ids alone
-    vocab_size : of the model; ids that the vocabulary does not have get names
+    encoding : None writes a model without a vocabulary, which llama.cpp runs on token ids only
+    vocab_size : of the model; ids beyond the vocabulary get names
     """
     if encoding is None:
         return {"tokenizer.ggml.model": "none"}
@@ -71,11 +71,11 @@ def tokenizer_metadata(encoding: tiktoken.Encoding | None, vocab_size: int) -> d
 
 
 def read_tokenizer(metadata: dict, path: Path) -> tiktoken.Encoding | None:
-    """Return the vocabulary of a file: o200k_harmony where its tokens are, else one with the file's own tokens.
+    """Read a file's vocabulary: o200k_harmony if its tokens match, else one with the file's own tokens.
 
-    None where the metadata has none, or one of another kind.
+    None if the metadata has no vocabulary, or one of another kind.
 
-    Errors: `TokenizerError` where tokens are missing or stand twice.
+    Errors: `TokenizerError` if tokens are missing or duplicated.
     """
     tokens, types = metadata.get("tokenizer.ggml.tokens"), metadata.get("tokenizer.ggml.token_type")
     pattern = metadata.get(OWN_PATTERN)

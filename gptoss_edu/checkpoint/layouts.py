@@ -1,8 +1,8 @@
-"""The layouts of a gpt-oss checkpoint in safetensors, and how each tensor of one is made from another.
+"""The safetensors layouts of a gpt-oss checkpoint, and how to make each tensor of one from another.
 
-Everything passes through the names of the `original/` layout. Experts are byte-identical in "original" and "hf";
-"hf-bf16" holds them dequantised and TRANSPOSED. That cannot be told from the shapes (down_proj is square in the
-released models), so it is decided by the name.
+Every conversion goes through the names of the `original/` layout. Experts are byte-identical in "original" and "hf";
+"hf-bf16" holds them dequantised and TRANSPOSED. The shapes do not show this (down_proj is square in the released
+models), so the name decides.
 """
 
 from collections.abc import Callable, Iterator
@@ -89,21 +89,21 @@ def split_name(name: str) -> tuple[str, str]:
 
 
 def hf_name(name: str) -> str:
-    """Hugging Face's name of an original tensor (qkv has three: see `layout_entries`)."""
+    """Return Hugging Face's name of an original tensor (qkv has three: see `layout_entries`)."""
     prefix, rest = split_name(name)
     return prefix.replace("block.", "model.layers.") + HF_NAMES[rest]
 
 
 def qkv_sizes(config: ModelConfig) -> dict[str, int]:
-    """Return the rows of q, k and v inside the fused projection, in their order."""
+    """Return the number of rows of q, k and v in the fused projection, in order."""
     d, h, g = config.head_dim, config.num_attention_heads, config.num_key_value_heads
     return {"q": h * d, "k": g * d, "v": g * d}
 
 
 def check_blocks(config: ModelConfig, layout: str) -> None:
-    """Refuse widths that MXFP4's block of 32 does not divide, where the experts are packed.
+    """Refuse widths that are not a multiple of MXFP4's block of 32, if the experts are packed.
 
-    Bfloat16 knows no blocks.
+    Bfloat16 has no blocks.
     """
     for name in ("hidden_size", "intermediate_size"):
         if layout != "hf-bf16" and getattr(config, name) % mxfp4.BLOCK:
@@ -114,7 +114,7 @@ def check_blocks(config: ModelConfig, layout: str) -> None:
 
 
 def layout_entries(config: ModelConfig, layout: str) -> dict[str, Entry]:
-    """Return every tensor that a layout holds for this configuration, with shape and accepted dtypes."""
+    """Return every tensor of a layout for this configuration, with shape and accepted dtypes."""
     if layout not in LAYOUTS:
         raise CheckpointError(f"layout: expected one of {', '.join(LAYOUTS)}, found {layout!r}.")
     check_blocks(config, layout)
@@ -142,7 +142,7 @@ def _hf_qkv(prefix: str, rest: str, letter: str) -> str:
 
 
 def detect_layout(infos: dict[str, TensorInfo], folder) -> str:
-    """Return which layout a folder holds, by its tensors' names."""
+    """Detect a folder's layout by its tensors' names."""
     if "embedding.weight" in infos:
         return "original"
     if any(name.endswith("gate_up_proj_blocks") for name in infos):
@@ -195,17 +195,17 @@ class CheckpointReader:
 
     folder : a folder of safetensors, a GGUF file or the folder of one, or "ollama:NAME" or "lmstudio:NAME"
 
-    `reader.plain(name)` gives a tensor that is not an expert weight; `reader.packed(name)` the blocks and scales of all
-    experts; `reader.dense(name)` yields one expert's (rows, columns) at a time.
+    `reader.plain(name)` returns a tensor that is not an expert weight; `reader.packed(name)` returns the blocks and
+    scales of all experts; `reader.dense(name)` yields (rows, columns) of one expert at a time.
     """
 
     def __init__(self, folder, config: ModelConfig | None = None):
-        from . import gguf_model  # it needs the names above
+        from . import gguf_model  # imports the names above
 
         file = gguf_model.find(local_path(folder))
         if file is not None:
             self.shards: Any = gguf_model.GgufShards(file)
-            self.layout = "gguf"  # which compares names and shapes
+            self.layout = "gguf"  # its own constructor compares names and shapes
             self.folder, self.config = file, config or self.shards.config
             return
         self.shards = Shards(local_path(folder))
@@ -247,7 +247,7 @@ class CheckpointReader:
                 yield expert.to(dtype).T.contiguous()  # stored (columns, rows)
 
     def packed_by_expert(self, name: str, rounding: str) -> tuple[Tensor, Tensor]:
-        """Blocks and scales, packed here when the files hold dense experts."""
+        """Return blocks and scales, packing them here if the files hold dense experts."""
         if self.is_packed:
             return self.packed(name)
         pairs = [mxfp4.pack(weight, rounding) for weight in self.dense(name, torch.float32)]
@@ -260,8 +260,8 @@ def layout_chunks(
 ) -> Iterator[tuple[str, torch.dtype, tuple[int, ...], Callable[[], Iterator[Tensor]]]]:
     """Yield name, dtype, shape and a producer of the data of each tensor of a layout, from any source of originals.
 
-    plain(name), packed(name) and dense(name, dtype) are as in `CheckpointReader`; rows(name), where given, yields a
-    plain tensor in pieces, for sources that do not hold it whole.
+    plain(name), packed(name) and dense(name, dtype) are as in `CheckpointReader`; rows(name), if given, yields a plain
+    tensor in pieces, for sources that do not hold it whole.
     """
     check_blocks(config, layout)
     pieces = rows or (lambda name: iter((plain(name),)))

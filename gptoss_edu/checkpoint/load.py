@@ -16,26 +16,26 @@ from .gguf_tokenizer import read_tokenizer
 from .layouts import EXPERTS, CheckpointReader, original_shapes, split_name
 from .sizes import MemoryPlan
 
-QUIET_BELOW = 256 << 20  # bytes: smaller models load without plan and progress bar
-DENSE_BELOW = 1 << 30  # bytes: "auto" expands experts that stay below this
+QUIET_BELOW = 256 << 20  # bytes: smaller models load without plan or progress bar
+DENSE_BELOW = 1 << 30  # bytes: "auto" expands experts up to this size
 
 
 def load_model(
     path=None, device=None, dtype: torch.dtype | None = None, experts: str = "auto", context: int = 4096
 ) -> Transformer:
-    """Return a model ready for inference, from a folder in any layout, or from a GGUF file.
+    """Load a model for inference from a folder in any layout, or from a GGUF file.
 
     Parameters
     ----------
     path : checkpoint folder, GGUF file, or "ollama:NAME"; None for the bundled gpt-oss-tiny
-    device : default "cuda" where there is a usable GPU and the model is not tiny, else "cpu"
+    device : default "cuda" if there is a usable GPU and the model is not tiny, else "cpu"
     dtype : default bfloat16, float32 for small models on a CPU; float16 overflows and is refused
-    experts : "packed" keeps them in MXFP4 and unpacks what tokens hit, "dense" expands them, "auto" decides by size; on
-        a GPU, packed experts in bfloat16 mean the kernels of fast.py (gpt-oss-tiny is expanded unless "packed" is asked
-        for)
-    context : tokens that the printed plan counts the cache for
+    experts : "packed" keeps them in MXFP4 and unpacks those in use, "dense" expands them, "auto" decides by size. On
+        a GPU, packed experts in bfloat16 select the kernels of fast.py (gpt-oss-tiny is expanded unless "packed" is
+        given)
+    context : number of tokens for which the printed plan counts the cache
 
-    Errors: a `CheckpointError` that names the plan when it cannot fit, or the fault of the files.
+    Errors: a `CheckpointError` with the plan if the model cannot fit, or with what is wrong with the files.
     """
     if path is None:
         check_bundled("gpt-oss-tiny")
@@ -72,7 +72,7 @@ def load_model(
 
 
 def why_reference(experts: str, packed: bool, packed_file: bool, dtype: torch.dtype) -> str:
-    """Return one sentence why a model on a GPU does without the kernels of fast.py, and how to have them."""
+    """Say in one sentence why a model on a GPU does not use the kernels of fast.py, and how to enable them."""
     if not packed_file:
         return (
             "the GPU kernels read packed experts, this folder's are expanded; `gptoss-edu convert` packs them with a"
@@ -89,19 +89,19 @@ def why_reference(experts: str, packed: bool, packed_file: bool, dtype: torch.dt
 
 
 def usable_device(name) -> torch.device:
-    """Return the device of that name; a `CheckpointError` where torch cannot compute on it here."""
+    """Return the device of that name; `CheckpointError` if torch cannot use it here."""
     try:
-        torch.zeros(1, device=name).item()  # torch's "meta" holds no numbers
+        torch.zeros(1, device=name).item()  # "meta" tensors hold no numbers
         return torch.device(name)
     except (RuntimeError, AssertionError, TypeError) as error:
         reason = str(error).partition("\n")[0]
-        unknown = reason.startswith("Expected one of")  # a list of all that torch could be built for follows
+        unknown = reason.startswith("Expected one of")  # followed by a list of all device types
         said = "no such device" if unknown else f"torch cannot use it ({reason})"
         raise CheckpointError(f"device {str(name)!r}: {said}; expected 'cpu' or 'cuda'.") from None
 
 
 def _fast_path(reader: CheckpointReader, device: torch.device):
-    """Return the GPU path where it can run; otherwise one sentence why not."""
+    """Return the GPU path if it can run, otherwise None, printing why not."""
     try:
         from gptoss_edu import fast
     except ImportError as error:
@@ -144,7 +144,7 @@ def cpu_kernel():
     """Return the Numba kernel for packed experts; None where Numba is not installed (pip install 'gptoss-edu[cpu]')."""
     try:
         from gptoss_edu.fast.processor import mxfp4_linear
-    except (ImportError, RuntimeError):  # RuntimeError: Numba finds no folder that it may cache compiled code in
+    except (ImportError, RuntimeError):  # RuntimeError: Numba has no writable cache folder
         return None
     return mxfp4_linear
 

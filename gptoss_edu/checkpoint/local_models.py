@@ -1,7 +1,7 @@
 """Models that other programs keep on this machine: "ollama:gpt-oss:20b" and "lmstudio:gpt-oss-20b" as paths.
 
-Ollama keeps a manifest for each name and tag, and files named after their checksum; LM Studio keeps folders
-PUBLISHER/MODEL with GGUF files. Nothing is copied: the file is read where it lies.
+Ollama keeps one manifest per name and tag, and files named by checksum; LM Studio keeps folders PUBLISHER/MODEL with
+GGUF files. Files are read in place, not copied.
 
 Source: ollama, docs/import.md and server/modelpath.go (OLLAMA_MODELS); LM Studio's documentation, "Import models".
 """
@@ -19,9 +19,9 @@ STUDIO_FOLDERS = (".lmstudio/models", ".cache/lm-studio/models")  # now, and bef
 
 
 def local_path(path) -> Path:
-    """Return the path itself, or the file that a name with "ollama:" or "lmstudio:" in front means.
+    """Return the path itself, or the file behind a name that begins with "ollama:" or "lmstudio:".
 
-    Errors: `CheckpointError` where no such model is kept here; it names those that are.
+    Errors: `CheckpointError` if this machine has no such model; names those that it has.
     """
     text = str(path)
     if text.startswith(OLLAMA):
@@ -32,14 +32,14 @@ def local_path(path) -> Path:
 
 
 def ollama_folders() -> list[Path]:
-    """Return where Ollama may keep its models; the environment's OLLAMA_MODELS alone where it is set."""
+    """Return the folders in which Ollama may keep its models; only OLLAMA_MODELS if that is set."""
     if named := os.environ.get("OLLAMA_MODELS"):
         return [Path(named)]
     return [Path.home() / ".ollama" / "models", SYSTEM_WIDE]
 
 
 def ollama_models() -> dict[str, Path]:
-    """Return name with tag → manifest of every model that Ollama keeps here."""
+    """Return the manifest of every model that Ollama keeps here, by name with tag."""
     found = {}
     for folder in ollama_folders():
         for path in sorted((folder / "manifests").glob("*/*/*/*")):
@@ -50,7 +50,7 @@ def ollama_models() -> dict[str, Path]:
 
 
 def ollama_file(name: str) -> Path:
-    """Return the GGUF file of one of Ollama's models; without a tag, `latest`, as Ollama does."""
+    """Return the GGUF file of one of Ollama's models; the default tag is `latest`, as in Ollama."""
     models = ollama_models()
     wanted = name if ":" in name.rpartition("/")[2] else f"{name}:latest"
     if wanted not in models:
@@ -66,12 +66,12 @@ def ollama_file(name: str) -> Path:
         ) from None
     blob = manifest.parents[4] / "blobs" / digest.replace(":", "-")
     if not blob.is_file():
-        raise CheckpointError(f"{blob}: the file of {wanted} is not there; run `ollama pull {wanted}` again.")
+        raise CheckpointError(f"{blob}: the file of {wanted} is missing; run `ollama pull {wanted}` again.")
     return blob
 
 
 def lm_studio_models() -> dict[str, Path]:
-    """Return folder and file names → the first file of every GGUF model that LM Studio keeps here."""
+    """Return the first file of every GGUF model that LM Studio keeps here, by folder and file name."""
     found = {}
     for folder in (Path.home() / place for place in STUDIO_FOLDERS):
         for path in sorted(folder.glob("*/*/*.gguf")):
@@ -83,13 +83,13 @@ def lm_studio_models() -> dict[str, Path]:
 
 
 def lm_studio_file(name: str) -> Path:
-    """Return the GGUF file of one of LM Studio's models: publisher/model, model, or with the file's name behind it."""
+    """Return the GGUF file of an LM Studio model, named publisher/model or model, with or without the file's name."""
     models = lm_studio_models()
     wanted = name.lower().removesuffix(".gguf")
     fitting = [key for key in models if f"/{wanted}/" in f"/{key.lower().removesuffix('.gguf')}/"]
     fitting = fitting or [key for key in models if key.split("/")[1].lower().removesuffix("-gguf") == wanted]
     if len(fitting) > 1:
-        raise CheckpointError(f"{LM_STUDIO}{name}: means {len(fitting)} files here; name one: {', '.join(fitting)}.")
+        raise CheckpointError(f"{LM_STUDIO}{name}: matches {len(fitting)} files here; name one: {', '.join(fitting)}.")
     if not fitting:
         folders = [Path.home() / place for place in STUDIO_FOLDERS]
         raise _not_kept(LM_STUDIO, name, list(models), folders, f"`lms get {name}` fetches it")

@@ -1,4 +1,4 @@
-"""A model on a card that is too small for it: what stays in ordinary memory, planned before a byte is read."""
+"""Run a model on a card that is too small for it: plan what stays in main memory before reading a byte."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from .sizes import GIB, cache_bytes, size_text, working_bytes
 class OffloadPlan:
     """Bytes on the card and in memory. `str(plan)` is what the user sees.
 
-    rest : everything but packed experts; a_layer : one layer's packed experts; kept : layers whose experts fit on the
-    card; a_token : bytes that a decoded token copies over; limit : what the card may hold
+    rest : everything except packed experts; a_layer : one layer's packed experts; kept : layers whose experts fit on
+    the card; a_token : bytes copied per decoded token; limit : what the card may hold
     """
 
     rest: int
@@ -36,7 +36,7 @@ class OffloadPlan:
 
     @classmethod
     def make(cls, config: ModelConfig, limit: int, context: int, dtype: torch.dtype = torch.bfloat16) -> OffloadPlan:
-        """As many layers on the card as fit beside the rest, the cache of `context` tokens and working space."""
+        """Put as many layers on the card as fit beside the rest, the cache of `context` tokens and working space."""
         packed = rest = 0
         for entry in layout_entries(config, "original").values():
             numbers = torch.Size(entry.shape).numel()
@@ -68,9 +68,9 @@ class OffloadPlan:
 
 
 def load_offloaded(path=None, gib: float | None = None, device=None, dtype=None, context: int = 4096):
-    """Return a packed model whose experts stay in ordinary memory where they do not fit within `gib` GiB of the card.
+    """Load a packed model whose experts stay in main memory if they do not fit in `gib` GiB of the card.
 
-    gib : default all that is free on it. The reference path computes; the kernels of fast.py want all on the card.
+    gib : default: all that is free. This uses the reference path; the kernels of fast.py need everything on the card.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def load_offloaded(path=None, gib: float | None = None, device=None, dtype=None,
     if plan.kept < 0:
         least = plan.rest + plan.cache + plan.working
         raise CheckpointError(
-            f"{reader.folder}: expected at least {size_text(least)} of the card for all but experts, found "
+            f"{reader.folder}: expected at least {size_text(least)} of the card for everything except experts, found "
             f"{size_text(plan.limit)}; raise --offload or ask for a shorter context."
         )
     model = read_reference(reader, True, dtype, torch.device("cpu"), quiet=False)

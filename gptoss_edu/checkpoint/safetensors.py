@@ -1,8 +1,7 @@
-"""Safetensors files, single or sharded by an index: headers read and checked by hand, data memory-mapped, writes
-streamed.
+"""Safetensors files, single or sharded by an index: hand-checked headers, memory-mapped data, streamed writes.
 
-The format is 8 bytes with the header's length (little-endian), a JSON header {name: {dtype, shape, data_offsets}},
-data.
+The format is 8 bytes with the header's length (little-endian), a JSON header {name: {dtype, shape, data_offsets}}, and
+the data.
 
 Source: https://github.com/huggingface/safetensors, section "Format".
 """
@@ -38,17 +37,17 @@ INDEX = "model.safetensors.index.json"
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """One line of a header: where a tensor lies and what it is."""
+    """One entry of a header: a tensor's place, dtype and shape."""
 
     file: Path
     dtype: str
     shape: tuple[int, ...]
     nbytes: int
-    begin: int  # byte of the file where its data starts
+    begin: int  # byte offset of its data in the file
 
 
 def read_header(path: Path) -> dict[str, TensorInfo]:
-    """Return names, dtypes and shapes of one file, after checking that all the bytes they promise are there."""
+    """Read names, dtypes and shapes of one file, after checking that all promised bytes are there."""
     with _readable(path) as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(0)
@@ -87,7 +86,7 @@ def _readable(path: Path):
 
 
 def _end_of_data(path: Path, header: dict) -> int:
-    """Return the bytes of data that the header promises; the tensors must follow one another without gap or overlap."""
+    """Return how many bytes of data the header promises; tensors must follow each other without gap or overlap."""
     end = 0
     for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
         begin, following = entry["data_offsets"]
@@ -101,7 +100,7 @@ def _end_of_data(path: Path, header: dict) -> int:
 
 
 def _what_it_is(start: bytes, length: int, size: int) -> str:
-    """Return the sentence for a file that cannot be safetensors, by its first bytes."""
+    """Say what a file that cannot be safetensors is, by its first bytes."""
     if start.startswith((b"PK\x03\x04", b"\x80")):
         return "this is a pickle (torch.save), which can run code when it is read; fetch the safetensors file instead."
     if start.startswith(b"GGUF"):
@@ -115,7 +114,7 @@ def _info(path: Path, name: str, entry: dict, data: int) -> TensorInfo:
     begin, end = entry["data_offsets"]
     dtype, shape = entry["dtype"], tuple(entry["shape"])
     if dtype == "F8_E8M0" and name.endswith("scales"):
-        dtype = "U8"  # another name for the bytes of MXFP4's scales
+        dtype = "U8"  # another dtype name for the bytes of MXFP4's scales
     if dtype in DTYPES and end - begin != math.prod(shape) * DTYPES[dtype].itemsize:
         raise CheckpointError(
             f"{path}: damaged: {name} is {dtype} {list(shape)} but has {end - begin} bytes; fetch the file again."
@@ -124,7 +123,7 @@ def _info(path: Path, name: str, entry: dict, data: int) -> TensorInfo:
 
 
 class Shards:
-    """All tensors of a checkpoint folder, whichever files they lie in. `shards[name]` is a memory-mapped tensor."""
+    """All tensors of a checkpoint folder, across its files. `shards[name]` is a memory-mapped tensor."""
 
     def __init__(self, folder):
         self.folder = Path(folder)
@@ -134,8 +133,8 @@ class Shards:
             for name, info in read_header(file).items():
                 if name in self.infos:
                     raise CheckpointError(
-                        f"{self.folder}: tensor {name} stands in {self.infos[name].file.name} and in {file.name}; keep"
-                        " one layout in a folder."
+                        f"{self.folder}: tensor {name} is in both {self.infos[name].file.name} and {file.name}; keep"
+                        " one layout per folder."
                     )
                 self.infos[name] = info
         self._check_index()
@@ -145,11 +144,11 @@ class Shards:
         return name in self.infos
 
     def __getitem__(self, name: str) -> Tensor:
-        tensor = self._handle(name).get_tensor(name)  # private pages: changing the tensor leaves the file as it is
+        tensor = self._handle(name).get_tensor(name)  # private pages: changing the tensor does not change the file
         return tensor.view(torch.uint8) if tensor.dtype == torch.float8_e8m0fnu else tensor  # MXFP4's scales
 
     def rows(self, name: str, start: int, stop: int) -> Tensor:
-        """Part of a tensor along its first axis, without touching the rest."""
+        """Return part of a tensor along its first axis, without reading the rest."""
         return self._handle(name).get_slice(name)[start:stop]
 
     def _handle(self, name: str):
@@ -176,23 +175,23 @@ class Shards:
         missing = [name for name in promised if name not in self.infos]
         if missing:
             raise CheckpointError(
-                f"{self.index}: names {missing[0]}, which {promised[missing[0]]} does not hold ({len(missing)} such);"
+                f"{self.index}: names {missing[0]}, which {promised[missing[0]]} does not hold ({len(missing)} in all);"
                 " fetch that file again."
             )
         astray = [n for n, file in promised.items() if self.infos[n].file.name != file]
         if astray:
             raise CheckpointError(
-                f"{self.index}: says that {astray[0]} lies in {promised[astray[0]]}, found in"
-                f" {self.infos[astray[0]].file.name}; fetch index and files from one source."
+                f"{self.index}: says that {astray[0]} is in {promised[astray[0]]}, found in"
+                f" {self.infos[astray[0]].file.name}; fetch index and files from the same source."
             )
 
 
 def _index(folder: Path) -> Path | None:
     """Find the index that says which files belong to the checkpoint.
 
-    The name that transformers uses comes first, else the only index there is.
+    The name that transformers uses comes first, otherwise the only index.
     """
-    found = sorted(folder.glob("[!.]*.safetensors.index.json"))  # not a Mac's companion files, ._NAME
+    found = sorted(folder.glob("[!.]*.safetensors.index.json"))  # skips macOS's companion files, ._NAME
     if len(found) > 1 and folder / INDEX not in found:
         raise CheckpointError(
             f"{folder}: holds {len(found)} indexes ({found[0].name}, {found[1].name}); keep the one that belongs to the"
@@ -221,7 +220,7 @@ def _first_bytes(path: Path) -> bytes:
 
 
 def _data_files(folder: Path, index: Path | None) -> list[Path]:
-    """Return the files that count: those that the index names, or all where there is none."""
+    """Return the files to read: those that the index names, or all if there is no index."""
     if not folder.is_dir():
         raise foreign.not_a_folder(folder)
     foreign.refuse_adapter(folder)
@@ -235,26 +234,24 @@ def _data_files(folder: Path, index: Path | None) -> list[Path]:
     if absent:
         raise CheckpointError(
             f"{folder}: missing shard {absent[0]} ({len(absent)} of {len(named)} named by {index.name} are absent);"
-            " fetch it again, `gptoss-edu download` resumes."
+            " fetch it again; `gptoss-edu download` resumes."
         )
     return [folder / file for file in named]
 
 
 @contextmanager
 def new_folder(folder):
-    """A folder that appears whole or not at all: yields a hidden sibling and renames it when the block ends well.
+    """Create a folder atomically: yield a hidden sibling and rename it when the block succeeds.
 
-    Errors: `CheckpointError` where the folder is in use, or where the disk refuses (full, read-only).
+    Errors: `CheckpointError` if the folder is in use, or the disk refuses (full, read-only).
     """
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise CheckpointError(
             f"{folder}: expected a new or empty folder to write to, found one in use; choose another or empty it."
         )
-    if folder.exists() and folder.samefile("."):  # renaming onto it would leave the shell in a folder that is gone
-        raise CheckpointError(
-            f"{folder}: expected a folder to be made, found the one that this runs in; name one in it."
-        )
+    if folder.exists() and folder.samefile("."):  # renaming onto it would leave the shell in a deleted folder
+        raise CheckpointError(f"{folder}: expected a new folder, found the current one; name a folder inside it.")
     partial = folder.parent / f".{folder.name}.{uuid.uuid4().hex[:8]}.partial"
     try:
         partial.mkdir(parents=True)
@@ -264,7 +261,7 @@ def new_folder(folder):
         os.replace(partial, folder)
     except OSError as error:
         raise CheckpointError(
-            f"{folder}: cannot be written ({error.strerror or error}); nothing of it was left behind. Free some space"
+            f"{folder}: cannot be written ({error.strerror or error}); nothing was left behind. Free some space"
             " or choose another place."
         ) from error
     finally:
@@ -272,17 +269,17 @@ def new_folder(folder):
 
 
 def save_whole(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
-    """Write tensors that are in memory as one file, which appears whole or not at all.
+    """Write tensors in memory to one file, atomically.
 
     Raises
     ------
-    CheckpointError : the disk refuses (full, read-only); names the file. What stood there before stays.
+    CheckpointError : the disk refuses (full, read-only); names the file. An earlier file stays.
     """
     partial = path.with_name(path.name + ".partial")
     try:
         save_file(tensors, partial, metadata=metadata)
         os.replace(partial, path)
-    except (SafetensorError, OSError) as error:  # safetensors writes by itself, and has no OSError for a full disk
+    except (SafetensorError, OSError) as error:  # safetensors raises no OSError for a full disk
         raise CheckpointError(
             f"{path}: cannot be written ({error}); free some space or choose another place."
         ) from None
@@ -296,7 +293,7 @@ def write_file(
     """Stream one safetensors file.
 
     entries : (name, dtype, shape) of every tensor, in order; chunks : their data in the same order, in pieces of any
-    size. Written to a temporary file that is renamed at the end.
+    size. The file is written under a temporary name and renamed at the end.
     """
     header: dict[str, dict] = {"__metadata__": {"format": "pt"}}
     offset = 0

@@ -1,4 +1,4 @@
-"""How big a gpt-oss is: parameters as the model card counts them, bytes on disk and in memory, key/value cache."""
+"""Compute how big a gpt-oss is: parameters as the model card counts them, bytes on disk and in memory, cache."""
 
 from bisect import bisect_right
 from dataclasses import dataclass
@@ -16,15 +16,15 @@ GIB = 1 << 30
 
 
 def size_text(nbytes: int) -> str:
-    """'12.82 GiB', or '6.4 MiB' for less than one."""
+    """Format a size: '12.82 GiB', or '6.4 MiB' below 1 GiB."""
     return f"{nbytes / GIB:.2f} GiB" if nbytes >= GIB else f"{1024 * nbytes / GIB:.1f} MiB"
 
 
 def parameter_counts(shapes: dict[str, tuple[int, ...]], config: ModelConfig) -> dict[str, int]:
-    """Table 1 of the model card, from tensors' shapes by original name (experts dense).
+    """Compute Table 1 of the model card from tensor shapes by original name (experts dense).
 
-    Returns mlp, attention, embeddings, active (of a token: k experts per layer, the unembedding counted, the embedding
-    not), total. The last norm counts in the total only.
+    Returns mlp, attention, embeddings, active (per token: k experts per layer, with the unembedding but not the
+    embedding) and total. The last norm counts only in the total.
 
     Source: gpt-oss model card, Table 1.
     """
@@ -52,23 +52,23 @@ def parameter_counts(shapes: dict[str, tuple[int, ...]], config: ModelConfig) ->
 def tensor_bytes(config: ModelConfig) -> float:
     """Return the bytes of all tensors as released.
 
-    The experts' matrices in MXFP4, 17 bytes for 32 numbers, the rest in bfloat16.
+    The experts' matrices are in MXFP4, 17 bytes per 32 numbers, the rest in bfloat16.
     """
     sizes = {name: torch.Size(shape).numel() for name, shape in original_shapes(config).items()}
     return sum(size * (17 / 32 if name.endswith(("mlp1_weight", "mlp2_weight")) else 2) for name, size in sizes.items())
 
 
 def cache_bytes(config: ModelConfig, tokens: int, dtype: torch.dtype = torch.bfloat16) -> int:
-    """Key/value cache of one sequence: every token in full layers, at most the window in sliding ones."""
+    """Return the size of one sequence's cache: every token in full layers, at most the window in sliding ones."""
     slot = 2 * config.num_key_value_heads * config.head_dim * dtype.itemsize
     windows = [config.layer_window(i) for i in range(config.num_hidden_layers)]
     return slot * sum(tokens if w is None else min(tokens, w) for w in windows)
 
 
 def bytes_read(name: str, shape: tuple[int, ...], itemsize: int, share: float) -> float:
-    """Return the bytes of one tensor of the `original/` layout that one decoded token reads.
+    """Return how many bytes of one `original/` tensor one decoded token reads.
 
-    share : the part of a layer's experts that are used, k/e for one token
+    share : the part of a layer's experts in use, k/e for one token
     """
     size = torch.Size(shape).numel() * itemsize
     if name == "embedding.weight":
@@ -79,7 +79,7 @@ def bytes_read(name: str, shape: tuple[int, ...], itemsize: int, share: float) -
 def step_bytes(config: ModelConfig, context: int, rows: int = 1, hit: float | None = None) -> float:
     """Return the bytes that decoding one token per row must read: each weight in use once, each live key once.
 
-    Weights as released, in the `original/` layout. hit : experts used a layer; by default `experts_per_token`
+    Weights are as released, in the `original/` layout. hit : experts used per layer; by default `experts_per_token`
     """
     from .layouts import layout_entries
 
@@ -91,9 +91,9 @@ def step_bytes(config: ModelConfig, context: int, rows: int = 1, hit: float | No
 
 
 def prefill_operations(config: ModelConfig, t: int) -> float:
-    """Multiplications and additions that a prompt of t tokens needs.
+    """Count the multiplications and additions for a prompt of t tokens.
 
-    Weights that a token uses, and keys that a query sees.
+    This counts the weights that a token uses and the keys that a query sees.
     """
     c, f, h, d = config.hidden_size, config.intermediate_size, config.num_attention_heads, config.head_dim
     a_token = config.qkv_rows * c + h * d * c + config.num_experts * c + config.experts_per_token * 3 * f * c
@@ -107,8 +107,8 @@ def prefill_operations(config: ModelConfig, t: int) -> float:
 def working_bytes(config: ModelConfig, context: int, dtype: torch.dtype = torch.bfloat16) -> int:
     """Count the bytes that the largest step of one sequence's prefill allocates beside weights and cache.
 
-    Attention holds four float32 tensors of scores (h, t, s) at once, the experts four of (t, k, 2f); a packed expert is
-    unpacked, (2f, c); the logits of one position are float32.
+    Attention holds four float32 score tensors (h, t, s) at once, the experts four of (t, k, 2f). A packed expert is
+    unpacked to (2f, c), and the logits of one position are float32.
     """
     t, gate_up = prefill_limit(config, 1, context), 2 * config.intermediate_size
     scores = 4 * 4 * config.num_attention_heads * t * context
@@ -117,19 +117,19 @@ def working_bytes(config: ModelConfig, context: int, dtype: torch.dtype = torch.
 
 
 def longest_context(config: ModelConfig, room: int) -> int:
-    """Return the tokens of context, at most `config.max_context`, whose key/value cache fits into `room` bytes.
+    """Return the longest context, at most `config.max_context`, whose key/value cache fits in `room` bytes.
 
-    0 where none does.
+    0 if none fits.
     """
     return bisect_right(range(1, config.max_context + 1), room, key=lambda n: cache_bytes(config, n))
 
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """What loading will take, computed before a byte is read. `str(plan)` is what the user sees.
+    """The memory that loading will take, computed before a byte is read. `str(plan)` is what the user sees.
 
-    packed_weights, least : for advice: the weights with experts in MXFP4; cache and working space at one token of
-        context
+    packed_weights, least : for advice: the weights with experts in MXFP4; cache and working space for a context of one
+        token
     """
 
     on_disk: int
@@ -161,14 +161,14 @@ class MemoryPlan:
 
     @staticmethod
     def dense_bytes(config: ModelConfig, dtype: torch.dtype) -> int:
-        """Return all weights in `dtype`, experts expanded."""
+        """Return the bytes of all weights in `dtype`, experts expanded."""
         from .layouts import original_shapes
 
         return sum(torch.Size(shape).numel() for shape in original_shapes(config).values()) * dtype.itemsize
 
     @staticmethod
     def packed_bytes(config: ModelConfig, dtype: torch.dtype) -> int:
-        """Return all weights, experts in MXFP4 (17 bytes for 32) and the rest in `dtype`."""
+        """Return the bytes of all weights, experts in MXFP4 (17 bytes per 32) and the rest in `dtype`."""
         from .layouts import EXPERTS, original_shapes, split_name
 
         total = 0
@@ -190,9 +190,9 @@ class MemoryPlan:
         )
 
     def refuse_if_too_big(self, folder, stored_packed: bool = True) -> None:
-        """Raise where the plan does not fit, and name only what would help.
+        """Raise if the plan does not fit, and suggest only what would help.
 
-        stored_packed : the files hold packed experts, so keeping them packed is one of the ways
+        stored_packed : the files hold packed experts, so keeping them packed is an option
         """
         if self.needed <= self.available:
             return

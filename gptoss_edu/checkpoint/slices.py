@@ -1,7 +1,7 @@
-"""A checkpoint's slices for one rank of several, and a model whose other ranks are processes that this one starts.
+"""Load one rank's slices of a checkpoint, and lead a model whose other ranks are processes that this one starts.
 
-Tensors are memory-mapped, so a rank reads the pages that its slice lies on and no others. A slice of columns lies on
-every page of its tensor, where rows are shorter than a page.
+Tensors are memory-mapped, so a rank reads only the pages that hold its slice. A slice of columns touches every page of
+its tensor if rows are shorter than a page.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def _slice(reader: CheckpointReader, name: str, mine: Share) -> Tensor:
 
 
 def load_slices(path, ranks: Ranks, mode: str = "tensor", device: str = "cpu", dtype=None, way: str = "symmetric"):
-    """Return this rank's part of the model in a folder (None: gpt-oss-tiny), on the GPU path where that can run.
+    """Load this rank's part of the model in a folder (None: gpt-oss-tiny), on the GPU path if that can run.
 
     Every rank calls it. mode, way : as for `fast.parallel.share` and `fast.parallel_gpu.sharded_fast`
     """
@@ -96,7 +96,7 @@ def load_slices(path, ranks: Ranks, mode: str = "tensor", device: str = "cpu", d
 
 
 def plan(reader: CheckpointReader, size: int, mode: str, dtype: torch.dtype) -> str:
-    """Return one line: what each rank will hold."""
+    """Say in one line what each rank will hold."""
     names = layout_entries(reader.config, "original") if reader.is_packed else original_shapes(reader.config)
     held = []
     for rank in range(size):
@@ -120,23 +120,23 @@ def plan(reader: CheckpointReader, size: int, mode: str, dtype: torch.dtype) -> 
 
 
 def lead(path, size: int, mode: str = "tensor", device: str | None = None, way: str = "symmetric") -> Leader:
-    """Return the model of a folder on `size` ranks, for code that knows of none; this process is rank 0.
+    """Load a folder's model on `size` ranks, for code that is not aware of ranks; this process is rank 0.
 
-    Where torchrun started the ranks, every one calls this and all but rank 0 end here when rank 0 does. Otherwise the
-    others are started, as processes of this machine.
+    If torchrun started the ranks, each one calls this, and all except rank 0 end here when rank 0 does. Otherwise this
+    starts the others as processes of this machine.
 
     Raises
     ------
-    CheckpointError, GptOssError : the folder's faults; fewer GPUs than ranks; a rank that ended.
+    CheckpointError, GptOssError : a faulty folder, fewer GPUs than ranks, or a rank that ended.
     """
     reader = CheckpointReader(data_path("gpt-oss-tiny") if path is None else path)
-    for rank in range(size):  # refused before anything is started
+    for rank in range(size):  # refuse before starting anything
         parallel.share(reader.config, rank, size, mode)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     if device == "cuda" and torch.cuda.device_count() < size and launched() == 1:
         raise GptOssError(
             f"--tensor-parallel {size}: expected a GPU for each rank, found {torch.cuda.device_count()}; "
-            "take fewer, or --device cpu."
+            "use fewer, or --device cpu."
         )
     if launched() == 1:
         _start_followers(
@@ -164,12 +164,12 @@ def _start_followers(size: int, what: dict) -> None:
         followers.append(subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL))
     ending = threading.Event()
 
-    def watch() -> None:  # rank 0 would wait for ever for the part of one that has died
+    def watch() -> None:  # rank 0 would wait forever for the part of a dead rank
         while not ending.is_set():
             for rank, process in enumerate(followers, 1):
                 if process.poll():
                     print(
-                        f"rank {rank} ended with code {process.poll()}; its last words stand above.",
+                        f"rank {rank} ended with code {process.poll()}; its last output is above.",
                         file=sys.stderr,
                         flush=True,
                     )
@@ -185,11 +185,11 @@ def _start_followers(size: int, what: dict) -> None:
                 process.kill()
 
     threading.Thread(target=watch, daemon=True).start()
-    atexit.register(end)  # runs after the leader has said goodbye, as it was registered before
+    atexit.register(end)  # registered first, so it runs after the leader's own exit handler
 
 
 def follow_rank_0() -> None:
-    """What a follower runs; Ctrl-C is for rank 0 to take."""
+    """Run a follower; Ctrl-C is left to rank 0."""
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,12 +1,12 @@
-"""Bfloat16 checkpoints with a tensor for each expert, or with gate and up apart, seen as the hf-bf16 layout.
+"""Read bfloat16 checkpoints with one tensor per expert, or with separate gate and up, as the hf-bf16 layout.
 
-Programs that train gpt-oss write its experts in four ways beside transformers' own. All of them hold a weight as
+Besides transformers' own way, training programs write the experts of gpt-oss in four ways. All four hold a weight as
 torch.nn.Linear does, (rows, columns); the hf-bf16 layout holds it transposed and gate and up interleaved:
 
-    experts.gate_up_projs.3.weight     one tensor an expert, in a list of linear layers
-    experts.3.gate_up_proj.weight      one tensor an expert, in a list of experts
-    experts.3.gate_proj.weight         gate and up apart as well
-    experts.gate_proj.weight           all experts in one tensor, gate and up apart
+    experts.gate_up_projs.3.weight     one tensor per expert, in a list of linear layers
+    experts.3.gate_up_proj.weight      one tensor per expert, in a list of experts
+    experts.3.gate_proj.weight         also gate and up separate
+    experts.gate_proj.weight           all experts in one tensor, gate and up separate
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def is_split(infos: dict[str, TensorInfo]) -> bool:
 
 
 class SplitExperts:
-    """`Shards` under the names of the hf-bf16 layout; each experts' tensor is put together when it is asked for."""
+    """`Shards` under the names of the hf-bf16 layout; each expert tensor is assembled when it is requested."""
 
     def __init__(self, shards: Shards):
         self.shards, self.folder, self.files = shards, shards.folder, shards.files
@@ -67,8 +67,8 @@ class SplitExperts:
         if missing or (experts and experts != list(range(len(experts)))) or kinds != wanted:
             hole = next((e for e in range(len(experts)) if e not in experts), missing[0][1] if missing else experts[:1])
             raise CheckpointError(
-                f"{self.folder}: {target} is split over {len(parts)} tensors that are not whole: expert {hole} is "
-                "incomplete or stands under two names; save the model again in one way."
+                f"{self.folder}: {target} is split into {len(parts)} tensors that are not complete: expert {hole} is "
+                "incomplete or has two names; save the model again in one way."
             )
         one = self.shards.infos[next(iter(parts.values()))]
         shape = one.shape if experts else one.shape[1:]

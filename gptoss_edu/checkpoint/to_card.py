@@ -1,6 +1,6 @@
-"""Straight from the files to the card.
+"""Copy weights straight from the files to the card.
 
-Several readers, each with two pinned buffers, so that disk and bus both stay busy.
+Several readers with two pinned buffers each keep both disk and bus busy.
 """
 
 import os
@@ -23,7 +23,7 @@ CHUNK = 16 * 2**20  # bytes per read
 
 
 def targets(reader: CheckpointReader, weights: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
-    """Yield each tensor of the files with the (part of a) weight that it fills."""
+    """Yield each tensor of the files with the weight, or part of a weight, that it fills."""
     for name, tensor in weights.items():
         prefix, rest = split_name(name)
         if reader.layout in ("original", "gguf"):
@@ -38,7 +38,7 @@ def targets(reader: CheckpointReader, weights: dict[str, Tensor]) -> Iterator[tu
 
 
 def read_weights(reader: CheckpointReader, device, readers: int = 8, quiet: bool = False) -> dict[str, Tensor]:
-    """Return all weights by their original names, experts packed, the rest in bfloat16, on the card."""
+    """Read all weights to the card by original name, experts packed, the rest in bfloat16."""
     weights = {}
     for name, entry in layout_entries(reader.config, "original").items():
         dtype = torch.uint8 if entry.dtypes == ("U8",) else torch.bfloat16
@@ -46,7 +46,7 @@ def read_weights(reader: CheckpointReader, device, readers: int = 8, quiet: bool
     chunks = []
     for name, target in targets(reader, weights):
         info = reader.shards.infos[name]
-        if info.begin < 0 or DTYPES[info.dtype] != target.dtype:  # in another order, or wider than it is used
+        if info.begin < 0 or DTYPES[info.dtype] != target.dtype:  # in another order, or wider than needed
             target.copy_(reader.shards[name])
             continue
         flat = target.view(-1).view(torch.uint8)
@@ -60,7 +60,7 @@ def read_weights(reader: CheckpointReader, device, readers: int = 8, quiet: bool
 
 
 def _copy_chunks(source, lock, device: torch.device, bar) -> None:
-    """One reader: file to pinned buffer to card, while the other buffer's copy is still under way."""
+    """Run one reader: file to pinned buffer to card, while the other buffer's copy is still in progress."""
     on_gpu = device.type == "cuda"
     buffers = [torch.empty(CHUNK, dtype=torch.uint8, pin_memory=on_gpu) for _ in range(2)]
     stream = torch.cuda.Stream(device) if on_gpu else None
@@ -101,5 +101,5 @@ def _read_exactly(file: int, buffer: Tensor, count: int, offset: int) -> None:
 
 
 def load(reader, device, quiet: bool = False) -> "FastTransformer":
-    """Return a `layouts.CheckpointReader`'s folder straight to the card, experts still packed."""
+    """Load a `layouts.CheckpointReader`'s folder straight to the card, experts still packed."""
     return FastTransformer(reader.config, read_weights(reader, device, quiet=quiet))

@@ -1,6 +1,6 @@
 """Write checkpoints: a model, another layout, or random weights of any size.
 
-Tensors are streamed to temporary files, which are renamed once they are complete.
+Tensors are streamed to temporary files, which are renamed when complete.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from .layouts import CheckpointReader, layout_chunks, original_shapes
 from .load import QUIET_BELOW, folder_tokenizer
 from .safetensors import new_folder, write_file
 
-RANDOM_ROWS = 8192  # rows drawn at a time by `save_random`
-BF16_FILE, MXFP4_FILE = 32, 38  # llama.cpp's numbers for what most of a file is
+RANDOM_ROWS = 8192  # rows that `save_random` draws at a time
+BF16_FILE, MXFP4_FILE = 32, 38  # llama.cpp's numbers for a file's main type
 SHARD_BYTES = {"original": 20_000_000_000, "hf": 5_000_000_000, "hf-bf16": 5_000_000_000}
 
 
@@ -38,9 +38,9 @@ def save(model: Transformer, folder, layout: str = "original", rounding: str | N
 
     Parameters
     ----------
-    layout : "gguf" writes one file with all of these in it; `folder` may then end in .gguf
-    rounding : dense experts go into the packed layouts only with a named one (of `mxfp4.ROUNDINGS`); GGUF without
-        one holds them in bfloat16
+    layout : "gguf" writes a single file with everything; `folder` may then end in .gguf
+    rounding : required to write dense experts in a packed layout (one of `mxfp4.ROUNDINGS`); without it, GGUF stores
+        them in bfloat16
     """
     state = model.state_dict()
     if layout in ("original", "hf") and not model.packed and rounding is None:
@@ -65,7 +65,7 @@ def save(model: Transformer, folder, layout: str = "original", rounding: str | N
 def convert(source, target, layout: str, rounding: str | None = None) -> None:
     """Write a checkpoint in another layout; among "original", "hf" and "gguf" every number of every tensor is kept.
 
-    Between the first two every byte is; GGUF holds the same blocks in another order, and vectors in float32.
+    "original" and "hf" keep every byte; GGUF holds the same blocks in another order, and vectors in float32.
     """
     reader = CheckpointReader(source)
     if layout in ("original", "hf") and not reader.is_packed and rounding is None:
@@ -81,8 +81,8 @@ def convert(source, target, layout: str, rounding: str | None = None) -> None:
 def save_random(config: ModelConfig, folder, layout: str = "original", seed: int = 0) -> None:
     """Write a checkpoint of random weights for any configuration, one tensor at a time.
 
-    Plain tensors are normal with the scale of 1/√fan-in (norms near 1); experts are random MXFP4 codes under scales
-    that give them the same size. The same seed gives the same bytes, whatever the layout.
+    Plain tensors are normal with the scale of 1/√fan-in (norms near 1); experts are random MXFP4 codes with
+    scales that give them the same size. The same seed gives the same bytes in every layout.
     """
     shapes = original_shapes(config)
 
@@ -111,14 +111,14 @@ def save_random(config: ModelConfig, folder, layout: str = "original", seed: int
 
     def dense(name: str, dtype: torch.dtype) -> Iterator[Tensor]:
         e, height, columns = shapes[name]
-        if columns % mxfp4.BLOCK:  # no block fits: ordinary random numbers
+        if columns % mxfp4.BLOCK:  # no whole blocks: ordinary random numbers
             draw = generator(name)
             return (torch.randn(height, columns, generator=draw).to(dtype) / columns**0.5 for _ in range(e))
         return (mxfp4.unpack(b, s, dtype=dtype) for b, s in zip(*packed(name), strict=True))
 
     if layout == "gguf" and (config.hidden_size % mxfp4.BLOCK or config.intermediate_size % mxfp4.BLOCK):
         packed = None
-    tokenizer = o200k_of_size(config.vocab_size)  # where the vocabulary has its size, whoever reads it takes it
+    tokenizer = o200k_of_size(config.vocab_size)  # readers use it if the vocabulary has its size
     _write(folder, config, layout, lambda name: torch.cat(list(rows(name))), packed, dense, tokenizer, rows)
 
 
@@ -127,7 +127,7 @@ def _write(
 ) -> None:
     if layout not in ALL_LAYOUTS:
         raise CheckpointError(f"layout: expected one of {', '.join(ALL_LAYOUTS)}, found {layout!r}.")
-    packed = packed and lru_cache(maxsize=1)(packed)  # blocks, then scales: made once
+    packed = packed and lru_cache(maxsize=1)(packed)  # blocks, then scales: computed once
     if layout == "gguf":
         _write_gguf(Path(folder), config, plain, packed, dense, tokenizer, rows)
         return
@@ -158,7 +158,7 @@ def _write(
 
 
 def _write_gguf(target: Path, config: ModelConfig, plain, packed, dense, tokenizer, rows) -> None:
-    """One file: the target itself where it ends in .gguf, else NAME.gguf in a new folder of that name."""
+    """Write one file: the target itself if it ends in .gguf, else NAME.gguf in a new folder of that name."""
     entries = list(gguf_entries(config, plain, packed, dense, rows))
     metadata = {
         **config_metadata(config), "general.name": target.stem,
