@@ -261,9 +261,7 @@ UNSAYABLE = {
 @pytest.mark.parametrize("what", UNSAYABLE)
 def test_what_the_template_cannot_say_is_said(what):
     messages, place = UNSAYABLE[what]
-    with pytest.raises(
-        HarmonyError, match=rf"{place}: the chat template has no way to say .*; render the conversation"
-    ):
+    with pytest.raises(HarmonyError, match=rf"{place}: the chat template cannot express .*; render the conversation"):
         as_chat_template(messages)
 
 

@@ -235,7 +235,7 @@ def test_what_an_engine_cannot_give_is_said_by_name():
 
 WRONG = {
     "an endpoint without its address": (["generate", "Hi", "--engine", "endpoint"], "name its server with --url"),
-    "an address without an endpoint": (["generate", "Hi", "--url", "http://127.0.0.1:9/v1"], "leave --url"),
+    "an address without an endpoint": (["generate", "Hi", "--url", "http://127.0.0.1:9/v1"], "leave out --url"),
     "a model for an endpoint": (["chat", "--message", "Hi", "--engine", "endpoint", "--url", "http://x/v1", "--model", "m"], "--served-model"),
     "an endpoint that is not there": (["chat", "--message", "Hi", "--engine", "endpoint", "--url", "http://127.0.0.1:9/v1"], "expected a server"),
     "an engine of eval": (["eval", "aime-toy", "--engine", "mlx"], "expected one of local"),

@@ -206,7 +206,7 @@ def test_where_strict_is_stricter_than_openai_harmony(transcript, reference, enc
 @pytest.mark.parametrize(
     "transcript, says",
     [
-        ("hello", "token 0: expected <|start|> (a completion is parsed with role='assistant'), found 'hello'"),
+        ("hello", "token 0: expected <|start|> (parse a completion with role='assistant'), found 'hello'"),
         ("<|start|>user<|message|>a<|end|>b", "token 5: expected <|start|>, found 'b'"),
         ("<|start|>assistant", "ends at token 2 inside a header: expected <|message|>; this is a prompt's end"),
         ("<|start|>assistant<|channel|>final", "ends at token 4 inside a header"),

@@ -172,7 +172,7 @@ def test_the_queue_is_bounded():
         (Request([1, 2], 5, temperature=-1.0), "temperature"),
         (Request([1, 2], 5, temperature=float("nan")), "temperature"),
         (Request([1, 2], 5, top_p=0.0), "top_p"),
-        (Request([1, 2], 5, sampled=[3]), "answered already"),
+        (Request([1, 2], 5, sampled=[3]), "already been answered"),
     ],
 )
 def test_what_cannot_be_computed_is_refused_at_once(request_, words):

@@ -569,7 +569,7 @@ def test_ctrl_c_ends_cleanly_with_open_streams():
 
 
 def test_a_pools_request_is_not_answered_twice():
-    with pytest.raises(GptOssError, match="answered already"):
+    with pytest.raises(GptOssError, match="already been answered"):
         Request([1], 1, sampled=[2]).check(make_model(), 10)
 
 

@@ -13,26 +13,27 @@ NAMES = ("local", "transformers", "llama_cpp", "vllm", "endpoint")
 
 
 def open_engine(name: str, model=None, url: str | None = None, device: str | None = None, **sampling) -> Engine:
-    """Return the engine of that name; close() it when done.
+    """Open the engine of that name; close() it when done.
 
     Parameters
     ----------
     name : one of NAMES
     model : checkpoint folder, GGUF file, or "ollama:NAME"; None for the bundled gpt-oss-tiny. For "endpoint": the
-        model's name on the server, and None for the first that it names
-    url : of an endpoint, up to and with "/v1"
+        model's name on the server, or None for its first model
+    url : of an endpoint, up to and including "/v1"
     device : "cpu" or "cuda", for local and transformers
     sampling : temperature, top_p, seed
 
     Raises
     ------
-    GptOssError : the name is unknown, a package is missing (the command that installs it is named), no server is there.
+    GptOssError : the name is unknown, a package is missing (the error names the command that installs it), no server
+        answers.
     """
     if name not in NAMES:
         raise GptOssError(f"engine {name!r}: expected one of {', '.join(NAMES)}.")
     if (url is None) == (name == "endpoint"):
         raise GptOssError("engine endpoint: name its server with --url http://HOST:PORT/v1."
-                          if url is None else f"engine {name}: runs here; leave --url {url} out.")  # fmt: skip
+                          if url is None else f"engine {name}: runs here; leave out --url {url}.")  # fmt: skip
     if name == "endpoint":
         from .endpoint import EndpointEngine
 

@@ -1,9 +1,9 @@
-"""A server as an engine: vLLM, llama.cpp's server, Ollama, LM Studio, or `gptoss-edu serve`.
+"""Use a server as an engine: vLLM, llama.cpp's server, Ollama, LM Studio, or `gptoss-edu serve`.
 
-Where the server takes token ids (`/v1/completions` with `return_token_ids`, as vLLM and this package's own have it),
-ids go in and come out, and nothing is lost. Elsewhere the prompt is taken apart into messages for
-`/v1/chat/completions`, the server renders them with its own template, and its answer is rendered here again. The ids
-are then not those that its model drew, functions cannot be offered, and log-probabilities are missing.
+If the server takes token ids (`/v1/completions` with `return_token_ids`, as in vLLM and this package's own server), ids
+go in and come out, and nothing is lost. Otherwise the prompt is split into messages for `/v1/chat/completions`, the
+server renders them with its own template, and its answer is rendered again here. Then the ids are not those that its
+model drew, functions cannot be offered, and log-probabilities are missing.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from .sampler import Abilities, Drawn, Engine
 
 BY_IDS = Abilities(
     structured="no: only through its own API",
-    many="yes, one after the other",
-    traces="no: a server gives tokens, not what lies under them",
+    many="yes, one after another",
+    traces="no: a server returns only tokens",
 )
 BY_CHAT = Abilities(
     ids="no: the server takes text, and its own template renders it",
-    logprobs="no: those of a chat answer are not of harmony's tokens",
+    logprobs="no: those of a chat answer are not for harmony's tokens",
     tools="no: the prompt holds types, the server wants JSON Schemas",
     structured="no: only through its own API",
-    many="yes, one after the other",
-    traces="no: a server gives text",
+    many="yes, one after another",
+    traces="no: a server returns only text",
 )
 EFFORT = re.compile(r"^Reasoning: (low|medium|high)$", re.MULTILINE)
 
@@ -44,16 +44,16 @@ class EndpointEngine(Engine):
 
     Parameters
     ----------
-    url : up to and with "/v1"
-    model : its name there; None for the first that the server names
-    encoding : the vocabulary of the server's model; None: o200k_harmony, or gpt-oss-tiny's where it knows only those
+    url : up to and including "/v1"
+    model : its name there; None for the server's first model
+    encoding : the vocabulary of the server's model; None: o200k_harmony, or gpt-oss-tiny's if it knows only those
         ids
-    timeout : seconds without any byte from the server
+    timeout : seconds to wait without receiving a byte
     temperature, top_p, seed : sent with each request
 
     Raises
     ------
-    GptOssError : the server is not there, or answers with something else.
+    GptOssError : the server does not answer, or answers with something else.
     """
 
     name = "endpoint"
@@ -89,7 +89,7 @@ class EndpointEngine(Engine):
                 "return_token_ids": True, **self.sampling, **more}  # fmt: skip
 
     def _takes_ids(self, encoding) -> bool:
-        """Return whether one token asked for by ids of a vocabulary comes back as an id."""
+        """Return whether the server answers a prompt of this vocabulary's ids with an id."""
         start = encoding._special_tokens.get("<|start|>", 0)
         body = {"model": self.model, "prompt": [start], "max_tokens": 1, "return_token_ids": True}
         try:
@@ -123,11 +123,11 @@ class EndpointEngine(Engine):
         messages += [Message("assistant", text, "final")] if text else []
         cut = choice.get("finish_reason") == "length"
         ids = render(messages, None, self.encoding, drop_analysis="keep", training=bool(text) and not cut)
-        opening = len(render([], "assistant", self.encoding))  # what the prompt ends with
+        opening = len(render([], "assistant", self.encoding))  # the end of the prompt
         yield from map(Drawn, ids[opening:-1] if cut else ids[opening:])
 
     def _messages(self, prompt: list[int]) -> dict:
-        """Return the prompt's messages and effort, as Chat Completions has them."""
+        """Return the prompt's messages and effort, in the form of Chat Completions."""
         opening = render([], "assistant", self.encoding)
         if prompt[-len(opening) :] != opening:
             raise GptOssError(
@@ -172,7 +172,7 @@ class EndpointEngine(Engine):
             said = " ".join(error.read().decode("utf-8", "replace")[:200].split())
             raise GptOssError(f"{self.url}{path}: expected an answer, found status {error.code}: {said}.") from None
         except (urllib.error.URLError, TimeoutError, http.client.HTTPException, ValueError) as error:
-            raise GptOssError(f"{self.url}: expected a server, found none ({error}); start it or mend --url.") from None
+            raise GptOssError(f"{self.url}: expected a server, found none ({error}); start it or fix --url.") from None
 
 
 def events(answer, url: str) -> Iterator[dict]:

@@ -1,9 +1,9 @@
-"""llama.cpp in this process, through its Python package.
+"""Run llama.cpp in this process, through its Python package.
 
-What llama.cpp computes otherwise than this package: a matrix in MXFP4 or Q8_0 is multiplied with activations rounded to
-eight bits, one in bfloat16 with activations in bfloat16; keys and values are kept in float16; and YaRN's bounds are
-rounded to whole pairs (floor and ceil), which the released configuration forbids (`truncate: false`).
-`yarn_inv_freq` below is what llama.cpp turns by, so that the rest can be compared exactly.
+llama.cpp computes three things differently. It multiplies a matrix in MXFP4 or Q8_0 with activations rounded to eight
+bits, and one in bfloat16 with bfloat16 activations. It keeps keys and values in float16. And it rounds YaRN's bounds to
+whole pairs (floor and ceil), which the released configuration forbids (`truncate: false`). `yarn_inv_freq` below has
+llama.cpp's frequencies, so that the rest can be compared exactly.
 
 Source: llama.cpp, ggml_rope_yarn_corr_dims in ggml/src/ggml.c.
 """
@@ -23,7 +23,7 @@ from .needs import Files, need
 from .sampler import Abilities
 from .stepwise import StepwiseEngine
 
-CACHES = {"float16": 1, "float32": 0}  # ggml's numbers of the types
+CACHES = {"float16": 1, "float32": 0}  # ggml's type numbers
 
 
 class LlamaCppEngine(StepwiseEngine):
@@ -32,17 +32,17 @@ class LlamaCppEngine(StepwiseEngine):
     Parameters
     ----------
     model : GGUF file, checkpoint folder, or "ollama:NAME"; None for the bundled gpt-oss-tiny
-    context : tokens of prompt and answer together; at most the model's own
-    cache : "float16", as llama.cpp has it, or "float32", for comparing
+    context : tokens of prompt and answer together; at most the model's context
+    cache : "float16", llama.cpp's default, or "float32", for comparisons
     threads : of llama.cpp; None lets it choose
     temperature, top_p, seed : as in `gptoss_edu.generate`
     """
 
     name = "llama_cpp"
     abilities = Abilities(
-        structured="no: its grammars are not those of this package",
-        many="yes, one after the other",
-        traces="no: llama.cpp gives logits, not what lies under them",
+        structured="no: its grammars are not this package's",
+        many="yes, one after another",
+        traces="no: llama.cpp returns only logits",
     )
 
     def __init__(self, model=None, context: int = 4096, cache: str = "float16", threads: int | None = None, **sampling):
@@ -66,7 +66,7 @@ class LlamaCppEngine(StepwiseEngine):
         return torch.from_numpy(np.array(self.llama.scores[begin : begin + len(tokens)], dtype=np.float32))
 
     def tokenise(self, text: str) -> list[int]:
-        """Return the ids that llama.cpp's own tokenizer gives a text; control tokens in it are text."""
+        """Encode a text with llama.cpp's own tokenizer; control tokens in it are read as text."""
         return self.llama.tokenize(text.encode(), add_bos=False, special=False)
 
     def close(self) -> None:
@@ -77,7 +77,7 @@ class LlamaCppEngine(StepwiseEngine):
 def yarn_inv_freq(
     head_dim: int, theta: float, factor: float, original_context: int, beta_fast: float = 32.0, beta_slow: float = 1.0
 ) -> tuple[Tensor, float]:
-    """As `gptoss_edu.rope.yarn_inv_freq`, with the bounds rounded as llama.cpp rounds them."""
+    """Compute `gptoss_edu.rope.yarn_inv_freq` with the bounds rounded as in llama.cpp."""
     pairs = torch.arange(head_dim // 2, dtype=torch.float64)  # (d/2,)
     inv_freq = theta ** (-2 * pairs / head_dim)
     low, high = (yarn_bound(turns, head_dim, theta, original_context) for turns in (beta_fast, beta_slow))

@@ -8,7 +8,7 @@ from .pool import Pool
 from .request import Request
 from .sampler import Abilities, Drawn, Engine
 
-KEPT = 256 << 20  # bytes of prefixes: each turn of a conversation begins with the last one
+KEPT = 256 << 20  # bytes of prefixes: each turn of a conversation continues the last one
 
 
 class LocalEngine(Engine):
@@ -17,7 +17,7 @@ class LocalEngine(Engine):
     Parameters
     ----------
     model : as from gptoss_edu.load_model
-    rows : decoded together
+    rows : number of prompts decoded together
     temperature, top_p, seed : as in gptoss_edu.generate; each answer draws with the next seed
     """
 
@@ -42,7 +42,7 @@ class LocalEngine(Engine):
             yield Drawn(token, request.noted[number][0])
 
     def draw_many(self, prompts: Sequence[list[int]], max_new_tokens: int) -> Iterator[tuple[int, Drawn]]:
-        """Yield each prompt's tokens when it is answered; all of them are decoded together."""
+        """Yield each prompt's tokens when it is answered; all prompts are decoded together."""
         for number, prompt in enumerate(prompts):
             self.pool.submit(self._request(prompt, max_new_tokens, key=number))
         for request in self.pool.run():

@@ -15,17 +15,18 @@ from gptoss_edu.resources import data_path
 
 
 def need(package: str, engine: str, command: str) -> ModuleType:
-    """Return the package, or an error that names the command which installs it."""
+    """Import a package, or raise an error with the command that installs it."""
     try:
         return importlib.import_module(package)
     except ImportError as error:
-        raise GptOssError(f"engine {engine}: {package} cannot be imported ({error}); install it: {command}.") from None
+        raise GptOssError(f"engine {engine}: {package} cannot be imported ({error}); run {command}.") from None
 
 
 class Files:
-    """A model's files in a layout that another program reads; those that are made lie in a folder that goes with this.
+    """A model's files in a layout that another program reads; converted files live in a temporary folder, deleted with
+    this.
 
-    reader : of the files that were named. path : in the wanted layout
+    reader : of the original files. path : of the files in the wanted layout
     """
 
     def __init__(self, model, layout: str):

@@ -1,17 +1,17 @@
-"""Continuous batching: requests join a running batch, stream, and leave it between steps, each on its own terms.
+"""Continuous batching: requests join a running batch, stream, and leave it between steps, independently.
 
-    for request in Pool(model).run([Request(prompt, 100) for prompt in prompts]):     # as they end
+    for request in Pool(model).run([Request(prompt, 100) for prompt in prompts]):     # in the order in which they end
         print(request.sampled)
-    with Pool(model).started() as pool:                            # a thread of its own, for many clients
+    with Pool(model).started() as pool:                            # in its own thread, for many clients
         for token in pool.stream(Request(prompt, 100, temperature=1.0, seed=7)):
             ...
 
-The rows 0 to n - 1 of one cache are in use. A round reads a piece of the prompts that are new (`_read`), then gives
-every row that has read its prompt one more token (`_decode`). When a request leaves, the last row moves into its place,
-keys and values with it. What a row samples depends on its own prompt, seed and settings only.
+Rows 0 to n - 1 of one cache are in use. A round reads a piece of the new prompts (`_read`), then decodes one token for
+every row that has read its prompt (`_decode`). When a request leaves, the last row moves into its place, with its keys
+and values. What a row samples depends only on its own prompt, seed and settings.
 
 Source: Yu et al. 2022, "Orca: a distributed serving system for Transformer-based generative models" (continuous
-batching); Agrawal et al. 2023, arXiv:2308.16369 (prompts in pieces beside running rows).
+batching); Agrawal et al. 2023, arXiv:2308.16369 (prompts in pieces alongside running rows).
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ from gptoss_edu.errors import GptOssError
 from .request import PoolFull, Request
 from .rounds import Rounds
 
-GATHER = {"cpu": 0.004, "cuda": 0.001}  # seconds that an idle pool waits for another request: together they cost less
+GATHER = {
+    "cpu": 0.004,
+    "cuda": 0.001,
+}  # seconds that an idle pool waits for more requests: batches cost less
 
 
 class Pool(Rounds):
@@ -40,13 +43,13 @@ class Pool(Rounds):
     ----------
     model : Transformer or FastTransformer
     rows : requests decoded together
-    room : tokens that a row holds, prompt and answer; None: the model's context, or what fits into 2 GiB
-    waiting : requests that may wait for a row; None for any number
-    prefix_bytes : of kept prefixes; 0 keeps none
-    streaming : somebody reads along, so rows that decode are not kept waiting. False: prompts are read whole, in
-        groups, once an eighth of the rows is free, which answers the most prompts per second
-    turns_below : fewer rows than this decode one at a time: on a GPU the kernels for one row outrun those for two or
-        three
+    room : tokens per row, prompt and answer; None: the model's context, or what fits in 2 GiB
+    waiting : how many requests may wait for a row; None for any number
+    prefix_bytes : bytes of kept prefixes; 0 keeps none
+    streaming : clients read along, so decoding rows are not kept waiting. False: prompts are read whole, in groups,
+        once an eighth of the rows is free, which answers the most prompts per second
+    turns_below : fewer rows than this decode one at a time: on a GPU, the kernels for one row are faster than those for
+        two or three
     """
 
     def __init__(
@@ -68,18 +71,18 @@ class Pool(Rounds):
     # ------------------------------------------------------------------------------------------- what clients call
 
     def submit(self, request: Request, first: bool = False) -> Request:
-        """Let a request wait for a row. `first` puts it before those that wait already.
+        """Queue a request for a row. `first` puts it at the head of the queue.
 
         Raises
         ------
-        PoolFull : as many wait as may. GptOssError : it cannot fit into a row; or the pool is closed.
+        PoolFull : the queue is full. GptOssError : the request does not fit in a row, or the pool is closed.
         """
         request.check(self.model, self.room)
         with self._changed:
             if self._closed:
-                raise GptOssError("Pool: is closed; make a new one.")
+                raise GptOssError("Pool: is closed; create a new one.")
             if self.max_waiting is not None and len(self.waiting) >= self.max_waiting:
-                raise PoolFull(f"Pool: {len(self.waiting)} requests wait already, which is the most; come back later.")
+                raise PoolFull(f"Pool: {len(self.waiting)} requests are already waiting, the maximum; try again later.")
             (self.waiting.appendleft if first else self.waiting.append)(request)
             self._changed.notify_all()
         return request
@@ -96,7 +99,7 @@ class Pool(Rounds):
                     self.step()
                 else:
                     arrived.get()
-                reason = request.reason  # read before the tokens: those of a request that has ended are all there
+                reason = request.reason  # read before the tokens: once a request has ended, all its tokens are there
                 for token in request.sampled[given:]:
                     given += 1
                     yield token
@@ -108,7 +111,7 @@ class Pool(Rounds):
             raise request.error
 
     def run(self, requests: Iterable[Request] = ()) -> Iterator[Request]:
-        """Work, in the caller's thread, until nothing is left; yield each request when it has ended."""
+        """Work in the caller's thread until nothing is left; yield each request when it has ended."""
         for request in requests:
             self.submit(request)
         while self.waiting or self.active:
@@ -116,7 +119,7 @@ class Pool(Rounds):
 
     @contextmanager
     def started(self):
-        """Work in a thread of the pool's own for as long as the block runs; then end what is still there."""
+        """Work in the pool's own thread within the block; then end what is still running."""
         self._thread = threading.Thread(target=self._work, name="pool", daemon=True)
         self._thread.start()
         try:
@@ -125,11 +128,11 @@ class Pool(Rounds):
             self.close()
 
     def between(self, work: Callable[[], object]) -> Future:
-        """Let the pool's thread call `work` between two rounds, when nothing else uses the model; all rows wait for it.
+        """Call `work` in the pool's thread between two rounds, when nothing else uses the model; all rows wait for it.
 
         Raises
         ------
-        GptOssError : the pool does not run in a thread of its own.
+        GptOssError : the pool does not run in its own thread.
         """
         future: Future = Future()
         with self._changed:
@@ -140,7 +143,7 @@ class Pool(Rounds):
         return future
 
     def close(self) -> None:
-        """End all requests, those that wait too, with the reason "closed"."""
+        """End all requests, including waiting ones, with the reason "closed"."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -155,7 +158,7 @@ class Pool(Rounds):
         self._work_between.clear()
 
     def _work(self) -> None:
-        torch.set_num_threads(torch.get_num_threads())  # OpenMP keeps the number for each thread by itself
+        torch.set_num_threads(torch.get_num_threads())  # OpenMP keeps this number per thread
         while not self._closed:
             with self._changed:
                 while not (self._closed or self.waiting or self.active or self._work_between):
@@ -168,12 +171,12 @@ class Pool(Rounds):
                 if future.set_running_or_notify_cancel():
                     try:
                         future.set_result(work())
-                    except Exception as error:  # of that work's alone
+                    except Exception as error:  # that work's own error
                         future.set_exception(error)
             if not self._closed and (self.active or self.waiting):
                 try:
                     self.step()
-                except Exception as error:  # not of one request's: what runs ends, and the pool goes on
+                except Exception as error:  # not one request's error: end all that run, and go on
                     failed, self.active = self.active, []
                     for request in failed:
                         request.end("error", error)

@@ -1,7 +1,7 @@
-"""Kept prefixes: what a row held at a prompt's end or a turn's end, so that the next turn does not read it again.
+"""Keep what a row held at the end of a prompt or turn, so that the next turn does not read it again.
 
-Only an exact prefix helps. A sliding layer keeps its last tokens in a ring, and a ring cannot be rewound: a prompt that
-shares all but the last token of what a row has read must be read anew.
+Only an exact prefix helps. A sliding layer keeps its last tokens in a ring, and a ring cannot be rewound. A prompt
+that shares all but the last token with what a row has read must be read again.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from gptoss_edu.cache import Snapshot
 
 
 def reusable(held: Iterable[Sequence[int]], prompt: Sequence[int]) -> Sequence[int] | None:
-    """Return the longest of the held token sequences from which the prompt can go on; None where there is none.
+    """Return the longest held token sequence that the prompt can continue, or None.
 
-    It must be a prefix of the prompt as a whole, and shorter: the last token has to be read, for its logits.
+    It must be a proper prefix of the prompt: the last token has to be read for its logits.
     """
     best: Sequence[int] | None = None
     for tokens in held:
@@ -26,9 +26,9 @@ def reusable(held: Iterable[Sequence[int]], prompt: Sequence[int]) -> Sequence[i
 
 
 class Prefixes:
-    """Snapshots of rows by the tokens that they hold, least recently used first, bounded in bytes.
+    """Snapshots of rows by the tokens that they hold, least recently used first, up to a number of bytes.
 
-    max_bytes : of keys and values together; 0 keeps nothing
+    max_bytes : of all keys and values; 0 keeps nothing
     """
 
     def __init__(self, max_bytes: int):
@@ -44,18 +44,18 @@ class Prefixes:
         return [n for n in marks if self.max_bytes and tuple(prompt[:n]) not in self._kept]
 
     def find(self, prompt: Sequence[int]) -> Snapshot | None:
-        """Return what the longest kept prefix of this prompt left in its row."""
+        """Return the snapshot of this prompt's longest kept prefix."""
         tokens = reusable(self._kept, prompt)
         if tokens is None:
             self.misses += 1
             return None
         self.hits += 1
         key = tuple(tokens)
-        snapshot = self._kept[key] = self._kept.pop(key)  # the most recently used stands last
+        snapshot = self._kept[key] = self._kept.pop(key)  # the most recently used comes last
         return snapshot
 
     def keep(self, tokens: Sequence[int], snapshot: Snapshot) -> None:
-        """Keep a row's content under the tokens that it holds, and drop the oldest ones beyond the bound."""
+        """Keep a row's content under the tokens that it holds; drop the oldest snapshots beyond the bound."""
         key = tuple(tokens)
         self.drop(key)
         if snapshot.nbytes > self.max_bytes:
@@ -65,7 +65,7 @@ class Prefixes:
             self.drop(next(iter(self._kept)))
 
     def clear(self) -> None:
-        """Forget all of them."""
+        """Forget all prefixes."""
         self._kept.clear()
         self.nbytes = 0
 

@@ -1,4 +1,4 @@
-"""One request to a pool: what it asks for, what it has got so far, and how its next token is drawn."""
+"""One request to a pool: what it asks for, its tokens so far, and how its next token is drawn."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ _numbers = itertools.count()
 
 
 class PoolFull(GptOssError):
-    """More requests wait than the pool lets in; come back later."""
+    """The pool's queue is full; try again later."""
 
 
 @dataclass(eq=False)
 class Request:
-    """One prompt and its terms.
+    """One prompt and its settings.
 
     Parameters
     ----------
     prompt, max_new_tokens, temperature, top_p, top_k, seed, stop_tokens, logits_processor : as in `generate`
-    logprobs : how many of the likeliest tokens to note at each step, beside the one drawn; None notes nothing
-    marks : lengths of beginnings of the prompt that other prompts share (instructions, tools): the pool keeps these too
-    key : whatever the caller wants to know it by
-    listener : called, in the pool's thread, whenever there is a new token or the request has ended; must be quick
+    logprobs : how many of the likeliest tokens to record per step, besides the drawn one; None records nothing
+    marks : lengths of prefixes that other prompts share (instructions, tools); the pool keeps these too
+    key : any identifier of the caller's
+    listener : called in the pool's thread for every new token and at the end of the request; must be quick
 
     Attributes
     ----------
-    sampled : token ids so far, the stop token included. reason : None while it runs; then stop, length, cancelled,
-        closed (with the pool) or error. error : what was raised.
-    reused : prompt tokens that a kept prefix saved from being read again. read : tokens that the model has read.
-    noted : a step's (log-probability of the token drawn, {token: log-probability} of the likeliest).
+    sampled : token ids so far, including the stop token. reason : None while it runs; then stop, length, cancelled,
+        closed (with the pool) or error. error : the exception that was raised.
+    reused : prompt tokens that a kept prefix saved. read : tokens that the model has read.
+    noted : per step, (log-probability of the drawn token, {token: log-probability} of the likeliest).
     """
 
     prompt: list[int]
@@ -72,16 +72,16 @@ class Request:
         return self.read >= len(self.prompt)
 
     def piece(self, most: int) -> list[int]:
-        """Return the next tokens of the prompt to read, at most so many, and not beyond a mark."""
+        """Return the next prompt tokens to read, at most `most`, and not beyond a mark."""
         end = min([self.read + most, *(mark for mark in self.marks if mark > self.read)])
         return self.prompt[self.read : end]
 
     def cancel(self) -> None:
-        """Leave at the next round; for any thread. Nothing happens where the request has ended."""
+        """Leave at the next round. Any thread may call this; it does nothing if the request has ended."""
         self.is_cancelled = True
 
     def check(self, model, room: int) -> None:
-        """Refuse what cannot be computed."""
+        """Refuse a request that cannot be computed."""
         vocabulary = model.config.vocab_size
         if not self.prompt or not (0 <= min(self.prompt) and max(self.prompt) < vocabulary):
             raise GptOssError(
@@ -90,23 +90,23 @@ class Request:
         if self.max_new_tokens < 1 or len(self.prompt) + self.max_new_tokens - 1 > room:
             raise GptOssError(
                 f"Request: expected 1 to {room - len(self.prompt) + 1} new tokens after a prompt of {len(self.prompt)}"
-                f" in a row of {room}, found {self.max_new_tokens}; shorten the prompt, ask for fewer, or make a pool"
+                f" in a row of {room}, found {self.max_new_tokens}; shorten the prompt, ask for fewer, or create a pool"
                 " with more room."
             )
         next_token_probabilities(
             torch.zeros(1), self.temperature, self.top_p, self.top_k
-        )  # refuses what is out of range
+        )  # refuses values out of range
         if self.reason is not None or self.sampled:
-            raise GptOssError("Request: has been answered already; make a new one.")
+            raise GptOssError("Request: has already been answered; create a new one.")
 
     def draw(self) -> float:
-        """Return the uniform number that decides the next token: the one that `generate` would use."""
+        """Draw the uniform number that decides the next token, the same one that `generate` would use."""
         if self._draws is None:
             self._draws = torch.rand(self.max_new_tokens, generator=torch.Generator().manual_seed(self.seed))
         return float(self._draws[len(self.sampled)])
 
     def settle(self, default_stops: frozenset[int]) -> None:
-        """After a new token: has the request ended?"""
+        """End the request if the new token ends it."""
         if self.reason is None:
             stops = default_stops if self.stop_tokens is None else self.stop_tokens
             if self.sampled[-1] in stops:
@@ -126,9 +126,9 @@ class Request:
 
 
 def sample(requests: list[Request], logits: Tensor) -> None:
-    """Draw one token for each request from its line of the logits (n, v), and append it.
+    """Draw one token per request from its row of the logits (n, v), and append it.
 
-    A processor that raises, or logits from which nothing can be drawn, end that request alone.
+    A processor that raises, or logits from which nothing can be drawn, ends only that request.
     """
     lines = []
     for request, line in zip(requests, logits, strict=True):
@@ -151,7 +151,7 @@ def sample(requests: list[Request], logits: Tensor) -> None:
             request.end(
                 "error",
                 GptOssError(
-                    f"expected logits with a finite largest one, found {largest[i]}; see whether the weights are finite"
+                    f"expected logits with a finite largest one, found {largest[i]}; check that the weights are finite"
                     " with `gptoss-edu inspect FOLDER --verify`."
                 ),
             )

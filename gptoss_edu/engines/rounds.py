@@ -1,4 +1,4 @@
-"""One round of continuous batching: let leave, let join, read a piece of the new prompts, decode a token per row."""
+"""One round of continuous batching: leave, join, read a piece of the new prompts, decode a token per row."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from .prefixes import Prefixes
 from .request import Request, sample
 from .rows import Rows
 
-TOGETHER = 64  # prompts read in one pass, so that a GPU's kernels get long pieces and scores little memory
-# Beside rows that decode, prompts are read in pieces of so many tokens, one in so many rounds. A small piece costs
+TOGETHER = 64  # prompts read in one pass: enough rows for a GPU's kernels, little memory for scores
+# While rows decode, prompts are read in pieces of so many tokens, one in so many rounds. A small piece costs
 # nearly
 # as much as a large one (each layer's operators start, each expert is read), so few large ones disturb the least.
 PIECES = {"cpu": (256, 24), "cuda": (1024, 16)}
 
 
 class Rounds:
-    """The rows of a pool, and the step that all of them take together. Arguments are those of `Pool`."""
+    """The rows of a pool and the step that they take together. Arguments are those of `Pool`."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class Rounds:
 
     @torch.inference_mode()
     def step(self) -> list[Request]:
-        """One round: let leave, let join, read, decode. Return the requests that ended in it."""
+        """Run one round: leave, join, read, decode. Return the requests that ended in it."""
         ended = self._cancelled()
         self._join()
         for work, rows in ((self._read, self._reading()), (self._decode, None)):
@@ -56,7 +56,7 @@ class Rounds:
             if rows:
                 try:
                     work(rows)
-                except Exception as error:  # of these requests; the pool goes on with the others
+                except Exception as error:  # these requests fail; the pool goes on with the others
                     for i in rows:
                         self.active[i].end("error", error)
             ended += self._leave()
@@ -64,7 +64,7 @@ class Rounds:
         return ended
 
     def _cancelled(self) -> list[Request]:
-        """Free the rows of requests that were cancelled, and forget those that still wait."""
+        """Free the rows of cancelled requests, and drop those that still wait."""
         with self._changed:
             gone = [request for request in self.waiting if request.is_cancelled]
             for request in gone:
@@ -76,10 +76,10 @@ class Rounds:
         return gone + self._leave()
 
     def _join(self) -> None:
-        """Give free rows to those that wait, with what a kept prefix of their prompt has left."""
+        """Give free rows to waiting requests, filled with their longest kept prefix."""
         free = self.rows - len(self.active)
         if not self.streaming and self.active and free < max(1, self.rows // 8):
-            return  # one short prompt alone costs as much as several
+            return  # one short prompt costs as much as several
         while self.waiting and len(self.active) < self.rows:
             with self._changed:
                 request = self.waiting.popleft()
@@ -112,11 +112,11 @@ class Rounds:
             budget, rounds = self.pieces
             share = (
                 budget * (1 + len(rows)) // (2 * len(rows))
-            )  # the more read together, the longer may the others wait
+            )  # the more prompts are read together, the longer the others may wait
             piece = min(piece, max(1, share))
             self._owed = rounds * decoding // len(self.active)
         parts = [request.piece(piece) for request in requests]
-        width = max(2, *map(len, parts))  # at least two: a single column is a decoding step to the fast path
+        width = max(2, *map(len, parts))  # at least two: the fast path takes a single column for a decoding step
         tokens = torch.tensor([part + [0] * (width - len(part)) for part in parts], device=self.model.device)  # (b, t)
         cache = self._rows.cache.rows(rows[0], rows[-1] + 1)
         logits = self.model(tokens, cache=cache, lengths=torch.tensor([len(p) for p in parts]), last_only=True)[:, -1]
@@ -150,14 +150,14 @@ class Rounds:
         self._sample([self.active[i] for i in rows], logits if len(rows) == len(logits) else logits[wanted])
 
     def _sample(self, requests: list[Request], logits: Tensor) -> None:
-        """Give each request the token that it draws from its line of the logits (n, v)."""
+        """Give each request the token that it draws from its row of the logits (n, v)."""
         sample(requests, logits)
         self.tokens += len(requests)
         for request in requests:
             request.settle(self.stops)
 
     def _leave(self) -> list[Request]:
-        """Free the rows of requests that have ended; the last row moves into the place of each."""
+        """Free the rows of requests that have ended; the last row moves into each one's place."""
         ended = []
         for row in reversed(range(len(self.active))):
             request = self.active[row]
@@ -175,6 +175,6 @@ class Rounds:
         return ended[::-1]
 
     def _keep(self, row: int, tokens: list[int]) -> None:
-        """Keep what a row holds, for prompts that go on from these tokens."""
+        """Keep what a row holds, for prompts that continue these tokens."""
         if self.prefixes.max_bytes:
             self.prefixes.keep(tokens, self._rows.cache.snapshot(row))

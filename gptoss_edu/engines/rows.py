@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from gptoss_edu.cache import KVCache
 
-CACHE_BYTES = 2 << 30  # of a pool whose room nobody has named
+CACHE_BYTES = 2 << 30  # default size of a pool's cache
 
 
 class Rows:
-    """One cache, made when it is first used.
+    """One cache, created on first use.
 
     rows, room : as for Pool
     """
@@ -26,13 +26,13 @@ class Rows:
         return self._cache
 
     def decoding(self, first: int, last: int) -> KVCache:
-        """Return the view of some rows, always the same object: the fast path has a CUDA graph for each."""
+        """Return the view of some rows, always the same object, since the fast path has a CUDA graph per view."""
         if (first, last) not in self._views:
             self._views[first, last] = self.cache.rows(first, last)
         return self._views[first, last]
 
     def move(self, source: int, target: int) -> None:
-        """Let a row take another one's place, and leave its own empty."""
+        """Move a row to another one's place and leave its own place empty."""
         if source != target:
             self.cache.clear_row(target)
             self.cache.copy_row(source, target)
@@ -41,7 +41,7 @@ class Rows:
     def span(self, first: int, last: int) -> tuple[int, int]:
         """Return the view in which these rows decode.
 
-        On a GPU it begins at 0 and ends at 1, 2, 4 or a multiple of 8: few graphs.
+        On a GPU it begins at 0 and ends at 1, 2, 4 or a multiple of 8, to need few graphs.
         """
         if self.model.device.type != "cuda":
             return first, last

@@ -1,11 +1,11 @@
-"""What tokens are drawn from: one protocol for this package's own model and for other engines, and its local samplers.
+"""The protocol for drawing tokens, from this package's own model or another engine, and the local samplers.
 
-A `Sampler` takes prompt ids and yields ids: the agent loop needs no more. An `Engine` is a sampler that also gives
-log-probabilities where it has them, takes several prompts, and says by name what it cannot give. Closing an iterator
-cancels the answer. `engines.open_engine(NAME)` makes one.
+A `Sampler` takes prompt ids and yields ids, which is all that the agent loop needs. An `Engine` is a sampler that also
+returns log-probabilities if it has them, takes several prompts, and says by name what it cannot do. Closing an iterator
+cancels the answer. `engines.open_engine(NAME)` creates an engine.
 
-A sampler belongs to one conversation. Two that shared one would go on with each other's tokens, so a second client is
-an error; clients that share a model have a `PoolSampler` each.
+A sampler belongs to one conversation. Two conversations that shared one would continue each other's tokens, so a second
+client is an error. Clients that share a model have a `PoolSampler` each.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from .request import Request
 
 
 class Sampler(Protocol):
-    """(prompt, at most so many) → token ids, one by one.
+    """A function (prompt ids, max_new_tokens) → token ids, one by one.
 
-    It may stop by itself, at a token that ends a completion, which it yields. `max_context`, where it has one, is the
-    number of tokens that prompt and answer may have together.
+    It may stop by itself at a token that ends a completion, which it yields. `max_context`, if present, limits the
+    tokens of prompt and answer together.
     """
 
     def __call__(self, prompt: list[int], max_new_tokens: int) -> Iterable[int]: ...
@@ -36,7 +36,7 @@ class Sampler(Protocol):
 
 @dataclass(frozen=True)
 class Drawn:
-    """One token of an answer. logprob : of the model, before temperature and truncation; None where nobody says it."""
+    """One token of an answer. logprob : of the model, before temperature and truncation; None if unknown."""
 
     token: int
     logprob: float | None = None
@@ -46,7 +46,7 @@ class Drawn:
 class Abilities:
     """What an engine supports: "yes", or why not, in a few words.
 
-    ids : exact token ids in and out. logprobs, tools, effort. structured : answers that a JSON Schema constrains.
+    ids : exact token ids in and out. logprobs, tools, effort. structured : answers constrained by a JSON Schema.
     many : several prompts at once. traces : attention, sinks and router, as `gptoss-edu trace` shows them.
     """
 
@@ -60,14 +60,14 @@ class Abilities:
 
 
 class Engine:
-    """A sampler over some model. Subclasses give `draw`, and what follows from it is here.
+    """A sampler over some model. Subclasses implement `draw`; the rest follows from it.
 
     Attributes
     ----------
     name : as in `--engine NAME`
     encoding : the model's vocabulary
-    max_context : tokens of prompt and answer together; None where the engine does not say
-    abilities : what it supports
+    max_context : tokens of prompt and answer together; None if the engine does not say
+    abilities : what the engine supports
     """
 
     name = "engine"
@@ -77,7 +77,7 @@ class Engine:
     abilities = Abilities()
 
     def draw(self, prompt: list[int], max_new_tokens: int) -> Generator[Drawn]:
-        """The answer's tokens, one by one; closing the iterator cancels it."""
+        """Yield the answer's tokens, one by one; closing the iterator cancels it."""
         raise NotImplementedError
 
     def __call__(self, prompt: list[int], max_new_tokens: int) -> Iterator[int]:
@@ -89,13 +89,13 @@ class Engine:
             stream.close()
 
     def draw_many(self, prompts: Sequence[list[int]], max_new_tokens: int) -> Iterator[tuple[int, Drawn]]:
-        """(which prompt, token), in the order in which they come; here one prompt after the other."""
+        """Yield (index of the prompt, token) in order of arrival; here one prompt after another."""
         for number, prompt in enumerate(prompts):
             for drawn in self.draw(prompt, max_new_tokens):
                 yield number, drawn
 
     def require(self, ability: str) -> None:
-        """Refuse what this engine cannot give.
+        """Raise an error if the engine lacks an ability.
 
         Raises
         ------
@@ -104,25 +104,25 @@ class Engine:
         found = getattr(self.abilities, ability)
         if not found.startswith("yes"):
             raise GptOssError(
-                f"engine {self.name}: expected one that gives {ability}, but {found}; take --engine local for it."
+                f"engine {self.name}: expected one that supports {ability}, but {found}; use --engine local for that."
             )
 
     def close(self) -> None:
-        """Give back what the engine holds."""
+        """Release the engine's resources."""
 
 
 class ModelSampler:
-    """Samples from a model, and keeps its key/value cache for as long as each prompt continues the last one.
+    """Samples from a model, keeping its key/value cache as long as each prompt continues the last one.
 
     Parameters
     ----------
     model : as from gptoss_edu.load_model
     temperature, top_p, seed : as in gptoss_edu.generate; each answer draws with the next seed
-    reserve : positions to leave free when a cache is made, for the results and answers to come
+    reserve : positions to leave free in a new cache, for results and answers to come
 
     Raises
     ------
-    GptOssError : a second answer is begun while the first is neither over nor closed.
+    GptOssError : a second answer begins before the first has ended or been closed.
     """
 
     def __init__(self, model, temperature: float = 1.0, top_p: float = 1.0, seed: int = 0, reserve: int = 2048):
@@ -149,7 +149,7 @@ class ModelSampler:
             self.capacity = min(needed + self.reserve, self.max_context)
             self.cache, self.cached, known = self.model.new_cache(1, self.capacity), [], 0
         cache, tokens = self.cache, list(prompt)
-        # Until all is well, there is no cache: an exception in the middle of a step may leave it half written.
+        # No cache until the step succeeds: an exception in the middle may leave it half written.
         self.cache, self.cached = None, []
         stream = generate(
             self.model,
@@ -162,7 +162,7 @@ class ModelSampler:
         )
         self.seed += 1
         for token in stream:
-            # The model has read everything but this newest token.
+            # The model has read everything except this newest token.
             self.cache, self.cached = cache, list(tokens)
             tokens.append(token)
             yield token
@@ -171,7 +171,7 @@ class ModelSampler:
 
 
 class PoolSampler:
-    """One client of a pool that many clients share: a row of its own for each answer, and prefixes kept by the pool.
+    """One client of a shared pool: each answer gets its own row, and the pool keeps prefixes.
 
     temperature, top_p, seed : as for ModelSampler
     """
@@ -188,7 +188,7 @@ class PoolSampler:
 
 
 def replay(turns: Iterable[str | Iterable[int]], encoding: tiktoken.Encoding) -> Sampler:
-    """Return a sampler that says what was written for it, one text or token list for each request.
+    """Return a sampler that replays written answers, one text or token list per request.
 
     Texts are what a model would sample after ``<|start|>assistant``, with control tokens spelled out.
     """
@@ -196,7 +196,7 @@ def replay(turns: Iterable[str | Iterable[int]], encoding: tiktoken.Encoding) ->
 
     def sample(prompt: list[int], max_new_tokens: int) -> Iterator[int]:
         if not waiting:
-            raise GptOssError("replay: the written turns are used up, but the loop asks for another one.")
+            raise GptOssError("replay: the written turns are used up, but another one was requested.")
         yield from waiting.pop(0)
 
     return sample

@@ -1,6 +1,6 @@
-"""Engines that give logits for one token after the other: sampling is this package's own, whoever computes the logits.
+"""Engines that return logits token by token; sampling is this package's own.
 
-So the same logits give the same tokens in every engine, and a difference in the text is one of arithmetic.
+So equal logits give equal tokens in every engine, and differences in text come from arithmetic.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .sampler import Drawn, Engine
 
 
 class StepwiseEngine(Engine):
-    """Subclasses give `feed`.
+    """Base of engines that implement `feed`.
 
     Parameters
     ----------
@@ -32,11 +32,11 @@ class StepwiseEngine(Engine):
         self._busy = threading.Lock()
 
     def feed(self, tokens: list[int], fresh: bool) -> Tensor:
-        """Read tokens and return the logits of each, (t, v) float32; fresh: a new sequence begins with them."""
+        """Read tokens and return the logits of each, (t, v) float32; fresh: they begin a new sequence."""
         raise NotImplementedError
 
     def logits(self, tokens: list[int]) -> Tensor:
-        """Return logits of every position of one sequence, (t, v) float32."""
+        """Return the logits of every position of one sequence, (t, v) float32."""
         with self._busy:
             return self.feed(tokens, fresh=True)
 
@@ -47,7 +47,7 @@ class StepwiseEngine(Engine):
             )
         if not self._busy.acquire(blocking=False):
             raise GptOssError(
-                f"engine {self.name}: expected one answer at a time, found a second one begun while the first is "
+                f"engine {self.name}: expected one answer at a time, found a second one started while the first is "
                 "drawn; close the first iterator."
             )
         try:

@@ -1,4 +1,4 @@
-"""Hugging Face transformers as an engine: `GptOssForCausalLM`, an implementation that was not written here."""
+"""Hugging Face transformers as an engine: `GptOssForCausalLM`, an independent implementation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .stepwise import StepwiseEngine
 
 
 class TransformersEngine(StepwiseEngine):
-    """Runs a checkpoint in transformers; other layouts than Hugging Face's are converted into a temporary folder.
+    """Runs a checkpoint in transformers; layouts other than Hugging Face's are converted into a temporary folder.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ class TransformersEngine(StepwiseEngine):
     name = "transformers"
     abilities = Abilities(
         structured="no: transformers takes no JSON Schema",
-        many="yes, one after the other",
+        many="yes, one after another",
         traces="no: transformers' attention has no place for this package's hooks",
     )
 

@@ -1,7 +1,7 @@
-"""vLLM in this process: by token ids, with its own sampling.
+"""Run vLLM in this process: by token ids, with its own sampling.
 
-Not tried where this package is developed, for it needs a GPU and the official weights; it follows vLLM's documentation
-of `LLM.generate`, `TokensPrompt` and `SamplingParams`. For vLLM as a server see `endpoint.py`.
+This module is untested, since it needs a GPU and the official weights. It follows vLLM's documentation of
+`LLM.generate`, `TokensPrompt` and `SamplingParams`. For vLLM as a server see `endpoint.py`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class VllmEngine(Engine):
     name = "vllm"
     abilities = Abilities(
         structured="no: vLLM's grammars would mask harmony's control tokens",
-        traces="no: vLLM gives tokens, not what lies under them",
+        traces="no: vLLM returns only tokens",
     )
 
     def __init__(self, model=None, temperature: float = 1.0, top_p: float = 1.0, seed: int = 0, **options):

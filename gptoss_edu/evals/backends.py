@@ -87,7 +87,7 @@ def check_finite(model, name) -> None:
 class PoolBackend:
     """A model on this machine, many rows at a time.
 
-    model : as from `gptoss_edu.load_model`, with its tokenizer; rows : decoded together
+    model : as from `gptoss_edu.load_model`, with its tokenizer; rows : number of prompts decoded together
     room : tokens of a row; None for what the pool finds to fit
     """
 

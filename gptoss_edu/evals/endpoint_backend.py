@@ -21,7 +21,7 @@ class EndpointBackend:
 
     Parameters
     ----------
-    url : up to and with "/v1"; model : its name there, None for the first that the server names
+    url : up to and including "/v1"; model : its name there, None for the first that the server names
     workers : requests at a time; timeout : seconds for one; tries : for a request that the server did not answer
     """
 

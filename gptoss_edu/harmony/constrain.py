@@ -1,11 +1,12 @@
-"""Constrained decoding: only tokens that keep the answer inside a JSON Schema, a regular expression or a grammar.
+"""Constrained decoding: allow only tokens that keep the answer within a JSON Schema, a regular expression or a grammar.
 
     constraint = Constraint(encoding, final=json_schema(schema))
     generate(model, render(conversation, encoding=encoding), logits_processor=constraint)
 
-A constraint holds inside contents only: in the final message, or in a call's arguments. Headers and thoughts stay free,
-and `<|return|>` (or `<|call|>`) is allowed exactly where the grammar may end, so control tokens are never forbidden
-where the format needs them. With `headers=…` the headers follow a grammar too, and malformed ones cannot be sampled.
+A constraint applies only inside contents: in the final message, or in a call's arguments. Headers and thoughts stay
+free, and `<|return|>` (or `<|call|>`) is allowed exactly where the grammar may end, so control tokens are never
+forbidden where the format needs them. With `headers=…` the headers follow a grammar too, so malformed ones cannot be
+sampled.
 
 Source: llguidance (masks from a lexer and an Earley parser over the token trie); Willard and Louf 2023,
 arXiv:2307.09702, for the idea.
@@ -32,21 +33,21 @@ from .control import control_tokens, resolve_encoding
 from .messages import CHANNELS
 from .stream import BETWEEN, CONTENT, StreamParser
 
-ANY_NAME = r"[a-zA-Z0-9_.\-]{1,64}"  # a recipient, where none are listed
+ANY_NAME = r"[a-zA-Z0-9_.\-]{1,64}"  # a recipient, if none are listed
 
 
 @dataclass(frozen=True)
 class Grammar:
-    """A grammar in llguidance's form, and what it was made from (for errors)."""
+    """A grammar in llguidance's form, and what it was made from, for error messages."""
 
     source: str
     what: str
 
 
 def json_schema(schema: Any) -> Grammar:
-    """Exactly the JSON documents of a schema, written without spaces.
+    """Accept exactly the JSON documents of a schema, written without spaces.
 
-    Keywords that cannot be enforced a token at a time ("not", "uniqueItems", "if" …) are refused when the constraint is
+    Keywords that cannot be enforced token by token ("not", "uniqueItems", "if" …) are refused when the constraint is
     built, never ignored. `oneOf` is enforced as `anyOf`: a document may fit several variants.
     """
     overrides = {"whitespace_flexible": False, "coerce_one_of": True}
@@ -58,25 +59,25 @@ def json_schema(schema: Any) -> Grammar:
 
 
 def regex(pattern: str) -> Grammar:
-    """Texts that match the whole of a regular expression (Rust's syntax: no look-around, no back-references)."""
+    """Accept texts that match the whole of a regular expression (Rust's syntax: no look-around, no back-references)."""
     return Grammar(llguidance.LLMatcher.grammar_from_regex(pattern), "regular expression")
 
 
 def lark(grammar: str) -> Grammar:
-    """Texts of a context-free grammar in Lark's syntax, beginning with `start`."""
+    """Accept texts of a context-free grammar in Lark's syntax, beginning with `start`."""
     return Grammar(llguidance.LLMatcher.grammar_from_lark(grammar), "grammar")
 
 
 def header_grammar(
     recipients: Sequence[str] | None = None, channels: Sequence[str] = CHANNELS, spoken: Sequence[str] | None = None
 ) -> str:
-    """Lark rules for what may stand between `<|start|>assistant` and `<|message|>`, as the rule `header`.
+    """Return Lark rules for what may come between `<|start|>assistant` and `<|message|>`, as the rule `header`.
 
     Parameters
     ----------
     recipients : the tools that may be called; None: any name; an empty list: no calls.
     channels : the channels that may be named.
-    spoken : those of messages that are no calls; None: all of `channels`; an empty list: nothing but calls.
+    spoken : those of messages that are not calls; None: all of `channels`; an empty list: only calls.
     """
     spoken = channels if spoken is None else spoken
     calls = recipients is None or len(recipients) > 0
@@ -103,16 +104,16 @@ class Constraint:
     ----------
     encoding : the model's encoding; None means o200k_harmony.
     final : grammar of the final message; None leaves it free.
-    calls : grammar of a call's arguments: one for all calls, or one for each recipient ({"functions.f": …}; calls to
-        others stay free).
+    calls : grammar of a call's arguments: one for all calls, or one per recipient ({"functions.f": …}; calls to others
+        stay free).
     headers : False: headers are free. True: they follow header_grammar() with the recipients of `calls`. A list of
         recipients: with those.
-    must_call : the answer comes to a call: at most one thought, then a call, and no final message. Headers then follow
-        a grammar, `headers` or not.
-    prefix : ids that the prompt already holds after its last `<|start|>assistant`, for instance those of
+    must_call : the answer must be a call: at most one thought, then a call, and no final message. Headers then follow a
+        grammar, with or without `headers`.
+    prefix : ids that the prompt already holds after its last `<|start|>assistant`, for example those of
         `<|channel|>final<|message|>`.
 
-    One constraint follows one sequence. It starts anew whenever `generated` does; for a batch, make one per row.
+    One constraint follows one sequence. It starts over whenever `generated` does; for a batch, create one per row.
 
     Raises
     ------
@@ -158,7 +159,7 @@ class Constraint:
         return matcher
 
     def reset(self) -> None:
-        """Back to the prompt's end."""
+        """Return to the end of the prompt."""
         self._parser = StreamParser(strict=False, encoding=self.encoding, role="assistant")
         self._active = self._headers and self._headers.deep_copy()
         self._generated: list[int] = []
@@ -166,7 +167,7 @@ class Constraint:
             self._advance(token)
 
     def __call__(self, generated: Sequence[int], logits: torch.Tensor) -> torch.Tensor:
-        """Logits (v,) with every token that may not come next at minus infinity."""
+        """Return logits (v,) with every token that may not come next at minus infinity."""
         allowed = self.allowed(generated)
         if allowed is None:
             return logits
@@ -176,7 +177,7 @@ class Constraint:
         return logits.masked_fill(~mask.to(logits.device), -torch.inf)
 
     def allowed(self, generated: Sequence[int]) -> np.ndarray | None:
-        """Return which tokens may come after `generated`: (v,) bool, or None where everything may."""
+        """Return which tokens may come after `generated`: (v,) bool, or None if all may."""
         known = len(self._generated)
         if list(generated[:known]) != self._generated:
             self.reset()
@@ -199,7 +200,7 @@ class Constraint:
         return np.unpackbits(bits, bitorder="little")[: self.control.n_vocab].astype(bool)
 
     def _free_content(self) -> np.ndarray:
-        """A content without a grammar, where headers have one: all text, and the one end that fits."""
+        """Allow all text, and the one fitting end, in a content without a grammar when headers have one."""
         mask = self._ordinary.copy()
         mask[self._ends()] = True
         return mask
@@ -242,5 +243,5 @@ def _one_line(error: Any) -> str:
 
 @lru_cache(maxsize=4)
 def _ll_tokenizer(encoding: tiktoken.Encoding) -> llguidance.LLTokenizer:
-    """llguidance's view of an encoding (about a second for o200k_harmony); `<|return|>` stands for a grammar's end."""
+    """Build llguidance's view of an encoding (about a second for o200k_harmony); `<|return|>` marks a grammar's end."""
     return lltokenizer_from_encoding(encoding, n_vocab=encoding.n_vocab, eos_token=control_tokens(encoding).return_)

@@ -20,12 +20,12 @@ class ControlTokens:
 
     Attributes
     ----------
-    start, end, message, channel, constrain, return_, call, endoftext : token ids (endoftext is None where an encoding
-        has none).
+    start, end, message, channel, constrain, return_, call, endoftext : token ids (endoftext is None if the encoding has
+        none).
     ends : frozenset; the ids that end a message (`<|end|>`, `<|return|>`, `<|call|>`).
     stops : list; the ids at which sampling stops (`<|return|>`, `<|call|>`, `<|endoftext|>`): `<|end|>` is not one,
-        for a chain of thought ends with it and the answer is still to come.
-    specials : dict id → name of every special token, the unused ones included.
+        since a chain of thought ends with it before the answer.
+    specials : dict id → name of every special token, including unused ones.
     """
 
     def __init__(self, encoding: tiktoken.Encoding):
@@ -48,12 +48,12 @@ class ControlTokens:
 
 @lru_cache(maxsize=8)
 def control_tokens(encoding: tiktoken.Encoding) -> ControlTokens:
-    """Return the control tokens of an encoding (kept, so that a second call costs nothing)."""
+    """Return the control tokens of an encoding (cached)."""
     return ControlTokens(encoding)
 
 
 class TokenTexts(dict):
-    """Token id → its text where that is complete UTF-8, None where it is a fragment; filled as ids turn up."""
+    """Token id → its text, or None if it is not complete UTF-8; filled on first use."""
 
     def __init__(self, encoding: tiktoken.Encoding):
         super().__init__()
@@ -70,7 +70,7 @@ class TokenTexts(dict):
 
 @lru_cache(maxsize=8)
 def token_texts(encoding: tiktoken.Encoding) -> TokenTexts:
-    """Return the texts of an encoding's tokens, kept; control tokens are never text."""
+    """Return the texts of an encoding's tokens (cached); control tokens are never text."""
     texts = TokenTexts(encoding)
     for token in control_tokens(encoding).specials:
         texts[token] = None
@@ -85,7 +85,7 @@ def _default_encoding() -> tiktoken.Encoding:
 
 
 def resolve_encoding(encoding: tiktoken.Encoding | None) -> tiktoken.Encoding:
-    """Return the encoding given, or o200k_harmony."""
+    """Return the given encoding, or o200k_harmony."""
     return _default_encoding() if encoding is None else encoding
 
 

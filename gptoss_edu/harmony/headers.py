@@ -2,8 +2,8 @@
 
     {author}[ to={recipient}][<|channel|>{channel}[ to={recipient}]][ {content type}]
 
-A recipient may stand before the channel or after it; the models write both. Headers are read by id, so a name that
-spells a control token stays a name.
+A recipient may come before or after the channel; the models write both. Headers are read by id, so a name that spells a
+control token stays a name.
 
 Source: OpenAI, "OpenAI harmony response format", sections Receiving tool calls and Handling tool calls.
 """
@@ -19,12 +19,12 @@ from gptoss_edu.errors import HarmonyError
 from .control import CONSTRAIN, ControlTokens
 from .messages import CHANNELS, ROLES
 
-CONTENT_TYPES = ("json", "code", "text", "markdown", "python")  # lone words that are never a recipient
+CONTENT_TYPES = ("json", "code", "text", "markdown", "python")  # single words that are never a recipient
 
 
 @dataclass
 class Header:
-    """What a header says. `words` are the left-over words of a lenient reading, `problems` what was wrong with it."""
+    """The parts of a header. `words` are left over from a lenient reading; `problems` says what was wrong."""
 
     role: str
     name: str | None = None
@@ -57,13 +57,13 @@ def parse_header_strict(
     Parameters
     ----------
     tokens : ids between `<|start|>` (or the prompt's end) and `<|message|>`.
-    text_of : decodes ordinary ids; raises HarmonyError where they are not UTF-8.
-    role : the role that the prompt already gave, or None where the header names it.
+    text_of : decodes ordinary ids; raises HarmonyError if they are not UTF-8.
+    role : the role that the prompt already gave, or None if the header names it.
     where : position of the header's first token in the stream, for errors.
 
     Raises
     ------
-    HarmonyError : says at which token the header stands, what was expected and what was found.
+    HarmonyError : says where the header is, what was expected and what was found.
     """
     parts = split_header(tokens, control, text_of)
     shown = repr("".join(control.specials.get(key, "") + text for key, text in parts))
@@ -121,7 +121,7 @@ def _take_recipient_and_type(header: Header, words: list[tuple[str, str]], refus
     elif word.startswith("to="):
         raise refuse(f"expected one recipient, found a second: {word!r}")
     elif word in ROLES:
-        raise refuse(f"{word!r} is a role, and the author is known already")
+        raise refuse(f"{word!r} is a role, but the author is already known")
     elif header.recipient is not None or header.channel == "final" or word in CONTENT_TYPES:
         header.content_type = word
     else:
@@ -129,14 +129,14 @@ def _take_recipient_and_type(header: Header, words: list[tuple[str, str]], refus
 
 
 def _settle_author(header: Header, refuse) -> None:
-    """The first word is a role, or else a tool's name; a tool always answers somebody."""
+    """Read the first word as a role, or else as a tool's name; a tool always answers somebody."""
     if header.name in ROLES:
         header.role, header.name = header.name, "tool" if header.name == "tool" else None
     elif header.name.partition(":")[0] in ROLES:
-        raise refuse(f"{header.name!r} names its author beside the role, which lenient parsing reads")
+        raise refuse(f"{header.name!r} names its author beside the role, which only lenient parsing accepts")
     elif header.recipient is None:
         raise refuse(
-            f"{header.name!r} is no role ({', '.join(ROLES)}); a tool's result names its recipient, 'to=assistant'"
+            f"{header.name!r} is not a role ({', '.join(ROLES)}); a tool's result names its recipient, 'to=assistant'"
         )
     else:
         header.role = "tool"
@@ -145,7 +145,7 @@ def _settle_author(header: Header, refuse) -> None:
 def parse_header_lenient(
     tokens: Sequence[int], control: ControlTokens, text_of: Callable[[Sequence[int]], str], role: str | None
 ) -> Header:
-    """Read any header at all; what does not fit ends in `words`, and each repair in `problems`."""
+    """Read any header; what does not fit goes to `words`, and each repair to `problems`."""
     header = Header(role or "")
     parts = split_header(tokens, control, text_of)
     section_of = {None: "author", control.channel: "channel", control.constrain: "constrain"}
@@ -238,7 +238,7 @@ _UNFINISHED = {
 def parse_header_unfinished(
     tokens: Sequence[int], control: ControlTokens, text_of: Callable[[Sequence[int]], str], role: str | None
 ) -> tuple[Header, str]:
-    """Read a header whose `<|message|>` never came: (header, the text that was meant as content)."""
+    """Read a header without its `<|message|>`: (header, the text that was meant as content)."""
     header, content = Header(role or ""), []
     for key, text in split_header(tokens, control, text_of):
         section = {None: "author", control.channel: "channel"}.get(key, "constrain")

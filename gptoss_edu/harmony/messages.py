@@ -1,8 +1,8 @@
-"""Messages and conversations: what harmony renders and what parsing gives back.
+"""Messages and conversations, which harmony renders and parsing returns.
 
 A message has an author (a role and sometimes a name), a channel, a recipient, a content type and a list of contents.
-Everything here is immutable, so that a message may keep the token ids that it was parsed from: whoever changes a
-message makes a new one, and the new one has no ids to be stale.
+Everything here is immutable, so a message can keep the token ids that it was parsed from. Changing a message creates a
+new one without ids, so ids never go stale.
 
 Source: OpenAI, "OpenAI harmony response format", sections Roles, Channels and Receiving tool calls.
 """
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from gptoss_edu.errors import HarmonyError
 
-ROLES = ("system", "developer", "user", "assistant", "tool")  # falling authority
+ROLES = ("system", "developer", "user", "assistant", "tool")  # in order of authority
 CHANNELS = ("analysis", "commentary", "final")
 EFFORTS = ("low", "medium", "high")
 DEFAULT_IDENTITY = "You are ChatGPT, a large language model trained by OpenAI."
@@ -51,7 +51,7 @@ class ToolDescription:
 
 @dataclass(frozen=True)
 class ToolNamespace:
-    """Tools under one name, such as `functions`, `browser` or `python`."""
+    """Tools in one namespace, such as `functions`, `browser` or `python`."""
 
     name: str
     description: str | None = None
@@ -94,10 +94,10 @@ class ChannelConfig:
 
 @dataclass(frozen=True)
 class SystemContent:
-    """What the system message says. A part that is None is left out of the text.
+    """The content of the system message. Parts that are None are left out.
 
-    The date is an argument and never today's by default: a conversation must render the same tomorrow.
-    `reasoning_effort` is "low", "medium" or "high"; it only has an effect here, in the system message.
+    The date is an argument and never defaults to today: a conversation must render the same tomorrow.
+    `reasoning_effort` is "low", "medium" or "high"; it has an effect only here, in the system message.
     """
 
     model_identity: str | None = DEFAULT_IDENTITY
@@ -129,7 +129,7 @@ class SystemContent:
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> SystemContent:
-        """Read openai-harmony's JSON: a key that is missing means None, for its to_dict() leaves None out."""
+        """Read openai-harmony's JSON: a missing key means None, since its to_dict() leaves None out."""
         channels = raw.get("channel_config")
         return cls(
             _optional(raw, "model_identity"),
@@ -174,11 +174,11 @@ class Message:
     role : one of ROLES.
     content : a string, one content, or a list of them; kept as a tuple of contents.
     channel : "analysis", "commentary", "final", or whatever the system message allows.
-    recipient : the tool that is called ("functions.get_weather"), or who is answered ("assistant").
+    recipient : the tool to call ("functions.get_weather"), or the author to answer ("assistant").
     content_type : "json", "<|constrain|>json", "code" …; a leading "<|constrain|>" is rendered as that control token.
-    name : a tool's name, where the role is "tool"; otherwise the author's name, rendered "user:name".
+    name : a tool's name, if the role is "tool"; otherwise the author's name, rendered "user:name".
 
-    `source` holds (encoding's name, token ids) where the message was parsed from tokens, else None. It takes no part
+    `source` holds (encoding's name, token ids) if the message was parsed from tokens, else None. It is ignored
     in comparisons, and dataclasses.replace() drops it.
     """
 
@@ -280,7 +280,7 @@ class Conversation:
 
 
 def as_messages(conversation: Conversation | Iterable[Message]) -> tuple[Message, ...]:
-    """Return a conversation's messages; a plain iterable of messages will do as a conversation."""
+    """Return the messages of a conversation, or of a plain iterable of messages."""
     messages = conversation.messages if isinstance(conversation, Conversation) else tuple(conversation)
     for message in messages:
         if not isinstance(message, Message):
@@ -326,7 +326,7 @@ def _content_from_dict(raw: Any) -> Content:
 
 
 def _namespaces(tools: Any) -> dict[str, ToolNamespace] | None:
-    """Tools as name → namespace; a list of namespaces will do too."""
+    """Return tools as name → namespace, from a dictionary or a list of namespaces."""
     if tools is None or isinstance(tools, Mapping):
         return None if tools is None else dict(tools)
     return {namespace.name: namespace for namespace in tools}

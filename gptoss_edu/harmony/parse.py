@@ -1,16 +1,16 @@
-"""Parsing whole token sequences; `stream.py` does the work.
+"""Parse whole token sequences; `stream.py` does the work.
 
-Strict parsing accepts nothing that openai-harmony 0.0.8 refuses. Where it differs, it is stricter, or reads better:
+Strict parsing accepts nothing that openai-harmony 0.0.8 refuses. Where the two differ, this one is stricter or reads
+more correctly ("there" is openai-harmony):
 
 - A control token inside a content or a header is an error; there it becomes text, and a message whose `<|end|>` is
   missing swallows the next one.
 - Headers are read by id; there the header is decoded first, so a tool's name that spells `<|channel|>` sets the
     channel.
-- A lone word after the channel (`final json`) is a content type; there it is a recipient. A word that is neither a
-known
-  content type nor `to=…` is an error.
-- An unknown author must answer somebody (`to=…`) to count as a tool; there any second word will do.
-- A message that names its user (`user:ada`) is written by both and read strictly by neither; lenient parsing reads it.
+- A lone word after the channel (`final json`) is a content type; there it is a recipient. A word that is neither
+  a known content type nor `to=…` is an error.
+- An unknown author must answer somebody (`to=…`) to count as a tool; there any second word is enough.
+- Both write a message that names its user (`user:ada`), and neither reads it strictly; lenient parsing does.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from .stream import Repair, StreamParser
 
 @dataclass(frozen=True)
 class ParseReport:
-    """What a parse found.
+    """The result of a parse.
 
     messages : in order. repairs : what a lenient parse repaired, with the text that was left out. rest : ids of a
-    header that only names an author, as a prompt's end does. partial : whether the last message was cut off; a call
-    that was cut off must not be run.
+        header  only names an author, as at a prompt's end. partial : the last message was cut off; never run a call
+        that was.
     """
 
     messages: list[Message]
@@ -46,14 +46,14 @@ def parse(
     *,
     role: str | None = None,
 ) -> list[Message]:
-    """Messages of a token sequence.
+    """Parse the messages of a token sequence.
 
     Parameters
     ----------
     tokens : ids; a whole conversation, or what a model sampled (then say role="assistant").
     strict : refuse what the format does not allow; otherwise repair it and never raise.
     encoding : any encoding with harmony's control tokens; None means o200k_harmony.
-    role : whose turn the prompt had opened, or None where the tokens start with `<|start|>`.
+    role : whose turn the prompt opened, or None if the tokens start with `<|start|>`.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def parse_report(
     *,
     role: str | None = None,
 ) -> ParseReport:
-    """parse(), with the repairs made, what is left, and whether the end is cut off. Parameters as there."""
+    """Parse, and report the repairs, what is left over, and whether the end is cut off. Parameters as for `parse`."""
     parser = StreamParser(strict, encoding, role)
     parser.feed(tokens.tolist() if hasattr(tokens, "tolist") else tokens)
     parser.flush()

@@ -1,7 +1,7 @@
-"""From tokens to what happens: a message begins, a piece of its text, the message ends.
+"""Turn tokens into events: a message begins, a piece of its text, the message ends.
 
-Everything that shows or sends an answer while it is written goes through here (chat, generate, the notebook's display,
-the server), so that text is never kept without having been shown, nor shown without its channel.
+Everything that shows or sends an answer while it is written uses this module (chat, generate, the notebook's display,
+the server). So no text is kept that was not shown, and none is shown without its channel.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Ends:
 
 @dataclass(frozen=True)
 class Repaired:
-    """The tokens were not quite harmony; this is what was made of them."""
+    """The tokens were not valid harmony; this is the repair."""
 
     repair: Repair
 
@@ -56,10 +56,10 @@ Happening = Begins | Piece | Ends | Repaired
 
 
 class PieceReader:
-    """Reads tokens one at a time. Of every message the pieces, joined, are its text; flush() tells the rest.
+    """Reads tokens one at a time. The joined pieces of a message are its text; flush() returns the rest.
 
     encoding : any encoding with harmony's control tokens; None means o200k_harmony.
-    role : whose turn the prompt opened; None where the tokens start with `<|start|>`.
+    role : whose turn the prompt opened; None if the tokens start with `<|start|>`.
     """
 
     def __init__(self, encoding: tiktoken.Encoding | None = None, role: str | None = "assistant"):
@@ -67,15 +67,15 @@ class PieceReader:
         self._ended, self._repairs, self._begun = 0, 0, False
 
     def take(self, token: int) -> list[Happening]:
-        """Take one token; return what happens with it, in order."""
+        """Take one token; return the events that it causes, in order."""
         return self._happenings(self.parser.process(token), partial=False)
 
     def flush(self) -> list[Happening]:
-        """The tokens are over, perhaps in the middle of a message: return what is still to be told."""
+        """End the stream, perhaps in the middle of a message; return the remaining events."""
         return self._happenings(self.parser.flush(), partial=True)
 
     def read(self, tokens: Iterable[int]) -> Iterator[Happening]:
-        """Yield all that happens with these tokens, the end included."""
+        """Yield all events of these tokens, including the end."""
         for token in tokens:
             yield from self.take(token)
         yield from self.flush()
@@ -84,7 +84,7 @@ class PieceReader:
         parser = self.parser
         out: list[Happening] = []
         for message in parser.messages[self._ended :]:  # the text belongs to the message that it completes
-            if not self._begun:  # a header that never came to its <|message|>
+            if not self._begun:  # a header without its <|message|>
                 out.append(_begins(self._ended, message))
             if text:
                 out.append(Piece(text, message.channel, message.recipient, self._ended))

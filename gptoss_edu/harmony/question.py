@@ -23,11 +23,10 @@ def question_tokens(question: str, effort: str, encoding) -> list[int]:
 
 
 def final_text(answer: Iterable[int], encoding: tiktoken.Encoding) -> str:
-    """Return the text of the last message on the final channel, without blanks around it; "" where there is none.
+    """Return the text of the last message on the final channel, stripped; "" if there is none.
 
-    answer : what the model sampled after a prompt that ends in `<|start|>assistant`, or a whole conversation. It is
-    read
-    by ids, leniently: words that spell a control token are text, and a content type in the header is no part of it.
+    answer : what the model sampled after a prompt that ends in `<|start|>assistant`, or a whole conversation. It is  by
+        id, leniently: words that spell a control token are text, and a content type in the header is not part of it.
     """
     tokens = [int(token) for token in answer]
     role = None if tokens[:1] == [control_tokens(encoding).start] else "assistant"

@@ -1,9 +1,9 @@
-"""From messages to token ids.
+"""Render messages to token ids.
 
     <|start|>{author}[ to={recipient}][<|channel|>{channel}][ {content type}]<|message|>{content}<|end|>
 
-Control tokens are written here and nowhere else. Whatever a message carries is encoded as ordinary text, so no text,
-name or JSON can turn into a control token; only a content type's leading `<|constrain|>` is meant as one.
+Control tokens are written only here. Everything in a message is encoded as ordinary text, so no text, name or JSON can
+turn into a control token. The only exception is a content type's leading `<|constrain|>`.
 
 Source: OpenAI, "OpenAI harmony response format"; token for token equal to openai-harmony 0.0.8.
 """
@@ -25,16 +25,16 @@ from .sections import developer_text, has_functions, system_text
 from .thoughts import kept_messages
 
 SECTIONS = ("start", "author", "recipient", "channel", "content_type", "message", "content", "end")
-_OTHER_ROLES = tuple(role for role in ROLES if role != "tool")  # what a tool's name would be read as in a header
-_SHORT_TEXTS = 4096  # header texts whose ids are remembered, for each encoding
+_OTHER_ROLES = tuple(role for role in ROLES if role != "tool")  # not a tool's name: headers read these as roles
+_SHORT_TEXTS = 4096  # header texts whose ids are cached, per encoding
 
 
 class LabelledToken(NamedTuple):
     """One token of a rendered conversation.
 
     token : its id. message : index into the conversation, or None for the `<|start|>assistant` that opens the next
-    turn. role, channel : of that message. section : one of SECTIONS. trained : the assistant samples this token itself
-    here, so training counts it in the loss.
+    turn. role, channel : of that message. section : one of SECTIONS. trained : the assistant samples this token itself,
+    so training counts it in the loss.
     """
 
     token: int
@@ -46,7 +46,7 @@ class LabelledToken(NamedTuple):
 
 
 class _Plan(NamedTuple):
-    """What is going to be rendered: (index, message) in order, and whether functions are on offer."""
+    """What to render: (index, message) in order, and whether functions are on offer."""
 
     messages: list[tuple[int, Message]]
     dropped: list[bool]
@@ -62,19 +62,19 @@ def render(
     training: bool = False,
     keep_tokens: bool = True,
 ) -> list[int]:
-    """Return token ids of a conversation.
+    """Return the token ids of a conversation.
 
     Parameters
     ----------
     conversation : a Conversation or messages.
-    next_role : whose turn it is; `<|start|>{next_role}` stands at the end. None: the conversation alone.
+    next_role : whose turn it is; `<|start|>{next_role}` comes last. None: only the conversation.
     encoding : any encoding with harmony's control tokens; None means o200k_harmony.
     drop_analysis : which thoughts of finished turns are left out: "library", "finished_turns" or "keep"
         (`gptoss_edu.harmony.thoughts`).
     training : with next_role=None, a last message on `final` ends in `<|return|>`, as the model samples it. Use it
-        with drop_analysis="finished_turns": the library's rule drops the thoughts of the very turn to be learned.
+        with drop_analysis="finished_turns": the library's rule drops the thoughts of the turn to learn.
     keep_tokens : a message that came from parse() keeps the ids that it was parsed from, so that a conversation
-        goes on with the very tokens the model sampled. False: all text is encoded anew.
+        continues with exactly the tokens that the model sampled. False: encode all text again.
 
     Raises
     ------
@@ -104,12 +104,12 @@ def render_labelled(
     training: bool = False,
     keep_tokens: bool = True,
 ) -> list[LabelledToken]:
-    """Return the ids of render(), each with what it is; parameters as there.
+    """Return the ids of `render`, each with its labels. Parameters as there.
 
-    `trained` marks what the assistant samples itself. That leaves out the `<|start|>assistant` which the prompt
-    provides at the start of a turn and after a tool's result; the `<|end|>` after an answer that is history (there it
-    had sampled `<|return|>`); and turns whose thoughts were dropped, for whoever learns from those learns to answer
-    without thinking.
+    `trained` marks what the assistant samples itself. This leaves out the `<|start|>assistant` that the prompt provides
+    at the start of a turn and after a tool's result, and the `<|end|>` after an earlier answer (there the model sampled
+    `<|return|>`). It also leaves out turns whose thoughts were dropped, since a model trained on those would learn to
+    answer without thinking.
     """
     renderer, plan, _ = _prepare(conversation, next_role, encoding, drop_analysis, training)
     out: list[LabelledToken] = []
@@ -156,7 +156,7 @@ def _is_final(message: Message) -> bool:
 
 
 def _turns_without_thoughts(plan: _Plan) -> set[int]:
-    """Indices of the messages whose turn (from one user message to the next) lost a message."""
+    """Return the indices of messages whose turn (from one user message to the next) lost a message."""
     kept, turns, turn = dict(plan.messages), [[]], 0
     for index, dropped in enumerate(plan.dropped):
         if not dropped and kept[index].role == "user":
@@ -186,7 +186,7 @@ class _Renderer:
         return [self.control.start, *self.short(role)]
 
     def spans(self, message: Message, index: int, functions: bool) -> list[tuple[str, list[int]]]:
-        """(section, ids) of one message; always start and author first, end last."""
+        """Return (section, ids) of one message: start and author first, end last."""
         control = self.control
         out = [("start", [control.start]), ("author", self.short(_author(message, index)))]
         if message.recipient is not None and message.recipient != "all":
@@ -209,14 +209,14 @@ class _Renderer:
         return [*self.short(" "), self.control.constrain, *(self.short(rest) if rest else ())]
 
     def own_tokens(self, message: Message, as_sampled: bool) -> list[int]:
-        """Return the ids that a message was parsed from. In a history an answer's `<|return|>` is an `<|end|>`."""
+        """Return the ids that a message was parsed from; in a history, an answer's `<|return|>` becomes `<|end|>`."""
         tokens = list(message.source[1])
         if tokens[-1] == self.control.return_ and not as_sampled:
             tokens[-1] = self.control.end
         return tokens
 
     def own_spans(self, message: Message, as_sampled: bool) -> list[tuple[str, list[int]]]:
-        """Return the same, cut into sections: a word that begins with a space starts a new part of the header."""
+        """Return the same, split into sections; a word that begins with a space starts a new part of the header."""
         control, section, out = self.control, "author", []
         tokens = self.own_tokens(message, as_sampled)
         for token in tokens[1:-1]:
@@ -240,7 +240,7 @@ def _author(message: Message, index: int) -> str:
         return message.role if message.name is None else f"{message.role}:{message.name}"
     if message.name is None:
         raise HarmonyError(
-            f"message {index} has role 'tool' and no name: give the tool's name, as in 'functions.search'."
+            f"message {index} has role 'tool' and no name; give the tool's name, as in 'functions.search'."
         )
     if message.name.partition(":")[0] in _OTHER_ROLES:
         raise HarmonyError(

@@ -1,4 +1,4 @@
-"""The text inside system and developer messages, and the two tools that the models know by heart.
+"""The text of system and developer messages, and the two tools that the models were trained with.
 
 Source: OpenAI, "OpenAI harmony response format", sections System message format and Developer message format.
 """
@@ -15,11 +15,11 @@ FUNCTIONS = "functions"
 
 
 def system_text(content: SystemContent, has_functions: bool = False) -> str:
-    """Identity, cutoff and date; effort; built-in tools; channels.
+    """Write the system text: identity, cutoff and date; effort; built-in tools; channels.
 
     Parameters
     ----------
-    has_functions : the conversation's developer message offers functions, which the channel line then mentions.
+    has_functions : the developer message offers functions, which the channel line then mentions.
     """
     head = [content.model_identity]
     if content.knowledge_cutoff is not None:
@@ -44,7 +44,7 @@ def system_text(content: SystemContent, has_functions: bool = False) -> str:
 
 
 def developer_text(content: DeveloperContent) -> str:
-    """Instructions, then functions."""
+    """Write the developer text: instructions, then functions."""
     sections = [] if content.instructions is None else ["# Instructions", content.instructions]
     if content.tools:
         sections.append(tools_text(content.tools))
@@ -57,18 +57,18 @@ def tools_text(tools: Mapping[str, ToolNamespace]) -> str:
 
 
 def response_format(name: str, schema: Any, description: str | None = None) -> Text:
-    """Return the `# Response Formats` section that asks for an answer of one schema.
+    """Return the `# Response Formats` section, which asks for an answer that fits a schema.
 
-    It is a content of its own, to be put after the developer content, where the format has its place:
+    It is a separate content that belongs after the developer content:
     `Message("developer", [DeveloperContent(instructions), response_format("city", schema)])`. A schema in the prompt
-    only asks; `gptoss_edu.harmony.constrain` makes sure.
+    only asks; `gptoss_edu.harmony.constrain` enforces it.
     """
     about = "" if description is None else f"// {description}\n"
     return Text(f"\n\n# Response Formats\n\n## {name}\n\n{about}{compact_json(schema)}")
 
 
 def function_tools(tools: list[ToolDescription] | tuple[ToolDescription, ...]) -> dict[str, ToolNamespace]:
-    """Return a developer's functions as DeveloperContent takes them."""
+    """Return a developer's functions in the form that DeveloperContent expects."""
     return {FUNCTIONS: ToolNamespace(FUNCTIONS, None, tuple(tools))}
 
 
@@ -84,7 +84,7 @@ def has_functions(messages) -> bool:
 
 
 def _lines(text: str) -> list[str]:
-    """Lines at line feeds, each without its line end; no empty last line."""
+    """Split at line feeds, which are removed; no empty last line."""
     lines = text.split("\n")
     last = lines.pop()
     return [line.removesuffix("\r") for line in lines] + ([last] if last else [])

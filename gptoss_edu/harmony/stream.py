@@ -1,8 +1,8 @@
-"""Parsing a stream of tokens, one at a time, strictly or with repairs.
+"""Parse a stream of tokens one at a time, strictly or with repairs.
 
-Three states: between messages, in a header, in a content. Strict, each token must be one that the format expects there,
-and an error names its position. Lenient, no stream raises: whatever a model leaves out, doubles or invents is repaired,
-every repair is written down with the text that it cost, and all other text ends up in a message.
+There are three states: between messages, in a header, in a content. In strict mode, each token must be one that the
+format expects, and errors name its position. In lenient mode, no stream raises: whatever a model leaves out, doubles or
+invents is repaired. Every repair is recorded with the text that it dropped, and all other text ends up in a message.
 
 Source: OpenAI, "OpenAI harmony response format"; the repairs answer malformations seen in public reports.
 """
@@ -25,7 +25,7 @@ BETWEEN, HEADER, CONTENT = "between", "header", "content"
 
 
 class Repair(NamedTuple):
-    """One repair of a lenient parse: the position of the token that called for it, what was wrong, text left out."""
+    """One repair of a lenient parse: the position of the token that required it, what was wrong, the text left out."""
 
     position: int
     problem: str
@@ -45,14 +45,14 @@ class StreamParser:
     strict : raise HarmonyError at the first token that the format does not allow; otherwise repair and go on.
     encoding : any encoding with harmony's control tokens; None means o200k_harmony.
     role : whose turn the prompt opened ("assistant" for what a model samples after `<|start|>assistant`);
-        None where the stream starts with `<|start|>`.
+        None if the stream starts with `<|start|>`.
 
     Attributes
     ----------
     messages : finished messages. repairs : what a lenient parse repaired. tokens : every id so far.
     state : "between", "header" or "content". partial : after flush(), whether the last message was cut off.
     current_role, current_channel, current_recipient, current_content_type, current_content : of the message whose
-        content is being read; None (or "") elsewhere.
+        content is being read; otherwise None (or "").
     """
 
     def __init__(self, strict: bool = True, encoding: tiktoken.Encoding | None = None, role: str | None = None):
@@ -65,14 +65,14 @@ class StreamParser:
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything: the parser is as new."""
+        """Reset the parser to its initial state."""
         self.messages: list[Message] = []
         self.repairs: list[Repair] = []
         self.tokens: list[int] = []
         self.rest: list[int] = []
         self.partial = False
         self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
-        self._pending = False  # a code point is begun
+        self._pending = False  # in the middle of a code point
         self._clean = True  # the current message needed no repair
         self._stray: list[int] = []
         self._header: Header | None = None
@@ -91,7 +91,7 @@ class StreamParser:
     # --------------------------------------------------------------------------------------------------- the stream
 
     def process(self, token: int) -> str:
-        """Take one token; return the content text that it completes (often it, sometimes nothing).
+        """Take one token; return the content text that it completes (usually its own text, sometimes none).
 
         Raises
         ------
@@ -113,19 +113,19 @@ class StreamParser:
         return self._in_header(token) if self.state is HEADER else self._between(token)
 
     def feed(self, tokens: Iterable[int]) -> str:
-        """process() for several tokens; the texts joined."""
+        """Process several tokens; return the joined texts."""
         return "".join(map(self.process, tokens))
 
     def flush(self) -> str:
-        """The stream is over: keep what is there, a message that was cut off included; return the text still held.
+        """End the stream: keep what is there, even a message that was cut off; return the text still held.
 
         Raises
         ------
-        HarmonyError : strict only, where the stream ends inside a header.
+        HarmonyError : strict only, if the stream ends inside a header.
         """
         if self.state is HEADER:
             if self.strict:
-                hint = "; this is a prompt's end: a completion is parsed with role=…" if not self._has_channel() else ""
+                hint = "; this is a prompt's end: parse a completion with role=…" if not self._has_channel() else ""
                 raise HarmonyError(
                     f"the stream ends at token {len(self.tokens)} inside a header: expected <|message|>{hint}."
                 )
@@ -143,7 +143,7 @@ class StreamParser:
         return True
 
     def _refuse(self, problem: str, expected: str, text: str = "") -> str:
-        """Strict: raise. Lenient: write it down."""
+        """Raise in strict mode; record a repair in lenient mode."""
         position = len(self.tokens) - 1
         if self.strict:
             raise HarmonyError(f"token {position}: expected {expected}, found {problem}.")
@@ -189,7 +189,7 @@ class StreamParser:
         return text
 
     def _finish(self, end: int | None) -> str:
-        """Close the current message; return the text that its last, incomplete code point leaves."""
+        """Close the current message; return the text of its last, incomplete code point."""
         text = self._utf8.decode(b"", final=True) if self._pending else ""
         self._pending = False
         self._utf8.reset()
@@ -266,7 +266,7 @@ class StreamParser:
         return not self._has_channel() and (len(words) <= (0 if self._given_role else 1) or words == [self._given_role])
 
     def _keep_unfinished(self) -> str:
-        """End a header that has no `<|message|>`; whatever cannot be part of a header becomes the message's content."""
+        """End a header that has no `<|message|>`; what cannot be part of a header becomes the message's content."""
         header, text = parse_header_unfinished(self._collected, self.control, self._header_text, self._given_role)
         self._write_down(header)
         self._keep_message(header, text, None)
@@ -290,7 +290,7 @@ class StreamParser:
             self._open_header(None)
             self._ids = [token]
             return text
-        expected = "<|start|>" if self.messages else "<|start|> (a completion is parsed with role='assistant')"
+        expected = "<|start|>" if self.messages else "<|start|> (parse a completion with role='assistant')"
         if token in control.specials:
             self._refuse(f"{self._name(token)} between messages", expected)
             if token not in (control.channel, control.message, control.constrain):
@@ -317,7 +317,7 @@ class StreamParser:
         return author in ROLES and (rest.startswith("to=") or "to=".startswith(rest))
 
     def _open_headless(self) -> str:
-        """Text with no header: a message of the assistant without a channel."""
+        """Open a message of the assistant without a channel, for text that has no header."""
         stray, self._stray = self._stray, []
         self._header, self._ids, self._clean, self.state = Header("assistant"), [], False, CONTENT
         return "".join(map(self._decode, stray))

@@ -1,13 +1,13 @@
-"""The other rendering in use: what the chat template of the released Hugging Face repositories writes.
+"""Render as the chat template of the released Hugging Face repositories does, the other rendering in use.
 
-It differs from openai-harmony in ways that a model can see: a call's content type is `json` without `<|constrain|>` and
-its arguments are written anew, with spaces; a function's result is a JSON string (quoted, escaped); instructions are
-followed by two line breaks; functions have simpler types (`template_types`); thoughts are dropped turn by turn.
+It differs from openai-harmony in ways that a model can see. A call's content type is `json` without `<|constrain|>`,
+and its arguments are re-serialised with spaces. A function's result is a JSON string (quoted, escaped). Two line breaks
+follow instructions, functions have simpler types (`template_types`), and thoughts are dropped turn by turn.
 
     render(as_chat_template(conversation), encoding=encoding, drop_analysis="finished_turns")
 
-The template puts today's date into the system message; here the date is an argument, whichever rendering is used.
-`template_inputs` gives what `tokenizer.apply_chat_template` takes, for programs that render by themselves.
+The template puts today's date into the system message; here the date is always an argument. `template_inputs` returns
+the arguments of `tokenizer.apply_chat_template`, for programs that render by themselves.
 
 Source: chat_template.jinja of openai/gpt-oss-20b and -120b; openai/harmony issue 91 discusses the differences.
 """
@@ -42,17 +42,17 @@ BUILT_IN = {"browser": browser_tools, "python": python_tool}
 def as_chat_template(
     conversation: Conversation | Iterable[Message], date: str | None = None, training: bool = False
 ) -> Conversation:
-    """Return the conversation as messages that render to what the template writes, thoughts dropped by its rule.
+    """Return the conversation as messages that render to the template's text, with thoughts dropped by its rule.
 
     Parameters
     ----------
-    date : of the system message, where the conversation has none; the template always writes one
+    date : of the system message, if the conversation has none; the template always writes one
     training : the last turn is a target: its last message keeps its thought. Render it with next_role=None,
         training=True and drop_analysis="finished_turns".
 
     Raises
     ------
-    HarmonyError : the template has no way to say a message of this conversation; names it.
+    HarmonyError : the template cannot express a message of this conversation; names it.
     """
     inputs = template_inputs(conversation)
     system, functions = inputs["system"], inputs["tools"]
@@ -87,7 +87,7 @@ def _answered(later: list[dict]) -> bool:
 
 
 def _of_assistant(message: dict, answered: bool, target: bool) -> list[Message]:
-    """Return a call, or an answer, with its thought before it where the template keeps that."""
+    """Return a call or an answer, preceded by its thought if the template keeps that."""
     thought = message.get("thinking")
     if "tool_calls" not in message:
         kept = [Message("assistant", thought, "analysis")] if target and thought is not None else []
@@ -103,16 +103,16 @@ def _of_assistant(message: dict, answered: bool, target: bool) -> list[Message]:
 
 
 def template_inputs(conversation: Conversation | Iterable[Message]) -> dict[str, Any]:
-    """Return the arguments of `tokenizer.apply_chat_template` that say this conversation.
+    """Return the arguments of `tokenizer.apply_chat_template` for this conversation.
 
     Returns
     -------
-    messages, tools, builtin_tools, model_identity and reasoning_effort, as the template takes them; `system` is the
-    conversation's own system content, for the date.
+    messages, tools, builtin_tools, model_identity and reasoning_effort, as the template expects them; `system` is
+    the conversation's own system content, for the date.
 
     Raises
     ------
-    HarmonyError : the template has no way to say a message of this conversation; names it.
+    HarmonyError : the template cannot express a message of this conversation; names it.
     """
     messages = as_messages(conversation)
     reader = _Reader()
@@ -128,7 +128,7 @@ def template_inputs(conversation: Conversation | Iterable[Message]) -> dict[str,
 
 
 class _Reader:
-    """Message after message into the template's own, which hold thought, call and answer together."""
+    """Converts messages into the template's own, which hold thought, call and answer together."""
 
     def __init__(self):
         self.out: list[dict] = []
@@ -149,7 +149,7 @@ class _Reader:
     def _system(self, message: Message, index: int) -> None:
         content = message.content[0] if len(message.content) == 1 else None
         if index or not isinstance(content, SystemContent):
-            _refuse(index, "a system message that is not the first, or of one's own text")
+            _refuse(index, "a system message that is not the first, or has its own text")
         assert isinstance(content, SystemContent)
         if content.knowledge_cutoff not in (None, DEFAULT_CUTOFF) or set(content.tools or {}) - set(BUILT_IN):
             _refuse(index, "another knowledge cutoff, or other built-in tools than browser and python")
@@ -176,7 +176,7 @@ class _Reader:
 
     def _tool(self, message: Message, index: int) -> None:
         if self.called is None or message.name != f"{FUNCTIONS}.{self.called}":
-            _refuse(index, "a result that is not of the function called just before")
+            _refuse(index, "a result of another function than the one just called")
         self.out.append({"role": "tool", "content": message.text})
 
     def _assistant(self, message: Message, index: int) -> None:
@@ -195,7 +195,7 @@ class _Reader:
     def _call(self, message: Message, index: int) -> None:
         namespace, _, name = message.recipient.partition(".")
         if namespace != FUNCTIONS or not name:
-            _refuse(index, f"a call to {message.recipient}, which is no function")
+            _refuse(index, f"a call to {message.recipient}, which is not a function")
         try:
             arguments = json.loads(message.text)
         except (ValueError, RecursionError):
@@ -214,7 +214,7 @@ class _Reader:
 
 def _refuse(index: int, what: str) -> None:
     raise HarmonyError(
-        f"message {index}: the chat template has no way to say {what}; render the conversation itself, "
+        f"message {index}: the chat template cannot express {what}; render the conversation itself, "
         "without as_chat_template."
     )
 
@@ -225,7 +225,7 @@ def _refuse(index: int, what: str) -> None:
 def jinja_template(released: bool = True) -> str:
     """Return a chat template in Jinja, as GGUF files carry one.
 
-    released : in the form of the published template; else in openai-harmony's form without a date, as gpt-oss-tiny
+    released : use the form of the published template; else openai-harmony's form without a date, as gpt-oss-tiny
         learned it
     """
     text = (Path(__file__).parent / "chat_template.jinja").read_text(encoding="utf-8")

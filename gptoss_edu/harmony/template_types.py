@@ -1,7 +1,7 @@
 """Functions as the published chat template shows them: simpler types than openai-harmony's, with its own line breaks.
 
-A default is followed by a comma, as everything is; a nested object has a line break before each type and no
-descriptions; a list of types is joined as it stands; an array of anything long is `any[]`. The model sees every one of
+A default is followed by a comma, like everything else. A nested object has a line break before each type and no
+descriptions. A list of types is joined unchanged; an array of anything long is `any[]`. The model sees every one of
 these characters.
 
 Source: chat_template.jinja of openai/gpt-oss-20b and -120b; tests/test_chat_template.py compares every case with it.
@@ -19,7 +19,7 @@ SIMPLE = {"string": "string", "number": "number", "integer": "number", "boolean"
 
 
 def namespace_text(name: str, tools: list[ToolDescription]) -> str:
-    """Return the section of a namespace; the functions of an inference request are all in `functions`."""
+    """Return the section of a namespace; all functions of an inference request are in `functions`."""
     out = [f"## {name}\n\nnamespace {name} {{\n\n"]
     for tool in tools:
         out.append(f"// {tool.description}\ntype {tool.name} = ")

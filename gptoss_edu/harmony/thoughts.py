@@ -30,7 +30,7 @@ from .messages import Message
 
 
 def kept_messages(messages: Sequence[Message], rule: str = "library", training: bool = False) -> list[bool]:
-    """For each message, whether it is rendered.
+    """Return, for each message, whether it is rendered.
 
     Parameters
     ----------

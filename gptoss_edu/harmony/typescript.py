@@ -1,6 +1,6 @@
 """Tool schemas as the models were trained to read them: TypeScript-like types, written from JSON Schema.
 
-Every line break counts, because the models saw exactly this text. What the format does not express is dropped, as in
+Every line break counts, because the models saw exactly this text. What the format cannot express is dropped, as in
 openai-harmony 0.0.8: `$ref`, `allOf` and `anyOf` become `any` (a recursive schema therefore ends at its first `$ref`),
 and `minimum`, `pattern`, `additionalProperties` and the like are not shown. `gptoss_edu.harmony.constrain` enforces
 the whole schema.
@@ -66,7 +66,7 @@ def _or_null(schema: Any, written: str) -> str:
 
 
 def _default(schema: Any, bare_enum: bool = True) -> str | None:
-    """ "default: …"; a string is quoted, unless it is one of an enum's (where bare_enum says so)."""
+    """Return "default: …"; a string is quoted, unless it belongs to an enum and bare_enum is set."""
     value = _get(schema, "default")
     if value is _MISSING:
         return None
@@ -143,7 +143,7 @@ def _union_property(key: str, value: dict, indent: str) -> str:
 
 
 def compact_json(value: Any) -> str:
-    """JSON without spaces, numbers written as serde_json writes them: 1e-05 is 0.00001, 1e+16 is 1e16."""
+    """Write JSON without spaces, and numbers as serde_json does: 1e-05 is 0.00001, 1e+16 is 1e16."""
     if isinstance(value, dict):
         return "{" + ",".join(f"{compact_json(str(key))}:{compact_json(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list | tuple):
@@ -171,7 +171,7 @@ def _float(value: float) -> str:
 
 
 def _decimal(value: float) -> tuple[str, str, int]:
-    """(sign, significant digits, exponent): value = ± digits · 10^exponent."""
+    """Return (sign, significant digits, exponent): value = ± digits · 10^exponent."""
     mantissa, _, exponent = repr(abs(value)).partition("e")
     whole, _, fraction = mantissa.partition(".")
     digits = (whole + fraction).lstrip("0")

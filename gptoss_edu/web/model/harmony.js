@@ -64,7 +64,7 @@ function authorOf({ role, name }, index) {
   if (role !== "tool") return name == null ? role : `${role}:${name}`;
   if (name == null)
     throw new HarmonyError(
-      `message ${index} has role 'tool' and no name: give the tool's name, as in 'functions.search'.`,
+      `message ${index} has role 'tool' and no name; give the tool's name, as in 'functions.search'.`,
     );
   return name;
 }

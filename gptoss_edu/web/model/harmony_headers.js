@@ -37,7 +37,7 @@ export function parseHeaderStrict(ids, reader, role, where) {
   const order = parts.slice(1).map(([key]) => key);
   const shown = JSON.stringify(parts.map(([key, text]) => (tokenizer.names[key] ?? "") + text).join(""));
   const refuse = (why) => {
-    throw new HarmonyError(`header at token ${where}, ${shown}: ${why}`);
+    throw new HarmonyError(`header at token ${where}, ${shown}: ${why}.`);
   };
   if (
     !["", `${control.channel}`, `${control.constrain}`, `${control.channel},${control.constrain}`].includes(
@@ -85,7 +85,7 @@ function takeRecipientAndType(header, words, refuse) {
   if (words.length) refuse(`expected the header to end after '${word}', found '${words[0][1]}'`);
   if (section === "constrain") header.contentType = CONSTRAIN + word;
   else if (word.startsWith("to=")) refuse(`expected one recipient, found a second: '${word}'`);
-  else if (ROLES.includes(word)) refuse(`'${word}' is a role, and the author is known already`);
+  else if (ROLES.includes(word)) refuse(`'${word}' is a role, but the author is already known`);
   else if (header.recipient !== null || header.channel === "final" || CONTENT_TYPES.includes(word))
     header.contentType = word;
   else refuse(`'${word}' is neither a recipient ('to=${word}') nor a content type (${CONTENT_TYPES.join(", ")})`);
@@ -96,8 +96,8 @@ function settleAuthor(header, refuse) {
   const { name } = header;
   if (ROLES.includes(name)) [header.role, header.name] = [name, name === "tool" ? "tool" : null];
   else if (ROLES.includes(name.split(":")[0]))
-    refuse(`'${name}' names its author beside the role, which lenient parsing reads`);
+    refuse(`'${name}' names its author beside the role, which only lenient parsing accepts`);
   else if (header.recipient === null)
-    refuse(`'${name}' is no role (${ROLES.join(", ")}); a tool's result names its recipient, 'to=assistant'`);
+    refuse(`'${name}' is not a role (${ROLES.join(", ")}); a tool's result names its recipient, 'to=assistant'`);
   else header.role = "tool";
 }

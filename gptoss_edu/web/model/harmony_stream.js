@@ -45,7 +45,7 @@ export class StreamParser {
       return this.finish();
     }
     if (this.strict)
-      throw new HarmonyError(`the stream ends at token ${this.count} inside a header: expected <|message|>`);
+      throw new HarmonyError(`the stream ends at token ${this.count} inside a header: expected <|message|>.`);
     this.state = "between";
     if (this.onlyAuthor()) {
       this.rest = [...(this.givenRole ? [] : this.begin), ...this.collected];
@@ -55,10 +55,10 @@ export class StreamParser {
     this.repairs.push({ position: this.count, problem: "the stream ends inside a header", text: "" });
     return this.keepUnfinished();
   }
-  // Strict: throw. Lenient: write it down.
+  // Throw in strict mode; record a repair in lenient mode.
   refuse(problem, expected) {
     const position = this.count - 1;
-    if (this.strict) throw new HarmonyError(`token ${position}: expected ${expected}, found ${problem}`);
+    if (this.strict) throw new HarmonyError(`token ${position}: expected ${expected}, found ${problem}.`);
     this.repairs.push({ position, problem, text: "" });
     return "";
   }
@@ -147,7 +147,7 @@ export class StreamParser {
     try {
       return this.tokenizer.decode(ids, true);
     } catch {
-      throw new HarmonyError(`header at token ${this.headerAt}: expected UTF-8 text, found broken bytes`);
+      throw new HarmonyError(`header at token ${this.headerAt}: expected UTF-8 text, found broken bytes.`);
     }
   }
   onlyAuthor() {
