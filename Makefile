@@ -12,7 +12,8 @@ NBVAL := $(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-ti
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q
 ONCE_MORE := $(if $(AGAIN),|| $(PYTEST) -n 0 --last-failed --last-failed-no-failures=none)
 
-.PHONY: tour lab quick test notebooks lint format check-install test-lowest test-clients test-nbgrader test-engines clean
+.PHONY: tour lab quick test test-deep notebooks lint format check-install test-lowest test-clients test-nbgrader test-engines \
+        clean
 
 tour: $(VENV)/.base
 	$(BIN)/gptoss-edu tour
@@ -26,6 +27,9 @@ quick: $(VENV)/.test  ## seconds: on every save
 test: lint $(VENV)/.test  ## minutes: all tests, then all notebooks
 	$(PYTEST) -n 2 --dist=loadfile -m "not browser" $(ONCE_MORE)
 	$(MAKE) notebooks
+
+test-deep: $(VENV)/.test  ## half an hour: every property-based test with at least 2,000 examples
+	GPTOSS_EXAMPLES=2000 $(PYTEST) -n 2 --dist=loadfile -m hypothesis
 
 notebooks: $(VENV)/.test
 	OMP_NUM_THREADS=1 $(NBVAL) -n 2 --dist=loadfile notebooks

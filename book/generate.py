@@ -7,6 +7,7 @@ import drawings
 import front
 import numbers_page
 import register
+import renderings
 from front_picture import front_picture
 from prepare import write_if_changed
 
@@ -50,6 +51,7 @@ def generate(chapters: Path, target: Path) -> None:
     files = [path for folder in ("benchmarks", "measurements") for path in sorted(data_path(folder).glob("*.json"))]
     write_if_changed(target / "measured_numbers.md", numbers_page.page(files))
     write_if_changed(target / "register.md", register.page(target.parent.parent / "tests"))
+    write_if_changed(target / "two_renderings.md", renderings.page())
 
 
 def needs_table(chapters: list[drawings.Chapter]) -> str:

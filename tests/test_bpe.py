@@ -6,7 +6,8 @@ from itertools import pairwise
 
 import pytest
 import regex
-from hypothesis import example, given, settings
+from examples import examples
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gptoss_edu import bpe
@@ -54,7 +55,7 @@ def test_the_pattern_is_tiktokens():
     assert "|".join(regex.findall(r'r"""(.*?)"""', source)) == bpe.O200K_PATTERN
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(st.one_of(st.text(max_size=80), CODE, WHITESPACE, SCRIPTS))
 @example("I've SEEN it'LL; don'T")
 @example("a\ud800b\udc00")
@@ -74,7 +75,7 @@ def test_long_runs_encode_like_tiktoken_and_fast(unit):
     assert bpe.encode(text, RANKS) == O200K.encode_ordinary(text)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.binary(max_size=150), st.integers(256, 2000))
 def test_heap_and_loop_agree_on_any_bytes_and_vocabulary(piece, size):
     ranks = dict(list(RANKS.items())[:size])
@@ -119,7 +120,7 @@ def slow_train(text, vocab_size, pat_str):
     return ranks
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.text(st.sampled_from("abc "), max_size=300), st.sampled_from([r"\w+|\s+", r"(?s).+", bpe.O200K_PATTERN]))
 def test_trainer_equals_counting_anew_at_every_step(text, pat_str):
     assert list(bpe.train(text, 320, pat_str).items()) == list(slow_train(text, 320, pat_str).items())

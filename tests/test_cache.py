@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 from core_models import BASE, random_tokens, relative, strong_model
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gptoss_edu import KVCache
@@ -43,7 +44,7 @@ def test_whole_equals_chunked_equals_token_by_token(chunks):
     assert relative(fed(MODEL, TOKENS, chunks), WHOLE) < 1e-5
 
 
-@settings(deadline=None, max_examples=30)
+@examples(30)
 @given(st.lists(st.integers(1, 23), min_size=1, max_size=8))
 def test_any_cutting_gives_the_same_logits(chunks):
     assert relative(fed(MODEL, TOKENS[:2], chunks), WHOLE[:2]) < 1e-5

@@ -6,7 +6,8 @@ import os
 
 import pytest
 import tiktoken
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gptoss_edu import ModelConfig, harmony
@@ -272,7 +273,7 @@ def test_repairs_are_reported(encoding):
     assert any(isinstance(e, Repaired) for e in events) and events[-1].reason == "answered" and consistent(chat)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.data())
 def test_any_token_stream_leaves_a_consistent_history(encoding, data):
     special = sorted(

@@ -10,7 +10,8 @@ from dataclasses import replace
 import pytest
 import torch
 from core_models import BASE
-from hypothesis import HealthCheck, given, settings
+from examples import examples
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from gptoss_edu import checkpoint, load_model, save_tokenizer
@@ -326,7 +327,7 @@ def scratch(whole, tmp_path_factory):
     return folder / "x", (whole / "original" / "model.safetensors").read_bytes(), {n: sound[n] for n in sound.infos}
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.floats(0, 0.999999), st.integers(0, 255)), min_size=1, max_size=4))
 def test_flipped_bytes_in_a_header_give_an_error_or_the_same_tensors(scratch, flips):
     folder, sound, tensors = scratch
@@ -346,7 +347,7 @@ def test_flipped_bytes_in_a_header_give_an_error_or_the_same_tensors(scratch, fl
         assert found[name].dtype == value.dtype and torch.equal(found[name], value), name
 
 
-@settings(deadline=None, max_examples=150)
+@examples(150)
 @given(
     st.dictionaries(
         st.sampled_from([*ModelConfig.gpt_oss_20b().to_dict(), "rope_scaling", "rope_parameters", "layer_types", "model_type"]),

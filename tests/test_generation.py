@@ -9,7 +9,8 @@ import pytest
 import tiktoken
 import torch
 from core_models import BASE, random_tokens, relative, strong_model
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gptoss_edu import generate, generate_batch, generation, transformer
@@ -75,7 +76,7 @@ def test_probabilities_are_the_literal_definition(temperature, top_p, top_k):
         np.testing.assert_allclose(row, literal_probabilities(line, temperature, top_p, top_k), atol=1e-6)
 
 
-@settings(deadline=None, max_examples=60)
+@examples(60)
 @given(
     st.lists(st.integers(-40, 40), min_size=1, max_size=12, unique=True),
     st.floats(0.1, 5),

@@ -5,6 +5,7 @@ from random import Random
 
 import openai_harmony
 import pytest
+from examples import examples
 from harmony_cases import (
     CONTROL,
     WORDS,
@@ -15,7 +16,7 @@ from harmony_cases import (
     small_encoding,
     to_openai,
 )
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gptoss_edu import load_tokenizer
@@ -657,7 +658,7 @@ def told(tokens, encoding):
     return begun, [texts[i] for i in range(len(begun))], ended, reader
 
 
-@settings(deadline=None, max_examples=300)
+@examples(300)
 @given(st.data())
 def test_pieces_of_any_stream_are_its_messages(encoding, data):
     """Whatever a model writes: each message begins, is told whole, and ends; nothing is kept that was not told.

@@ -7,7 +7,8 @@ import sys
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gptoss_edu import mxfp4
@@ -196,7 +197,7 @@ raw_blocks = st.lists(
 )  # fmt: skip
 
 
-@settings(deadline=None, max_examples=200)
+@examples(200)
 @given(raw_blocks)
 def test_with_the_scales_given_every_finite_block_comes_back_byte_for_byte(rows):
     """Other bytes come back where another rule chooses the scales: so the rule has a name, and scales may be given.
@@ -225,7 +226,7 @@ def test_without_the_scales_other_bytes_may_come_back_but_the_same_weights():
     assert not torch.equal(again[0], blocks) and torch.equal(mxfp4.unpack(*again), weight)
 
 
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(
     st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=32, max_size=32),
     st.sampled_from(mxfp4.ROUNDINGS),

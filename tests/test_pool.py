@@ -11,7 +11,8 @@ from dataclasses import replace
 import pytest
 import torch
 from core_models import BASE, strong_model
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gptoss_edu import generate
@@ -62,7 +63,7 @@ def test_terms_of_one_request_are_not_those_of_its_neighbours():
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=25)
+@examples(25)
 @given(st.data())
 def test_whatever_comes_and_goes_the_others_are_not_disturbed(data):
     """Requests arrive at any round, some are cancelled at any round; prefixes are kept; pieces are of any size."""

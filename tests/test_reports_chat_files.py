@@ -5,7 +5,8 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gptoss_edu.agent import chat_files
@@ -67,8 +68,7 @@ def test_the_sound_file_is_sound(tmp_path, encoding):
     assert len(load(tmp_path / "t.json", encoding).history) == 3
 
 
-@pytest.mark.slow
-@settings(max_examples=2000, deadline=None)
+@examples(300)
 @given(st.sampled_from(list(places(SOUND))), VALUES)
 def test_any_value_at_any_place_is_read_or_refused(tmp_path_factory, encoding, at, new):
     """The syntax of a file is checked by the JSON reader; its types by whoever uses them."""

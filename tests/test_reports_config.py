@@ -7,7 +7,8 @@ from dataclasses import fields, replace
 import pytest
 import torch
 from core_models import BASE, as_transformers, relative, strong_model
-from hypothesis import assume, given, settings
+from examples import examples
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gptoss_edu import ModelConfig, load_model
@@ -195,7 +196,7 @@ SMALL = replace(BASE, num_hidden_layers=2, num_experts=2, experts_per_token=1, v
                 intermediate_size=32, head_dim=16, num_attention_heads=2, num_key_value_heads=1)  # fmt: skip
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.sampled_from(NUMBERS), st.one_of(st.floats(), st.floats(1e-3, 1e6), st.integers(-3, 10**400)))
 def test_every_number_that_a_config_accepts_can_be_computed_with(name, value):
     """No OverflowError, ZeroDivisionError or NaN comes from a number that the config has let through."""
@@ -206,7 +207,7 @@ def test_every_number_that_a_config_accepts_can_be_computed_with(name, value):
     assert random_model(config)(torch.tensor([[1, 2, 3]])).isfinite().all()
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.sampled_from(["sliding_window", "initial_context_length"]), st.integers(-2, 2**70) | st.integers(0, 300))
 def test_every_window_and_context_that_a_config_accepts_can_be_computed_with(name, value):
     try:
@@ -216,7 +217,7 @@ def test_every_window_and_context_that_a_config_accepts_can_be_computed_with(nam
     assert random_model(config)(torch.tensor([[1, 2, 3]])).isfinite().all()
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(
     st.floats(1.5, 1e6), st.floats(1, 100), st.floats(0.01, 100), st.floats(0.01, 100), st.integers(1, 10_000),
     st.sampled_from([2, 4, 16, 64]),

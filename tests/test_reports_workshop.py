@@ -7,7 +7,8 @@ import shutil
 
 import nbformat
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_raw_cell
 
@@ -155,8 +156,7 @@ def own_lines(notebook) -> list[str]:
     return sorted(line for cell in notebook.cells for line in cell.source.split("\n") if "MINE" in line)
 
 
-@pytest.mark.slow
-@settings(max_examples=2000, deadline=None)
+@examples(60)
 @given(st.lists(st.tuples(st.sampled_from(EDITS), st.integers(0, 20)), max_size=6), st.sampled_from([1, 2]))
 def test_nothing_that_a_learner_wrote_is_lost(editions, tmp_path_factory, plan, version):
     """Every line of theirs is there after the update, as often as before, and a second update changes nothing.
@@ -164,16 +164,6 @@ def test_nothing_that_a_learner_wrote_is_lost(editions, tmp_path_factory, plan, 
     Report: jupyter/nbgrader 1083. Report: jupyter/nbgrader 108.
     """
     nothing_is_lost(editions, tmp_path_factory.getbasetemp() / "student", plan, version)
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(st.sampled_from(EDITS), st.integers(0, 20)), max_size=6), st.sampled_from([1, 2]))
-def test_nothing_that_a_learner_wrote_is_lost_in_a_few_edits(editions, tmp_path_factory, plan, version):
-    """The same with fewer examples, for every day.
-
-    Report: jupyter/nbgrader 1083.
-    """
-    nothing_is_lost(editions, tmp_path_factory.getbasetemp() / "student-quick", plan, version)
 
 
 def nothing_is_lost(editions, folder, plan, version):

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 import jsonschema
 import pydantic
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gptoss_edu.errors import GptOssError
@@ -176,7 +177,7 @@ def test_a_function_that_would_end_the_program_only_fails():
     assert result.error and result.text == "leave failed: SystemExit: 3"
 
 
-@settings(deadline=None)
+@examples(100)
 @given(st.text(max_size=60))
 def test_any_argument_text_gets_an_answer(text):
     def f(a: int, b: Literal["x", "y"] = "x"):
