@@ -5,10 +5,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
-NBVAL := $(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=120 -p no:cacheprovider -q
+NBVAL := $(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=120 -o cache_dir=build/nbval -q
 
-# With AGAIN=yes (continuous integration), what failed runs once more, in one process and by itself. A test that passes
-# only then depends on what ran before it: both runs are printed, and it is to be fixed like any other fault.
+# With AGAIN=yes (continuous integration), what failed runs once more, in one process and by itself: a test, or a whole
+# notebook. A test that passes only then depends on what ran before it: both runs are printed, and it is to be fixed
+# like any other fault. A notebook's kernel now and then loses a reply on a busy machine.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q
 ONCE_MORE := $(if $(AGAIN),|| $(PYTEST) -n 0 --last-failed --last-failed-no-failures=none)
 
@@ -32,7 +33,8 @@ test-deep: $(VENV)/.test  ## half an hour: every property-based test with at lea
 	GPTOSS_EXAMPLES=2000 $(PYTEST) -n 2 --dist=loadfile -m hypothesis
 
 notebooks: $(VENV)/.test
-	OMP_NUM_THREADS=1 $(NBVAL) -n 2 --dist=loadfile notebooks
+	OMP_NUM_THREADS=1 $(NBVAL) -n 2 --dist=loadfile notebooks \
+		$(if $(AGAIN),|| { again=$$($(BIN)/python .ci/failed_notebooks.py) && OMP_NUM_THREADS=1 $(NBVAL) $$again; })
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -13,6 +13,11 @@ BASE = ModelConfig(
     head_dim=32, num_attention_heads=4, num_key_value_heads=2, sliding_window=128, initial_context_length=4096,
     rope_theta=150_000.0, rope_scaling_factor=32.0,
 )  # fmt: skip
+TRAINABLE = ModelConfig(  # small enough to take optimiser steps in a test, with the bundled vocabulary's size
+    num_hidden_layers=2, num_experts=4, experts_per_token=2, vocab_size=2048, hidden_size=32, intermediate_size=32,
+    head_dim=16, num_attention_heads=2, num_key_value_heads=1, sliding_window=16, initial_context_length=256,
+    rope_theta=1e4, rope_scaling_factor=8.0,
+)  # fmt: skip
 CONFIGS = {  # groups of 1, 2, 4, 6 and 8 query heads; 1 to 4 experts per token; heads of 64, 32 and 16
     "one expert, no grouping": replace(BASE, experts_per_token=1, intermediate_size=96, num_key_value_heads=4),
     "two experts, heads of 64": replace(BASE, experts_per_token=2, intermediate_size=32, head_dim=64),

@@ -8,11 +8,11 @@ from functools import partial
 
 import pytest
 import torch
+from core_models import TRAINABLE
 
 from gptoss_edu import load_model, mxfp4
 from gptoss_edu.checkpoint import convert, save
 from gptoss_edu.cli import main
-from gptoss_edu.config import ModelConfig
 from gptoss_edu.errors import GptOssError
 from gptoss_edu.evals.answering import answer, cut_short
 from gptoss_edu.evals.card import fill
@@ -29,22 +29,6 @@ from gptoss_edu.training.packing import IGNORED, TRAINED, encode, make_batch
 from gptoss_edu.training.pretrain import Settings, Trainer
 from gptoss_edu.training.quantize import EXPERTS, fake_quantized, rounded
 from gptoss_edu.transformer import random_model
-
-SMALL = ModelConfig(
-    num_hidden_layers=2,
-    num_experts=4,
-    experts_per_token=2,
-    vocab_size=2048,
-    hidden_size=32,
-    intermediate_size=32,
-    head_dim=16,
-    num_attention_heads=2,
-    num_key_value_heads=1,
-    sliding_window=16,
-    initial_context_length=256,
-    rope_theta=1e4,
-    rope_scaling_factor=8.0,
-)
 
 
 @pytest.fixture(scope="module")
@@ -163,17 +147,17 @@ def test_schedule_rises_stays_and_reaches_zero():
 def test_a_resumed_run_gives_the_same_losses(tmp_path, qat):
     """Broken off at step 3: with 0.7, one step after the experts began to be rounded."""
     settings = Settings(steps=6, rows=1, length=512, log_every=1, warmup=2, qat=qat)
-    whole = Trainer(SMALL, settings, tmp_path / "whole", data_path("gpt-oss-tiny")).run()
-    first = Trainer(SMALL, settings, tmp_path / "parts", data_path("gpt-oss-tiny"))
+    whole = Trainer(TRAINABLE, settings, tmp_path / "whole", data_path("gpt-oss-tiny")).run()
+    first = Trainer(TRAINABLE, settings, tmp_path / "parts", data_path("gpt-oss-tiny"))
     first.run(until=3)
-    resumed = Trainer(SMALL, settings, tmp_path / "parts", data_path("gpt-oss-tiny"))
+    resumed = Trainer(TRAINABLE, settings, tmp_path / "parts", data_path("gpt-oss-tiny"))
     assert first.rounding == resumed.rounding == ("best" if qat else None)
     resumed = resumed.run()
     assert [line["loss"] for line in resumed] == [line["loss"] for line in whole] and whole[-1]["loss"] < whole[0][
         "loss"
     ]
     with pytest.raises(GptOssError, match="same seed"):
-        Trainer(SMALL, Settings(steps=6, rows=1, length=512, seed=1), tmp_path / "parts", data_path("gpt-oss-tiny"))
+        Trainer(TRAINABLE, Settings(steps=6, rows=1, length=512, seed=1), tmp_path / "parts", data_path("gpt-oss-tiny"))
 
 
 @pytest.mark.parametrize("rounding", [None, "best"])
@@ -184,7 +168,7 @@ def test_the_fast_loss_is_the_reference_loss(encoding, monkeypatch, rounding):
 
     monkeypatch.setattr(flex_attention, "_validate_device", lambda *tensors: None)  # the unfused CPU form has gradients
     warnings.simplefilter("ignore")
-    model = random_model(SMALL, seed=1).train()
+    model = random_model(TRAINABLE, seed=1).train()
     batch = [torch.from_numpy(part) for part in make_batch(encoding, 2, 512, "y")]
     fast = FastLoss(model, 2, 512, torch.float32, compiled=False, rounding=rounding)
     found = {}
@@ -211,7 +195,7 @@ def test_fake_quantized_weights_are_what_mxfp4_stores(rounding):
 
 def test_gradients_pass_straight_through_the_rounding(encoding):
     """They are those of a model that holds the rounded values as its weights; so is the loss."""
-    model = random_model(SMALL, seed=1).train()
+    model = random_model(TRAINABLE, seed=1).train()
     tokens, codes, documents = (torch.from_numpy(part) for part in make_batch(encoding, 1, 256, "z"))
     stored = rounded(model, "best")
     for name, parameter in model.named_parameters():
@@ -230,7 +214,7 @@ def test_gradients_pass_straight_through_the_rounding(encoding):
 
 
 def test_what_training_saves_is_what_it_rounded_to(tmp_path, encoding):
-    model = random_model(SMALL, seed=2)
+    model = random_model(TRAINABLE, seed=2)
     model.tokenizer = encoding
     save_all(model, tmp_path, None)
     found = load_model(tmp_path / "model", dtype=torch.float32, experts="dense").state_dict()
@@ -239,16 +223,16 @@ def test_what_training_saves_is_what_it_rounded_to(tmp_path, encoding):
 
 
 def test_training_begins_with_given_weights_and_refuses_those_of_another_model(tmp_path, encoding):
-    model = random_model(SMALL, seed=4)
+    model = random_model(TRAINABLE, seed=4)
     model.tokenizer = encoding
     for layout in ("hf-bf16", "original"):
         save(model, tmp_path / layout, layout, rounding="best")
         settings = Settings(steps=1, rows=1, length=256, init=str(tmp_path / layout))
-        trainer = Trainer(SMALL, settings, tmp_path / f"from-{layout}", data_path("gpt-oss-tiny"))
+        trainer = Trainer(TRAINABLE, settings, tmp_path / f"from-{layout}", data_path("gpt-oss-tiny"))
         expected = load_model(tmp_path / layout, dtype=torch.float32, experts="dense").state_dict()
         assert trainer.step == 0 and all(torch.equal(v, expected[k]) for k, v in trainer.model.state_dict().items())
     with pytest.raises(GptOssError, match="num_hidden_layers = 2, not 3"):
-        Trainer(replace(SMALL, num_hidden_layers=3), settings, tmp_path / "other", data_path("gpt-oss-tiny"))
+        Trainer(replace(TRAINABLE, num_hidden_layers=3), settings, tmp_path / "other", data_path("gpt-oss-tiny"))
 
 
 def test_train_smoke_with_rounded_experts_learns(tmp_path, capsys):
@@ -353,11 +337,11 @@ def test_fake_quantized_weights_compiled_on_a_gpu_are_what_mxfp4_stores(rounding
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="steps are compiled and recorded on an NVIDIA GPU with CUDA")
 def test_each_phase_is_recorded_once_and_trains_like_the_reference(tmp_path):
     settings = Settings(steps=8, rows=2, length=512, log_every=1, warmup=2, qat=0.5)
-    trainer = Trainer(SMALL, settings, tmp_path / "gpu", data_path("gpt-oss-tiny"), "cuda")
+    trainer = Trainer(TRAINABLE, settings, tmp_path / "gpu", data_path("gpt-oss-tiny"), "cuda")
     steps = [trainer.update]
     trainer.run(until=5)
     steps.append(trainer.update)
     found = trainer.run()
     assert trainer.update is steps[1] is not steps[0] and all(step.graph is not None for step in steps)
-    expected = Trainer(SMALL, settings, tmp_path / "cpu", data_path("gpt-oss-tiny")).run()
+    expected = Trainer(TRAINABLE, settings, tmp_path / "cpu", data_path("gpt-oss-tiny")).run()
     assert [line["loss"] for line in found] == pytest.approx([line["loss"] for line in expected], rel=0.02)

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 import tiktoken
+from core_models import TRAINABLE
 
 from gptoss_edu.checkpoint import save
 from gptoss_edu.cli import main
-from gptoss_edu.config import ModelConfig
 from gptoss_edu.errors import GptOssError
 from gptoss_edu.resources import data_path
 from gptoss_edu.tokenizer import load_tokenizer
@@ -17,21 +17,7 @@ from gptoss_edu.training import pretrain
 from gptoss_edu.training.pretrain import Settings, Trainer
 from gptoss_edu.transformer import random_model
 
-SMALL = ModelConfig(
-    num_hidden_layers=1,
-    num_experts=2,
-    experts_per_token=1,
-    vocab_size=2048,
-    hidden_size=32,
-    intermediate_size=32,
-    head_dim=16,
-    num_attention_heads=2,
-    num_key_value_heads=1,
-    sliding_window=16,
-    initial_context_length=256,
-    rope_theta=1e4,
-    rope_scaling_factor=8.0,
-)
+SMALL = replace(TRAINABLE, num_hidden_layers=1, num_experts=2, experts_per_token=1)
 ONE = Settings(steps=2, rows=1, length=256, log_every=1, warmup=1)
 
 

@@ -71,6 +71,21 @@ def pad(sequences: list[list[int]], device) -> tuple[Tensor, Tensor]:
     return tokens, torch.tensor([len(ids) for ids in sequences])
 
 
+def forwards(model, examples: list, batch: int):
+    """Read the examples in batches; yield each batch's examples, their labelled tokens, and what was caught."""
+    for start in range(0, len(examples), batch):
+        part = examples[start : start + batch]
+        rows = [
+            render_labelled(Conversation.from_dict(e.conversation), None, model.tokenizer, drop_analysis="keep")
+            for e in part
+        ]
+        tokens, lengths = pad([[t.token for t in row] for row in rows], model.device)
+        real = torch.arange(tokens.shape[1])[None] < lengths[:, None]  # (b, t)
+        caught: dict = {}
+        forward_caught(model, tokens, lengths, real, caught)
+        yield part, rows, caught
+
+
 @torch.no_grad()
 def inside(model, examples: list, batch: int = 16, seed: int = 0) -> dict:
     """Sink mass and attended distance by layer; router load and mutual information, each beside a shuffled null."""
@@ -78,17 +93,8 @@ def inside(model, examples: list, batch: int = 16, seed: int = 0) -> dict:
     sink, distance, count = torch.zeros(layers), torch.zeros(layers), 0
     experts: list[list[Tensor]] = [[] for _ in range(layers)]
     labels: dict[str, list] = {"token": [], "type": [], "role": [], "channel": [], "task": []}
-    for start in range(0, len(examples), batch):
-        part = examples[start : start + batch]
-        labelled = [
-            render_labelled(Conversation.from_dict(e.conversation), None, model.tokenizer, drop_analysis="keep")
-            for e in part
-        ]
-        tokens, lengths = pad([[t.token for t in row] for row in labelled], model.device)
-        real = torch.arange(tokens.shape[1])[None] < lengths[:, None]  # (b, t)
-        caught: dict = {}
-        forward_caught(model, tokens, lengths, real, caught)
-        count += int(real.sum())
+    for part, labelled, caught in forwards(model, examples, batch):
+        count += sum(map(len, labelled))
         for layer in range(layers):
             sink[layer] += caught["sink", layer]
             distance[layer] += caught["distance", layer]

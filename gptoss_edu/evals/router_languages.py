@@ -13,11 +13,10 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from gptoss_edu.harmony import Conversation, render_labelled
 from gptoss_edu.tasks.example import Example
 
 from .by_language import CORE, LANGUAGES, core_example
-from .probe import forward_caught, mutual_information, pad
+from .probe import forwards, mutual_information
 
 SCRIPTS = ("LATIN", "ARABIC", "BENGALI", "DEVANAGARI", "CJK", "HIRAGANA", "KATAKANA", "HANGUL")
 EFFORT = "medium"
@@ -78,24 +77,17 @@ def router_section(model, examples: list[Example], batch: int = 16, seed: int = 
     experts: list[list[Tensor]] = [[] for _ in range(layers)]
     names: dict[str, list[str]] = {"language": [], "task": [], "script": [], "role": []}
     conversation: list[int] = []
-    for start in range(0, len(examples), batch):
-        part = examples[start : start + batch]
-        rows = [
-            render_labelled(Conversation.from_dict(e.conversation), None, model.tokenizer, drop_analysis="keep")
-            for e in part
-        ]
-        tokens, lengths = pad([[t.token for t in row] for row in rows], model.device)
-        real = torch.arange(tokens.shape[1])[None] < lengths[:, None]  # (b, t)
-        caught: dict = {}
-        forward_caught(model, tokens, lengths, real, caught)
+    at = 0
+    for part, rows, caught in forwards(model, examples, batch):
         for layer in range(layers):
             experts[layer].append(caught["expert", layer])
-        for i, (example, row) in enumerate(zip(part, rows, strict=True), start):
+        for i, (example, row) in enumerate(zip(part, rows, strict=True), at):
             names["language"] += [example.language] * len(row)
             names["task"] += [example.task] * len(row)
             names["script"] += scripts([t.token for t in row], model.tokenizer)
             names["role"] += [str(t.role) for t in row]
             conversation += [i] * len(row)
+        at += len(part)
     chosen = [torch.cat(one) for one in experts]
     asked = torch.tensor([role == "user" for role in names["role"]])
     of = torch.tensor(conversation)
