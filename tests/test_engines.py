@@ -194,7 +194,7 @@ def test_ollama_as_recorded_is_asked_by_messages_and_says_what_is_lost(encoding)
             ]
         )
         with pytest.raises(
-            GptOssError, match="engine endpoint: expected one that gives tools, but no: the prompt holds types"
+            GptOssError, match="engine endpoint: expected one that supports tools, but no: the prompt holds types"
         ):
             list(engine.draw(render(offered, encoding=encoding), 50))
         with pytest.raises(GptOssError, match="takes no token ids, so expected a prompt that ends in"):
@@ -203,7 +203,7 @@ def test_ollama_as_recorded_is_asked_by_messages_and_says_what_is_lost(encoding)
     assert (thought.channel, thought.text, final.channel, final.text) == ("analysis", "A greeting.", "final", "Hello.")
     assert encoding.decode([drawn[-1].token]) == "<|return|>" and drawn[0] == Drawn(drawn[0].token, None)
     for lost in ("ids", "logprobs", "tools", "traces"):
-        with pytest.raises(GptOssError, match=rf"engine endpoint: expected one that gives {lost}, but no"):
+        with pytest.raises(GptOssError, match=rf"engine endpoint: expected one that supports {lost}, but no"):
             engine.require(lost)
 
 

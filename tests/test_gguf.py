@@ -466,7 +466,7 @@ def test_a_model_that_is_not_kept_is_said_with_those_that_are(home):
         local_path("lmstudio:other")
     (home / ".ollama" / "models" / "blobs" / "sha256-aa").unlink()
     with pytest.raises(
-        CheckpointError, match=r"the file of gpt-oss:tiny is not there; run `ollama pull gpt-oss:tiny` again"
+        CheckpointError, match=r"the file of gpt-oss:tiny is missing; run `ollama pull gpt-oss:tiny` again"
     ):
         local_path("ollama:gpt-oss:tiny")
     shutil.rmtree(home / ".ollama")

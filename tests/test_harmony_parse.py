@@ -188,7 +188,7 @@ STRICTER = {
     # a role and its header must not be guessed
     "<|start|>assistant hello<|message|>a<|end|>": "neither a recipient",
     "<|start|>user to=assistant user<|message|>a<|end|>": "'user' is a role",
-    "<|start|>to=functions.f<|message|>a<|end|>": "no role",
+    "<|start|>to=functions.f<|message|>a<|end|>": "not a role",
     "<|start|>assistant to=x<|channel|>final<|channel|>analysis<|message|>a<|end|>": "at most <|channel|>",
     "<|start|>assistant to=<|channel|>final<|message|>a<|end|>": "expected a name after 'to='",
     "<|start|>assistant<|channel|>final <|constrain|> json<|message|>a<|end|>": "right after <|constrain|>",
@@ -212,7 +212,7 @@ def test_where_strict_is_stricter_than_openai_harmony(transcript, reference, enc
         ("<|start|>assistant", "ends at token 2 inside a header: expected <|message|>; this is a prompt's end"),
         ("<|start|>assistant<|channel|>final", "ends at token 4 inside a header"),
         ("<|start|>assistant to=a to=b<|message|>x<|end|>", "expected one recipient, found a second: 'to=b'"),
-        ("<|start|>bob<|message|>a<|end|>", "'bob' is no role"),
+        ("<|start|>bob<|message|>a<|end|>", "'bob' is not a role"),
         ("<|start|>user:ada to=assistant<|message|>a<|end|>", "'user:ada' names its author"),  # and is no tool's result
         ("<|start|>assistant<|channel|><|message|>a<|end|>", "right after <|channel|>"),
     ],

@@ -156,7 +156,7 @@ def test_without_a_thread_a_stream_does_the_work():
 def test_the_queue_is_bounded():
     pool = Pool(MODEL, rows=1, room=100, waiting=2)
     [pool.submit(Request(PROMPTS[0], 5)) for _ in range(2)]
-    with pytest.raises(PoolFull, match="2 requests wait already"):
+    with pytest.raises(PoolFull, match="2 requests are already waiting"):
         pool.submit(Request(PROMPTS[0], 5))
     pool.step()
     pool.submit(Request(PROMPTS[0], 5))

@@ -169,7 +169,7 @@ DAMAGE = {
     "control token's id a word": (edit_meta(special_tokens={"<|a|>": "270"}), "id '270' is out of range"),
     "not base64": (edit_ranks(b"AA== 0\n", b"A$== 0\n"), "line 1: expected 'base64 rank', found b'A\\$== 0'"),
     "no rank": (edit_ranks(b"AA== 0\n", b"AA==\n"), "line 1: expected 'base64 rank'"),
-    "a byte is missing": (edit_ranks(b"AA== 0\n", b"AAAAAA== 0\n"), "found none for 1 of them .the first: 0"),
+    "a byte is missing": (edit_ranks(b"AA== 0\n", b"AAAAAA== 0\n"), "found none for 1 of them .first: 0"),
     "a rank twice": (edit_ranks(b"AA== 0\n", b"AA== 1\n"), "id 1 is out of range or used twice"),
 }
 
