@@ -1,12 +1,12 @@
-"""The agent loop: render, generate, parse, call a tool, and again, until there is an answer.
+"""The agent loop: render, generate, parse, call a tool, and repeat until there is an answer.
 
     chat = Chat(ModelSampler(model), [FunctionTool([weather])], encoding=model.tokenizer)
     for event in chat.say("Will it rain in Rome?"):
         ...                                            # Begins, Piece, MessageDone, ToolDone, Stopped …
 
-The loop knows nothing of models: it takes any function from a prompt to an iterator of token ids. It is bounded in
-steps and tokens, it keeps the very tokens that the model sampled, and wherever it is interrupted it leaves a history
-that can go on: no half calls, and no call without a result.
+The loop is independent of the model: it takes any function from a prompt to an iterator of token ids. Steps and tokens
+are bounded, and the history keeps exactly the tokens that the model sampled. Wherever it is interrupted, the history
+stays usable: no half calls, and no call without a result.
 
 Source: OpenAI, "OpenAI harmony response format", section Receiving tool calls.
 """
@@ -39,18 +39,18 @@ from gptoss_edu.tools.base import Tool, Toolbox, ToolError, ToolResult
 
 from .settings import Settings
 
-BUILT_IN = ("browser", "python")  # described in the system message; everything else stands in the developer message
+BUILT_IN = ("browser", "python")  # described in the system message; all other tools are in the developer message
 INTERRUPTED = "[Interrupted by the user.]"
 STEPS_USED_UP = "[The limit of {limit} tool calls for one answer is reached. Answer with what you have.]"
 
 
-# ---- what happens, in order, for whoever shows it
+# ---- events, in order, for the user interface
 
 
 # (Begins, Piece and Repaired, with numbers counted over the whole conversation, are harmony's own)
 @dataclass(frozen=True)
 class MessageDone:
-    """A message of the assistant is complete and in the history; a call is about to be run."""
+    """A message of the assistant is complete and in the history; if it is a call, it runs next."""
 
     message: Message
 
@@ -66,9 +66,9 @@ class ToolDone:
 
 @dataclass(frozen=True)
 class Stopped:
-    """The turn is over: `reason` is answered, call, steps, tokens, context, interrupted or silent.
+    """The turn has ended: `reason` is answered, call, steps, tokens, context, interrupted or silent.
 
-    "call": the last message of the history is a call that the caller runs; `Chat.give_result`, then `Chat.answer`.
+    "call": the last message of the history is a call for the caller to run; use `Chat.give_result`, then `Chat.answer`.
     """
 
     reason: str
@@ -80,7 +80,7 @@ Event = Begins | Piece | MessageDone | Repaired | ToolDone | Stopped
 
 @dataclass
 class _Draw:
-    """What one run of the sampler came to."""
+    """The result of one run of the sampler."""
 
     call: Message | None = None
     answered: bool = False
@@ -100,12 +100,12 @@ class Chat:
 
     Parameters
     ----------
-    sample : (prompt, at most so many) → iterator of token ids. It may stop by itself; the loop stops it in any case.
+    sample : (prompt, at most so many) → iterator of token ids. It may stop by itself; the loop stops it otherwise.
     tools : the tools that the model can call; close them yourself, or use the chat in a `with` block.
     encoding : an encoding with harmony's control tokens; None means o200k_harmony.
     settings : effort, developer message, bounds.
-    history : messages to go on from, without system message. A developer message may stand anywhere in it.
-    handed_over : tools (by their names in `tools`) whose calls end the turn: the caller runs them
+    history : earlier messages, without a system message. A developer message may be anywhere among them.
+    handed_over : names of `tools` whose calls end the turn, so that the caller runs them
     """
 
     sample: Sampler
@@ -118,13 +118,13 @@ class Chat:
     def __post_init__(self):
         self.tools = self.tools if isinstance(self.tools, Toolbox) else Toolbox(self.tools)
         self.stop_requested, self.handed_over = False, frozenset(self.handed_over)
-        limit = getattr(self.sample, "max_context", None)  # a sampler that knows its model's context says so
+        limit = getattr(self.sample, "max_context", None)  # a sampler that knows its model's context has it
         if limit is not None:
             self.settings = replace(self.settings, max_context=min(limit, self.settings.max_context))
         for message in self.history:
             if message.role == "system":
                 raise GptOssError(
-                    "history: expected no system message, found one; the settings say what stands there: identity,"
+                    "history: expected no system message, found one; the settings determine its content: identity,"
                     " effort, date."
                 )
         self._settle()
@@ -136,7 +136,7 @@ class Chat:
         self.tools.close()
 
     def preamble(self) -> list[Message]:
-        """Return the system message and, where there is anything to say, the developer message."""
+        """Return the system message and, if it has any content, the developer message."""
         namespaces = {name: ToolNamespace.from_dict(tool.config()) for name, tool in self.tools.tools.items()}
         built_in = {name: namespace for name, namespace in namespaces.items() if name in BUILT_IN}
         offered = {name: namespace for name, namespace in namespaces.items() if name not in BUILT_IN}
@@ -159,7 +159,7 @@ class Chat:
         return render(self.conversation(), encoding=self.encoding, drop_analysis=self.settings.drop_analysis)
 
     def stop(self) -> None:
-        """End the running turn at its next token; for buttons and other threads."""
+        """End the current turn at its next token; for buttons and other threads."""
         self.stop_requested = True
 
     def say(self, text: str) -> Generator[Event]:
@@ -169,7 +169,7 @@ class Chat:
         return self.answer()
 
     def answer(self) -> Generator[Event]:
-        """Let the model go on until it has answered. Ctrl-C and closing the iterator leave a history that can go on."""
+        """Let the model continue until it has answered. Ctrl-C and closing the iterator leave a usable history."""
         self.stop_requested = False
         self._refuse_pending_call()
         try:
@@ -203,7 +203,7 @@ class Chat:
                 return
 
     def _why(self, draw: _Draw, spent: int, prompt: int, room: int) -> Stopped:
-        """Return why the turn is over, where no call is to be run."""
+        """Return why the turn has ended, if there is no call to run."""
         if draw.answered and not (draw.cut and (self.stop_requested or draw.tokens >= room)):
             return Stopped("answered")
         if self.stop_requested:
@@ -235,12 +235,12 @@ class Chat:
         finally:
             if hasattr(tokens, "close"):
                 tokens.close()
-            if not is_over:  # interrupted: what was shown is kept
+            if not is_over:  # interrupted: keep what was shown
                 self._take(reader.flush(), draw, first)
         return draw
 
     def _take(self, happenings: list, draw: _Draw, first: int) -> list[Event]:
-        """Move messages into the history, half calls and empty messages not; return what there is to tell."""
+        """Move messages, except half calls and empty ones, into the history; return the events."""
         events: list[Event] = []
         for event in happenings:
             if isinstance(event, Begins) and event.role != "assistant":
@@ -265,18 +265,18 @@ class Chat:
         return message.role == "assistant" and message.recipient not in (None, "assistant", "user", "all")
 
     def is_handed_over(self, call: Message) -> bool:
-        """Return whether the caller runs this call."""
+        """Return whether the caller must run this call."""
         try:
             return self.tools.find(call.recipient)[0].name in self.handed_over
         except ToolError:
             return False
 
     def give_result(self, text: str) -> None:
-        """Put the caller's result of the pending call into the history; then `answer` goes on.
+        """Put the caller's result of the pending call into the history; continue with `answer`.
 
         Raises
         ------
-        GptOssError : the last message is no call.
+        GptOssError : the last message is not a call.
         """
         if not (self.history and self.is_call(self.history[-1])):
             raise GptOssError(
@@ -289,7 +289,7 @@ class Chat:
         if allowed:
             try:
                 result = self.tools.call(call.recipient, call.text)
-            except Exception as error:  # a fault of the tool's, not of the model's: the loop goes on
+            except Exception as error:  # the tool's fault, not the model's: the loop goes on
                 result = ToolResult(f"The tool failed: {type(error).__name__}: {error}", error=True)
         else:
             result = ToolResult(STEPS_USED_UP.format(limit=self.settings.max_steps), error=True)
@@ -298,7 +298,7 @@ class Chat:
         return ToolDone(call, message, result)
 
     def _result_message(self, call: Message, result: ToolResult) -> Message:
-        author = self.tools.author_of(call.recipient)  # never a word of the model's: it could spell a role
+        author = self.tools.author_of(call.recipient)  # never a word from the model: it could spell a role
         channel = call.channel if call.channel in CHANNELS else "commentary"
         return Message("tool", result.text, channel=channel, recipient="assistant", name=author)
 
@@ -309,6 +309,6 @@ class Chat:
             )
 
     def _settle(self) -> None:
-        """Give a call that has no result one, so that the history can go on."""
+        """Give a call without a result one, so that the history stays usable."""
         if self.history and self.is_call(self.history[-1]) and not self.is_handed_over(self.history[-1]):
             self.history.append(self._result_message(self.history[-1], ToolResult(INTERRUPTED)))

@@ -1,4 +1,4 @@
-"""Conversations in files: what was said, the tokens that the model sampled, and the pages that it has open."""
+"""Save conversations to files: the messages, the tokens that the model sampled, and its open pages."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FORMAT, VERSION = "gptoss-edu chat", 1
 
 
 def save(chat: Chat, path: str | Path) -> None:
-    """Write a conversation as JSON, by way of a temporary file."""
+    """Write a conversation as JSON, atomically."""
     browser = chat.tools.tools.get("browser")
     record = {
         "format": FORMAT,
@@ -41,10 +41,10 @@ def load(
     encoding: tiktoken.Encoding | None = None,
     settings: Settings | None = None,
 ) -> Chat:
-    """Go on with a saved conversation.
+    """Resume a saved conversation.
 
-    The tools are those given here; a browser gets its pages back, and a Python tool tells the model that its variables
-    are gone. `settings` replaces the saved ones. Token ids that do not spell their message are not used.
+    The tools are those given here. A browser gets its pages back, and a Python tool tells the model that its variables
+    are gone. `settings` replaces the saved ones. Token ids that do not spell their message are ignored.
     """
     record = read_record(Path(path))
     try:
@@ -66,7 +66,7 @@ def load(
 
 
 def read_record(path: Path) -> dict:
-    """The JSON of a file that save() wrote."""
+    """Read the JSON of a file that save() wrote."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -79,7 +79,7 @@ def read_record(path: Path) -> dict:
 
 
 def restore_tokens(message: Message, saved: dict | None, encoding: tiktoken.Encoding | None) -> Message:
-    """`message` with the ids that it was sampled as, if they are of this encoding and really spell it."""
+    """Return `message` with its sampled ids, if they belong to this encoding and spell the message."""
     if not isinstance(saved, dict):
         return message
     try:

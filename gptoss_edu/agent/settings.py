@@ -1,4 +1,4 @@
-"""What stands before a conversation, and its bounds."""
+"""The preamble of a conversation, and its limits."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from gptoss_edu.harmony.thoughts import RULES
 
 @dataclass
 class Settings:
-    """What stands before the conversation, and its bounds.
+    """The preamble of a conversation, and its limits.
 
-    identity : the system message's first sentence; None for harmony's own. max_steps : tool calls in one turn.
-    max_tokens : sampled in one turn. max_context : prompt and answer together.
-    drop_analysis : which old thoughts are left out of the prompt (`gptoss_edu.harmony.thoughts`).
+    identity : the system message's first sentence; None for harmony's own. max_steps : tool calls per turn.
+    max_tokens : tokens sampled per turn. max_context : tokens of prompt and answer together.
+    drop_analysis : which old thoughts to leave out of the prompt (`gptoss_edu.harmony.thoughts`).
     """
 
     effort: str | None = "medium"

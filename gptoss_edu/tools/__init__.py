@@ -1,6 +1,6 @@
 """Tools that the model can call: the developer's functions, a Python kernel, a browser.
 
-functions.py  a Python callable or a JSON Schema → description, checked calls, errors that the model can act on
+functions.py  from a Python callable or a JSON Schema: description, checked calls, errors that the model can act on
 python.py     a stateful Jupyter kernel (kernel.py) in a fence (sandbox.py, jail.py)
 browser.py    search, open, find; pages.py is the offline index behind it, live.py the internet, if asked for
 """
@@ -26,7 +26,7 @@ LAZY = {"PythonTool": "python", "Limits": "sandbox", "BrowserTool": "browser"}
 
 
 def __getattr__(name: str):
-    if name in LAZY:  # a program without tools does not pay for zmq
+    if name in LAZY:  # a program without tools does not import zmq
         from importlib import import_module
 
         return getattr(import_module(f"gptoss_edu.tools.{LAZY[name]}"), name)

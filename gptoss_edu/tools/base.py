@@ -1,4 +1,4 @@
-"""What every tool has in common: a namespace, a description for the prompt, and calls that never raise at the model."""
+"""The base of all tools: a namespace, a description for the prompt, and calls whose errors go back to the model."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Protocol
 
 from gptoss_edu.errors import GptOssError
 
-FUNCTIONS = "functions"  # the namespace of the developer's functions, and of whoever answers for an absent tool
+FUNCTIONS = "functions"  # the namespace of the developer's functions; it also answers for missing tools
 
 
 class ToolError(GptOssError):
-    """A mistake that the model made in a call; its text goes back to the model, which can then do better."""
+    """A mistake that the model made in a call; the text goes back to the model, which can then correct it."""
 
 
 @dataclass
 class ToolResult:
-    """What a call gives back: `text` for the model, the rest for whoever shows it."""
+    """The result of a call: `text` for the model, the rest for display."""
 
     text: str
     error: bool = False
-    author: str = ""  # who answered, for whoever shows it; a header's author is `Toolbox.author_of`
+    author: str = ""  # who answered, for display; a header's author is `Toolbox.author_of`
     pictures: list[Path] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -33,20 +33,20 @@ class Tool(Protocol):
     name: str
 
     def config(self) -> dict:
-        """Name, description and functions as in openai-harmony's JSON for a tool namespace."""
+        """Return name, description and functions in openai-harmony's JSON for a tool namespace."""
 
     def call(self, recipient: str, arguments: str) -> ToolResult:
-        """Do what the model asked of `recipient` (with the namespace, such as browser.search).
+        """Run the model's call to `recipient` (with its namespace, such as browser.search).
 
         Never raises ToolError.
         """
 
     def close(self) -> None:
-        """Give back everything that the tool holds: processes, connections, folders."""
+        """Release everything that the tool holds: processes, connections, folders."""
 
 
 class Toolbox:
-    """Several tools under one roof; finds the one that a recipient names. Use it in a `with` block, or call close()."""
+    """Several tools; finds the one that a recipient names. Use it in a `with` block, or call close()."""
 
     def __init__(self, tools: Iterable[Tool] = ()):
         self.tools: dict[str, Tool] = {}
@@ -68,7 +68,7 @@ class Toolbox:
             tool.close()
 
     def recipients(self) -> list[str]:
-        """Everything that can be called, as it stands in a header."""
+        """Every recipient that can be called, as written in a header."""
         names = []
         for tool in self.tools.values():
             functions = [function["name"] for function in tool.config()["tools"]]
@@ -78,19 +78,19 @@ class Toolbox:
     def find(self, recipient: str) -> tuple[Tool, str]:
         """Return the tool for a recipient, and the recipient as its header would name it.
 
-        Models leave the namespace out ("search") or put a second one before it ("functions.browser.search"). The call
-        that is meant is run: one whose name, without leading namespaces, is known; where a bare name is left, it must
-        belong to exactly one function.
+        Models leave out the namespace ("search") or put a second one before it ("functions.browser.search"). This finds
+        the intended call: a known name after removing leading namespaces. A bare name must belong to exactly one
+        function.
 
         Raises
         ------
-        ToolError : there is no such tool; names every recipient that there is.
+        ToolError : there is no such tool; names every recipient.
         """
         known = self.recipients()
         parts = recipient.split(".")
         for start in range(len(parts)):
             if start and parts[start - 1] not in self.tools and parts[start - 1] != FUNCTIONS:
-                break  # what was left out before this part is no namespace
+                break  # the part before this one is not a namespace
             name = ".".join(parts[start:])
             tool = self.tools.get(parts[start])
             if tool is not None and (name in known or tool.name in known):  # a tool without functions takes any call
@@ -105,8 +105,8 @@ class Toolbox:
     def author_of(self, recipient: str) -> str:
         """Return the author of the message that answers a call: a name of this toolbox, never one that the model wrote.
 
-        A header's author is read as a role where it spells one, so a call to "system" must not be answered by "system".
-        A call that nobody can answer is answered by `functions`.
+        An author that spells a role is read as that role, so a call to "system" must not be answered by "system". The
+        author for calls that nobody can answer is `functions`.
         """
         try:
             tool, name = self.find(recipient)
@@ -124,7 +124,7 @@ class Toolbox:
 
 
 def shorten(text: str, limit: int) -> str:
-    """Return the beginning and the end of a text that is longer than `limit` characters, with the gap counted."""
+    """Shorten a text of more than `limit` characters to its beginning and end, stating how much was left out."""
     if len(text) <= limit:
         return text
     head, tail = limit * 3 // 4, limit // 4

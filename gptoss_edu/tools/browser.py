@@ -1,4 +1,4 @@
-"""The browser tool: search, open and find, with the cursors, line numbers and link marks that the models know.
+"""The browser tool: search, open and find, with the cursors, line numbers and link marks that the models learned.
 
 Every display is a page on a stack; its number is the cursor. A display looks like this::
 
@@ -36,9 +36,9 @@ LONG_LINE = 100 * LINE_WIDTH  # characters
 MAX_PAGES = 200
 MATCH_LINES = 4
 MAX_MATCHES = 50
-CITATION = re.compile(r"【(\d{1,9})†L(\d{1,9})(?:-L?(\d{1,9}))?】")  # Python refuses numbers of thousands of digits
+CITATION = re.compile(r"【(\d{1,9})†L(\d{1,9})(?:-L?(\d{1,9}))?】")  # Python refuses numbers with thousands of digits
 LINK = re.compile(r"【\d+†([^【】†]*)(?:†[^【】†]*)?】")
-# The official description in few words, for small models with short contexts: what gpt-oss-tiny was trained with.
+# A shorter form of the official description, for small models with short contexts; gpt-oss-tiny was trained with it.
 BRIEF = "Searches pages. Cite as 【{cursor}†L{line}】."
 BRIEF_TOOLS = {
     "search": ("Searches for query.", "query", "string"),
@@ -48,7 +48,7 @@ BRIEF_TOOLS = {
 
 
 class Backend(Protocol):
-    """Where pages come from."""
+    """A source of pages."""
 
     source: str
 
@@ -59,7 +59,7 @@ class Backend(Protocol):
 
 @dataclass(frozen=True)
 class Citation:
-    """One 【cursor†Lfirst-Llast】 in an answer; `url` is None where there is no such page or line."""
+    """One 【cursor†Lfirst-Llast】 in an answer; `url` is None if there is no such page or line."""
 
     mark: str
     url: str | None
@@ -84,12 +84,12 @@ def short_enough(lines: Iterable[str]) -> Iterator[str]:
 
 
 class BrowserTool:
-    """Pages for the model.
+    """A browser for the model.
 
     Parameters
     ----------
-    backend : OfflineBackend (default) or, where that is really wanted, live.LiveBackend
-    view_characters : how much of a page one display shows; 4,000 are about 1,000 tokens
+    backend : OfflineBackend (default) or, if you really want it, live.LiveBackend
+    view_characters : how many characters of a page one display shows; 4,000 are about 1,000 tokens
     brief : describe the tool to the model in a few words instead of the official text
     """
 
@@ -104,7 +104,7 @@ class BrowserTool:
         }
 
     def config(self) -> dict:
-        """Return what the model is told of the tool: harmony's own text, or a few words."""
+        """Return the tool's description for the model: harmony's own text, or a short form."""
         if not self.brief:
             return browser_tools(self.backend.source).to_dict()
         tools = [
@@ -132,9 +132,9 @@ class BrowserTool:
         return result
 
     def close(self) -> None:
-        """Nothing to give back."""
+        """Do nothing: this tool holds no resources."""
 
-    # ---- the three functions; their types check the arguments, the descriptions above are what the model reads
+    # ---- the three functions; their types check the arguments; the model reads the descriptions above
 
     def search(self, query: str, topn: int = 10, source: str | None = None) -> str:
         found = self.backend.search(query, max(1, min(topn, 20)))
@@ -167,7 +167,7 @@ class BrowserTool:
             if id not in shown.links:
                 there = f"0 to {max(shown.links)}" if shown.links else "none"
                 raise ToolError(f"There is no link {id} on that page; link ids there: {there}.")
-            # A page that is open already is not fetched again; its best place may be another.
+            # An open page is not fetched again, but its best place may differ.
             page = next((page for page in self.pages if page.url == shown.links[id]), None)
             page, place = page or self.backend.fetch(shown.links[id]), shown.best_lines.get(id, "")
         else:
@@ -235,7 +235,7 @@ class BrowserTool:
         return f"[{len(self.pages) - 1}] {place}\n{bar}\n\n" + "\n".join(shown)
 
     def citations(self, answer: str) -> list[Citation]:
-        """Return what the marks in an answer stand for; a mark that leads nowhere has no url."""
+        """Return the citations of an answer; a mark that leads nowhere has no url."""
         found = []
         for match in CITATION.finditer(answer):
             cursor, first = int(match[1]), int(match[2])
@@ -252,7 +252,7 @@ class BrowserTool:
         return [{key: value for key, value in asdict(page).items() if key != "source"} for page in self.pages]
 
     def restore(self, state: list[dict]) -> None:
-        """Put back what state() gave."""
+        """Restore the result of state()."""
         texts = ("url", "title", "text")
         as_ids = lambda table: {int(key): value for key, value in table.items()}  # noqa: E731
         try:

@@ -1,7 +1,7 @@
-"""Developer functions: from a Python callable or a JSON Schema to a description for the prompt and checked calls.
+"""Developer functions: make a prompt description and checked calls from a Python callable or a JSON Schema.
 
-A call that does not fit is answered with what was expected, so that the model can do better: the tool message is its
-only way to learn of a mistake.
+A call that does not fit is answered with what was expected. The tool message is the model's only way to learn of a
+mistake.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Function:
     ----------
     parameters : JSON Schema of the arguments (an object), or None for a function without any
     run : called with the checked arguments as keywords
-    validate : decoded JSON object → keyword arguments; raises ToolError with one line for each problem
+    validate : decoded JSON object → keyword arguments; raises ToolError with one line per problem
     """
 
     name: str
@@ -49,7 +49,7 @@ class Function:
         return entry if self.parameters is None else {**entry, "parameters": self.parameters}
 
     def call(self, arguments: str) -> str:
-        """Decode, check, run; the result as text. Raises ToolError for a mistake in the call."""
+        """Decode, check and run a call; return the result as text. Raises ToolError for a mistake in the call."""
         keywords = self.validate(decode_arguments(arguments))
         return as_text(self.run(**keywords))
 
@@ -64,7 +64,7 @@ def decode_arguments(arguments: str) -> dict:
             decoded = read_json(decoded)
     except json.JSONDecodeError as error:
         raise ToolError(f"The arguments are not JSON: {error.msg} at character {error.pos}.") from None
-    except ValueError as error:  # nested too deeply, or a number of thousands of digits
+    except ValueError as error:  # nested too deeply, or a number with thousands of digits
         raise ToolError(f"The arguments cannot be read: {error}.") from None
     if not isinstance(decoded, dict):
         raise ToolError(f'The arguments must be a JSON object such as {{"name": "value"}}, found {kind_of(decoded)}.')
@@ -72,7 +72,7 @@ def decode_arguments(arguments: str) -> dict:
 
 
 def kind_of(value: Any) -> str:
-    """A JSON value's kind, in JSON's own words."""
+    """Return a JSON value's kind, in JSON's own terms."""
     if value is None or isinstance(value, bool):
         return "null" if value is None else "a boolean"
     kinds = {int: "a number", float: "a number", str: "a string", list: "an array", dict: "an object"}
@@ -82,7 +82,7 @@ def kind_of(value: Any) -> str:
 def as_text(value: Any) -> str:
     """Return a function's result for a tool message.
 
-    Text as it is, everything else as JSON without blanks, which cost tokens.
+    Text stays as it is; everything else becomes JSON without spaces, which would cost tokens.
     """
     if isinstance(value, str):
         text = value
@@ -126,9 +126,10 @@ def from_callable(function: Callable[..., Any], name: str | None = None) -> Func
 
 
 def fields_of(function: Callable[..., Any], name: str) -> tuple[str, dict[str, Any]]:
-    """Return the description, and for each parameter (type, field) as pydantic.create_model wants them.
+    """Return the description, and for each parameter (type, field) as pydantic.create_model expects them.
 
-    The fields have neutral names and the parameters' names as aliases: pydantic reserves words such as `schema`.
+    The fields have neutral names, with the parameters' names as aliases, since pydantic reserves words such as
+    `schema`.
     """
     try:
         signature = inspect.signature(function, eval_str=True)
@@ -153,7 +154,7 @@ def fields_of(function: Callable[..., Any], name: str) -> tuple[str, dict[str, A
 
 
 def pydantic_problem(error: Mapping[str, Any], model: type[pydantic.BaseModel]) -> str:
-    """Return one line for one of pydantic's errors, with what was found."""
+    """Describe one of pydantic's errors in one line, with what was found."""
     place = ".".join(str(part) for part in error["loc"]) or "arguments"
     if error["type"] == "missing":
         return f"`{place}`: required, but missing."
@@ -164,13 +165,13 @@ def pydantic_problem(error: Mapping[str, Any], model: type[pydantic.BaseModel]) 
 
 
 def explain(problems: list[str]) -> str:
-    """Return one message for all problems of a call."""
+    """Combine all problems of a call into one message."""
     lines = "\n".join(f"- {problem}" for problem in problems[:10])
     return f"The arguments do not fit:\n{lines}\nCall again with corrected arguments."
 
 
 def tidy_schema(schema: dict) -> dict:
-    """Without the titles that pydantic invents, and with references resolved where they are not recursive."""
+    """Remove the titles that pydantic invents, and resolve references that are not recursive."""
     definitions = schema.get("$defs", {})
     recursive = False
 
@@ -187,7 +188,7 @@ def tidy_schema(schema: dict) -> dict:
                 return node
             rest = {key: value for key, value in node.items() if key != "$ref"}
             return {**walk(definitions[reference], (*inside, reference)), **walk(rest, inside)}
-        # A title is a text; a property that happens to be called "title" is an object.
+        # A title is a string; a property named "title" is an object.
         kept = {k: v for k, v in node.items() if k != "$defs" and not (k == "title" and isinstance(v, str))}
         return {key: walk(value, inside) for key, value in kept.items()}
 
@@ -257,7 +258,7 @@ def from_schema(name: str, description: str, parameters: dict | None, run: Calla
 
 
 class FunctionTool:
-    """The namespace ``functions``: everything that the developer lets the model call."""
+    """The namespace ``functions``: every function that the developer offers to the model."""
 
     def __init__(self, functions: Iterable[Function | Callable[..., Any]], name: str = "functions"):
         self.name = name
@@ -272,7 +273,7 @@ class FunctionTool:
         return {"name": self.name, "tools": [function.config() for function in self.functions.values()]}
 
     def call(self, recipient: str, arguments: str) -> ToolResult:
-        """Run one function; its own exceptions come back as text, without a traceback."""
+        """Run one function; return its exceptions as text, without a traceback."""
         started = time.monotonic()
         name = recipient.removeprefix(f"{self.name}.")
         function = self.functions.get(name)
@@ -284,10 +285,10 @@ class FunctionTool:
             result.text = function.call(arguments)
         except ToolError as error:
             result.text, result.error = str(error), True
-        except (Exception, SystemExit) as error:  # a function that calls sys.exit() must not end the conversation
+        except (Exception, SystemExit) as error:  # sys.exit() in a function must not end the conversation
             result.text, result.error = f"{name} failed: {type(error).__name__}: {shorten(str(error), 1000)}", True
         result.seconds = time.monotonic() - started
         return result
 
     def close(self) -> None:
-        """Nothing to give back."""
+        """Do nothing: this tool holds no resources."""

@@ -1,13 +1,13 @@
-"""HTML on standard input, Markdown on standard output, by html2text; started by file name in a process of its own.
+"""Convert HTML on standard input to Markdown on standard output with html2text, as a separate process.
 
-Some HTML takes html2text hours (a hundred thousand nested lists, for one), so whoever calls this sets a time limit.
+Some HTML takes html2text hours (for example, a hundred thousand nested lists), so callers set a time limit.
 """
 
 import sys
 
 
 def convert(html: str) -> str:
-    """No images and no line breaks of its own; link targets stand in angle brackets."""
+    """Convert HTML without images or added line breaks; link targets are in angle brackets."""
     import html2text
 
     converter = html2text.HTML2Text(bodywidth=0)

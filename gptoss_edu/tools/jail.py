@@ -1,14 +1,14 @@
-"""Run one command under limits, and leave no process behind.
+"""Run one command under limits and leave no process behind.
 
-Started by file name with ``python -I -S jail.py '<settings as JSON>'``, so that it imports nothing but the standard
-library. Its standard input is a pipe whose other end the caller holds: when the caller closes it, or dies, everything
-that the command started is killed.
+Started by file name with ``python -I -S jail.py '<settings as JSON>'``, so that it imports only the standard
+library. Its standard input is a pipe held by the caller. When the caller closes it or dies, this kills everything that
+the command started.
 
-With ``"namespaces": true`` (Linux) the command gets its own process, network, mount and user namespaces: no network, no
-sight of other processes, every file read-only except the folders in ``"writable"``, and the first of those also at
-/mnt/data. /tmp, /run and /var/run, where the system's programs keep their sockets, are empty but for those folders and
-the ones in ``"visible"``: a socket can be connected to on a read-only file system too. Otherwise only the limits apply.
-What could be set up is written to ``"report"`` as JSON.
+With ``"namespaces": true`` (Linux) the command gets its own process, network, mount and user namespaces. It has no
+network, sees no other processes, and every file is read-only except the folders in ``"writable"``; the first of those
+is also at /mnt/data. /tmp, /run and /var/run, where system programs keep their sockets, are empty except for those
+folders and the ones in ``"visible"``, because a process can connect to a socket even on a read-only file system.
+Without namespaces, only the limits apply. What could be set up is written to ``"report"`` as JSON.
 
 Source: namespaces(7), user_namespaces(7), mount_setattr(2), prctl(2), setrlimit(2).
 """
@@ -65,11 +65,11 @@ def set_read_only(path, read_only, recursive=False):
 
 
 def enter_namespaces():
-    """Leave the system's process, network, mount and user namespaces; the next fork is process 1 of the new ones."""
+    """Enter new process, network, mount and user namespaces; the next fork becomes their process 1."""
     user, group = os.getuid(), os.getgid()
     kinds = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS
     check(libc.unshare(kinds), "unshare")
-    # Never root inside: executing a program as a user other than 0 drops every capability in the namespace.
+    # Never run as root inside: executing a program as another user drops every capability in the namespace.
     for file, line in (
         ("setgroups", "deny"),
         ("uid_map", f"{user or 1000} {user} 1"),
@@ -80,10 +80,10 @@ def enter_namespaces():
 
 
 def hide(places, kept):
-    """Put an empty, small file system over each of `places`, and the folders of `kept` that lie there back into it."""
+    """Mount a small, empty file system over each of `places`, and put the folders of `kept` back into it."""
     hidden = [place for place in places if os.path.isdir(place) and not os.path.islink(place)]
     inside = [folder for folder in kept if any(folder.startswith(place + "/") for place in hidden)]
-    inside.sort(key=len)  # a folder before those that lie in it
+    inside.sort(key=len)  # parents before children
     for number, folder in enumerate(inside):
         os.mkdir(f"/mnt/{number}")
         mount(folder, f"/mnt/{number}", None, MS_BIND | MS_REC)
@@ -97,7 +97,7 @@ def hide(places, kept):
 
 
 def arrange_mounts(writable, visible=()):
-    """Own /proc and /dev/shm, no sockets of the system's, everything read-only but `writable`.
+    """Mount own /proc and /dev/shm, hide the system's sockets, make everything read-only except `writable`.
 
     Returns what was achieved.
     """
@@ -105,13 +105,13 @@ def arrange_mounts(writable, visible=()):
     mount(None, "/", None, MS_REC | MS_PRIVATE)
     for folder in writable:
         mount(folder, folder, None, MS_BIND)
-    # An empty /mnt, and in it the scratch folder under the name that the models were trained with.
+    # An empty /mnt with the scratch folder under the name that the models were trained with.
     mount("tmpfs", "/mnt", "tmpfs", MS_NOSUID | MS_NODEV, "size=64k")
     os.mkdir("/mnt/data")
     hide(("/tmp", "/run", "/var/run"), (*writable, *visible))
     mount(writable[0], "/mnt/data", None, MS_BIND)
     for target, kind, data, key in (("/proc", "proc", None, "own_proc"), ("/dev/shm", "tmpfs", "size=64m", None)):
-        try:  # a container may forbid this; then the old ones stay
+        try:  # a container may forbid this; then the old mounts stay
             mount(kind, target, kind, MS_NOSUID | MS_NODEV, data)
             report.update({key: True} if key else {})
         except OSError:
@@ -121,7 +121,7 @@ def arrange_mounts(writable, visible=()):
         for folder in (*writable, "/dev/shm", "/mnt/data"):
             set_read_only(folder, False)
         report["read_only_files"] = True
-    except OSError as error:  # the text promises this, so without it there are no namespaces
+    except OSError as error:  # read-only files are promised, so give up on namespaces
         raise OSError(f"the file system could not be made read-only: {error}") from error
     return report
 
@@ -132,17 +132,17 @@ def apply_limits(limits):
         kind = getattr(resource, name)
         hard = resource.getrlimit(kind)[1]
         value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        # One second between the soft and the hard limit, so that the signal still names the cause.
+        # The hard limit is one second above the soft one, so that the signal still names the cause.
         ceiling = value + 1 if name == "RLIMIT_CPU" and hard == resource.RLIM_INFINITY else value
         try:
             resource.setrlimit(kind, (value, ceiling))
-        except (ValueError, OSError):  # macOS knows RLIMIT_AS and does not honour it
+        except (ValueError, OSError):  # macOS accepts RLIMIT_AS but ignores it
             if IS_LINUX:
                 raise
 
 
 def descendants_of(parent):
-    """Process ids of everything that descends from `parent`, from /proc."""
+    """Return the process ids of all descendants of `parent`, from /proc."""
     parents = {}
     for entry in os.listdir("/proc"):
         if entry.isdigit():
@@ -159,7 +159,7 @@ def descendants_of(parent):
 
 
 def kill_descendants(first):
-    """Kill until nothing is left that descends from this process; as subreaper it inherits every orphan."""
+    """Kill until this process has no descendants left; as subreaper it inherits every orphan."""
     for _ in range(200):
         victims = descendants_of(os.getpid()) if IS_LINUX else [first]
         for victim in victims:
@@ -195,7 +195,7 @@ def start(settings):
 
 
 def supervise(settings):
-    """Run the command, reap orphans, end when it ends or when standard input closes. Returns its exit status."""
+    """Run the command and reap orphans until it ends or standard input closes. Returns its exit status."""
     if IS_LINUX:
         libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     command = start(settings)
@@ -219,7 +219,7 @@ def supervise(settings):
 
 def main():
     settings = json.loads(sys.argv[1])
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the terminal is for the caller
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the terminal is left to the caller
     report = {"namespaces": False}
     first_process = 0
     if settings["namespaces"]:

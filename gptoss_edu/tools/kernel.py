@@ -1,6 +1,6 @@
-"""A Jupyter kernel in a fence.
+"""A sandboxed Jupyter kernel.
 
-Start it, run code in it under a time limit, interrupt it, and be rid of it for certain.
+Start it, run code in it under a time limit, interrupt it, and reliably end it.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from . import sandbox
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 PICTURE_KINDS = {"image/png": "png", "image/jpeg": "jpg"}
 
-# A kernel starts without anything that code left in its folder: -P keeps the folder off sys.path, -s the packages under
-# HOME. IPython's settings stand in the run folder, which each kernel gets anew.
+# A kernel must not load what earlier code left in its folder: -P keeps the folder off sys.path, -s the packages below
+# HOME. IPython's settings are in the run folder, which is new for each kernel.
 NOTHING_FROM_SCRATCH = ("-P", "-s")
-# Runs in the kernel, once it stands: the folder's own modules can be imported, and shadow nothing.
+# Runs in the kernel after start-up: the folder's own modules can be imported, but shadow nothing.
 OWN_MODULES = "import sys\nif '' not in sys.path:\n    sys.path.append('')\n"
-# Runs in the kernel: output beyond the limit is dropped where it arises, so that a gigabyte never travels.
-# IPython's second copy of all output (for a history that nobody reads here) is switched off.
+# Runs in the kernel: output beyond the limit is dropped at its source, so that a gigabyte is never sent. IPython's
+# second copy of all output (for a history that is not used here) is switched off.
 LIMIT_OUTPUT = """
 def _limit_output(most, ip=get_ipython()):
     import contextlib, sys
@@ -62,7 +62,7 @@ del _limit_output
 
 @dataclass
 class Execution:
-    """What one piece of code gave: `status` is ok, error, timeout (interrupted), stuck (had to be killed) or died."""
+    """The result of running code: `status` is ok, error, timeout (interrupted), stuck (had to be killed) or died."""
 
     status: str = "ok"
     output: str = ""
@@ -78,12 +78,12 @@ class Kernel:
     Parameters
     ----------
     isolation : "bubblewrap", "namespaces" or "limits", as chosen by sandbox.choose_isolation.
-    scratch, run : the folders that it can write: the user's files, and sockets.
+    scratch, run : the folders that it can write to: the user's files, and sockets.
     """
 
     def __init__(self, isolation: str, scratch: Path, run: Path, limits: sandbox.Limits):
         self.limits, self.run = limits, run
-        sandbox.remove_tree(run)  # sockets of a kernel that died, and whatever its code put beside them
+        sandbox.remove_tree(run)  # sockets of a dead kernel, and anything its code put beside them
         run.mkdir()
         connection_file, connection = write_connection_file(
             str(run / "kernel.json"), transport="ipc", ip=str(run / "s"), kernel_name="gptoss"
@@ -138,7 +138,7 @@ class Kernel:
     def execute(self, code: str, store_history: bool = True) -> Execution:
         """Run `code`; returns within call_seconds + interrupt_seconds + about one second, whatever the code does."""
         result = Execution()
-        # stop_on_error would abort a request that arrives right after one that failed.
+        # stop_on_error would abort a request that arrives right after a failed one.
         message_id = self.client.execute(code, store_history=store_history, allow_stdin=False, stop_on_error=False)
         try:
             self._collect(message_id, result)
@@ -156,7 +156,7 @@ class Kernel:
         reply_at = None
         while self.is_alive():
             if time.monotonic() > deadline:
-                if result.status == "timeout":  # it did not stop when it was told to
+                if result.status == "timeout":  # it ignored the interrupt
                     result.status = "stuck"
                     return self.close()
                 result.status = "timeout"
@@ -171,14 +171,14 @@ class Kernel:
                 if self._reply(message_id, result, 0.0):
                     reply_at = time.monotonic()
             if reply_at is not None and time.monotonic() - reply_at > 2.0:
-                result.truncated = True  # "idle" is missing: a message over message_bytes took others with it
+                result.truncated = True  # no "idle": a message over message_bytes was lost with others
                 return self._reconnect()
         if reply_at is None and self.is_alive():
             self._reply(message_id, result, 1.0)
         return None
 
     def _reconnect(self) -> None:
-        """A new output channel: zmq closes one for good when a message over the limit arrives on it."""
+        """Open a new output channel, since zmq closes one for good when it receives a message over the limit."""
         self.client.iopub_channel.stop()
         self.client._iopub_channel = None
         self.client.iopub_channel.start()
@@ -193,14 +193,14 @@ class Kernel:
                     return
 
     def _receive(self, receive, seconds: float) -> dict | None:
-        """Return the next message, or None when there is none, or one that is not a proper message.
+        """Return the next message, or None if there is none or it is not a proper message.
 
-        Code in the kernel can send whatever it likes on these channels, so reading may fail in any way, and what was
-        read may have any types.
+        Code in the kernel can send anything on these channels, so reading may fail in any way, and what was read may
+        have any type.
         """
         try:
             message = receive(timeout=seconds)
-        except Exception:  # nothing there, or nothing that can be decoded
+        except Exception:  # nothing there, or it cannot be decoded
             return None
         parts = {"msg_type": str, "parent_header": dict, "content": dict}
         proper = isinstance(message, dict) and all(isinstance(message.get(key), kind) for key, kind in parts.items())
@@ -228,7 +228,7 @@ class Kernel:
                     except (binascii.Error, TypeError, ValueError):
                         continue
                     return
-            begun = result.output and not result.output.endswith("\n")  # a value stands on a line of its own
+            begun = result.output and not result.output.endswith("\n")  # a value goes on its own line
             self._append(result, "\n" * bool(begun) + str(data.get("text/plain", "")) + "\n")
         elif kind == "error":
             if result.status == "ok":
@@ -264,5 +264,5 @@ class Kernel:
 
 
 def sockets_fit(run: Path) -> bool:
-    """A Unix socket's path has at most 107 bytes."""
+    """Return whether the sockets' paths fit into the 107 bytes that a Unix socket's path may have."""
     return len(os.fsencode(str(run / "s-5"))) < 107

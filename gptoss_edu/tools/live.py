@@ -1,8 +1,8 @@
-"""Pages from the internet, for whoever asks for them by name. Nothing in this package uses this module by default.
+"""Pages from the internet, only on explicit request. Nothing in this package uses this module by default.
 
-What the model asks for is not trusted: only http and https on their usual ports, only addresses of the public internet,
-checked after every redirect and on the very address that is connected to, and never more than so many bytes and
-seconds.
+The model's requests are not trusted. Only http and https on their usual ports are allowed, and only addresses of the
+public internet, checked after every redirect and on the exact address that is connected to. Bytes and seconds are
+limited.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ TEXT_KINDS = ("text/plain", "text/markdown", "text/csv", "application/json", "ap
 HTML_KINDS = ("text/html", "application/xhtml+xml")
 REDIRECTS = (301, 302, 303, 307, 308)
 CHARSET_NAME = re.compile(r"[a-z0-9][a-z0-9_.:-]{0,39}")
-# The encodings of the web (WHATWG), by Python's names; each decodes in a time that grows with the bytes alone.
+# The encodings of the web (WHATWG), by Python's names; all of them decode in linear time.
 CHARSETS = frozenset([
     *(f"iso8859-{part}" for part in (*range(1, 12), 13, 14, 15, 16)),
     *(f"cp{page}" for page in (866, 874, 932, 949, *range(1250, 1259))),
@@ -41,7 +41,7 @@ NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 def is_public(address: Address) -> bool:
-    """Return whether an address belongs to the public internet, also where it carries another one inside."""
+    """Return whether an address belongs to the public internet, including any address embedded in it."""
     if isinstance(address, ipaddress.IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour or (address.teredo and address.teredo[1])
         if address in NAT64:
@@ -55,7 +55,7 @@ def is_public(address: Address) -> bool:
 
 @dataclass(frozen=True)
 class FetchLimits:
-    """Bounds on fetching one page, redirects included."""
+    """Limits for fetching one page, including redirects."""
 
     seconds: float = 15.0
     bytes: int = 1_000_000
@@ -66,11 +66,11 @@ class FetchLimits:
 
 @dataclass
 class LiveBackend:
-    """Opens public web pages. Searching stays in the bundled pages, as a search engine would need an account.
+    """Opens public web pages. Search still covers only the bundled pages, since a search engine would need an account.
 
     Parameters
     ----------
-    allow_internet : must be True: a model that can open addresses can also send what it has read to them.
+    allow_internet : must be True: a model that can open addresses can also send data to them.
     allowed : decides on addresses; tests pass their own.
     resolve : (host, port) → addresses; the system's resolver.
     """
@@ -91,14 +91,14 @@ class LiveBackend:
         return self.offline.search(query, limit)
 
     def fetch(self, url: str) -> Page:
-        """Return the page behind a URL as text; every reason not to give it is a ToolError for the model."""
+        """Return the page at a URL as text; every failure is a ToolError for the model."""
         if url.startswith("course://"):
             return self.offline.fetch(url)
         try:
             return self._fetch(url)
         except ToolError:
             raise
-        except Exception as error:  # what a server sends can be wrong in more ways than anybody lists
+        except Exception as error:  # a server can send wrong data in countless ways
             raise ToolError(f"{url[:200]} cannot be read: {type(error).__name__}: {error}"[:500]) from None
 
     def _fetch(self, url: str) -> Page:
@@ -115,7 +115,7 @@ class LiveBackend:
         raise ToolError(f"{url}: more than {self.limits.redirects} redirects.")
 
     def _addresses(self, parts: SplitResult, deadline: float) -> list[str]:
-        """Return the host's addresses; all must be allowed, since nobody knows which one would be taken."""
+        """Return the host's addresses; all must be allowed, since any of them may be used."""
         port = parts.port or (443 if parts.scheme == "https" else 80)
         found = call_with_deadline(
             lambda: (self.resolve or system_resolve)(parts.hostname, port), deadline, parts.hostname
@@ -137,7 +137,7 @@ class LiveBackend:
         watchdog = None
         try:
             plain = socket.create_connection((addresses[0], port), timeout=max(0.1, deadline - time.monotonic()))
-            # Whatever trickles in byte by byte, at the deadline the connection is cut.
+            # The connection is cut at the deadline, however slowly data trickles in.
             watchdog = threading.Timer(max(0.1, deadline - time.monotonic()), cut_off, [plain])
             watchdog.daemon = True
             watchdog.start()
@@ -186,9 +186,9 @@ class LiveBackend:
 
 
 def codec_of(charset: str) -> str:
-    """Return the codec for a charset's name; utf-8 for one that pages do not use.
+    """Return the codec of a charset; utf-8 for one that web pages do not use.
 
-    Python knows more codecs than the web: punycode takes hours for a megabyte, others cannot decode at all.
+    Python has more codecs than the web: punycode takes hours for a megabyte, and others cannot decode at all.
     """
     try:
         name = codecs.lookup(charset).name if CHARSET_NAME.fullmatch(charset) else "utf-8"
@@ -206,7 +206,7 @@ def follow(url: str, location: str) -> str:
 
 
 def check_url(url: str, ports: tuple[int, ...]) -> SplitResult:
-    """Return the parts of a URL that may be asked for; everything else is refused with a reason."""
+    """Return the parts of an allowed URL; refuse all others with a reason."""
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -229,7 +229,7 @@ def system_resolve(host: str, port: int) -> list[str]:
 
 
 def call_with_deadline(function: Callable[[], list[str]], deadline: float, host: str | None) -> list[str]:
-    """Resolve a name in a thread, because the system's resolver takes no time limit."""
+    """Resolve a name in a thread, because the system's resolver has no time limit."""
     result: list[list[str] | Exception] = []
 
     def run() -> None:

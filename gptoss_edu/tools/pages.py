@@ -1,8 +1,8 @@
-"""Pages for the browser tool: text with numbered links, from Markdown or HTML, and an SQLite full-text index of them.
+"""Pages for the browser tool: text with numbered links, made from Markdown or HTML, and a full-text index in SQLite.
 
-The index of the bundled pages (README, the notebooks' text, the short texts in data/pages) is a derived file: it is
-built by ``python -m gptoss_edu.tools.pages`` or at its first use, into the user's cache folder, and rebuilt when one of
-its sources changes. Nothing here uses the network.
+The index of the bundled pages (README, the notebooks' text, the short texts in data/pages) is a derived file.
+``python -m gptoss_edu.tools.pages``, or the first use, builds it in the user's cache folder, and it is rebuilt when one
+of its sources changes. Nothing here uses the network.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SCHEMA_VERSION = 1
 MARKDOWN_LINK = re.compile(
     r"(?<!!)\[([^\[\]\n]*)\]\(\s*(?:<((?:\\.|[^<>\\\n])*)>|([^()<>\s]+))(?:\s+\"[^\"\n]*\")?\s*\)"
 )
-# The brackets and daggers of links and citations belong to the browser: in a page they could forge them.
+# The brackets and daggers of links and citations are reserved for the browser: a page could forge links with them.
 RESERVED = str.maketrans({"【": "〖", "】": "〗", "†": "‡"})
 COMMON_WORDS = frozenset(
     "a an and are as at be by did do does for from how in is it its of on or that the their then there these they this"
@@ -41,7 +41,7 @@ COMMON_WORDS = frozenset(
 
 @dataclass
 class Page:
-    """One page: its text, in which links stand as 【id†text】 or 【id†text†site】, and where they lead."""
+    """One page: its text, with links as 【id†text】 or 【id†text†site】, and their targets."""
 
     url: str
     title: str
@@ -49,17 +49,17 @@ class Page:
     links: dict[int, str] = field(default_factory=dict)
     # link id → where to look in the page behind it: a line, or words
     best_lines: Mapping[int, int | str] = field(default_factory=dict)
-    source: str | None = None  # the page as it arrived, for view_source
+    source: str | None = None  # the page as received, for view_source
 
 
 def site_of(url: str) -> str:
-    """Return a page's site, as shown in a link that leads elsewhere."""
+    """Return a page's site, as shown in links from other sites."""
     parts = urlsplit(url)
     return parts.netloc if parts.scheme in ("http", "https") else f"{parts.scheme}:{parts.netloc}"
 
 
 def number_links(markdown: str, url: str) -> tuple[str, dict[int, str]]:
-    """Replace Markdown links by 【id†text】; links within the page and to mail addresses become plain text."""
+    """Replace Markdown links with 【id†text】; links within the page and to mail addresses become plain text."""
     links: dict[int, str] = {}
     ids: dict[str, int] = {}
 
@@ -85,7 +85,7 @@ def page_from_markdown(markdown: str, url: str, title: str) -> Page:
 
 
 def page_from_html(html: str, url: str, seconds: float = 10.0) -> Page:
-    """Convert HTML, in a process that is given `seconds`: foreign HTML may keep any converter busy for hours."""
+    """Convert HTML in a process limited to `seconds`: some HTML keeps a converter busy for hours."""
     argv = [sys.executable, str(Path(__file__).with_name("html_text.py"))]
     try:
         done = subprocess.run(argv, input=html.encode("utf-8", "replace"), capture_output=True, timeout=seconds)
@@ -113,7 +113,7 @@ def title_of(html: str) -> str:
 
 
 def bundled_sources() -> list[Path]:
-    """Files that the offline index is made of."""
+    """Return the files of the offline index."""
     readme = data_path().parent / "README.md"
     pages = sorted(data_path("pages").glob("*.md")) if data_path("pages").is_dir() else []
     notebooks = sorted(notebooks_path().glob("[0-9][0-9]_*.ipynb")) if notebooks_path().is_dir() else []
@@ -121,7 +121,7 @@ def bundled_sources() -> list[Path]:
 
 
 def page_from_file(path: Path) -> Page:
-    """Return a page from a Markdown file, or from the Markdown cells of a notebook without its folded answers."""
+    """Make a page from a Markdown file, or from a notebook's Markdown cells without the folded answers."""
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".ipynb":
         cells = [cell for cell in json.loads(text)["cells"] if cell["cell_type"] == "markdown"]
@@ -136,7 +136,7 @@ def page_from_file(path: Path) -> Page:
 
 
 def fingerprint(sources: Iterable[Path]) -> str:
-    """Changes when a source changes."""
+    """Return a string that changes when a source changes."""
     digest = hashlib.sha256(str(SCHEMA_VERSION).encode())
     for path in sources:
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
@@ -144,7 +144,7 @@ def fingerprint(sources: Iterable[Path]) -> str:
 
 
 def build_index(target: Path, pages: Iterable[Page]) -> int:
-    """Write the index of `pages` to `target`, by way of a temporary file. Returns the number of pages."""
+    """Write the index of `pages` to `target`, atomically. Returns the number of pages."""
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=target.parent, suffix=".tmp")
     os.close(handle)
@@ -166,27 +166,27 @@ def build_index(target: Path, pages: Iterable[Page]) -> int:
 
 
 def cache_folder() -> Path:
-    """Return where derived files may lie: $GPTOSS_EDU_CACHE, $XDG_CACHE_HOME/gptoss-edu or ~/.cache/gptoss-edu."""
+    """Return the folder for derived files: $GPTOSS_EDU_CACHE, $XDG_CACHE_HOME/gptoss-edu or ~/.cache/gptoss-edu."""
     if own := os.environ.get("GPTOSS_EDU_CACHE"):
         return Path(own)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gptoss-edu"
 
 
 def bundled_index(folder: Path | None = None) -> Path:
-    """Return the index of the bundled pages; built if it is not there or out of date."""
+    """Return the index of the bundled pages, building it if it is missing or out of date."""
     sources = bundled_sources()
     target = (folder or cache_folder()) / f"pages-{fingerprint(sources)}.sqlite"
     if not target.is_file():
         try:
             build_index(target, map(page_from_file, sources))
-        except OSError:  # a home that cannot be written: the index then lives as long as the temporary files
+        except OSError:  # no writable home: keep the index among the temporary files
             target = Path(tempfile.mkdtemp(prefix="gptoss-pages-")) / target.name
             build_index(target, map(page_from_file, sources))
     return target
 
 
 class OfflineBackend:
-    """Search and fetch in an index file. Thread-safe: it opens the file for each request, read-only."""
+    """Searches and fetches in an index file. Thread-safe: it opens the file read-only for each request."""
 
     source = "web"  # the word in the description that the models were trained with
 

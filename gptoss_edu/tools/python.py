@@ -1,7 +1,8 @@
-"""The python tool: a stateful Jupyter kernel in a fence, with its own folder.
+"""The python tool: a stateful, sandboxed Jupyter kernel with its own folder.
 
-The model writes plain code to the recipient ``python``; what it prints, its last expression and its errors come back.
-Variables live until the kernel ends. sandbox.py says what the fence holds back on this system and what it does not.
+The model writes plain code to the recipient ``python``; it gets back what the code prints,
+its last expression and its errors. Variables live until the kernel ends. sandbox.py describes what the sandbox blocks
+on this system and what it does not.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from . import kernel as kernels
 from . import sandbox
 from .base import ToolResult, shorten
 
-BRIEF = "Runs Python code. Use print."  # for small models with short contexts: what gpt-oss-tiny was trained with
+BRIEF = "Runs Python code. Use print."  # for small models with short contexts; gpt-oss-tiny was trained with it
 NO_OUTPUT = "[The code ran; it printed nothing. Use print() to see a value.]"
 
 
@@ -30,14 +31,14 @@ class PythonTool:
     Parameters
     ----------
     limits : sandbox.Limits
-    isolation : "auto" takes the strongest that this system allows: "bubblewrap", "namespaces", "limits".
-    folder : where files are kept; None makes a temporary folder that close() deletes.
+    isolation : "auto" takes the strongest one that this system allows: "bubblewrap", "namespaces", "limits".
+    folder : where files are kept; None creates a temporary folder that close() deletes.
     brief : describe the tool to the model in a few words instead of the official text.
 
     Attributes
     ----------
     scratch : the folder that the code sees as /mnt/data (as itself under "limits")
-    pictures : the folder with the pictures that the code showed, out of the code's reach
+    pictures : the folder with the pictures that the code showed; the code cannot access it
     """
 
     name = "python"
@@ -60,7 +61,7 @@ class PythonTool:
         for path in (self.run, self.scratch, self.pictures):
             path.mkdir(parents=True, exist_ok=True)
         self.kernel: kernels.Kernel | None = None
-        self.news: list[str] = []  # what the model must know before it reads the next output
+        self.news: list[str] = []  # notes for the model before the next output
         self._picture_count = sum(1 for _ in self.pictures.iterdir())
         holder: list[kernels.Kernel | None] = [None]
         self._finalizer = weakref.finalize(self, _clean_up, holder, self.work)
@@ -73,7 +74,7 @@ class PythonTool:
         self.close()
 
     def describe_isolation(self) -> str:
-        """Return one honest sentence on what the fence holds back here."""
+        """Say in one honest sentence what the sandbox blocks here."""
         return sandbox.DESCRIPTIONS[self.isolation]
 
     @property
@@ -81,16 +82,16 @@ class PythonTool:
         return sandbox.visible_scratch(self.isolation, self.scratch)
 
     def config(self) -> dict:
-        """Return what the model is told of the tool: harmony's own text, or a few words."""
+        """Return the tool's description for the model: harmony's own text, or a short form."""
         official = python_tool(self.limits.call_seconds, self.visible_folder).to_dict()
         return official | {"description": BRIEF} if self.brief else official
 
     def forget(self) -> None:
-        """Tell the model at its next call that it starts afresh: for conversations resumed from a file."""
+        """Tell the model at its next call that its variables are gone, for conversations resumed from a file."""
         self.news.append("[This is a new Python process: variables from earlier calls are gone.]")
 
     def call(self, recipient: str, arguments: str) -> ToolResult:
-        """Run code. Nothing that the code does, short of breaking out of the fence, makes this raise or hang."""
+        """Run code. Nothing that the code does, short of escaping the sandbox, makes this raise or hang."""
         started = time.monotonic()
         try:
             self._ensure_kernel()
@@ -108,7 +109,7 @@ class PythonTool:
         return result
 
     def _ensure_kernel(self) -> None:
-        """A living kernel with a living folder."""
+        """Make sure that there is a running kernel with an existing folder."""
         if not self.scratch.is_dir():
             self.scratch.mkdir(parents=True)
             if self.kernel:
@@ -121,7 +122,7 @@ class PythonTool:
             self.news.append("[The Python process had ended by itself. This is a new one: variables are gone.]")
         if self.kernel is None:
             with contextlib.suppress(OSError):
-                self.scratch.chmod(self.scratch.stat().st_mode | 0o700)  # code may have locked itself out
+                self.scratch.chmod(self.scratch.stat().st_mode | 0o700)  # the code may have locked itself out
             self.kernel = self._holder[0] = kernels.Kernel(self.isolation, self.scratch, self.run, self.limits)
 
     def _drop_kernel(self) -> None:
@@ -130,7 +131,7 @@ class PythonTool:
         self.kernel = self._holder[0] = None
 
     def _text(self, execution: kernels.Execution) -> str:
-        """Return the output for the model, with a note on everything that did not go as usual."""
+        """Return the output for the model, with a note on everything unusual."""
         limit = self.limits.output_characters
         text = execution.output
         if execution.truncated:
@@ -162,21 +163,21 @@ class PythonTool:
             path = self.pictures / f"picture_{self._picture_count:03d}.{ending}"
             try:
                 path.write_bytes(content)
-            except OSError as error:  # a full disk, say
+            except OSError as error:  # such as a full disk
                 self.news.append(f"[A picture could not be kept: {error.strerror}.]")
                 continue
             paths.append(path)
         return paths
 
     def close(self) -> None:
-        """End the kernel with everything that it started; delete the temporary folders."""
+        """End the kernel and everything that it started; delete the temporary folders."""
         self._drop_kernel()
         self._finalizer()
 
 
 def _clean_up(holder: list, work: Path) -> None:
     if holder[0] is not None:
-        with contextlib.suppress(Exception):  # at interpreter exit parts of zmq may be gone; the pipe's end is enough
+        with contextlib.suppress(Exception):  # at exit, parts of zmq may be gone; closing the pipe is enough
             holder[0].close()
     sandbox.remove_tree(work)
 
@@ -193,7 +194,7 @@ def code_of(arguments: str) -> str:
 
 
 def cause_of_death(exit_code: int | None) -> str:
-    """Words for an exit status; a signal arrives as 128 + its number (or negative)."""
+    """Describe an exit status; a signal arrives as 128 plus its number, or negative."""
     signal_number = -exit_code if exit_code and exit_code < 0 else (exit_code or 0) - 128
     known = {9: "because it was killed (signal 9), perhaps for memory", 24: "at its limit of processor time"}
     known |= {11: "with a crash (signal 11)", 6: "with an abort (signal 6)"}

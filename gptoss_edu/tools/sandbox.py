@@ -1,4 +1,4 @@
-"""How the python tool's process is fenced in: which fences this system has, and what each one holds back."""
+"""Sandboxes for the python tool's process: which ones this system has, and what each one blocks."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ MEGABYTE = 2**20
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds on a kernel and everything that it starts. Sizes in bytes, times in seconds.
+    """Limits on a kernel and everything that it starts. Sizes are in bytes, times in seconds.
 
-    Memory, processor time and file size hold for each process; the number of processes (and threads) holds for the
-    user, counted on top of those that run already, and not at all for root. Nothing here bounds the sum over all
-    processes: that takes a control group or a container.
+    Memory, processor time and file size are limited per process. The number of processes (and threads) is limited per
+    user, on top of those already running, and not at all for root. Nothing here limits the sum over all processes; that
+    takes a control group or a container.
     """
 
     call_seconds: float = 120.0  # wall-clock time of one call
     interrupt_seconds: float = 5.0  # how long an interrupted call may take to stop before the kernel is replaced
     start_seconds: float = 60.0
     memory: int = 4096 * MEGABYTE  # address space
-    processor_seconds: int = 600  # over the kernel's whole life
+    processor_seconds: int = 600  # over the kernel's lifetime
     file_size: int = 256 * MEGABYTE
     processes: int = 512
     output_characters: int = 20_000
-    pictures: int = 16  # a call
-    message_bytes: int = 32 * MEGABYTE  # the largest message that is taken from the kernel
+    pictures: int = 16  # per call
+    message_bytes: int = 32 * MEGABYTE  # the largest message accepted from the kernel
 
     def resource_limits(self) -> dict[str, int]:
-        """As jail.py wants them."""
+        """Return the limits as jail.py expects them."""
         return {
             "RLIMIT_AS": self.memory,
             "RLIMIT_CPU": self.processor_seconds,
@@ -52,13 +52,13 @@ class Limits:
 
 
 def running_threads() -> int:
-    """Return how many threads this user has now (0 where /proc does not tell)."""
+    """Return how many threads this user has now (0 if /proc does not say)."""
     count, user = 0, os.getuid()
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             if entry.stat().st_uid == user:
                 count += len(os.listdir(entry / "task"))
-        except OSError:  # ended meanwhile
+        except OSError:  # it has just ended
             continue
     return count
 
@@ -81,7 +81,7 @@ DESCRIPTIONS = {
 
 
 def isolation_available(kind: str) -> str | None:
-    """Return None where `kind` of isolation works on this system, otherwise the reason why not."""
+    """Return None if `kind` of isolation works on this system, otherwise the reason why not."""
     return _probe(kind)
 
 
@@ -107,7 +107,7 @@ def _probe(kind: str) -> str | None:
 
 
 def choose_isolation(wanted: str = "auto") -> str:
-    """Return the strongest isolation that works here, or the wanted one; GptOssError where that one does not work."""
+    """Return the strongest isolation that works here, or the wanted one; GptOssError if that does not work."""
     kinds = ("bubblewrap", "namespaces", "limits")
     if wanted != "auto" and wanted not in kinds:
         raise GptOssError(f"isolation: expected auto or one of {', '.join(kinds)}, found {wanted!r}.")
@@ -120,7 +120,7 @@ def choose_isolation(wanted: str = "auto") -> str:
 
 
 def package_folder() -> str:
-    """Return where ipykernel is installed: usually this Python's own site-packages, sometimes the user's."""
+    """Return where ipykernel is installed: usually in this Python's own site-packages, sometimes in the user's."""
     return str(Path(importlib.util.find_spec("ipykernel").origin).resolve().parents[1])
 
 
@@ -131,9 +131,9 @@ def python_folders() -> set[str]:
 
 
 def clean_environment(scratch: str, settings: Path | None = None) -> dict[str, str]:
-    """Environment variables for the kernel: none of the caller's, so that no key or token leaks into it.
+    """Return the kernel's environment variables: none of the caller's, so that no key or token leaks.
 
-    settings : the folder for what IPython and Jupyter run at their start, out of the scratch folder, whose files stay
+    settings : the folder with what IPython and Jupyter run at start-up, outside the scratch folder, whose files stay
     """
     home = f"{scratch}/.ipython" if settings is None else str(settings / "ipython")
     elsewhere = package_folder() not in (sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))
@@ -149,19 +149,19 @@ def clean_environment(scratch: str, settings: Path | None = None) -> dict[str, s
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
         "PYTHONDONTWRITEBYTECODE": "1",
         "LANG": "C.UTF-8",
-        "OMP_NUM_THREADS": "1",  # each further thread reserves address space, which is limited
+        "OMP_NUM_THREADS": "1",  # each additional thread reserves address space, which is limited
         "OPENBLAS_NUM_THREADS": "1",
     }
 
 
 def remove_tree(folder: Path) -> None:
-    """Delete a folder whatever lies in it: thousands of nested folders, or folders without any permission."""
+    """Delete a folder with any content, such as thousands of nested folders or folders without permissions."""
     for command in (["chmod", "-R", "u+rwx", "--"], ["rm", "-rf", "--"]):  # shutil.rmtree recurses until Python 3.13
         subprocess.run([*command, str(folder)], stdin=subprocess.DEVNULL, capture_output=True)
 
 
 def visible_scratch(kind: str, scratch: Path) -> str:
-    """Return the scratch folder's name as the code in the kernel sees it."""
+    """Return the scratch folder's path as seen by the code in the kernel."""
     return str(scratch) if kind == "limits" else "/mnt/data"
 
 
@@ -184,8 +184,8 @@ def jail_command(
 
 
 def bubblewrap_prefix(scratch: Path, run: Path) -> list[str]:
-    """bwrap with the system's programs, this Python, and nothing else of the file system."""
-    # Not --die-with-parent: it follows the thread that starts it, and jail.py sees the caller's end through its pipe.
+    """Return the bwrap command with the system's programs, this Python, and nothing else of the file system."""
+    # Not --die-with-parent, which follows the starting thread: jail.py sees the caller's end through its pipe.
     prefix = ["bwrap", "--unshare-all", "--new-session", "--clearenv", "--proc", "/proc", "--dev", "/dev"]
     prefix += ["--tmpfs", "/tmp", "--dir", "/mnt"]
     for folder in (
