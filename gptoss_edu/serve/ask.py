@@ -1,4 +1,4 @@
-"""What is asked, whichever API asked it; and which tools it lets the model call."""
+"""A request, independent of the API that received it, and the tools that it lets the model call."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BROWSER = ("web_search", "web_search_preview", "web_search_2025_08_26", "web_sea
 
 @dataclass(frozen=True)
 class TextFormat:
-    """A form that the final message has to have, and the grammar that enforces it."""
+    """A required form of the final message, and the grammar that enforces it."""
 
     name: str
     schema: Any
@@ -29,13 +29,13 @@ class TextFormat:
 
 @dataclass
 class Ask:
-    """What is asked, whichever API asked it.
+    """A request, independent of the API that received it.
 
-    encoding : the model's; a schema is enforced in its tokens.
-    functions : those that the client runs; strict : grammars of their arguments, by recipient.
-    builtin : tools that run here, "browser" and "python". choice : auto, none or required; callable : the recipients
-    that may be called, where not all may. limit : tokens to sample at most. stop : texts that end the final message.
-    echo : what the response object repeats.
+    encoding : the model's encoding; schemas are enforced in its tokens.
+    functions : run by the client; strict : grammars of their arguments, by recipient.
+    builtin : tools that run on the server, "browser" and "python". choice : auto, none or required; callable : the
+    recipients that may be called, if not all may. limit : tokens to sample at most. stop : texts that end the final
+    message. echo : fields that the response object repeats.
     """
 
     encoding: tiktoken.Encoding
@@ -60,7 +60,7 @@ class Ask:
     echo: dict = field(default_factory=dict)
 
     def recipients(self) -> list[str]:
-        """Everything that may be called, as it stands in a header."""
+        """Every recipient that may be called, as written in a header."""
         names = [f"functions.{function.name}" for function in self.functions]
         names += [f"browser.{name}" for name in ("search", "open", "find")] if "browser" in self.builtin else []
         names += ["python"] if "python" in self.builtin else []
@@ -68,7 +68,7 @@ class Ask:
 
 
 def read_choice(ask: Ask, body: Fields) -> Any:
-    """tool_choice: auto, none, required, a tool by name, or a list of allowed ones."""
+    """Read tool_choice: auto, none, required, a tool by name, or a list of allowed tools."""
     raw = body.get("tool_choice", "string or object", "auto")
     if isinstance(raw, str):
         take_choice(ask, body.get("tool_choice", "string", choices=("auto", "none", "required")) or raw)
@@ -99,7 +99,7 @@ def _named(ask: Ask, choice: Fields) -> list[str]:
 
 
 def take_choice(ask: Ask, mode: str, named: Sequence[str] | None = None) -> None:
-    """Set what may and must be called, and refuse what is not on offer."""
+    """Set what may and must be called; refuse tools that are not on offer."""
     offered = ask.recipients()
     for name in named or ():
         if name not in offered:

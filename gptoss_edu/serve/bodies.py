@@ -1,4 +1,4 @@
-"""A request's body → what is asked. Whatever cannot be done as asked is refused here, and nothing is passed over."""
+"""Read a request's body. Whatever cannot be done as asked is refused here; nothing is ignored."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MAX_TOOLS, MAX_ITEMS, MAX_STOPS = 128, 4096, 4
 
 
 def read_sampling(ask: Ask, body: Fields) -> None:
-    """Temperature, top_p, seed."""
+    """Read temperature, top_p and seed."""
     ask.temperature = float(body.get("temperature", "number", 1.0, low=0, high=2))
     ask.top_p = float(body.get("top_p", "number", 1.0, low=0, high=1)) or 1e-9
     ask.seed = body.get("seed", "integer")
@@ -95,7 +95,7 @@ def _refuse_the_rest(body: Fields) -> None:
 def _read_reasoning(ask: Ask, body: Fields) -> None:
     reasoning = Fields(body.get("reasoning", "object", {}), "reasoning")
     ask.effort = EFFORTS[reasoning.get("effort", "string", "medium", choices=tuple(EFFORTS))]
-    reasoning.get("summary", "string", choices=("auto",))  # where there is one; thoughts are sent as they are
+    reasoning.get("summary", "string", choices=("auto",))  # thoughts are sent in full, not summarised
     reasoning.get("generate_summary", "string", choices=("auto",))
     reasoning.done()
 
@@ -110,7 +110,7 @@ def _read_text(ask: Ask, body: Fields) -> str:
 
 
 def read_format(form: Fields, encoding: tiktoken.Encoding, inner: str | None = None) -> TextFormat | None:
-    """text, json_object or json_schema. inner : the key that a chat request puts around a schema."""
+    """Read the format text, json_object or json_schema. inner : the key around the schema in a chat request."""
     kind = form.need("type", "string", choices=("text", "json_object", "json_schema"))
     if kind == "text":
         return None
@@ -130,7 +130,7 @@ def enforced(schema: Any, where: str, encoding: tiktoken.Encoding) -> Grammar:
     """Return a schema's grammar, or a refusal that says why it cannot be enforced. No reference leads outside."""
     try:
         grammar = json_schema(schema)
-        Constraint(encoding, final=grammar)  # what no grammar can say is found out here
+        Constraint(encoding, final=grammar)  # raises for a schema that no grammar can express
         return grammar
     except (HarmonyError, RecursionError) as error:
         why = str(error)[:300].rstrip(".")
@@ -151,7 +151,7 @@ def _format_echo(ask: Ask) -> dict:
 
 
 def _tool(ask: Ask, tool: Fields, offered: Sequence[str]) -> dict | None:
-    """Take one tool; return how the response repeats it, or None for a kind that is passed over."""
+    """Take one tool; return how the response repeats it, or None for an ignored kind."""
     kind = tool.need("type", "string")
     if kind == "function":
         strict = read_function(ask, tool)
@@ -163,7 +163,7 @@ def _tool(ask: Ask, tool: Fields, offered: Sequence[str]) -> dict | None:
         }
     name = "browser" if kind in BROWSER else "python" if kind == "code_interpreter" else None
     if name is None:
-        return None  # what it could do is not offered to the model, and the response does not list it
+        return None  # not offered to the model, and not listed in the response
     if name not in offered:
         raise ApiError(
             f"'{tool.where}': {kind} is switched off on this server; start it with --tools {name}.",
@@ -248,7 +248,7 @@ def ask_of_chat(body: Fields, encoding: tiktoken.Encoding) -> Ask:
 
 
 def check_model(body: Fields, served: str) -> None:
-    """The model's name must be the one that is served."""
+    """Refuse a model name other than the served one."""
     name = body.need("model", "string", longest=256)
     if name != served:
         raise ApiError(

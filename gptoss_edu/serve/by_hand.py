@@ -1,6 +1,6 @@
-"""HTTP by hand, for chapter 24: a listener with a thread per client, one request as it travels, and what it says.
+"""HTTP by hand, for chapter 24: a listener with a thread per client, and requests as bytes.
 
-It knows POST and JSON and nothing else: no keep-alive, no chunks, no limits. The server proper is web.py.
+It supports only POST and JSON: no keep-alive, no chunks, no limits. The real server is web.py.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Address = tuple[str, int]
 
 @contextlib.contextmanager
 def listening(handle: Callable[[socket.socket], None]) -> Iterator[Address]:
-    """Listen on a free port of the loopback and hand each connection to `handle`, in a thread of its own."""
+    """Listen on a free loopback port and pass each connection to `handle`, in its own thread."""
     listener = socket.create_server(("127.0.0.1", 0))
     threads: list[threading.Thread] = []
 
@@ -32,15 +32,15 @@ def listening(handle: Callable[[socket.socket], None]) -> Iterator[Address]:
     try:
         yield listener.getsockname()
     finally:
-        with contextlib.suppress(OSError):  # some systems refuse it where nobody is connected
-            listener.shutdown(socket.SHUT_RDWR)  # wakes `accept`, which closing alone does not everywhere
+        with contextlib.suppress(OSError):  # some systems refuse this if nobody is connected
+            listener.shutdown(socket.SHUT_RDWR)  # wakes `accept`; closing does not do so everywhere
         listener.close()
         for thread in [accepting, *threads]:
             thread.join(timeout=10)
 
 
 def read_request(connection: socket.socket) -> dict:
-    """Return the JSON body of a request: its head is read up to the empty line, and says how long the body is."""
+    """Read the JSON body of a request; its head ends at an empty line and gives the body's length."""
     with connection.makefile("rb") as lines:
         lines.readline()  # POST /v1/responses HTTP/1.1
         head = [line.decode("latin-1").partition(":") for line in iter(lines.readline, b"\r\n") if line]
@@ -49,9 +49,9 @@ def read_request(connection: socket.socket) -> dict:
 
 
 def ask(address: Address, body: dict, kind: str = "application/json", **head: str) -> str:
-    """Send one request, bytes as they travel, and return all that comes back.
+    """Send one request as raw bytes and return everything that comes back.
 
-    head : more lines of the head, or others in place of Host, Content_Length, …; an underscore stands for a hyphen
+    head : more header lines, or replacements of Host, Content_Length, …; an underscore stands for a hyphen
     """
     data = json.dumps(body).encode()
     lines = {"Host": f"127.0.0.1:{address[1]}", "Content-Type": kind, "Content-Length": str(len(data))}

@@ -58,7 +58,7 @@ async def chat_completions(server: Server, request: Request) -> Response:
 
 
 def _take_instructions(ask: Ask) -> None:
-    """A developer message at the beginning goes into the one that names the tools."""
+    """Move a developer message at the beginning into the one that names the tools."""
     if ask.messages and ask.messages[0].role == "developer":
         content = ask.messages.pop(0).content[0]
         ask.instructions = content.instructions if isinstance(content, DeveloperContent) else None
@@ -72,7 +72,7 @@ async def _chunks(server: Server, turn: Turn, answer: ChatAnswer) -> AsyncGenera
             async for happening in happenings:
                 for chunk in answer.take(happening):
                     yield chunk
-        if answer.call is not None and answer.call_message is not None:  # token for token when the result comes
+        if answer.call is not None and answer.call_message is not None:  # kept token for token until the result comes
             own = [*answer.thoughts[-1:], answer.call_message]
             server.store.remember(answer.call["id"], own, Memory("chat"))
         for chunk in answer.finish(turn):
@@ -88,7 +88,7 @@ async def _chunks(server: Server, turn: Turn, answer: ChatAnswer) -> AsyncGenera
 
 
 class _Group:
-    """The requests of one completion, which are cancelled together."""
+    """The requests of one completion, cancelled together."""
 
     def __init__(self, requests: list[PoolRequest]):
         self.requests, self.news = requests, asyncio.Event()
@@ -106,7 +106,7 @@ class _Group:
             request.cancel()
 
     async def steps(self) -> AsyncGenerator[None]:
-        """Return whenever there is something new, the last time when all have ended."""
+        """Yield whenever there is something new, the last time when all have ended."""
         over = False
         while not over:
             await self.news.wait()

@@ -1,7 +1,7 @@
-"""Chat Completions: chunks and whole answers; and completions by token ids, with log-probabilities.
+"""Chat Completions, as chunks or whole answers, and completions by token ids with log-probabilities.
 
-Source: OpenAI's API reference, Chat Completions and Completions. Thoughts go by both of their usual names, `reasoning`
-and `reasoning_content`; a completion's tokens stand beside its text as `token_ids`.
+Source: OpenAI's API reference, Chat Completions and Completions. Thoughts are sent under both usual names,
+`reasoning` and `reasoning_content`; `token_ids` holds a completion's tokens beside its text.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MAX_PROMPTS, MAX_LOGPROBS = 16, 20
 
 
 class ChatAnswer:
-    """Turns what happens into chunks, and into the whole message. Built-in tools do not run in this API."""
+    """Turns events into chunks and into the whole message. Built-in tools do not run in this API."""
 
     def __init__(self, ask: Ask, model: str):
         self.ask = ask
@@ -47,7 +47,7 @@ class ChatAnswer:
         return [self._chunk({"role": "assistant", "content": ""})]
 
     def take(self, event: Begins | Piece | Ends | ToolDone) -> list[dict]:
-        """The chunks of one happening."""
+        """Return the chunks of one event."""
         to = event.recipient if isinstance(event, Begins | Piece) else None
         if isinstance(event, Begins) and to not in (None, "assistant", "user", "all"):
             name = to.removeprefix("functions.")
@@ -72,7 +72,7 @@ class ChatAnswer:
         return []
 
     def finish(self, turn: Turn) -> list[dict]:
-        """The last chunks: why it ended, and the usage where it was asked for."""
+        """Return the last chunks: why the answer ended, and the usage if requested."""
         if turn.status == "failed":
             return [failure(turn).body()]
         chunks = [self._chunk({}, self.reason(turn))]
@@ -88,7 +88,7 @@ class ChatAnswer:
         return "tool_calls" if self.call_message is not None else "stop"
 
     def whole(self, turn: Turn) -> dict:
-        """Return the answer in one piece. A call that was cut off is left out: it must not be run."""
+        """Return the answer in one piece, without a call that was cut off, which must not be run."""
         message: dict[str, Any] = {
             "role": "assistant",
             "content": self.text or None,
@@ -107,7 +107,7 @@ class ChatAnswer:
 
 
 def failure(turn: Turn) -> ApiError:
-    """Return what is told where the pool could not go on; the texts stay here."""
+    """Return the error for a failure of the pool, without any text of the conversation."""
     return ApiError(f"The answer could not be finished ({turn.why}).", code="generation_failed", status=500)
 
 
@@ -130,14 +130,14 @@ def usage_object(usage: Usage) -> dict:
 
 
 def requests_of(body: Fields, encoding: tiktoken.Encoding, vocabulary: int, room: int) -> tuple[list[Request], bool]:
-    """Return the pool's requests that a body of POST /v1/completions asks for, and whether to stream."""
+    """Return the pool's requests for a body of POST /v1/completions, and whether to stream."""
     prompts = _prompts(body.raw.get("prompt"), encoding, vocabulary)
     body.skip("prompt")
     ask = Ask(encoding)
     read_sampling(ask, body)
     limit = body.get("max_tokens", "integer", 16, low=1)
     logprobs = body.get("logprobs", "integer", low=0, high=MAX_LOGPROBS)
-    stops = body.get("stop_token_ids", "array")  # as other servers of open models name it
+    stops = body.get("stop_token_ids", "array")  # the name that other servers of open models use
     if stops is not None and not all(isinstance(t, int) and 0 <= t < vocabulary for t in stops):
         raise ApiError(f"'stop_token_ids': expected token ids below {vocabulary}.", "stop_token_ids", "invalid_value")
     body.refuse(("n", "best_of"), (1,))
@@ -151,7 +151,7 @@ def requests_of(body: Fields, encoding: tiktoken.Encoding, vocabulary: int, room
     for i, prompt in enumerate(prompts):
         if len(prompt) + limit - 1 > room:
             raise ApiError(
-                f"The prompt has {len(prompt)} tokens and {limit} are asked for; the context holds {room}.",
+                f"The prompt has {len(prompt)} tokens and {limit} are requested; the context holds {room}.",
                 "prompt",
                 "context_length_exceeded",
             )
@@ -184,7 +184,7 @@ def _prompts(raw: Any, encoding: tiktoken.Encoding, vocabulary: int) -> list[lis
 
 
 def choice_of(request: Request, index: int, encoding: tiktoken.Encoding, start: int = 0) -> dict:
-    """Return what a request has sampled from its token `start` on, as one choice."""
+    """Return what a request has sampled from its token `start` onwards, as one choice."""
     tokens = request.sampled[start:]
     reason = {"stop": "stop", None: None}.get(request.reason, "length")
     choice: dict[str, Any] = {
@@ -209,7 +209,7 @@ def choice_of(request: Request, index: int, encoding: tiktoken.Encoding, start: 
 
 
 def _text(tokens: Sequence[int], encoding: tiktoken.Encoding) -> str:
-    """Return tokens as text, control tokens by their names; for reading: the ids are what counts."""
+    """Return tokens as readable text, control tokens by name; only the ids are exact."""
     names, out, run = control_tokens(encoding).specials, [], []
     for token in [*tokens, None]:
         if token is not None and token not in names:

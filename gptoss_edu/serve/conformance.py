@@ -1,9 +1,9 @@
-"""Six questions that OpenAI's own Python client asks a server: does it get what it needs?
+"""Six checks of a server with OpenAI's own Python client.
 
     board = conformance("http://127.0.0.1:8000/v1", "gpt-oss-tiny", {"What is 12 times 19?": "12 × 19 = 228"})
 
-The first texts of `answers` are asked one at a time, all of them at once in the end; the server must be greedy, or be
-told to be. The long list is tests/test_serve_responses.py.
+The first questions in `answers` are asked one at a time, and finally all at once. Sampling must be greedy. The long
+list of checks is tests/test_serve_responses.py.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Any
 
 @dataclass
 class Asking:
-    """A client, the model's name, and questions with the answers that one client alone gets."""
+    """A client, the model's name, and questions with the answers that a single client gets."""
 
-    client: Any  # openai.OpenAI, which the server itself does not need
+    client: Any  # openai.OpenAI; the server itself does not need it
     model: str
     answers: Mapping[str, str]
 
@@ -35,20 +35,20 @@ def whole(asking: Asking) -> bool:
 
 
 def streamed(asking: Asking) -> bool:
-    """The deltas are the text, and the numbers have no gap."""
+    """Check that the deltas add up to the text, and that event numbers have no gaps."""
     events = list(asking.create(asking.first, stream=True))
     text = "".join(event.delta for event in events if event.type == "response.output_text.delta")
     return text == asking.answers[asking.first] and [e.sequence_number for e in events] == list(range(len(events)))
 
 
 def followed(asking: Asking) -> bool:
-    """The client's state machine builds the response from its events, and raises where they do not fit."""
+    """Check that the client's state machine, which raises on inconsistent events, builds the same response."""
     with asking.client.responses.stream(model=asking.model, input=asking.first, temperature=0) as stream:
         return stream.get_final_response().output_text == asking.answers[asking.first]
 
 
 def second_turn(asking: Asking) -> bool:
-    """All output items, thoughts too, are sent back as they came."""
+    """Check a second turn that sends back all output items, including thoughts, unchanged."""
     first, second = list(asking.answers)[:2]
     items = [{"role": "user", "content": first}, *asking.create(first).output, {"role": "user", "content": second}]
     return asking.create(items).status == "completed"
@@ -60,7 +60,7 @@ def cut_off(asking: Asking) -> bool:
 
 
 def at_once(asking: Asking) -> bool:
-    """Clients that ask together get what each gets alone."""
+    """Check that concurrent clients get the answers that each gets alone."""
     found: dict[str, str] = {}
     clients = [
         threading.Thread(target=lambda text=text: found.update({text: asking.create(text).output_text}))
@@ -84,7 +84,7 @@ QUESTIONS: dict[str, Callable[[Asking], bool]] = {
 
 
 def conformance(url: str, model: str, answers: Mapping[str, str]) -> dict[str, bool | None]:
-    """Return what each question found; None where the official client is not installed. What it raises is printed."""
+    """Run the checks; None if the official client is not installed. Exceptions are printed."""
     try:
         from openai import OpenAI
     except ImportError:
@@ -95,7 +95,7 @@ def conformance(url: str, model: str, answers: Mapping[str, str]) -> dict[str, b
     for name, question in QUESTIONS.items():
         try:
             found[name] = question(Asking(client, model, answers))
-        except Exception as error:  # the client refuses what it got, in whatever way
+        except Exception as error:  # the client may refuse an answer in any way
             print(f"{name}: {type(error).__name__}: {str(error)[:80]}")
             found[name] = False
     return found

@@ -1,4 +1,4 @@
-"""Refusals in the shape that OpenAI's clients read."""
+"""Errors in the form that OpenAI's clients expect."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from gptoss_edu.errors import GptOssError
 
 
 class ApiError(GptOssError):
-    """A request that is refused.
+    """A refused request.
 
     Parameters
     ----------
-    status : HTTP status. param : the field at fault. code : a word for programs. headers : to send along.
+    status : HTTP status. param : the field at fault. code : an identifier for programs. headers : extra headers of the
+        answer.
     """
 
     def __init__(
@@ -32,5 +33,5 @@ class ApiError(GptOssError):
 
 
 def unsupported(what: str, param: str, instead: str = "leave it out") -> ApiError:
-    """Return a refusal of something that OpenAI's API has and this server has not."""
+    """Return the error for a feature of OpenAI's API that this server lacks."""
     return ApiError(f"{what} is not supported by this server; {instead}.", param, "unsupported_parameter")

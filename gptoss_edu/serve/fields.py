@@ -1,4 +1,4 @@
-"""JSON bodies: bounded when they are decoded, then read key by key, so that no key is overlooked."""
+"""Decode JSON bodies within limits, then read them key by key, so that no key is overlooked."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ _KINDS: dict[str, Any] = {
 
 
 def decode(data: bytes) -> dict:
-    """Return the JSON object of a body.
+    """Decode the JSON object of a body.
 
     Raises
     ------
-    ApiError : no UTF-8, no JSON, no object; nested too deeply; numbers or texts that JSON or UTF-8 cannot hold.
+    ApiError : not UTF-8, not JSON, not an object, nested too deeply, or with numbers or texts that cannot be encoded.
     """
 
     def no_number(name: str):
-        raise ValueError(f"{name} is no JSON number")
+        raise ValueError(f"{name} is not a JSON number")
 
     try:
         body = json.loads(data.decode("utf-8"), parse_constant=no_number)
@@ -66,7 +66,7 @@ def _check(value: Any, depth: int) -> None:
 
 
 class Fields:
-    """One JSON object, read key by key. null counts as absent, as OpenAI's API has it.
+    """One JSON object, read key by key. null counts as absent, as in OpenAI's API.
 
     where : the object's own place in the body, for messages
     """
@@ -93,7 +93,7 @@ class Fields:
         high: float | None = None,
         longest: int | None = None,
     ) -> Any:
-        """Return the value of a key, checked; `default` where it is absent or null."""
+        """Return the checked value of a key; `default` if it is absent or null."""
         self._read.add(key)
         value = self.raw.get(key)
         if value is None:
@@ -119,18 +119,18 @@ class Fields:
         return value
 
     def need(self, key: str, kind: str, **checks) -> Any:
-        """Return a key that must be there."""
+        """Return the value of a required key."""
         value = self.get(key, kind, **checks)
         if value is None:
             raise ApiError(f"Missing required parameter: '{self.at(key)}'.", self.at(key), "missing_required_parameter")
         return value
 
     def skip(self, *keys: str) -> None:
-        """Keys that say nothing about the answer: hints for a cache, names of users."""
+        """Skip keys that do not affect the answer: hints for a cache, names of users."""
         self._read.update(keys)
 
     def refuse(self, keys: Collection[str], harmless: Collection = ()) -> None:
-        """Keys that OpenAI's API has and this server has not, unless they are absent or ask for nothing."""
+        """Refuse keys that this server lacks, unless they are absent or have no effect."""
         for key in keys:
             value = self.raw.get(key)
             if value is not None and not any(value == h and type(value) is type(h) for h in harmless):
@@ -142,7 +142,7 @@ class Fields:
         self._read.update(keys)
 
     def done(self) -> None:
-        """Refuse every key that nobody has read."""
+        """Refuse every key that has not been read."""
         if unread := [key for key in self.raw if key not in self._read]:
             raise ApiError(f"Unknown parameter: '{self.at(unread[0])}'.", self.at(unread[0]), "unknown_parameter")
 

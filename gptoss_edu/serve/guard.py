@@ -1,7 +1,8 @@
-"""Who may ask: before a request's body is read, its Host, its Origin, its key, its kind and its size are checked.
+"""Access checks: Host, Origin, key, content type and size, before a request's body is read.
 
-A page from anywhere, open in the browser of whoever runs the server, can send requests to it. It cannot choose their
-Host, and its Origin tells where it comes from; a name that it has made point here (DNS rebinding) is not on the list.
+Any web page that is open in the browser of the person who runs the server can send requests to it. But the page cannot
+choose the Host, and its Origin shows where it comes from. A name that was made to point here (DNS rebinding) is not on
+the list of hosts.
 """
 
 from __future__ import annotations
@@ -17,16 +18,15 @@ from .errors import ApiError
 
 MAX_BODY = 4 << 20
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-OPEN = ("/", "/health")  # need no key: a page without data, and a sign of life
+OPEN = ("/", "/health")  # need no key: a page without data, and the health check
 
 
 @dataclass(frozen=True)
 class Guard:
     """The rules.
 
-    hosts : names that the server goes by, beside the loopback's. any_address : also whatever is an IP address, for a
-        server that listens on all of them. origins : pages from elsewhere that may ask. key : to be sent as a bearer
-        token.
+    hosts : names of the server, besides the loopback's. any_address : also allow any IP address, for a server that
+        listens on all of them. origins : other sites whose pages may send requests. key : expected as a bearer token.
     """
 
     hosts: tuple[str, ...] = ()
@@ -35,7 +35,7 @@ class Guard:
     key: str | None = None
 
     def check(self, request: Request) -> None:
-        """Refuse a request, by its head alone.
+        """Refuse a request by its headers alone.
 
         Raises
         ------
@@ -79,7 +79,7 @@ class Guard:
             return False
 
     def sharing(self, origin: str | None) -> dict[str, str]:
-        """CORS headers, for pages that --allow-origin names."""
+        """Return CORS headers for pages that --allow-origin names."""
         if origin is None or origin not in self.origins:
             return {}
         return {
@@ -91,7 +91,7 @@ class Guard:
 
 
 async def read_body(request: Request) -> bytes:
-    """Return the body, counted while it comes: what its length says need not be true."""
+    """Read the body, counting its bytes, since its declared length need not be true."""
     parts, size = [], 0
     async for part in request.stream():
         size += len(part)
@@ -102,7 +102,7 @@ async def read_body(request: Request) -> bytes:
 
 
 async def drain(request: Request) -> None:
-    """Read on for a while what a refused client still sends: who is cut off while sending may not see the answer."""
+    """Keep reading what a refused client sends, for a while: a client that is cut off may not see the answer."""
     size = 0
     async for part in request.stream():
         size += len(part)

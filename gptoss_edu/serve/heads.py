@@ -1,4 +1,4 @@
-"""What stands before a conversation, and the grammar of what comes after it."""
+"""The preamble of a conversation, and the grammar of the answer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .ask import Ask
 
 
 def head_of(ask: Ask, toolbox: Toolbox, date: str | None) -> list[Message]:
-    """System message, with the built-in tools, and developer message: instructions, functions, the answer's form."""
+    """Return the system message with built-in tools, and the developer message: instructions, functions, format."""
     namespaces = {name: ToolNamespace.from_dict(tool.config()) for name, tool in toolbox.tools.items()}
     system = SystemContent(reasoning_effort=ask.effort, conversation_start_date=date, tools=namespaces or None)
     functions = function_tools(ask.functions) if ask.functions else None
@@ -31,9 +31,9 @@ def head_of(ask: Ask, toolbox: Toolbox, date: str | None) -> list[Message]:
 
 
 def constraint_of(ask: Ask, demanded: bool) -> Constraint | None:
-    """Return the grammar of a draw; None where everything is free.
+    """Return the grammar of the next sampling run; None if it is unconstrained.
 
-    demanded : a call that `tool_choice` demands has not come yet; after a built-in one the turn may end
+    demanded : `tool_choice` requires a call that has not come yet; after a built-in one the turn may end
     """
     must = ask.choice == "required" and demanded
     headers = ask.recipients() if must or ask.callable is not None else [] if ask.choice == "none" else False

@@ -1,15 +1,15 @@
-"""The items of the Responses API, and chat messages, as harmony messages.
+"""Convert items of the Responses API, and chat messages, to harmony messages.
 
     item                              message
     message, role user                user
     message, role developer, system   developer
-    message, role assistant           assistant on final, or on commentary where its phase says so
+    message, role assistant           assistant on final, or on commentary if its phase says so
     reasoning                         assistant on analysis
     function_call                     assistant on commentary, to functions.NAME
     function_call_output              tool functions.NAME, right behind its call
 
-An item that this server has made is known by its id: then its message comes back with the very tokens that the model
-sampled, if the client has not changed it.
+Items made by this server are known by id. If the client has not changed an item, its message keeps exactly the tokens
+that the model sampled.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .errors import ApiError
 from .fields import Fields
 from .seals import Seals
 
-Known = Callable[[str], Sequence[Message]]  # an item's id, or a call's → its messages, or nothing
+Known = Callable[[str], Sequence[Message]]  # id of an item or call → its messages, or none
 MAX_NAME = 128
 TEXT_PARTS = ("input_text", "output_text", "text", "refusal", "reasoning_text", "summary_text")
 
@@ -49,10 +49,10 @@ def messages_of(
 
     Parameters
     ----------
-    items : as in a request's `input`.
-    known : messages of items that this server has made.
-    before : messages of the responses that this one goes on from. calls : their calls by call_id.
-    seals : opens `encrypted_content`. call_id_of : an item's id → the call's, for references to calls.
+    items : a request's `input`.
+    known : messages of items made by this server.
+    before : messages of the earlier responses in this conversation. calls : their calls by call_id.
+    seals : opens `encrypted_content`. call_id_of : id of an item → call_id, for references to calls.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def messages_of(
 
 
 class _Reader:
-    """Messages so far; a call's result is put right behind the call."""
+    """The messages so far; a call's result is placed right after the call."""
 
     def __init__(self, known: Known, messages: list[Message], calls=(), seals: Seals | None = None, call_id_of=no_call):
         self.known, self.messages, self.seals, self.call_id_of = known, messages, seals, call_id_of
@@ -121,7 +121,7 @@ class _Reader:
         same = [m for m in self._own(item) if text in (None, m.text)]
         sealed = item.get("encrypted_content", "string")
         if same or (sealed is None and text is None):
-            self.messages += same  # a summary alone is no thought
+            self.messages += same  # a summary alone is not a thought
             return
         opened = None if sealed is None or self.seals is None else self.seals.unseal(sealed)
         if opened is not None and opened.channel == "analysis" and text in (None, opened.text):
@@ -141,7 +141,7 @@ class _Reader:
         self.call(item.need("call_id", "string", longest=128), name, arguments, self._own(item), item.where)
 
     def call(self, call_id: str, name: str, arguments: str, own: Sequence[Message], where: str) -> None:
-        """A call of a client's function."""
+        """Add a call of a client's function."""
         if call_id in self.calls:
             raise ApiError(f"'{where}': a second call with the id {call_id}.", where, "duplicate_call_id")
         check_name(name, where)
@@ -156,7 +156,7 @@ class _Reader:
         self.output(call_id, text_of(item.raw.get("output"), item.at("output")), item.where)
 
     def output(self, call_id: str, text: str, where: str) -> None:
-        """The result of a call, right behind it."""
+        """Add the result of a call, right after it."""
         call = self.calls.get(call_id)
         if call is None or call_id in self.answered:
             what = "No function call found" if call is None else "A second output"
@@ -177,9 +177,9 @@ class _Reader:
         self.messages += own
 
     def _builtin(self, item: Fields) -> None:
-        """A search or a piece of code that this server ran itself.
+        """Add a search or a piece of code that this server ran itself.
 
-        One that it does not know any more is passed over.
+        One that it no longer knows is ignored.
         """
         own = self._own(item)
         code = item.get("code", "string")
@@ -215,7 +215,7 @@ def text_of(content: Any, where: str) -> str:
 
 
 def check_name(name: str, where: str) -> None:
-    """A function's name: one word in a header of the prompt. Dots part it, as in `browser.search`."""
+    """Check a function's name: one word in a header of the prompt, with dots between parts, as in `browser.search`."""
     fits = len(name) <= MAX_NAME and all(name.split("."))
     if not fits or not all(c.isascii() and (c.isalnum() or c in "_-.") for c in name):
         raise ApiError(
@@ -227,7 +227,7 @@ def check_name(name: str, where: str) -> None:
 
 
 def messages_of_chat(raw: list[Any], known: Known = nothing_known) -> list[Message]:
-    """Return the messages of a Chat Completions request; thoughts are read under both of their usual names."""
+    """Return the messages of a Chat Completions request; thoughts are read under both usual names."""
     reader = _Reader(known, [])
     for number, message in enumerate(raw):
         fields = Fields(message, f"messages[{number}]")
@@ -246,7 +246,7 @@ def messages_of_chat(raw: list[Any], known: Known = nothing_known) -> list[Messa
 
 
 def _assistant(reader: _Reader, fields: Fields, content: Any) -> None:
-    """An assistant's chat message: thought, then a preamble and calls, or an answer."""
+    """Add an assistant's chat message: thought, then a preamble and calls, or an answer."""
     fields.refuse(("audio", "function_call"))
     calls = fields.get("tool_calls", "array", [])
     thought = fields.get("reasoning_content", "string") or fields.get("reasoning", "string")
@@ -267,7 +267,7 @@ def _assistant(reader: _Reader, fields: Fields, content: Any) -> None:
 
 
 def search_action(call: Message) -> dict:
-    """Return what a call of the browser does, as a web_search_call says it."""
+    """Return what a browser call does, in the form of a web_search_call."""
     try:
         arguments = json.loads(call.text)
     except (ValueError, RecursionError):

@@ -22,7 +22,7 @@ from .store import Memory, Stored
 from .turn import Turn
 from .web import PAGE_HEADERS, Server, Stream, log, watched
 
-MAX_TRACED = 2048  # tokens: an explorer of more is no page any more
+MAX_TRACED = 2048  # tokens: more are too many for an explorer page
 
 
 async def create_response(server: Server, request: Request) -> Response:
@@ -59,7 +59,7 @@ def _take_input(server: Server, ask: Ask, body: Fields, previous: str | None) ->
     if len(items) > 4096:
         raise ApiError("'input': more than 4096 items.", "input", "invalid_value")
     before = store.get(previous, "previous_response_id").memory if previous is not None else None
-    if before is None:  # a client that sends all of its items back goes on with the conversation that made them
+    if before is None:  # a client that sends all its items back continues the conversation that made them
         ids = [item.get("id") for item in items if isinstance(item, dict)]
         made = [store.memory_of(i) for i in ids if isinstance(i, str)]
         last = next((memory for memory in reversed(made) if memory is not None), None)
@@ -72,7 +72,7 @@ def _take_input(server: Server, ask: Ask, body: Fields, previous: str | None) ->
 
 
 def _with_id(item: dict) -> dict:
-    """Return an input item as it is listed: with an id, and content as parts."""
+    """Return an input item as listed: with an id, and content as parts."""
     shown = {"type": "message", **item}
     shown.setdefault("id", new_id("msg" if shown["type"] == "message" else "item"))
     if shown["type"] == "message":
@@ -106,7 +106,7 @@ class _Answer:
         self.server.running.add(self.turn)
 
     async def events(self) -> AsyncGenerator[dict]:
-        """Yield the events; afterwards the response is whole, and stored if it was asked to be."""
+        """Yield the events; afterwards the response is complete, and stored if requested."""
         turn, writer = self.turn, self.writer
         try:
             for event in writer.begin():
@@ -148,9 +148,9 @@ async def get_response(server: Server, request: Request) -> Response:
 
 
 async def trace(server: Server, request: Request) -> Response:
-    """GET /trace/{id}: what the model computed for a stored response, as the explorer's page.
+    """GET /trace/{id}: the explorer page of what the model computed for a stored response.
 
-    It is computed anew, in one pass between two rounds of the pool, and one at a time.
+    It is recomputed in one pass between two rounds of the pool, one request at a time.
     """
     tokens = server.store.get(request.path_params["id"]).tokens
     if server.explore is None:
@@ -163,7 +163,7 @@ async def trace(server: Server, request: Request) -> Response:
     try:
         explore = server.explore
         html = await asyncio.wrap_future(server.pool.between(lambda: explore(tokens)))
-    except asyncio.CancelledError:  # the server ends
+    except asyncio.CancelledError:  # the server is shutting down
         raise ApiError("The server ends.", code="server_error", status=503) from None
     finally:
         server.tracing = False
@@ -178,7 +178,7 @@ async def delete_response(server: Server, request: Request) -> Response:
 
 
 async def input_items(server: Server, request: Request) -> Response:
-    """GET /v1/responses/{id}/input_items: those of this response alone, newest first unless asked otherwise."""
+    """GET /v1/responses/{id}/input_items: only those of this response, newest first by default."""
     items = server.store.get(request.path_params["id"]).items
     order, after, limit = (request.query_params.get(k) for k in ("order", "after", "limit"))
     if order not in (None, "asc", "desc"):

@@ -1,4 +1,4 @@
-"""The Responses API: what happens in a turn as events, each with its number, and the response object.
+"""The Responses API: a turn as numbered events, and the response object.
 
     created, in_progress
         output_item.added, content_part.added, (output_text | reasoning_text).delta …, .done, content_part.done,
@@ -6,7 +6,7 @@
         output_item.added, function_call_arguments.delta …, .done, output_item.done                     a call
     completed | incomplete | failed
 
-Source: OpenAI's API reference, Streaming events; the Open Responses specification for what a response object holds.
+Source: OpenAI's API reference, Streaming events; the Open Responses specification for the response object.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ CUT_OFF = {"reason": "max_output_tokens"}
 
 
 def new_id(prefix: str) -> str:
-    """Return an id that nobody can guess: who knows a response's id may read it."""
+    """Return an unguessable id, since anyone who knows a response's id may read it."""
     return f"{prefix}_{secrets.token_hex(24)}"
 
 
 def response_object(echo: dict, model: str, previous: str | None = None) -> dict:
-    """Return a response that has just begun; `echo` is what the request said."""
+    """Return a response that has just begun; `echo` holds the request's fields."""
     return {
         "id": new_id("resp"),
         "object": "response",
@@ -57,7 +57,7 @@ def response_object(echo: dict, model: str, previous: str | None = None) -> dict
 
 
 def blank_item(begins: Begins) -> tuple[dict, dict | None]:
-    """Return the item of a message that begins, still empty, and the part that its text goes into; a call has none."""
+    """Return the empty item of a new message, and the part for its text (None for a call)."""
     recipient = begins.recipient if begins.recipient not in ("assistant", "user", "all") else None
     if recipient == "python":
         return {
@@ -93,10 +93,10 @@ def blank_item(begins: Begins) -> tuple[dict, dict | None]:
 
 
 class ResponseEvents:
-    """Turns what happens into events, and fills the response object.
+    """Turns the answer into events, and fills the response object.
 
-    response : from `response_object`. seals : signs thoughts, where the client asks for `encrypted_content`.
-    outputs : send what Python printed. citations : finds the browser's marks in an answer.
+    response : from `response_object`. seals : signs thoughts if the client asks for `encrypted_content`.
+    outputs : send what Python printed. citations : finds the browser's citations in an answer.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class ResponseEvents:
         ]
 
     def take(self, event: Begins | Piece | Ends | ToolDone) -> list[dict]:
-        """The events of one happening."""
+        """Return the events for one step of the answer."""
         if isinstance(event, Begins):
             return self._begins(event)
         item = self._open.get(event.number)
@@ -137,7 +137,7 @@ class ResponseEvents:
         return self._ends(item, event)
 
     def finish(self, status: str, usage: Usage, why: str = "") -> list[dict]:
-        """The last event. What is still open (the client or the server stops) is closed as incomplete."""
+        """Return the last events. Whatever is still open (client or server stopped) is closed as incomplete."""
         events = []
         for item in list(self._open.values()):
             events += self._close(item, "incomplete")
@@ -209,7 +209,7 @@ class ResponseEvents:
         return cited + self._close(item, "incomplete" if ends.partial else "completed")
 
     def _annotate(self, item: dict) -> list[dict]:
-        """Where the answer cites pages: the marks that lead somewhere, as url_citations."""
+        """Annotate the answer's citations that lead to a page as url_citations."""
         part, events, at = item["content"][0], [], 0
         for found in self.citations(part["text"]):
             start = part["text"].index(found.mark, at)
@@ -232,7 +232,7 @@ class ResponseEvents:
         return events
 
     def _close(self, item: dict, status: str) -> list[dict]:
-        """The item is done: what it came to, once more as a whole."""
+        """Close an item, sending its content once more as a whole."""
         item["status"] = status
         del self._open[item["_number"]]
         events = []
@@ -269,7 +269,7 @@ class ResponseEvents:
 
 
 def _shown(item: dict) -> dict:
-    """Return an item without what is only ours, and a copy: later changes do not reach events that wait to be sent."""
+    """Return a copy of an item without private fields; later changes must not reach events that wait to be sent."""
     shown = {key: value for key, value in item.items() if not key.startswith("_")}
     if "content" in shown:
         shown["content"] = [dict(part) for part in shown["content"]]
@@ -279,9 +279,9 @@ def _shown(item: dict) -> dict:
 def response_events(
     tokens: Iterable[int], encoding: tiktoken.Encoding | None = None, echo: dict | None = None, model: str = "gpt-oss"
 ) -> Iterator[dict]:
-    """Yield the whole sequence of events for tokens that a model has sampled after `<|start|>assistant`.
+    """Yield all events for tokens that a model sampled after `<|start|>assistant`.
 
-    The response is incomplete where the tokens end before the message does.
+    The response is incomplete if the tokens end before the message does.
     """
     events, usage, partial = ResponseEvents(response_object(echo or {}, model)), Usage(), False
     yield from events.begin()

@@ -1,4 +1,4 @@
-"""Starting and ending: the port first, then the model; and an end that waits for nobody."""
+"""Start the server, taking the port before loading the model, and shut it down without waiting for clients."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from .web import Server, application
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Take the port, before anything slow is done.
+    """Bind the port before doing anything slow.
 
     Raises
     ------
-    GptOssError : it is taken, or the address is not this machine's.
+    GptOssError : the port is taken, or the address is not this machine's.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
-    if os.name != "nt":  # there it would let two servers have one port
+    if os.name != "nt":  # on Windows it would let two servers share a port
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         sock.bind((host, port))
@@ -41,7 +41,7 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 class _Uvicorn(uvicorn.Server):
-    """uvicorn, which would wait for open streams without end: here all answers end first."""
+    """uvicorn would wait forever for open streams, so this class ends all answers first."""
 
     def __init__(self, server: Server):
         config = uvicorn.Config(
@@ -56,7 +56,7 @@ class _Uvicorn(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-SWITCH = 0.0005  # seconds after which Python's threads take turns: a request must not wait long for the pool's thread
+SWITCH = 0.0005  # seconds between switches of Python's threads: requests must not wait long for the pool's thread
 
 
 def run(server: Server, sock: socket.socket) -> None:
@@ -64,14 +64,14 @@ def run(server: Server, sock: socket.socket) -> None:
     sys.setswitchinterval(SWITCH)
     uvicorn_server = _Uvicorn(server)
     with server.pool.started():
-        with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it again, once all is over
+        with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it again at the end
             uvicorn_server.run(sockets=[sock])
     server.desks.tidy(everything=True)
 
 
 @contextlib.contextmanager
 def in_background(server: Server) -> Iterator[str]:
-    """Serve in a thread for as long as the block runs, on a free port of the loopback; yields the base URL."""
+    """Serve in a thread within the block, on a free loopback port; yield the base URL."""
     sock = bind("127.0.0.1", 0)
     uvicorn_server = _Uvicorn(server)
 

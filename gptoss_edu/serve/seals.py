@@ -1,6 +1,6 @@
-"""Thoughts that a client carries between its requests: the model's own tokens, signed, so that nobody writes others.
+"""Sign thoughts that a client stores between requests, so that only the model's own tokens are accepted.
 
-They are signed and not hidden: the same text stands beside them in the reasoning item.
+They are signed but not hidden: the reasoning item holds the same text.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ class Seals:
         self.encoding, self._key = encoding, key or secrets.token_bytes(32)
 
     def seal(self, message: Message) -> str:
-        """Return a thought as text: its tokens and their signature."""
+        """Encode a thought as text: its tokens and their signature."""
         tokens = render([message], next_role=None, encoding=self.encoding, drop_analysis="keep")
         data = struct.pack(f"<{len(tokens)}I", *tokens)
         return f"{_text(data)}.{_text(self._sign(data))}"
 
     def unseal(self, sealed: str) -> Message | None:
-        """Return the thought in a sealed text; None where the signature is not this server's."""
+        """Decode a sealed thought; None if the signature is not this server's."""
         body, _, signature = sealed.partition(".")
         try:
             data, given = (base64.urlsafe_b64decode(part.encode("ascii")) for part in (body, signature))

@@ -1,4 +1,4 @@
-"""Stop texts: they end the final message, and are never sent. Thoughts and calls may hold them."""
+"""Stop texts end the final message and are never sent. Thoughts and calls may contain them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from gptoss_edu.harmony.pieces import Happening
 
 
 class StopText:
-    """Filters what happens in one draw. Text that may turn out to begin a stop text is held back until it is clear.
+    """Filters the events of one sampling run. Text that may begin a stop text is held back until that is clear.
 
-    stops : texts; found : the one that has come
+    stops : texts; found : the one that occurred
     """
 
     def __init__(self, stops: Sequence[str]):
@@ -21,7 +21,7 @@ class StopText:
         self._sent, self._held = "", ""
 
     def filter(self, happenings: list[Happening]) -> list[Happening]:
-        """What happens, without what follows a stop text; the message that holds it ends there."""
+        """Return the events without what follows a stop text; the message that contains it ends there."""
         if not self.stops:
             return happenings
         out: list[Happening] = []

@@ -1,4 +1,4 @@
-"""What is kept between requests: responses, the messages behind items, and Python kernels. Bounded, oldest first."""
+"""Keep responses, the messages behind items, and Python kernels between requests, dropping the oldest first."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from .errors import ApiError
 
 @dataclass
 class Memory:
-    """What a conversation has come to: messages without the system's and the instructions, calls by id, open pages.
+    """The state of a conversation: messages without system message and instructions, calls by id, open pages.
 
-    name : the conversation's own, shared by all its responses; what runs for it (a Python kernel) goes by it
+    name : identifies the conversation across its responses, and whatever runs for it, such as a Python kernel
     """
 
     name: str
@@ -33,7 +33,7 @@ class Memory:
 
 @dataclass
 class Stored:
-    """A response: its object, the items that were put in, what to go on from, and its last prompt with the answer."""
+    """A response: its object, its input items, the state to continue from, and its last prompt with the answer."""
 
     response: dict
     items: list[Any]
@@ -45,7 +45,7 @@ class Stored:
 class Store:
     """Responses by id, and the messages of items by the items' ids.
 
-    most : responses; max_bytes : of their JSON; most_items : items
+    most : number of responses; max_bytes : of their JSON; most_items : number of items
     """
 
     def __init__(self, most: int = 1000, max_bytes: int = 64 << 20, most_items: int = 20_000):
@@ -58,7 +58,7 @@ class Store:
         return len(self._responses)
 
     def keep(self, stored: Stored) -> None:
-        """Keep a response; the oldest ones go where there are too many."""
+        """Keep a response, dropping the oldest ones if there are too many."""
         stored.size = (
             len(json.dumps([stored.response, stored.items]))
             + 16 * sum(len(m.text) for m in stored.memory.messages)
@@ -70,7 +70,7 @@ class Store:
             self.nbytes -= self._responses.popitem(last=False)[1].size
 
     def get(self, identity: str, param: str | None = None) -> Stored:
-        """Return a response that is kept.
+        """Return a stored response.
 
         Raises
         ------
@@ -98,7 +98,7 @@ class Store:
         return self._items[identity][0] if identity in self._items else ()
 
     def call_id_of(self, identity: str) -> str | None:
-        """Return the id of the call that an item is."""
+        """Return the call_id of an item, if it is a call."""
         messages, memory = self._items.get(identity, ((), None))
         return next((i for i, call in memory.calls.items() if call is messages[-1]), None) if messages else None
 
@@ -108,10 +108,10 @@ class Store:
 
 
 class Desks:
-    """The tools of conversations: each has its own stack of pages and its own Python kernel.
+    """The tools of conversations: each has its own page stack and its own Python kernel.
 
     make : name of a tool → a new one
-    most : kernels at once; idle : seconds after which one that nobody uses is ended
+    most : kernels at once; idle : seconds after which an unused kernel is ended
     """
 
     def __init__(self, make: Callable[[str], Any], most: int = 8, idle: float = 600.0):
@@ -124,7 +124,7 @@ class Desks:
         return len(self._kernels)
 
     def toolbox(self, memory: Memory, names: Sequence[str]) -> Toolbox:
-        """Return the tools of a conversation, until `give_back`."""
+        """Lend the tools of a conversation until `give_back`."""
         tools = []
         if "browser" in names:
             browser = self.make("browser")
@@ -160,7 +160,7 @@ class Desks:
         return tool
 
     def give_back(self, memory: Memory, toolbox: Toolbox, keep: bool) -> None:
-        """The request is over: keep its kernel for the conversation, or end it."""
+        """End the request's use of its tools: keep its kernel for the conversation, or end it."""
         if (browser := toolbox.tools.get("browser")) is not None:
             memory.pages = tuple(getattr(browser, "pages", ()))
         python = toolbox.tools.get("python")

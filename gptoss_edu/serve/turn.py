@@ -1,4 +1,4 @@
-"""One answer: render, let the pool sample, read pieces, run built-in tools, and go on until the turn is over."""
+"""One answer: render, let the pool sample, read pieces, run built-in tools, and repeat until the turn is over."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from .errors import ApiError
 from .heads import constraint_of, head_of
 from .stops import StopText
 
-MAX_CALLS = 16  # of built-in tools in one turn, where the request names no bound
-MAX_UNKNOWN = 3  # calls of tools that are not there, after each of which the model is told so
+MAX_CALLS = 16  # of built-in tools per turn, unless the request sets a limit
+MAX_UNKNOWN = 3  # calls of unknown tools; the model is told after each one
 CLIENT, BUILTIN, UNKNOWN = "client", "builtin", "unknown"
 
 
@@ -46,7 +46,7 @@ class ToolDone:
 
 @dataclass
 class Usage:
-    """Tokens read, of which were cached; sampled, of which were thoughts."""
+    """Tokens read, and how many of them were cached; tokens sampled, and how many of them were thoughts."""
 
     read: int = 0
     cached: int = 0
@@ -56,17 +56,17 @@ class Usage:
 
 @dataclass(eq=False)
 class Turn:
-    """An answer in the making.
+    """An answer in progress.
 
     Parameters
     ----------
-    pool, encoding : of the model. ask : what is asked. toolbox : built-in tools. date : for the system message.
+    pool, encoding : of the model. ask : the request. toolbox : built-in tools. date : for the system message.
 
     Attributes
     ----------
     status : in_progress; then completed, incomplete, cancelled or failed. why : what failed.
-    written : messages of this turn in order, results of built-in tools among them; half ones not.
-    call : the client's function that the turn ended at. stopped_at : the stop text that ended it.
+    written : complete messages of this turn in order, including results of built-in tools.
+    call : the call of a client's function that ended the turn. stopped_at : the stop text that ended it.
     """
 
     pool: Pool
@@ -92,7 +92,7 @@ class Turn:
     # --------------------------------------------------------------------------------------------------- the prompt
 
     def head(self) -> list[Message]:
-        """System message and developer message."""
+        """Return the system message and the developer message."""
         return head_of(self.ask, self.toolbox, self.date)
 
     def prompt(self) -> list[int]:
@@ -100,12 +100,12 @@ class Turn:
         return render(messages, encoding=self.encoding, drop_analysis="finished_turns")
 
     def _head_length(self, prompt: list[int]) -> int:
-        """Return the tokens of system and developer message, which all conversations with these tools share."""
+        """Return the length of the system and developer messages, which all conversations with these tools share."""
         head = render(self.head(), next_role=None, encoding=self.encoding)
         return len(head) if prompt[: len(head)] == head else 0
 
     def begin(self) -> None:
-        """Ask the pool for the first draw.
+        """Ask the pool for the first sampling run.
 
         Raises
         ------
@@ -124,7 +124,7 @@ class Turn:
         self._submit(prompt)
 
     def _drop_oldest(self) -> bool:
-        """Leave out the oldest turn; the newest one stays."""
+        """Drop the oldest turn; the newest one stays."""
         starts = [i for i, message in enumerate(self.ask.messages) if message.role == "user"]
         if len(starts) < 2:
             return False
@@ -155,33 +155,33 @@ class Turn:
         self._draws += 1
 
     def _wake(self, tokens: asyncio.Event) -> None:
-        """In the pool's thread: there is something new."""
+        """Signal, from the pool's thread, that there is something new."""
         try:
             self._loop.call_soon_threadsafe(tokens.set)
         except RuntimeError:  # the server's loop is closed
             pass
 
     def tokens(self) -> list[int]:
-        """The last prompt and what was sampled after it."""
+        """Return the last prompt and the tokens sampled after it."""
         return [] if self._request is None else [*self._request.prompt, *self._request.sampled]
 
     # -------------------------------------------------------------------------------------------------- the answer
 
     def cancel(self) -> None:
-        """The client has left: free the row at the next step."""
+        """Cancel because the client has left: free the row at the next step."""
         self._cancelled = True
         if self._request is not None:
             self._request.cancel()
 
     async def happenings(self) -> AsyncGenerator[Begins | Piece | Ends | ToolDone]:
-        """Yield what happens, until `status` says how it ended. Text that is sent is kept, and the other way round."""
+        """Yield events until `status` says how the answer ended. Exactly the text that is sent is kept."""
         while self.status == "in_progress":
             call = None
             async for event in self._draw():
                 if isinstance(event, Ends) and not event.partial and self.kind_of(event.message) is not None:
                     call = event
                 kind = self._kind_by_recipient(event)
-                if kind is CLIENT and not isinstance(event, Ends):  # models leave the namespace out at times
+                if kind is CLIENT and not isinstance(event, Ends):  # models sometimes leave out the namespace
                     event = replace(event, recipient=f"functions.{self._client_function(event.recipient)}")
                 if kind is not UNKNOWN:
                     yield event
@@ -198,14 +198,14 @@ class Turn:
                 await self._go_on()
 
     async def _draw(self) -> AsyncGenerator[Begins | Piece | Ends]:
-        """Yield one run of the pool: the events of its tokens, whole messages into `written`."""
+        """Yield the events of one sampling run; complete messages go to `written`."""
         request, reader, stop = self._request, PieceReader(self.encoding), StopText(self.ask.stop)
         first, over, thinks = self._number, False, False
         async for token in self._sampled(request):
             for event in [] if over else stop.filter(reader.take(token)):
                 if isinstance(event, Repaired):
                     continue
-                if isinstance(event, Begins) and event.role != "assistant":  # the model speaks in another role: enough
+                if isinstance(event, Begins) and event.role != "assistant":  # the model speaks in another role: stop
                     over = True
                     break
                 thinks = isinstance(event, Begins | Piece) and event.channel == "analysis" and event.recipient is None
@@ -233,7 +233,7 @@ class Turn:
             self.status = "incomplete"
 
     def _settle(self, event) -> bool:
-        """Keep a whole message; return whether the draw is over with it."""
+        """Keep a complete message; return whether it ends the sampling run."""
         if not isinstance(event, Ends):
             return False
         is_call = self.kind_of(event.message) is not None
@@ -246,7 +246,7 @@ class Turn:
         while True:
             await self._tokens.wait()
             self._tokens.clear()
-            reason = request.reason  # read before the tokens: those of a request that has ended are all there
+            reason = request.reason  # read before the tokens: once a request has ended, all its tokens are there
             new = request.sampled[given:]
             given += len(new)
             self.usage.sampled += len(new)
@@ -258,7 +258,7 @@ class Turn:
     # --------------------------------------------------------------------------------------------------- the calls
 
     def kind_of(self, message: Message) -> str | None:
-        """Who runs a call: the client, this server, nobody; None for what is no call."""
+        """Return who runs a call: the client, this server, or nobody; None if the message is not a call."""
         return self._kind_by_recipient(message) if message.role == "assistant" else None
 
     def _kind_by_recipient(self, of) -> str | None:
@@ -270,7 +270,7 @@ class Turn:
         return BUILTIN if recipient.split(".", 1)[0] in self.ask.builtin else UNKNOWN
 
     def _client_function(self, recipient: str) -> str | None:
-        """Return the client's function that a recipient means; a bare name is first of all a built-in tool's."""
+        """Return the client's function that a recipient names; built-in tools take precedence for bare names."""
         names, bare = {function.name for function in self.ask.functions}, recipient.removeprefix("functions.")
         if bare != recipient and bare in names:
             return bare
@@ -278,7 +278,7 @@ class Turn:
         return recipient if recipient in names and not is_builtin else None
 
     async def _run(self, call: Ends) -> ToolDone | None:
-        """Run a built-in tool in a thread of its own, and put its result behind the call."""
+        """Run a built-in tool in its own thread, and put its result after the call."""
         message = call.message
         known = self.kind_of(message) is BUILTIN
         most = self.ask.max_tool_calls or MAX_CALLS
@@ -300,11 +300,11 @@ class Turn:
     def _call(self, message: Message) -> ToolResult:
         try:
             return self.toolbox.call(message.recipient, message.text)
-        except Exception as error:  # a fault of the tool's: the model is told, the request goes on
+        except Exception as error:  # the tool's fault: tell the model and go on
             return ToolResult(f"The tool failed: {type(error).__name__}.", error=True)
 
     async def _go_on(self) -> None:
-        """The next draw of this turn, with the result in the prompt."""
+        """Start the next sampling run of this turn, with the result in the prompt."""
         if self._cancelled:
             self.status = "cancelled"
             return

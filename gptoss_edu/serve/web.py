@@ -1,4 +1,4 @@
-"""The routes: a Starlette application over a pool, its store, and a guard at the door."""
+"""The routes: a Starlette application with a pool, a store, and access checks."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ PAGE_HEADERS = {
 
 @dataclass
 class Server:
-    """All that the routes share.
+    """Everything that the routes share.
 
-    pool : its thread runs already. name : the model's, as clients name it. tools : built-in ones that may be asked for.
-    make_tool : name → a new tool. date : for the system message, asked anew each time. page : HTML of the page at /.
-    log_texts : write requests and answers into the log. explore : tokens → HTML that shows what the model computes for
-    them; called in the pool's thread. tracing : it is being called
+    pool : with its thread running. name : the model's name for clients. tools : built-in tools that requests may use.
+    make_tool : name → a new tool. date : for the system message, called each time. page : HTML of the page at /.
+    log_texts : write requests and answers to the log. explore : tokens → HTML that shows what the model computes for
+    them, called in the pool's thread. tracing : `explore` is running
     """
 
     pool: Pool
@@ -62,12 +62,12 @@ class Server:
         self.encoding = self.pool.model.tokenizer
         self.seals = Seals(self.encoding)
         self.desks = Desks(self.make_tool or _no_tool)
-        self.running: set = set()  # turns, to be ended when the server ends
+        self.running: set = set()  # turns, ended when the server shuts down
         self.counts: Counter = Counter()
         self.started = time.time()
 
     def end_all(self) -> None:
-        """End all answers that are being written, for the server goes."""
+        """End all answers in progress, because the server is shutting down."""
         for turn in list(self.running):
             turn.cancel()
 
@@ -77,7 +77,7 @@ def _no_tool(name: str) -> Tool:
 
 
 def application(server: Server) -> Starlette:
-    """Return the ASGI application."""
+    """Create the ASGI application."""
     from .chat_routes import chat_completions, completions
     from .response_routes import create_response, delete_response, get_response, input_items, trace
 
@@ -122,7 +122,7 @@ def _guarded(server: Server, path: str, endpoint):
             response = Response(status_code=204) if request.method == "OPTIONS" else await endpoint(server, request)
         except ApiError as error:
             if error.status == 413:
-                with contextlib.suppress(ClientDisconnect, RuntimeError):  # the body may be over already
+                with contextlib.suppress(ClientDisconnect, RuntimeError):  # the body may already have ended
                     await drain(request)
             response = refusal(error)
         except ClientDisconnect:
@@ -164,7 +164,7 @@ async def health(server: Server, request: Request) -> Response:
 
 
 async def models(server: Server, request: Request) -> Response:
-    """Return the one model that is served; a local path's last part is its name."""
+    """Return the served model; its name is the last part of a local path."""
     pool = server.pool
     model = {
         "id": server.name, "object": "model", "created": int(server.started), "owned_by": "gptoss_edu",
@@ -179,7 +179,7 @@ async def models(server: Server, request: Request) -> Response:
 
 
 async def metrics(server: Server, request: Request) -> Response:
-    """Return numbers in Prometheus' text format."""
+    """Return metrics in Prometheus' text format."""
     pool = server.pool
     lines = [
         f'gptoss_requests_total{{path="{path}",status="{status}"}} {n}'
@@ -206,7 +206,7 @@ async def metrics(server: Server, request: Request) -> Response:
 
 @contextlib.asynccontextmanager
 async def watched(request: Request, cancel: Callable[[], None]):
-    """Within the block, `cancel` is called as soon as the client hangs up."""
+    """Call `cancel` as soon as the client hangs up within the block."""
 
     async def watch() -> None:
         while (await request.receive())["type"] != "http.disconnect":
@@ -225,8 +225,8 @@ async def watched(request: Request, cancel: Callable[[], None]):
 class Stream(Response):
     """Server-sent events.
 
-    events : JSON objects; `named` puts their type in front, as the Responses API does; `last` stands at the end.
-    cancel : called when the client hangs up or the server goes
+    events : JSON objects; `named` puts their type in front, as in the Responses API; `last` comes at the end.
+    cancel : called when the client hangs up or the server shuts down
     """
 
     def __init__(self, events: AsyncGenerator[dict], cancel: Callable[[], None], named: bool, last: str | None = None):
