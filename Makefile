@@ -87,7 +87,7 @@ book-deps: $(VENV)/.test  ## fetches the book's front-end files, once
 
 book:  ## needs no network after book-deps
 	rm -rf book/_build
-	$(BIN)/python -m sphinx -q -b html book book/_build/html
+	$(BIN)/python -m sphinx -q -b html -d book/_build/doctrees book book/_build/html
 	@echo book/_build/html/index.html
 
 slides:  ## chapters of the plans as slides; needs no network after book-deps

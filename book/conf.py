@@ -9,6 +9,7 @@ sys.path.insert(0, str(BOOK))
 
 import api_links  # noqa: E402
 import explorers  # noqa: E402
+import figures  # noqa: E402
 from docstrings import to_rst  # noqa: E402
 from finish import finish  # noqa: E402
 from generate import generate  # noqa: E402
@@ -17,8 +18,10 @@ from sphinx.ext.mathjax import html_visit_displaymath, html_visit_math  # noqa: 
 
 # Sphinx reads only below its own folder: the chapters are copied there, and nothing else writes to that copy.
 explorers.clear()
+figures.clear()
 copy_chapters(ROOT / "notebooks", BOOK / "chapters")
-generate(BOOK / "chapters", BOOK / "generated")
+figures.write_colors()
+generate(ROOT / "notebooks", BOOK / "generated")
 
 project = "gpt-oss, built"
 author = "the authors of gptoss_edu"
@@ -37,7 +40,7 @@ html_theme = "sphinx_book_theme"
 html_title = "gpt-oss, built"
 html_static_path = ["_static"]
 html_favicon = "_static/favicon.svg"  # without one a browser asks a server for /favicon.ico
-html_css_files = ["book.css"]
+html_css_files = ["book.css", "figures.css"]
 html_js_files = ["book.js", "search.js"]
 html_theme_options = {
     "show_toc_level": 2,
@@ -48,6 +51,7 @@ html_theme_options = {
 }
 html_context = {"default_mode": "auto"}  # light or dark as the reader's system says; a button changes it
 html_show_sourcelink = False
+html_copy_source = False
 
 html_math_renderer = "typeset"  # finish.py sets all formulas at once
 myst_update_mathjax = False

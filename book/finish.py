@@ -30,6 +30,7 @@ FOLD = re.compile(
 )
 BELOW = "Pages below this one"  # what a fold of the contents is called
 TAG = re.compile(r"<[^>]+>")
+COLUMNS = re.compile(r"\S {2,}\S")
 NOT_READ = ("fontawesome.js", "searchtools.js", "language_data.js", "english-stemmer.js", "base-stemmer.js")
 
 
@@ -54,7 +55,7 @@ def finish(app, failed) -> None:
 
 def finished(text: str, up: str) -> str:
     """Finish one page: code line by line, icons as drawings, only the scripts that it uses."""
-    text = CODE.sub(lambda m: m[1] + wrapped(m[2]) + m[3] if m[2].strip() else m[0], text)
+    text = CODE.sub(_code, text)
     for pattern in (*UNUSED, PRELOAD):
         text = pattern.sub("", text)
     text = FOLD.sub(r'<details class="admonition hide above-input aside">\1', text)  # left out on paper
@@ -74,6 +75,15 @@ def _sentence(href: str, path: Path, site: Path, told: dict[str, str]) -> str:
     words = told.get(target.relative_to(site.resolve()).as_posix(), "") if target.is_relative_to(site.resolve()) else ""
     builds = words.partition(". ")[2]
     return f'<p class="prev-next-say">{escape(builds)}</p>' if builds else ""
+
+
+def _code(match: re.Match) -> str:
+    """Write a block line by line; one without columns may wrap on a phone too, where a table scrolls in its box."""
+    head, code, end = match.groups()
+    if not code.strip():
+        return match[0]
+    table = COLUMNS.search(unescape(TAG.sub("", code)))
+    return (head if table else head.replace("<pre", '<pre class="flows"', 1)) + wrapped(code) + end
 
 
 def wrapped(code: str) -> str:

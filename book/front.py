@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+import figures
 import nbformat
 from PIL import Image
+
+from gptoss_edu.viz import recolour
 
 PARTS = {
     "I: the model": range(0, 12),
@@ -51,17 +54,30 @@ def read_card(path: Path) -> Card:
 
 
 def picture(path: Path, folder: Path) -> str:
-    """Return the chapter's first figure, small, as an image element; an empty text where it has none."""
+    """Return the chapter's first figure as image elements, light and dark; an empty text where it has none."""
     for cell in nbformat.read(path, as_version=4).cells:
         for output in cell.get("outputs", []):
-            stored = output.get("data", {}).get("image/png")
-            if stored:
-                image = Image.open(io.BytesIO(base64.b64decode(stored))).convert("RGB")
-                image.thumbnail((WIDE, WIDE))
+            data = output.get("data", {})
+            if "image/svg+xml" in data or "image/png" in data:
                 folder.mkdir(parents=True, exist_ok=True)
-                image.quantize(128).save(folder / f"{path.stem}.png", optimize=True)
-                return f'<img src="_static/cards/{path.stem}.png" alt="" loading="lazy">'
+                return "".join(_image(data, folder, path.stem, kind) for kind in ("on-light", "on-dark"))
     return ""
+
+
+def _image(data: dict, folder: Path, stem: str, kind: str) -> str:
+    """Write a card's picture, light or dark, and return its element."""
+    dark = kind == "on-dark"
+    name = stem + ("-dark" if dark else "")
+    if "image/svg+xml" in data:
+        name += ".svg"
+        (folder / name).write_text(figures.standalone("".join(data["image/svg+xml"]), dark), encoding="utf-8")
+    else:
+        name += ".png"
+        stored = base64.b64decode("".join(data["image/png"]))
+        image = Image.open(io.BytesIO((dark and recolour.dark_picture(stored)) or stored)).convert("RGB")
+        image.thumbnail((WIDE, WIDE))
+        image.quantize(128).save(folder / name, optimize=True)
+    return f'<img class="{kind}" src="_static/cards/{name}" alt="" loading="lazy">'
 
 
 def cards(chapters: Path, pictures: Path) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cells
 import explorers
+import figures
 import nbformat
 import playgrounds
 import predictions
@@ -62,9 +63,9 @@ def reading_copy(notebook, stem: str = ""):
         if cell.cell_type == "code":
             if cells.without_widgets(cell, states):
                 cells.fold_input(cell, "the code of a slider for a running notebook")
-            _describe_figures(cell, defined)
+            words = _words_of_figures(cell, defined)
             defined |= defined_words(cell.source)
-            _renew_outputs(cell, stem)
+            _renew_outputs(cell, stem, words)
         kept.append(cell)
     copied.cells = kept
     playgrounds.insert(copied, stem)
@@ -101,14 +102,11 @@ def _stub(cell):
     return stub
 
 
-def _describe_figures(cell, defined: dict[str, str]) -> None:
-    """For who cannot see a figure: what the code that draws it says of itself."""
-    if any("image/png" in output.get("data", {}) for output in cell.outputs):
-        named = (words for name, words in defined.items() if words and re.search(rf"\b{name}\b", cell.source))
-        text = (
-            words_for(cell.source, defined) or next(named, "") or _of_slider(cell.source) or "drawn by the cell above"
-        )
-        cell.metadata.setdefault("mystnb", {})["image"] = {"alt": f"Figure: {text}"}
+def _words_of_figures(cell, defined: dict[str, str]) -> str:
+    """Tell a cell's figures to who cannot see them: what the code that draws them says of itself."""
+    named = (words for name, words in defined.items() if words and re.search(rf"\b{name}\b", cell.source))
+    text = words_for(cell.source, defined) or next(named, "") or _of_slider(cell.source) or "drawn by the cell above"
+    return f"Figure: {text}"
 
 
 def _of_slider(source: str) -> str:
@@ -117,9 +115,13 @@ def _of_slider(source: str) -> str:
     return f"what the slider of {call[2]} shows at first, drawn by {call[1]}" if call else ""
 
 
-def _renew_outputs(cell, stem: str) -> None:
-    """Outputs that the book shows in its own way: explorers, predictions and what came of them."""
-    for output in cell.outputs:
+def _renew_outputs(cell, stem: str, words: str) -> None:
+    """Outputs that the book shows in its own way: figures, explorers, predictions and what came of them."""
+    for i, output in enumerate(cell.outputs):
+        drawn = figures.shown(output.get("data", {}), words, f"{cell.get('id', 'x')}-{i}")
+        if drawn:
+            output.data = {"text/html": drawn}
+            continue
         page = output.get("data", {}).get("text/html", "")
         shown = explorers.element(page, stem) or predictions.card(page) or predictions.outcome(page)
         if shown:

@@ -115,7 +115,8 @@ STYLE = """<style>
 .reveal h1, .reveal h2, .reveal h3 { text-transform: none; letter-spacing: 0; }
 .reveal h1 { font-size: 1.9em; } .reveal h2 { font-size: 1.5em; } .reveal h3 { font-size: 1.15em; }
 .reveal pre { width: 100%; box-shadow: none; font-size: 18px; line-height: 1.3; }
-.reveal .jp-OutputArea-output img { margin: 0 auto; max-height: 460px; display: block; }
+.reveal .jp-OutputArea-output :is(img, svg) { margin: 0 auto; display: block;
+  max-height: 460px; max-width: 100%; height: auto; }
 </style></head>"""
 
 

@@ -3,6 +3,7 @@
 `make test-browser` builds the book and runs this. Without Chromium only what can be read from the files is tested.
 """
 
+import io
 import re
 import threading
 from functools import cache, partial
@@ -11,8 +12,12 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import numpy as np
 import pytest
 from axe import needs_axe, serious
+from PIL import Image
+
+from gptoss_edu.viz import style
 
 pytestmark = pytest.mark.browser
 ROOT = Path(__file__).parent.parent
@@ -110,11 +115,39 @@ def test_every_figure_is_told_in_words():
     told = [
         alt
         for path in (SITE / "chapters").glob("*.html")
-        for alt in re.findall(r'<img[^>]* alt="([^"]*)"', path.read_text(encoding="utf-8"))
+        for alt in re.findall(r'<img class="figure(?! on-dark)[^>]* alt="([^"]*)"', path.read_text(encoding="utf-8"))
+        + re.findall(r'<svg class="figure"[^>]* aria-label="([^"]*)"', path.read_text(encoding="utf-8"))
     ]
     figures = [alt.removeprefix("Figure: ") for alt in told if alt.startswith("Figure: ")]
     assert len(figures) > 100 and all(figures) and "drawn by the cell above" not in figures
     assert len(set(figures)) > 0.9 * len(figures)
+
+
+def test_figures_are_drawings_in_both_themes():
+    """Lines and words stay sharp when enlarged, and each colour knows the dark; a picture comes in both, or on paper.
+
+    Two of a hundred may be pictures: what has too many marks for a drawing.
+    """
+    drawings = pictures = 0
+    for name in CHAPTERS:
+        text = (SITE / name).read_text(encoding="utf-8")
+        drawings += text.count('<svg class="figure"')
+        pictures += len(re.findall(r'<img class="figure on-(?:light|paper)"', text))
+        assert text.count('<image class="on-light"') == text.count('<image class="on-dark"'), name
+        assert text.count('<img class="figure on-light"') == text.count('<img class="figure on-dark"'), name
+        names = re.findall(r' id="([^"]*-f\w{6}-\d+)"', text)
+        assert len(set(names)) == len(names), name
+    assert drawings > 150 and pictures <= 0.02 * drawings
+    sheet = (SITE / "_static" / "figures.css").read_text(encoding="utf-8")
+    for light, dark in style.COLORS.values():
+        if f"--x{light[1:].lower()}" in sheet and light != style.COLORS["paper"][0]:
+            assert f"--x{light[1:].lower()}:{dark.lower()};" in sheet
+    assert "--x1a1e24:#e8ebef;" in sheet and "--xffffff:var(--pst-color-background);" in sheet
+
+
+def test_the_site_is_small():
+    """At most 120 MB in all, the model's weights and the sources of the reference among them."""
+    assert sum(path.stat().st_size for path in SITE.rglob("*") if path.is_file()) < 120e6
 
 
 def test_solutions_and_outcomes_are_folded():
@@ -421,12 +454,66 @@ def test_the_lab_of_the_site_answers(open_chapter):
     assert "1692" in page.locator(".answer").first.inner_text()
 
 
-def test_on_paper_hints_and_solutions_are_open(open_chapter):
-    page = open_chapter("chapters/06_attention_sinks.html")
+def test_on_paper_hints_and_solutions_are_open_and_all_is_light(open_chapter):
+    page = open_chapter("chapters/06_attention_sinks.html", scheme="dark")
+    page.emulate_media(media="print")
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
     assert page.evaluate("document.querySelectorAll('article details:not([open])').length") == 0
+    assert page.evaluate("document.documentElement.dataset.theme") == "light"
+    # what fades in on a screen would be printed before it is seen
+    assert page.evaluate("document.querySelector('article').getAnimations({ subtree: true }).length") == 0
+    solution = page.locator("details.hide.above-input:not(.aside) pre", has_text="BEGIN SOLUTION").first
+    assert solution.is_visible() and solution.evaluate("(e) => e.checkVisibility({ opacityProperty: true })")
     page.evaluate("window.dispatchEvent(new Event('afterprint'))")
     assert page.evaluate("document.querySelectorAll('article details[open]').length") == 0
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
+def pixels(element) -> np.ndarray:
+    """A picture of an element as (rows, columns, 3) of 0 … 255."""
+    return np.asarray(Image.open(io.BytesIO(element.screenshot())).convert("RGB")).astype(int)
+
+
+@pytest.mark.parametrize("chapter", ["04_attention", "06_attention_sinks", "08_moe_routing"])
+def test_figures_wear_the_theme(open_chapter, chapter):
+    """The ground of a figure is the page's, light or dark, and of pictures inside it the theme's own are shown."""
+    for scheme in style.THEMES:
+        page = open_chapter(f"chapters/{chapter}.html", 1400, scheme)
+        figure = page.locator("svg.figure").nth(1)
+        shown = pixels(figure)
+        ground = [int(n) for n in re.findall(r"\d+", page.evaluate("getComputedStyle(document.body).backgroundColor"))]
+        assert (max(ground) < 60) == (scheme == "dark")
+        assert (np.abs(shown - ground[:3]).max(-1) < 8).mean() > 0.3, scheme
+        assert len(np.unique(shown.reshape(-1, 3), axis=0)) > 30
+        for image in page.locator("svg.figure image").all():
+            kind = image.get_attribute("class") or ""
+            assert image.evaluate("(e) => getComputedStyle(e).display") == (
+                "none" if kind and kind != f"on-{scheme}" else "inline"
+            )
+        page.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_explorer_is_the_same_in_a_chapter_and_on_its_own_page(open_chapter, open_page, scheme):
+    """Unframed, at the same width: as tall, pixel for pixel; and only the strip of tokens scrolls in itself."""
+    page = open_chapter("chapters/17_router_lab.html", 1400, scheme)
+    place = page.locator(".explorer").first
+    place.scroll_into_view_if_needed()
+    page.wait_for_selector(f".explorer[data-ready] .gx[data-theme={scheme}]", timeout=30_000)
+    inside = place.locator(".gx").first
+    size = inside.bounding_box()
+    scrolling = inside.evaluate("""(gx) => [...gx.querySelectorAll("*")].filter((e) => e.scrollHeight > e.clientHeight + 1
+      && /auto|scroll/.test(getComputedStyle(e).overflowY) && !e.classList.contains("scrolls")).length""")
+    assert scrolling == 0 and size["height"] > 1000
+    own = open_page(
+        SITE / "_static" / "traces" / f"{place.get_attribute('data-trace')}.html", round(size["width"]), scheme
+    )
+    alone = own.locator(".gx").first
+    first, second = pixels(inside), pixels(alone)
+    rows = min(len(first), len(second))
+    assert abs(len(first) - len(second)) <= 40  # its page leaves out a margin
+    assert len(np.unique(first.reshape(-1, 3), axis=0)) > 200
+    assert (np.abs(first[:rows] - second[:rows]).max(-1) > 8).mean() < 0.02
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -4,7 +4,11 @@
     for (const element of document.querySelectorAll("article summary[aria-label], .search-button-field[aria-label]")) {
       element.removeAttribute("aria-label");
     }
-    for (const wide of document.querySelectorAll("div.math:not([tabindex]), .cell_output pre:not([tabindex])")) {
+    for (const formula of document.querySelectorAll("span.math")) {
+      formula.classList.remove("wide");
+      formula.classList.toggle("wide", formula.getBoundingClientRect().width > formula.parentElement.clientWidth + 1);
+    }
+    for (const wide of document.querySelectorAll("span.math.wide, div.math:not([tabindex]), .cell_output pre:not([tabindex]), .drawn:not([tabindex])")) {
       if (wide.scrollWidth > wide.clientWidth + 1) wide.tabIndex = 0;
     }
   }
@@ -13,11 +17,16 @@
     window.addEventListener("resize", mend);
     for (const image of document.querySelectorAll("img:not([alt])")) image.alt = "Figure drawn by the cell above";
   });
-  // On paper everything is open.
+  // On paper everything is open and light.
   window.addEventListener("beforeprint", () => {
+    const root = document.documentElement;
+    if (root.dataset.theme === "dark") [root.dataset.theme, root.dataset.printed] = ["light", "dark"];
     for (const fold of document.querySelectorAll("article details:not([open])")) fold.dataset.printed = fold.open = true;
   });
   window.addEventListener("afterprint", () => {
+    const root = document.documentElement;
+    if (root.dataset.printed) root.dataset.theme = root.dataset.printed;
+    delete root.dataset.printed;
     for (const fold of document.querySelectorAll("details[data-printed]")) fold.open = false;
   });
 })();

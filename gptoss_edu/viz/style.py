@@ -15,6 +15,8 @@ from matplotlib.colors import LinearSegmentedColormap, to_rgb
 
 from gptoss_edu.errors import GptOssError
 
+from . import vector
+
 THEMES = ("light", "dark")
 
 # Every named colour as (on light ground, on dark ground); each has a contrast of at least 4.5 : 1 with its ground.
@@ -158,6 +160,7 @@ def use(theme: str = "light") -> None:
     """
     mpl.rcParams.update(rc(theme))
     _state["theme"] = theme
+    vector.use_in_notebook()
 
 
 @contextmanager
