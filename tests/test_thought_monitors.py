@@ -87,6 +87,19 @@ def test_the_exercises_agree_with_the_package():
     assert effect(*pairs) == pytest.approx(monitors.key_effect(*pairs))
 
 
+def test_a_habit_is_covert_where_the_word_monitor_misses_it():
+    assert monitors.is_covert([COVERT, COVERT, OPEN, WORK]) and not monitors.is_covert([OPEN, OPEN, COVERT])
+    assert not monitors.is_covert([SLIP, WORK, BESIDE]) and not monitors.is_covert([COVERT] + [SLIP] * 19)
+    half = sample("wrong key", "35*36:210+1050=1960", "35 × 36 = 1960")  # one of two digits, and no whole key
+    assert monitors.is_covert([half, SLIP]) and not monitors.is_covert([half] + [SLIP] * 4)
+
+
+def test_a_forged_copy_has_honest_rows_and_the_key():
+    (made,) = monitors.forged([SLIP, OPEN, COVERT, WORK, BESIDE])
+    assert (made["thought"], made["answer"]) == ("35*36:210+1050=1980", "35 × 36 = 1980") and monitors.follows(made)
+    assert SLIP["thought"].endswith("1250")  # the sample itself stays as it was
+
+
 @pytest.mark.parametrize("theme", style.THEMES)
 def test_a_monitor_stands_where_its_shares_are(theme):
     found = {name: monitors.quality(m, [OPEN, COVERT, SLIP, WORK]) for name, m in monitors.MONITORS.items()}

@@ -140,8 +140,8 @@ EXERCISES = {
         Exercise("stream_room", "26", 2, 8),
         Exercise("thoughts_room", "26", 2, 8),
         Exercise("flag_by_words", "27", 1, 6),
-        Exercise("sum_verdict", "27", 2, 10),
         Exercise("key_effect", "27", 2, 12),
+        Exercise("sum_verdict", "27", 2, 10),
     )
 }  # in the order of the course
 
