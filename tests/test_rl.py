@@ -469,6 +469,18 @@ def test_a_run_without_decay_may_go_on_for_longer(tiny_encoding, tmp_path):
             Run(small_model(tiny_encoding), experiment, settings, tmp_path)
 
 
+def test_what_is_not_named_does_not_learn_and_the_last_measurement_keeps_more(tiny_encoding):
+    experiment = replace(toy(tiny_encoding), learns=".attn.", samples=4)
+    model, start = small_model(tiny_encoding), small_model(tiny_encoding)
+    run = Run(model, experiment, replace(experiment.settings, steps=2, probes=8, probe_every=1)).go()
+    pairs = zip(start.named_parameters(), model.parameters(), strict=True)
+    changed = {name for (name, a), b in pairs if not torch.equal(a, b)}
+    assert changed and all(".attn." in name and not name.endswith("sinks") for name in changed)
+    kept = [len(probed["samples"]) for probed in run.probed]
+    asked = [found["of"] for found in run.probed[-1]["kinds"].values()]
+    assert kept[:2] == [sum(min(2, n) for n in asked)] * 2 and kept[2] == sum(min(4, n) for n in asked)
+
+
 @pytest.mark.parametrize("advantage", ADVANTAGES)
 def test_what_is_paid_becomes_likelier(advantage, tiny_encoding):
     """Tokens below 300 are one in seven to a random model; paid for them, it says little else."""

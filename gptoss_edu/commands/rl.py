@@ -1,11 +1,12 @@
-"""Reinforcement learning on gpt-oss-tiny, with rewards that can be checked (chapter 20).
+"""Reinforcement learning on gpt-oss-tiny, with rewards that can be checked (chapters 20 and 27).
 
   gptoss-edu rl                     the experiments, one line each
   gptoss-edu rl think               a small run: about a minute on two processor cores
   gptoss-edu rl swap --seeds 3      three seeds, one after another, in one record
   gptoss-edu rl think --large       the size of a recording: minutes on one GPU, many hours on a processor
 
-A run leaves its checkpoint in the folder and goes on from there when it is called again. The record (curves, samples,
+A run leaves its checkpoint in the folder and goes on from there when it is called again; without decay it may go on for
+more --steps than it was started with. The record (curves, samples,
 device, versions, date) is NAME.json beside it.
 """
 
