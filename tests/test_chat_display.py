@@ -119,7 +119,7 @@ def test_commands_while_talking(chat, tmp_path):
     assert said.startswith("no command /nonsense") and "/effort" in said
     assert command.carry_out(chat, "/help", "") == command.HELP
     assert "found extreme" in command.carry_out(chat, "/effort", "extreme") and chat.settings.effort == "high"
-    assert "expected a file's name" in command.carry_out(chat, "/save", "")
+    assert "expected a file name" in command.carry_out(chat, "/save", "")
     assert "not saved" in command.carry_out(chat, "/save", str(tmp_path / "nope" / "a.json"))
     assert not (tmp_path / "nope").exists()
 

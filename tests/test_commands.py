@@ -118,7 +118,7 @@ def test_a_plan_counts_no_more_context_than_the_model_has_and_says_that_it_does_
 
 def test_an_answer_that_is_cut_off_says_so(capsys):
     assert main(["generate", "What is 2 + 2?", "--max-new-tokens", "5"]) == 0
-    assert capsys.readouterr().err == "[cut off: 5 tokens are written, the most that --max-new-tokens allows]\n"
+    assert capsys.readouterr().err == "[cut off: 5 tokens were written, the maximum of --max-new-tokens]\n"
     assert main(["generate", "What is 2 + 2?", "--effort", "low"]) == 0
     assert capsys.readouterr().err == ""
 
@@ -287,7 +287,7 @@ def test_a_vocabulary_is_learnt_and_never_written_over_another(capsys, tmp_path)
     folder = tmp_path / "learnt"
     assert main(["train", "tokenizer", "--out", str(folder), "--examples", "3"]) == 0
     said, learnt = capsys.readouterr().out, load_tokenizer(folder)
-    assert f"{learnt.n_vocab:,} tokens" in said and "take more --examples" in said
+    assert f"{learnt.n_vocab:,} tokens" in said and "use more --examples" in said
     assert learnt.decode(learnt.encode("12 * 34")) == "12 * 34" and len(learnt.encode("1234")) == 4
     before = {path: path.read_bytes() for path in folder.iterdir()}
     assert "without a vocabulary" in refused(capsys, "train", "tokenizer", "--out", str(folder))
@@ -330,4 +330,4 @@ def test_bench_gpu_without_triton_says_so_in_one_line(monkeypatch, capsys):
         monkeypatch.delitem(sys.modules, name)
     for name in [name for name in sys.modules if name.startswith(("gptoss_edu.fast", "gptoss_edu.fast"))]:
         monkeypatch.delitem(sys.modules, name)
-    assert "found no Triton; pip install" in refused(capsys, "bench", "gpu")
+    assert "found no Triton; run `pip install" in refused(capsys, "bench", "gpu")

@@ -1,4 +1,4 @@
 """The commands of `gptoss-edu`, one module each.
 
-A docstring that is its help, `add_arguments(parser)` and `run(args)`.
+Each module has a docstring, which is its help, `add_arguments(parser)` and `run(args)`.
 """

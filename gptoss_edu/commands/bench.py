@@ -1,12 +1,12 @@
-"""Measure speed on this machine. Timings on shared machines wander: compare ratios within one run.
+"""Measure speed on this machine. Timings on shared machines vary, so compare ratios within one run.
 
-gptoss-edu bench cpu        20b's exact shape on the processor, beside the memory's own bandwidth
-gptoss-edu bench gpu        20b's and 120b's exact shapes on one GPU, beside the floor and the peers
+gptoss-edu bench cpu        20b's exact shape on the processor, compared with the memory's bandwidth
+gptoss-edu bench gpu        20b's and 120b's exact shapes on one GPU, compared with the floor and other engines
 gptoss-edu bench tiny       the bundled model through `generate`, one sequence and thirty-two
-gptoss-edu bench serve      the server: several clients to one, over HTTP and in the pool, and a soak with faults
-gptoss-edu bench harmony    rendering and parsing beside openai-harmony
-gptoss-edu bench explorer   the trace explorer in headless Chromium
-gptoss-edu bench page       the model in a page: WebAssembly, plain JavaScript, traced and not
+gptoss-edu bench serve      the server: several clients against one, over HTTP and in the pool, and a soak test with
+faults gptoss-edu bench harmony    rendering and parsing, compared with openai-harmony gptoss-edu bench explorer   the
+trace explorer in headless Chromium gptoss-edu bench page       the model in a page: WebAssembly and plain JavaScript,
+with and without a trace
 """
 
 import argparse
@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> int | None:
         if error.name != "triton":
             raise
         raise GptOssError(
-            "gpu: needs an NVIDIA GPU and Triton, found no Triton; pip install 'gptoss-edu[gpu]'."
+            "gpu: needs an NVIDIA GPU and Triton, found no Triton; run `pip install 'gptoss-edu[gpu]'`."
         ) from None
     parser = argparse.ArgumentParser(prog=f"gptoss-edu bench {args.what}")
     describe(parser, module)

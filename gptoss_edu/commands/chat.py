@@ -5,9 +5,9 @@
     gptoss-edu chat --engine endpoint --url http://127.0.0.1:8000/v1
     gptoss-edu chat --functions my_tools.py --developer "Answer in one sentence." --message "What is the time?"
 
-Every message of the model stands under its channel: thoughts (analysis), calls and preambles (commentary), the answer
-(final). Ctrl-C interrupts an answer, Ctrl-D ends the conversation; /help lists what can be typed besides questions.
-With --file the conversation is saved after every answer, and resumed if the file is there.
+Every message of the model is shown under its channel: thoughts (analysis), calls and preambles (commentary), the answer
+(final). Ctrl-C interrupts an answer, Ctrl-D ends the conversation; /help lists the commands.
+With --file the conversation is saved after every answer, and resumed if the file exists.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from .screen import Screen
 
 TOOLS = ("browser", "python")
-SHORT_CONTEXT = 8192  # up to here tools are described in few words, as gpt-oss-tiny was trained
+SHORT_CONTEXT = 8192  # up to here tools have short descriptions, as in gpt-oss-tiny's training
 HELP = """\
 /effort low|medium|high  reasoning effort from now on
 /save FILE               write the conversation
@@ -53,13 +53,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--effort", choices=EFFORTS, help="reasoning effort (default medium)")
     parser.add_argument("--developer", metavar="TEXT", help="developer message, or @FILE to read it from a file")
-    parser.add_argument("--tools", default="", metavar="LIST", help=f"built-in tools, with commas: {', '.join(TOOLS)}")
+    parser.add_argument("--tools", default="", metavar="LIST", help=f"comma-separated tools: {', '.join(TOOLS)}")
     parser.add_argument("--functions", type=Path, metavar="FILE.py", help="offer this file's public functions")
     parser.add_argument("--live-web", action="store_true", help="let the browser open public web pages")
-    parser.add_argument("--unfenced-python", action="store_true", help="allow python where nothing can fence it in")
+    parser.add_argument("--unfenced-python", action="store_true", help="allow python even without a sandbox")
     parser.add_argument("--folder", type=Path, help="keep python's files and pictures here (default: not at all)")
-    parser.add_argument("--file", type=Path, help="save the conversation here, and go on with it if it is there")
-    parser.add_argument("--message", action="append", metavar="TEXT", help="say this and end; may be repeated")
+    parser.add_argument("--file", type=Path, help="save the conversation here, and resume it if it exists")
+    parser.add_argument("--message", action="append", metavar="TEXT", help="send this and exit; may be repeated")
     parser.add_argument("--hide-analysis", action="store_true", help="do not show the chain of thought")
     parser.add_argument("--date", metavar="YYYY-MM-DD", help="the date that the system message names (today)")
     parser.add_argument(
@@ -71,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--top-p", type=float, default=1.0, help="sample from the likeliest tokens of this mass (1: all)"
     )
     parser.add_argument("--seed", type=int, default=0, help="of the sampling (0)")
-    parser.add_argument("--device", help="cpu or cuda; default: what there is")
+    parser.add_argument("--device", help="cpu or cuda; default: a GPU if there is one")
     add_engine(parser)
     add_ranks(parser)
 
@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> None:
     check_date(args.date)
     for message in args.message or ():
         check_question(message, "--message")
-    wanted_tools(args)  # a mistake in the options is told before a large model is read
+    wanted_tools(args)  # report mistakes in the options before loading a large model
     check_writable(args.file, "--file")
     if args.file and args.file.exists():
         chat_files.read_record(args.file)
@@ -107,7 +107,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def who_answers(args: argparse.Namespace):
-    """Return the sampler that the options name, and its vocabulary."""
+    """Return the sampler chosen by the options, and its vocabulary."""
     from gptoss_edu.engines.sampler import ModelSampler
 
     engine = other_engine(args, temperature=args.temperature, top_p=args.top_p, seed=args.seed)
@@ -123,7 +123,7 @@ def who_answers(args: argparse.Namespace):
 
 
 def check_date(text: str | None) -> None:
-    """Refuse what is no date: the model would be told it as one."""
+    """Refuse text that is not a date, since the model would take it for one."""
     try:
         datetime.date.fromisoformat(text or "2025-08-05")
     except ValueError:
@@ -131,7 +131,7 @@ def check_date(text: str | None) -> None:
 
 
 def wanted_tools(args: argparse.Namespace) -> list[str]:
-    """Return the names in --tools, checked."""
+    """Return the checked names in --tools."""
     names = [name for name in re.split(r"[,\s]+", args.tools) if name]
     if unknown := [name for name in names if name not in TOOLS]:
         raise GptOssError(f"--tools: expected some of {', '.join(TOOLS)}, found {unknown[0]!r}.")
@@ -141,7 +141,7 @@ def wanted_tools(args: argparse.Namespace) -> list[str]:
 
 
 def build_tools(args: argparse.Namespace, brief: bool = False) -> Toolbox:
-    """Return the tools that the options ask for; `brief` for models with short contexts."""
+    """Create the tools chosen by the options; `brief` for models with short contexts."""
     from gptoss_edu.tools import FunctionTool, Toolbox
 
     names = wanted_tools(args)
@@ -172,7 +172,7 @@ def functions_of(path: Path) -> list[Callable]:
     spec = importlib.util.spec_from_file_location("chat_functions", path)
     if spec is None or not path.is_file():
         raise GptOssError(f"--functions: expected a Python file, found none at {path}.")
-    module = sys.modules["chat_functions"] = importlib.util.module_from_spec(spec)  # annotations are looked up there
+    module = sys.modules["chat_functions"] = importlib.util.module_from_spec(spec)  # annotations are resolved there
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
@@ -187,7 +187,7 @@ def functions_of(path: Path) -> list[Callable]:
 
 
 def build_chat(args: argparse.Namespace, toolbox: Toolbox, sample, encoding) -> Chat:
-    """Return a new conversation, or the one in --file with this call's options put over its settings."""
+    """Return a new conversation, or the one in --file with its settings overridden by the options."""
     from gptoss_edu.agent import chat_files
     from gptoss_edu.agent.chat import Chat, Settings
 
@@ -209,7 +209,7 @@ def build_chat(args: argparse.Namespace, toolbox: Toolbox, sample, encoding) -> 
 
 
 def lines_typed(chat: Chat, screen: Screen) -> Iterable[str]:
-    """Questions from the keyboard; commands are carried out on the way."""
+    """Yield questions typed at the keyboard; run commands in between."""
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401 — arrow keys in input()
     screen.note("Ctrl-C interrupts an answer, Ctrl-D ends; /help lists commands.")
@@ -224,7 +224,7 @@ def lines_typed(chat: Chat, screen: Screen) -> Iterable[str]:
             if interrupted:
                 print()
                 return
-            interrupted = True  # often meant for an answer that had just ended
+            interrupted = True  # often meant for an answer that has just ended
             screen.note("\nCtrl-C again, or Ctrl-D, ends the conversation.")
             continue
         interrupted = False
@@ -238,7 +238,7 @@ def lines_typed(chat: Chat, screen: Screen) -> Iterable[str]:
 
 
 def carry_out(chat: Chat, command: str, rest: str) -> str:
-    """Do what a /command says; returns what to tell."""
+    """Run a /command; return what to print."""
     from gptoss_edu.agent import chat_files
 
     if command == "/effort":
@@ -251,7 +251,7 @@ def carry_out(chat: Chat, command: str, rest: str) -> str:
         return "a new conversation"
     if command == "/save":
         if not rest:
-            return "/save: expected a file's name, found nothing"
+            return "/save: expected a file name, found nothing"
         try:
             check_writable(Path(rest), "/save")
             chat_files.save(chat, rest)
@@ -262,14 +262,14 @@ def carry_out(chat: Chat, command: str, rest: str) -> str:
 
 
 def answer(chat: Chat, text: str, screen: Screen) -> None:
-    """One turn on the screen."""
+    """Run one turn and show it on the screen."""
     from gptoss_edu.agent.chat import Stopped
 
     events = chat.say(text)
     try:
         for event in events:
             screen.show(event)
-    except KeyboardInterrupt:  # pressed while something was being printed
+    except KeyboardInterrupt:  # pressed during printing
         screen.show(Stopped("interrupted"))
     finally:
         events.close()

@@ -7,9 +7,9 @@
     gptoss-edu convert ollama:gpt-oss:20b out --layout hf            from a file that Ollama keeps here
 
 Layouts: "original" (OpenAI's files), "hf" (Hugging Face, MXFP4 experts), "hf-bf16" (Hugging Face, experts in
-bfloat16, transposed), "gguf" (one file, vocabulary and chat template in it). Dequantised experts are packed only with
-a named rounding: "floor" is the OCP specification's rule, "up" never saturates, "best" takes whichever has the smaller
-squared error, block by block. GGUF without a rounding holds them in bfloat16.
+bfloat16, transposed), "gguf" (one file, including vocabulary and chat template). Packing dequantised experts requires a
+rounding: "floor" is the OCP specification's rule, "up" never saturates, "best" takes whichever has the
+smaller squared error, block by block. Without a rounding, GGUF stores them in bfloat16.
 """
 
 import argparse
@@ -20,9 +20,7 @@ from gptoss_edu.options import ALL_LAYOUTS, ROUNDINGS
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", type=Path, help="checkpoint folder in any layout, GGUF file, or ollama:NAME")
-    parser.add_argument(
-        "target", type=Path, help="new or empty folder; for gguf, a new file that ends in .gguf does as well"
-    )
+    parser.add_argument("target", type=Path, help="new or empty folder; for gguf, also a new file that ends in .gguf")
     parser.add_argument("--layout", choices=ALL_LAYOUTS, required=True)
     parser.add_argument("--rounding", choices=ROUNDINGS, help="how to pack dequantised experts")
 
@@ -31,4 +29,4 @@ def run(args: argparse.Namespace) -> None:
     from gptoss_edu import checkpoint
 
     checkpoint.convert(args.source, args.target, args.layout, args.rounding)
-    print(f"{args.target}: written in the {args.layout} layout. Look at it with `gptoss-edu inspect {args.target}`.")
+    print(f"{args.target}: written in the {args.layout} layout. Inspect it with `gptoss-edu inspect {args.target}`.")

@@ -2,7 +2,7 @@
 
     gptoss-edu doctor
 
-Each line is ok, a note, or a fault with its fix. Exit 0 when there is no fault.
+Each line is ok, a note, or a fault with its fix. The exit code is 0 if there is no fault.
 """
 
 import argparse
@@ -41,7 +41,7 @@ def python():
 
 
 def packages():
-    """Yield every requirement of the installed package, against what is there."""
+    """Yield a line per requirement of the installed package that is not met."""
     missing = []
     for line in requires("gptoss-edu") or ():
         requirement = Requirement(line)
@@ -64,7 +64,7 @@ def packages():
 
 
 def torch_build():
-    """Yield which build of torch is installed, the CUDA or the CPU one, its size, and whether it fits this machine."""
+    """Yield which build of torch is installed (CUDA or CPU), its size, and whether it fits this machine."""
     import torch
 
     from gptoss_edu.checkpoint.sizes import GIB
@@ -87,7 +87,7 @@ def build_name(cuda: str | None, hip: str | None, system: str = sys.platform) ->
 
 
 def installed_size() -> int:
-    """Return the bytes that torch and the libraries of its CUDA build take, by what their wheels recorded."""
+    """Return the bytes of torch and the libraries of its CUDA build, as recorded in their wheels."""
     ours = [item for item in distributions() if re.fullmatch("torch|triton|nvidia-.*", item.metadata["Name"] or "")]
     return sum(file.size or 0 for item in ours for file in item.files or ())
 
@@ -107,7 +107,7 @@ def memory():
 
     total, free = psutil.virtual_memory().total / GIB, psutil.virtual_memory().available / GIB
     need = "gpt-oss-tiny needs 0.5, gpt-oss-20b 16"
-    yield (  # whether gpt-oss-tiny really fits is told by loading it, below
+    yield (  # loading gpt-oss-tiny, below, shows whether it really fits
         (OK if free > 2 else NOTE),
         f"memory: {free:.1f} of {total:.1f} GiB free ({need})"
         + ("" if free > 2 else "; close something before you run a notebook"),

@@ -1,4 +1,5 @@
-"""Fetch official gpt-oss weights from the Hugging Face hub: one layout only, resumed after a break, then checked.
+"""Fetch official gpt-oss weights from the Hugging Face hub: one layout only, resumed after an interruption, then
+checked.
 
     gptoss-edu download 20b                              the original/ layout, 12.8 GiB, into ./gpt-oss-20b-original
     gptoss-edu download 120b --layout hf --to weights

@@ -1,11 +1,11 @@
-"""Which engines can answer, and what each supports: a table, tried with gpt-oss-tiny on this machine.
+"""Show which engines can answer and what each supports, tried with gpt-oss-tiny on this machine.
 
     gptoss-edu engines
-    gptoss-edu engines --url http://127.0.0.1:11434/v1     this server as well
+    gptoss-edu engines --url http://127.0.0.1:11434/v1     also try this server
 
-Three prompts (low and high effort, and a function on offer) are answered by every engine that is installed here, with
-temperature 0, and compared with this package's own model: token for token, and by the log-probabilities. Engines that
-are not installed are listed with the command that installs them.
+Every installed engine answers three prompts (low effort, high effort, and one with a function) at temperature 0. The
+answers are compared with this package's own model, token for token and by log-probabilities. Engines that are not
+installed are listed with the command that installs them.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ TOKENS = 60  # of each answer
 PACKAGES = {"transformers": "transformers", "llama_cpp": "llama-cpp-python", "vllm": "vllm"}
 UNTRIED = {
     "llama_cpp": "`make test-engines` builds and tries it",
-    "vllm": "not tried where this package is developed: it needs a GPU and the official weights",
+    "vllm": "untested: it needs a GPU and the official weights",
 }
 RECORDED = (
-    ("endpoint: vLLM", "by ids; not asked here, recorded answers after its documentation"),
-    ("endpoint: Ollama", "by messages; not asked here, recorded answers after its documentation"),
+    ("endpoint: vLLM", "by ids; not tried here, tested with answers written from its documentation"),
+    ("endpoint: Ollama", "by messages; not tried here, tested with answers written from its documentation"),
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--url", help="a server to try as well, up to and with /v1")
+    parser.add_argument("--url", help="a server to try as well, up to and including /v1")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> None:
         row("endpoint: gptoss-edu serve", served.abilities, compared(answers(served), wanted))
     if args.url:
         served = open_engine("endpoint", url=args.url, temperature=0.0)
-        row(f"endpoint: {served.model}"[:25], served.abilities, f"asked now at {args.url}: takes ids or text as said")
+        row(f"endpoint: {served.model}"[:25], served.abilities, f"tried now at {args.url}: takes ids or text as shown")
     for (name, known), abilities in zip(RECORDED, (BY_IDS, BY_CHAT), strict=True):
         row(name, abilities, known)
     print("\n" + "\n".join(dict.fromkeys(notes)))
@@ -99,7 +99,7 @@ def prompts(encoding) -> list[list[int]]:
 
 
 def answers(engine: Engine) -> list[list]:
-    """Return what an engine draws after each prompt, together if it can."""
+    """Return an engine's answer to each prompt, batched if it can."""
     asked = prompts(engine.encoding)
     drawn: list[list] = [[] for _ in asked]
     for number, token in engine.draw_many(asked, TOKENS):
@@ -108,7 +108,7 @@ def answers(engine: Engine) -> list[list]:
 
 
 def compared(found: list[list], wanted: list[list]) -> str:
-    """How an engine's answers stand to the local ones."""
+    """Compare an engine's answers with the local ones."""
     same, largest = 0, 0.0
     for ours, theirs in zip(wanted, found, strict=True):
         pairs = list(zip(ours, theirs, strict=False))
@@ -123,7 +123,7 @@ def compared(found: list[list], wanted: list[list]) -> str:
 
 @contextlib.contextmanager
 def own_server(model) -> Iterator[str]:
-    """`gptoss-edu serve` for as long as the block runs."""
+    """Run `gptoss-edu serve` within the block."""
     from gptoss_edu.engines.pool import Pool
     from gptoss_edu.serve.running import in_background
     from gptoss_edu.serve.web import Server

@@ -8,16 +8,16 @@
     gptoss-edu eval aime-toy --effort all     gpt-oss-tiny on a toy
     gptoss-edu eval aime --data aime2025.jsonl --engine http://127.0.0.1:8000/v1 --effort all --attempts 4
     gptoss-edu eval report runs/eval/*.jsonl --html report.html
-    gptoss-edu eval studies --json FILE       how a score comes about: the experiments of chapter 22
+    gptoss-edu eval studies --json FILE       how scores come about: the experiments of chapter 22
     gptoss-edu eval export aime-toy --inspect --out FOLDER      the same questions and graders for inspect-ai
 
 Sections of tiny: mixed (validity, accuracy, tool dialogues, false refusals), effort, strangers (690 questions written
 without sight of the generators), languages (fifteen, at each effort), tasks (the second edition's, with held-out
 wordings and families), foreign (200 questions outside its world), phrasing (held-out wordings), temperature_1,
 ablations (losses with parts removed), inside (sinks, router) and router (what experts know of languages). Sections that
-stand whole in the --json file already, of the same model and sizes, are not measured again, so a long evaluation can be
-made in pieces; `measured_with` says of each with what it was measured. Samples of a benchmark that stand in its --out
-file are not asked for again either.
+the --json file already holds completely, for the same model and sizes, are not measured again, so a long evaluation can
+be done in pieces; `measured_with` records the conditions of each. Likewise, benchmark samples in the --out file are not
+repeated.
 """
 
 import argparse
@@ -33,7 +33,7 @@ from gptoss_edu.options import positive
 from .eval_named import add_named_arguments, run_named
 from .eval_studies import run_studies_command
 
-RUN = ("device", "dtype", "threads", "torch", "version", "date")  # what may differ between the sections of one file
+RUN = ("device", "dtype", "threads", "torch", "version", "date")  # may differ between sections of one file
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--model", type=Path, help="checkpoint folder, GGUF file, or ollama:NAME; default: the bundled gpt-oss-tiny"
     )
     parser.add_argument("--batch", type=positive, default=None, help="sequences decoded together (64; GPU 1024)")
-    parser.add_argument("--seconds", type=float, help="begin nothing new after that time")
+    parser.add_argument("--seconds", type=float, help="start nothing new after this time")
     parser.add_argument("--device")
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), help="default: float32 on a CPU, bfloat16 on a GPU")
     tiny = parser.add_argument_group("tiny")
@@ -109,14 +109,14 @@ def run_tiny(args: argparse.Namespace) -> None:
             write_text(args.json, json.dumps(results, indent=1, ensure_ascii=False))
 
     if args.questions is not None and done.get("questions", {}).get("file") != args.questions.name:
-        done.pop("questions", None)  # of another file
+        done.pop("questions", None)  # from another file
     results.update(done)
     batch = args.batch or (1024 if model.device.type == "cuda" else 64)
     run_suite(model, sizes, batch, store, args.seconds, against, done, Progress(), args.questions)
 
 
 def wanted_sizes(names: list[str] | None, scale: float) -> dict[str, int]:
-    """Return how many prompts each section gets; 0 for those that are not asked for."""
+    """Return how many prompts each section gets; 0 for sections that were not requested."""
     from gptoss_edu.evals.suite import FIXED, SIZES
 
     if not 0 < scale < float("inf"):
@@ -133,7 +133,7 @@ def wanted_sizes(names: list[str] | None, scale: float) -> dict[str, int]:
 
 
 class Progress:
-    """A line every ten seconds: how far a section is."""
+    """Prints the progress of a section every ten seconds."""
 
     def __init__(self, every: float = 10.0):
         self.every, self.last, self.section, self.began = every, time.monotonic(), "", 0.0
@@ -150,7 +150,7 @@ class Progress:
 
 
 def fingerprint(folder: Path) -> str:
-    """Return the first 16 digits of the weights' sha256: tells results of different weights apart."""
+    """Return the first 16 digits of the weights' sha256, to tell results of different weights apart."""
     digest = hashlib.sha256()
     for path in sorted(Path(folder).rglob("*.safetensors")):
         digest.update(path.read_bytes())
@@ -158,9 +158,9 @@ def fingerprint(folder: Path) -> str:
 
 
 def earlier(path: Path | None, now: dict) -> tuple[dict, dict]:
-    """Sections that earlier calls have stored whole in this file, and by section what each was measured with.
+    """Return the complete sections that earlier calls stored in this file, and the conditions of each.
 
-    There are none if model or scale differ. A comparison with another second model than now's is left out.
+    Return none if model or scale differ. Leave out comparisons with a different second model.
     """
     if path is None or not path.is_file():
         return {}, {}
@@ -176,7 +176,7 @@ def earlier(path: Path | None, now: dict) -> tuple[dict, dict]:
         return {}, {}
     sections = {name: part for name, part in before.items() if isinstance(part, dict) and name != "measured_with"}
     sections = {name: part for name, part in sections.items() if part.get("answered") == part.get("prompts")}
-    header = {key: before[key] for key in RUN if key in before}  # of the only call, where a file has no measured_with
+    header = {key: before[key] for key in RUN if key in before}  # of the only call, if a file has no measured_with
     how = {name: before.get("measured_with", {}).get(name, header) for name in sections}
     other = [n for n in sections if n.startswith("paired") and how[n].get("against") != now.get("against")]
     for name in other if "against" in now else ():
@@ -185,7 +185,7 @@ def earlier(path: Path | None, now: dict) -> tuple[dict, dict]:
 
 
 def lines(section: dict, indent: str = "  ") -> list[str]:
-    """Return a section as text: a count as '57 of 60, 95.0 % [86.3, 98.3]'; lists of examples are left to the JSON."""
+    """Format a section as text: a count as '57 of 60, 95.0 % [86.3, 98.3]'; examples are only in the JSON."""
     out = []
     for name, value in section.items():
         if isinstance(value, dict) and "ratio" in value:

@@ -21,21 +21,19 @@ def add_named_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME | URL",
         help="local, transformers, llama_cpp, vllm, or a server (…/v1)",
     )
-    group.add_argument("--url", help="of --engine endpoint, up to and with /v1")
+    group.add_argument("--url", help="of --engine endpoint, up to and including /v1")
     group.add_argument("--served-model", metavar="NAME", help="the model's name at the server (its first)")
     group.add_argument("--effort", nargs="+", choices=("low", "medium", "high", "all"), default=["medium"])
-    group.add_argument(
-        "--attempts", type=positive, help="at each question (default: the benchmark's; 1 at temperature 0)"
-    )
+    group.add_argument("--attempts", type=positive, help="per question (default: the benchmark's; 1 at temperature 0)")
     group.add_argument("--temperature", type=float, default=0.0)
     group.add_argument("--seed", type=int, default=0)
-    group.add_argument("--max-tokens", type=positive, help="of one turn (default: the benchmark's)")
-    group.add_argument("--room", type=positive, help="tokens of a row, prompt and answer (default: what fits 2 GiB)")
-    group.add_argument("--limit", type=positive, help="of the questions, evenly spread")
-    group.add_argument("--workers", type=positive, default=8, help="requests at a time to a server (8)")
+    group.add_argument("--max-tokens", type=positive, help="per turn (default: the benchmark's)")
+    group.add_argument("--room", type=positive, help="tokens per row, prompt and answer (default: what fits in 2 GiB)")
+    group.add_argument("--limit", type=positive, help="number of questions, evenly spread")
+    group.add_argument("--workers", type=positive, default=8, help="simultaneous requests to a server (8)")
     group.add_argument("--judge", metavar="URL", help="a server whose model judges rubrics (HealthBench)")
     group.add_argument("--user", metavar="URL", help="a server whose model plays the user (Tau-bench)")
-    group.add_argument("--corpus", type=Path, help="training text to look for the questions in")
+    group.add_argument("--corpus", type=Path, help="training text in which to look for the questions")
     group.add_argument("--out", type=Path, help="samples (default: runs/eval/NAME.jsonl); export: a folder")
     group.add_argument("--html", type=Path, help="also write the report as a page")
     group.add_argument("--markdown", type=Path, help="also write the report as Markdown")
@@ -101,7 +99,7 @@ def run_one(args: argparse.Namespace) -> None:
 
 
 class Watch:
-    """A line every ten seconds: how far the run is."""
+    """Prints the progress of the run every ten seconds."""
 
     def __init__(self, every: float = 10.0):
         self.every, self.last = every, time.monotonic()
@@ -113,7 +111,7 @@ class Watch:
 
 
 def backend_of(args: argparse.Namespace):
-    """(backend, what the record says about it)."""
+    """Return (backend, its description for the record)."""
     import torch
 
     from gptoss_edu import __version__, load_model
@@ -143,7 +141,7 @@ def backend_of(args: argparse.Namespace):
 
 
 def judged(benchmark, args: argparse.Namespace):
-    """Return the benchmark with the judge that was named."""
+    """Return the benchmark with the named judge."""
     from gptoss_edu.evals.backends import ask_one
     from gptoss_edu.evals.endpoint_backend import EndpointBackend
     from gptoss_edu.evals.grading.rubrics import ModelJudge
@@ -164,7 +162,7 @@ def tools_of(benchmark, args: argparse.Namespace):
 
 
 def user_of(benchmark, args: argparse.Namespace):
-    """Return a model that plays the user of a dialogue."""
+    """Return a model that plays the user in a dialogue."""
     from gptoss_edu.evals.backends import ask_one
     from gptoss_edu.evals.endpoint_backend import EndpointBackend
     from gptoss_edu.evals.published.tools_and_users import played_user
@@ -173,14 +171,14 @@ def user_of(benchmark, args: argparse.Namespace):
         return None
     if args.user is None:
         raise GptOssError(
-            f"{benchmark.name}: expected somebody who plays the user, found none; name a server with --user URL."
+            f"{benchmark.name}: expected a model that plays the user, found none; name a server with --user URL."
         )
     backend = EndpointBackend(args.user, args.served_model, 1)
     return played_user(lambda prompt: ask_one(backend, prompt))
 
 
 def write_reports(args: argparse.Namespace) -> None:
-    """Reports of files of samples, this project's or inspect-ai's."""
+    """Write reports from files of samples, this project's or inspect-ai's."""
     from gptoss_edu.evals.inspect_logs import read_samples
     from gptoss_edu.evals.report_markdown import comparison, report
     from gptoss_edu.evals.summarise import compare

@@ -1,4 +1,4 @@
-"""`gptoss-edu eval studies`: the experiments of chapter 22, section by section into one file. See eval.py."""
+"""`gptoss-edu eval studies`: the experiments of chapter 22, section by section in one file. See eval.py."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gptoss_edu.options import check_writable, write_text
 
 
 def run_studies_command(args: argparse.Namespace) -> None:
-    """Sections that were asked for are measured anew; the others stay in the file as they are."""
+    """Measure the requested sections again; the others stay in the file unchanged."""
     import torch
 
     from gptoss_edu import __version__
@@ -45,7 +45,7 @@ def run_studies_command(args: argparse.Namespace) -> None:
 
 
 def read_earlier(args: argparse.Namespace) -> dict:
-    """Return what the file holds already; an empty record where there is none."""
+    """Return the record in the file; an empty one if there is no file."""
     if args.json is None or not args.json.is_file():
         return {}
     try:

@@ -1,21 +1,21 @@
-"""Fine-tune a model on conversations, or find out first what that takes.
+"""Fine-tune a model on conversations, or compute first what that takes.
 
     gptoss-edu finetune talk.jsonl --train experts --rate 1e-3 --rounding best --layout original --store best
     gptoss-edu finetune talk.jsonl --lora 8 --train attention experts      adapters in peft's format
-    gptoss-edu finetune talk.jsonl --replay 0.5                            half of each update old tasks
+    gptoss-edu finetune talk.jsonl --replay 0.5                            half of each update are old tasks
     gptoss-edu finetune plan --model 20b --lora 16 --train attention --recompute
     gptoss-edu finetune merge --adapter runs/finetune/adapter --model FOLDER --out merged --layout hf-bf16
     gptoss-edu finetune rounding --seeds 3                                 chapter 21's runs, on gpt-oss-tiny
     gptoss-edu finetune forgetting --seeds 3
 
-A conversation is a JSON object with "messages", as Conversation.to_dict() and openai-harmony write it, one a line. What
-counts in the loss is what the assistant says in the last turn, thoughts included. --train takes parts (all, attention,
-router, experts, norms, sinks, embeddings) or patterns such as 'block.[345].mlp.mlp*_weight'; one that matches nothing
-is an error. The memory that a run needs is computed first, and a run that does not fit is refused.
+A conversation is a JSON object with "messages", as Conversation.to_dict() and openai-harmony write it, one per line.
+The loss counts what the assistant says in the last turn, including thoughts. --train takes parts (all, attention,
+router, experts, norms, sinks, embeddings) or patterns such as 'block.[345].mlp.mlp*_weight'; a pattern that matches
+nothing is an error. The memory that a run needs is computed first, and a run that does not fit is refused.
 
-The folder gets a checkpoint, from which the same command goes on, a log, adapters where there are any, and the model:
-in bfloat16 (layout hf-bf16), or as --layout says. Experts that are rounded to MXFP4 afterwards (--store) can lose all
-that was learnt; --rounding trains them rounded. Chapter 21 shows when.
+The folder gets a checkpoint, from which the same command resumes, a log, any adapters, and the model in bfloat16
+(layout hf-bf16) or in the format of --layout. Rounding experts to MXFP4 afterwards (--store) can lose everything that
+was learnt; --rounding trains them rounded. Chapter 21 shows when.
 """
 
 import argparse
@@ -33,25 +33,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=positive, default=None, help="updates (100)")
     parser.add_argument("--rows", type=positive, default=8, help="conversations per update (8)")
     parser.add_argument("--rate", type=float, default=1e-4, help="learning rate (1e-4)")
-    parser.add_argument("--warmup", type=int, default=3, help="updates in which it rises (3)")
-    parser.add_argument("--decay", type=float, default=1.0, help="share of the run in which it falls to zero (1)")
+    parser.add_argument("--warmup", type=int, default=3, help="updates in which the rate rises (3)")
+    parser.add_argument("--decay", type=float, default=1.0, help="share of the run in which the rate falls to zero (1)")
     parser.add_argument("--train", nargs="+", default=["all"], metavar="PART", help="parts or patterns (all)")
     parser.add_argument("--lora", type=positive, metavar="RANK", help="train adapters of this rank, not the weights")
     parser.add_argument("--alpha", type=float, help="scale of the adapters times their rank (2 × rank)")
     parser.add_argument("--rounding", choices=ROUNDINGS, help="train with experts rounded to MXFP4")
     parser.add_argument(
-        "--replay", type=float, default=0.0, metavar="SHARE", help="old data among each update's rows (0)"
+        "--replay", type=float, default=0.0, metavar="SHARE", help="share of old data in each update (0)"
     )
     parser.add_argument(
-        "--replay-data", type=Path, metavar="FILE", help="where from (default: gpt-oss-tiny's own tasks)"
+        "--replay-data", type=Path, metavar="FILE", help="source of old data (default: gpt-oss-tiny's own tasks)"
     )
-    parser.add_argument("--longest", type=positive, default=2048, help="tokens in a conversation, at most (2048)")
+    parser.add_argument("--longest", type=positive, default=2048, help="maximum tokens per conversation (2048)")
     parser.add_argument("--recompute", action="store_true", help="less memory, a third more time")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", help="default: a GPU for models that are not small, where there is one")
-    parser.add_argument("--layout", choices=LAYOUTS, help="of the model that is written (with --lora: none by default)")
-    parser.add_argument("--store", choices=ROUNDINGS, help="how to pack experts in it that are not packed already")
-    parser.add_argument("--seeds", type=positive, default=1, metavar="N", help="rounding, forgetting: so many runs (1)")
+    parser.add_argument("--device", help="default: a GPU, if there is one, for models that are not small")
+    parser.add_argument("--layout", choices=LAYOUTS, help="layout of the written model (with --lora: none by default)")
+    parser.add_argument("--store", choices=ROUNDINGS, help="how to pack its experts that are not packed yet")
+    parser.add_argument("--seeds", type=positive, default=1, metavar="N", help="rounding, forgetting: runs (1)")
     parser.add_argument("--facts", type=positive, default=8, help="rounding, forgetting: facts to learn (8)")
     parser.add_argument("--adapter", type=Path, help="merge: a folder in peft's format")
 
@@ -92,14 +92,14 @@ def _merge(args: argparse.Namespace) -> None:
     from gptoss_edu.training.start import write_merged
 
     if args.adapter is None or args.layout is None:
-        raise GptOssError("merge: expected --adapter FOLDER and --layout, found one or none; name both.")
+        raise GptOssError("merge: expected --adapter FOLDER and --layout, found one or none; give both.")
     check_folder(args.out, "--out")
     write_merged(args.model, args.adapter, args.out, args.layout, args.store)
     print(f"{args.out}: merged, in the {args.layout} layout. Look at it with `gptoss-edu inspect {args.out}`.")
 
 
 def _experiment(args: argparse.Namespace) -> None:
-    """Chapter 21's runs as one small JSON file, written anew after each."""
+    """Do chapter 21's runs; write one small JSON file after each."""
     from gptoss_edu.evals.fine_tuning import record
 
     path = args.out / f"{args.what}.json"
@@ -128,7 +128,7 @@ def _finetune(args: argparse.Namespace) -> None:
     finished = next((name for name in ("model", "adapter") if (args.out / name).exists()), None)
     if finished:
         raise GptOssError(
-            f"--out {args.out}: expected a run that goes on or a new one, found {finished}/; name another."
+            f"--out {args.out}: expected a run to resume or a new folder, found {finished}/; name another."
         )
     conversations, reader = read_conversations(path), open_checkpoint(args.model)
     check_export(reader, recipe, args.layout, args.store)
@@ -144,7 +144,7 @@ def _finetune(args: argparse.Namespace) -> None:
 
 
 def _tell(finetuner) -> None:
-    """About ten lines a run."""
+    """Print about ten lines per run."""
     step, steps = finetuner.step, finetuner.recipe.steps
     if step == 1 or step % max(1, steps // 10) == 0:
         print(f"update {step:5} of {steps} · loss {finetuner.log[-1]['loss']:.4f}", flush=True)

@@ -6,7 +6,7 @@
     gptoss-edu generate "What is 47 times 36?" --engine transformers
 
 A question is rendered in the harmony format, and each message of the answer is printed under its channel. With --raw
-the text is continued as it stands, with no format around it.
+the text is continued as is, without any format.
 """
 
 import argparse
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--top-k", type=int, help="sample from the k likeliest tokens (all)")
     parser.add_argument("--seed", type=int, default=0, help="of the sampling (0)")
-    parser.add_argument("--device", help="cpu or cuda; default: what there is")
+    parser.add_argument("--device", help="cpu or cuda; default: a GPU if there is one")
     add_engine(parser)
     add_ranks(parser)
 
@@ -65,15 +65,15 @@ def run(args: argparse.Namespace) -> None:
         sys.stdout.write(piece)
         sys.stdout.flush()
     print()
-    if not args.raw and written and written[-1] not in stop_tokens_of(encoding):  # a raw text has no end of its own
+    if not args.raw and written and written[-1] not in stop_tokens_of(encoding):  # a raw text never ends by itself
         print(
-            f"[cut off: {len(written)} tokens are written, the most that --max-new-tokens allows]",
+            f"[cut off: {len(written)} tokens were written, the maximum of --max-new-tokens]",
             file=sys.stderr,
         )
 
 
 def who_continues(args: argparse.Namespace):
-    """(prompt → ids, the vocabulary) of the engine that the options name."""
+    """Return (prompt → ids, the vocabulary) of the engine chosen by the options."""
     from gptoss_edu import generate
     from gptoss_edu.tokenizer import why_no_tokenizer
 
@@ -91,7 +91,7 @@ def who_continues(args: argparse.Namespace):
 
 
 def text_pieces(tokens, tokenizer):
-    """Yield text as it becomes complete UTF-8: a token may end inside a character."""
+    """Yield text as it becomes complete UTF-8, since a token may end inside a character."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     for token in tokens:
         yield decoder.decode(tokenizer.decode_single_token_bytes(token))

@@ -1,5 +1,5 @@
-"""What a checkpoint folder holds, read from the headers alone: layout, files, Table 1 of the model card recomputed
-from the tensors' own shapes, memory plan, anything odd.
+"""Show what a checkpoint folder holds, from the headers alone: layout, files, Table 1 of the model card recomputed from
+the tensors' shapes, memory plan, anything odd.
 
     gptoss-edu inspect gpt-oss-20b/original
     gptoss-edu inspect gpt-oss-20b --context 32768
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--context",
         type=int,
-        help=f"tokens that the plan counts the cache for ({CONTEXT:,}, or the model's longest where that is less)",
+        help=f"context for the cache in the memory plan ({CONTEXT:,}, or the model's maximum if that is less)",
     )
     parser.add_argument("--verify", action="store_true", help="read every tensor")
 
@@ -85,9 +85,9 @@ def run(args: argparse.Namespace) -> None:
 
 
 def planned_context(asked: int | None, config: ModelConfig) -> int:
-    """Return the tokens that the plan counts the cache for: as asked, and never more than the model was made for.
+    """Return the context for which the plan counts the cache: as requested, up to the model's maximum.
 
-    Errors: `CheckpointError` where more are asked for.
+    Errors: `CheckpointError` if more is requested.
     """
     if asked is None:
         return min(CONTEXT, config.max_context)
@@ -99,7 +99,7 @@ def planned_context(asked: int | None, config: ModelConfig) -> int:
 
 
 def table(shapes: dict, config: ModelConfig, nbytes: int) -> str:
-    """Table 1 of the model card."""
+    """Format Table 1 of the model card."""
     from gptoss_edu.checkpoint.sizes import GIB, parameter_counts
 
     counts = parameter_counts(shapes, config)
@@ -122,7 +122,7 @@ def layout_bytes(config: ModelConfig) -> int:
 
 
 def shapes_of(reader: CheckpointReader) -> dict[str, tuple[int, ...]]:
-    """Return the stored tensors' own shapes under the original names; four-bit blocks count two weights a byte."""
+    """Return the stored tensors' own shapes under the original names; four-bit blocks count two weights per byte."""
     from gptoss_edu.checkpoint.layouts import original_shapes
 
     infos, shapes = reader.shards.infos, {}
@@ -134,11 +134,11 @@ def shapes_of(reader: CheckpointReader) -> dict[str, tuple[int, ...]]:
             elif not name.endswith(".scales"):
                 shapes[name] = info.shape
         return shapes
-    return original_shapes(reader.config)  # the reader has compared every stored shape with these
+    return original_shapes(reader.config)  # the reader has checked every stored shape against these
 
 
 def oddities(reader: CheckpointReader):
-    """Yield what is allowed and yet worth knowing."""
+    """Yield what is allowed but worth knowing."""
     from gptoss_edu import ModelConfig
 
     kinds = {info.dtype for info in reader.shards.infos.values()}
@@ -156,7 +156,7 @@ def oddities(reader: CheckpointReader):
 
 
 def verify(reader: CheckpointReader, folder) -> None:
-    """Every value of every tensor, then eight greedy tokens."""
+    """Check every value of every tensor, then decode eight greedy tokens."""
     import torch
 
     from gptoss_edu import generate, load_model, mxfp4

@@ -1,9 +1,9 @@
 """Open your copy of the course in JupyterLab.
 
-gptoss-edu lab                       your copy in ./my-course, with empty exercises; written when it is not there
-gptoss-edu lab --folder elsewhere    the same in another folder; what is in a student folder is never touched
-gptoss-edu lab --solutions           the finished notebooks, every exercise written
-gptoss-edu lab -- --no-browser       everything after -- goes to JupyterLab
+gptoss-edu lab                       your copy in ./my-course, with empty exercises; created if it does not exist
+gptoss-edu lab --folder elsewhere    the same in another folder; an existing student folder is never changed
+gptoss-edu lab --solutions           the finished notebooks, with every exercise solved
+gptoss-edu lab -- --no-browser       everything after -- is passed to JupyterLab
 """
 
 import argparse
@@ -62,7 +62,7 @@ def student_folder(folder: Path | None) -> Path:
 
 
 def finished_folder(folder: Path | None) -> Path:
-    """Return the repository's notebooks in a checkout; from a wheel, a copy that the reader may write to."""
+    """Return the repository's notebooks in a checkout; from a wheel, a writable copy."""
     from gptoss_edu.course import workshop
 
     source = notebooks_path()
@@ -71,7 +71,7 @@ def finished_folder(folder: Path | None) -> Path:
     target = folder or FINISHED
     check_folder(target, "--folder")
     if workshop.is_student_folder(target):
-        raise GptOssError(f"{target}: found a student folder; --solutions needs another, so that both stay apart.")
+        raise GptOssError(f"{target}: found a student folder; --solutions needs another one, to keep the two separate.")
     target.mkdir(exist_ok=True)
     for notebook in sorted(source.glob("*.ipynb")):
         if not (target / notebook.name).exists():

@@ -14,23 +14,23 @@ if TYPE_CHECKING:
 
 def add_engine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--engine", choices=NAMES, default="local", help="who computes; `gptoss-edu engines` tells them apart (local)"
+        "--engine", choices=NAMES, default="local", help="engine that answers; see `gptoss-edu engines` (local)"
     )
-    parser.add_argument("--url", help="of --engine endpoint, up to and with /v1")
+    parser.add_argument("--url", help="of --engine endpoint, up to and including /v1")
     parser.add_argument("--served-model", metavar="NAME", help="the model's name on that server (its first)")
 
 
 def other_engine(args: argparse.Namespace, **sampling) -> Engine | None:
-    """Return the engine that the options name, or None for this package's own model.
+    """Open the engine chosen by the options; None stands for this package's own model.
 
     Raises
     ------
-    GptOssError : an option does not fit the engine, or the engine cannot be had.
+    GptOssError : an option does not fit the engine, or the engine is not available.
     """
     if args.engine == "local" and args.url is None:
         return None
     if getattr(args, "tensor_parallel", None):
-        raise GptOssError(f"--tensor-parallel: spreads this package's own model; leave --engine {args.engine} out.")
+        raise GptOssError(f"--tensor-parallel: needs this package's own model; leave out --engine {args.engine}.")
     if args.engine == "endpoint":
         if args.model is not None:
             raise GptOssError("--engine endpoint: the server has its model; name it with --served-model, not --model.")

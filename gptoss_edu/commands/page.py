@@ -1,10 +1,10 @@
 """Write one HTML file in which gpt-oss-tiny runs: ask it, look inside, change it. It needs no server and no network.
 
     gptoss-edu page out.html
-    gptoss-edu page out.html --checkpoint runs/my-model        a model of your own, of at most 60 MB
-    gptoss-edu page out.html --beside model.js                 the weights in a script of their own, for several pages
+    gptoss-edu page out.html --checkpoint runs/my-model        your own model, of at most 60 MB
+    gptoss-edu page out.html --beside model.js                 the weights in a separate script, for several pages
 
-The file works from a memory stick: a double click opens it in any browser from 2023 on.
+The file works without installation: a double click opens it in any browser since 2023.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ def run(args: argparse.Namespace) -> None:
     from gptoss_edu.web.playground import Lab, ModelFiles
 
     if args.out.suffix != ".html":
-        raise GptOssError(f"out: expected a file that ends in .html, found {args.out.name}; name the page so.")
+        raise GptOssError(f"out: expected a file that ends in .html, found {args.out.name}; rename it.")
     beside = None if args.beside is None else args.out.parent / args.beside
     if beside is not None and (Path(args.beside).name != args.beside or beside.suffix != ".js"):
         raise GptOssError(
             f"--beside: expected the name of a file that ends in .js, found {args.beside!r}; "
-            "it lies in the page's folder."
+            "it is written to the page's folder."
         )
     check_writable(args.out, "out")
     check_writable(beside, "--beside")

@@ -1,13 +1,13 @@
-"""Which exercises of a student folder pass.
+"""Show which exercises of a student folder pass.
 
     gptoss-edu progress my-course                      for the learner: the exercises, and a line to paste
     gptoss-edu progress folder-a folder-b              for the teacher: who passes what, who is stuck, on which mistake
     gptoss-edu progress --lines pasted.txt             the same from pasted lines
-    gptoss-edu progress --lines pasted.txt --html room.html   and as a page for the wall of the room, without names
+    gptoss-edu progress --lines pasted.txt --html room.html   also as a page for the classroom wall, without names
 
-The functions stored in my_gptoss.py are run through their checks again, so a folder runs its learner's code; pasted
-lines run nothing. The cases of the other exercises stand in the notebooks: these count as their checks came out when
-they ran last. A line names nobody; it says which chapters were handed out, and why a check refused last.
+The functions stored in my_gptoss.py are checked again, so reading a folder runs its learner's code; pasted lines run
+nothing. The cases of the other exercises are in the notebooks; for these, the last result of their checks counts. A
+line contains no name; it says which chapters were handed out, and why a check last refused.
 """
 
 import argparse
@@ -26,11 +26,10 @@ WORDS = {"x": "passes", ".": "not yet", "?": "stored, but refused now"}
 
 
 class Progress(NamedTuple):
-    """One mark an exercise (x passes, ? passed once but is refused now, . not yet), right and locked predictions.
+    """One mark per exercise (x passes, ? passed once but is refused now, . not yet), right and locked predictions.
 
-    `marks` are those of checks.CHECKS, `more` those of exercises.MORE: "" in a line that was made before they were
-    counted. `here` are the chapters handed out, None where they are not known; `why` says of an exercise why its check
-    refused last.
+    `marks` are those of checks.CHECKS, `more` those of exercises.MORE: "" in a line from before they were
+    counted. `here` are the chapters handed out, None if unknown; `why` says why an exercise's check last refused.
     """
 
     marks: str
@@ -43,8 +42,10 @@ class Progress(NamedTuple):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folders", nargs="*", type=Path, help="student folders")
-    parser.add_argument("--lines", type=Path, help="a file of pasted lines, other text in it is ignored")
-    parser.add_argument("--html", type=Path, metavar="FILE", help="write the class as a page, to show in the room")
+    parser.add_argument("--lines", type=Path, help="a file of pasted lines; other text in it is ignored")
+    parser.add_argument(
+        "--html", type=Path, metavar="FILE", help="write the class's progress as a page, to show in the room"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -73,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def read_folder(folder: Path) -> Progress:
-    """Return how far a student folder is."""
+    """Read the progress of a student folder."""
     from gptoss_edu import checks
     from gptoss_edu.checks import refusals
     from gptoss_edu.checks.store import FILE_NAME
@@ -104,13 +105,13 @@ def read_folder(folder: Path) -> Progress:
 def chapters_of(folder: Path) -> set[str] | None:
     """Return the chapters ("03") whose notebooks are in a student folder.
 
-    None, which stands for all, where there is no notebook.
+    None, which stands for all, if there is no notebook.
     """
     return {path.name[:2] for path in folder.glob("[0-9][0-9]_*.ipynb")} or None
 
 
 def count_predictions(locked: dict[str, dict]) -> tuple[int, int]:
-    """(right, locked) among the predictions that are in the question bank."""
+    """Count (right, locked) predictions in the question bank."""
     from gptoss_edu import checks
 
     asked = {identifier: checks.questions.get(identifier) for identifier in locked}
@@ -119,7 +120,7 @@ def count_predictions(locked: dict[str, dict]) -> tuple[int, int]:
 
 
 def read_lines(path: Path) -> list[Progress]:
-    """Return every progress line in a text, also those that count the checks of the package only."""
+    """Read every progress line in a text, including those that count only the package's checks."""
     from gptoss_edu import checks
     from gptoss_edu.course import progress as exercises
 
@@ -135,7 +136,7 @@ def read_lines(path: Path) -> list[Progress]:
         wrong = next((part for part in marks if len(part) != wanted), None)
         if wrong:
             raise GptOssError(
-                f"{path}: found a line with {len(wrong)} {what} instead of {wanted}: is its course of another version?"
+                f"{path}: found a line with {len(wrong)} {what} instead of {wanted}: is it of another version?"
             )
     return found
 
@@ -149,7 +150,7 @@ def as_line(progress: Progress) -> str:
 
 
 def from_line(match: re.Match) -> Progress:
-    """Return what a pasted line says; older ones say neither what was handed out nor why."""
+    """Read a pasted line; older ones lack the chapters handed out and the reasons."""
     here = match[6].split(",") if match[6] and match[6] != "all" else None
     pairs = (pair.partition("=") for pair in (match[7] or "").split(","))
     why = {name: cause for name, _, cause in pairs if cause}
@@ -157,7 +158,7 @@ def from_line(match: re.Match) -> Progress:
 
 
 def as_learner(progress: Progress):
-    """Return the same for the cockpit, a `cockpit.Learner`; exercises that this version does not have are left out."""
+    """Convert to a `cockpit.Learner`, leaving out exercises that this version does not have."""
     from gptoss_edu.course import cockpit
 
     marks = dict(zip(cockpit.ORDER, progress.marks + progress.more, strict=False))
@@ -185,7 +186,7 @@ def for_learner(progress: Progress, chapters: set[str] | None = None) -> str:
 
     checked, own = listed(exercises.CHECKED), listed(exercises.BY_CHAPTER)
     lines = [f"{name:26} {WORDS[mark_of[name]]}" for names in checked.values() for name in names]
-    lines += ["\nmore, as their checks came out last:"] if own else []
+    lines += ["\nmore, by the last result of their checks:"] if own else []
     for chapter, names in own.items():
         passing = sum(mark_of[name] == "x" for name in names)
         missing = [name + (" (refused now)" if mark_of[name] == "?" else "") for name in names if mark_of[name] != "x"]
@@ -200,7 +201,7 @@ def for_learner(progress: Progress, chapters: set[str] | None = None) -> str:
 
 
 def for_teacher(everyone: list[Progress]) -> str:
-    """Return what was handed out, exercise by exercise; what blocks the room; the commonest mistakes."""
+    """Report what was handed out, exercise by exercise, what blocks the room, and the commonest mistakes."""
     from gptoss_edu.course import cockpit
 
     found = cockpit.rows([as_learner(entry) for entry in everyone])
@@ -212,9 +213,9 @@ def for_teacher(everyone: list[Progress]) -> str:
         lines.append(f"{row.name:26} {row.passing:4} {row.handed:4} {row.stuck:6} {rest:10}  {bar}")
     blocked, common = cockpit.blocking(found), cockpit.commonest(found)
     if blocked:
-        lines += ["", f"{blocked.name} blocks the room: {blocked.stuck} of {blocked.handed} tried and do not pass it"]
+        lines += ["", f"{blocked.name} blocks the room: {blocked.stuck} of {blocked.handed} tried it and do not pass"]
     if common:
-        lines += ["", "the commonest mistakes, as they were made last:"]
+        lines += ["", "the commonest of the last mistakes:"]
         lines += [f"  {row.name}: {count} of {row.handed}: {words}" for row, count, words in common]
     right = sum(entry.right for entry in everyone)
     locked = sum(entry.locked for entry in everyone)

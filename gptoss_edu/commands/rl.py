@@ -5,9 +5,8 @@
   gptoss-edu rl swap --seeds 3      three seeds, one after another, in one record
   gptoss-edu rl think --large       the size of a recording: minutes on one GPU, many hours on a processor
 
-A run leaves its checkpoint in the folder and goes on from there when it is called again; without decay it may go on for
-more --steps than it was started with. The record (curves, samples,
-device, versions, date) is NAME.json beside it.
+A run writes its checkpoint to the folder and resumes from there when called again; without decay it may continue for more
+--steps than before. NAME.json beside it is the record: curves, samples, device, versions, date.
 """
 
 import json
@@ -17,20 +16,20 @@ from gptoss_edu.errors import GptOssError
 from gptoss_edu.options import check_folder, positive, write_text
 
 VARIED = "variants"
-VARIED_SAYS = "what fails, each change of the recipe by itself: no baseline, other rates, other rewards"
+VARIED_SAYS = "what fails: each change of the recipe alone (no baseline, other rates, other rewards)"
 CHANGES = {  # options that change a setting of the experiment
     "steps": (positive, "updates"),
-    "prompts": (positive, "problems in a step"),
-    "group": (positive, "answers to each problem"),
-    "limit": (positive, "tokens of an answer at most"),
+    "prompts": (positive, "problems per step"),
+    "group": (positive, "answers per problem"),
+    "limit": (positive, "maximum tokens per answer"),
     "rate": (float, "learning rate"),
     "advantage": (str, "grpo, centred, rloo or reinforce (no baseline)"),
-    "per": (str, "what counts alike: token, answer or limit"),
+    "per": (str, "normalise the loss per token, answer or limit"),
     "passes": (positive, "updates on each batch of answers"),
-    "clip": (float, "how far the ratio of new to old probability counts"),
-    "kl": (float, "price of the distance from the model at the start"),
+    "clip": (float, "limit of the ratio of new to old probability"),
+    "kl": (float, "penalty for the distance from the initial model"),
     "temperature": (float, "of sampling"),
-    "probes": (int, "held-out problems of each kind in a measurement"),
+    "probes": (int, "held-out problems of each kind per measurement"),
     "probe_every": (int, "steps between measurements"),
 }
 
@@ -38,11 +37,11 @@ CHANGES = {  # options that change a setting of the experiment
 def add_arguments(parser):
     parser.add_argument("name", nargs="?", default=None, help="an experiment; none: list them")
     parser.add_argument("--large", action="store_true", help="the size of a recording, for a GPU")
-    parser.add_argument("--seeds", type=positive, default=1, metavar="N", help="so many runs, seeds one after another")
+    parser.add_argument("--seeds", type=positive, default=1, metavar="N", help="number of runs, with consecutive seeds")
     parser.add_argument("--seed", type=int, default=0, help="the first seed (0)")
     parser.add_argument("--out", type=Path, default=None, metavar="FOLDER", help="default: runs/rl/NAME")
-    parser.add_argument("--model", default=None, metavar="FOLDER", help="begin with this model (default: gpt-oss-tiny)")
-    parser.add_argument("--device", default=None, help="default: cuda where there is one")
+    parser.add_argument("--model", default=None, metavar="FOLDER", help="start from this model (default: gpt-oss-tiny)")
+    parser.add_argument("--device", default=None, help="default: cuda if there is one")
     parser.add_argument("--no-decay", action="store_true", help="keep the learning rate up to the end")
     parser.add_argument("--forget", action="store_true", help="write no checkpoint, only the record")
     for name, (kind, text) in CHANGES.items():
@@ -72,7 +71,7 @@ def run(args) -> int:
 
 
 def _runs(args, label: str, name: str, out: Path, changes: dict) -> dict:
-    """Run one experiment for every seed; its record."""
+    """Run one experiment for every seed; return its record."""
     from dataclasses import replace
 
     import torch
@@ -99,7 +98,7 @@ def _runs(args, label: str, name: str, out: Path, changes: dict) -> dict:
         found = record(name, learner)
         whole = found if whole is None else whole | {"runs": whole["runs"] + found["runs"]}
         if args.name != VARIED:
-            _keep(out / f"{args.name}.json", whole)  # a seed that is done is kept, whatever becomes of the next
+            _keep(out / f"{args.name}.json", whole)  # keep finished seeds, whatever happens to the next
     return whole
 
 
@@ -117,7 +116,7 @@ def _tell(line: dict) -> None:
 
 
 def _compare(learner) -> None:
-    """Held-out problems before the first step and after the last."""
+    """Print results on held-out problems before the first step and after the last."""
     if len(learner.probed) < 2:
         return
     before, after = learner.probed[0]["kinds"], learner.probed[-1]["kinds"]

@@ -1,4 +1,4 @@
-"""A conversation on the terminal: each message under its channel, its text beside a rail."""
+"""Show a conversation in the terminal: each message under its channel, with a rail on its left."""
 
 import os
 import re
@@ -9,7 +9,7 @@ from gptoss_edu.agent.chat import Event, MessageDone, Stopped, ToolDone
 from gptoss_edu.harmony import Message, Piece, Repaired
 
 COLOURS = {"analysis": "\033[2m", "commentary": "\033[33m", "tool": "\033[36m", "final": "\033[1m", "note": "\033[2;3m"}
-# Whatever could move the cursor or change the terminal, in text that a model or a page has written.
+# Characters from models or pages that could move the cursor or change the terminal.
 UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -18,7 +18,7 @@ def use_colour(stream) -> bool:
 
 
 class Screen:
-    """Events as text: each message has a rail on its left that names its channel, in colour where there is any."""
+    """Shows events as text: each message has a rail on its left that names its channel, in colour if available."""
 
     def __init__(self, write: Callable[[str], object], colour: bool, show_analysis: bool = True):
         self.write, self.colour, self.show_analysis = write, colour, show_analysis
@@ -61,7 +61,7 @@ class Screen:
             self.open = None
 
     def message(self, message: Message) -> None:
-        """A whole message: a tool's result, or one from a saved conversation."""
+        """Show a whole message: a tool's result, or one from a saved conversation."""
         if message.role == "user":
             self.close()
             self.write(f"\nyou > {UNSAFE.sub('', message.text)}\n")

@@ -5,9 +5,9 @@
     gptoss-edu serve --host 0.0.0.0 --api-key @key.txt
 
 It speaks the Responses API and Chat Completions under http://127.0.0.1:8000/v1, and shows a small chat at
-http://127.0.0.1:8000/. Several clients are answered together. It listens on this machine alone, unless --api-key is
-given; texts are not logged, unless --log-requests is. Ctrl-C ends it. The chat shows the trace of an answer in the
-explorer on request; while it is computed, other answers wait.
+http://127.0.0.1:8000/. Several clients are answered together. It listens only on this machine unless --api-key is
+given, and logs no texts unless --log-requests is. Ctrl-C ends it. On request the chat shows the trace of an answer in
+the explorer; other answers wait while it is computed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from gptoss_edu.options import one_thread_if_small, positive, read_text
 from .several_ranks import add_ranks, load
 
 TOOLS = ("browser", "python")
-SHORT_CONTEXT = 8192  # up to here tools are described in few words, as gpt-oss-tiny was trained
+SHORT_CONTEXT = 8192  # up to here tools have short descriptions, as in gpt-oss-tiny's training
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -33,41 +33,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--model", type=Path, help="checkpoint folder, GGUF file, or ollama:NAME; default: the bundled gpt-oss-tiny"
     )
     parser.add_argument("--name", help="the model's name for clients; default: the folder's")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1); another needs --api-key")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1); others need --api-key")
     parser.add_argument("--port", type=int, default=8000, help="port (8000); 0 takes a free one")
     parser.add_argument("--api-key", metavar="KEY", help="clients must send this key; @FILE reads it from a file")
     parser.add_argument(
-        "--allow-host", action="append", default=[], metavar="NAME", help="another name that the server goes by"
+        "--allow-host", action="append", default=[], metavar="NAME", help="another host name of the server"
     )
     parser.add_argument(
         "--allow-origin",
         action="append",
         default=[],
         metavar="ORIGIN",
-        help="pages of this origin may ask, as https://example.org",
+        help="allow pages of this origin, such as https://example.org",
     )
     parser.add_argument(
         "--tools",
         default="browser",
         metavar="LIST",
-        help=f"built-in tools that may be asked for, with commas: {', '.join(TOOLS)} (browser)",
+        help=f"built-in tools that requests may use, separated by commas: {', '.join(TOOLS)} (browser)",
     )
-    parser.add_argument("--unfenced-python", action="store_true", help="allow python where nothing can fence it in")
+    parser.add_argument("--unfenced-python", action="store_true", help="allow python even without a sandbox")
     parser.add_argument("--rows", type=positive, default=8, help="requests answered together (8)")
     parser.add_argument(
         "--context", type=positive, help="tokens per request, prompt and answer; default: the model's, within 2 GiB"
     )
     parser.add_argument("--waiting", type=positive, default=64, help="requests that may wait for a row (64)")
     parser.add_argument(
-        "--prefix-mib", type=int, default=256, help="memory for prompts that later turns go on from (256)"
+        "--prefix-mib", type=int, default=256, help="memory for prompts that later turns continue (256)"
     )
     parser.add_argument(
         "--date",
         metavar="YYYY-MM-DD",
         help="the date that the system message names; default: today, none for short contexts",
     )
-    parser.add_argument("--log-requests", action="store_true", help="write requests and answers into the log")
-    parser.add_argument("--device", help="cpu or cuda; default: what there is")
+    parser.add_argument("--log-requests", action="store_true", help="write requests and answers to the log")
+    parser.add_argument("--device", help="cpu or cuda; default: a GPU if there is one")
     add_ranks(parser)
 
 
@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> None:
     from gptoss_edu.serve.running import bind, run
 
     tools, key = check(args)
-    with bind(args.host, args.port) as sock:  # a port that is taken is told before a large model is read
+    with bind(args.host, args.port) as sock:  # report a taken port before loading a large model
         server = make_server(args, tools, key)
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr, force=True)
         for noisy in ("uvicorn", "uvicorn.error", "asyncio"):
@@ -88,12 +88,12 @@ def run(args: argparse.Namespace) -> None:
             flush=True,
         )
         if args.log_requests:
-            print("Requests and answers are written into the log.", file=sys.stderr, flush=True)
+            print("Requests and answers are written to the log.", file=sys.stderr, flush=True)
         run(server, sock)
 
 
 def check(args: argparse.Namespace) -> tuple[tuple[str, ...], str | None]:
-    """Return the tools and the key, checked before anything is read."""
+    """Check the tools and the key before anything is loaded, and return them."""
     names = tuple(name for name in args.tools.replace(",", " ").split() if name != "none")
     if unknown := [name for name in names if name not in TOOLS]:
         raise GptOssError(f"--tools: expected some of {', '.join(TOOLS)}, or none, found {unknown[0]!r}.")
@@ -125,7 +125,7 @@ def check(args: argparse.Namespace) -> tuple[tuple[str, ...], str | None]:
 
 
 def make_server(args: argparse.Namespace, tools: tuple[str, ...], key: str | None):
-    """Read the model, and set up the pool and the guard."""
+    """Load the model, and set up the pool and the guard."""
     from gptoss_edu.engines.pool import Pool
     from gptoss_edu.fast.leader import Leader
     from gptoss_edu.serve.guard import Guard
@@ -156,7 +156,7 @@ def make_server(args: argparse.Namespace, tools: tuple[str, ...], key: str | Non
         from gptoss_edu.trace import record
         from gptoss_edu.web.page import explore
 
-        chunk = 256 if model.config.num_hidden_layers > 12 else None  # a large model: less memory in pieces
+        chunk = 256 if model.config.num_hidden_layers > 12 else None  # large models need less memory in chunks
         return explore(record(model, tokens, chunk=chunk), title="Trace of an answer").html
 
     pool = Pool(model, args.rows, args.context, args.waiting, args.prefix_mib << 20)
@@ -165,5 +165,5 @@ def make_server(args: argparse.Namespace, tools: tuple[str, ...], key: str | Non
     name = args.name or (args.model.resolve().name if args.model else "gpt-oss-tiny")
     if args.model and name in ("original", "metal") and not args.name:
         name = args.model.resolve().parent.name
-    show = None if isinstance(model, Leader) else explore  # no rank alone computes all that a trace shows
+    show = None if isinstance(model, Leader) else explore  # no single rank computes all that a trace shows
     return Server(pool, name, guard, tools, make_tool, date, args.log_requests, explore=show)

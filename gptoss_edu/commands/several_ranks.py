@@ -1,4 +1,4 @@
-"""The options that put a model on several ranks, for the commands that answer."""
+"""The options that spread a model over several ranks, for the commands that answer."""
 
 import argparse
 
@@ -23,19 +23,19 @@ def add_ranks(parser: argparse.ArgumentParser) -> None:
         "--offload",
         type=float,
         metavar="GIB",
-        help="hold at most so many GiB on the card; experts that do not fit stay in memory and are copied when hit",
+        help="hold at most so many GiB on the card; experts that do not fit stay in main memory and are copied on use",
     )
 
 
 def load(args: argparse.Namespace):
-    """Return the model that the options name: on this process alone, or led by it. Followers end in here."""
+    """Load the model chosen by the options, in this process or led by it. Followers never return."""
     from gptoss_edu import load_model
     from gptoss_edu.fast.ranks import launched
 
     size = args.tensor_parallel or launched()
     if args.offload is not None:
         if size > 1:
-            raise GptOssError("--offload: expected one rank with it; several ranks hold their own slices.")
+            raise GptOssError("--offload: works with one rank only; several ranks hold their own slices.")
         from gptoss_edu.checkpoint.offloaded import load_offloaded
 
         return load_offloaded(args.model, args.offload, args.device)

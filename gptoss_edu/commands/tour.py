@@ -5,7 +5,7 @@ of what happened inside.
     gptoss-edu tour --question "Sort 5 3 9 1." --out /tmp/tour --no-open
 
 gpt-oss-tiny has gpt-oss's architecture and format and about a thousandth of its size. It was trained on a small world
-of exercises, and says so when it is asked for more.
+of exercises, and says so when asked for anything else.
 """
 
 import argparse
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> None:
     start = time.perf_counter()
     check_question(args.question, "--question")
     check_folder(args.out, "--out")
-    args.out.mkdir(exist_ok=True)  # first, so that a folder that cannot be written is told at once
+    args.out.mkdir(exist_ok=True)  # first, so that a folder that cannot be written is reported at once
     heading(1, "Text becomes numbers")
     tokens()
     heading(2, "A gpt-oss, small enough to carry")
@@ -68,7 +68,7 @@ def heading(number: int, text: str) -> None:
 
 
 def tokens() -> None:
-    """One sentence in the vocabulary of the big models."""
+    """Show one sentence in the vocabulary of the big models."""
     from gptoss_edu import load_tokenizer
 
     encoding = load_tokenizer()
@@ -93,7 +93,7 @@ def sizes(model) -> None:
 
 
 def ask(model, question: str, effort: str, start: float | None) -> str:
-    """Stream one answer, its channels named; returns the text of its final message."""
+    """Stream one answer with its channels; return the text of its final message."""
     from gptoss_edu import generate
     from gptoss_edu.harmony.question import final_text, question_tokens
 
@@ -117,7 +117,7 @@ def ask(model, question: str, effort: str, start: float | None) -> str:
 
 
 def judgement(said: dict[str, str]) -> str:
-    """Return which of the answers to QUESTION, one an effort, end in the true product."""
+    """Say which of the answers to QUESTION, one per effort, end in the right product."""
     a, b = map(int, re.findall(r"\d+", QUESTION))
     right = [effort for effort, text in said.items() if re.findall(r"\d+", text.replace(",", ""))[-1:] == [f"{a * b}"]]
     wrong = [effort for effort in said if effort not in right]
@@ -129,7 +129,7 @@ def judgement(said: dict[str, str]) -> str:
 
 
 def next_steps() -> tuple[str, str]:
-    """Return the commands that open the notebooks and the chat, as they can be typed where the tour was run."""
+    """Return the commands that open the notebooks and the chat, as typed in the current folder."""
     program = Path(sys.executable).with_name("gptoss-edu")
     here = Path.cwd()
     name = str(program.relative_to(here)) if program.is_relative_to(here) else str(program)
@@ -142,7 +142,7 @@ def next_steps() -> tuple[str, str]:
 
 
 def pictures(model, question: str, folder: Path) -> Path:
-    """Trace one answer and draw it; returns the page that shows everything."""
+    """Trace one answer and draw it; return the page that shows everything."""
     import matplotlib
 
     from gptoss_edu import ModelConfig
@@ -156,7 +156,7 @@ def pictures(model, question: str, folder: Path) -> Path:
     style.use()
     config = model.config
     run, ids, _ = trace.trace_answer(model, question, effort="medium")
-    seeing = int(run["sink_mass"][1].mean(0).argmin())  # the head of layer 1 that leaves least on its sink
+    seeing = int(run["sink_mass"][1].mean(0).argmin())  # the head of layer 1 with the least mass on its sink
     heads = [(0, 0), (1, seeing), (config.num_hidden_layers - 1, 0)]
     meta, run = run.meta, trace.record(model, ids, heads=heads)
     run.meta["question"], run.meta["effort"] = meta["question"], meta["effort"]
@@ -173,7 +173,7 @@ def pictures(model, question: str, folder: Path) -> Path:
         ),
         "attention_sliding": (
             (
-                f"A head of an even layer: it sees {config.sliding_window} tokens and no more, and may leave its"
+                f"A head of an even layer: it sees only the last {config.sliding_window} tokens, and may leave its"
                 f" attention on the sink. Shown is the whole conversation, {last} tokens; the share of the sink in the"
                 " title is the mean over all of them."
             ),

@@ -24,12 +24,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--effort", default="medium", choices=EFFORTS, help="reasoning effort (medium)")
     parser.add_argument("--out", default="run.html", help="a page (.html) or a trace file (.trace) (run.html)")
     parser.add_argument("--model", type=Path, help="a checkpoint's folder; default: the bundled gpt-oss-tiny")
-    parser.add_argument("--device", help="cpu or cuda; default: what there is")
+    parser.add_argument("--device", help="cpu or cuda; default: a GPU if there is one")
     parser.add_argument(
         "--heads", default="", help="heads whose rows are kept exactly, as layer.head, for example 1.3,3.0"
     )
     parser.add_argument("--mask", default="", help="experts to mask, as layer.expert, for example 3.5,4.1")
-    parser.add_argument("--remove-sinks", action="store_true", help="let no head use its sink")
+    parser.add_argument("--remove-sinks", action="store_true", help="prevent all heads from using their sinks")
     parser.add_argument("--max-new-tokens", type=int, default=512, help="longest answer (512)")
     parser.add_argument("--theme", choices=("auto", "light", "dark"), default="auto", help="of the page (auto)")
     parser.add_argument(
@@ -76,7 +76,7 @@ def _ask(args):
     checked_level(model, "exact", heads, None)
     changes = masks(model, _pairs(args.mask, "--mask"))
     changes += [ShiftSink()] if args.remove_sinks else []
-    chunk = 256 if model.config.num_hidden_layers > 12 else None  # a long text on a large model: less memory in pieces
+    chunk = 256 if model.config.num_hidden_layers > 12 else None  # a long text on a large model needs chunks
     run, tokens, said = trace_answer(
         model, args.question, args.effort, args.max_new_tokens, (), heads=heads, chunk=chunk
     )
@@ -87,7 +87,7 @@ def _ask(args):
         f"{len(run)} tokens, {run.bytes_per_token():,.0f} bytes per token (at most {cost:,} are promised at this level)"
     )
     if "path" in run.meta["origin"]:
-        print(f"traced with {run.meta['origin']['path']}: within the fast path's tolerance of what it answers with")
+        print(f"traced with {run.meta['origin']['path']}: equal to its answers within the fast path's tolerance")
     if not changes:
         return run
     altered, written, said = trace_answer(
@@ -100,9 +100,9 @@ def _ask(args):
 
 
 def masks(model, pairs) -> list:
-    """Return the masks of --mask, checked before the model runs.
+    """Return the masks of --mask, after checking them before the model runs.
 
-    Errors: `TraceError` where a layer or an expert is not there, or a layer keeps fewer experts than a token needs.
+    Errors: `TraceError` if a layer or expert does not exist, or a layer keeps fewer experts than a token needs.
     """
     from gptoss_edu.trace import MaskExpert
 
@@ -123,14 +123,14 @@ def masks(model, pairs) -> list:
 
 
 def beginning(answer: list[int], encoding, words: int = 8) -> str:
-    """Return what to print for an answer without a final message: the first words of what was written instead."""
+    """Return what to print for an answer without a final message: its first words."""
     written = re.sub(r"<\|\w+\|>", " ", encoding.decode(answer)).split()
     shown = " ".join(written[:words])[:80]
     return f"(no final message in {len(answer)} tokens; it begins: {shown} …)"
 
 
 def _router(args) -> None:
-    """The analysis of chapter 17 for any checkpoint: trace every question at all three efforts, print the table."""
+    """Run chapter 17's analysis for any checkpoint: trace every question at all three efforts and print the table."""
     from gptoss_edu import load_model
     from gptoss_edu.harmony.question import question_tokens
     from gptoss_edu.options import read_text
@@ -157,7 +157,7 @@ def _router(args) -> None:
 
 
 def default_heads(config) -> list[tuple[int, int]]:
-    """Eight heads spread over the layers and the key/value groups."""
+    """Return eight heads spread over the layers and the key/value groups."""
     layers, heads = config.num_hidden_layers, config.num_attention_heads
     count = min(8, layers * heads)
     return sorted({(i * layers // count, (i * 3) % heads) for i in range(count)})

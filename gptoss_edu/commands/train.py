@@ -1,13 +1,13 @@
-"""Train gpt-oss-tiny or its vocabulary, or see a loss fall.
+"""Train gpt-oss-tiny or its vocabulary, or watch a loss fall.
 
   smoke      half a minute on two CPU cores: a smaller model, the same loop; the loss falls
-  tiny       the real one: about eight minutes on an H100 or H200, with data and compilation
-  tokenizer  the vocabulary: byte pairs learnt from the tasks' text, in half a minute on a CPU
+  tiny       the real model: about eight minutes on an H100 or H200, including data and compilation
+  tokenizer  the vocabulary: byte pairs learned from the tasks' text, half a minute on a CPU
 
-A run of smoke or tiny leaves its checkpoint, log and snapshots in the folder and goes on from there when it is called
-again. Several GPUs share a batch, and the loss is that of one: torchrun --nproc-per-node 2 -m gptoss_edu train tiny.
-Both take the bundled vocabulary, which is frozen with the weights, unless --tokenizer names another: what
-`tokenizer` learns differs slightly from it as soon as wordings are added.
+A run of smoke or tiny writes its checkpoint, log and snapshots to the folder and resumes from there when called again.
+Several GPUs share a batch with the same loss as one: torchrun --nproc-per-node 2 -m gptoss_edu train tiny. Both use the
+bundled vocabulary, which is frozen with the weights, unless --tokenizer names another. The vocabulary that `tokenizer`
+learns differs slightly as soon as wordings are added.
 """
 
 import json
@@ -33,7 +33,7 @@ def add_arguments(parser):
         "--seconds", type=float, default=None, help="time for training (default: 20 for smoke, 400 for tiny)"
     )
     parser.add_argument(
-        "--steps", type=int, default=None, help="a number of updates instead of a time: exactly repeatable"
+        "--steps", type=int, default=None, help="number of updates instead of a time; exactly reproducible"
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--examples", type=int, default=40_000, help="tokenizer: conversations to learn from (40,000)")
@@ -41,11 +41,11 @@ def add_arguments(parser):
         "--workers",
         type=int,
         default=None,
-        help="processes that make data (default: cores less 3, at most 12; 0 for smoke)",
+        help="processes that generate data (default: cores less 3, at most 12; 0 for smoke)",
     )
-    parser.add_argument("--rows", type=positive, default=None, help="packed rows in a batch (default: 16; smoke 4)")
-    parser.add_argument("--length", type=positive, default=None, help="tokens in a row (default: 2048; smoke 256)")
-    parser.add_argument("--device", default=None, help="default: cuda where there is one")
+    parser.add_argument("--rows", type=positive, default=None, help="packed rows per batch (default: 16; smoke 4)")
+    parser.add_argument("--length", type=positive, default=None, help="tokens per row (default: 2048; smoke 256)")
+    parser.add_argument("--device", default=None, help="default: cuda if there is one")
     parser.add_argument(
         "--tokenizer",
         type=Path,
@@ -54,37 +54,43 @@ def add_arguments(parser):
         help="the vocabulary to train with (default: the bundled one)",
     )
     parser.add_argument(
-        "--init", default=None, metavar="FOLDER", help="begin with the weights of this checkpoint, not with random ones"
+        "--init",
+        default=None,
+        metavar="FOLDER",
+        help="start from this checkpoint, not from random weights",
     )
     parser.add_argument(
         "--qat",
         type=float,
         default=0.0,
         metavar="SHARE",
-        help="share of the run, at its end, that trains with experts rounded to MXFP4 (default: 0, never; 1: always)",
+        help="final share of the run that trains with experts rounded to MXFP4 (default: 0, never; 1: always)",
     )
     parser.add_argument(
-        "--rate", type=float, default=1.0, metavar="SCALE", help="times all learning rates (default: 1)"
+        "--rate", type=float, default=1.0, metavar="SCALE", help="factor of all learning rates (default: 1)"
     )
     parser.add_argument(
         "--decay",
         type=float,
         default=None,
         metavar="SHARE",
-        help="share of the run, at its end, in which the rates fall to zero (default: 0.18)",
+        help="final share of the run in which the rates fall to zero (default: 0.18)",
     )
     parser.add_argument("--plain", action="store_true", help="AdamW alone, without Muon")
     parser.add_argument(
         "--eval-seconds",
         type=float,
         default=60,
-        help="time for the comparison of bf16 with MXFP4 after training; 0: none",
+        help="seconds for comparing bf16 with MXFP4 after training; 0: no comparison",
     )
     parser.add_argument(
         "--eval-batch", type=int, default=None, help="sequences decoded together (default: 256 on a GPU, 32 on a CPU)"
     )
     parser.add_argument(
-        "--transfer", type=Path, default=None, help="also write results as few files of at most 15 MB into this folder"
+        "--transfer",
+        type=Path,
+        default=None,
+        help="also write the results here, as few files of at most 15 MB",
     )
 
 
@@ -142,9 +148,7 @@ def _tokenizer(out: Path, examples: int, seed: int) -> int:
     check_writable(out / RANKS_FILE, "--out", makes_folder=True)
     learnt = train_tokenizer(out, examples, seed)
     if learnt.n_vocab < VOCABULARY:
-        print(
-            f"{examples:,} conversations hold too few repeated pairs for {VOCABULARY:,} tokens; take more --examples."
-        )
+        print(f"{examples:,} conversations hold too few repeated pairs for {VOCABULARY:,} tokens; use more --examples.")
     bundled = load_tokenizer(data_path("gpt-oss-tiny"))
     tokens, known = set(learnt.token_byte_values()), set(bundled.token_byte_values())
     print(f"{out}: {learnt.n_vocab:,} tokens; `gptoss_edu.load_tokenizer({str(out)!r})` reads them.")
@@ -177,7 +181,7 @@ def _tiny(trainer, args, started: float) -> int:
     from gptoss_edu.evals.after_training import finish
     from gptoss_edu.training.finish import keep_json
 
-    kept = trainer.folder / "snapshots.json"  # of the part before, where a run goes on
+    kept = trainer.folder / "snapshots.json"  # from before, if a run resumes
     snapshots: dict = json.loads(kept.read_text(encoding="utf-8")) if trainer.step and kept.is_file() else {}
 
     def look(share: float):
@@ -195,7 +199,7 @@ def _tiny(trainer, args, started: float) -> int:
                     f"snapshot at {share:.0%}: held-out loss {losses['all']:.4f}, {time.monotonic() - begun:.1f} s",
                     flush=True,
                 )
-            except Exception as error:  # a lesson's picture is not worth a training run
+            except Exception as error:  # a picture for a lesson is not worth a training run
                 print(
                     f"snapshot at {share:.0%} failed: {type(error).__name__}: {str(error)[:300]}",
                     file=sys.stderr,

@@ -1,4 +1,4 @@
-"""Write student copies of the notebooks: solutions and outputs cleared, notes beside them.
+"""Write student copies of the notebooks, without solutions and outputs, and notes beside them.
 
     gptoss-edu workshop my-course                        all chapters
     gptoss-edu workshop my-course --chapters 03 05-08    some of them
@@ -6,9 +6,9 @@
     gptoss-edu workshop my-course --with-hints           with the folded hints
     gptoss-edu workshop my-course --update               a newer course; what the learner wrote is kept
     gptoss-edu workshop course --nbgrader                a course folder that nbgrader generates, releases and grades
-    gptoss-edu workshop my-course --wheelhouse           and all wheels, for a room without network
+    gptoss-edu workshop my-course --wheelhouse           also all wheels, for a room without network
 
-The copies run from top to bottom as they are: an exercise raises NotImplementedError only when called, and checks and
+The copies run from top to bottom as they are. An exercise raises NotImplementedError only when called, and checks and
 pictures say "not written yet". A passed check stores the learner's function in my-course/my_gptoss.py.
 """
 
@@ -19,10 +19,10 @@ from gptoss_edu.options import check_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", type=Path, help="where the copies go; made if it is not there")
+    parser.add_argument("folder", type=Path, help="where to write the copies; created if it does not exist")
     parser.add_argument("--chapters", nargs="+", metavar="NN", help="numbers or ranges: 03 05-08; default: all")
     parser.add_argument("--with-hints", action="store_true", help="keep the folded hints")
-    parser.add_argument("--update", action="store_true", help="bring a newer course into an existing folder")
+    parser.add_argument("--update", action="store_true", help="update an existing folder to a newer course")
     parser.add_argument("--nbgrader", action="store_true", help="an instructor's course folder for nbgrader instead")
     parser.add_argument(
         "--wheelhouse", action="store_true", help="add the wheels of an installation: 0.3 GB, far more with CUDA"
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
         print("nothing to do: the folder is up to date")
     if args.wheelhouse:
         folder = wheelhouse.collect(args.folder)
-        print(f"wheels in {folder}; {folder / 'INSTALL.txt'} says how to install from them")
+        print(f"wheels in {folder}; {folder / 'INSTALL.txt'} says how to install them")
     return 0
 
 

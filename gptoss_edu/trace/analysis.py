@@ -1,4 +1,4 @@
-"""Is it real? Entropy, mutual information, intervals and permutation nulls for what traces show."""
+"""Test what traces show: entropy, mutual information, intervals and permutation nulls."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from .record import Trace
 
 
 def entropy_bits(counts: np.ndarray) -> float:
-    """Entropy of a distribution given by counts or shares, in bits.
+    """Compute the entropy, in bits, of a distribution given by counts or shares.
 
-    0 if one outcome has all, log2(n) if all are even.
+    It is 0 if one outcome has everything, and log2(n) if all n outcomes are equal.
     """
     p = np.asarray(counts, np.float64).reshape(-1)
     p = p[p > 0] / p.sum()
@@ -20,7 +20,7 @@ def entropy_bits(counts: np.ndarray) -> float:
 
 
 def contingency(x, y) -> np.ndarray:
-    """Return how often each label of x (n,) meets each label of y (n,). (a, b) counts"""
+    """Count how often each label of x (n,) occurs with each label of y (n,). (a, b) counts"""
     _, a = np.unique(x, return_inverse=True)
     _, b = np.unique(y, return_inverse=True)
     joint = np.zeros((a.max() + 1, b.max() + 1))
@@ -29,13 +29,15 @@ def contingency(x, y) -> np.ndarray:
 
 
 def table_information(joint: np.ndarray) -> float:
-    """Mutual information, in bits, of the two sides of a table of counts (a, b)."""
+    """Compute the mutual information, in bits, of the rows and columns of a table of counts (a, b)."""
     return max(0.0, entropy_bits(joint.sum(1)) + entropy_bits(joint.sum(0)) - entropy_bits(joint))
 
 
 def mutual_information(x: np.ndarray, y: np.ndarray) -> float:
-    """Bits that knowing x tells about y: H(x) + H(y) − H(x, y). Counted from a sample it is never below 0 and biased
-    upward, by about (|x| − 1)(|y| − 1) / (2 n ln 2) bits; compare it with a shuffled null instead of with 0.
+    """Compute how many bits x tells about y: H(x) + H(y) − H(x, y).
+
+    Estimated from a sample, it is never below 0 and biased upward by about (|x| − 1)(|y| − 1) / (2 n ln 2) bits;
+    compare it with a shuffled null instead of with 0.
 
     x, y : (n,) labels of any kind.
 
@@ -45,15 +47,15 @@ def mutual_information(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def shuffle_by_group(labels: np.ndarray, groups: np.ndarray, rng) -> np.ndarray:
-    """Deal the labels of whole groups (one label a group, such as a conversation's task) out anew. (n,)"""
+    """Shuffle labels between whole groups (one label per group, such as a conversation's task). (n,)"""
     _, first, which = np.unique(groups, return_index=True, return_inverse=True)
     return rng.permutation(labels[first])[which]
 
 
 def copy_score(weights: np.ndarray, tokens: np.ndarray) -> float:
-    """Mean attention that a query gives to places which hold the token that comes next.
+    """Compute the mean attention that a query gives to positions that hold the token that comes next.
 
-    weights : (t, t) without the sink; tokens : (t,). Only queries whose next token stands among the keys 0 … q count.
+    weights : (t, t) without the sink; tokens : (t,). Only queries whose next token is among the keys 0 … q count.
     """
     ids = np.asarray(tokens)
     same = np.tril(ids[1:, None] == ids[None, :-1])  # (t - 1, t - 1), row q: keys that hold token q + 1
@@ -62,15 +64,15 @@ def copy_score(weights: np.ndarray, tokens: np.ndarray) -> float:
 
 
 def permutation_null(x, y, statistic=mutual_information, repeats: int = 200, groups=None, seed: int = 0) -> np.ndarray:
-    """Return the statistic after the link between x and y is cut by shuffling y.
+    """Compute the statistic after cutting the link between x and y by shuffling y.
 
     Parameters
     ----------
     x, y : (n,) labels.
-    repeats : shuffles.
-    groups : (n,) number of the conversation that each token is from, where y is the same within one (a task, an
-        effort): then the labels of whole conversations are dealt out anew, because tokens of one conversation are no
-        independent witnesses. None: every token for itself.
+    repeats : number of shuffles.
+    groups : (n,) each token's conversation, if y is constant within one (a task, an effort). Then labels are shuffled
+        between whole conversations, because tokens of one conversation are not independent. None: shuffle single
+        tokens.
     seed : of the shuffles.
 
     Returns
@@ -87,19 +89,19 @@ def permutation_null(x, y, statistic=mutual_information, repeats: int = 200, gro
         return np.array([statistic(x, rng.permutation(y)) for _ in range(repeats)])
     _, first, which = np.unique(groups, return_index=True, return_inverse=True)
     if not (y[first][which] == y).all():
-        raise TraceError("a label that is dealt out by group has to be the same within each group.")
+        raise TraceError("a label that is shuffled by group must be the same within each group.")
     return np.array([statistic(x, shuffle_by_group(y, groups, rng)) for _ in range(repeats)])
 
 
 def p_value(observed: float, null: np.ndarray) -> float:
-    """Share of the null that is at least as large, counting the observation itself: never 0."""
+    """Compute the share of the null that is at least as large, counting the observation itself, so it is never 0."""
     return float((1 + (np.asarray(null) >= observed).sum()) / (1 + len(null)))
 
 
 def bootstrap_interval(
     values: np.ndarray, groups=None, statistic=np.mean, repeats: int = 500, level: float = 0.95, seed: int = 0
 ):
-    """Interval of a statistic from drawing, with replacement, tokens or (groups) whole conversations.
+    """Compute the interval of a statistic by drawing tokens, or (groups) whole conversations, with replacement.
 
     values : (n, …) one row per token. Returns (low, high), each shaped like statistic(values).
     """
@@ -122,13 +124,13 @@ def bootstrap_interval(
 
 
 class Corpus:
-    """Several traces as one table of tokens: what the router did, and what the token was.
+    """Several traces as one table of tokens: the router's choices and each token's labels.
 
     Attributes
     ----------
     experts : (l, n, k) chosen experts; logits : (l, n, e) or None.
     labels : dict of (n,) arrays: token, kind, role, channel, section, voice (the channel, else the role), conversation,
-        and whatever `more` gave for whole conversations.
+        and the entries of `more` for whole conversations.
     """
 
     def __init__(self, traces, **more):
@@ -156,7 +158,7 @@ class Corpus:
         return self.experts.shape[1]
 
     def load(self, layer: int, select=slice(None)) -> np.ndarray:
-        """Share of the layer's choices that went to each expert. (e,)"""
+        """Compute the share of the layer's choices that went to each expert. (e,)"""
         counts = np.bincount(self.experts[layer, select].reshape(-1), minlength=self.n_experts)
         return counts / max(1, counts.sum())
 
@@ -179,7 +181,7 @@ class Corpus:
         return shuffle_by_group(values, self.labels["conversation"], rng)
 
     def information(self, label: str, layer: int, repeats: int = 100, seed: int = 0, select=None):
-        """Mutual information of a layer's first expert and a label, with its null.
+        """Compute the mutual information of a layer's first expert and a label, with its null.
 
         select : (n,) bool, the tokens to count; None: all. Returns (bits, (repeats,) null).
         """
@@ -190,7 +192,7 @@ class Corpus:
 
 
 def with_heads(trace: Trace, heads) -> Trace:
-    """Return a trace that keeps only these (layer, head) pairs exactly, as a page has room for."""
+    """Return a trace that keeps only these (layer, head) pairs exactly, to fit in a page."""
     smaller = trace.copy()
     for layer, head in trace.exact_heads():
         if (layer, head) not in {tuple(pair) for pair in heads}:
@@ -202,8 +204,8 @@ def with_heads(trace: Trace, heads) -> Trace:
 
 
 def telling_heads(trace: Trace, count: int = 8) -> list[tuple[int, int]]:
-    """Heads worth a look: in turn the one that parks most, looks farthest, is sharpest,
-    and varies most along the text.
+    """Choose heads worth a look: in turn the one with most mass on its sink, the longest distance, the sharpest rows,
+    and the largest variation along the text.
     """
     sink, entropy = (trace[name].astype(np.float32) for name in ("sink_mass", "head_entropy"))  # (l, t, h)
     rankings = [

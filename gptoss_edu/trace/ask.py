@@ -1,4 +1,4 @@
-"""Ask a question and trace what happens: the prompt and the answer as one run."""
+"""Ask a question and trace the prompt and the answer as one run."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def trace_answer(
     question : the user's message.
     effort : "low", "medium" or "high".
     max_new_tokens : longest answer.
-    interventions : in force while it answers and while it is traced.
+    interventions : active during the answer and the trace.
     temperature, seed : of the sampling; 0 is greedy.
     options : as for `capture`, and `chunk` as for `record`.
 
@@ -64,7 +64,7 @@ def trace_conversations(model, prompts, max_new_tokens: int = 400, batch: int = 
 
     Returns
     -------
-    one trace a prompt, in order; `len(prompt)` is kept in its meta as "prompt_tokens".
+    one trace per prompt, in order; `len(prompt)` is kept in its meta as "prompt_tokens".
     """
     runs = []
     for start in range(0, len(prompts), batch):

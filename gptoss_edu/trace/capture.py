@@ -1,4 +1,4 @@
-"""Record a forward pass or a generation through the model's hook points, without changing a bit of it."""
+"""Record a forward pass or a generation through the model's hook points, without changing a single bit."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .metadata import shape_meta, token_arrays, vocabulary
 from .record import Trace
 from .statistics import AttentionRows, PooledAttention, head_statistics, next_token_statistics, routing_statistics
 
-LENS_ROWS = 256  # rows of logits made at once: a vocabulary of 201,088 needs 206 MB for them
+LENS_ROWS = 256  # rows of logits computed at once: 206 MB for a vocabulary of 201,088
 
 
 class Run(Trace):
@@ -32,9 +32,9 @@ def capture(
 ) -> Iterator[Run]:
     """Record what a model computes within the block: one forward pass, or a prefill and the steps that follow it.
 
-    On the reference path the result stays the same to the bit: the hooks only look. The fast path has no place to look
-    in between: within the block a fast model computes with unfused operations on the same weights, its results differ
-    by that path's tested tolerance, and the trace says so (`run.meta["origin"]["path"]`).
+    On the reference path the result stays the same to the bit, since the hooks only read. The fast path has no hook
+    points, so within the block a fast model computes with unfused operations on the same weights. Its results differ by
+    that path's tested tolerance, and the trace says so (`run.meta["origin"]["path"]`).
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def capture(
     level : what to keep, see `gptoss_edu.trace.LEVELS` and `bytes_per_token`.
     heads : up to eight (layer, head) pairs whose attention rows are kept exactly; implies level "exact".
     row : the batch's row to record.
-    lens : keep the logit lens: True, False, or "auto" (where it costs less than a layer).
+    lens : keep the logit lens: True, False, or "auto" (if it costs less than a layer).
     path : a folder for the memory-mapped rows of level "full".
     max_tokens : room in those files.
 
@@ -85,7 +85,7 @@ def record(model, tokens, chunk: int | None = None, **options) -> Run:
 
 
 class Recorder:
-    """Collects arrays during forward passes; `capture` is the way to use it."""
+    """Collects arrays during forward passes; use it through `capture`."""
 
     def __init__(self, model, level, heads, row, lens, path, max_tokens):
         self.model, self.row = model, row
@@ -102,7 +102,7 @@ class Recorder:
 
     @contextmanager
     def attached(self):
-        """Hooks are attached at each pass's start, so that they come after any intervention and see what it left."""
+        """Attach hooks at the start of each pass, so that they come after any intervention and see its result."""
         stack = ExitStack()
 
         def before(module, args, kwargs):
@@ -124,7 +124,7 @@ class Recorder:
                 handle.remove()
 
     def _begin(self, tokens: Tensor, cache, lengths) -> None:
-        """Note which positions this pass covers; `self.key_positions[window]` are those of its keys."""
+        """Record which positions this pass covers; `self.key_positions[window]` has those of its keys."""
         b, t = tokens.shape
         if not 0 <= self.row < b:
             raise TraceError(f"capture: the batch has rows 0 to {b - 1}, row {self.row} was asked for.")
@@ -145,7 +145,7 @@ class Recorder:
         self.exact.windows = self._windows()
 
     def _windows(self) -> list[int | None]:
-        """Return each layer's window, as an intervention may have set it."""
+        """Return each layer's window, including changes by an intervention."""
         windows = [block.attn.window for block in self.model.block]
         for change in self.applied:
             if change["kind"] == "SetWindow":
@@ -153,7 +153,7 @@ class Recorder:
         return windows
 
     def _functions(self) -> dict:
-        """Hook functions by point; each returns None, so nothing is replaced."""
+        """Return hook functions by point; each returns None, so nothing is replaced."""
         functions = {}
         for layer, block in enumerate(self.model.block):
             point = f"block.{layer}."
@@ -222,13 +222,13 @@ class Recorder:
             self._keep("next_entropy", None, entropy)
 
     def _rows_of_logits(self, value: Tensor, start: int, stop: int) -> Tensor:
-        """Return logits of some positions; made here where the pass was asked for the last token's alone. (r, v)"""
+        """Return logits (r, v) of some positions, computing them if the pass made only those of the last token."""
         if value.shape[1] == self.width:
             return value[self.row, start:stop]
         return self.model.unembedding(self.model.norm(self.stream[start:stop]))
 
     def finish(self, run: Run) -> None:
-        """Put the pieces together."""
+        """Assemble the arrays of the run."""
         if not self.tokens:
             raise TraceError("nothing was recorded: call the model, or generate, inside the capture block.")
         model, encoding = self.model, self.model.tokenizer

@@ -14,8 +14,8 @@ bytes     meaning
 ========  ==================================================================================================
 
 `offset` counts from the first chunk's start; `dtype` is NumPy's string with its byte order ("<f2", "|u1").
-A reader refuses another magic, a newer version, a wrong checksum or a file that ends too early, each with an error of
-its own. Unknown chunks and unknown keys in `meta` are kept and ignored, so a version only rises when a chunk changes
+A reader refuses another magic, a newer version, a wrong checksum or a file that ends too early, each with its own
+error. Unknown chunks and unknown keys in `meta` are kept and ignored, so the version only changes when a chunk changes
 its meaning.
 """
 
@@ -47,7 +47,7 @@ class TraceFileError(TraceError):
 
 
 class ForeignTraceError(TraceFileError):
-    """The file is no trace at all."""
+    """The file is not a trace."""
 
 
 class TraceVersionError(TraceFileError):
@@ -59,12 +59,12 @@ class DamagedTraceError(TraceFileError):
 
 
 def save(trace: Trace, path) -> Path:
-    """Write a trace: to a temporary file beside it first, which then takes its name, so that no half file remains.
+    """Write a trace atomically: to a temporary file beside it first, which is then renamed.
 
     Parameters
     ----------
     trace : Trace
-    path : where to; by habit it ends in `.trace`.
+    path : where to write; by convention it ends in `.trace`.
     """
     path = Path(path)
     chunks, arrays, offset = [], [], 0

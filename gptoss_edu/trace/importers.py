@@ -1,4 +1,4 @@
-"""Traces from other engines. Each refuses what looks complete and is not: missing, repeated or all-zero layers."""
+"""Import traces from other engines, refusing incomplete ones with missing, repeated or all-zero layers."""
 
 from __future__ import annotations
 
@@ -55,11 +55,11 @@ def from_routed_experts(routed, tokens, config, encoding=None, source: str = "vL
 
 
 def from_transformers(model, tokens, encoding=None, heads=()) -> Trace:
-    """Run transformers' GptOssForCausalLM once and make a trace of it.
+    """Run transformers' GptOssForCausalLM once and return a trace of it.
 
     Parameters
     ----------
-    model : GptOssForCausalLM with attn_implementation="eager" (the others hand out no attention).
+    model : GptOssForCausalLM with attn_implementation="eager" (other implementations return no attention).
     tokens : (t,) ids.
     encoding : tiktoken.Encoding for texts and labels.
     heads : up to eight (layer, head) pairs to keep exactly.
@@ -135,7 +135,7 @@ def _router_arrays(routers: dict, config) -> dict[str, np.ndarray]:
 
 
 def _attention_arrays(attentions: list, config, heads: list) -> tuple[dict[str, np.ndarray], int]:
-    """Return the arrays of attention, and the tokens in a pooled bin."""
+    """Return the arrays of attention, and the number of tokens per pooled bin."""
     t = attentions[0].shape[-1]
     positions = np.arange(t)
     stats: dict[str, list] = {"sink_mass": [], "head_entropy": [], "head_distance": []}

@@ -1,7 +1,7 @@
-"""Change one thing in a running model and see what follows: as context managers, and as data.
+"""Change one thing in a running model and observe the effect; interventions are context managers, and data.
 
-Every intervention works through hook points (one changes the number of experts that a block asks for), never on
-weights, so that leaving the block restores the model to the byte.
+Interventions use hook points (one changes a block's number of experts), never the weights, so leaving the block
+restores the model to the byte.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ REFILLS = ("next", "drop")
 
 @dataclass(frozen=True)
 class MaskExpert:
-    """Forbid an expert in a layer. refill "next": the best expert left takes its place and the weights again sum to
-    one; "drop": nothing takes its place and the other weights stay as they are."""
+    """Forbid an expert in a layer. refill "next": the next best expert takes its place, and the weights sum to one
+    again; "drop": nothing takes its place, and the other weights stay as they are."""
 
     layer: int
     expert: int
@@ -133,8 +133,8 @@ class ShiftSink:
 
 @dataclass(frozen=True)
 class SetWindow:
-    """Let a layer see `window` keys (the query's own included), or all (None). Without a cache only: a sliding layer's
-    ring has thrown older keys away."""
+    """Let a layer see `window` keys (the query's own included), or all (None). Works only without a cache, since a
+    sliding layer's ring has discarded older keys."""
 
     layer: int
     window: int | None
@@ -157,7 +157,7 @@ class SetWindow:
 
 @dataclass(frozen=True)
 class ZeroHeads:
-    """Erase what heads of a layer write (None: all), or instead (group) the heads that share a key/value head."""
+    """Zero the output of heads of a layer (None: all), or (group) of the heads that share a key/value head."""
 
     layer: int
     heads: tuple[int, ...] | None = None
@@ -188,7 +188,7 @@ class ZeroHeads:
 
 @dataclass(frozen=True)
 class Patch:
-    """Put values from another run in place of this one's at a hook point, at chosen positions.
+    """Replace this run's values at a hook point, at chosen positions, with those of another run.
 
     value : the other run's tensor at that point, see `values_at`; positions None: everywhere.
     """
@@ -224,7 +224,7 @@ KINDS = {
 
 @contextmanager
 def intervene(model, *changes) -> Iterator:
-    """Apply interventions, or their dictionaries, to a model for the length of a block.
+    """Apply interventions, or their dictionaries, to a model within a block.
 
     Yields the model. Blocks nest; the model's weights are never touched. A fast model computes with unfused operations
     within the block.
@@ -245,7 +245,7 @@ def intervene(model, *changes) -> Iterator:
 
 
 def active(model) -> list[dict]:
-    """Return the interventions in force on a model, as data."""
+    """Return the active interventions of a model, as data."""
     return list(_ACTIVE.get(model, ()))
 
 
@@ -260,11 +260,11 @@ def to_dict(change) -> dict:
 
 
 def from_dict(data: dict):
-    """Return the intervention that `to_dict` wrote.
+    """Rebuild an intervention that `to_dict` wrote.
 
     Raises
     ------
-    TraceError : the kind or a field is unknown, or it is a patch (whose values are not part of its data).
+    TraceError : the kind or a field is unknown, or it is a patch, whose values are not part of its data.
     """
     kind = KINDS.get(data.get("kind"))
     if kind is None or kind is Patch:
@@ -287,7 +287,7 @@ def from_dict(data: dict):
 
 
 def values_at(model, tokens, points) -> dict[str, Tensor]:
-    """Return what a forward pass over tokens (t,) computes at the named hook points, to patch it into another run."""
+    """Return the values at the named hook points in a forward pass over tokens (t,), for patching into another run."""
     if isinstance(points, str):
         points = [points]
     seen: dict[str, Tensor] = {}

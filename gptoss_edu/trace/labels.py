@@ -1,7 +1,7 @@
-"""Which message, role, channel and section every token of a harmony text belongs to, read from the ids alone.
+"""Label every token of a harmony text with its message, role, channel and section, from the ids alone.
 
-The labels come from the tokens that the model itself saw or wrote, so they also hold for text that no renderer made:
-a completion, a cut-off answer, a malformed header.
+The labels come from the tokens that the model itself saw or wrote, so they also work for text that no
+renderer made: a completion, a cut-off answer, a malformed header.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def label_tokens(tokens, encoding) -> dict[str, np.ndarray]:
 
 
 def token_bytes(token: int, encoding) -> bytes:
-    """Return a token's bytes; an id outside the vocabulary gives its number in brackets."""
+    """Return a token's bytes; for an id outside the vocabulary, its number in brackets."""
     try:
         return encoding.decode_single_token_bytes(int(token))
     except KeyError:
@@ -75,7 +75,7 @@ def token_kind(piece: bytes, is_control: bool = False) -> str:
 
 
 def _messages(ids: list[int], control: ControlTokens) -> Iterator[tuple[int, int]]:
-    """(start, stop) of every message: from <|start|> to its closing token, or to the next <|start|>."""
+    """Yield (start, stop) of every message: from <|start|> to its closing token, or to the next <|start|>."""
     closing = {token for token, name in control.specials.items() if name in CLOSING}
     starts = [i for i, token in enumerate(ids) if token == control.start]
     for start, following in pairwise([*starts, len(ids)]):
@@ -84,7 +84,7 @@ def _messages(ids: list[int], control: ControlTokens) -> Iterator[tuple[int, int
 
 
 def _label_message(out, ids, control: ControlTokens, encoding, at: slice, number: int) -> None:
-    """Label one message; its header is read as harmony reads it, by ids."""
+    """Label one message; its header is read by id, as in harmony."""
     tokens = ids[at]
     body = tokens.index(control.message) if control.message in tokens else len(tokens)
 

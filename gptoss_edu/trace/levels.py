@@ -1,4 +1,4 @@
-"""What each level keeps, and what that costs in bytes per token."""
+"""The levels of a trace: what each keeps, and its cost in bytes per token."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ POOLED_BUDGET = 4096  # bytes per token for the pooled maps of all heads togethe
 
 
 def pooled_bins(tokens: int, layers: int, heads: int) -> int:
-    """Bins a side of the pooled attention maps, so that they stay within `POOLED_BUDGET` bytes per token."""
+    """Return the bins per side that keep the pooled attention maps within `POOLED_BUDGET` bytes per token."""
     affordable = math.isqrt(max(1, POOLED_BUDGET * tokens // (2 * layers * heads)))
     return max(1, min(MAX_BINS, tokens, affordable))
 
@@ -61,7 +61,7 @@ def bytes_per_token(config, level: str = "default", heads=(), length: int = 1024
 
 
 def describe(config, level: str = "default", heads=(), length: int = 1024) -> str:
-    """Return one sentence on the cost of a level."""
+    """Describe the cost of a level in one sentence."""
     cost = bytes_per_token(config, level, heads, length)
     parts = ", ".join(f"{name} {value:,}" for name, value in cost.items() if name != "total" and value)
     return f"level {level!r} keeps {LEVELS[level]}: {cost['total']:,} bytes per token at {length} tokens ({parts})"
@@ -91,7 +91,7 @@ def checked_level(model, level: str, heads, path) -> tuple[str, list[tuple[int, 
             )
     if len(heads) > MAX_EXACT_HEADS:
         raise TraceError(
-            f'{len(heads)} exact heads were asked for, at most {MAX_EXACT_HEADS} are kept; level="full" keeps all.'
+            f'{len(heads)} exact heads were requested, at most {MAX_EXACT_HEADS} are kept; level="full" keeps all.'
         )
     if level == "full":
         if path is None:

@@ -9,7 +9,7 @@ from .record import CHANNELS, KINDS, ROLES, SECTIONS
 
 
 def shape_meta(config, windows, model: str, origin: dict) -> dict:
-    """`Trace.meta` for a model of this configuration; `windows` holds each layer's window or None."""
+    """Return `Trace.meta` for a model of this configuration; `windows` holds each layer's window or None."""
     return {
         "format": "gptoss_edu trace",
         "model": model,
@@ -41,7 +41,7 @@ def token_arrays(tokens, encoding) -> dict[str, np.ndarray]:
 
 
 def vocabulary(arrays: dict, encoding) -> dict[str, str]:
-    """Texts of the tokens that the logit lens and the next-token lists name, by id."""
+    """Return the texts, by id, of the tokens in the logit lens and the next-token lists."""
     named = [arrays[name].reshape(-1) for name in ("lens_tokens", "next_tokens") if name in arrays]
     ids = np.unique(np.concatenate(named)) if named else []
     return {

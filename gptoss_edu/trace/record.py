@@ -1,4 +1,4 @@
-"""What a trace holds: one run of the model, token by token, as plain NumPy arrays.
+"""The contents of a trace: one run of the model, token by token, as plain NumPy arrays.
 
 Letters of the axes: t tokens, l layers, h query heads, e experts, k experts per token, p pooled bins.
 
@@ -6,7 +6,7 @@ Letters of the axes: t tokens, l layers, h query heads, e experts, k experts per
 array              axes         dtype      meaning
 =================  ===========  =========  ==================================================================
 tokens             (t,)         int32      token ids
-piece_bytes        (n,)         uint8      the tokens' bytes, one after the other
+piece_bytes        (n,)         uint8      the tokens' bytes, one after another
 piece_offsets      (t + 1,)     int32      where each token's bytes start
 role, channel      (t,)         uint8      index into `meta["roles"]`, `meta["channels"]`
 section            (t,)         uint8      index into `meta["sections"]`: control, header, content
@@ -105,7 +105,7 @@ class Trace:
         return sum(a.nbytes for a in self.arrays.values())
 
     def bytes_per_token(self) -> float:
-        """Return what this trace costs, in bytes per token."""
+        """Return the size of this trace in bytes per token."""
         return self.nbytes / max(1, len(self))
 
     def piece(self, position: int) -> bytes:
@@ -114,7 +114,7 @@ class Trace:
         return self.arrays["piece_bytes"][start:stop].tobytes()
 
     def text(self, position: int) -> str:
-        """Return the token's text; bytes that are no whole code point appear as U+FFFD."""
+        """Return the token's text; incomplete code points appear as U+FFFD."""
         return self.piece(position).decode("utf-8", errors="replace")
 
     def names(self, what: str) -> np.ndarray:
@@ -154,7 +154,7 @@ class Trace:
         return weights, rows[:, -1]
 
     def load(self, layer: int, select: np.ndarray | None = None) -> np.ndarray:
-        """Return how often each expert was chosen in a layer, as shares that sum to 1 (a token counts k times). (e,)"""
+        """Return how often a layer chose each expert, as shares that sum to 1 (a token counts k times). (e,)"""
         chosen = self["expert_indices"][layer]
         chosen = chosen if select is None else chosen[select]
         counts = np.bincount(chosen.reshape(-1), minlength=self.n_experts).astype(np.float64)
@@ -171,8 +171,8 @@ class Difference:
 
     Attributes
     ----------
-    kl : (t,) float32, bits of the next-token distribution lost if `other` stands in for `base`, over the tokens
-        that the base's list of likeliest ones names; None where the traces keep no lists.
+    kl : (t,) float32, bits of the next-token distribution lost if `other` replaces `base`, over the tokens in the
+        base's list of likeliest ones; None if the traces keep no lists.
     surprisal : (t,) float32, bits by which each token became more surprising.
     sink_mass : (l, t, h) float32 or None.
     experts_changed : (l, t) float32, share of the chosen experts that were replaced, or None.
@@ -188,7 +188,7 @@ class Difference:
     residual_norm: np.ndarray | None
 
     def summary(self) -> str:
-        """Return two or three plain sentences."""
+        """Summarise the changes in two or three plain sentences."""
         said = []
         if self.surprisal is not None and np.isfinite(self.surprisal).any():
             at = int(np.nanargmax(np.abs(self.surprisal)))
@@ -238,7 +238,7 @@ def _kl(base: Trace, other: Trace) -> np.ndarray | None:
     p = np.asarray(base["next_probs"], np.float32)  # (t, n)
     match = base["next_tokens"][:, :, None] == other["next_tokens"][:, None, :]  # (t, n, n)
     q = (match * np.asarray(other["next_probs"], np.float32)[:, None, :]).sum(-1)
-    floor = np.asarray(other["next_probs"], np.float32).min(-1, keepdims=True)  # it is at most the last one listed
+    floor = np.asarray(other["next_probs"], np.float32).min(-1, keepdims=True)  # at most the last one listed
     q = np.where(match.any(-1), q, floor)
     safe_p, safe_q = np.maximum(p, 1e-9), np.maximum(q, 1e-9)
     return np.maximum(0.0, (p * np.log2(safe_p / safe_q)).sum(-1))

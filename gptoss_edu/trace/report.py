@@ -1,4 +1,4 @@
-"""The router's behaviour over many conversations as one table: load, and what the first expert tells about a token."""
+"""Report the router's behaviour over many conversations: load, and what the first expert tells about a token."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ LABELS = ("token", "kind", "role", "channel")
 
 
 def router_report(corpus: Corpus, labels=LABELS, repeats: int = 100, seed: int = 0) -> dict:
-    """Load entropy, busiest expert, and mutual information of the first expert with each label beside its null.
+    """Compute load entropy, busiest expert, and mutual information of the first expert with each label, with nulls.
 
     Returns
     -------
@@ -41,7 +41,7 @@ def router_report(corpus: Corpus, labels=LABELS, repeats: int = 100, seed: int =
 
 
 def as_text(report: dict) -> str:
-    """Return the report as a table for a terminal: bits, with the 95 % line of the shuffled null in brackets."""
+    """Format the report as a table for a terminal: bits, with the shuffled null's 95 % quantile in brackets."""
     labels = list(report["layers"][0]["information"])
     lines = [
         (

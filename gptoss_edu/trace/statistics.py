@@ -1,4 +1,4 @@
-"""What `capture` computes from one layer's attention weights and from the logits."""
+"""Statistics that `capture` computes from one layer's attention weights and from the logits."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BITS = 1 / math.log(2)
 
 
 def head_statistics(weights: Tensor, queries: np.ndarray, keys: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
-    """Sink mass, entropy and mean distance of every row.
+    """Compute sink mass, entropy and mean distance of every row.
 
     Parameters
     ----------
@@ -38,16 +38,18 @@ def head_statistics(weights: Tensor, queries: np.ndarray, keys: np.ndarray) -> t
 
 
 def next_token_statistics(log_probs: Tensor, before: Tensor | None, tokens: list[int], count: int):
-    """Surprisal of the tokens, the likeliest next ones, and the entropy of the next.
+    """Compute the tokens' surprisal, the likeliest next tokens, and the entropy of the next token.
 
     Parameters
     ----------
     log_probs : (r, v) natural logarithms of the next token's probability, row by row.
-    before : (v,) the row before the first one, None at the start of the text.
+    before : (v,) the row before the first, None at the start of the text.
     tokens : the r tokens of these rows.
     count : how many next tokens to list.
 
-    Returns ------- surprisal (r,) bits, NaN for the text's first token; topk result with values and indices (r, count);
+    Returns
+    -------
+    surprisal (r,) bits, NaN for the text's first token; topk result with values and indices (r, count);
     entropy (r,) bits.
     """
     ids = torch.tensor(tokens, device=log_probs.device)
@@ -60,7 +62,7 @@ def next_token_statistics(log_probs: Tensor, before: Tensor | None, tokens: list
 
 
 def routing_statistics(arrays: dict, k: int) -> dict[str, np.ndarray]:
-    """Margin to the first expert left out, and bits of the router's distribution, from `router_logits` (l, t, e)."""
+    """Compute the margin to the first expert left out, and the router's bits, from `router_logits` (l, t, e)."""
     if "router_logits" not in arrays:
         return {}
     logits = arrays["router_logits"].astype(np.float32)
@@ -78,7 +80,7 @@ def routing_statistics(arrays: dict, k: int) -> dict[str, np.ndarray]:
 
 
 class PooledAttention:
-    """Every head's attention in bins of positions, which grow as the text does: memory stays the same.
+    """Every head's attention in bins of positions. Bins grow with the text, so memory stays constant.
 
     After `add`, `sums[l, h, i, j]` is the mass that the queries in bin i gave to the keys in bin j, and `sink[l, h, i]`
     what they gave to the sink.
@@ -91,7 +93,7 @@ class PooledAttention:
         self.sink = torch.zeros(layers, heads, MAX_BINS)
 
     def add(self, layer: int, weights: Tensor, queries: np.ndarray, keys: np.ndarray) -> None:
-        """Count in the rows (h, t, s+1) of one layer."""
+        """Add the rows (h, t, s+1) of one layer."""
         if not len(queries):
             return
         end = int(queries[-1]) + 1
@@ -112,7 +114,7 @@ class PooledAttention:
         self.sums[layer, :, first : first + count].index_add_(2, torch.as_tensor(keys // self.bin), rows)
 
     def result(self, tokens: int) -> tuple[np.ndarray, np.ndarray]:
-        """Mean over each bin's queries, (l, h, p, p) and (l, h, p) float16, with as many bins as the budget allows."""
+        """Average over each bin's queries: (l, h, p, p) and (l, h, p) float16, in as many bins as allowed."""
         while math.ceil(tokens / self.bin) > max(2, pooled_bins(tokens, *self.shape)):
             self._double()
         bins = math.ceil(tokens / self.bin)
@@ -155,7 +157,7 @@ class AttentionRows:
             self.files[layer] = np.memmap(folder / f"attention.{layer}.f2", "<f2", "w+", shape=shape)
 
     def _width(self, layer: int, tokens: int) -> int:
-        """Keys that a row of this layer can have in a text of so many tokens."""
+        """Return how many keys a row of this layer can have in a text of `tokens` tokens."""
         window = self.windows[layer]
         return tokens if window is None else min(window, tokens)
 

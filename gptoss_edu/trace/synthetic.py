@@ -1,4 +1,4 @@
-"""A made-up trace of any size, to test and to time what draws traces. It imitates shapes, not a trained model."""
+"""A synthetic trace of any size, to test and time drawing. It imitates shapes, not a trained model."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def synthetic_trace(
     pieces: list[bytes] | None = None,
     seed: int = 0,
 ) -> Trace:
-    """Return a trace with sinks, bands, routing and labels that look like a real one's.
+    """Make a trace with sinks, bands, routing and labels that look real.
 
     Parameters
     ----------

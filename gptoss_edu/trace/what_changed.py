@@ -1,4 +1,4 @@
-"""One run twice: as it is, and with interventions."""
+"""Compare a run without and with interventions."""
 
 from __future__ import annotations
 
