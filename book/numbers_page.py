@@ -17,7 +17,7 @@ def page(files: list[Path]) -> str:
     """Markdown with one section for each file."""
     head = (
         "# Measured numbers\n\nEvery table on this page is read from a file in `data/` that a command wrote; "
-        "[how they were measured](../pages/measured.md) names the commands. Timings on shared machines wander.\n"
+        "[how they were measured](../pages/measured.md) names the commands. Timings on shared machines vary.\n"
     )
     return head + "".join(section(path) for path in files)
 

@@ -5,8 +5,8 @@
   gptoss-edu rl swap --seeds 3      three seeds, one after another, in one record
   gptoss-edu rl think --large       the size of a recording: minutes on one GPU, many hours on a processor
 
-A run writes its checkpoint to the folder and resumes from there when called again; without decay it may continue for more
---steps than before. NAME.json beside it is the record: curves, samples, device, versions, date.
+A run writes its checkpoint to the folder and resumes from there when called again; without decay it may continue for
+more --steps than before. NAME.json beside it is the record: curves, samples, device, versions, date.
 """
 
 import json
