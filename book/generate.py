@@ -24,6 +24,25 @@ link.
 """
 PICTURE = """# gpt-oss in one picture
 
+Two pictures of one architecture: a small model to walk through, with the numbers of a question that you ask, and the
+official ones with their sizes.
+
+## A model to walk through
+
+Ask, then open a block, a head, an expert; the guided walk goes through all of them, and each part leads to the chapter
+that builds it. By keyboard: ← and → take another token, ↑ and ↓ another block, Enter opens a part, Escape leads out.
+
+```{{raw}} html
+<style>@media (min-width: 1200px) {{
+  body:has([data-playground=picture]) .bd-sidebar-secondary {{ display: none; }}
+  body:has([data-playground=picture]) .bd-main .bd-content .bd-article-container {{ max-width: 75rem; width: 100%; }}
+}}</style>
+<div class="playground" data-playground="picture"><p class="wait">Here a small gpt-oss answers and can be walked
+through; this needs JavaScript.</p></div>
+```
+
+## The official models, with their sizes
+
 Drawn by code from `ModelConfig.gpt_oss_20b()`: {twenty}. gpt-oss-120b has {layers} blocks and {experts} experts in
 each, and is otherwise the same: {hundred}. Read it from the bottom, following the arrows. The large part of a box leads
 to the chapter that builds it, the small one to its module.

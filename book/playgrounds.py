@@ -20,6 +20,13 @@ ELEMENT = (
     "this needs JavaScript.</p></div>"
 )
 WEIGHTS = "_static/model.js"
+PICTURE = {
+    "kind": "picture",
+    "title": "Ask, and walk through the answer",
+    "text": "gpt-oss-tiny answers in this page; every number below is that of a token of this answer.",
+    "question": "What is 47 times 36?",
+    "effort": "high",
+}
 FRONT = {"kind": "plain", "title": "Ask gpt-oss-tiny", "text": "It runs in this page: no server, no network."}
 
 
@@ -64,11 +71,13 @@ def _end_of_section(notebook, heading: str, stem: str) -> int:
 def write_files(site: Path) -> None:
     """The scripts and the lab, into the built site: one copy of the weights for all pages."""
     files = ModelFiles.read()
-    lab = Lab(files, WEIGHTS, title="The lab: gpt-oss-tiny in this page", home="index.html")
+    chapters = {path.stem[:2]: f"chapters/{path.name}" for path in sorted(site.glob("chapters/*.html"))}
+    lab = Lab(files, WEIGHTS, "The lab: gpt-oss-tiny in this page", home="index.html", chapters=chapters)
     settings = lab.settings()
     experiments = {box["chapter"]: box for box in boxes()}
-    experiments["front"] = FRONT | {"examples": settings["examples"]}
-    shared = {key: settings[key] for key in ("config", "palette", "limits", "refusals")}
+    examples = {"examples": settings["examples"]}
+    experiments |= {"front": FRONT | examples, "picture": PICTURE | examples}
+    shared = {key: settings[key] for key in ("config", "large", "palette", "limits", "refusals", "chapters")}
     told = json.dumps({**shared, "experiments": experiments}, separators=(",", ":"))
     (site / "_static" / "gptoss.js").write_text(site_script() + f"window.gptossSettings = {told};\n", encoding="utf-8")
     (site / WEIGHTS).write_text(files.script(), encoding="utf-8")

@@ -391,6 +391,23 @@ def test_the_front_page_answers(open_chapter):
     assert "#q=What+is+47+times+36" in page.locator(".playground a.more").get_attribute("href")
 
 
+def test_the_picture_can_be_walked_through_and_leads_to_the_chapters(open_chapter):
+    """The guided walk, step by step; the chapters that it names are there."""
+    page = open_chapter("generated/one_picture.html", 1400)
+    (answer,) = ask(page, "What is 47 times 36?")
+    assert "1692" in answer
+    page.get_by_role("button", name="Guided walk").click()
+    links = "() => [...document.querySelector('.playground > div').shadowRoot.querySelectorAll('.picture a.chapter')]"
+    named, steps = set(), page.locator(".steps .aside")
+    while page.get_by_role("button", name="Next step").count():
+        before = steps.inner_text()
+        named |= set(page.evaluate(links + ".map((link) => link.getAttribute('href'))"))
+        page.get_by_role("button", name="Next step").click()
+        page.locator(".steps .aside").filter(has_not_text=before).wait_for()
+    chapters = {Path(link).name[:2] for link in named if (SITE / "generated" / link).is_file()}
+    assert chapters >= {f"{n:02d}" for n in range(2, 13)} and len(chapters) == len(named)
+
+
 def test_an_honest_refusal_is_marked(open_chapter):
     (answer,) = ask(open_chapter("index.html"), "Write a poem about the sea.")
     assert "An honest refusal" in answer

@@ -11,7 +11,10 @@
     const host = document.createElement("div");
     element.replaceChildren(host);
     const files = () => gptoss.filesFromScript(up + "_static/model.js");
-    gptoss.mountBox(host, { ...settings, lab: up + "lab.html", experiment }, { worker: gptoss.worker, files });
+    const addresses = Object.entries(settings.chapters).map(([number, address]) => [number, up + address]);
+    const told = { ...settings, lab: up + "lab.html", experiment, chapters: Object.fromEntries(addresses) };
+    const mount = experiment.kind === "picture" ? gptoss.mountPicture : gptoss.mountBox;
+    mount(host, told, { worker: gptoss.worker, files });
   }
 
   function explorer(element) {

@@ -118,6 +118,7 @@ class Lab:
     weights : None to carry the weights in the page itself, or the address of a file that holds `files.script()`.
     title : the page's heading; None names the model.
     home : the address of the site that the page belongs to, if it belongs to one.
+    chapters : the address of each chapter there, by its number in two digits.
 
     Attributes
     ----------
@@ -125,9 +126,14 @@ class Lab:
     """
 
     def __init__(
-        self, files: ModelFiles, weights: str | None = None, title: str | None = None, home: str | None = None
+        self,
+        files: ModelFiles,
+        weights: str | None = None,
+        title: str | None = None,
+        home: str | None = None,
+        chapters: dict[str, str] | None = None,
     ):
-        self.files, self.weights, self.home = files, weights, home
+        self.files, self.weights, self.home, self.chapters = files, weights, home, chapters or {}
         self.title = title or f"{files.name} in this page"
         self.refusals = [REFUSAL, TOO_LONG] if files.bundled else []
 
@@ -137,12 +143,14 @@ class Lab:
         return {
             "title": self.title,
             "home": self.home,
+            "chapters": self.chapters,
             "about": about(self.files.config),
             "limits": texts["limits"] if self.files.bundled else texts["other_limits"],
             "steps": texts["steps"],
             "examples": texts["examples"] if self.files.bundled else [],
             "refusals": self.refusals,
             "config": self.files.config.to_dict(),
+            "large": ModelConfig.gpt_oss_20b().to_dict(),
             "palette": palette(),
         }
 

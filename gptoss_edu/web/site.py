@@ -1,8 +1,7 @@
 """The lab, the boxes and the explorer as one classic script, for the pages of a site that is read from a folder.
 
 A browser loads no ES module from file://, but it does load a script; so the modules are joined, closed off in a
-function
-of their own, and what pages call is put into `window.gptoss`.
+function of their own, and what pages call is put into `window.gptoss`.
 """
 
 from __future__ import annotations
@@ -13,11 +12,11 @@ import re
 from .modules import bundle
 from .playground import worker_source
 
-ENTRIES = ("explorer/mount.js", "lab/box.js", "lab/client.js", "lab/lab.js")
+ENTRIES = ("explorer/mount.js", "lab/box.js", "lab/client.js", "lab/lab.js", "picture/picture_box.js")
 
 
 def site_script() -> str:
-    """JavaScript that sets `window.gptoss`: {mountBox, mountLab, mountText, filesFromScript, …, worker}.
+    """JavaScript that sets `window.gptoss`: {mountBox, mountPicture, mountLab, mountText, filesFromScript, …, worker}.
 
     `worker` is the source text of the model's worker, as ModelClient takes it.
     """

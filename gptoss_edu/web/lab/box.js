@@ -16,12 +16,13 @@ const REDRAW = 60; // milliseconds between two pictures of an answer that is bei
 const ENDINGS = ["finished", "stopped", "problem"];
 let boxes = 0;
 
-class Box {
+export class Box {
   // settings: {config, palette, limits, refusals, lab, experiment: {kind, title, text, question, effort, examples}}.
   constructor(host, settings, source) {
     Object.assign(this, { host, settings, config: settings.config, experiment: settings.experiment });
     this.client = new ModelClient(source);
     this.number = ++boxes;
+    this.tracing = { level: "default" };
     this.state = { ...INITIAL, question: this.experiment.question ?? "", effort: this.experiment.effort ?? "medium" };
     this.shell = el("section", { class: "gx lab box", "aria-label": this.experiment.title });
     this.inside = new InsideView(el("canvas", { role: "img", "aria-label": "Sinks and experts, token by token" }));
@@ -166,7 +167,7 @@ class Box {
         if (message.kind === "problem") failed(new Error(message.message));
         else if (ENDINGS.includes(message.kind)) done(message.kind === "finished" ? run.loads : null);
       };
-      this.client.ask({ ...asked, b: null, level: "default" }, told).catch(failed);
+      this.client.ask({ ...asked, b: null, ...this.tracing }, told).catch(failed);
     }).finally(() => masked && this.changed({ masked: [] }));
   }
 

@@ -5,12 +5,14 @@ import { RunData } from "../explorer/data.js";
 import { button, el, pick } from "../explorer/elements.js";
 import { dress, Theme } from "../explorer/colors.js";
 import { STYLE } from "../explorer/style.js";
+import { PICTURE_STYLE } from "../picture/picture_style.js";
 import { AnswerCard } from "./answers.js";
 import { ModelClient } from "./client.js";
 import { Controls } from "./controls.js";
 import { InsideView } from "./inside_view.js";
 import { LAB_STYLE } from "./lab_style.js";
 import { fromAddress, inWords, interventionsOf, toAddress } from "./state.js";
+import { Walk } from "./walk.js";
 
 const NARROW = 980; // pixels of width up to which all stands in one column, as in lab_style.js
 const DRAW_EVERY = 60; // milliseconds between two pictures of an answer that is being written
@@ -26,7 +28,7 @@ class Lab {
     this.cards = {};
     this.build();
     const root = host.attachShadow({ mode: "open" });
-    root.append(el("style", {}, STYLE + LAB_STYLE), this.shell);
+    root.append(el("style", {}, STYLE + LAB_STYLE + PICTURE_STYLE), this.shell);
     this.media = window.matchMedia("(prefers-color-scheme: dark)");
     this.strong = window.matchMedia("(prefers-contrast: more), (forced-colors: active)");
     for (const media of [this.media, this.strong]) media.addEventListener("change", () => this.wear());
@@ -77,7 +79,9 @@ class Lab {
     left.append(this.controls.root, this.changeNote, this.status, this.answers, this.insideBox);
     this.right = el("section", { class: "right", "aria-label": "Explorer" });
     this.explorerBox = el("div");
-    this.right.append(this.welcome(), this.explorerBox);
+    this.walk = new Walk(this.client, settings, this.explorerBox);
+    tools.prepend(this.walk.button);
+    this.right.append(this.welcome(), this.explorerBox, this.walk.box);
     const columns = el("div", { class: "columns" });
     columns.append(left, this.right);
     this.shell.append(bar, columns);
@@ -134,6 +138,7 @@ class Lab {
     }
     const changes = interventionsOf(state, this.config);
     const both = changes.length > 0 && state.compare;
+    this.changesOfA = both ? [] : changes;
     const words = inWords(state, this.config) || "as it is";
     this.names = both ? ["as it is", words] : [words];
     this.begin();
@@ -145,7 +150,7 @@ class Lab {
         {
           ...pick(state, ["question", "effort", "instructions", "temperature", "topP", "seed"]),
           maxNewTokens: state.longest,
-          a: both ? [] : changes,
+          a: this.changesOfA,
           b: both ? changes : null,
           names: this.names,
         },
@@ -167,6 +172,7 @@ class Lab {
 
   told(message) {
     const { kind, side } = message;
+    this.walk.told(message, this.changesOfA);
     // Asked anew: what the answer before still sends belongs to no card any more.
     if ((kind === "token" || kind === "done") && !this.cards[side]) return;
     if (kind === "start") this.started(message);
@@ -286,6 +292,7 @@ class Lab {
   dressed(theme) {
     this.theme = theme;
     dress(this.shell, theme);
+    this.walk.picture.wear(theme);
     Object.assign(document.body.style, { colorScheme: theme.name, background: theme.colors.raised });
     this.drawInside(true);
   }

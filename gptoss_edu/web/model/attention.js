@@ -71,9 +71,9 @@ export class AttentionBlock {
     const { room, length: position } = cache;
     const normed = at("normed", rmsNorm(x, this.norm, this.eps)); // (c,)
     const qkv = linear(new Float32Array((h + 2 * g) * d), this.qkv, normed, this.qkvBias); // ((h + 2g) · d,)
-    const q = applyRope(qkv.subarray(0, h * d), rope); // (h · d,)
-    const k = applyRope(qkv.subarray(h * d, (h + g) * d), rope);
-    const v = qkv.subarray((h + g) * d); // (g · d,) each
+    const q = at("q_rotated", applyRope(at("q", qkv.subarray(0, h * d)), rope)); // (h · d,)
+    const k = at("k_rotated", applyRope(at("k", qkv.subarray(h * d, (h + g) * d)), rope));
+    const v = at("v", qkv.subarray((h + g) * d)); // (g · d,) each
     cache.update(layer, k, v);
     const window = at("window", this.window) ?? Infinity; // Python has a mask here; of one query, its length says all
     const first = Math.max(0, position + 1 - window);

@@ -6,7 +6,7 @@ import { Tracer } from "./trace.js";
 
 export class Lane {
   constructor(key, model, tokenizer, cache, { interventions, level, heads }) {
-    Object.assign(this, { key, model, cache });
+    Object.assign(this, { key, model, cache, interventions });
     cache.length = 0;
     this.tokens = [];
     this.tracer = level === "none" ? null : new Tracer(model, tokenizer, { interventions, level, heads });
@@ -18,6 +18,14 @@ export class Lane {
     let common = 0;
     while (common < tokens.length && tokens[common] === this.tokens[common]) common++;
     return Math.max(0, common - 1);
+  }
+
+  // Whether it holds these tokens, read under these interventions.
+  holds(tokens, interventions) {
+    return (
+      JSON.stringify(interventions) === JSON.stringify(this.interventions) &&
+      tokens.every((id, i) => id === this.tokens[i])
+    );
   }
 
   // Forget what does not begin like `tokens`; gives the position to read on from.

@@ -23,7 +23,7 @@ export function nextTokenProbabilities(logits, temperature = 1, topP = 1) {
 }
 
 // The token id at which the cumulative distribution passes a draw from 0 to 1.
-export function pick(probabilities, draw) {
+export function pickToken(probabilities, draw) {
   let total = 0;
   let sum = 0;
   let id = 0;

@@ -5,7 +5,8 @@ import { finalText, questionConversation, render } from "./harmony.js";
 import { stopTokens } from "./harmony_control.js";
 import { StreamParser } from "./harmony_stream.js";
 import { Lane } from "./lane.js";
-import { nextTokenProbabilities, pick, Random } from "./sampling.js";
+import { lookAt } from "./look.js";
+import { nextTokenProbabilities, pickToken, Random } from "./sampling.js";
 import { Tokenizer } from "./tokenizer.js";
 import { contextOf, loadModel } from "./transformer.js";
 
@@ -54,8 +55,29 @@ export class Session {
         runs.map((run) => run.buffer),
       );
     } catch (error) {
-      const stopped = error instanceof Stopped;
-      this.tell(request, stopped ? { kind: "stopped" } : { kind: "problem", message: error.message });
+      this.fail(request, error);
+    }
+  }
+
+  fail(request, error) {
+    this.tell(request, error instanceof Stopped ? { kind: "stopped" } : { kind: "problem", message: error.message });
+  }
+
+  // One of `tokens` looked at closely, inside `layer` too: what look.js gives. Where a lane holds the tokens, nothing is
+  // read again, and an answer that is being written goes on.
+  async look(request) {
+    const { tokens, position, layer = null, a = [] } = request;
+    const read = tokens.slice(0, position + 1);
+    try {
+      let lane = this.lanes.find((one) => one.holds(read, a));
+      if (!lane) {
+        this.turn = request;
+        lane = this.lane(a, { level: "none" });
+        await this.prefill(lane, read, request);
+      }
+      this.tell(request, { kind: "finished", look: lookAt(lane, position, layer, (id) => this.shown(id)) });
+    } catch (error) {
+      this.fail(request, error);
     }
   }
 
@@ -87,7 +109,7 @@ export class Session {
     const prefill = performance.now() - started;
     const answer = [];
     while (answer.length < room && !stops.includes(answer.at(-1))) {
-      const id = pick(nextTokenProbabilities(logits, temperature, topP), random.draw());
+      const id = pickToken(nextTokenProbabilities(logits, temperature, topP), random.draw());
       const text = parser.process(id);
       const { channel = null, recipient = null } = parser.header ?? {};
       answer.push(id);

@@ -1,4 +1,4 @@
-// The worker of a page. Messages in: load, ask, stop. Messages out: ready, failed, and what session.js tells.
+// The worker of a page. Messages in: load, ask, look, stop. Messages out: ready, failed, and what session.js tells.
 
 import { Session } from "./session.js";
 
@@ -38,5 +38,6 @@ function load({ files, kernel }) {
 onmessage = ({ data }) => {
   if (data.kind === "load") load(data);
   else if (data.kind === "ask") session.ask(data);
+  else if (data.kind === "look") session.look(data);
   else if (data.kind === "stop") session?.stop();
 };
