@@ -93,6 +93,10 @@ def generate_batch(
     logits_processor : (row, tokens generated so far, logits (v,)) -> logits (v,), for constrained decoding
     """
     _check_sampling(temperature, top_p, top_k)
+    if hasattr(model, "continued"):  # another engine, which draws by itself (engines/sampler.py)
+        terms = {"temperature": temperature, "top_p": top_p, "top_k": top_k, "stop_tokens": stop_tokens, "cache": cache}
+        yield from _by_engine(model, sequences, max_new_tokens, seed, logits_processor, terms)
+        return
     prompts = [[int(token) for token in sequence] for sequence in sequences]
     room = _check_lengths(model, prompts, max_new_tokens, cache)
     if not -(2**63) <= seed <= 2**64 - len(prompts):
@@ -160,6 +164,27 @@ def generate(
         model, [tokens], max_new_tokens, temperature, top_p, top_k, seed, stop_tokens, cache, process
     ):
         yield step.tokens[0]
+
+
+def _by_engine(engine, sequences, max_new_tokens: int, seed: int, logits_processor, terms: dict) -> Iterator[Step]:
+    """The steps of `generate_batch` from another engine: one sequence as it comes, several one after the other."""
+
+    def answer(row: int) -> Iterator:
+        process = None if logits_processor is None else (lambda generated, line: logits_processor(row, generated, line))
+        prompt = [int(token) for token in sequences[row]]
+        if not prompt:
+            raise GptOssError("generate: expected at least one token a sequence, found an empty one.")
+        return engine.continued(prompt, max_new_tokens, seed=seed + row, logits_processor=process, **terms)
+
+    stops = default_stop_tokens(engine) if terms["stop_tokens"] is None else frozenset(terms["stop_tokens"])
+    answers = [answer(0)] if len(sequences) == 1 else [iter(list(answer(row))) for row in range(len(sequences))]
+    for number in range(max_new_tokens):
+        now = [next(each, None) for each in answers]
+        if not any(now):
+            return
+        tokens, logprobs = ([drawn and getattr(drawn, name) for drawn in now] for name in ("token", "logprob"))
+        last = number == max_new_tokens - 1
+        yield Step(tokens, logprobs, [drawn is None or drawn.token in stops or last for drawn in now])
 
 
 def prefill(model, prompts: list[list[int]], cache: KVCache) -> Tensor:

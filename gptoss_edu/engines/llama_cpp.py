@@ -40,7 +40,7 @@ class LlamaCppEngine(StepwiseEngine):
 
     name = "llama_cpp"
     abilities = Abilities(
-        structured="no: its grammars are not this package's",
+        structured="yes, through harmony.constrain",
         many="yes, one after another",
         traces="no: llama.cpp returns only logits",
     )

@@ -32,7 +32,10 @@ class LocalEngine(Engine):
 
     def _request(self, prompt: list[int], max_new_tokens: int, key: int = 0) -> Request:
         limit = min(max_new_tokens, self.max_context - len(prompt) + 1)
-        request = Request(prompt, limit, self.temperature, self.top_p, seed=self.seed, logprobs=0, key=key)
+        request = Request(
+            prompt, limit, self.temperature, self.top_p, seed=self.seed, logits_processor=self.logits_processor,
+            logprobs=0, key=key,
+        )  # fmt: skip
         self.seed += 1
         return request
 

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import tiktoken
 
 from gptoss_edu.errors import GptOssError
-from gptoss_edu.generation import generate
+from gptoss_edu.generation import LogitsProcessor, generate, stop_tokens_of
 
 from .pool import Pool
 from .request import Request
@@ -71,6 +72,10 @@ class Engine:
     """
 
     name = "engine"
+    temperature: float
+    top_p: float
+    seed: int
+    logits_processor: LogitsProcessor | None = None  # of the answer being drawn; for engines with "structured"
     model: Any  # of the local engine: a Transformer; of an endpoint: its name
     encoding: tiktoken.Encoding
     max_context: int | None = None
@@ -80,7 +85,12 @@ class Engine:
         """Yield the answer's tokens, one by one; closing the iterator cancels it."""
         raise NotImplementedError
 
-    def __call__(self, prompt: list[int], max_new_tokens: int) -> Iterator[int]:
+    def __call__(self, prompt: list[int], max_new_tokens: int | None = None) -> Iterator[int]:
+        if max_new_tokens is None:  # model(tokens)
+            raise EngineLacks(self._lacks("logits of every position"))
+        return self._ids(prompt, max_new_tokens)
+
+    def _ids(self, prompt: list[int], max_new_tokens: int) -> Iterator[int]:
         stream = self.draw(prompt, max_new_tokens)
         try:
             for drawn in stream:
@@ -110,6 +120,65 @@ class Engine:
     def close(self) -> None:
         """Release the engine's resources."""
 
+    # ---- in the place of a model: `generate`, `generate_batch` and whatever samples through them take an engine too
+
+    @property
+    def tokenizer(self) -> tiktoken.Encoding:
+        """The vocabulary, under the name that it has on a model."""
+        return self.encoding
+
+    def __getattr__(self, name: str):
+        """Say by name what only this package's own model has: weights, hook points, caches."""
+        if name.startswith("_") or "encoding" not in vars(self):  # Python's own questions; an engine that is half made
+            raise AttributeError(name)
+        raise EngineLacks(self._lacks(repr(name)))
+
+    def _lacks(self, what: str) -> str:
+        why = "" if self.abilities.traces == "yes" else f" (traces: {self.abilities.traces})"
+        return (
+            f"engine {self.name}: expected a model with {what}, found an engine, which only continues prompts{why}; "
+            "use load_model for this."
+        )
+
+    @contextmanager
+    def drawing_by(self, **terms) -> Iterator[None]:
+        """Draw by other terms (temperature, top_p, seed, logits_processor) within the block."""
+        before = {name: getattr(self, name) for name in terms}
+        vars(self).update(terms)
+        try:
+            yield
+        finally:
+            vars(self).update(before)
+
+    def continued(self, prompt: list[int], max_new_tokens: int, stop_tokens=None, **terms) -> Iterator[Drawn]:
+        """Continue one prompt as `generate` does. Arguments as there; those that the engine lacks are refused.
+
+        Raises
+        ------
+        GptOssError : the engine lacks what a term asks for, or ends at a token that is none of `stop_tokens`.
+        """
+        for name in ("top_k", "cache"):
+            if terms.pop(name, None) is not None:
+                raise GptOssError(f"engine {self.name}: expected no {name}, found one; use load_model for this cell.")
+        if terms.get("logits_processor") is not None:
+            self.require("structured")
+        own = stop_tokens_of(self.encoding)
+        stops = own if stop_tokens is None else frozenset(stop_tokens)
+        with self.drawing_by(**terms):
+            for drawn in self.draw(prompt, max_new_tokens):
+                yield drawn
+                if drawn.token in stops:
+                    return
+                if drawn.token in own:
+                    raise GptOssError(
+                        f"engine {self.name}: expected an answer that goes on past token {drawn.token}, found one that "
+                        "ends there, as its answers always do; name it among stop_tokens, or use load_model."
+                    )
+
+
+class EngineLacks(GptOssError, AttributeError):
+    """What an engine has not, and a model has."""
+
 
 class ModelSampler:
     """Samples from a model, keeping its key/value cache as long as each prompt continues the last one.
@@ -128,7 +197,7 @@ class ModelSampler:
     def __init__(self, model, temperature: float = 1.0, top_p: float = 1.0, seed: int = 0, reserve: int = 2048):
         self.model, self.temperature, self.top_p, self.seed, self.reserve = model, temperature, top_p, seed, reserve
         self.cache, self.cached, self.capacity = None, [], 0
-        self.max_context = model.config.max_context
+        self.max_context = model.max_context if isinstance(model, Engine) else model.config.max_context
         self._busy = threading.Lock()
 
     def __call__(self, prompt: list[int], max_new_tokens: int) -> Iterator[int]:
@@ -143,6 +212,11 @@ class ModelSampler:
             self._busy.release()
 
     def _answer(self, prompt: list[int], max_new_tokens: int) -> Iterator[int]:
+        if isinstance(self.model, Engine):
+            terms = {"temperature": self.temperature, "top_p": self.top_p, "seed": self.seed}
+            self.seed += 1
+            yield from (drawn.token for drawn in self.model.continued(prompt, max_new_tokens, **terms))
+            return
         known = len(self.cached)
         needed = min(len(prompt) + max_new_tokens, self.max_context)
         if not (0 < known < len(prompt) and prompt[:known] == self.cached and needed <= self.capacity):

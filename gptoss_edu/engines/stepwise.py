@@ -58,10 +58,13 @@ class StepwiseEngine(Engine):
     def _answer(self, prompt: list[int], limit: int) -> Iterator[Drawn]:
         generator = torch.Generator().manual_seed(self.seed)
         self.seed += 1
-        logits = self.feed(prompt, fresh=True)[-1]
+        logits, generated = self.feed(prompt, fresh=True)[-1], []
         for number in range(limit):
+            if self.logits_processor is not None:
+                logits = self.logits_processor(generated, logits)
             probabilities = next_token_probabilities(logits, self.temperature, self.top_p)
             token = int(torch.multinomial(probabilities, 1, generator=generator))
+            generated.append(token)
             yield Drawn(token, float(logits.log_softmax(-1)[token]))
             if token in self.stops or number + 1 == limit:
                 return

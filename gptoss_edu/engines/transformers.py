@@ -23,7 +23,7 @@ class TransformersEngine(StepwiseEngine):
 
     name = "transformers"
     abilities = Abilities(
-        structured="no: transformers takes no JSON Schema",
+        structured="yes, through harmony.constrain",
         many="yes, one after another",
         traces="no: transformers' attention has no place for this package's hooks",
     )

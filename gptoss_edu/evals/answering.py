@@ -12,8 +12,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from gptoss_edu.engines.pool import Pool
+from gptoss_edu.engines.in_turn import pool_of
 from gptoss_edu.engines.request import Request
+from gptoss_edu.engines.sampler import Engine
 from gptoss_edu.errors import HarmonyError
 from gptoss_edu.generation import generate_batch
 from gptoss_edu.harmony import Conversation, Message, parse, render
@@ -74,10 +75,13 @@ def answer(
     # long answers beside long answers: the cost of a step is that of the longest row. A GPU's steps cost about the same
     # however many rows there are, so there the longest ones begin, and few steps are left when the rows run out
     order = sorted(range(len(examples)), key=lambda i: (effort[examples[i].effort], len(prompts[i])))
-    if model.device.type == "cuda":
+    other = isinstance(model, Engine)
+    if not other and model.device.type == "cuda":
         order.reverse()
-    room = min(model.config.max_context, max(map(len, prompts), default=1) + max_new_tokens + 400)
-    pool = Pool(model, batch, room, streaming=False)
+    room = max(map(len, prompts), default=1) + max_new_tokens + 400
+    most = model.max_context if other else model.config.max_context
+    room = room if most is None else min(most, room)
+    pool = pool_of(model, batch, room)
     outcomes = {i: Outcome(example) for i, example in enumerate(examples)}
     messages = [list(Conversation.from_dict(e.prompt_conversation).messages) for e in examples]
     left = [e.messages[e.prompt :] for e in examples]  # of the reference solution

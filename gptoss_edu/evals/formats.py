@@ -12,12 +12,13 @@ from dataclasses import dataclass
 
 import torch
 
+from gptoss_edu.engines.sampler import Engine
 from gptoss_edu.harmony import Conversation, render
 from gptoss_edu.tasks.example import message, system
 from gptoss_edu.tasks.facts import CAPITALS
 from gptoss_edu.tasks.graders import count, is_refusal
 
-from .backends import PoolBackend, Turn
+from .backends import EngineBackend, PoolBackend, Turn
 from .grading.choices import chosen_content, chosen_letter
 from .published.multiple_choice import lettered, options_first
 
@@ -80,7 +81,7 @@ def ask_turns(
 
     before : messages between the system message and the question, a developer's say
     """
-    backend = PoolBackend(model, rows, 1024)
+    backend = EngineBackend(model) if isinstance(model, Engine) else PoolBackend(model, rows, 1024)
     for i, question in enumerate(questions):
         turns = [*before, message("user", question)]
         draws = random.Random(f"{seed}:{i}").getrandbits(31)

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 import tiktoken
 import torch
 
+from gptoss_edu.engines.sampler import Engine
+from gptoss_edu.errors import GptOssError
 from gptoss_edu.generation import default_stop_tokens, next_token_probabilities, pick, prefill
 from gptoss_edu.harmony import Conversation, HarmonyError, parse, render
 from gptoss_edu.tasks.example import Example
@@ -86,6 +88,8 @@ def roll_out(
     temperature : 0 takes the likeliest token; log-probabilities are those at this temperature (at 1 where it is 0)
     seed : decides every draw
     """
+    if isinstance(model, Engine):
+        return _by_engine(model, [problem for problem in problems for _ in range(group)], limit, temperature, seed)
     draws = torch.rand(len(problems) * group, limit, generator=torch.Generator().manual_seed(seed))
     step = max(1, TOGETHER["cuda" if model.device.type == "cuda" else "cpu"] // group)
     rollouts: list[Rollout] = []
@@ -94,6 +98,19 @@ def roll_out(
         rollouts += _together(model, part, group, limit, temperature, draws[start * group :])
     for rollout in rollouts:
         rollout.thought, rollout.answer = read(rollout.tokens, model.tokenizer)
+    return rollouts
+
+
+def _by_engine(engine: Engine, problems: list[Problem], limit: int, temperature: float, seed: int) -> list[Rollout]:
+    """`roll_out` from another engine, one answer after the other; its log-probabilities are those at temperature 1."""
+    engine.require("logprobs")
+    if temperature not in (0, 1):
+        raise GptOssError(f"roll_out: expected temperature 0 or 1 for engine {engine.name}, found {temperature}.")
+    rollouts = []
+    for number, problem in enumerate(problems):
+        drawn = list(engine.continued(problem.prompt, limit, temperature=temperature, seed=seed + number))
+        tokens = [one.token for one in drawn]
+        rollouts.append(Rollout(problem, tokens, [one.logprob or 0.0 for one in drawn], *read(tokens, engine.encoding)))
     return rollouts
 
 
