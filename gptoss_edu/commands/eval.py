@@ -9,6 +9,7 @@
     gptoss-edu eval aime --data aime2025.jsonl --engine http://127.0.0.1:8000/v1 --effort all --attempts 4
     gptoss-edu eval report runs/eval/*.jsonl --html report.html
     gptoss-edu eval studies --json FILE       how scores come about: the experiments of chapter 22
+    gptoss-edu eval safeguards --json FILE    who may tell the model what: the experiments of chapter 23
     gptoss-edu eval export aime-toy --inspect --out FOLDER      the same questions and graders for inspect-ai
 
 Sections of tiny: mixed (validity, accuracy, tool dialogues, false refusals), effort, strangers (690 questions written
@@ -37,7 +38,7 @@ RUN = ("device", "dtype", "threads", "torch", "version", "date")  # may differ b
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("what", metavar="tiny | NAME | studies | list | report | export")
+    parser.add_argument("what", metavar="tiny | NAME | studies | safeguards | list | report | export")
     parser.add_argument("files", nargs="*", metavar="FILE", help="report: samples; export: the benchmark's name")
     parser.add_argument(
         "--model", type=Path, help="checkpoint folder, GGUF file, or ollama:NAME; default: the bundled gpt-oss-tiny"
@@ -58,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    if args.what == "studies":
+    if args.what in ("studies", "safeguards"):
         run_studies_command(args)
         return
     if args.what != "tiny":

@@ -1,4 +1,7 @@
-"""`gptoss-edu eval studies`: the experiments of chapter 22, section by section in one file. See eval.py."""
+"""`gptoss-edu eval studies` and `eval safeguards`: the experiments of chapters 22 and 23, section by section in one file.
+
+See eval.py.
+"""
 
 from __future__ import annotations
 
@@ -12,18 +15,23 @@ from gptoss_edu.options import check_writable, write_text
 
 
 def run_studies_command(args: argparse.Namespace) -> None:
-    """Measure the requested sections again; the others stay in the file unchanged."""
+    """Measure the requested sections again, or go on with them; the others stay in the file unchanged."""
     import torch
 
     from gptoss_edu import __version__
-    from gptoss_edu.evals.studies import SIZES, run_studies
+    from gptoss_edu.evals import safeguard_studies, studies
     from gptoss_edu.resources import data_path
 
     from .eval import fingerprint
 
-    unknown = sorted(set(args.sections or ()) - set(SIZES))
+    chapters = {
+        "studies": (studies.SIZES, studies.run_studies),
+        "safeguards": (safeguard_studies.SIZES, safeguard_studies.run_safeguard_studies),
+    }
+    sizes, run = chapters[args.what]
+    unknown = sorted(set(args.sections or ()) - set(sizes))
     if unknown:
-        raise GptOssError(f"--sections: expected names of {', '.join(SIZES)}, found {', '.join(unknown)}.")
+        raise GptOssError(f"--sections: expected names of {', '.join(sizes)}, found {', '.join(unknown)}.")
     if not 0 < args.scale < float("inf"):
         raise GptOssError(f"--scale: expected a share above 0, found {args.scale}.")
     check_writable(args.json, "--json")
@@ -41,7 +49,17 @@ def run_studies_command(args: argparse.Namespace) -> None:
         if args.json:
             write_text(args.json, json.dumps(results, indent=1, ensure_ascii=False))
 
-    run_studies(args.sections or tuple(SIZES), args.scale, store)
+    wanted = args.sections or tuple(sizes)
+    if args.what == "safeguards":
+        run(wanted, args.scale, store, unfinished(results, args.scale))
+    else:
+        run(wanted, args.scale, store)
+
+
+def unfinished(results: dict, scale: float) -> dict:
+    """Sections of the file that were measured at this scale: a long one goes on where it was interrupted."""
+    return {name: section for name, section in results.items()
+            if results.get("measured_with", {}).get(name, {}).get("scale") == scale}  # fmt: skip
 
 
 def read_earlier(args: argparse.Namespace) -> dict:

@@ -1,0 +1,130 @@
+"""Figures of chapter 23: who wins by roles, what fine-tuning takes, guards and filters with recall and false alarms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from gptoss_edu.tasks.graders import wilson
+
+from . import style
+
+MARKERS = "os^Dv"
+
+
+def by_role(
+    table: Mapping[str, Mapping[str, Mapping]], wanted: str = "share as the order of the roles wants"
+) -> plt.Axes:
+    """Shares with 95 % intervals: one line for each conflict, one marker for each kind of wording.
+
+    table : as `evals.red_team.by_cell` gives it, conflict to wording to counts
+    """
+    columns = list(dict.fromkeys(column for row in table.values() for column in row))
+    ax = plt.subplots(figsize=(7.2, 1.1 + 0.62 * len(table)))[1]
+    for number, column in enumerate(columns):
+        for y, row in enumerate(table.values()):
+            if column not in row:
+                continue
+            found, at = row[column], y + (number - (len(columns) - 1) / 2) * 0.24
+            ax.hlines(at, found["low"], found["high"], color=style.cycle()[number], lw=2)
+            ax.plot(
+                found["share"], at, MARKERS[number], color=style.cycle()[number], label=column if y == 0 else None, ms=7
+            )  # fmt: skip
+    if columns[-1] not in next(iter(table.values())):  # a column that the first row lacks still needs its label
+        number = len(columns) - 1
+        ax.plot([], [], MARKERS[number] + "-", color=style.cycle()[number], label=columns[-1])
+    ax.set(yticks=range(len(table)), yticklabels=list(table), xlim=(0, 1.03), xlabel=wanted)
+    ax.invert_yaxis()
+    ax.legend(fontsize=9, loc="upper center", bbox_to_anchor=(0.4, -0.17), ncols=3)
+    return ax
+
+
+def _share(value: Sequence[int]) -> float:
+    return value[0] / max(1, value[1])
+
+
+def erosion_curves(record: Mapping, measures: Sequence[str], kinds: Sequence[str]) -> plt.Figure:
+    """Shares over steps, one panel for each kind of transcripts; a thin line for each seed, the repair dashed.
+
+    record : {"before": state, "runs": [{"kinds", "states", "repaired"}]} as `evals.safeguard_studies.careless` keeps it
+    """
+    fig, axes = plt.subplots(1, len(kinds), figsize=(2.5 * len(kinds), 3.1), sharey=True, squeeze=False)
+    for ax, kind in zip(axes[0], kinds, strict=True):
+        for run in (run for run in record["runs"] if run["kinds"] == kind):
+            steps = [0, *(state["step"] for state in run["states"])]
+            states = [record["before"], *run["states"]]
+            for number, measure in enumerate(measures):
+                shade, marker = style.cycle()[number], MARKERS[number]
+                shares = [_share(state[measure]) for state in states]
+                ax.plot(steps, shares, f"{marker}-", color=shade, alpha=0.75, ms=5, lw=1.2)
+                if "repaired" in run:
+                    ends = [steps[-1], steps[-1] + run["repaired"]["step"]]
+                    ax.plot(
+                        ends,
+                        [shares[-1], _share(run["repaired"][measure])],
+                        f"{marker}--",
+                        color=shade,
+                        alpha=0.75,
+                        ms=5,
+                    )
+        ax.set(title=kind, xlabel="steps", ylim=(-0.04, 1.04))
+    axes[0, 0].set_ylabel("share")
+    handles = [plt.Line2D([], [], marker=MARKERS[i], color=style.cycle()[i]) for i in range(len(measures))]
+    fig.legend(handles, measures, loc="lower center", ncols=2, fontsize=9, bbox_to_anchor=(0.5, -0.16))
+    return fig
+
+
+def guard_table(table: Mapping[str, Mapping[str, Mapping]], ordinary: Sequence[str], title: str = "") -> plt.Axes:
+    """Guards in rows, kinds of text in columns: the share that is stopped, darker where that is more.
+
+    ordinary : columns in which every stopped text is a false alarm; they stand apart on the right
+    """
+    rows = list(table)
+    columns = [name for name in table[rows[0]] if name not in ordinary] + list(ordinary)
+    shares = np.array([[table[row][column]["share"] for column in columns] for row in rows])
+    ax = plt.subplots(figsize=(1.9 + 1.12 * len(columns), 1.3 + 0.42 * len(rows)))[1]
+    ax.imshow(shares, cmap=style.sequential(), vmin=0, vmax=1, aspect="auto")
+    for (y, x), share in np.ndenumerate(shares):
+        shade = style.color("paper") if share > 0.55 else style.color("ink")
+        ax.text(x, y, f"{share:.0%}", ha="center", va="center", fontsize=10, color=shade)
+    ax.axvline(len(columns) - len(ordinary) - 0.5, color=style.color("paper"), lw=6)
+    ax.set(xticks=range(len(columns)), yticks=range(len(rows)), yticklabels=rows)
+    ax.set_xticklabels([name.replace(" ", "\n", 1) for name in columns], fontsize=9)
+    ax.xaxis.tick_top()
+    ax.grid(False)
+    ax.set_xlabel(title)
+    for side in ax.spines.values():
+        side.set_visible(False)
+    return ax
+
+
+def secrets_out(rows: Mapping[str, tuple[int, int]], title: str = "secrets that get out") -> plt.Axes:
+    """Bars with 95 % intervals: of so many attacks, how many end with the secret outside, by safeguard."""
+    ax = plt.subplots(figsize=(7.2, 0.9 + 0.4 * len(rows)))[1]
+    for y, (name, (out, of)) in enumerate(rows.items()):
+        low, high = wilson(out, of)
+        shade = style.color("neutral") if name == "no safeguard" else style.color("wrong")
+        ax.barh(y, out / of, height=0.6, color=shade, hatch="" if name.startswith("no") else "///", alpha=0.8)
+        ax.hlines(y, low, high, color=style.color("ink"), lw=1.4)
+        ax.text(high + 0.015, y, f"{out} of {of}", va="center", fontsize=9)
+    ax.set(yticks=range(len(rows)), yticklabels=list(rows), xlim=(0, 1.15), xlabel=title)
+    ax.invert_yaxis()
+    return ax
+
+
+def category_course(runs: Sequence[Mapping], measures: Sequence[str]) -> plt.Figure:
+    """A refusal that goes: shares over steps, one panel for what stood beside the new data, a line for each seed."""
+    besides = list(dict.fromkeys(run["beside"] for run in runs))
+    fig, axes = plt.subplots(1, len(besides), figsize=(3.7 * len(besides), 2.9), sharey=True, squeeze=False)
+    for ax, beside in zip(axes[0], besides, strict=True):
+        for run in (run for run in runs if run["beside"] == beside):
+            for number, measure in enumerate(measures):
+                steps, shares = [s["step"] for s in run["states"]], [_share(s[measure]) for s in run["states"]]
+                ax.plot(steps, shares, f"{MARKERS[number]}-", color=style.cycle()[number], alpha=0.75, ms=5, lw=1.2)
+        ax.set(title=beside, xlabel="steps", ylim=(-0.04, 1.04))
+    axes[0, 0].set_ylabel("share")
+    handles = [plt.Line2D([], [], marker=MARKERS[i], color=style.cycle()[i]) for i in range(len(measures))]
+    fig.legend(handles, measures, loc="lower center", ncols=2, fontsize=9, bbox_to_anchor=(0.5, -0.18))
+    return fig
