@@ -1,4 +1,4 @@
-"""`gptoss-edu eval studies` and `eval safeguards`: the experiments of chapters 22 and 23, section by section in one file.
+"""`gptoss-edu eval studies` and `eval safeguards`: the experiments of chapters 22 and 23, section by section.
 
 See eval.py.
 """
