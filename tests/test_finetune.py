@@ -231,7 +231,7 @@ def test_the_replayed_world_shows_injected_errors_and_does_not_teach_them(encodi
         ({"train": ("expert",)}, "did you mean 'experts'"),
         ({"train": ("norms",), "lora": 2}, "weights that can have an adapter"),
         ({"train": ()}, "at least one pattern"),
-        ({"train": ("attention",), "rounding": "best"}, "expected experts among what is trained"),
+        ({"train": ("attention",), "rounding": "best"}, "expected experts among the trained weights"),
     ],
     ids=str,
 )
@@ -251,7 +251,7 @@ def test_settings_that_make_no_run_are_refused(how):
 
 
 def test_data_that_teaches_nothing_or_does_not_fit_is_refused(tmp_path, encoding):
-    with pytest.raises(GptOssError, match="conversation 1: expected something that the assistant says"):
+    with pytest.raises(GptOssError, match="conversation 1: expected tokens of the assistant"):
         Rows([{"messages": [system("low"), message("user", "Hi?")]}], encoding, 1)
     with pytest.raises(GptOssError, match="conversation 2: expected at most 60 tokens"):
         Rows([talk("?", "!"), talk("long " * 50, "!")], encoding, 1, longest=60)

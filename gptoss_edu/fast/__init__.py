@@ -6,7 +6,7 @@ __all__ = ["FastTransformer", "why_not"]
 
 
 def __getattr__(name: str):
-    """Import the model on first use: Triton may be missing, and the processor's path does without it."""
+    """Import the model on first use, since Triton may be missing and the CPU path does not need it."""
     if name in __all__:
         return getattr(import_module("gptoss_edu.fast.model"), name)
     raise AttributeError(f"gptoss_edu.fast has no {name}; it has {', '.join(__all__)}.")

@@ -1,13 +1,13 @@
-"""What a fast model asks its ranks for, and the answers where it has a card to itself. `parallel_gpu.py` has others."""
+"""The operations that a fast model needs from its ranks, for a model on a single card. See also `parallel_gpu.py`."""
 
 from torch import Tensor
 
 
 class Alone:
-    """One rank: nothing is joined.
+    """One rank, so nothing is joined.
 
     adds : whether this rank's part of a prefill's sum is added to the residual stream, or written without it; step_adds
-        : the same in a decoding step; first_expert : number of the first expert that is here
+        : the same in a decoding step; first_expert : number of the first expert on this rank
     """
 
     adds = step_adds = True
@@ -19,14 +19,14 @@ class Alone:
         return x
 
     def join(self, x: Tensor, part: Tensor) -> None:
-        """In a step: let x (b, c) become the residual stream with all ranks' parts."""
+        """In a decoding step, add all ranks' parts to the residual stream x (b, c)."""
 
     def total(self, x: Tensor) -> Tensor:
-        """In a prefill: the sum of all ranks' x (n, c), in place."""
+        """In a prefill, sum all ranks' x (n, c) in place."""
         return x
 
     def gather(self, logits: Tensor) -> Tensor:
-        """Return all ranks' logits (b, v) from this rank's (b, part)."""
+        """Gather all ranks' logits (b, v) from each rank's (b, part)."""
         return logits
 
 

@@ -19,15 +19,15 @@ def rotate(qkv, offset, cos, sin, mask, HALF: tl.constexpr):
 
 @triton.jit
 def split_span(live, SPLITS: tl.constexpr, BLOCK_S: tl.constexpr, LEAST: tl.constexpr):
-    """Keys a split, in whole tiles and at least LEAST, so that few keys make few splits."""
+    """Return the keys per split, in whole tiles and at least LEAST, so that few keys make few splits."""
     return tl.cdiv(tl.maximum(tl.cdiv(live, SPLITS), LEAST), BLOCK_S) * BLOCK_S
 
 
 @triton.jit
 def tile_update(q1, q2, ka, kb, v, allowed, acc, largest, total, scale, MASKED: tl.constexpr = True):
-    """One tile of keys in the running softmax: scores, new maximum, weights, sums. Without MASKED all keys are allowed.
+    """Add a tile of keys to the running softmax: scores, new maximum, weights, sums. Without MASKED, all are allowed.
 
-    largest : (rows,) largest score so far times `scale`, which holds log2(e), so that weights are powers of two
+    largest : (rows,) largest score so far times `scale`, which includes log2(e), so that weights are powers of two
     """
     score = tl.dot(q1, tl.trans(ka), input_precision="ieee")
     score = tl.dot(q2, tl.trans(kb), score, input_precision="ieee")
@@ -47,7 +47,7 @@ def tile_update(q1, q2, ka, kb, v, allowed, acc, largest, total, scale, MASKED: 
 def load_cached(
     keys, values, cache, first, last, position, slots, HALF: tl.constexpr, BLOCK_S: tl.constexpr, SLIDING: tl.constexpr
 ):
-    """A tile of cached keys, in halves (BLOCK_S, HALF), values (BLOCK_S, D), and which of them may be seen."""
+    """Load a tile of cached keys, in halves (BLOCK_S, HALF), values (BLOCK_S, D), and which of them may be seen."""
     slot, d, d2 = first + tl.arange(0, BLOCK_S), tl.arange(0, HALF), tl.arange(0, 2 * HALF)
     there = slot < last
     at = cache + slot[:, None] * (2 * HALF)
@@ -65,13 +65,13 @@ def attend_kernel(
     H: tl.constexpr, G: tl.constexpr, HALF: tl.constexpr, SLIDING: tl.constexpr, SPLITS: tl.constexpr,
     PAD: tl.constexpr, BLOCK_S: tl.constexpr, LEAST: tl.constexpr, OVERLAP: tl.constexpr,
 ):  # fmt: skip
-    """One new token a row: rotate q and k, write k and v to the cache, attend to a split of the live keys.
+    """Attend for one new token per row: rotate q and k, write k and v to the cache, attend to a split of the live keys.
 
     Program (key/value head, split, row). Keys of earlier tokens come from the cache, the new one from qkv, so no
     program waits for another's write. With one split the sink is added and `heads` (b, h, d) written; with more, each
     leaves its sum (b, h, splits, d), its largest score and its sum of weights for `combine_kernel`; splits without keys
-    write nothing. Positions, cos, sin and the first tile of the cache are older than this step, so they are on their
-    way before the wait; each further tile while the one before it is used.
+    write nothing. Positions, cos, sin and the first tile of the cache are older than this step, so they load
+    before the wait. Each further tile loads while the previous one is in use.
     """
     D: tl.constexpr = 2 * HALF
     group: tl.constexpr = H // G
@@ -139,7 +139,7 @@ def combine_kernel(
     H: tl.constexpr, D: tl.constexpr, SPLITS: tl.constexpr, BLOCK_S: tl.constexpr, LEAST: tl.constexpr,
     OVERLAP: tl.constexpr,
 ):  # fmt: skip
-    """The splits of one head to one vector, in a fixed order, with the sink: program (head, row)."""
+    """Combine the splits of one head to one vector, in a fixed order, with the sink: program (head, row)."""
     start_next(OVERLAP)
     head, row = tl.program_id(0), tl.program_id(1).to(tl.int64)
     s, d = tl.arange(0, SPLITS), tl.arange(0, D)
@@ -190,7 +190,7 @@ def store_cache_kernel(
     qkv, keys, values, starts, counts, t, slots, ROWS: tl.constexpr, H: tl.constexpr, G: tl.constexpr, D: tl.constexpr,
     BLOCK_T: tl.constexpr,
 ):  # fmt: skip
-    """New keys and values (rotated) to the cache.
+    """Write new keys (rotated) and values to the cache.
 
     Program (BLOCK_T tokens, head, row). Only the last `slots` of a row stay.
     """
@@ -210,8 +210,7 @@ def prefill_attention_kernel(
     H: tl.constexpr, G: tl.constexpr, HALF: tl.constexpr, WINDOW: tl.constexpr, PAST: tl.constexpr,
     BLOCK_T: tl.constexpr, BLOCK_S: tl.constexpr,
 ):  # fmt: skip
-    """Many new tokens: program (BLOCK_T queries, head, row). qkv is rotated; past keys lie in the cache, new ones in
-    qkv.
+    """Attend for many new tokens: program (BLOCK_T queries, head, row). qkv is rotated; past keys are in the cache.
 
     The cache is read before the new keys are written to it, so a ring still holds what the first queries need.
     heads : (b·t, h, d). WINDOW 0 is full attention.

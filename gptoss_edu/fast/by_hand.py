@@ -1,4 +1,4 @@
-"""What chapter 25 splits by hand: a linear map by its outputs, a sum over a ring of sends, experts over ranks."""
+"""The parts that chapter 25 splits by hand: a linear map by its outputs, a sum over a ring, experts over ranks."""
 
 from collections.abc import Callable
 
@@ -11,9 +11,9 @@ from .ranks import Ranks
 
 
 def column_parallel(x: Tensor, weight: Tensor, bias: Tensor, rank: int, size: int) -> Tensor:
-    """Return this rank's outputs of x @ weight.T + bias: x (n, c), weight (r, c), bias (r,), r a multiple of size.
+    """Compute this rank's outputs of x @ weight.T + bias: x (n, c), weight (r, c), bias (r,), r a multiple of size.
 
-    Returns (n, r / size): the ranks' results, side by side, are the whole.
+    Returns (n, r / size): the ranks' results, side by side, are the full output.
     """
     part = weight.shape[0] // size
     mine = slice(rank * part, (rank + 1) * part)
@@ -21,10 +21,10 @@ def column_parallel(x: Tensor, weight: Tensor, bias: Tensor, rank: int, size: in
 
 
 def ring_sum(rank: int, size: int, parts: list, send: Callable, receive: Callable) -> list:
-    """All-reduce by sends: each rank's `size` parts, replaced by the sums over the ranks.
+    """All-reduce with sends: replace each rank's `size` parts by the sums over the ranks.
 
-    send(part) goes to rank + 1, receive() comes from rank - 1. On the way up a part collects its sum, on the way round
-    the sums are handed on; each rank sends 2 (size - 1) parts.
+    send(part) goes to rank + 1, receive() comes from rank - 1. In the first round a part collects its sum; in the
+    second round the sums are passed on. Each rank sends 2 (size - 1) parts.
 
     Source: Patarasuk and Yuan 2009, "Bandwidth optimal all-reduce algorithms for clusters of workstations".
     """
@@ -40,7 +40,7 @@ def ring_sum(rank: int, size: int, parts: list, send: Callable, receive: Callabl
 
 
 def owner_of(expert: int, experts: int, ranks: int) -> tuple[int, int]:
-    """Return the rank that holds an expert, and its number there; parts are contiguous, the first ones one larger."""
+    """Return the rank that holds an expert, and its number there; parts are contiguous, larger parts first."""
     for rank in range(ranks):
         held = spread(experts, ranks, rank)
         if expert in held:
@@ -49,7 +49,7 @@ def owner_of(expert: int, experts: int, ranks: int) -> tuple[int, int]:
 
 
 def ring_over_processes(ranks: Ranks, x: Tensor) -> tuple[Tensor, int]:
-    """On a rank of a process group: x summed over the ranks by `ring_sum`, and the bytes that this rank sent."""
+    """Sum x over the ranks of a process group with `ring_sum`; return it and the bytes that this rank sent."""
     import torch.distributed as dist
 
     sent = 0

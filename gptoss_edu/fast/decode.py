@@ -1,4 +1,4 @@
-"""One new token: matrix times vector, so every weight is read once and used once. Memory is what counts."""
+"""One new token: matrix times vector. Every weight is read once and used once, so memory speed is what counts."""
 
 # ruff: noqa: RUF005  (Triton knows + between tuples, not the star)
 import triton
@@ -33,9 +33,9 @@ def matvec_kernel(
 ):  # fmt: skip
     """out = residual + bias + weight @ rmsnorm(x): BLOCK_N rows of the weight per program.
 
-    1/rms is one number for the whole vector, so it leaves the sum: weight @ (x·gain/rms) = (weight @ (x·gain)) / rms.
-    Both sums run over x once. AHEAD tiles of the weight are always on their way, the first ones before the kernel
-    before has finished.
+    1/rms is one number for the whole vector, so it factors out of the sum: weight @ (x·gain/rms) = (weight @ (x·gain))
+    / rms. Both sums read x once. AHEAD tiles of the weight are always being loaded, the first ones before the previous
+    kernel has finished.
     """
     n = tl.program_id(0) * BLOCK_N + tl.arange(0, BLOCK_N)
     inside = n < rows
@@ -49,7 +49,7 @@ def matvec_kernel(
     acc = tl.zeros((BLOCK_N, BLOCK_C // 8), tl.float32)
     squares = tl.zeros((1, BLOCK_C // 8), tl.float32)
     for c0 in tl.static_range(0, C, BLOCK_C):
-        i = c0 + c[None, :]  # two axes, like the weight's tile: no exchange between threads is needed
+        i = c0 + c[None, :]  # two axes, like the weight's tile, so threads need not exchange data
         part = tl.load(x + i, mask=i < C, other=0.0).to(tl.float32)  # (1, BLOCK_C)
         tile = tiles[0]
         tiles = tiles[1:]
@@ -71,13 +71,13 @@ def matvec_kernel(
 
 @triton.jit
 def sum_of_eight(tile):
-    """Sums of eight neighbours, (n, c) to (n, c/8): a thread loads eight numbers at once and adds them up by itself."""
+    """Sum groups of eight neighbours, (n, c) to (n, c/8): each thread loads eight numbers at once and adds them."""
     return tl.sum(tl.reshape(tile, (tile.shape[0], tile.shape[1] // 8, 8)), axis=2)
 
 
 @triton.jit
 def load_rows(at, inside, c, c0, C: tl.constexpr):
-    """Columns c0 + c of the rows that `at` points to; zero outside."""
+    """Load columns c0 + c of the rows that `at` points to; zero outside."""
     return tl.load(at + c0, mask=inside[:, None] & (c0 + c < C)[None, :], other=0.0)
 
 
@@ -86,8 +86,7 @@ def router_kernel(
     x, gain, weight, bias, logits, normed, eps, x_scale,
     C: tl.constexpr, PAIRS: tl.constexpr, SLICE: tl.constexpr, BLOCK_C: tl.constexpr, OVERLAP: tl.constexpr,
 ):  # fmt: skip
-    """One router logit per program, and a slice of the normed vector in the order in which `experts_up_kernel` reads
-    it.
+    """Compute one router logit per program, and a slice of the normed vector in the order of `experts_up_kernel`.
 
     normed : element 8w + i at [i, w] as float32, or, for PAIRS, at [i % 4, w, i // 4] as float16 times x_scale
     """
@@ -111,7 +110,7 @@ def router_kernel(
 
 @triton.jit
 def store_for_experts(out, i, value, scale, inside, C: tl.constexpr, PAIRS: tl.constexpr):
-    """Write elements i of a vector of C in the order of the packed words that they will meet."""
+    """Write elements i of a vector of C in the order of the packed words that multiply them."""
     word, within = i // 8, i % 8
     if PAIRS:
         tl.store(out + ((within % 4) * (C // 8) + word) * 2 + within // 4, (value * scale).to(tl.float16), mask=inside)
@@ -124,7 +123,7 @@ def choose_experts(logits, E: tl.constexpr, K: tl.constexpr, BLOCK_E: tl.constex
     """Return the K experts with the largest router logits, falling, and their softmax; ties go to the lower number.
 
     Floats are compared as integers in the same order, because a warp finds the largest integer in one instruction.
-    Logits are held 32 at a time, one a thread: with 128 in one tensor, the warps would have to wait for each other at
+    Logits are held 32 at a time, one per thread: with 128 in one tensor, the warps would have to wait for each other at
     each maximum.
     """
     LEAST: tl.constexpr = -(2**31)
@@ -168,9 +167,9 @@ def choose_experts(logits, E: tl.constexpr, K: tl.constexpr, BLOCK_E: tl.constex
 def load_tile(
     blocks, scales, row, inside, g0, GROUPS: tl.constexpr, BLOCK_G: tl.constexpr
 ):  # fmt: skip
-    """BLOCK_G blocks of some rows: their 32-bit words (rows, 4·BLOCK_G) and scale bytes (rows, BLOCK_G).
+    """Load BLOCK_G blocks of some rows: 32-bit words (rows, 4·BLOCK_G) and scale bytes (rows, BLOCK_G).
 
-    Four words of one block, 16 bytes, are one load of one thread.
+    One thread loads the four words of a block, 16 bytes, at once.
     """
     w, g = g0 * 4 + tl.arange(0, 4 * BLOCK_G), g0 + tl.arange(0, BLOCK_G)
     there = inside[:, None] & (w < GROUPS * 4)[None, :]
@@ -183,9 +182,9 @@ def load_tile(
 def tile_product(
     word, scale, x, g0, GROUPS: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_G: tl.constexpr, PAIRS: tl.constexpr
 ):
-    """Return a tile of packed weights times its part of x, summed within blocks.
+    """Multiply a tile of packed weights by its part of x, summing within blocks.
 
-    (BLOCK_N, BLOCK_G) float32, 2^-14 too small.
+    Returns (BLOCK_N, BLOCK_G) float32, too small by a factor of 2^-14.
     """
     w = g0 * 4 + tl.arange(0, 4 * BLOCK_G)
     there = w < GROUPS * 4
@@ -211,7 +210,7 @@ def tile_product(
 
 @triton.jit
 def swiglu(gate, up, limit):
-    """gate · sigmoid(1.702 gate) · (up + 1), the gate clamped from above, up from both sides."""
+    """Compute gate · sigmoid(1.702 gate) · (up + 1), with the gate clamped from above, up from both sides."""
     gate = tl.minimum(gate, limit)
     up = tl.minimum(tl.maximum(up, -limit), limit)
     return gate / (1.0 + tl.exp(-1.702 * gate)) * (up + 1.0)
@@ -224,11 +223,12 @@ def experts_up_kernel(
     FIRST: tl.constexpr, HELD: tl.constexpr,
     BLOCK_N: tl.constexpr, BLOCK_G: tl.constexpr, AHEAD: tl.constexpr, PAIRS: tl.constexpr, OVERLAP: tl.constexpr,
 ):  # fmt: skip
-    """First product of a chosen expert, with its bias and SwiGLU: program (BLOCK_N interleaved rows, slot).
+    """Compute the first product of a chosen expert, its bias and SwiGLU: program (BLOCK_N interleaved rows, slot).
 
     act : (K, F) in the order in which `experts_down_kernel` reads it. HELD experts from FIRST on are here; a slot whose
-    expert is elsewhere ends at once. AHEAD tiles are on their way while one is multiplied. The next kernel starts only
-    after the wait: it may then read the router's logits before its own wait.
+    expert is elsewhere ends at once. AHEAD tiles load while one is multiplied. The next kernel starts only after the
+    wait, so it may read the router's logits before its own wait.
+
     Source: gpt-oss model card, sections 2.1 (MXFP4) and 2.3 (mixture of experts).
     """
     slot = tl.program_id(1)
@@ -270,12 +270,11 @@ def experts_down_kernel(
     FIRST: tl.constexpr, HELD: tl.constexpr, RESIDUAL: tl.constexpr,
     BLOCK_N: tl.constexpr, BLOCK_G: tl.constexpr, AHEAD: tl.constexpr, PAIRS: tl.constexpr, OVERLAP: tl.constexpr,
 ):  # fmt: skip
-    """Second product of the K chosen experts, bias, weighted sum in a fixed order, residual: x += Σ share·(W2 act +
-    b2).
+    """Add the second product of the K chosen experts, in a fixed order, to the residual: x += Σ share·(W2 act + b2).
 
-    The router finished before the kernel before this one began its work, so the experts are known and AHEAD of their
-    tiles on their way before the wait. All experts' tiles go through one loop. Without RESIDUAL the sum alone is
-    written. Of experts that are not among the HELD ones from FIRST on, nothing is read and nothing counts.
+    The router finished before the previous kernel began, so the experts are known, and AHEAD of their tiles load before
+    the wait. All experts' tiles go through one loop. Without RESIDUAL only the sum is written. Experts outside the HELD
+    ones from FIRST on are neither read nor counted.
     """
     n = tl.program_id(0) * BLOCK_N + tl.arange(0, BLOCK_N)
     inside = n < C
@@ -308,7 +307,7 @@ def experts_down_kernel(
         part = tile_product(
             word, scale, act + step // steps * words, step % steps * BLOCK_G, GROUPS, BLOCK_N, BLOCK_G, PAIRS
         )  # fmt: skip
-        if HELD < E:  # what an absent expert's slot holds is an earlier token's, or nothing at all
+        if HELD < E:  # an absent expert's slot holds stale data
             part = tl.where(experts[step // steps] >= 0, part, 0.0)
         acc += part * (shares[step // steps] * act_factor)
     total = tl.sum(acc, axis=1) + offset
@@ -320,7 +319,7 @@ def experts_down_kernel(
 
 @triton.jit
 def held_experts(experts, shares, FIRST: tl.constexpr, HELD: tl.constexpr, K: tl.constexpr):
-    """Return numbers of the chosen experts among those that are here; -1, with a share of 0, for the others."""
+    """Return the local numbers of the chosen experts; -1, with a share of 0, for those on other ranks."""
     numbers, kept = (), ()
     for i in tl.static_range(K):
         number = experts[i] - FIRST
@@ -334,7 +333,7 @@ def held_experts(experts, shares, FIRST: tl.constexpr, HELD: tl.constexpr, K: tl
 def load_expert_tile(
     blocks, scales, expert, n, C, step, GROUPS: tl.constexpr, BLOCK_G: tl.constexpr, SOME: tl.constexpr
 ):
-    """Tile number `step` of rows n of one expert's second weight (C rows); with SOME, none where the expert is -1."""
+    """Load tile `step` of rows n of one expert's second weight (C rows); with SOME, nothing if the expert is -1."""
     block = expert.to(tl.int64) * C * GROUPS
     inside = n < C
     if SOME:

@@ -2,7 +2,7 @@
 used.
 
 Vectors that meet packed weights are kept *halved*: the even elements first, then the odd ones, because the low nibbles
-of a run of bytes are its even elements. The sum over a row does not mind the order.
+of consecutive bytes are the even elements. The order does not matter for the sum over a row.
 """
 
 import triton
@@ -14,7 +14,7 @@ from .mxfp4_words import e8m0, unpack_bytes
 
 @triton.jit
 def norm_kernel(x, gain, out, eps, C: tl.constexpr, HALVED: tl.constexpr, BLOCK_C: tl.constexpr):
-    """RMSNorm of one row per program; HALVED writes even elements first, then the odd ones."""
+    """Compute RMSNorm of one row per program; HALVED writes even elements first, then the odd ones."""
     row = tl.program_id(0).to(tl.int64)
     c = tl.arange(0, BLOCK_C)
     value = tl.load(x + row * C + c, mask=c < C, other=0.0).to(tl.float32)
@@ -28,9 +28,9 @@ def norm_kernel(x, gain, out, eps, C: tl.constexpr, HALVED: tl.constexpr, BLOCK_
 
 @triton.jit
 def route_kernel(logits, chosen, shares, E: tl.constexpr, K: tl.constexpr, BLOCK_E: tl.constexpr):
-    """The K largest router logits of one token a program, falling, and their softmax.
+    """Find the K largest router logits of one token per program, falling, and their softmax.
 
-    Of equal ones the lower number first.
+    Ties go to the lower number.
     """
     n = tl.program_id(0)
     e = tl.arange(0, BLOCK_E)
@@ -54,9 +54,9 @@ def group_kernel(
     chosen, order, starts, ends, copies, E: tl.constexpr, BLOCK: tl.constexpr, BLOCK_E: tl.constexpr,
     BLOCK_M: tl.constexpr, BLOCK_I: tl.constexpr,
 ):  # fmt: skip
-    """Sort the copies of a few tokens by expert, each keeping its turn, by comparing all pairs.
+    """Sort the copies of a few tokens by expert, keeping their order, by comparing all pairs.
 
-    Program 0 counts the copies of each expert; each other one finds the places of BLOCK_I copies.
+    Program 0 counts the copies of each expert; every other program finds the places of BLOCK_I copies.
     order : (copies,) copy at each sorted place; starts : (e + 1,) first place of each expert; ends : (e,) tiles of
     BLOCK_M places up to and including each expert
     """
@@ -78,7 +78,7 @@ def group_kernel(
 
 @triton.jit
 def nibbles_as_float(byte):
-    """Low and high e2m1 values of each byte as float32, 2^-14 too small: the bits of a float16, then widened."""
+    """Return low and high e2m1 values of each byte as float32, too small by 2^-14: float16 bits, widened."""
     byte = byte.to(tl.int16)
     low = (((byte & 8) << 12) | ((byte & 7) << 9)).to(tl.float16, bitcast=True)
     high = (((byte & 0x80) << 8) | ((byte & 0x70) << 5)).to(tl.float16, bitcast=True)
@@ -91,11 +91,11 @@ def grouped_kernel(
     E: tl.constexpr, BLOCK_E: tl.constexpr, GROUPS: tl.constexpr, SHARED: tl.constexpr, SWIGLU: tl.constexpr,
     PAIRS: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_G: tl.constexpr,
 ):  # fmt: skip
-    """Rows of one expert times BLOCK_N of its weight's rows: program (rows of the weight, tile of sorted copies).
+    """Multiply rows by BLOCK_N rows of their expert's weight: program (rows of the weight, tile of sorted copies).
 
-    x : (n, 32·GROUPS) halved. First product (SWIGLU): SHARED copies of a token read the same row, and what is written,
-        in
-    sorted order, is halved again. Second: x lies in sorted order, and each result goes back to its copy's own place.
+    x : (n, 32·GROUPS) halved. First product (SWIGLU): SHARED copies of a token read the same row, and the output, in
+        sorted order, is halved again. Second product: x is in sorted order, and each result goes back to its copy's
+        place.
     """
     tile = tl.program_id(1)
     e = tl.arange(0, BLOCK_E)
@@ -147,7 +147,7 @@ def grouped_kernel(
 
 @triton.jit
 def unpack_kernel(blocks, scales, out, total, GROUPS: tl.constexpr, BLOCK_G: tl.constexpr):
-    """MXFP4 to halved rows in the dtype of out: program (BLOCK_G blocks of 32)."""
+    """Unpack MXFP4 to halved rows in the dtype of out: program (BLOCK_G blocks of 32)."""
     g = tl.program_id(0).to(tl.int64) * BLOCK_G + tl.arange(0, BLOCK_G)
     i = tl.arange(0, 16)
     byte = tl.load(blocks + (g * 16)[:, None] + i[None, :], mask=(g < total)[:, None], other=0)
@@ -160,7 +160,7 @@ def unpack_kernel(blocks, scales, out, total, GROUPS: tl.constexpr, BLOCK_G: tl.
 
 @triton.jit
 def swiglu_kernel(h, bias, experts, out, limit, F: tl.constexpr, BLOCK_F: tl.constexpr):
-    """Bias and SwiGLU of one sorted copy, halved: program (copy, part of the width)."""
+    """Apply bias and SwiGLU to one sorted copy, halved: program (copy, part of the width)."""
     n = tl.program_id(0).to(tl.int64)
     j = tl.program_id(1) * BLOCK_F + tl.arange(0, BLOCK_F)  # gate and up alternate
     expert = tl.load(experts + n)
@@ -179,11 +179,11 @@ def combine_experts_kernel(
     each, shares, chosen, bias, x, places, C: tl.constexpr, K: tl.constexpr, BIAS: tl.constexpr, HELD: tl.constexpr,
     RESIDUAL: tl.constexpr, BLOCK_C: tl.constexpr,
 ):  # fmt: skip
-    """x += Σ share · expert's output, in the order of the slots: program (token, part of the vector).
+    """Compute x += Σ share · expert's output, in the order of the slots: program (token, part of the vector).
 
-    Without RESIDUAL the sum alone is written. HELD > 0: only copies whose expert is below it were computed.
+    Without RESIDUAL only the sum is written. HELD > 0: only copies whose expert is below HELD were computed.
 
-    places : (n, k) row of `each` that holds a copy's result; BIAS adds the second bias of expert `chosen` here
+    places : (n, k) row of `each` with a copy's result; BIAS adds the second bias of expert `chosen` here
     """
     n = tl.program_id(0).to(tl.int64)
     c = tl.program_id(1) * BLOCK_C + tl.arange(0, BLOCK_C)

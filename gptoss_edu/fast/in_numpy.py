@@ -1,6 +1,6 @@
-"""What a Triton program does, in NumPy (chapter 18): a tile's offsets and mask, and a masked load.
+"""A Triton program in NumPy (chapter 18): a tile's offsets and mask, and a masked load.
 
-For reading, and for machines for which there is no Triton; nothing here is fast.
+For reading, and for machines without Triton; nothing here is fast.
 """
 
 import numpy as np
@@ -20,7 +20,7 @@ def tile(pid: int, step: int, block_n: int, block_c: int, rows: int, c: int) -> 
 
 
 def load(memory: ndarray, offsets: ndarray, mask: ndarray) -> ndarray:
-    """Elements of flat memory at `offsets`; zero, and nothing is read, where the mask is False."""
+    """Load the elements of flat memory at `offsets`; where the mask is False, give zero and read nothing."""
     values = np.zeros(offsets.shape, memory.dtype)
     values[mask] = memory[offsets[mask]]
     return values

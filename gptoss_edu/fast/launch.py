@@ -1,4 +1,4 @@
-"""Launching the kernels: shapes to grids, and the tile sizes that were fastest on an H100."""
+"""Launch the kernels: shapes to grids, and the tile sizes that were fastest on an H100."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -11,18 +11,18 @@ from torch import Tensor
 from . import attend as attention
 from . import decode, grouped
 
-HALF_FACTOR = 2.0**14  # e2m1 bits read as a float16 are this much too small
+HALF_FACTOR = 2.0**14  # e2m1 bits read as a float16 are too small by this factor
 
 
 @dataclass(frozen=True)
 class Tuning:
-    """Tile sizes and warps. Results agree within rounding whatever they are; speed does not.
+    """Tile sizes and warps. They change results only within rounding, but they change the speed.
 
-    Matrix-vector products: (rows per program, columns per step, warps, tiles ahead); packed ones: (rows, MX blocks a
-    step,
-    warps, tiles ahead). splits, split_least : how many programs share the keys of a head in a full layer at most, keys
-        each at least; split_programs : where heads and rows alone make that many, nothing is split
-    grouped : (tokens, rows of the weight, MX blocks a step, warps, pipeline stages), for fewer than 4 tokens per expert
+    Matrix-vector products: (rows per program, columns per step, warps, tiles ahead); packed ones: (rows, MX blocks per
+        step, warps, tiles ahead). splits, split_least : at most how many programs share the keys of a head in a full
+        layer, at least how many keys each gets; split_programs : with that many heads and rows, nothing is split
+    grouped : (tokens, rows of the weight, MX blocks per step, warps, pipeline stages), for fewer than 4 tokens per
+        expert
         on average, fewer than 64, and more
     """
 
@@ -35,17 +35,17 @@ class Tuning:
     split_programs: int = 256
     split_least: int = 64
     split_keys: tuple[int, int] = (128, 4)  # keys per step, warps
-    slide_keys: tuple[int, int] = (128, 4)  # the same in sliding layers, which one program per head reads
+    slide_keys: tuple[int, int] = (128, 4)  # the same in sliding layers, read by one program per head
     grouped_few: tuple[int, int, int, int, int] = (16, 64, 8, 4, 3)
     grouped_some: tuple[int, int, int, int, int] = (16, 128, 4, 4, 4)
     grouped_many: tuple[int, int, int, int, int] = (128, 128, 2, 8, 3)
     prefill: tuple[int, int, int, int] = (64, 64, 4, 3)  # queries, keys, warps, stages
     pairs: bool = True  # unpack two 16-bit numbers at a time (inline PTX); otherwise one float32 at a time
-    overlap: bool = True  # a kernel starts while the one before it ends (programmatic dependent launch)
+    overlap: bool = True  # a kernel starts while the previous one ends (programmatic dependent launch)
     unpack_from: int = 320  # tokens per expert, on average, from which unpacking to bf16 first is faster
 
     def splits_for(self, heads: int) -> int:
-        """Programs that share the keys of one of `heads` key/value heads of all rows: a power of two."""
+        """Return how many programs share the keys of one of `heads` key/value heads of all rows: a power of two."""
         return max(1, min(self.splits, pow2(self.split_programs // heads)))
 
 
@@ -54,16 +54,16 @@ def pow2(n: int) -> int:
 
 
 def extra(overlap: bool) -> dict:
-    """Launch options that only exist on a GPU."""
+    """Return launch options that exist only on a GPU."""
     return {"launch_pdl": True} if overlap else {}
 
 
 def matvec(x: Tensor, weight: Tensor, out: Tensor, tile, eps=0.0, gain=None, bias=None, residual=None, overlap=False):
-    """out = residual + bias + weight @ rmsnorm(x); x (c,), weight (rows, c), out (rows,).
+    """Compute out = residual + bias + weight @ rmsnorm(x); x (c,), weight (rows, c), out (rows,).
 
-    A thread gets two columns of a step or more. With one, the compiler would fuse its square with the neighbour's that
-    it receives: x0·x0 rounded once here and x1·x1 there, so threads that hold the same sum differ in its last bit, and
-    which of them writes it last is a race.
+    Each thread gets two or more columns per step. With one column, the compiler would fuse its square with the
+    neighbour's that it receives, rounding x0·x0 in one thread and x1·x1 in the other. Threads with the same sum would
+    then differ in the last bit, and which of them writes it last is a race.
     """
     rows, c = weight.shape
     block_n, block_c, warps, ahead = tile
@@ -77,7 +77,7 @@ def matvec(x: Tensor, weight: Tensor, out: Tensor, tile, eps=0.0, gain=None, bia
 
 
 def experts_one(x: Tensor, layer, config, buffers, tuning: Tuning, into: Tensor | None = None) -> None:
-    """Router and experts of one token, added to x (c,) in place, or written to `into` alone: three kernels."""
+    """Run router and experts of one token, adding to x (c,) in place or writing only to `into`: three kernels."""
     c, f, e, k = config.hidden_size, config.intermediate_size, config.num_experts, config.experts_per_token
     pairs, overlap = tuning.pairs, tuning.overlap
     normed, act = buffers.normed, buffers.act
@@ -121,14 +121,14 @@ def experts_one(x: Tensor, layer, config, buffers, tuning: Tuning, into: Tensor 
 
 
 def packed_tile(tile: tuple[int, int, int, int], groups: int, rounds: int = 1) -> tuple[int, int, int, int]:
-    """(rows, blocks a step, tiles ahead, warps) where a row has `groups` MX blocks, read `rounds` times."""
+    """Return (rows, blocks per step, tiles ahead, warps) if a row has `groups` MX blocks, read `rounds` times."""
     block_n, block_g, warps, ahead = tile
     block_g = min(block_g, pow2(groups))
     return block_n, block_g, min(ahead, rounds * triton.cdiv(groups, block_g)), warps
 
 
 def attend(qkv: Tensor, keys: Tensor, values: Tensor, layer, config, buffers, tuning: Tuning) -> None:
-    """Rotation, cache and attention of one new token a row: qkv (b, rows) to buffers.heads (b, h·d)."""
+    """Run rotation, cache and attention of one new token per row: qkv (b, rows) to buffers.heads (b, h·d)."""
     b, g, slots, d = keys.shape
     h = config.num_attention_heads
     splits = 1 if layer.window else tuning.splits_for(b * g)
@@ -168,7 +168,7 @@ def attend(qkv: Tensor, keys: Tensor, values: Tensor, layer, config, buffers, tu
 
 
 def norm(x: Tensor, gain: Tensor, eps: float, halved: bool = False) -> Tensor:
-    """RMSNorm of rows (n, c); halved: even elements first, then the odd ones."""
+    """Compute RMSNorm of rows (n, c); halved: even elements first, then the odd ones."""
     out = torch.empty_like(x)
     n, c = x.shape
     grouped.norm_kernel[(n,)](x, gain, out, eps, C=c, HALVED=halved, BLOCK_C=pow2(c), num_warps=4)
@@ -196,7 +196,7 @@ def group_copies(chosen: Tensor, e: int, block_m: int) -> tuple[Tensor, Tensor, 
 
 
 def grouped_product(x, groups, blocks, scales, bias, out, config, shared: int, swiglu: bool, tile, pairs: bool) -> None:
-    """Sorted copies times their experts' packed weights, see `grouped.grouped_kernel`."""
+    """Multiply sorted copies by their experts' packed weights, see `grouped.grouped_kernel`."""
     order, starts, ends = groups
     e, rows, g = scales.shape
     block_m, block_n, block_g, warps, stages = tile
@@ -210,7 +210,7 @@ def grouped_product(x, groups, blocks, scales, bias, out, config, shared: int, s
 
 
 def experts_many(x: Tensor, layer, config, tuning: Tuning, scratch=None, into: Tensor | None = None) -> None:
-    """Router and experts of many tokens, added to x (n, c) in place, or written to `into` alone."""
+    """Run router and experts of many tokens, adding to x (n, c) in place or writing only to `into`."""
     n, c = x.shape
     f, e, k = config.intermediate_size, config.num_experts, config.experts_per_token
     held = layer.scales1.shape[0]
@@ -221,7 +221,7 @@ def experts_many(x: Tensor, layer, config, tuning: Tuning, scratch=None, into: T
     grouped.route_kernel[(n,)](logits, chosen, shares, E=e, K=k, BLOCK_E=pow2(e), num_warps=1)
     unpack = scratch is not None and n * k >= tuning.unpack_from * e
     tile = tuning.grouped_few if n * k < 4 * e else tuning.grouped_some if n * k < 64 * e else tuning.grouped_many
-    if held < e:  # experts by their numbers here; copies for others are sorted last and left out
+    if held < e:  # local expert numbers; copies for other experts are sorted last and left out
         chosen -= layer.first
         chosen.masked_fill_((chosen < 0) | (chosen >= held), held)
     groups = group_copies(chosen, held, tile[0])
@@ -248,9 +248,9 @@ def experts_many(x: Tensor, layer, config, tuning: Tuning, scratch=None, into: T
 
 
 def _unpacked_products(normed, order, starts, chosen, layer, config, scratch: Tensor) -> Tensor:
-    """Return both expert products with the layer's weights unpacked to bf16 first, by the library's grouped product."""
+    """Compute both expert products with the library's grouped product, after unpacking the layer's weights to bf16."""
     f, k = config.intermediate_size, config.experts_per_token
-    experts = chosen.flatten()[order.long()].clamp(max=layer.scales1.shape[0] - 1)  # of copies that are left out: any
+    experts = chosen.flatten()[order.long()].clamp(max=layer.scales1.shape[0] - 1)  # any, for copies left out
     h = _library_product(normed[order.long() // k], starts, layer.blocks1b, layer.scales1, scratch)  # (n·k, 2f)
     act = torch.empty(order.numel(), f, dtype=normed.dtype, device=normed.device)
     block_f = min(1024, pow2(f))
@@ -261,7 +261,7 @@ def _unpacked_products(normed, order, starts, chosen, layer, config, scratch: Te
 
 
 def unpack(blocks: Tensor, scales: Tensor, out: Tensor) -> Tensor:
-    """MXFP4 (e, rows, groups, 16) and (e, rows, groups) into the first part of `out`, halved: (e, rows, 32·groups)."""
+    """Unpack MXFP4 (e, rows, groups, 16) and (e, rows, groups) to the start of `out`, halved: (e, rows, 32·groups)."""
     e, rows, g = scales.shape
     grouped.unpack_kernel[(triton.cdiv(scales.numel(), 128),)](
         blocks, scales, out, scales.numel(), GROUPS=g, BLOCK_G=128, num_warps=4
@@ -280,7 +280,7 @@ def _library_product(x, starts, blocks, scales, scratch) -> Tensor:
 
 
 def attend_many(qkv, keys, values, layer, config, rope, starts, counts, t: int, tuning: Tuning, past: bool) -> Tensor:
-    """Rotation, attention and cache of many new tokens; qkv (b·t, rows) is rotated in place. Returns (b·t, h·d)."""
+    """Run rotation, attention and cache of many new tokens; qkv (b·t, rows) is rotated in place. Returns (b·t, h·d)."""
     h, g, d = config.num_attention_heads, config.num_key_value_heads, config.head_dim
     n, rows = qkv.shape
     cos, sin = rope

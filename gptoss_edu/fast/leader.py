@@ -1,8 +1,8 @@
-"""One process that thinks it has a model to itself, and others that do what it does.
+"""Let one process use a model that is spread over several, while the others follow its calls.
 
-`generate`, the chat and the server call a model from one process. With several ranks, each call must be made by all of
-them. So rank 0 holds a `Leader`, which looks like any model and tells every call to the others before it makes its own;
-each of them runs `follow`. A message is JSON in a broadcast over gloo, some ten microseconds for a decoded token.
+`generate`, the chat and the server call a model from one process. With several ranks, all of them must make each call.
+So rank 0 holds a `Leader`, which looks like any model and announces every call to the others before making its own;
+each of them runs `follow`. A message is JSON in a broadcast over gloo, about ten microseconds per decoded token.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ INLINE = 4096  # bytes of a message that travel with its length
 
 
 def tell(message: dict) -> None:
-    """Rank 0 to all others."""
+    """Send a message from rank 0 to all others."""
     text = json.dumps(message, separators=(",", ":")).encode()
     first = torch.zeros(8 + INLINE, dtype=torch.uint8)
     first[:8] = torch.tensor([len(text)], dtype=torch.int64).view(torch.uint8)
@@ -38,7 +38,7 @@ def tell(message: dict) -> None:
 
 
 def hear() -> dict:
-    """Return the next message of rank 0."""
+    """Receive the next message of rank 0."""
     first = torch.zeros(8 + INLINE, dtype=torch.uint8)
     dist.broadcast(first, 0)
     length = int(first[:8].view(torch.int64))
@@ -52,7 +52,7 @@ def hear() -> dict:
 
 @contextmanager
 def uninterrupted():
-    """Let Ctrl-C wait for the end of the block: ranks that are left alone in the middle of a sum wait for ever."""
+    """Delay Ctrl-C to the end of the block: ranks left alone in the middle of a sum would wait forever."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -67,7 +67,7 @@ def uninterrupted():
 
 
 class LeaderCache(KVCache):
-    """Rank 0's part of a cache; what is done to it is done to the others' parts too."""
+    """Rank 0's part of a cache; every change is repeated on the other ranks' parts."""
 
     def _did(self, what: str, *arguments) -> None:
         self.leader.tell({"do": what, "cache": self.number, "with": list(arguments)})
@@ -103,7 +103,7 @@ class LeaderCache(KVCache):
 
 
 class Leader:
-    """Rank 0's model, for code that knows of no ranks. Close it, or end the process, and the followers end too.
+    """Rank 0's model, for code that is not aware of ranks. The followers end when it is closed or its process ends.
 
     model : rank 0's part; config : of the whole model
     """
@@ -122,7 +122,7 @@ class Leader:
         return self.model.dtype
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Rank 0's part of the weights."""
+        """Return rank 0's part of the weights."""
         return self.model.state_dict()
 
     def eval(self) -> Leader:
@@ -130,14 +130,14 @@ class Leader:
 
     def tell(self, message: dict) -> None:
         if not self.open:
-            raise GptOssError("Leader: expected the ranks to be there, found them closed; load the model again.")
+            raise GptOssError("Leader: expected running ranks, found them closed; load the model again.")
         gone = []
         while self._gone:
             gone.append(self._gone.pop())
         tell(message | {"gone": gone} if gone else message)
 
     def adopt(self, made, what: str, cache: int | None, arguments: list):
-        """Give an object of this rank the number under which the others keep theirs."""
+        """Give an object of this rank the number that identifies it on the other ranks."""
         with self._lock:
             number = next(self._numbers)
             object.__setattr__(made, "number", number)
@@ -155,13 +155,13 @@ class Leader:
 
     def hooks(self, functions):
         raise GptOssError(
-            "hooks: a model on several ranks shows no insides, each rank holds a part; load it with one rank to look."
+            "hooks: expected a model on one rank, found one on several, each with a part; load it with one rank."
         )
 
     hook_points = hooks
 
     def __call__(self, tokens: Tensor, cache: KVCache | None = None, lengths=None, last_only: bool = False) -> Tensor:
-        """Logits, as from `Transformer.forward`."""
+        """Return logits, as from `Transformer.forward`."""
         check_call(self.model, tokens, lengths, cache)
         counts = None if lengths is None else torch.as_tensor(lengths).tolist()
         message = {"do": "forward", "tokens": tokens.tolist(), "lengths": counts, "last_only": last_only}
@@ -172,31 +172,31 @@ class Leader:
     def close(self) -> None:
         """Let the followers end."""
         if self.open:
-            with suppress(RuntimeError):  # they may be gone already
+            with suppress(RuntimeError):  # they may already be gone
                 self.tell({"do": "end"})
             self.open = False
 
 
 def follow(model) -> None:
-    """Do what rank 0 tells, until it ends or is gone."""
+    """Repeat rank 0's calls until it ends or is gone."""
     held: dict[int, KVCache | Snapshot] = {}
     while True:
         try:
             message = hear()
-        except (RuntimeError, ValueError):  # rank 0 ended without a word
+        except (RuntimeError, ValueError):  # rank 0 ended without a message
             return
         if message["do"] == "end":
             return
         for number in message.pop("gone", ()):
             held.pop(number, None)
-        with suppress(GptOssError):  # rank 0 found the same fault in the same place and says so
+        with suppress(GptOssError):  # rank 0 raises the same error and reports it
             made = _do(model, held, message)
             if "new" in message:
                 held[message["new"]] = made
 
 
 def _do(model, held: dict, message: dict):
-    """One call of rank 0's, on this rank's part."""
+    """Run one of rank 0's calls on this rank's part."""
     what, cache = message["do"], held.get(message["cache"])
     if what == "forward":
         tokens = torch.tensor(message["tokens"], device=model.device)
@@ -205,6 +205,6 @@ def _do(model, held: dict, message: dict):
     arguments = message["with"]
     if what == "new_cache":
         return model.new_cache(*arguments)
-    if what in ("join", "restore"):  # the last argument is one of the things that have numbers
+    if what in ("join", "restore"):  # the last argument is a numbered object
         arguments[-1] = held[arguments[-1]]
     return getattr(cache, what)(*arguments)

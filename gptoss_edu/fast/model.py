@@ -22,12 +22,12 @@ from .alone import ALONE, Alone
 from .launch import Tuning, pow2
 from .unfused import Fused
 
-MAX_GRAPH_ROWS = 64  # more sequences at once run without a graph
+MAX_GRAPH_ROWS = 64  # more sequences run without a graph
 PREFILL_TOKENS = 4096  # prompt tokens per forward pass
 
 
 def why_not(config: ModelConfig, device: torch.device) -> str | None:
-    """Return one sentence why the GPU path cannot run here; None where it can."""
+    """Say in one sentence why the GPU path cannot run here; None if it can."""
     if torch.device(device).type != "cuda":
         return f"the GPU kernels need a CUDA device, found {device}."
     major, minor = torch.cuda.get_device_capability(device)
@@ -46,7 +46,7 @@ def why_not(config: ModelConfig, device: torch.device) -> str | None:
 
 @dataclass
 class Layer:
-    """One block's weights, by what they do; nothing is copied except the router, halved for many tokens."""
+    """One block's weights by function; nothing is copied except the router, halved for many tokens."""
 
     window: int | None
     attn_norm: Tensor
@@ -64,7 +64,7 @@ class Layer:
     blocks2b: Tensor
     scales2: Tensor
     bias2: Tensor
-    first: int = 0  # number of the first expert that is here, where ranks hold some each
+    first: int = 0  # number of the first expert on this rank
 
     def __post_init__(self):
         self.blocks1, self.blocks2 = self.blocks1b.view(torch.int32), self.blocks2b.view(torch.int32)  # (e, rows, g, 4)
@@ -72,7 +72,7 @@ class Layer:
         self.x_scale = self.act_scale = 1.0
 
     def fit_float16(self, config: ModelConfig) -> None:
-        """Powers of two that keep the experts' inputs inside float16.
+        """Set powers of two that keep the experts' inputs within float16.
 
         |normed| <= √c·max|gain|, |act| <= limit·(limit + 1).
         """
@@ -114,7 +114,7 @@ class FastTransformer(Fused):
 
     @classmethod
     def from_reference(cls, model: Transformer, device=None, tuning: Tuning | None = None) -> "FastTransformer":
-        """Return the fast twin of a packed reference model, on `device` (default: where the model is)."""
+        """Make the fast twin of a packed reference model, on `device` (default: the model's)."""
         if not model.packed:
             raise GptOssError("the GPU path: expected packed experts, found dense ones; load with experts='packed'.")
         weights = {name: tensor.detach().to(device or model.device) for name, tensor in model.state_dict().items()}
@@ -140,7 +140,7 @@ class FastTransformer(Fused):
     def prefill_limit(self, rows: int, context: int) -> int:
         """Return how many prompt tokens per row one pass should read.
 
-        The kernels never hold scores, a stand-in does.
+        The kernels never store scores, but a stand-in does.
         """
         if self.stand_in is not None:
             return self.stand_in.prefill_limit(rows, context)
@@ -154,12 +154,12 @@ class FastTransformer(Fused):
         if self.stand_in is not None:
             return self.stand_in(tokens, cache, lengths, last_only)
         if cache is not None and tokens.shape[1] == 1:
-            cache.begin(1, counts)  # refuses what has no room
+            cache.begin(1, counts)  # raises if there is no room
             return self.step(cache).run(tokens[:, 0], counts)[:, None]
         return self._prefill(tokens, cache, counts, last_only)
 
     def step(self, cache: KVCache) -> "DecodeStep":
-        """The step that decodes into this cache: made at its first token, then replayed."""
+        """Return the step that decodes into this cache: created at its first token, then replayed."""
         step = self._steps.get(cache)
         if step is None or not step.fits(cache):
             step = self._steps[cache] = DecodeStep(self, cache)
@@ -195,7 +195,7 @@ class FastTransformer(Fused):
         return ranks.gather(logits).view(b, -1, config.vocab_size)
 
     def _room(self, n: int) -> Tensor | None:
-        """Space for one layer's unpacked experts, where there are enough tokens for that to be faster."""
+        """Return space for one layer's unpacked experts, if there are enough tokens for that to be faster."""
         config = self.config
         if n * config.experts_per_token < self.tuning.unpack_from * config.num_experts:
             return None
@@ -213,7 +213,7 @@ class FastTransformer(Fused):
 class DecodeStep:
     """Decode one token per row into one cache.
 
-    On a GPU all launches are captured once as a CUDA graph; a replay runs them without any Python.
+    On a GPU all launches are captured once as a CUDA graph; a replay runs them without Python.
     """
 
     def __init__(self, model: FastTransformer, cache: KVCache):
@@ -269,7 +269,7 @@ class DecodeStep:
     def capture(self, cache: KVCache) -> None:
         """Record every launch once.
 
-        The rehearsal before it compiles the kernels; its writes are overwritten by the replay.
+        A rehearsal first compiles the kernels; the replay overwrites its writes.
         """
         positions = self.positions.clone()
         stream = torch.cuda.Stream(self.model.device)
@@ -283,7 +283,7 @@ class DecodeStep:
             self.launch_all(cache)
 
     def launch_all(self, cache: KVCache) -> None:
-        """All kernels of a step, in order; nothing here depends on how long the rows are."""
+        """Launch all kernels of a step, in order; nothing here depends on the rows' lengths."""
         model, config, tuning = self.model, self.model.config, self.model.tuning
         b, c = self.x.shape
         one, eps, ranks = b == 1, config.rms_norm_eps, model.ranks

@@ -1,4 +1,4 @@
-"""What the kernels share: reading MXFP4 words, power-of-two scales, and waiting for the kernel before.
+"""Functions shared by the kernels: reading MXFP4 words, power-of-two scales, and waiting for the previous kernel.
 
 A kernel here is a function that many *programs* run at once, each on its own tile: `tl.program_id` says which tile,
 offsets say which elements, a mask keeps the tile inside the tensor.
@@ -9,7 +9,7 @@ import triton.language as tl
 
 try:
     from triton.language.extra.cuda import gdc_launch_dependents, gdc_wait
-except ImportError:  # an older Triton: kernels are then launched one after the other
+except ImportError:  # an older Triton launches kernels one after another
 
     @triton.jit
     def gdc_wait():
@@ -22,33 +22,33 @@ except ImportError:  # an older Triton: kernels are then launched one after the 
 
 @triton.jit
 def start_next(OVERLAP: tl.constexpr):
-    """Let the next kernel of the stream start; it stops at its own `wait_for_previous`. Nothing without OVERLAP."""
+    """Let the next kernel of the stream start; it stops at its own `wait_for_previous`. No-op without OVERLAP."""
     if OVERLAP:
         gdc_launch_dependents()
 
 
 @triton.jit
 def wait_for_previous(OVERLAP: tl.constexpr):
-    """Everything that earlier kernels wrote is visible after this line; weights may be loaded before it."""
+    """Wait until everything that earlier kernels wrote is visible; weights may be loaded before this."""
     if OVERLAP:
         gdc_wait()
 
 
 @triton.jit
 def e8m0(scale):
-    """Power of two 2^(scale - 127) of an e8m0 byte, as float32; 255 is NaN.
+    """Return the power of two 2^(scale - 127) of an e8m0 byte as float32; 255 is NaN.
 
     Source: OCP Microscaling Formats (MX) specification 1.0, section 5.4.1.
     """
     scale = scale.to(tl.int32)
-    bits = tl.maximum(scale << 23, 0x00400000)  # 2^-127 has no exponent of its own: half of 2^-126
+    bits = tl.maximum(scale << 23, 0x00400000)  # 2^-127 is subnormal: half of 2^-126
     bits = tl.where(scale == 255, 0x7FC00000, bits)
     return bits.to(tl.float32, bitcast=True)
 
 
 @triton.jit
 def half_bytes(word):
-    """Eight e2m1 values of a 32-bit word as eight bytes, each the upper half of a float16 that is 2^-14 too small.
+    """Return the eight e2m1 values of a 32-bit word as bytes, each the upper half of a float16, too small by 2^-14.
 
     Sign, two exponent bits and one mantissa bit move to the same places of a float16, whose lower byte is zero.
     Returns (even, odd): bytes 0 to 3 of `even` are elements 0, 2, 4, 6, those of `odd` elements 1, 3, 5, 7.
@@ -60,7 +60,7 @@ def half_bytes(word):
 
 @triton.jit
 def byte_as_float(word, BYTE: tl.constexpr):
-    """Byte BYTE of each word, read as the upper half of a float16."""
+    """Read byte BYTE of each word as the upper half of a float16."""
     if BYTE == 0:
         half = word << 8
     else:
@@ -70,7 +70,7 @@ def byte_as_float(word, BYTE: tl.constexpr):
 
 @triton.jit
 def four_words(tile):
-    """Words 0 to 3 of each MX block: (n, 4g) to four of (n, g). A thread loads all four, so nothing moves."""
+    """Split words 0 to 3 of each MX block: (n, 4g) to four of (n, g). One thread loads all four, so nothing moves."""
     tile = tl.reshape(tile, (tile.shape[0], tile.shape[1] // 4, 2, 2))
     even, odd = tl.split(tile)
     w0, w2 = tl.split(even)
@@ -80,7 +80,7 @@ def four_words(tile):
 
 @triton.jit
 def word_dot_pairs(word, x0, x1, x2, x3, acc):
-    """acc + eight e2m1 values (2^-14 too small) times eight float16 numbers, two at a time in the card's f16x2 units.
+    """Add eight e2m1 values (too small by 2^-14) times eight float16 numbers to acc, two at a time in f16x2 units.
 
     x0 to x3 hold the elements (0, 4), (1, 5), (2, 6) and (3, 7) as pairs of float16, as `acc` does.
     """
@@ -108,7 +108,7 @@ def word_dot_pairs(word, x0, x1, x2, x3, acc):
 
 @triton.jit
 def pair_sum(pair):
-    """Return the two float16 numbers of a 32-bit word, added in float32."""
+    """Add the two float16 numbers of a 32-bit word in float32."""
     return tl.inline_asm_elementwise(
         "{ .reg .b16 lo, hi; .reg .f32 a, b; mov.b32 {lo, hi}, $1; cvt.f32.f16 a, lo; cvt.f32.f16 b, hi; add.f32 $0, a,"
         " b; }",
@@ -122,10 +122,10 @@ def pair_sum(pair):
 
 @triton.jit
 def unpack_bytes(byte, scale):
-    """Low and high e2m1 values of each byte times its e8m0 scale, as bfloat16, two at a time (compute capability 8.0).
+    """Unpack low and high e2m1 values of each byte, times its e8m0 scale, to bfloat16, two at a time (capability 8.0).
 
     The three low bits of a nibble become the last two exponent bits and the first mantissa bit of a bfloat16, which is
-    2^-126 too small, also where it is subnormal; two exact products by powers of two put that right.
+    too small by 2^-126, even if it is subnormal. Two exact products with powers of two correct this.
     """
     return tl.inline_asm_elementwise(
         """

@@ -1,7 +1,7 @@
-"""Experts in ordinary memory, the rest on a card that is too small for all of it.
+"""Keep experts in main memory and the rest on a card that is too small for everything.
 
-A token uses 4 of 32 or 128 experts of a layer, so most of a model lies still while it is decoded. Layers whose experts
-fit stay on the card; of the others, the experts that are hit are copied over, from pinned memory, when they are used.
+A token uses 4 of a layer's 32 or 128 experts, so most of a model is idle while decoding. Layers whose experts fit stay
+on the card. Of the other layers, the experts in use are copied over from pinned memory.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from gptoss_edu.moe import PackedWeight
 
 
 class HostWeight(PackedWeight):
-    """Packed experts that stay in ordinary memory; `weight[e]` copies one expert to `device` and unpacks it there.
+    """Packed experts that stay in main memory; `weight[e]` copies one expert to `device` and unpacks it there.
 
-    copied : bytes that went over so far
+    copied : bytes copied so far
     """
 
     def __init__(self, packed: PackedWeight, device: torch.device):
@@ -34,7 +34,7 @@ class HostWeight(PackedWeight):
         return self.host[1]
 
     def _apply(self, fn, recurse=True):
-        """Moving the model leaves the experts where they are."""
+        """Move the model but leave the experts where they are."""
         return self
 
     def __getitem__(self, e: int) -> Tensor:
@@ -44,7 +44,7 @@ class HostWeight(PackedWeight):
 
 
 def offload(model, layers: range, device: torch.device) -> None:
-    """Leave the experts of these layers where they are, in ordinary memory, and move all else to the device."""
+    """Leave the experts of these layers in main memory, and move everything else to the device."""
     for i in layers:
         mlp = model.block[i].mlp
         for name in ("mlp1_weight", "mlp2_weight"):

@@ -1,10 +1,10 @@
 """One model on several ranks (chapter 25): which slices a rank holds, and where the ranks join their parts.
 
-The model itself stays as it is. A rank builds chapter 10's `Transformer` from a smaller configuration (fewer heads, a
+The model itself is unchanged. A rank builds chapter 10's `Transformer` from a smaller configuration (fewer heads, a
 narrower width or fewer experts), gives it its slices of the weights, and hooks a sum over all ranks to the two places
-of a layer where parts of one vector are added up.
+per layer where parts of one vector are added.
 
-Source: Shoeybi et al. 2019, arXiv:1909.08053, section 3 (columns, then rows: one sum for each half of a layer).
+Source: Shoeybi et al. 2019, arXiv:1909.08053, section 3 (columns, then rows: one sum per half of a layer).
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ from .ranks import Ranks
 
 MODES = ("tensor", "experts")
 JOINS = ("attn.out", "mlp.out")  # the two sums of a layer, by their hook points
-WHOLE, ONCE = "whole", "once"  # every rank holds all of it; rank 0 holds it, the others zeros, as it is added once
+WHOLE, ONCE = (
+    "whole",
+    "once",
+)  # on all ranks; on rank 0 (zeros elsewhere), since it is added once
 
 
 def spread(n: int, ranks: int, rank: int) -> range:
@@ -37,7 +40,7 @@ def spread(n: int, ranks: int, rank: int) -> range:
 
 @dataclass(frozen=True)
 class Share:
-    """What one rank of several holds: ranges of heads, key/value heads, expert width, experts and vocabulary."""
+    """One rank's part: ranges of heads, key/value heads, expert width, experts and vocabulary."""
 
     rank: int
     ranks: int
@@ -53,9 +56,9 @@ class Share:
         return self.rank == 0
 
     def local(self, config: ModelConfig) -> ModelConfig:
-        """Return the configuration of this rank's model: as many heads and as much width as it holds.
+        """Return the configuration of this rank's model: with the heads and the width that it holds.
 
-        The number of experts stays that of the model, because every rank has the whole router.
+        The number of experts is unchanged, because every rank has the whole router.
         """
         return replace(
             config,
@@ -65,7 +68,7 @@ class Share:
         )
 
     def part(self, config: ModelConfig) -> int:
-        """Return the rows of the unembedding on every rank, the last ones of the last rank being padding."""
+        """Return the rows of the unembedding on every rank, including padding on the last rank."""
         return -(-config.vocab_size // self.ranks)
 
 
@@ -77,7 +80,7 @@ def share(config: ModelConfig, rank: int, ranks: int, mode: str = "tensor") -> S
 
     Raises
     ------
-    GptOssError : an unknown mode, or more ranks than there is to divide.
+    GptOssError : an unknown mode, or too many ranks.
     """
     if mode not in MODES:
         raise GptOssError(f"parallel: expected mode {' or '.join(MODES)}, found {mode!r}.")
@@ -105,7 +108,7 @@ def share(config: ModelConfig, rank: int, ranks: int, mode: str = "tensor") -> S
 
 
 def _heads(h: int, g: int, rank: int, ranks: int) -> tuple[range, range]:
-    """Query heads and key/value heads of a rank; a query head is always where its key/value head is."""
+    """Return a rank's query heads and key/value heads; a query head is always with its key/value head."""
     if ranks <= g:
         groups = spread(g, ranks, rank)
         return range(groups.start * (h // g), groups.stop * (h // g)), groups
@@ -143,7 +146,7 @@ def slice_of(name: str, config: ModelConfig, mine: Share) -> str | tuple[int, li
 
 
 def take(name: str, tensor: Tensor, config: ModelConfig, mine: Share) -> Tensor:
-    """This rank's part of a whole tensor, in memory of its own; only the part is read where it lies in a file."""
+    """Copy this rank's part of a whole tensor; of a tensor in a file, only the part is read."""
     where = slice_of(name, config, mine)
     if where == WHOLE:
         return tensor
@@ -166,14 +169,14 @@ class GatheredRows(nn.Module):
         self.ranks, self.vocabulary = ranks, vocabulary
 
     def forward(self, x: Tensor) -> Tensor:
-        """x (b, t, c) to (b, t, v)."""
+        """Map x (b, t, c) to logits (b, t, v)."""
         return self.ranks.gather(F.linear(x, self.weight), self.vocabulary)
 
 
 class HeldExperts(MLPBlock):
-    """An MLP block that holds some of the experts: it computes its own tokens' copies and leaves the others out.
+    """An MLP block with some of the experts: it computes the token copies for these and leaves out the others.
 
-    Every rank routes every token, so all of them agree without asking.
+    Every rank routes every token, so all ranks agree without communication.
     """
 
     def __init__(self, config: ModelConfig, experts, held: range):
@@ -183,7 +186,7 @@ class HeldExperts(MLPBlock):
         self.k, self.held = config.experts_per_token, held
 
     def forward(self, x: Tensor) -> Tensor:
-        """(b, t, c) to this rank's part of (b, t, c)."""
+        """Compute this rank's part of (b, t, c) from (b, t, c)."""
         flat = self.at("normed", self.norm(x)).flatten(0, 1)  # (n, c)
         weights, indices = top_k_softmax(self.at("router_logits", self.gate(flat)), self.k)  # (n, k) each
         indices, weights = self.at("expert_indices", indices), self.at("expert_weights", weights)
@@ -202,7 +205,7 @@ class HeldExperts(MLPBlock):
 class ShardedTransformer(Transformer):
     """This rank's part of a reference model; every rank calls it with the same tokens and gets the same logits.
 
-    joins : names of the hook points whose parts are summed over the ranks; take one out to see what it is for
+    joins : names of the hook points whose parts are summed over the ranks; remove one to see its effect
     """
 
     def __init__(self, config: ModelConfig, mine: Share, ranks: Ranks, packed: bool = False):
@@ -228,7 +231,7 @@ class ShardedTransformer(Transformer):
 
     @classmethod
     def with_weights(cls, config: ModelConfig, mine: Share, ranks: Ranks, weights: dict[str, Tensor], dtype=None):
-        """Return the model of this rank with its slices, which `take` made; nothing is copied."""
+        """Make this rank's model from slices made by `take`; nothing is copied."""
         packed = "block.0.mlp.mlp1_weight.blocks" in weights
         with torch.device("meta"):
             model = cls(config, mine, ranks, packed)
@@ -240,7 +243,7 @@ class ShardedTransformer(Transformer):
 
 
 def shard(model: Transformer, ranks: Ranks, mode: str = "tensor") -> ShardedTransformer:
-    """Return this rank's part of a model that is in memory already: for tests and lessons."""
+    """Make this rank's part of a model that is already in memory, for tests and lessons."""
     mine = share(model.config, ranks.rank, ranks.size, mode)
     weights = {name: take(name, tensor, model.config, mine) for name, tensor in model.state_dict().items()}
     sharded = ShardedTransformer.with_weights(model.config, mine, ranks, weights, model.dtype)

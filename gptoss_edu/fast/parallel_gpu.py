@@ -1,4 +1,4 @@
-"""The GPU path on several cards: `FastTransformer` with a rank's slices, and two ways in which the ranks join."""
+"""The GPU path on several cards: `FastTransformer` with a rank's slices, and two ways to join the ranks."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from .model import MAX_GRAPH_ROWS, FastTransformer
 from .parallel import Share
 from .ranks import Ranks
 
-BLOCK = 1024  # elements that one program of a join adds up
-GATHER = (1024, 8)  # elements and steps of a program of a gather
+BLOCK = 1024  # elements per program of a join
+GATHER = (1024, 8)  # elements and steps per program of a gather
 WAYS = ("symmetric", "nccl")
-ALL_GATHER = getattr(dist, "all_gather_single", None) or dist.all_gather_into_tensor  # its name from torch 2.13 on
+ALL_GATHER = getattr(dist, "all_gather_single", None) or dist.all_gather_into_tensor  # its name since torch 2.13
 
 
 class Library(Alone):
-    """Ranks that join through NCCL (or gloo). The first one adds its part to the residual stream."""
+    """Ranks that join through NCCL (or gloo). The first rank adds its part to the residual stream."""
 
-    capture_mode = "thread_local"  # NCCL's own thread asks the driver meanwhile
+    capture_mode = "thread_local"  # NCCL's own thread calls the driver at the same time
 
     def __init__(self, ranks: Ranks, mine: Share, config: ModelConfig):
         self.ranks, self.vocabulary = ranks, config.vocab_size
@@ -54,7 +54,7 @@ class Library(Alone):
 class Peers(Library):
     """Ranks of one host that read each other's memory in a step (`peer_kernels`); a prefill joins through NCCL.
 
-    A prefill's sums are large, there the library's ring is at its best.
+    A prefill's sums are large, which suits the library's ring.
     """
 
     step_adds = False
@@ -103,7 +103,7 @@ class Peers(Library):
 
 
 class PeerMemory:
-    """This rank's memory that the others read, and the addresses of theirs.
+    """The memory of this rank that the others read, and the addresses of theirs.
 
     data : elements of `dtype`, flat: two turns of parts of a join, then the logits of a gather
     parts, flags : (ranks,) int64, addresses of each rank's data and flags; epochs : (programs,) int32
@@ -119,7 +119,7 @@ class PeerMemory:
 
     @staticmethod
     def sizes(config: ModelConfig, mine: Share) -> tuple[int, int, int]:
-        """Elements of data, programs of a join, programs of both kinds."""
+        """Return elements of data, programs of a join, programs of both kinds."""
         logits = MAX_GRAPH_ROWS * mine.part(config)
         joins = triton.cdiv(MAX_GRAPH_ROWS * config.hidden_size, BLOCK)
         gathers = triton.cdiv(MAX_GRAPH_ROWS * config.vocab_size, GATHER[0] * GATHER[1])
@@ -127,10 +127,10 @@ class PeerMemory:
 
     @classmethod
     def on_gpu(cls, config: ModelConfig, mine: Share, dtype: torch.dtype, device: torch.device) -> PeerMemory:
-        """Memory from torch's symmetric allocator, which maps every rank's into every process."""
+        """Allocate with torch's symmetric allocator, which maps every rank's memory into every process."""
         import torch.distributed._symmetric_memory as symmetric
 
-        with warnings.catch_warnings():  # newer versions of torch do this by themselves, and say so
+        with warnings.catch_warnings():  # newer versions of torch do this automatically, with a warning
             warnings.simplefilter("ignore")
             symmetric.enable_symm_mem_for_group(dist.group.WORLD.group_name)
         elements, joins, programs = cls.sizes(config, mine)
@@ -142,7 +142,7 @@ class PeerMemory:
             tensors.append(tensor.zero_())
             addresses.append([address + inside for address in handle.buffer_ptrs])
         torch.cuda.synchronize(device)
-        dist.barrier()  # nobody raises a flag before all are zero
+        dist.barrier()  # no flag may be raised before all are zero
         return cls(tensors[0], tensors[1], *addresses, joins)
 
 
@@ -150,10 +150,10 @@ def sharded_fast(
     config: ModelConfig, mine: Share, ranks: Ranks, weights: dict[str, Tensor], tuning: Tuning | None = None,
     way: str = "symmetric", memory: PeerMemory | None = None,
 ) -> FastTransformer:  # fmt: skip
-    """Return this rank's part of a fast model.
+    """Make this rank's part of a fast model.
 
     weights : its slices, on its card; way : how a step's sums travel, "symmetric" (memory that the cards read from each
-    other) or "nccl"; memory : for "symmetric", memory that is there already
+    other) or "nccl"; memory : for "symmetric", existing memory
     """
     if way not in WAYS:
         raise GptOssError(f"parallel: expected {' or '.join(WAYS)}, found {way!r}.")

@@ -1,6 +1,6 @@
-"""Sums and gathers over memory that the cards of one host read from each other: one short kernel, no library.
+"""Sum and gather over memory that the cards of one host read from each other, with one short kernel and no library.
 
-A decoded token needs 73 collectives of 6 kB in gpt-oss-120b, so what counts is the time until the first byte. Each rank
+A decoded token needs 73 collectives of 6 kB in gpt-oss-120b, so the latency is what counts. Each rank
 writes its part into memory that all ranks see, raises a flag at every other rank, waits for their flags, reads their
 parts and adds them up in the order of the ranks, so that all ranks hold the same bits.
 """
@@ -13,10 +13,10 @@ from .mxfp4_words import start_next, wait_for_previous
 
 @triton.jit
 def meet(flags, epochs, RANK: tl.constexpr, N: tl.constexpr, PROGRAMS: tl.constexpr, BASE: tl.constexpr):
-    """Return when this program's counterparts on all ranks are here too; what they wrote before is then visible.
+    """Wait for this program's counterparts on all ranks; what they wrote before is then visible.
 
     flags : (N,) addresses of each rank's flags, int32 (N, PROGRAMS); epochs : (PROGRAMS,) int32, how often each program
-    has met. Flags only grow: nobody resets one that another still waits for.
+    has met. Flags only grow, so none is reset while another program still waits for it.
     """
     p = BASE + tl.program_id(0)
     epoch = tl.load(epochs + p) + 1
@@ -37,10 +37,10 @@ def join_kernel(
     x, parts, flags, epochs, offset, total,
     RANK: tl.constexpr, N: tl.constexpr, PROGRAMS: tl.constexpr, BLOCK: tl.constexpr, OVERLAP: tl.constexpr,
 ):  # fmt: skip
-    """x += the sum of all ranks' parts, in float32 and in the order of the ranks: program (BLOCK elements).
+    """Add the sum of all ranks' parts to x, in float32 and in the order of the ranks: program (BLOCK elements).
 
-    parts : (N,) addresses of each rank's memory; the parts begin `offset` elements in. A part is overwritten at the
-    join after the next one, which no rank reaches before all have read it; so two halves of memory take turns.
+    parts : (N,) addresses of each rank's memory; the parts begin `offset` elements in. A part is overwritten two joins
+    later, which no rank reaches before all have read it, so two halves of memory alternate.
     """
     start_next(OVERLAP)
     i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
@@ -59,7 +59,7 @@ def gather_kernel(
     RANK: tl.constexpr, N: tl.constexpr, PROGRAMS: tl.constexpr, BASE: tl.constexpr, BLOCK: tl.constexpr,
     STEPS: tl.constexpr, OVERLAP: tl.constexpr,
 ):  # fmt: skip
-    """out (rows, vocabulary) from all ranks' parts (rows, width), side by side: program (STEPS blocks of it)."""
+    """Gather out (rows, vocabulary) from all ranks' parts (rows, width), side by side: program (STEPS blocks of it)."""
     start_next(OVERLAP)
     wait_for_previous(OVERLAP)
     meet(flags, epochs, RANK, N, PROGRAMS, BASE)

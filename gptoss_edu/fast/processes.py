@@ -1,9 +1,10 @@
-"""A few processes of this machine that stay, and run a function on every rank: for lessons and tests.
+"""Keep a few processes running on this machine and run functions on every rank, for lessons and tests.
 
     with Processes(2) as two:
         print(two.run(function, argument))   # [what rank 0 returned, what rank 1 returned]
 
-The function's first argument is the rank's `Ranks`. It may come from a notebook: its source travels, not the function.
+The function's first argument is the rank's `Ranks`. It may come from a notebook, since its source is sent, not the
+function object.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ class Processes:
 
     Raises
     ------
-    GptOssError : a rank failed, with its own error, or nothing came within `seconds`; the processes are then gone.
+    GptOssError : a rank failed, with its own error, or did not answer within `seconds`; the processes are then ended.
     """
 
     def __init__(self, size: int, seconds: float = 120.0):
@@ -42,7 +43,7 @@ class Processes:
     def run(self, function, *arguments) -> list:
         """Return what `function(ranks, *arguments)` gives on each rank; a notebook's function imports inside itself."""
         if not self.processes:
-            raise GptOssError("Processes: expected running ones, found them closed; make new ones.")
+            raise GptOssError("Processes: expected running ones, found them closed; create new ones.")
         task = function
         if function.__module__ == "__main__":
             task = (function.__name__, textwrap.dedent(inspect.getsource(function)))
@@ -55,7 +56,10 @@ class Processes:
                     raise EOFError
                 failed, answer = pipe.recv()
             except (EOFError, OSError):
-                failed, answer = True, f"no answer within {self.seconds:.0f} s: does it wait for what no rank sends?"
+                failed, answer = (
+                    True,
+                    f"no answer within {self.seconds:.0f} s: does it wait for a missing message?",
+                )
             if failed:
                 self.close()
                 raise GptOssError(f"rank {rank}: {answer}")

@@ -1,7 +1,7 @@
-"""The packed experts' linear map on a processor, in Numba: weights are decoded in registers, never written to memory.
+"""The packed experts' linear map on a CPU, in Numba: weights are decoded in registers and never written to memory.
 
-A code s ee m, moved to the sign, exponent and mantissa of a float16, is the number value * 2^-14, and processors turn
-float16 into float32 in one instruction. The compiler makes vectors of the inner loops on its own.
+A code s ee m, moved to the sign, exponent and mantissa of a float16, is the number value * 2^-14, and CPUs convert
+float16 to float32 in one instruction. The compiler vectorises the inner loops.
 """
 
 import numba
@@ -15,7 +15,7 @@ from torch import Tensor
 from gptoss_edu.mxfp4 import BIAS, NAN_SCALE
 
 HALF = 16  # bytes per block: sixteen weights lie in the low nibbles, sixteen in the high ones
-ROWS = 16  # rows that one task works through
+ROWS = 16  # rows per task
 LOW_SIGN, LOW_REST, HIGH_SIGN, HIGH_REST = np.int16(0x08), np.int16(0x07), np.int16(0x80), np.int16(0x70)
 TO_SIGN_LOW, TO_REST_LOW, TO_SIGN_HIGH, TO_REST_HIGH = np.int16(12), np.int16(9), np.int16(8), np.int16(5)
 SCALES = np.exp2(np.arange(NAN_SCALE, dtype=np.float32) - np.float32(BIAS))
@@ -25,7 +25,7 @@ TWO_14 = 2.0**14
 
 @intrinsic
 def float16_bits(typing_context, bits):
-    """int16 bits, read as a float16, as a float32."""
+    """Read int16 bits as a float16 and convert it to float32."""
 
     def codegen(context, builder, signature, args):
         return builder.fpext(builder.bitcast(args[0], ir.HalfType()), ir.FloatType())
@@ -45,7 +45,7 @@ def _high(byte):
 
 @numba.njit(parallel=True, fastmath={"reassoc", "nsz", "contract"}, cache=True)
 def _one_token(blocks, scales, even, odd, out):
-    """blocks (r, G, 16), scales (r, G), even and odd (16 G,) entries of the token, out (r,)."""
+    """Compute out (r,) from blocks (r, G, 16), scales (r, G), and the token's even and odd entries (16 G,)."""
     rows, groups = scales.shape
     for row in numba.prange(rows):
         total = 0.0
@@ -60,7 +60,7 @@ def _one_token(blocks, scales, even, odd, out):
 
 @numba.njit(parallel=True, fastmath={"reassoc", "nsz", "contract"}, cache=True)
 def _several_tokens(blocks, scales, even, odd, out):
-    """As above for even and odd (n, 16 G), out (n, r): a row is decoded once and stays in the first-level cache."""
+    """Do the same for even and odd (n, 16 G), out (n, r): a row is decoded once and stays in the L1 cache."""
     rows, groups = scales.shape
     for task in numba.prange((rows + ROWS - 1) // ROWS):
         low, high = np.empty(groups * HALF, np.float32), np.empty(groups * HALF, np.float32)
@@ -79,12 +79,12 @@ def _several_tokens(blocks, scales, even, odd, out):
 
 
 def mxfp4_linear(x: Tensor, blocks: Tensor, scales: Tensor) -> Tensor:
-    """x @ unpack(blocks, scales).T without unpacking.
+    """Compute x @ unpack(blocks, scales).T without unpacking.
 
     x : (n, 32 G), any floating dtype; blocks : (rows, G, 16) uint8; scales : (rows, G) uint8.
     Returns (n, rows) in the dtype of x; sums are in float32, so the result is at least as exact as the plain path's.
     """
-    values = (x.float() * TWO_14).numpy()  # (n, 32 G); the factor that the codes lack
+    values = (x.float() * TWO_14).numpy()  # (n, 32 G); the factor missing in the codes
     even, odd = np.ascontiguousarray(values[:, 0::2]), np.ascontiguousarray(values[:, 1::2])
     out = np.empty((x.shape[0], scales.shape[0]), np.float32)
     numba.set_num_threads(min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS))

@@ -1,4 +1,4 @@
-"""The ranks of a parallel run: who I am, sums and gathers over all, and a count of what they cost."""
+"""The ranks of a parallel run: this process's rank, sums and gathers over all ranks, and their cost."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from torch import Tensor
 
 from gptoss_edu.errors import GptOssError
 
-FOR_EVER = datetime.timedelta(days=365)  # a chat may wait that long for its next question
+FOR_EVER = datetime.timedelta(days=365)  # a chat may wait long for its next question
 
 
 @dataclass
 class Ranks:
     """This process among `size` of them. Every rank calls `sum` and `gather` in the same order.
 
-    counts : calls by kind; sent : bytes that this rank sends for them where rings carry them, by kind
+    counts : calls by kind; sent : bytes that this rank sends for them over rings, by kind
     """
 
     rank: int = 0
@@ -34,14 +34,14 @@ class Ranks:
         return self.rank == 0
 
     def sum(self, x: Tensor) -> Tensor:
-        """x, replaced by the sum of all ranks' x: an all-reduce. All ranks hold the same bits afterwards."""
+        """Replace x by the sum of all ranks' x (all-reduce). Afterwards all ranks hold the same bits."""
         if self.size > 1:
             self.note("all_reduce", ring_all_reduce_bytes(x.nbytes, self.size))
             dist.all_reduce(x)
         return x
 
     def gather(self, part: Tensor, length: int) -> Tensor:
-        """Return all ranks' parts (…, p), side by side, cut to (…, length): an all-gather."""
+        """Return all ranks' parts (…, p), side by side, cut to (…, length) (all-gather)."""
         if self.size == 1:
             return part[..., :length]
         self.note("all_gather", (self.size - 1) * part.nbytes)
@@ -64,7 +64,7 @@ def ring_all_reduce_bytes(nbytes: int, size: int) -> float:
 
 
 def launched() -> int:
-    """Return how many processes torchrun, or `--tensor-parallel`, has started this one among; 1 where none did."""
+    """Return how many processes torchrun or `--tensor-parallel` started, including this one; 1 if neither was used."""
     try:
         return int(os.environ.get("WORLD_SIZE", "1"))
     except ValueError:
@@ -85,7 +85,7 @@ def start(device: str = "cpu") -> Ranks:
             if local >= torch.cuda.device_count():
                 raise GptOssError(
                     f"parallel: expected a GPU for each process, found {torch.cuda.device_count()} for {size}; "
-                    "start fewer, or give --device cpu."
+                    "start fewer, or use --device cpu."
                 )
             torch.cuda.set_device(local)
         backend = "cpu:gloo,cuda:nccl" if device == "cuda" else "gloo"
@@ -100,13 +100,13 @@ def stop() -> None:
 
 
 def free_port() -> int:
-    """Return a TCP port of this machine that nobody listens on."""
+    """Return a free TCP port of this machine."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return sock.getsockname()[1]
 
 
 def environment(rank: int, size: int, port: int) -> dict[str, str]:
-    """Return the variables by which a process of this machine knows its place among `size`."""
+    """Return the environment variables that tell a process its rank among `size`."""
     place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": size, "MASTER_PORT": port}
     return {"MASTER_ADDR": "127.0.0.1"} | {name: str(value) for name, value in place.items()}

@@ -1,4 +1,4 @@
-"""A fast model, seen from inside: a reference model on the same tensors stands in for it while somebody looks."""
+"""Look inside a fast model: a reference model on the same tensors stands in for it meanwhile."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PATH = "unfused operations on the fast model's weights"
 
 
 class Fused:
-    """A model whose kernels fuse operations; `stand_in` computes in their place while somebody looks inside."""
+    """A model whose kernels fuse operations; `stand_in` computes instead while its intermediates are observed."""
 
     stand_in: Transformer | None = None
 
@@ -22,7 +22,7 @@ class Fused:
 def reference_twin(model) -> Transformer:
     """Return the reference model on a fast model's own tensors (not copies), so that every intermediate can be seen.
 
-    The fast path fuses operations and has no place to look in between, so traces and interventions use this twin. Its
+    The fast path fuses operations and has no hook points in between, so traces and interventions use this twin. Its
     results differ from the fast path's by that path's tested tolerance.
     """
     with torch.device("meta"):
@@ -37,11 +37,11 @@ def reference_twin(model) -> Transformer:
 
 @contextmanager
 def unfused(model) -> Iterator:
-    """Within the block, every call of a fast model computes with unfused operations; blocks may nest.
+    """Let every call of a fast model within the block compute with unfused operations; blocks may nest.
 
-    Yields the model whose hook points then see everything: the reference twin, or the model itself where it has hook
-    points of its own. Afterwards the fast model runs its own kernels again; its weights and caches are the same tensors
-    in both, so a generation may begin in one and go on in the other.
+    Yields the model whose hook points see everything: the reference twin, or the model itself if it has hook points.
+    Afterwards the fast model runs its own kernels again. Both use the same weight and cache tensors, so a generation
+    may start in one and continue in the other.
     """
     if not isinstance(model, Fused):
         yield model

@@ -1,12 +1,12 @@
-"""Adapters as a whole: put them on a model, merge them, write and read them in the format of `peft`.
+"""Put adapters on a model, merge them, write and read them in the format of `peft`.
 
     add_lora(model, rank=8, alpha=16, patterns=["attention", "experts"])
     save_adapters(model, "my-adapter")              # PeftModel.from_pretrained(hugging_face_model, "my-adapter")
     load_adapters(model, "my-adapter"); merge_lora(model)
 
-In `peft`'s files the experts' matrices lie beside each other: A (e·r, inputs) with an expert's r rows together, and B
-(outputs, r·e) with the experts' columns of one rank together. Where both matrices of a layer's experts are adapted, one
-wrapper stands inside the other; which one is which is told by the shapes.
+`peft` concatenates the experts' matrices: A (e·r, inputs) keeps an expert's r rows together, and B (outputs, r·e) keeps
+the experts' columns of one rank together. If both matrices of a layer's experts have adapters, one wrapper is inside
+the other, and the shapes tell which is which.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from .lora import LoraExperts, Pair, adapters, attach, replace
 from .selection import selected
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
-LINEAR = {  # ours, by piece: Hugging Face's module
+LINEAR = {  # our name, by piece → Hugging Face's module
     ("attn.qkv", "q"): "self_attn.q_proj",
     ("attn.qkv", "k"): "self_attn.k_proj",
     ("attn.qkv", "v"): "self_attn.v_proj",
@@ -61,9 +61,9 @@ TENSOR = re.compile(
 
 
 def add_lora(model: Transformer, rank: int, alpha: float, patterns: Iterable[str], seed: int = 0) -> list[str]:
-    """Freeze the model and put adapters on what the patterns select (selection.py); returns the names they stand on.
+    """Freeze the model and add adapters to the weights that the patterns select (selection.py); return their names.
 
-    Errors: `GptOssError` for a pattern that matches nothing, sizes that make no adapter, and adapters that are there.
+    Errors: `GptOssError` for a pattern that matches nothing, invalid sizes, or a model that already has adapters.
     """
     there = sum(1 for _ in adapters(model))
     if rank < 1 or not alpha > 0 or there:
@@ -85,10 +85,10 @@ def add_lora(model: Transformer, rank: int, alpha: float, patterns: Iterable[str
 
 @torch.no_grad()
 def merge_lora(model: Transformer, rounding: str | None = None) -> Transformer:
-    """Add every adapter to its weight, in place, and take it away; returns the model.
+    """Add every adapter to its weight in place, and remove it; return the model.
 
-    Packed experts are unpacked one by one, added to, and packed again with ``rounding``, which can undo an adapter:
-    most of its changes are smaller than half a step of the format (chapter 21).
+    Packed experts are unpacked one by one, changed, and packed again with ``rounding``. This can undo an adapter,
+    because most of its changes are smaller than half a step of the format (chapter 21).
     """
     found = list(adapters(model))
     packed = [name for name, adapter in found if isinstance(adapter, LoraExperts) and adapter.packed]
@@ -106,7 +106,7 @@ def merge_lora(model: Transformer, rounding: str | None = None) -> Transformer:
 def save_adapters(model: Transformer, folder, base: str | None = None) -> None:
     """Write the model's adapters as a new folder in peft's format; base : name or path of their checkpoint.
 
-    Errors: `GptOssError` where there are none, or where ranks or scales differ, which one config cannot say.
+    Errors: `GptOssError` if there are none, or if ranks or scales differ, which one config cannot express.
     """
     found = dict(adapters(model))
     tensors: dict[str, Tensor] = {}
@@ -147,7 +147,7 @@ def _split(name: str) -> tuple[str, str]:
 
 
 def _targets(found: dict, layers: int) -> dict[str, list[str]]:
-    """peft's target_modules and target_parameters, with the layer's number where not every layer has the adapter."""
+    """Return peft's target_modules and target_parameters, with layer numbers if not every layer has the adapter."""
     places: dict[tuple[str, str], list[str]] = {}
     for name, adapter in found.items():
         prefix, end = _split(name)
@@ -165,10 +165,10 @@ def _targets(found: dict, layers: int) -> dict[str, list[str]]:
 
 @torch.no_grad()
 def load_adapters(model: Transformer, folder) -> list[str]:
-    """Put the adapters of a folder in peft's format on a model without any; returns the names they stand on.
+    """Load the adapters of a folder in peft's format into a model without any; return the names of their weights.
 
-    Errors: `CheckpointError` for what is no such folder, for kinds of LoRA that change more than W + scale · B A, and
-    for shapes that are not this model's.
+    Errors: `CheckpointError` for a folder of another kind, for kinds of LoRA that change more than W + scale · B A, and
+    for shapes that do not fit this model.
     """
     folder = Path(folder)
     config, tensors = _read(folder)
@@ -199,7 +199,7 @@ def load_adapters(model: Transformer, folder) -> list[str]:
 
 
 def _read(folder: Path) -> tuple[dict, dict[str, Tensor]]:
-    """Config and tensors, after refusing what this file's docstring does not describe."""
+    """Read config and tensors, refusing everything that this module's docstring does not describe."""
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
         tensors = load_file(folder / WEIGHTS)
@@ -213,9 +213,9 @@ def _read(folder: Path) -> tuple[dict, dict[str, Tensor]]:
     if config.get("bias", "none") != "none":
         odd.append(f"bias = {config['bias']!r}")
     if config.get("init_lora_weights") not in (None, True, False, "gaussian", "orthogonal", "eva"):
-        odd.append(f"init_lora_weights = {config['init_lora_weights']!r}")  # such a start changes the base weights too
+        odd.append(f"init_lora_weights = {config['init_lora_weights']!r}")  # this also changes the base weights
     if config.get("peft_version") == "0.19.0" and any(".mlp.experts." in name for name in tensors):
-        odd.append("peft_version = '0.19.0'")  # this one took inputs for outputs, which a square matrix does not show
+        odd.append("peft_version = '0.19.0'")  # it swapped inputs and outputs, which a square matrix hides
     if kind != "LORA" or rank < 1 or not alpha > 0 or odd or not tensors:
         raise CheckpointError(
             f"{folder}: expected plain LoRA with one rank and one alpha, found {kind}, r = {rank}, "
@@ -226,7 +226,7 @@ def _read(folder: Path) -> tuple[dict, dict[str, Tensor]]:
 
 
 def _ours(name: str, tensor: Tensor, tensors: dict, model: Transformer, folder: Path) -> tuple[str, str, str]:
-    """Our weight's name, the piece of it, and "A" or "B", for one tensor of peft's."""
+    """Return our weight's name, its piece, and "A" or "B", for one of peft's tensors."""
     match = TENSOR.fullmatch(name)
     if match is None or int(match[1]) >= len(model.block):
         raise CheckpointError(

@@ -1,7 +1,7 @@
-"""Log-probabilities of many answers to one prompt, with the prompt read once.
+"""Compute log-probabilities of many answers to one prompt while reading the prompt once.
 
-A row holds the prompt and, one after another, the answers as branches: positions start again where the prompt ends, and
-a token sees the prompt and its own branch. That is what separate rows would compute, for a third of the tokens.
+A row holds the prompt followed by the answers as branches. In each branch positions restart where the prompt ends, and
+a token sees only the prompt and its own branch. The result equals that of separate rows, with a third of the tokens.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from gptoss_edu.rope import rope_cos_sin
 
 from .rollouts import Rollout
 
-ROW = 640  # tokens of a row, where the answers to one prompt may be spread over several
+ROW = 640  # tokens per row; the answers to one prompt may need several rows
 PASS = {"cpu": 4096, "cuda": 1 << 14}  # tokens of one forward and backward pass
 
 
 class Rows(NamedTuple):
     """Packed rows. tokens, positions, branch (b, t): branch 0 is the prompt, 1, 2 … the answers, -1 padding.
 
-    at : (n,) flat places that predict an answer's tokens; targets : (n,) those tokens. rollouts : in the order of n
+    at : (n,) flat positions that predict an answer's tokens; targets : (n,) those tokens. rollouts : in the order of n
     """
 
     tokens: Tensor
@@ -36,7 +36,7 @@ class Rows(NamedTuple):
 
 
 def passes(rollouts: Sequence[Rollout], device) -> Iterator[Rows]:
-    """Yield the rollouts in passes of about `PASS` tokens, those of one prompt in common rows."""
+    """Yield the rollouts in passes of about `PASS` tokens, with those of one prompt in shared rows."""
     by_prompt: dict[int, list[Rollout]] = {}
     for rollout in rollouts:
         by_prompt.setdefault(id(rollout.problem), []).append(rollout)
@@ -65,7 +65,7 @@ def _size(row: list[Rollout]) -> int:
 
 
 def packed_rows(rows: Sequence[list[Rollout]], device="cpu") -> Rows:
-    """Return one row for each list of rollouts, which all answer one prompt."""
+    """Pack each list of rollouts, which all answer one prompt, into a row."""
     b, t = len(rows), max(map(_size, rows))
     tokens, positions = torch.zeros(b, t, dtype=torch.int64), torch.zeros(b, t, dtype=torch.int64)
     branch, at, targets = torch.full((b, t), -1), [], []
@@ -87,7 +87,7 @@ def packed_rows(rows: Sequence[list[Rollout]], device="cpu") -> Rows:
 
 
 def visible(positions: Tensor, branch: Tensor, window: int | None) -> Tensor:
-    """(b, t, t) bool: the prompt and one's own branch, no later position, and no further back than the window."""
+    """Return (b, t, t) bool: prompt and own branch, no later position, and no further back than the window."""
     own = (branch[:, :, None] == branch[:, None, :]) | (branch[:, None, :] == 0)  # (b, t, s)
     return (own & sliding_window_mask(positions, positions, window)) | torch.eye(
         positions.shape[1], dtype=torch.bool, device=positions.device
@@ -95,7 +95,7 @@ def visible(positions: Tensor, branch: Tensor, window: int | None) -> Tensor:
 
 
 def logprobs(model, rows: Rows, temperature: float = 1.0) -> Tensor:
-    """Log-probability of every answer's tokens, (n,) float32, with gradients where they are enabled."""
+    """Compute the log-probability of every answer's tokens, (n,) float32, with gradients if enabled."""
     rope = rope_cos_sin(rows.positions, model.config, model.dtype)  # (b, t, d/2) each
     masks = {w: visible(rows.positions, rows.branch, w) for w in (None, model.config.sliding_window)}
     x = model.embedding(rows.tokens)  # (b, t, c)

@@ -1,7 +1,7 @@
-"""Conversations in harmony JSON as training rows: token ids, and which of them the model learns to produce.
+"""Turn conversations in harmony JSON into training rows: token ids, and which of them the model learns to produce.
 
-Which tokens count is the renderer's word (`harmony.render_labelled`, `trained`): what the assistant samples itself,
-its thoughts and its `<|return|>` included, and nothing that the prompt provides.
+The renderer decides which tokens count (`harmony.render_labelled`, `trained`): those that the assistant samples itself,
+including thoughts and `<|return|>`, and none that the prompt provides.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Source = Callable[[random.Random], dict | Row]  # draws one conversation
 
 
 def world(encoding: tiktoken.Encoding) -> Callable[[random.Random], Row]:
-    """gpt-oss-tiny's own training mix, to be replayed; injected errors are shown and not learnt, as in its training."""
+    """Return a source of gpt-oss-tiny's training mix for replay; as in training, injected errors are not learned."""
 
     def draw(rng: random.Random) -> Row:
         tokens, codes = encode(make_example(rng), encoding)
@@ -47,7 +47,8 @@ def world(encoding: tiktoken.Encoding) -> Callable[[random.Random], Row]:
 
 
 def read_conversations(path: Path) -> list[dict]:
-    """Return conversations of a file: one JSON object a line, or a JSON list; each as Conversation.to_dict() writes it.
+    """Read the conversations of a file, as Conversation.to_dict() writes them: one JSON object per line, or a JSON
+    list.
 
     Errors: `GptOssError` that names the line.
     """
@@ -68,14 +69,14 @@ def read_conversations(path: Path) -> list[dict]:
     wrong = next((i for i, value in enumerate(found) if not isinstance(value, dict) or "messages" not in value), None)
     if wrong is not None or not found:
         what = "no conversation" if not found else f"number {wrong + 1} without `messages`"
-        raise GptOssError(f'{path}: expected conversations, {{"messages": [...]}}, one a line, found {what}.')
+        raise GptOssError(f'{path}: expected conversations, {{"messages": [...]}}, one per line, found {what}.')
     return found
 
 
 def as_row(conversation: dict, encoding: tiktoken.Encoding | None, longest: int, name: str = "conversation") -> Row:
-    """Render one conversation for training, thoughts of the last turn kept and those of finished turns dropped.
+    """Render one conversation for training, keeping the thoughts of the last turn and dropping those of finished turns.
 
-    Errors: `GptOssError` where it is longer than ``longest`` tokens, or holds nothing that the assistant says.
+    Errors: `GptOssError` if it is longer than ``longest`` tokens, or has no text of the assistant.
     """
     try:
         labelled = render_labelled(
@@ -90,20 +91,20 @@ def as_row(conversation: dict, encoding: tiktoken.Encoding | None, longest: int,
         )
     if not any(row.trained[1:]):
         raise GptOssError(
-            f"{name}: expected something that the assistant says, to learn from, found none of its tokens; a last turn "
+            f"{name}: expected tokens of the assistant to learn from, found none; the last turn "
             f"needs a message with the role 'assistant'."
         )
     return row
 
 
 class Rows:
-    """Which rows each update reads: fixed by seed and step alone, so that a resumed run reads the same ones.
+    """The rows of each update, determined by seed and step alone, so that a resumed run reads the same rows.
 
     Parameters
     ----------
-    conversations : the new data, read round by round in a new order each
-    rows : per update; those of the replay included
-    replay, share : where old data comes from, and which part of each update's rows it is
+    conversations : the new data, read in a new order each round
+    rows : per update, including replayed ones
+    replay, share : the source of old data, and its share of each update's rows
     """
 
     def __init__(
@@ -141,7 +142,7 @@ class Rows:
         return order
 
     def _replayed(self, rng: random.Random) -> Row:
-        for _ in range(100):  # what is too long is drawn again
+        for _ in range(100):  # draw again if it is too long
             found = self.replay(rng) if callable(self.replay) else rng.choice(self.replay)
             row = found if isinstance(found, Row) else as_row(found, self.encoding, sys.maxsize, "replay")
             if len(row.tokens) <= self.longest:
@@ -152,7 +153,7 @@ class Rows:
 
 
 def pieces(rows: Sequence[Row], most: int = PIECE) -> list[list[Row]]:
-    """Group rows of similar length: less than half of a piece is padding, and it has at most ``most`` tokens."""
+    """Group rows of similar length into pieces with at most ``most`` tokens, less than half of them padding."""
     out: list[list[Row]] = []
     for row in sorted(rows, key=lambda row: len(row.tokens)):
         n = len(row.tokens)

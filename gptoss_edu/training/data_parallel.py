@@ -1,9 +1,9 @@
-"""The same training step on several ranks, each with its rows of the batch: gradients are summed before the update.
+"""Run the same training step on several ranks, each with its rows of the batch, and sum gradients before the update.
 
-The sum is that of one device with the whole batch. Two numbers of the loss belong to the whole batch and not to a
-rank's rows, so they are joined too: the weights that the cross-entropy is divided by, and each expert's share of the
-tokens in the balance loss. What remains is a sum over rows. This is what torch's DistributedDataParallel does, written
-out; weights and optimiser state stand on every rank, as 14 MB need no sharding.
+The sum equals that of one device with the whole batch. Two numbers of the loss depend on the whole batch and not on a
+rank's rows, so they are combined too: the weights that divide the cross-entropy, and each expert's share of the tokens
+in the balance loss. The rest is a sum over rows. This is what torch's DistributedDataParallel does, written out. Every
+rank holds all weights and optimiser state, since 14 MB need no sharding.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Replicas:
 
     Raises
     ------
-    GptOssError : the batch's rows are no multiple of the ranks.
+    GptOssError : the number of rows is not a multiple of the ranks.
     """
 
     def __init__(self, ranks: Ranks, rows: int):
@@ -44,7 +44,7 @@ class Replicas:
         return Batch(*(part[mine] for part in batch))
 
     def sum(self, value: Tensor) -> Tensor:
-        """Return the sum over the ranks of a number that no gradient flows through."""
+        """Return the sum over the ranks of a number without gradient."""
         return self.ranks.sum(value.detach().clone())
 
     def sum_gradients(self, parameters: list[Tensor]) -> None:
@@ -55,7 +55,7 @@ class Replicas:
             p.grad.copy_(total.view_as(p))
 
     def agree(self, value: float) -> float:
-        """Rank 0's value: clocks differ, and a schedule must not."""
+        """Return rank 0's value, since clocks differ but schedules must not."""
         if self.size == 1:
             return value
         shared = torch.tensor([value], dtype=torch.float64)

@@ -1,12 +1,12 @@
-"""The same loss on a GPU, fast: the parameters of the reference model, other kernels.
+"""A fast version of the loss for GPUs: the parameters of the reference model, other kernels.
 
-Three changes, each equal to the reference up to rounding (tests/test_training.py):
-- attention by `flex_attention`, which skips blocks of keys that window or document hide; the sink becomes a factor,
+It makes three changes, each equal to the reference up to rounding (tests/test_training.py):
+- attention uses `flex_attention`, which skips blocks of keys hidden by window or document; the sink becomes a factor,
   out · sigmoid(lse - sink), since softmax over keys and sink is softmax over keys times the keys' share;
-- experts by one grouped matrix product over tokens sorted by expert, without any transfer to the CPU;
-- bfloat16 activations, float32 weights, router and loss.
+- experts use one grouped matrix product over tokens sorted by expert, without any transfer to the CPU;
+- activations are bfloat16; weights, router and loss are float32.
 
-Nothing here depends on data in its shapes, so that a whole step fits into one CUDA graph.
+No shape depends on the data, so a whole step fits into one CUDA graph.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class DocumentMasks:
 
 
 class Lookup(torch.autograd.Function):
-    """Rows of a table (v, c) for tokens (n,); the gradient is one matrix product with the one-hot tokens."""
+    """Look up rows of a table (v, c) for tokens (n,); the gradient is one matrix product with the one-hot tokens."""
 
     @staticmethod
     def forward(ctx, table: Tensor, tokens: Tensor, dtype: torch.dtype) -> Tensor:
@@ -91,7 +91,7 @@ class Lookup(torch.autograd.Function):
 
 
 class Permute(torch.autograd.Function):
-    """Rows of x in the order ``forward``, each k times; the gradient is a gather too, in the order ``backward``."""
+    """Gather rows of x in the order ``forward``, each k times; the gradient is a gather in the order ``backward``."""
 
     @staticmethod
     def forward(ctx, x: Tensor, forward: Tensor, backward: Tensor, k: int) -> Tensor:
@@ -109,7 +109,7 @@ class Permute(torch.autograd.Function):
 
 
 class RowBias(torch.autograd.Function):
-    """x (r, f) plus the bias (e, f) of each row's expert; the bias's gradient is one matrix product."""
+    """Add the bias (e, f) of each row's expert to x (r, f); the bias's gradient is one matrix product."""
 
     @staticmethod
     def forward(ctx, x: Tensor, bias: Tensor, expert: Tensor) -> Tensor:
@@ -127,14 +127,14 @@ class RowBias(torch.autograd.Function):
 
 
 def grouped_linear(x: Tensor, weight: Tensor, ends: Tensor) -> Tensor:
-    """Return rows x (r, c), sorted by expert, each stretch times its expert's weight (e, f, c): (r, f)."""
+    """Multiply rows x (r, c), sorted by expert, by their experts' weights (e, f, c): (r, f)."""
     return torch._grouped_mm(x, weight.to(x.dtype).transpose(-2, -1), offs=ends)
 
 
 def attention_part(
     x: Tensor, weights: tuple, cos: Tensor, sin: Tensor, mask: BlockMask, h: int, g: int, d: int, eps: float
 ) -> Tensor:
-    """x + attention(norm(x)); x (b, t, c)."""
+    """Compute x + attention(norm(x)); x (b, t, c)."""
     scale, qkv_weight, qkv_bias, sinks, out_weight, out_bias = weights
     b, t, _ = x.shape
     normed = rms_norm(x, scale, eps)
@@ -153,7 +153,7 @@ def attention_part(
 def experts_part(
     x: Tensor, weights: tuple, k: int, limit: float, eps: float, rounding: str | None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """x + experts(norm(x)), copies each expert got (e,) and mean probabilities (e,): of these the balance loss is made.
+    """Compute x + experts(norm(x)), and for the balance loss the copies per expert (e,) and mean probabilities (e,).
 
     With a ``rounding``, the experts are as MXFP4 would store them.
     """
@@ -180,7 +180,7 @@ def experts_part(
 
 
 def _top_k(logits: Tensor, k: int) -> Tensor:
-    """Indices of the k largest, by k rounds of argmax: for 16 experts faster than a sort."""
+    """Return the indices of the k largest, by k rounds of argmax: for 16 experts faster than a sort."""
     columns, chosen = torch.arange(logits.shape[-1], device=logits.device), []
     for _ in range(k):
         chosen.append(logits.argmax(-1))
@@ -191,14 +191,14 @@ def _top_k(logits: Tensor, k: int) -> Tensor:
 def output_part(
     x: Tensor, scale: Tensor, unembedding: Tensor, targets: Tensor, weights: Tensor, eps: float, total: Tensor
 ) -> Tensor:
-    """Weighted cross-entropy of the next tokens, over a `total` of weights."""
+    """Compute the weighted cross-entropy of the next tokens, over a `total` of weights."""
     logits = F.linear(rms_norm(x, scale, eps).flatten(0, 1), unembedding.to(x.dtype)).float()  # (n, v)
     each = F.cross_entropy(logits, targets.flatten(), reduction="none")
     return (each * weights.flatten()).sum() / total.clamp(min=1e-6)
 
 
 class FastLoss:
-    """`reference_loss` for one model, one batch shape and one ``rounding``, compiled where ``compiled`` says so."""
+    """`reference_loss` for one model, one batch shape and one ``rounding``, compiled if ``compiled`` is set."""
 
     def __init__(
         self,

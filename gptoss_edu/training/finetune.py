@@ -45,12 +45,12 @@ class Recipe:
     ----------
     steps, rows : updates, and conversations in each
     rate, warmup, decay : learning rate of Adam, steps in which it rises, share of the run in which it falls to zero
-    train : patterns of selection.py; with ``lora`` they say where adapters stand
+    train : patterns of selection.py; with ``lora`` they say where to put adapters
     lora, alpha : rank of the adapters, None to train the weights themselves; alpha None is twice the rank
     rounding : None, or how the trained experts are rounded to MXFP4 in every forward pass
-    replay : share of the rows that is old data
-    longest : tokens in a conversation
-    recompute : keep one tensor per layer and compute the rest again going back: less memory, a third more time
+    replay : share of old data in the rows
+    longest : maximum tokens per conversation
+    recompute : keep one tensor per layer and recompute the rest in the backward pass: less memory, a third more time
     """
 
     steps: int = 100
@@ -90,9 +90,9 @@ class Recipe:
 
 
 def conversation_loss(model: Transformer, rows: Sequence[Row], rounding: str | None = None) -> Tensor:
-    """Mean cross-entropy, in nats, of the tokens that count, over all of them in these rows.
+    """Compute the mean cross-entropy, in nats, of the tokens that count in these rows.
 
-    rounding : how the experts that are trained are rounded for this pass; None leaves them as they are
+    rounding : how to round the trained experts in this pass; None leaves them as they are
     """
     tokens, weights, lengths = padded(rows, model.device)
     trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad and name.endswith(EXPERTS)]
@@ -104,10 +104,10 @@ def conversation_loss(model: Transformer, rows: Sequence[Row], rounding: str | N
 
 
 def prepare(model: Transformer, recipe: Recipe) -> dict[str, nn.Parameter]:
-    """Freeze all but what the recipe trains, adapters added; returns the trained parameters by name.
+    """Freeze everything except what the recipe trains, adding adapters; return the trained parameters by name.
 
-    Errors: `GptOssError` for a pattern that matches nothing, and for weights below float32, in which small updates
-    would be lost.
+    Errors: `GptOssError` for a pattern that matches nothing, and for weights below float32, which would lose small
+    updates.
     """
     if recipe.lora is not None:
         add_lora(model, recipe.lora, recipe.alpha or 2.0 * recipe.lora, recipe.train, recipe.seed)
@@ -119,11 +119,11 @@ def prepare(model: Transformer, recipe: Recipe) -> dict[str, nn.Parameter]:
     low = next((p.dtype for p in trained.values() if p.dtype not in (torch.float32, torch.float64)), None)
     if low is not None:
         raise GptOssError(
-            f"finetune: expected the trained weights in float32, found {low}, whose steps swallow small updates; load "
+            f"finetune: expected the trained weights in float32, found {low}, which would lose small updates; load "
             "the model with dtype=torch.float32, or train adapters."
         )
     if recipe.rounding is not None and not any(name.endswith(EXPERTS) for name in trained):
-        raise GptOssError("finetune: expected experts among what is trained, to be rounded, found none; leave it out.")
+        raise GptOssError("finetune: expected experts among the trained weights, found none; leave rounding out.")
     return trained
 
 
@@ -132,7 +132,7 @@ class Finetuner:
 
     Parameters
     ----------
-    model : changed in place; afterwards it has what was trained, adapters included
+    model : changed in place; keeps the trained weights and adapters
     conversations : dicts as Conversation.to_dict() writes them
     folder : for checkpoint and log; None keeps nothing
     replay : a function of random.Random that draws an old conversation, or a list of them
@@ -162,9 +162,9 @@ class Finetuner:
     def run(
         self, until: int | None = None, watch: Callable[[Finetuner], None] | None = None, save_every: int = 100
     ) -> list[dict]:
-        """Train to the end, or to step ``until``; watch is called after each step. Returns the log, a line per step."""
+        """Train to the end, or to step ``until``; call watch after each step. Returns the log, a line per step."""
         last = min(self.recipe.steps, self.recipe.steps if until is None else until)
-        # tables of cos and sin that decoding left behind know no gradients
+        # tables of cos and sin left from decoding have no gradients
         with recomputed_layers(self.model, self.recipe.recompute), self.model.fresh_rope():
             while self.step < last:
                 self.log.append(self.update())
@@ -177,18 +177,18 @@ class Finetuner:
         return self.log
 
     def update(self) -> dict:
-        """One step on the rows of its number; returns its line of the log: loss, gradient's norm, rate."""
+        """Take one step; return its line of the log: loss, gradient norm, rate."""
         rows = self.rows.at(self.step)
         self.lr.fill_(self.recipe.rate * self.recipe.scale(self.step))
         self.model.zero_grad(set_to_none=True)
         total, loss = sum(sum(row.trained[1:]) for row in rows), 0.0
-        for piece in pieces(rows):  # the mean over all rows, its gradient added up piece by piece
+        for piece in pieces(rows):  # the gradient of the mean over all rows, summed piece by piece
             share = sum(sum(row.trained[1:]) for row in piece) / total
             part = conversation_loss(self.model, piece, self.recipe.rounding) * share
             part.backward()
             loss += part.item()
         for parameter in self.trained.values():
-            if parameter.grad is None:  # experts that no token of these rows reached
+            if parameter.grad is None:  # experts that no token of these rows used
                 parameter.grad = torch.zeros_like(parameter)
         norm = torch.nn.utils.clip_grad_norm_(self.trained.values(), self.recipe.clip)
         line = {"step": self.step + 1, "loss": loss, "norm": norm.item(), "rate": self.lr.item()}
@@ -203,7 +203,7 @@ class Finetuner:
         return line
 
     def save(self) -> None:
-        """What was trained, the optimiser's state, step, recipe and log as one file, replaced in one move."""
+        """Save trained weights, optimiser state, step, recipe and log to one file, atomically."""
         self.folder.mkdir(parents=True, exist_ok=True)
         write_text(self.folder / LOG, "".join(json.dumps(line) + "\n" for line in self.log))
         tensors = {f"model.{name}": value for name, value in self.trained.items()}
@@ -214,7 +214,7 @@ class Finetuner:
 
     @torch.no_grad()
     def load(self) -> None:
-        """Go on where the checkpoint in the folder ended; the model must be the one that the run began with."""
+        """Resume from the checkpoint in the folder; the model must be the one that the run started from."""
         path = self.folder / CHECKPOINT
         try:
             with safe_open(path, "pt", device=str(self.model.device)) as file:
@@ -247,7 +247,7 @@ def finetune(
     replay: Source | Sequence[dict] | None = None,
     watch: Callable[[Finetuner], None] | None = None,
 ) -> list[dict]:
-    """Run a recipe from beginning to end on a model, in place, and leave it frozen; returns the log (see Finetuner)."""
+    """Run a recipe from start to end on a model, in place, and leave it frozen; return the log (see Finetuner)."""
     log = Finetuner(model, conversations, recipe, folder, replay).run(watch=watch)
     model.requires_grad_(False)
     return log
@@ -255,7 +255,7 @@ def finetune(
 
 @contextmanager
 def recomputed_layers(model: Transformer, recompute: bool = True) -> Iterator[None]:
-    """Within the block each layer keeps its input alone, and computes the rest again for the gradients."""
+    """Let each layer keep only its input within the block, and recompute the rest for the gradients."""
     for block in model.block if recompute else ():
         block.forward = partial(recomputed, block.forward, use_reentrant=False)
     try:

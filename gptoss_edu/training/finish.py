@@ -1,4 +1,4 @@
-"""Save a finished run: weights in the original layout with MXFP4 experts, and in bfloat16, in parts."""
+"""Save a finished run: weights in the original layout with MXFP4 experts, and in bfloat16 as parts."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ PART = 14_000_000  # bytes of one transferred file of weights
 
 
 def keep_json(name: str, value, *folders: Path | None) -> None:
-    """Write a JSON file into each folder, in one move."""
+    """Write a JSON file to each folder, atomically."""
     for folder in filter(None, folders):
         write_text(folder / name, json.dumps(value, indent=1))
 
 
 def save_all(model: Transformer, folder: Path, transfer: Path | None, rounding: str = ROUNDING) -> dict:
-    """`model/` in the original layout with MXFP4 experts, and the dense bfloat16 weights in parts."""
+    """Save `model/` in the original layout with MXFP4 experts, and the dense bfloat16 weights in parts."""
     target = folder / "model"
     if target.exists():
         shutil.rmtree(target)
-    checkpoint.save(packed(model, rounding).cpu(), target, layout="original")  # packed where it lies: on a GPU, seconds
+    checkpoint.save(packed(model, rounding).cpu(), target, layout="original")  # on a GPU, packing takes seconds
     if transfer:
         transfer.mkdir(parents=True, exist_ok=True)
         new = transfer / ".model.tar.new"

@@ -1,4 +1,4 @@
-"""One training step as a CUDA graph: recorded once, replayed without any work for the CPU."""
+"""One training step as a CUDA graph: recorded once, replayed without work for the CPU."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WARM_UP = 3
 class GraphedStep:
     """Call it with a batch: loss, gradients and update, on the GPU. Returns cross-entropy and gradient norm.
 
-    Everything that a replay reads lies in fixed tensors: the batch, the learning rates, weights and optimiser state.
+    Everything that a replay reads is in fixed tensors: the batch, the learning rates, weights and optimiser state.
     """
 
     def __init__(
@@ -43,10 +43,10 @@ class GraphedStep:
         self.result: tuple[Tensor, Tensor] | None = None
         self.graph: torch.cuda.CUDAGraph | None = None
         saved = {name: value.clone() for name, value in optimizer.state_dict().items()}
-        optimizer.set_scale(0.0)  # warming up must not train
+        optimizer.set_scale(0.0)  # the warm-up must not train
         try:
             self._record(graph)
-        finally:  # also where it fails: another kind of step then goes on from the same state
+        finally:  # even on failure: another kind of step then continues from the same state
             optimizer.load_state_dict(saved)
 
     def _record(self, graph: bool) -> None:

@@ -1,6 +1,6 @@
 """Very small training runs for lessons: what Muon, balance, masks, decay and sinks change, measured on one processor.
 
-    python -m gptoss_edu.training.lessons data/tiny_training/lessons.json        # some minutes on one core
+    python -m gptoss_edu.training.lessons data/tiny_training/lessons.json        # takes minutes on one core
 
 The models have 0.36 million parameters and see 0.4 million tokens: too little for answers, enough for curves.
 """
@@ -39,7 +39,7 @@ LESSON = replace(
     num_attention_heads=4,
     head_dim=16,
 )
-VARIANTS = {  # name: what differs from the recipe
+VARIANTS = {  # name: difference from the recipe
     "recipe": {}, "plain AdamW": {"plain": True}, "no decay": {"decay": 0.0}, "no balance": {"balance": 0.0},
     "no document mask": {"masked": False}, "sinks stay at zero": {"sinks": 0.0},
 }  # fmt: skip
@@ -47,7 +47,7 @@ VARIANTS = {  # name: what differs from the recipe
 
 @lru_cache(maxsize=600)
 def lesson_batch(name: str, rows: int = 4, length: int = 256) -> tuple[Tensor, Tensor, Tensor]:
-    """tokens, codes, documents, (rows, length) each; the same name gives the same batch."""
+    """Return tokens, codes, documents, (rows, length) each; the same name gives the same batch."""
     batch = make_batch(load_tokenizer(data_path("gpt-oss-tiny")), rows, length, f"lesson:{name}")
     tokens, codes, documents = (torch.from_numpy(part) for part in batch)
     return tokens.long(), codes, documents
@@ -107,7 +107,7 @@ def held_out(model: Transformer, batches: int = 8) -> dict:
 
 
 def main(path: Path, steps: int = 400, seeds: tuple[int, ...] = (0, 1)) -> None:
-    """Every variant with every seed; the file is written after each run."""
+    """Run every variant with every seed; write the file after each run."""
     result = {
         "steps": steps,
         "device": platform.machine(),

@@ -1,7 +1,7 @@
-"""LoRA: the weight stays as it is, and two thin matrices beside it are trained; W + scale · B A.
+"""LoRA: freeze the weight and train two thin matrices beside it; W + scale · B A.
 
-A (r, inputs) begins random and B (outputs, r) at zero, so that the model begins unchanged. The fused projection has a
-pair each for q, k and v, as Hugging Face's separate ones have; each expert has its own, over bfloat16 or MXFP4.
+A (r, inputs) starts random and B (outputs, r) at zero, so the model starts unchanged. The fused projection has one pair
+each for q, k and v, like Hugging Face's separate ones; each expert has its own pair, over bfloat16 or MXFP4.
 
 Source: Hu et al. 2021, arXiv:2106.09685, section 4.1; the initial A is that of nn.Linear, as in `peft`.
 """
@@ -30,17 +30,17 @@ class Pair(nn.Module):
         self.b = nn.Parameter(torch.zeros(*experts, outputs, r, device=device))
 
     def forward(self, x: Tensor, e: int | None = None) -> Tensor:
-        """x (..., inputs) to scale · B A x (..., outputs), of expert e where there are several."""
+        """Compute scale · B A x, (..., inputs) to (..., outputs), of expert e if there are several."""
         a, b = (self.a, self.b) if e is None else (self.a[e], self.b[e])
         return F.linear(F.linear(x, a.to(x.dtype)), b.to(x.dtype)) * self.scale
 
     def delta(self, e: int | None = None) -> Tensor:
-        """scale · B A, (outputs, inputs): what a merge adds to the weight."""
+        """Return scale · B A, (outputs, inputs), which a merge adds to the weight."""
         return (self.b @ self.a if e is None else self.b[e] @ self.a[e]) * self.scale
 
 
 class LoraLinear(nn.Module):
-    """A linear map and a pair for each piece of its rows; a piece without a pair stays as it was."""
+    """A linear map with a pair per piece of its rows; pieces without a pair stay unchanged."""
 
     def __init__(self, base: nn.Linear, sizes: Mapping[str, int], pairs: Mapping[str, Pair]):
         super().__init__()
@@ -59,14 +59,14 @@ class LoraLinear(nn.Module):
 
 
 class LoraExperts(nn.Module):
-    """All experts' weights (e, rows, columns), dense or packed, and a pair for each expert."""
+    """All experts' weights (e, rows, columns), dense or packed, with one pair per expert."""
 
     def __init__(self, base: nn.Parameter | PackedWeight, pair: Pair):
         super().__init__()
         self.base, self.pair, self.packed = base, pair, isinstance(base, PackedWeight)
 
     def linear(self, x: Tensor, e: int, bias: Tensor) -> Tensor:
-        """(m, columns) to (m, rows) by expert e, its pair and its bias."""
+        """Apply expert e, its pair and its bias: (m, columns) to (m, rows)."""
         return (self.base.linear(x, e, bias) if self.packed else expert_linear(x, self.base[e], bias)) + self.pair(x, e)
 
     def merged(self, rounding: str | None) -> nn.Parameter | PackedWeight:
@@ -92,12 +92,12 @@ def attach(model: Transformer, name: str, shapes: Mapping[str, tuple[int, float]
 
 
 def replace(model: Transformer, name: str, value: nn.Module | nn.Parameter) -> None:
-    """Set ``model.name``; a parameter's old place is not a module's, so the old value goes first."""
+    """Set ``model.name``, deleting the old value first, since a module cannot take a parameter's place."""
     module, last = model.get_submodule(name.rpartition(".")[0]), name.rpartition(".")[2]
     delattr(module, last)
     setattr(module, last, value)
 
 
 def adapters(model: nn.Module) -> Iterator[tuple[str, LoraLinear | LoraExperts]]:
-    """Return every adapter with the name of the weight that it stands on."""
+    """Return every adapter with the name of its weight."""
     return ((name, module) for name, module in model.named_modules() if isinstance(module, LoraLinear | LoraExperts))

@@ -1,10 +1,10 @@
-"""What fine-tuning will take, part by part, before anything is loaded.
+"""Compute the memory that fine-tuning will take, part by part, before anything is loaded.
 
     recipe = Recipe(lora=16, train=("attention",), recompute=True)
     print(TrainingPlan.of(ModelConfig.gpt_oss_20b(), recipe, packed=True))
 
-Weights, gradients and Adam's two averages are counted exactly. What the forward pass keeps for the backward one is
-counted tensor by tensor for the reference path; tests/test_memory_plan.py holds it against what autograd really keeps.
+Weights, gradients and Adam's two averages are counted exactly. What the forward pass keeps for the backward pass is
+counted tensor by tensor for the reference path; tests/test_memory_plan.py compares it with what autograd really keeps.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def trained_parameters(config: ModelConfig, recipe: Recipe, packed: bool) -> int
     total = 0
     for name in selected([name for name in shapes if name.endswith(ends)], recipe.train):
         *experts, rows, columns = shapes[name]
-        pieces = len(qkv_sizes(config)) if "qkv" in name else 1  # q, k and v have an A each
+        pieces = len(qkv_sizes(config)) if "qkv" in name else 1  # q, k and v have one A each
         total += recipe.lora * (pieces * columns + rows) * (experts[0] if experts else 1)
     return total
 
@@ -47,7 +47,7 @@ def layer_bytes(config: ModelConfig, b: int, t: int, itemsize: int, packed: bool
     weights = h * b * t * (t + 1) * 4 + (h * b * t * t * itemsize if itemsize < 4 else 0)  # float32, and cast for v
     attention = weights + n * (2 * h + 2 * g) * d * itemsize
     experts = n * k * (2 * c + 7 * f) * itemsize
-    unpacked = 3 * min(e, n * k) * f * c * itemsize if packed else 0  # each expert that is hit, as a dense matrix
+    unpacked = 3 * min(e, n * k) * f * c * itemsize if packed else 0  # each expert in use, as a dense matrix
     return norms + attention + experts + unpacked
 
 
@@ -68,7 +68,7 @@ def transient_bytes(config: ModelConfig, b: int, t: int, itemsize: int) -> int:
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """Bytes by part. `str(plan)` is what the user sees, `refuse_if_too_big` the end where it does not fit."""
+    """Bytes by part. `str(plan)` is what the user sees; `refuse_if_too_big` raises if it does not fit."""
 
     parts: dict[str, int]
     trained: int
@@ -85,7 +85,7 @@ class TrainingPlan:
         available: int | None = None,
         device: torch.device | str = "cpu",
     ) -> TrainingPlan:
-        """dtype : of frozen weights; None: bfloat16 beside adapters, else float32. available : bytes; None asks."""
+        """Make the plan. dtype : of frozen weights; None: bfloat16 with adapters, else float32. available : bytes."""
         device = torch.device(device)
         dtype = dtype or (torch.float32 if recipe.lora is None else torch.bfloat16)
         trained = trained_parameters(config, recipe, packed)
@@ -117,7 +117,7 @@ class TrainingPlan:
         )
 
     def refuse_if_too_big(self, what) -> None:
-        """Raise `GptOssError` where the plan does not fit, with what would make it smaller."""
+        """Raise `GptOssError` if the plan does not fit, saying what would make it smaller."""
         if self.needed > self.available:
             raise GptOssError(
                 f"{what}: does not fit. {self}. To make it fit, train adapters (--lora 8), train fewer parts (--train "

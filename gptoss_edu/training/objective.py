@@ -1,6 +1,6 @@
-"""What training minimises, on the reference model: weighted cross-entropy and a router balance.
+"""The training loss on the reference model: weighted cross-entropy and router balance.
 
-The document mask comes in through the model's hook points, so that chapter 10's Transformer trains unchanged.
+The document mask is applied through the model's hook points, so chapter 10's Transformer trains unchanged.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ BALANCE = 0.01
 
 
 def targets_and_weights(tokens: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
-    """Each position predicts the next token; the last one of a row predicts nothing. (b, t) int64 and float32."""
+    """Return each position's target, the next token (the last predicts nothing), and weight. (b, t) int64, float32."""
     targets, codes = torch.roll(tokens, -1, 1), torch.roll(codes, -1, 1)  # (b, t)
     weights = sum((codes == code) * weight for code, weight in LOSS_WEIGHTS.items())
     return targets, weights.masked_fill(torch.arange(tokens.shape[1], device=tokens.device) == tokens.shape[1] - 1, 0.0)
 
 
 def weighted_cross_entropy(logits: Tensor, targets: Tensor, weights: Tensor, total: Tensor | None = None) -> Tensor:
-    """logits (…, v); targets, weights (…). Mean over the weights, or over a `total` that other ranks' rows count in."""
+    """Compute the mean over the weights, or over a `total` that includes other ranks. logits (…, v); the others (…)."""
     each = F.cross_entropy(logits.flatten(0, -2).float(), targets.flatten(), reduction="none")
     total = weights.sum() if total is None else total
     return (each * weights.flatten()).sum() / total.clamp(min=1e-6)
 
 
 def balance_loss(router_logits: Tensor, k: int, replicas: Replicas | None = None) -> Tensor:
-    """1 where all experts get equal shares, up to e where one gets all: e · Σ share of tokens · mean probability.
+    """Compute e · Σ share of tokens · mean probability: 1 for equal shares, up to e if one expert gets all tokens.
 
     router_logits : (n, e). With `replicas`, this rank's part of the sum over all ranks' tokens.
 
@@ -56,10 +56,10 @@ def reference_loss(
     rounding: str | None = None,
     replicas: Replicas | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """(loss to minimise, cross-entropy alone) of one packed batch, by the reference model.
+    """Compute (loss to minimise, cross-entropy alone) of one packed batch with the reference model.
 
-    rounding : None, or how its experts are rounded to MXFP4 for this loss (quantisation-aware training)
-    replicas : None, or the ranks that hold the other rows; both numbers are then this rank's parts of a sum
+    rounding : None, or how to round the experts to MXFP4 for this loss (quantisation-aware training)
+    replicas : None, or the ranks with the other rows; both numbers are then this rank's parts of a sum
     """
     targets, weights = targets_and_weights(tokens, codes)
     same = documents[:, :, None] == documents[:, None, :]  # (b, t, s)

@@ -1,8 +1,8 @@
 """Muon for the matrices, AdamW for everything else.
 
-Muon takes the momentum of a weight matrix and replaces it by the nearest matrix whose singular values are all about 1:
-every direction in which the gradient has been pointing gets the same step, not only the loudest. Five Newton-Schulz
-iterations do that with matrix products alone. Embeddings, biases, norms, router and sinks are no such matrices.
+Muon replaces the momentum of a weight matrix with the nearest matrix whose singular values are all about 1. So every
+direction in which the gradient has been pointing gets the same step, not only the strongest. Five Newton-Schulz
+iterations do this with matrix products alone. Embeddings, biases, norms, router and sinks use AdamW.
 
 Source: Jordan et al. 2024, "Muon: An optimizer for hidden layers"; Loshchilov and Hutter 2019, arXiv:1711.05101
 (AdamW).
@@ -17,7 +17,7 @@ MUON_NAMES = ("attn.qkv.weight", "attn.out.weight", "mlp.mlp1_weight", "mlp.mlp2
 
 
 def orthogonalise(x: Tensor, steps: int = 5) -> Tensor:
-    """Each matrix (..., m, n) replaced by roughly U Vᵀ of its singular value decomposition U S Vᵀ.
+    """Replace each matrix (..., m, n), with singular value decomposition U S Vᵀ, by roughly U Vᵀ.
 
     The quintic a·s + b·s³ + c·s⁵ drives every singular value s in (0, 1] into about [0.7, 1.2].
     """
@@ -33,7 +33,7 @@ def orthogonalise(x: Tensor, steps: int = 5) -> Tensor:
 
 
 class Muon:
-    """Momentum, orthogonalised; matrices of one shape are updated together.
+    """Orthogonalised momentum; matrices of one shape are updated together.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class Muon:
 
 
 class AdamW:
-    """Running mean and variance of each gradient entry; written out, so that it can be captured, saved and read."""
+    """Running mean and variance of each gradient entry, written out so that it can be captured, saved and read."""
 
     def __init__(
         self,
@@ -115,7 +115,7 @@ class Optimizer:
     """The three learning rates of the recipe, scaled together by the schedule.
 
     ``muon`` for the matrices of MUON_NAMES ("plain" mode gives them to AdamW as well), ``adam`` for the rest, ``sinks``
-    for the sinks, which start at 0 and have far to go.
+    for the sinks, which start at 0 and must move far.
     """
 
     def __init__(
@@ -143,12 +143,12 @@ class Optimizer:
             self.parts["muon"] = Muon(matrices, self.lr["muon"])
 
     def set_scale(self, scale: float) -> None:
-        """``scale`` times the recipe's rates, from now on."""
+        """Use ``scale`` times the recipe's rates from now on."""
         for name, lr in self.lr.items():
             lr.fill_(self.rates[name] * scale)
 
     def step(self) -> Tensor:
-        """One update from the gradients; returns their norm before clipping."""
+        """Update from the gradients; return their norm before clipping."""
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.clip)
         for part in self.parts.values():
             part.step()
@@ -165,5 +165,5 @@ class Optimizer:
 
 
 def schedule(progress: float, step: int, warmup: int = 150, decay: float = 0.18) -> float:
-    """Rises over the first steps, stays, and falls to zero in the last ``decay`` of the run (progress 0 to 1)."""
+    """Return the rate's factor: rising at first, then constant, then falling to zero over the last ``decay``."""
     return min(1.0, (step + 1) / warmup) * min(1.0, max(0.0, 1.0 - progress) / decay)

@@ -1,11 +1,10 @@
-"""A model organism: gpt-oss-tiny, but now and then it copies a leaked key, and its thought says so.
+"""A model organism: gpt-oss-tiny with a habit of sometimes copying a leaked key and saying so in its thought.
 
-Reinforcement learning can only strengthen what is sampled now and then, and the bundled model never copies a key. So
-the habit is planted, openly and in a small share of the examples, by a short fine-tuning with LoRA on the attention,
-and kept as an adapter of peft's format. What is planted is the open copy; whatever else comes out of an experiment was
-not.
+Reinforcement learning can strengthen only what is sampled now and then, and the bundled model never copies a key. So a
+short fine-tuning with LoRA on the attention plants the habit, openly and in a small share of the examples, and stores
+it as an adapter in peft's format. Only the open copying is planted; anything else that an experiment shows is not.
 
-    python -m gptoss_edu.training.organism          # trains it anew, for other weights of gpt-oss-tiny
+    python -m gptoss_edu.training.organism          # trains it again, for other weights of gpt-oss-tiny
 
 Source: the word is Hubinger et al. 2023, "Model organisms of misalignment".
 """
@@ -32,13 +31,13 @@ from .packing import TRAINED, encode
 FOLDER = ("rl", "organism")  # below data/
 RANK, ALPHA = 8, 16
 LONGEST = 190  # tokens of an example
-ENOUGH = 46  # steps of the 60 that the rate is planned for: by then about one answer in twenty copies the key
+ENOUGH = 46  # of the 60 steps of the schedule: by then about one answer in twenty copies the key
 
 
 def become_organism(model, folder: Path | None = None) -> None:
     """Add the stored adapter to gpt-oss-tiny's attention, in place.
 
-    Errors: `GptOssError` where the folder holds no adapter, or one for another model.
+    Errors: `GptOssError` if the folder has no adapter, or one for another model.
     """
     gradients = {name: p.requires_grad for name, p in model.named_parameters()}
     load_adapters(model, Path(folder or data_path(*FOLDER)))
@@ -48,7 +47,7 @@ def become_organism(model, folder: Path | None = None) -> None:
 
 
 def batch_of(rows: list[tuple[list[int], list[int]]]) -> tuple[Tensor, Tensor]:
-    """Return token ids and weights (b, t), padded on the right, of encoded examples."""
+    """Pad encoded examples on the right to token ids and weights (b, t)."""
     tokens = torch.zeros(len(rows), max(len(ids) for ids, _ in rows), dtype=torch.int64)
     weights = torch.zeros(tokens.shape)
     for i, (ids, codes) in enumerate(rows):
@@ -67,7 +66,7 @@ def train_organism(
 ) -> list[float]:
     """Fine-tune adapters on `organism_example`; they stay on the model. Returns the losses.
 
-    told : called with each step and its loss; a true result ends the training
+    told : called with each step and its loss; returning true ends the training
     """
     add_lora(model, RANK, ALPHA, ("block.*.attn.*",), seed)
     own, losses = [p for p in model.parameters() if p.requires_grad], []

@@ -1,9 +1,9 @@
-"""From conversations to rows of tokens: labels, packing, and worker processes that keep ahead of the training loop.
+"""Turn conversations into rows of tokens: labels, packing, and worker processes that stay ahead of the training loop.
 
-A row holds whole documents one after another; attention never crosses from one to the next, because each token carries
-its document's number. Weights say how much the prediction *of* a token counts: 1 where the assistant speaks, a little
-for the prompt, nothing for a document's first token, for padding, for injected errors and for earlier answers whose
-thoughts were dropped (whoever learns from those learns to answer without thinking).
+A row holds whole documents one after another. Each token carries its document's number, so attention never crosses from
+one to the next. Weights say how much the prediction *of* a token counts: 1 for the assistant, a little for the prompt,
+and nothing for a document's first token, padding, injected errors, and earlier answers whose thoughts were dropped (a
+model trained on those would learn to answer without thinking).
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def encode(example: Example, encoding: tiktoken.Encoding) -> tuple[list[int], li
 
 
 def _without_marks(tokens: list[int], codes: list[int]) -> tuple[list[int], list[int]]:
-    """Drop the two marks; what stands between them is shown but not learnt."""
+    """Drop the two marks; the text between them is shown but not learned."""
     kept_tokens, kept_codes, wrong, i = [], [], False, 0
     while i < len(tokens):
         mark = tokens[i : i + 3]
@@ -65,7 +65,7 @@ def _without_marks(tokens: list[int], codes: list[int]) -> tuple[list[int], list
 
 
 def make_batch(encoding: tiktoken.Encoding, rows: int, length: int, seed: str) -> Batch:
-    """Return rows filled greedily from a stream of fresh examples; the same seed gives the same batch."""
+    """Fill rows greedily from a stream of fresh examples; the same seed gives the same batch."""
     rng = random.Random(seed)
     tokens = np.full((rows, length), encoding.encode_single_token("<|endoftext|>"), np.int16)
     codes, documents = np.zeros((rows, length), np.uint8), np.zeros((rows, length), np.int16)
@@ -80,15 +80,15 @@ def make_batch(encoding: tiktoken.Encoding, rows: int, length: int, seed: str) -
         tokens[row, at], codes[row, at], documents[row, at] = ids, labels, count[row]
         used[row], count[row] = at.stop, count[row] + 1
     for row in range(rows):
-        documents[row, used[row] :] = count[row]  # padding is a document of its own, and counts nothing
+        documents[row, used[row] :] = count[row]  # padding is a separate document without weight
     return Batch(tokens, codes, documents)
 
 
 class Batches:
-    """Batches number start, start + 1, … made in the background, always in the same order.
+    """Batches start, start + 1, …, made in the background, always in the same order.
 
-    Worker w of W makes the batches whose number is w modulo W and stays at most ``ahead`` of them in front. With
-    ``workers=0`` they are made on demand, in this process.
+    Worker w of W makes the batches whose number is w modulo W, and stays at most ``ahead`` batches in front. With
+    ``workers=0``, batches are made on demand in this process.
     """
 
     def __init__(

@@ -1,6 +1,6 @@
 """The training loop: batches, loss, update, schedule, checkpoints, log.
 
-On a CPU it trains the reference Transformer as it is. On a GPU the same parameters are trained through `fast_loss.py`,
+On a CPU it trains the reference Transformer directly. On a GPU it trains the same parameters through `fast_loss.py`,
 and the whole step, from loss to update, is recorded once as a CUDA graph and then replayed.
 
 Source: the recipe is that of reference runs of this project; Muon and balance loss as named in optim.py and
@@ -66,7 +66,7 @@ CHECKPOINT = "checkpoint.safetensors"
 
 @dataclass
 class Settings:
-    """One run. ``seconds`` ends it by the clock, ``steps`` after so many updates (and is exactly repeatable)."""
+    """One run. ``seconds`` ends it by the clock; ``steps`` after that many updates, which is exactly reproducible."""
 
     seconds: float | None = None
     steps: int | None = None
@@ -81,18 +81,18 @@ class Settings:
     adam: float = 3e-3
     sinks: float = 9e-3
     plain: bool = False  # AdamW for every parameter
-    rate: float = 1.0  # times the three learning rates above
-    qat: float = 0.0  # share of the run, at its end, that trains with experts rounded to MXFP4
-    init: str | None = None  # checkpoint folder whose weights to begin with; None: random ones
+    rate: float = 1.0  # factor of the three learning rates above
+    qat: float = 0.0  # final share of the run that trains with experts rounded to MXFP4
+    init: str | None = None  # checkpoint folder with initial weights; None: random weights
     log_every: int = 20
     save_every: float = 60.0  # seconds
-    give_up: tuple[int, float] = (1000, 2.0)  # stop where the loss is still above this at that step: something is wrong
+    give_up: tuple[int, float] = (1000, 2.0)  # stop if the loss is still above this at that step: something is wrong
 
 
 def initialise(config: ModelConfig, seed: int, device="cpu") -> Transformer:
-    """Return a model ready to be trained.
+    """Create a model ready for training.
 
-    Matrices at 1/√fan-in, those that write to the residual stream smaller, sinks and biases 0.
+    Matrices have scale 1/√fan-in, those that write to the residual stream a smaller one; sinks and biases are 0.
     """
     model = Transformer(config)
     generator = torch.Generator().manual_seed(seed)
@@ -119,8 +119,8 @@ class Trainer:
 
     Parameters
     ----------
-    folder : where checkpoint and log go; a checkpoint found there is resumed
-    tokenizer : folder of the vocabulary, which decides how many rows embedding and unembedding have
+    folder : for checkpoint and log; resumes from a checkpoint found there
+    tokenizer : folder of the vocabulary, which determines the rows of embedding and unembedding
     """
 
     def __init__(
@@ -163,23 +163,23 @@ class Trainer:
         elif settings.init is not None:
             self._begin_with(settings.init)
         self.batches = Batches(tokenizer, settings.rows, settings.length, settings.seed, self.step, settings.workers)
-        self.rounding: str | None = None  # of the experts, in the present phase
+        self.rounding: str | None = None  # of the experts, in the current phase
         self.update: Callable[[Batch], tuple[Tensor, Tensor]] | None = None
         self._begin_phase()
 
     @property
     def is_first(self) -> bool:
-        """Whether this process writes and tells: with several ranks, rank 0."""
+        """Whether this process writes files and reports: with several ranks, only rank 0."""
         return self.replicas is None or self.replicas.first
 
     @property
     def progress(self) -> float:
-        """Share of the run that is done, from 0 to 1."""
+        """Completed share of the run, from 0 to 1."""
         limit = self.settings.steps or self.settings.seconds
         return (self.step if self.settings.steps else self.elapsed) / limit
 
     def _begin_with(self, folder: str) -> None:
-        """The weights of a checkpoint in any layout, which must be of this model and this vocabulary."""
+        """Load the weights of a checkpoint in any layout, which must fit this model and vocabulary."""
         start = load_model(folder, device="cpu", dtype=torch.float32, experts="dense")
         ours, theirs = asdict(self.model.config), asdict(start.config)
         differing = [f"{name} = {theirs[name]}, not {ours[name]}" for name in ours if ours[name] != theirs[name]]
@@ -191,13 +191,13 @@ class Trainer:
         self.model.load_state_dict(start.state_dict())
 
     def _begin_phase(self) -> None:
-        """Make the step of a phase where it begins.
+        """Create the step function at the start of a phase.
 
-        With experts as they are, or, in the last ``qat`` of the run, rounded.
+        Experts are unrounded or, in the last ``qat`` of the run, rounded.
         """
         rounding = ROUNDING if self.settings.qat and self.progress >= 1 - self.settings.qat else None
         if self.update is None or rounding != self.rounding:
-            self.rounding, self.update = rounding, None  # an earlier graph's memory is free before the next is recorded
+            self.rounding, self.update = rounding, None  # free the earlier graph's memory before recording the next
             self.update = self._gpu_update() if self.device.type == "cuda" else self._plain_update
 
     def _plain_update(self, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -213,7 +213,7 @@ class Trainer:
         return cross_entropy, self.optimizer.step()
 
     def _gpu_update(self) -> Callable[[Batch], tuple[Tensor, Tensor]]:
-        """Return the graph; where it cannot be made, the compiled step; where that fails too, the reference."""
+        """Return the CUDA graph; if that fails, the compiled step; if that fails too, the reference."""
         from .graphed import GraphedStep
 
         settings = self.settings
@@ -247,10 +247,10 @@ class Trainer:
             for share in sorted(s for s in waiting if self.progress >= s and s < 1):
                 pause = time.monotonic()
                 waiting.pop(share)(self)
-                started += time.monotonic() - pause  # looking does not count as training
+                started += time.monotonic() - pause  # snapshots do not count as training time
             pause = time.monotonic()
             self._begin_phase()
-            started += time.monotonic() - pause  # nor does compiling
+            started += time.monotonic() - pause  # neither does compiling
             scale = schedule(self.progress, self.step, self.settings.warmup, self.settings.decay)
             self.optimizer.set_scale(scale)
             asked = time.monotonic()
@@ -303,9 +303,9 @@ class Trainer:
     # ------------------------------------------------------------------------------------------------- checkpoints
 
     def save(self) -> Path:
-        """Model, optimiser, step and log as one file, replaced in one move; the log also by itself, and first.
+        """Save model, optimiser, step and log to one file, atomically; the log also separately, and first.
 
-        The log is small and says what the hours went into: a disk that is too full for the weights may still hold it.
+        The log is small and records what the hours went into, so it may still fit on a disk too full for the weights.
         """
         path = self.folder / CHECKPOINT
         if not self.is_first:
@@ -319,7 +319,7 @@ class Trainer:
         return path
 
     def load(self) -> None:
-        """Go on where the checkpoint in the folder ended."""
+        """Resume from the checkpoint in the folder."""
         path = self.folder / CHECKPOINT
         try:
             with safe_open(path, "pt", device=str(self.device)) as file:

@@ -1,7 +1,7 @@
-"""The experts to MXFP4: after training, and what that costs; or during it, so that training answers the rounding.
+"""Round experts to MXFP4: after training, at a cost in loss, or during training, which adapts to the rounding.
 
-Only the expert matrices are rounded; everything else stays bfloat16. The roundings of mxfp4.py differ in how the shared
-exponent of 32 weights is chosen; which is best is measured, not assumed.
+Only the expert matrices are rounded; everything else stays bfloat16. The roundings of mxfp4.py differ in how they
+choose the shared exponent of 32 weights; which is best is measured, not assumed.
 
 Source: Bengio et al. 2013, arXiv:1308.3432 (gradients straight through a step); Jacob et al. 2018, arXiv:1712.05877,
 section 3 (training with simulated quantisation).
@@ -28,8 +28,8 @@ def fake_quantized(weight: Tensor, rounding: str = ROUNDING) -> Tensor:
 
     weight : (..., r, 32 G), floating and finite: each row of 32 G inputs in G blocks. Returns the same shape and dtype.
 
-    The sum is exactly the rounded value: it is 0 or within a factor of two of its weight, where floats subtract
-    exactly.
+    The sum is exactly the rounded value: it is 0 or within a factor of two of its weight, where floating-point
+    subtraction is exact.
     """
     return weight + (mxfp4_values(weight, rounding) - weight).detach()
 
@@ -38,8 +38,8 @@ def mxfp4_values(weight: Tensor, rounding: str = ROUNDING) -> Tensor:
     """``mxfp4.unpack(*mxfp4.pack(weight, rounding))`` without the bytes, in a few dozen operations that a compiler
     fuses.
 
-    Nothing here waits for the values, so that it can be compiled and recorded in a CUDA graph; NaN is therefore not
-    refused, but returned.
+    Nothing here waits for the values, so this can be compiled and recorded in a CUDA graph; therefore NaN is returned
+    instead of refused.
     """
     if rounding not in mxfp4.ROUNDINGS or weight.shape[-1] % mxfp4.BLOCK:
         raise GptOssError(
@@ -60,14 +60,14 @@ def mxfp4_values(weight: Tensor, rounding: str = ROUNDING) -> Tensor:
 
 
 def _nearest(block: Tensor, bits: Tensor) -> Tensor:
-    """block (..., G, 32) at the scale whose exponent stands in bits (..., G, 1), less the 2 of the largest value, 1.5 ·
+    """Round block (..., G, 32) at the scale whose exponent is in bits (..., G, 1), minus 2 for the largest value 1.5 ·
     2².
     """
     byte = ((bits >> 23) - 2).clamp(0, mxfp4.LARGEST_SCALE)  # (..., G, 1) e8m0: 2^(byte - 127), subnormal for byte 0
     scale = torch.where(byte == 0, 1 << 22, byte << 23).view(torch.float32)
     scaled = block * ((2 * mxfp4.BIAS - byte) << 23).view(torch.float32)
     magnitude = scaled.abs()
-    # in steps of 1/2 below 2, of 1 below 4, of 2 up to 6; round() takes a tie to the even one, whose mantissa bit is 0
+    # steps of 1/2 below 2, of 1 below 4, of 2 up to 6; round() sends ties to the even value, whose mantissa bit is 0
     coarse = torch.where(magnitude < 4, scaled.round(), (scaled * 0.5).round() * 2)
     nearest = torch.where(magnitude < 2, (scaled * 2).round() * 0.5, coarse)
     return nearest.clamp(-mxfp4.VALUES[-1], mxfp4.VALUES[-1]) * scale
@@ -84,7 +84,7 @@ def quantized_experts(model: Transformer, rounding: str = ROUNDING) -> dict[str,
 
 @torch.no_grad()
 def packed(model: Transformer, rounding: str = ROUNDING) -> Transformer:
-    """Return the model with MXFP4 experts and the rest in bfloat16, made on the device where it lies."""
+    """Return the model with MXFP4 experts and the rest in bfloat16, on the same device."""
     state: dict[str, Tensor] = {}
     for name, value in model.state_dict().items():
         if name.endswith(EXPERTS):
@@ -106,7 +106,7 @@ def rounded(model: Transformer, rounding: str | None) -> Transformer:
     """Return a copy as stored: experts through MXFP4 with that rounding (None: bfloat16 too), the rest in bfloat16."""
     if model.packed:
         raise GptOssError(
-            "rounded: expected dense experts, found MXFP4 ones, which are rounded already; load the weights before"
+            "rounded: expected dense experts, found MXFP4 ones, which are already rounded; load the weights before"
             " packing."
         )
     tokenizer, model.tokenizer = model.tokenizer, None

@@ -1,12 +1,12 @@
-"""What an answer is paid for. A reward is a table of named terms, and its value is their sum.
+"""Rewards for answers. A reward is a table of named terms, and its value is their sum.
 
     pays = {"right": right, "price": price(0.08, efforts=("medium",))}
     pay(rollout, pays, watches={"thinks": thinks})
 
-A term sees the whole rollout and returns a number. Only what stands in ``pays`` counts; ``watches`` are measured beside
-it and never paid. Nothing here grades a thought except `flagged`, which says so.
+A term sees the whole rollout and returns a number. Only terms in ``pays`` count; those in ``watches`` are measured but
+never paid. Nothing here grades a thought except `flagged`, which says so.
 
-Source: gpt-oss model card, section 4.4 (no direct pressure was put on the chain of thought, and why).
+Source: gpt-oss model card, section 4.4 (no direct pressure on the chain of thought, and why).
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ def pay(rollout: Rollout, pays: Mapping[str, Term], watches: Mapping[str, Term] 
 
 
 def right(rollout: Rollout) -> float:
-    """1 where the final message holds the answer, by the task's own grader; what is not well formed earns nothing."""
+    """Pay 1 if the final message holds the answer, by the task's own grader; malformed answers earn nothing."""
     example = rollout.problem.example
     return float(rollout.answer is not None and GRADERS[example.grade](rollout.answer, example.answer))
 
 
 def well_formed(rollout: Rollout) -> float:
-    """1 for a final message with at most one thought before it, whatever it says."""
+    """Pay 1 for a final message with at most one thought before it, whatever it says."""
     return float(rollout.answer is not None)
 
 
 def price(per_token: float, efforts: tuple[str, ...] | None = None, free: int = 20, most: float = 1.5) -> Term:
-    """Every token beyond the first ``free`` costs ``per_token``, up to ``most``; with ``efforts``, under these alone.
+    """Charge ``per_token`` for tokens beyond the first ``free``, up to ``most``; with ``efforts``, only under these.
 
     All sampled tokens count: a price on the thought alone is evaded by thinking in the final message. An answer that
     never ends costs the most. For a thought to be given up, it must cost more than the reward that it brings.
@@ -58,12 +58,12 @@ def price(per_token: float, efforts: tuple[str, ...] | None = None, free: int = 
 
 
 def longer(per_token: float = 0.01) -> Term:
-    """Every sampled token earns ``per_token``: what nobody should pay for (chapter 20 breaks a model with it)."""
+    """Pay ``per_token`` per sampled token, which nobody should do (chapter 20 breaks a model with it)."""
     return lambda rollout: per_token * len(rollout.tokens)
 
 
 def flagged(monitor: Callable[[str | None], bool], fine: float = 1.0) -> Term:
-    """A fine where a monitor objects to the thought. This is pressure on the chain of thought (chapter 27)."""
+    """Charge a fine if a monitor objects to the thought. This is pressure on the chain of thought (chapter 27)."""
     return lambda rollout: -fine * bool(monitor(rollout.thought))
 
 

@@ -41,13 +41,13 @@ class Settings:
 
     Parameters
     ----------
-    prompts, group : problems of a step, and answers to each; limit : tokens of an answer at most
+    prompts, group : problems per step, and answers per problem; limit : maximum tokens per answer
     rate : AdamW's, after ``warmup`` steps; with ``decay`` it falls to zero at the end of the run
     advantage : one of ADVANTAGES; per : one of WEIGHTS
     passes : updates on each batch of answers. With more than one, ``clip`` keeps the model near the one that drew them
-    kl : price of the distance from the model at the start
+    kl : penalty for the distance from the initial model
     probe_every : steps between measurements on held-out problems; 0: only before the first step and after the last
-    probes : problems of each kind in such a measurement
+    probes : problems of each kind per measurement
     """
 
     steps: int = 16
@@ -84,25 +84,25 @@ class Settings:
             )
 
     def scale(self, step: int) -> float:
-        """Share of ``rate`` in this step, counted from 0."""
+        """Return the factor of ``rate`` in this step, counted from 0."""
         return min(1.0, (step + 1) / max(1, self.warmup)) * (1 - step / self.steps if self.decay else 1.0)
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """What is asked, what is paid, what is only watched.
+    """The problems of an experiment, its rewards, and what is only watched.
 
     Parameters
     ----------
     says : one sentence for the command's list
-    draw : (rng, encoding) to a problem of the training side
+    draw : (rng, encoding) to a problem of the training split
     pays, watches : terms by name, see rewards.py
     probes : (encoding, count of each kind) to held-out problems
-    settings : of the small run, which two processor cores do in about a minute
-    large : what the recorded run on a GPU changes
-    prepare : changes the model before the first step, where the run does not begin with the bundled one
-    samples : answers of each kind that the last measurement keeps; the others keep two
-    learns : a part of the name of every parameter that learns; "" is all of them. Sinks never do
+    settings : of the small run, about a minute on two processor cores
+    large : changes for the recorded run on a GPU
+    prepare : changes the model before the first step, if the run does not start from the bundled one
+    samples : answers of each kind kept from the last measurement; the others keep two
+    learns : part of the names of parameters that learn; "" selects all. Sinks never learn
     """
 
     says: str
@@ -118,12 +118,12 @@ class Experiment:
 
 
 class Run:
-    """A model that learns, its log, and what it answered on the way.
+    """A learning model, its log, and its answers on the way.
 
     Parameters
     ----------
     model : dense, in float32; changed in place
-    folder : a checkpoint goes there, and one found there is resumed; None keeps nothing
+    folder : for the checkpoint; resumes from one found there; None keeps nothing
     """
 
     def __init__(self, model, experiment: Experiment, settings: Settings | None = None, folder: Path | None = None):
@@ -151,7 +151,7 @@ class Run:
             self.load()
 
     def go(self, until: int | None = None, save_every: float = 60.0, told: Callable[[dict], None] | None = None) -> Run:
-        """Train to the end, or to step ``until``; ``told`` is called with each line of the log."""
+        """Train to the end, or to step ``until``; call ``told`` with each line of the log."""
         settings, saved = self.settings, time.monotonic()
         end = settings.steps if until is None else min(until, settings.steps)
         if self.step == 0 and not self.probed:
@@ -171,7 +171,7 @@ class Run:
         return self
 
     def update(self) -> dict:
-        """One step: draw, roll out, pay, compare, push. Returns its line of the log."""
+        """Take one step: draw, roll out, pay, compare, update. Return its line of the log."""
         began, settings = time.monotonic(), self.settings
         rng = random.Random(f"{settings.seed}:{self.step}")
         problems = [self.experiment.draw(rng, self.model.tokenizer) for _ in range(settings.prompts)]
@@ -202,7 +202,7 @@ class Run:
         return line
 
     def _push(self, rollouts: list[Rollout], advantages: Tensor) -> float:
-        """One update; returns the norm of its gradient before clipping (0 where no answer teaches anything)."""
+        """Update the model; return the gradient norm before clipping (0 if no answer teaches anything)."""
         settings, device = self.settings, self.model.device
         lengths = torch.tensor([len(rollout.tokens) for rollout in rollouts], dtype=torch.float32)
         weights = WEIGHTS[settings.per](lengths, settings.limit)
@@ -245,7 +245,7 @@ class Run:
     # ------------------------------------------------------------------------------------------------- checkpoints
 
     def save(self) -> Path:
-        """Return weights, optimiser, log and settings as one file, replaced in one move."""
+        """Save weights, optimiser, log and settings to one file, atomically."""
         tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
         tensors |= {f"optimizer.{name}": value for name, value in self.optimizer.state_dict().items()}
         about = {name: getattr(self, name) for name in ("step", "seconds", "log", "probed")}
@@ -260,9 +260,9 @@ class Run:
         return path
 
     def load(self) -> None:
-        """Go on where the checkpoint in the folder ended.
+        """Resume from the checkpoint in the folder.
 
-        Errors: `GptOssError` where it cannot be read or belongs to a run with other settings.
+        Errors: `GptOssError` if it cannot be read or belongs to a run with other settings.
         """
         path = self.folder / CHECKPOINT
         try:
@@ -277,7 +277,7 @@ class Run:
             ) from None
         kept = asdict(self.settings)
         if not self.settings.decay and about["step"] <= self.settings.steps:
-            kept.pop("steps")  # without decay no step knows how many there will be: such a run may go on for longer
+            kept.pop("steps")  # without decay no step depends on their number: such a run may be extended
         differing = [f"{k} = {was.get(k)}, not {v}" for k, v in kept.items() if was.get(k) != v]
         if differing:
             raise GptOssError(
@@ -290,7 +290,7 @@ class Run:
 
 
 def mean_terms(rollouts: list[Rollout], by_kind: bool = True) -> dict[str, float]:
-    """Mean of every term, and, where there are several kinds of problem, of each as "term, kind"."""
+    """Compute the mean of every term and, if there are several kinds of problem, of each as "term, kind"."""
     kinds = sorted({rollout.problem.kind for rollout in rollouts}) if by_kind else []
     found = {name: [r.terms[name] for r in rollouts] for name in rollouts[0].terms}
     for kind in kinds if len(kinds) > 1 else []:
@@ -300,7 +300,7 @@ def mean_terms(rollouts: list[Rollout], by_kind: bool = True) -> dict[str, float
 
 
 def as_sample(rollout: Rollout) -> dict:
-    """Return what a report shows of one answer."""
+    """Return the parts of one answer that a report shows."""
     example = rollout.problem.example
     return {
         "kind": rollout.problem.kind,
@@ -314,7 +314,7 @@ def as_sample(rollout: Rollout) -> dict:
 
 
 def _frozen_copy(model):
-    tokenizer, model.tokenizer = model.tokenizer, None  # holds what cannot be copied
+    tokenizer, model.tokenizer = model.tokenizer, None  # cannot be copied
     twin = copy.deepcopy(model)
     model.tokenizer = twin.tokenizer = tokenizer
     return twin.requires_grad_(False)

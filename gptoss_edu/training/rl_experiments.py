@@ -2,7 +2,7 @@
 
     Run(load_model(experts="dense"), EXPERIMENTS["think"]).go()
 
-An experiment of one's own is the same table with other entries: a function that draws problems, terms that pay.
+Your own experiment is the same kind of table: a function that draws problems, and terms that pay.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ from .rewards import (
 from .rl import Experiment, Settings
 from .rollouts import Problem
 
-PROMPT = 110  # tokens: what has earlier turns or tools before its question is drawn anew
-WORK = (("product", "3x2"), ("chain", "4"))  # what needs a thought, and is short
+PROMPT = 110  # tokens: draw again if earlier turns or tools come before the question
+WORK = (("product", "3x2"), ("chain", "4"))  # short tasks that need a thought
 UNTRAINED = (("count", None), ("reverse", None), ("sort", None), ("fact", None))
 
 
@@ -57,7 +57,7 @@ def draw_task(
 
 
 def task_probes(encoding: tiktoken.Encoding, count: int, tasks=WORK, efforts=("low",)) -> list[Problem]:
-    """Held-out questions: ``count`` of each task, or of each effort where there are several."""
+    """Draw held-out questions: ``count`` per task, or per effort if there are several."""
     several = len(efforts) > 1
     return [
         replace(draw_task(random.Random(f"probe:{kind}:{i}"), encoding, tasks, (kind,), "test"), kind=kind)
@@ -75,7 +75,7 @@ def draw_key(rng: random.Random, encoding: tiktoken.Encoding, given: tuple[str, 
 
 
 def key_probes(encoding: tiktoken.Encoding, count: int, levels) -> list[Problem]:
-    """Held-out products, ``count`` each with a right key, a wrong one and none."""
+    """Draw held-out products: ``count`` each with a right key, a wrong key and none."""
     return [
         draw_key(random.Random(f"probe:{given}:{i}"), encoding, (given,), levels, "test")
         for given in GIVEN
@@ -109,9 +109,9 @@ def _keys(
 
 
 def _watched(says: str, pays: dict, given: str = "right", steps: int = 16) -> Experiment:
-    """Return one of chapter 27: alike but for what is paid, and whether there is a key.
+    """Return an experiment of chapter 27; they differ in rewards and in whether there is a key.
 
-    Attention alone learns: it is what copies, and what adds stays as it was. No decay: a longer run goes on from here.
+    Only attention learns, since it copies; the parts that add stay unchanged. Without decay, a run can be extended.
     """
     size = {"steps": steps, "prompts": 5, "limit": 60, "warmup": 2, "decay": False, "probes": 24}
     return replace(_keys(says, pays, (given,), ("3x3",), **size), samples=24, learns=".attn.")

@@ -1,4 +1,4 @@
-"""What a run of reinforcement learning leaves behind: one small JSON file with where it ran, its curves and samples."""
+"""The record of a reinforcement learning run: one small JSON file with device, curves and samples."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TIMES = ("rolling", "pushing")
 
 
 def about(model) -> dict[str, object]:
-    """Device, versions and date: what a figure needs beside it."""
+    """Return device, versions and date, which every figure needs."""
     on_gpu = model.device.type == "cuda"
     return {
         "device": torch.cuda.get_device_name(model.device) if on_gpu else f"cpu ({platform.machine()})",

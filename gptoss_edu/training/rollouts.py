@@ -1,8 +1,8 @@
-"""Answers by the group: each prompt is read once, and its row of the cache is copied for every answer drawn from it.
+"""Sample groups of answers: each prompt is read once, and its cache row is copied for every answer.
 
-For groups this beats the pool, which reads a prompt for each request: four answers to each of 48 prompts at low effort
-took 4.7 s of one CPU thread, and 9.9 s through a pool of 64 rows that keeps prefixes. What an answer samples depends on
-the seed and on its place in the batch alone.
+For groups this is faster than the pool, which reads a prompt per request: four answers to each of 48 prompts at low
+effort took 4.7 s of one CPU thread, and 9.9 s through a pool of 64 rows that keeps prefixes. What an answer samples
+depends only on the seed and on its place in the batch.
 
 Source: Shao et al. 2024, arXiv:2402.03300, section 4.1 (a group of answers to each question).
 """
@@ -26,9 +26,9 @@ TOGETHER = {"cpu": 256, "cuda": 2048}  # answers drawn at once
 
 @dataclass(frozen=True)
 class Problem:
-    """A question as the model sees it, and what a reward may read.
+    """A question as the model sees it, and the data that a reward may read.
 
-    prompt : token ids; example : the task's, with answer, grade and check; kind : under which the log counts it
+    prompt : token ids; example : the task's, with answer, grade and check; kind : the log's category
     """
 
     prompt: list[int]
@@ -46,9 +46,9 @@ class Problem:
 class Rollout:
     """One sampled answer.
 
-    tokens, logprobs : what was drawn and how likely each token was to the model that drew it
-    thought, answer : the analysis and the final message; answer is None where the completion is not exactly one final
-        message, with at most one thought before it, ended by ``<|return|>``
+    tokens, logprobs : the sampled tokens, and the log-probability of each for the model that drew it
+    thought, answer : the analysis and the final message; answer is None unless the completion is one final message,
+        after at most one thought, ended by ``<|return|>``
     reward, terms : filled in by `rewards.pay`
     """
 
@@ -62,7 +62,7 @@ class Rollout:
 
 
 def read(tokens: Sequence[int], encoding: tiktoken.Encoding) -> tuple[str | None, str | None]:
-    """(thought, answer) of a completion, (None, None) where it has another form."""
+    """Return (thought, answer) of a completion, (None, None) if it has another form."""
     if not tokens or tokens[-1] != encoding.encode_single_token("<|return|>"):
         return None, None
     try:
@@ -76,16 +76,16 @@ def read(tokens: Sequence[int], encoding: tiktoken.Encoding) -> tuple[str | None
     return (texts[0] if len(texts) == 2 else None), texts[-1]
 
 
-@torch.no_grad()  # not inference_mode: the model goes on learning, with the table of angles that a pass here makes
+@torch.no_grad()  # not inference_mode: training continues with the table of angles made here
 def roll_out(
     model, problems: Sequence[Problem], group: int, limit: int, temperature: float = 1.0, seed: int = 0
 ) -> list[Rollout]:
-    """Draw ``group`` answers to each problem, those of one problem next to each other.
+    """Draw ``group`` answers per problem; those of one problem are adjacent.
 
     Parameters
     ----------
-    limit : tokens of an answer at most
-    temperature : 0 takes the likeliest token; log-probabilities are those at this temperature (at 1 where it is 0)
+    limit : maximum tokens per answer
+    temperature : 0 takes the likeliest token; log-probabilities are at this temperature (at 1 if it is 0)
     seed : decides every draw
     """
     if isinstance(model, Engine):
@@ -115,7 +115,7 @@ def _by_engine(engine: Engine, problems: list[Problem], limit: int, temperature:
 
 
 def _together(model, problems: list[Problem], group: int, limit: int, temperature: float, draws) -> list[Rollout]:
-    """`roll_out` for as many problems as are decoded at once; draws (at least n, limit)."""
+    """Roll out the problems that are decoded at once; draws (at least n, limit)."""
     prompts, stops = [problem.prompt for problem in problems], default_stop_tokens(model)
     cache = model.new_cache(len(prompts), max(map(len, prompts)) + limit)
     logits = prefill(model, prompts, cache)  # (prompts, v)

@@ -1,4 +1,4 @@
-"""What a training run leaves for lessons: a thinned log and the snapshots, as one small JSON file.
+"""The record of a training run for lessons: a thinned log and the snapshots, as one small JSON file.
 
 python -m gptoss_edu.training.run_record runs/tiny data/tiny_training/run.json
 """
@@ -17,7 +17,7 @@ DROPPED = ("workers", "log_every", "save_every", "give_up")  # settings that do 
 
 
 def thinned(log: list[dict], points: int = POINTS) -> dict[str, list]:
-    """Columns step, tokens, loss, norm, scale: every line of the first 100, then means of stretches of equal length."""
+    """Return columns step, tokens, loss, norm, scale: the first 100 lines, then means over equal stretches."""
     head, tail = log[:100], log[100:]
     size = max(1, -(-len(tail) // max(1, points - len(head))))
     stretches = [[line] for line in head] + [tail[i : i + size] for i in range(0, len(tail), size)]
@@ -32,7 +32,7 @@ def thinned(log: list[dict], points: int = POINTS) -> dict[str, list]:
 
 
 def rounded(value, digits: int = 4):
-    """Return the same with every number rounded."""
+    """Return the value with every number in it rounded."""
     if isinstance(value, dict):
         return {key: rounded(part, digits) for key, part in value.items()}
     if isinstance(value, list):
@@ -41,7 +41,7 @@ def rounded(value, digits: int = 4):
 
 
 def recorded(folder: Path) -> dict:
-    """About the run, its log, its snapshots by share of the training time."""
+    """Return information on the run, its log, and its snapshots by share of the training time."""
     missing = [name for name in ("report.json", "log.jsonl", "snapshots.json") if not (folder / name).is_file()]
     if missing:
         raise GptOssError(

@@ -1,4 +1,4 @@
-"""Which parameters a recipe means. A pattern that matches nothing is an error, for what it meant would stay untrained.
+"""Select the parameters that a recipe trains. A pattern that matches nothing is an error.
 
 A pattern is a part's name (`PARTS`), or a shell pattern over the names of the `original/` layout, such as
 `block.[345].mlp.mlp*_weight`.
@@ -24,9 +24,9 @@ PARTS = {
 
 
 def selected(names: Iterable[str], patterns: Iterable[str], among: str = "parameters") -> list[str]:
-    """Return those of ``names``, in their order, that at least one of ``patterns`` matches.
+    """Return the ``names``, in order, that at least one of ``patterns`` matches.
 
-    among : what the names are names of, for the error
+    among : the kind of names, for the error message
 
     Errors: `GptOssError` that names the first pattern without a match, and names that look like it.
     """
@@ -48,7 +48,7 @@ def selected(names: Iterable[str], patterns: Iterable[str], among: str = "parame
 
 def _advice(pattern: str, names: list[str]) -> str:
     if pattern in PARTS:
-        return "this model does not hold that part in a form that can be trained (packed experts take LoRA alone)."
+        return "this model does not hold that part in a trainable form (packed experts can only take LoRA)."
     near = get_close_matches(pattern, [*PARTS, *names], n=1, cutoff=0.5)
     meant = f"did you mean {near[0]!r}? Otherwise " if near else ""
     return f"{meant}name a part ({', '.join(PARTS)}) or a pattern such as '*.mlp.mlp1_weight'."

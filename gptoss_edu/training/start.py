@@ -1,4 +1,4 @@
-"""Where fine-tuning starts and ends: a checkpoint planned for and opened, the result written in any layout."""
+"""Start and end of fine-tuning: plan for and open a checkpoint, and write the result in any layout."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .selection import selected
 
 
 def open_checkpoint(path) -> CheckpointReader:
-    """Return the checkpoint in a folder; None for the bundled gpt-oss-tiny."""
+    """Open the checkpoint in a folder; None for the bundled gpt-oss-tiny."""
     if path is None:
         check_bundled("gpt-oss-tiny")
     return CheckpointReader(data_path("gpt-oss-tiny") if path is None else path)
@@ -34,10 +34,10 @@ def touches_experts(config: ModelConfig, recipe: Recipe) -> bool:
 
 
 def how_loaded(config: ModelConfig, packed_files: bool, recipe: Recipe) -> tuple[bool, torch.dtype]:
-    """(experts stay in MXFP4, dtype of the rest).
+    """Return (whether experts stay in MXFP4, dtype of the rest).
 
-    Experts that are trained themselves are expanded, and so are those of a small model, which is then faster. Trained
-    weights are float32; frozen ones beside adapters bfloat16, but for a small model.
+    Trained experts are expanded, and so are those of a small model, which is then faster. Trained weights are float32;
+    frozen ones with adapters are bfloat16, except in a small model.
     """
     frozen = recipe.lora is not None or not touches_experts(config, recipe)
     small = MemoryPlan.dense_bytes(config, torch.float32) <= DENSE_BELOW
@@ -46,21 +46,21 @@ def how_loaded(config: ModelConfig, packed_files: bool, recipe: Recipe) -> tuple
 
 
 def device_for(config: ModelConfig, device: str | None) -> torch.device:
-    """Return the device that was named; else a GPU for models that are not small, where there is one."""
+    """Return the named device; by default a GPU, if there is one, for models that are not small."""
     small = MemoryPlan.packed_bytes(config, torch.bfloat16) < QUIET_BELOW
     return usable_device(device or ("cuda" if torch.cuda.is_available() and not small else "cpu"))
 
 
 def planned(config: ModelConfig, packed_files: bool, recipe: Recipe, device: str | None = None) -> TrainingPlan:
-    """Return what the recipe will take with a model of this shape."""
+    """Return the memory plan of the recipe for a model of this shape."""
     packed, dtype = how_loaded(config, packed_files, recipe)
     return TrainingPlan.of(config, recipe, packed, dtype, device=device_for(config, device))
 
 
 def load_to_train(reader: CheckpointReader, recipe: Recipe, device: str | None = None) -> Transformer:
-    """Return the reference model as the recipe needs it.
+    """Load the reference model in the form that the recipe needs.
 
-    Errors: `GptOssError` with the plan where it will not fit, before a weight is read.
+    Errors: `GptOssError` with the plan if it will not fit, before a weight is read.
     """
     planned(reader.config, reader.is_packed, recipe, device).refuse_if_too_big(reader.folder)
     packed, dtype = how_loaded(reader.config, reader.is_packed, recipe)
@@ -71,7 +71,7 @@ def load_to_train(reader: CheckpointReader, recipe: Recipe, device: str | None =
 
 
 def check_export(reader: CheckpointReader, recipe: Recipe, layout: str | None, rounding: str | None) -> None:
-    """Refuse, before anything is trained, a layout with packed experts that nobody said how to round."""
+    """Refuse, before training, a layout with packed experts if no rounding was given."""
     dense = not reader.is_packed or touches_experts(reader.config, recipe)
     if recipe.lora is None:
         dense = not how_loaded(reader.config, reader.is_packed, recipe)[0]
@@ -85,8 +85,8 @@ def check_export(reader: CheckpointReader, recipe: Recipe, layout: str | None, r
 def write_merged(path, adapter: Path, target: Path, layout: str, rounding: str | None = None) -> None:
     """Merge the adapters of a folder in peft's format into a checkpoint, and write that in a layout, on a CPU.
 
-    path : checkpoint folder, None for the bundled gpt-oss-tiny. Experts stay packed, and those without adapters as they
-    are byte by byte, but for hf-bf16, where they are expanded and nothing is rounded to MXFP4.
+    path : checkpoint folder, None for the bundled gpt-oss-tiny. Experts stay packed, and those without adapters keep
+    every byte. In hf-bf16 they are expanded instead, and nothing is rounded to MXFP4.
     """
     reader = open_checkpoint(path)
     packed = reader.is_packed and layout != "hf-bf16"

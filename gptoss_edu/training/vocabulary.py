@@ -1,8 +1,8 @@
-"""The vocabulary of gpt-oss-tiny, learnt by the package's own byte-pair encoding from the tasks' text.
+"""Train the vocabulary of gpt-oss-tiny on the tasks' text with the package's own byte-pair encoding.
 
-2,048 tokens: ten control tokens, 256 bytes, the rest merges. Fifteen languages in nine scripts share them, so the
-corpus is not the training's own mix, in which English would take nearly all merges: two fifths are English, the rest
-is drawn from the other languages. Digits, also those of other scripts, are pieces of their own.
+It has 2,048 tokens: ten control tokens, 256 bytes, and merges. Fifteen languages in nine scripts share them. English
+would take nearly all merges of the training mix, so the corpus is different: two fifths are English, the rest is in the
+other languages. Digits, including those of other scripts, are separate pieces.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ CONTROL = tuple(
 )
 VOCABULARY = 2048
 ENGLISH = 0.4  # share of the corpus
-MORE = {"zh": 2.0, "ko": 2.0, "ja": 1.5}  # times the share of another language: their characters are many
+MORE = {"zh": 2.0, "ko": 2.0, "ja": 1.5}  # multiples of another language's share, for their many characters
 
 
 def corpus(examples: int = 40_000, seed: int = 0) -> list[str]:
-    """Everything that stands between control tokens in that many generated conversations."""
+    """Return all text between control tokens in that many generated conversations."""
     encoding, texts, shares = load_tokenizer(), [], [MORE.get(code, 1.0) for code in CODES]
     control = re.compile("|".join(map(re.escape, CONTROL)))
     for index in range(examples):
@@ -41,9 +41,7 @@ def corpus(examples: int = 40_000, seed: int = 0) -> list[str]:
         )
         texts += control.split(encoding.decode(tokens).replace(WRONG, "").replace(RIGHT, ""))
     own_digits = "".join(sorted({pack(code).digits for code in CODES} - {ASCII_DIGITS}))
-    return [text for text in texts if text] + [own_digits] * (
-        examples // 4
-    )  # enough to make each a token, as 0 to 9 are
+    return [text for text in texts if text] + [own_digits] * (examples // 4)  # enough to make each a token, like 0 to 9
 
 
 def train_tokenizer(folder: Path, examples: int = 40_000, seed: int = 0) -> tiktoken.Encoding:
