@@ -56,8 +56,8 @@ def words_for(source: str, earlier: dict[str, str]) -> str:
         match call.func:
             case ast.Name(name) if DRAWS.match(name) and name not in here:
                 drawn.append((name, earlier.get(name) or package_words().get(name, "")))
-            case ast.Attribute(ast.Name(module), name) if module in ("figures", "pictures") or module.endswith(
-                "_figures"
+            case ast.Attribute(ast.Name(module), name) if (
+                name.startswith("figure_") or module == "figures" or module.endswith("_figures")
             ):
                 drawn.append((name, package_words().get(name, "")))
             case ast.Attribute(ast.Name("checks"), "show"):

@@ -209,8 +209,8 @@ def test_pages_load_nothing_that_they_do_not_use():
 def test_cards_of_all_chapters_stand_on_the_front_page():
     text = (SITE / "index.html").read_text(encoding="utf-8")
     cards = re.findall(
-        r'<li><div class="picture"><img src="([^"]+)".*?<a href="([^"]+)">\d\d · .*?class="builds">(.*?)</p>.*?(\d+)'
-        r" minutes",
+        r'<li><div class="picture"><img class="on-light" src="([^"]+)".*?<a href="([^"]+)">\d\d · .*?class="builds">'
+        r"(.*?)</p>.*?(\d+) minutes",
         text,
     )
     assert sorted(link for _, link, _, _ in cards) == CHAPTERS

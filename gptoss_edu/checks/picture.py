@@ -94,6 +94,8 @@ def show(
 def _three_panels(mine: np.ndarray, theirs: np.ndarray, title: str, labels: tuple[str, str]) -> None:
     import matplotlib.pyplot as plt
 
+    from gptoss_edu.viz import style
+
     low, high = float(np.nanmin(theirs)), float(np.nanmax(theirs))
     if low == high:
         high = low + 1
@@ -104,7 +106,7 @@ def _three_panels(mine: np.ndarray, theirs: np.ndarray, title: str, labels: tupl
         limits = (
             {"vmin": low, "vmax": high, "cmap": "cividis"}
             if name != "difference"
-            else {"vmin": -limit, "vmax": limit, "cmap": "PuOr"}
+            else {"vmin": -limit, "vmax": limit, "cmap": style.diverging()}
         )
         drawn = axis.imshow(values, aspect="auto", interpolation="nearest", **limits)
         axis.set(title=name, xlabel=labels[0], ylabel=labels[1] if name == "yours" else "")
