@@ -113,6 +113,12 @@ class KVCache:
 
         Returns query positions (b or 1, t).
         """
+        self.announce(t, counts)
+        starts = self._lengths[:1] if self.uniform else self._lengths
+        return torch.tensor(starts, device=self.device)[:, None] + torch.arange(t, device=self.device)
+
+    def announce(self, t: int, counts: list[int]) -> None:
+        """As `begin`, for who needs no positions."""
         if any(self._state.torn[self._own]):
             raise GptOssError(
                 "KVCache: a forward pass over several tokens was interrupted, and its tokens have overwritten"
@@ -127,8 +133,6 @@ class KVCache:
         self._t, self._counts, self._longest = t, counts, longest
         self._tear(t > 1 and longest > self.config.sliding_window)  # one token overwrites only the key that leaves
         self.uniform = len(set(self._lengths)) == 1 and all(c == t for c in counts)
-        starts = self._lengths[:1] if self.uniform else self._lengths
-        return torch.tensor(starts, device=self.device)[:, None] + torch.arange(t, device=self.device)
 
     def key_positions(self, window: int | None) -> Tensor | None:
         """Return the positions of the keys that `update` will return, (b or 1, s), -1 where a slot is empty.

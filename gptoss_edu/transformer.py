@@ -1,5 +1,6 @@
 """The whole model (chapter 10). The module tree has the tensor names of the released `original/` files."""
 
+from collections.abc import Callable
 from contextlib import contextmanager
 
 import torch
@@ -51,6 +52,9 @@ class Transformer(Hooked):
     """
 
     POINTS = {"embedding": "(b, t, c)", "final_norm": "(b, t, c)", "logits": "(b, t, v)"}
+    quick_step: Callable | None = (
+        None  # set by load_model for small models: fast/fused_step.py, the same by one function
+    )
 
     def __init__(self, config: ModelConfig, packed: bool = False):
         super().__init__()
@@ -121,6 +125,10 @@ class Transformer(Hooked):
         """
         counts = check_call(self, tokens, lengths, cache)
         t = tokens.shape[1]
+        if self.quick_step is not None and cache is not None and t == 1:  # None comes back wherever somebody looks on
+            logits = self.quick_step(self, tokens, cache, counts)
+            if logits is not None:
+                return logits
         if cache is None:
             positions = torch.arange(t, device=tokens.device)[None]  # (1, t)
         else:

@@ -7,6 +7,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from gptoss_edu.errors import CheckpointError, TokenizerError
+from gptoss_edu.fast import fused_step
 from gptoss_edu.moe import PackedWeight
 from gptoss_edu.resources import check_bundled, data_path
 from gptoss_edu.tokenizer import load_tokenizer
@@ -137,6 +138,8 @@ def read_reference(
     for module in model.modules():
         if isinstance(module, PackedWeight):
             module.dtype, module.kernel = dtype, kernel
+    if quiet and fused_step.suits(model):
+        model.quick_step = fused_step.step
     return model.eval().requires_grad_(False)
 
 

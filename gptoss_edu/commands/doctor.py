@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     faults = 0
-    for check in (python, packages, torch_build, kernel, memory, disk, gpu, vocabulary, model):
+    for check in (python, packages, torch_build, kernel, memory, disk, gpu, vocabulary, model, fused_step):
         for level, text in check():
             colour = {OK: "32", NOTE: "33", FAULT: "31"}[level]
             label = f"\033[{colour}m{level:>5}\033[0m" if sys.stdout.isatty() else f"{level:>5}"
@@ -160,3 +160,20 @@ def model():
         yield OK, f"gpt-oss-tiny: {loaded.config.num_hidden_layers} layers, {loaded.config.num_experts} experts, loads"
     except GptOssError as error:
         yield FAULT, str(error)
+
+
+def fused_step():
+    """Whether gpt-oss-tiny decodes by one compiled function, which needs Numba."""
+    try:
+        from gptoss_edu.fast import step_kernel
+    except ImportError:
+        yield (
+            NOTE,
+            "numba is missing, so gpt-oss-tiny decodes by the plain path, several times slower: pip install"
+            " 'gptoss-edu[cpu]'",
+        )
+    except RuntimeError as error:
+        yield NOTE, f"numba {version('numba')} finds no folder for compiled code, so the plain path decodes: {error}"
+    else:
+        kept = "is compiled" if step_kernel.is_compiled() else "will be compiled beside your first longer answer"
+        yield OK, f"numba {version('numba')}: gpt-oss-tiny's decoding step {kept}"

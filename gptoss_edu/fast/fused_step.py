@@ -1,0 +1,207 @@
+"""When a small model decodes on a processor, one compiled function takes the step (`step_kernel.py`); and when not.
+
+`load_model` gives `step` to models that it suits. Before each step it looks whether the model still is what it was: no
+hook, no gradient, no module, function, attribute or cache exchanged. Where anything differs it returns None, and the
+reference path computes. Weights are read where they lie, so nothing that changes their values is missed.
+"""
+
+from __future__ import annotations
+
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gptoss_edu.attention import AttentionBlock
+from gptoss_edu.cache import KVCache
+from gptoss_edu.config import ModelConfig
+from gptoss_edu.moe import MLPBlock
+from gptoss_edu.norm import RMSNorm
+from gptoss_edu.transformer import Transformer, TransformerBlock
+
+from .originals import all_original
+from .step_ready import READY
+
+PARTS = (
+    "attn.norm.scale", "attn.qkv.weight", "attn.qkv.bias", "attn.sinks", "attn.out.weight", "attn.out.bias",
+    "mlp.norm.scale", "mlp.gate.weight", "mlp.gate.bias", "mlp.mlp1_weight", "mlp.mlp1_bias", "mlp.mlp2_weight",
+    "mlp.mlp2_bias",
+)  # fmt: skip
+ENDS = ("embedding.weight", "norm.scale", "unembedding.weight")
+KINDS = {
+    "": Transformer, "embedding": nn.Embedding, "block": nn.ModuleList, "norm": RMSNorm, "unembedding": nn.Linear,
+}  # fmt: skip
+KINDS_IN_BLOCK = {
+    "": TransformerBlock, "attn": AttentionBlock, "attn.norm": RMSNorm, "attn.qkv": nn.Linear, "attn.out": nn.Linear,
+    "mlp": MLPBlock, "mlp.norm": RMSNorm, "mlp.gate": nn.Linear,
+}  # fmt: skip
+CACHE_METHODS = {name for name in dir(KVCache) if callable(getattr(KVCache, name))}
+ROWS_PER_THREAD = 8  # fewer are not worth a second thread
+
+
+def suits(model: Transformer) -> bool:
+    """Whether the compiled step can compute this model, as it is now."""
+    return isinstance(model, Transformer) and refusal(model) is None
+
+
+def step(model: Transformer, tokens: Tensor, cache: KVCache, counts: list[int]) -> Tensor | None:
+    """Logits (b, 1, v) after one new token per row, the cache extended; None where the reference path must compute.
+
+    tokens : (b, 1); counts : 1 for each row whose token counts, 0 for the others, whose logits are zero.
+    """
+    if torch.is_grad_enabled() or not all_original():
+        return None
+    plan = plan_of(model)
+    if plan is None or not plain_cache(cache, model.config) or READY.ask() is None:
+        return None
+    cache.announce(1, counts)
+    held = cache.row_lengths
+    logits = torch.zeros(len(counts), model.config.vocab_size)
+    addresses = np.array([[t.data_ptr() for t in cache.keys], [t.data_ptr() for t in cache.values]])
+    inputs = tokens[:, 0].to(torch.int64).numpy(), np.array(held)
+    rest = (
+        plan.at, plan.ends, addresses, np.array([t.shape[2] for t in cache.keys]), plan.sizes, plan.eps, plan.limit,
+        *rope_table(model, max(held) + 1), logits.numpy(),
+    )  # fmt: skip
+    rows = np.flatnonzero(counts)
+    parts = min(torch.get_num_threads(), len(rows) // ROWS_PER_THREAD)
+    if parts > 1:
+        list(threads().map(lambda some: READY.step(*inputs, some, *rest), np.array_split(rows, parts)))
+    elif len(rows):
+        READY.step(*inputs, rows, *rest)
+    cache.advance()
+    return logits[:, None]
+
+
+def plain_cache(cache: KVCache, config: ModelConfig) -> bool:
+    """Whether a cache is the package's own, with the slots that the reference path would give it."""
+    if type(cache) is not KVCache or CACHE_METHODS & vars(cache).keys():
+        return False
+    b, g, d = cache.batch_size, config.num_key_value_heads, config.head_dim
+    return all(
+        tensor.shape == (b, g, cache._slots(config.layer_window(layer)), d)
+        and tensor.is_contiguous()
+        and tensor.dtype == torch.float32
+        for tensors in (cache.keys, cache.values)
+        for layer, tensor in enumerate(tensors)
+    )
+
+
+def rope_table(model: Transformer, needed: int) -> tuple[np.ndarray, np.ndarray]:
+    """cos and sin (positions, d/2) of the model's own table, which the model makes longer where it is too short."""
+    table = model._rope_table
+    if table is None or len(table[0]) < needed or table[0].dtype != torch.float32:
+        model._rope(torch.tensor([[needed - 1]]))
+        table = model._rope_table
+    return table[0].numpy(), table[1].numpy()
+
+
+@lru_cache(1)
+def threads() -> ThreadPoolExecutor:
+    """Threads for the rows of a batch: the compiled step holds no Python lock, so they run side by side."""
+    return ThreadPoolExecutor(torch.get_num_threads(), "fused step")
+
+
+# --------------------------------------------------------------------------------------------- is the model as it was
+
+
+class Plan:
+    """What an accepted model was when it was last looked at, and the addresses of its weights.
+
+    Holds the dictionaries and parts of a model, not the model: the plan goes when the model does.
+    """
+
+    def __init__(self, model: Transformer):
+        config, layers = model.config, range(model.config.num_hidden_layers)
+        self.parts = [(type(m), m, vars(m), _copied(vars(m))) for m in model.modules() if m is not model]
+        self.top = _copied(vars(model))
+        weights = dict(model.named_parameters())
+        self.weights = list(weights.values())
+        self.layout = [_layout(weight) for weight in self.weights]
+        at = [[weights[f"block.{i}.{part}"].data_ptr() for i in layers] for part in PARTS]
+        self.at = np.array([*at, [config.num_experts for _ in layers]], np.int64)
+        self.ends = np.array([weights[name].data_ptr() for name in ENDS], np.int64)
+        self.sizes = (
+            config.hidden_size, config.num_attention_heads, config.num_key_value_heads, config.head_dim,
+            config.experts_per_token, config.intermediate_size, config.vocab_size,
+        )  # fmt: skip
+        self.eps, self.limit = np.float32(config.rms_norm_eps), np.float32(config.swiglu_limit)
+
+    def holds(self, model: Transformer) -> bool:
+        """Whether the model is still the same, module by module and weight by weight; values may have changed."""
+        try:
+            return (
+                type(model) is Transformer
+                and vars(model) == self.top
+                and all(type(part) is kind and now == before for kind, part, now, before in self.parts)
+                and [_layout(weight) for weight in self.weights] == self.layout
+            )
+        except RuntimeError:  # another tensor stands where one stood, and two tensors do not compare to one truth
+            return False
+
+
+def _copied(attributes: dict) -> dict:
+    return {name: dict(value) if isinstance(value, dict) else value for name, value in attributes.items()}
+
+
+def _layout(weight: Tensor) -> tuple:
+    return weight.data_ptr(), weight.stride(), weight.numel(), weight.dtype
+
+
+_plans: weakref.WeakKeyDictionary[Transformer, Plan] = weakref.WeakKeyDictionary()
+
+
+def plan_of(model: Transformer) -> Plan | None:
+    """The model's plan, made anew where the model has changed; None where the compiled step does not suit it now."""
+    plan = _plans.get(model)
+    if plan is None or not plan.holds(model):
+        _plans.pop(model, None)
+        if refusal(model) is not None:
+            return None
+        plan = _plans[model] = Plan(model)
+    return plan
+
+
+def refusal(model: Transformer) -> str | None:
+    """Why the compiled step would not compute what this model does; None where it would."""
+    found = dict(model.named_modules())
+    if any(getattr(module, "active", None) is not None for module in found.values()):
+        return "a hook looks on"
+    config = model.config
+    if {name: type(module) for name, module in found.items()} != _kinds(config):
+        return "a module was exchanged, added or removed"
+    for name, module in found.items():
+        methods = {key for key in vars(module) if callable(getattr(type(module), key, None))} - {"quick_step"}
+        if methods or any("hook" in key and value for key, value in vars(module).items()):
+            return f"{name or 'the model'} has a hook of torch's or a method of its own"
+        if getattr(module, "eps", config.rms_norm_eps) != config.rms_norm_eps:
+            return f"{name} has another eps"
+    heads = config.num_attention_heads, config.num_key_value_heads, config.head_dim
+    for i, block in enumerate(model.block):
+        attn, mlp = block.attn, block.mlp
+        said = (attn.layer_index, attn.window, attn.h, attn.g, attn.d, mlp.k, mlp.limit)
+        if said != (i, config.layer_window(i), *heads, config.experts_per_token, config.swiglu_limit):
+            return f"block.{i} has other numbers than the configuration"
+    weights = dict(model.named_parameters())
+    if {name: tuple(weight.shape) for name, weight in weights.items()} != _shapes(config):
+        return "a weight has another shape or name"
+    for name, w in weights.items():
+        if type(w) is not nn.Parameter or w.dtype != torch.float32 or not (w.is_cpu and w.is_contiguous()):
+            return f"{name} is not float32 on the processor, row after row"
+    rows = config.qkv_rows, config.hidden_size, config.num_experts, config.vocab_size, 2 * config.intermediate_size
+    return "a weight's rows are no multiple of four" if any(n % 4 for n in rows) else None
+
+
+@lru_cache(8)
+def _kinds(config: ModelConfig) -> dict[str, type]:
+    blocks = {f"block.{i}": KINDS_IN_BLOCK for i in range(config.num_hidden_layers)}
+    return KINDS | {f"{b}.{name}".rstrip("."): kind for b, kinds in blocks.items() for name, kind in kinds.items()}
+
+
+@lru_cache(8)
+def _shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
+    with torch.device("meta"):
+        return {name: tuple(weight.shape) for name, weight in Transformer(config).named_parameters()}

@@ -1,0 +1,428 @@
+"""The compiled step of a small model: the same tokens as the reference path, and the reference path wherever it must.
+
+The reference path is the judge throughout: a copy of each altered model that has no compiled step.
+"""
+
+import copy
+import gc
+import weakref
+from contextlib import contextmanager
+from unittest import mock
+
+import pytest
+import torch
+from torch import nn
+
+from gptoss_edu import KVCache, ModelConfig, generate, generate_batch, load_model, random_model
+from gptoss_edu.course.planted_faults import KINDS
+from gptoss_edu.course.planted_faults import plant as planted
+from gptoss_edu.course.specimens import plant as specimen
+from gptoss_edu.engines.pool import Pool
+from gptoss_edu.engines.request import Request
+from gptoss_edu.errors import GptOssError
+from gptoss_edu.fast import fused_step, originals
+from gptoss_edu.fast.step_ready import Ready
+from gptoss_edu.trace.interventions import ExpertsPerToken, ShiftSink, intervene
+from gptoss_edu.training.adapters import add_lora
+
+pytest.importorskip("numba", reason="the compiled step needs numba: pip install 'gptoss-edu[cpu]'")
+PROMPT = torch.arange(300, 340)[None]  # (1, 40): longer than the window
+
+
+@pytest.fixture(scope="module")
+def model():
+    assert fused_step.READY.now() is not None, fused_step.READY.why_not
+    return load_model()
+
+
+@contextmanager
+def counted():
+    """Within the block, how often the compiled step ran; READY's own is used."""
+    calls, right = [], fused_step.READY.step
+
+    def count(*arguments):
+        calls.append(len(arguments[2]))
+        return right(*arguments)
+
+    fused_step.READY.step = count
+    try:
+        yield calls
+    finally:
+        fused_step.READY.step = right
+
+
+@contextmanager
+def plain(model):
+    """Within the block, the model has no compiled step."""
+    kept, model.quick_step = model.quick_step, None
+    try:
+        yield
+    finally:
+        model.quick_step = kept
+
+
+@torch.no_grad()
+def decoded(model, steps: int = 3, cache=None) -> torch.Tensor:
+    """Logits (steps, v) of given tokens after the prompt, one at a time through a cache."""
+    cache = model.new_cache(1, 64) if cache is None else cache
+    model(PROMPT, cache=cache)
+    return torch.cat([model(torch.tensor([[500 + i]]), cache=cache)[0] for i in range(steps)])
+
+
+def close(a, b, scale: float = 1e-5) -> bool:
+    return bool((a - b).abs().max() <= scale * b.abs().max())
+
+
+def copied(model):
+    return copy.deepcopy(model, {id(model.tokenizer): model.tokenizer})
+
+
+# ------------------------------------------------------------------------------------------------------ the same result
+
+
+@torch.no_grad()
+def test_two_hundred_prompts_give_the_same_tokens(model):
+    """Rows of different lengths, past the window, in one batch: logits within 1e-5 of the scale, tokens equal."""
+    generator = torch.Generator().manual_seed(0)
+    prompts = torch.randint(256, 2000, (200, 8), generator=generator)
+    lengths = torch.randint(1, 9, (200,), generator=generator)
+    cache = model.new_cache(200, 64)
+    first = model(prompts, cache=cache, lengths=lengths, last_only=True)[:, -1].argmax(-1, keepdim=True)
+    twin, ours, theirs = copy.deepcopy(cache), first, first
+    for _ in range(26):
+        with counted() as calls:
+            fused = model(ours, cache=cache, last_only=True)[:, -1]
+        assert sum(calls) == 200
+        with plain(model):
+            reference = model(theirs, cache=twin, last_only=True)[:, -1]
+        assert close(fused, reference)
+        ours, theirs = fused.argmax(-1, keepdim=True), reference.argmax(-1, keepdim=True)
+        assert torch.equal(ours, theirs)
+    assert cache.row_lengths == twin.row_lengths and max(cache.row_lengths) > model.config.sliding_window
+    for ring, other in zip(cache.keys + cache.values, twin.keys + twin.values, strict=True):
+        assert close(ring, other)
+
+
+def test_generate_batch_and_the_pool_use_it_and_say_the_same(model):
+    """Rows that end drop out (`select`), rows of a pool join, wait and move (`rows`): the same tokens as without it."""
+    prompts = [[300 + 7 * i, *range(400, 404 + 9 * i)] for i in range(5)]
+    for ask in (
+        lambda: list(generate(model, prompts[4], 12, temperature=0.8, seed=3)),
+        lambda: [step.tokens for step in generate_batch(model, prompts, 24)],
+        lambda: [
+            r.sampled for r in sorted(Pool(model, 3).run([Request(p, 14) for p in prompts]), key=lambda r: r.number)
+        ],
+    ):
+        with counted() as calls:
+            ours = ask()
+        with plain(model):
+            assert ours == ask()
+        assert len(calls) > 5
+
+
+@pytest.mark.parametrize("c", [16, 24])
+def test_other_shapes_of_random_weights(c):
+    config = ModelConfig(3, 8, 2, 64, c, 2 * c, 4, 4, 1, 6, 64, 1000.0, 4.0)
+    model = random_model(config, seed=c).requires_grad_(False)
+    right = decoded_small(model)
+    model.quick_step = fused_step.step
+    assert fused_step.suits(model)
+    with counted() as calls:
+        assert close(decoded_small(model), right)
+    assert len(calls) == 20
+
+
+@torch.no_grad()
+def decoded_small(model):
+    cache = model.new_cache(2, 32)
+    model(torch.arange(6).view(2, 3), cache=cache, lengths=torch.tensor([3, 1]))
+    return torch.cat([model(torch.tensor([[i], [i + 9]]), cache=cache)[:, 0] for i in range(20)])
+
+
+def test_a_row_that_does_not_count_stays_as_it_is(model):
+    cache = model.new_cache(2, 16)
+    with torch.no_grad(), counted() as calls:
+        model(torch.tensor([[5], [6]]), cache=cache)
+        kept = cache.keys[1][1].clone()
+        model(torch.tensor([[7], [8]]), cache=cache, lengths=torch.tensor([1, 0]))
+    assert calls == [2, 1] and cache.row_lengths == [2, 1] and torch.equal(cache.keys[1][1], kept)
+
+
+def test_a_nan_is_heard_of(model):
+    """A router that says NaN for one expert chooses it, as torch.topk does: the logits are NaN, not quietly others."""
+    spoilt = copied(model)
+    spoilt.block[2].mlp.gate.bias.data[3] = float("nan")
+    with counted() as calls:
+        assert decoded(spoilt).isnan().all() and calls
+
+
+# -------------------------------------------------------------------------------------- changed values are read at once
+
+
+def in_place(weight):
+    with torch.no_grad():
+        weight.mul_(1.5)
+
+
+def by_data(weight):
+    weight.data = weight.data * 1.5
+
+
+def within_data(weight):
+    weight.data.mul_(1.5)  # leaves the version counter as it was
+
+
+def by_numpy(weight):
+    weight.numpy()[...] *= 1.5
+
+
+def as_training_does(weight):
+    weight.requires_grad_(True)
+    weight.grad = -0.5 * weight.detach()
+    torch.optim.SGD([weight], lr=1.0).step()
+    weight.requires_grad_(False)
+
+
+@pytest.mark.parametrize("change", [in_place, by_data, within_data, by_numpy, as_training_does])
+@pytest.mark.parametrize("name", ["block.3.mlp.norm.scale", "block.1.mlp.mlp1_weight"])
+def test_changed_weights_count_at_the_next_step(model, change, name):
+    altered, before = copied(model), decoded(model)
+    decoded(altered)  # a plan is there
+    change(altered.get_parameter(name))
+    with counted() as calls:
+        after = decoded(altered)
+    with plain(altered):
+        assert close(after, decoded(altered))
+    assert len(calls) == 3 and not close(after, before, 1e-3)
+
+
+def test_another_view_of_the_same_memory_is_noticed(model):
+    """A square matrix that is turned over has the same address and shape."""
+    altered = copied(model)
+    decoded(altered)
+    weight = altered.block[0].mlp.mlp2_weight
+    weight.data = weight.data.transpose(1, 2)
+    with counted() as calls:
+        after = decoded(altered)
+    assert not calls
+    with plain(altered):
+        assert torch.equal(after, decoded(altered))
+
+
+# ------------------------------------------------------------------------------------------------- where it steps aside
+
+
+def doubled(x, *_):
+    return 2 * x
+
+
+def exchanged_swiglu(x, alpha=1.702, limit=7.0):
+    return x[..., 0::2] * x[..., 1::2]
+
+
+@contextmanager
+def set_to(owner, **values):
+    """Within the block, attributes of a module are these."""
+    kept = {name: getattr(owner, name) for name in values}
+    for name, value in values.items():
+        setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        for name, value in kept.items():
+            if name == "forward":
+                delattr(owner, name)
+            else:
+                setattr(owner, name, value)
+
+
+@contextmanager
+def torch_hook(module):
+    handle = module.register_forward_hook(lambda module, inputs, output: 2 * output)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+@contextmanager
+def torch_hook_on_all():
+    handle = nn.modules.module.register_module_forward_hook(
+        lambda module, inputs, output: 2 * output if isinstance(module, nn.Linear) else None
+    )
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+class Louder(torch.overrides.TorchFunctionMode):
+    def __torch_function__(self, function, types, arguments=(), named=None):
+        out = function(*arguments, **(named or {}))
+        return 2 * out if function is torch.sigmoid else out
+
+
+ASIDE = {
+    "a hook": lambda m: m.hooks({"block.2.attn.out": doubled}),
+    "a hook that only looks": lambda m: m.hooks({"final_norm": lambda x, name: None}),
+    "an intervention by hooks": lambda m: intervene(m, ShiftSink(2.0)),
+    "an intervention without": lambda m: intervene(m, ExpertsPerToken(2, layer=1)),
+    "a mocked norm": lambda m: mock.patch("gptoss_edu.norm.rms_norm", lambda x, scale, eps: x),
+    "a mocked activation": lambda m: mock.patch("gptoss_edu.moe.swiglu", exchanged_swiglu),
+    "a mocked method": lambda m: mock.patch.object(KVCache, "_write", lambda self, keys, values, k, v: None),
+    "a mocked function of torch": lambda m: mock.patch("torch.nn.functional.linear", lambda x, w, b=None: x @ w.T),
+    "a function mode": lambda m: Louder(),
+    "a profiler": lambda m: torch.autograd.profiler.profile(),
+    "autocast": lambda m: torch.autocast("cpu", torch.bfloat16),
+    "gradients": lambda m: torch.enable_grad(),
+    "a hook of torch": lambda m: torch_hook(m.block[1].mlp),
+    "a hook of torch on all modules": lambda m: torch_hook_on_all(),
+    "a forward of its own": lambda m: set_to(m.block[1].mlp, forward=lambda x: 0 * x),
+    "another window": lambda m: set_to(m.block[2].attn, window=None),
+    "another eps": lambda m: set_to(m.block[1].attn.norm, eps=1.0),
+    "another limit": lambda m: set_to(m.block[4].mlp, limit=0.1),
+    "a block less": lambda m: set_to(m, block=m.block[:-1]),
+    "another module": lambda m: set_to(m.block[1], attn=m.block[3].attn),
+    **{f"specimen: {name}": lambda m, name=name: specimen(name) for name in ("long", "unnoticed", "unfailing", "zero")},
+    "specimen: review": lambda m: specimen("review"),
+    "specimen: surprised": lambda m: specimen("surprised"),
+}
+
+
+@pytest.mark.parametrize("case", ASIDE)
+def test_it_steps_aside(model, case):
+    """Under each change the altered model computes, and afterwards the compiled step comes back."""
+    altered = model if case.startswith(("a mocked", "specimen")) else copied(model)
+    decode = decoded.__wrapped__ if case == "gradients" else decoded
+    decode(altered, 1)
+    with ASIDE[case](altered), counted() as calls:
+        after = decode(altered).detach()
+        assert not calls
+    with ASIDE[case](altered), plain(altered):
+        assert torch.equal(after, decode(altered).detach())
+    with counted() as calls:
+        assert close(decoded(altered), decoded(model))
+    assert len(calls) == 6
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_planted_faults_show(model, kind):
+    """A fault of chapter 10, in weights or in hooks, shows as on the reference path."""
+    faulty = planted(model, kind, 2)
+    ours = decoded(faulty)
+    with plain(faulty):
+        assert close(ours, decoded(faulty))
+
+
+def test_adapters_count(model):
+    adapted = copied(model)
+    decoded(adapted)
+    add_lora(adapted, 2, 4.0, ["attention"])
+    for name, weight in adapted.named_parameters():
+        if ".pairs." in name:
+            weight.data.fill_(0.05)
+    with counted() as calls:
+        ours = decoded(adapted)
+    assert not calls and not close(ours, decoded(model), 1e-2)
+
+
+def test_a_cache_of_another_kind(model):
+    """The ring of chapter 11 that is too short, and a cache with a method of its own."""
+
+    class ShortRing(KVCache):
+        def _slots(self, window):
+            return super()._slots(None if window is None else window - 1)
+
+    mute = model.new_cache(1, 64)
+    mute.update = lambda layer, k, v: (k, v)
+    cut = model.new_cache(1, 64)
+    cut.keys[1] = cut.keys[1][:, :, :60]
+    for cache in (ShortRing(model.config, 1, 64), mute, cut):
+        with counted() as calls:
+            decoded(model, cache=cache)
+        assert not calls
+
+
+@pytest.mark.parametrize("options", [{"dtype": torch.float64}, {"dtype": torch.bfloat16}, {"experts": "packed"}])
+def test_other_numbers_take_the_reference_path(options):
+    assert load_model(**options).quick_step is None
+
+
+def test_a_cast_model_takes_the_reference_path(model):
+    wide = copied(model).double()
+    with counted() as calls:
+        assert decoded(wide).dtype == torch.float64 and not calls
+
+
+def test_what_a_rope_of_its_own_does(model):
+    """`fresh_rope`, with which faults are planted, gives the compiled step its table too."""
+    other = ModelConfig(**{**model.config.to_dict(), "rope_theta": 100.0})
+    with model.fresh_rope(other):
+        ours = decoded(model)
+    with plain(model), model.fresh_rope(other):
+        assert close(ours, decoded(model))
+    assert not close(ours, decoded(model), 1e-2)
+
+
+def test_everything_is_original_here_and_now():
+    assert originals.SOUND and originals.all_original()
+
+
+def test_errors_are_those_of_the_reference_path(model):
+    cache = model.new_cache(1, 2)
+    with torch.no_grad(), pytest.raises(GptOssError, match="room for 2 tokens"):
+        for _ in range(3):
+            model(torch.tensor([[5]]), cache=cache)
+    with torch.no_grad(), pytest.raises(GptOssError, match="token ids"):
+        model(torch.tensor([[2048]]), cache=model.new_cache(1, 2))
+
+
+def test_a_plan_does_not_keep_its_model(model):
+    gone = copied(model)
+    decoded(gone)
+    gone = weakref.ref(gone)
+    gc.collect()
+    assert gone() is None
+
+
+# --------------------------------------------------------------------------------------------------------- being ready
+
+
+def test_nothing_is_loaded_for_a_few_steps():
+    ready = Ready()
+    assert [ready.ask() for _ in range(63)] == [None] * 63 and ready._thread is None
+    ready.ask()
+    ready._thread.join()
+    assert ready.ask() is fused_step.READY.step
+
+
+def test_where_nothing_is_compiled_another_process_compiles(monkeypatch):
+    from gptoss_edu.fast import step_kernel, step_ready
+
+    class Compiler:
+        code = None
+
+        def __init__(self, command, **how):
+            assert command[1] == "-c" and "step_kernel.compiled()" in command[2]
+
+        def poll(self):
+            return self.code
+
+    monkeypatch.setattr(step_kernel, "is_compiled", lambda: False)
+    monkeypatch.setattr(step_ready.subprocess, "Popen", Compiler)
+    ready = Ready()
+    for _ in range(200):
+        assert ready.ask() is None
+        if ready._thread is not None:
+            ready._thread.join()
+    Compiler.code = 0
+    for _ in range(64):
+        ready.ask()
+    ready._thread.join()
+    assert ready.step is not None
+
+
+def test_without_numba_it_says_so(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "gptoss_edu.fast.step_kernel", None)
+    ready = Ready()
+    assert ready.now() is None and "pip install 'gptoss-edu[cpu]'" in ready.why_not
