@@ -6,7 +6,12 @@ from pathlib import Path
 
 GLOSSARY = Path(__file__).parent / "pages" / "glossary.md"
 # Words that mean something else in ordinary English, or two things in this course: they are not linked.
-ORDINARY = set("analysis block channel commentary context final key nat query rank role seed trace value agent".split())
+ORDINARY = set(
+    """
+    agent analysis batch block channel clipping commentary context final gate kernel key ladder layout loss monitor nat
+    null parameter policy prompt query rank reward ring role rung schema seed slot tensor trace value weight window
+    """.split()
+)
 # What must stay as it is: fences, code, mathematics, links, HTML, headings, tables, roles.
 PROTECTED = re.compile(
     r"(```.*?```|`[^`]*`|\$\$.*?\$\$|\$[^$\n]+\$|!?\[[^\]]*\]\([^)]*\)|<[^>\n]+>|^[ ]*[#|<].*?$)", re.S | re.M

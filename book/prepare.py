@@ -22,7 +22,7 @@ EXERCISE = "```python\n{}\n```"
 def copy_chapters(source: Path, target: Path) -> None:
     """Write what changed, and nothing else, so that Sphinx reads again only what changed."""
     target.mkdir(exist_ok=True)
-    for path in sorted(source.glob("[0-9][0-9]_*.ipynb")):
+    for path in sorted([*source.glob("[0-9][0-9]_*.ipynb"), *source.glob("bridge_*.ipynb")]):
         text = nbformat.writes(reading_copy(nbformat.read(path, as_version=4), path.stem))
         write_if_changed(target / path.name, text)
     for stale in target.glob("*.ipynb"):

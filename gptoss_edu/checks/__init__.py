@@ -28,6 +28,7 @@ HANDED_ON = {  # chapters say checks.predict; these names stand in the room abov
     "assemble": "gptoss_edu.course.assembly",
     "plant": "gptoss_edu.course.specimens",
     "diagnose": "gptoss_edu.course.museum",
+    "play": "gptoss_edu.course.frames",
 }
 
 __all__ = [
