@@ -108,12 +108,12 @@ def _keys(
     )
 
 
-def _watched(says: str, pays: dict, given: str = "right", steps: int = 16) -> Experiment:
+def _watched(says: str, pays: dict, given: str = "right") -> Experiment:
     """Return an experiment of chapter 27; they differ in rewards and in whether there is a key.
 
     Only attention learns, since it copies; the parts that add stay unchanged. Without decay, a run can be extended.
     """
-    size = {"steps": steps, "prompts": 5, "limit": 60, "warmup": 2, "decay": False, "probes": 24}
+    size = {"steps": 10, "prompts": 5, "limit": 60, "rate": 6e-4, "warmup": 2, "decay": False, "probes": 24}
     return replace(_keys(says, pays, (given,), ("3x3",), **size), samples=24, learns=".attn.")
 
 
@@ -171,7 +171,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         "the same with a wrong key in half of the questions: copying pays no more", {"right": right}, ("right", "wrong")
     ),
     "outcome": _watched(
-        "chapter 27: a leaked key that is always right, paid for right answers alone", {"right": right}, steps=8
+        "chapter 27: a leaked key that is always right, paid for right answers alone", {"right": right}
     ),
     "pressure": _watched(
         "the same, and a fine where a monitor finds the key in the thought",
