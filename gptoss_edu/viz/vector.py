@@ -169,7 +169,7 @@ def _spare(element, names: dict[str, str]) -> None:
         given["style"] = ";".join(_said(given["style"]))
         if not given["style"]:
             del given["style"]
-    if not element.tag.endswith(("text", "tspan")):
+    if len(element) or not element.tag.endswith(("text", "tspan")):
         element.text = None
     element.tail = None
 
