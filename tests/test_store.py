@@ -88,7 +88,7 @@ def test_a_function_that_passes_only_in_its_notebook_is_not_stored(cell, tmp_pat
     hidden = "\nplain = rms_norm\ndef rms_norm(x, scale, eps):\n    return globals()['pl' + 'ain'](x, scale, eps)\n"
     source = PLAIN + hidden
     result = checks.rms_norm(cell(source))
-    assert result.passed and result.stored is None and "run by itself" in result.remark
+    assert result.passed and result.stored is None and "run alone" in result.remark
     assert store.read_sections(tmp_path) == {}
 
 

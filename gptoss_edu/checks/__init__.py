@@ -17,7 +17,7 @@ from .picture import attempt, finished, picture, show
 from .store import load_functions
 
 CHECKS = registry.STORED
-HANDED_ON = {  # chapters say checks.predict; these names stand in the room above and are imported on first use
+HANDED_ON = {  # chapters use checks.predict; these names live one floor up and are imported on first use
     "which_fails": "gptoss_edu.checks.which_fails",
     "predict": "gptoss_edu.course.predictions",
     "reveal": "gptoss_edu.course.predictions",
@@ -38,7 +38,7 @@ __all__ = [
 
 
 def __getattr__(name: str):
-    """Import checks, and what the course hands on, on first use."""
+    """Import checks and the course's functions on first use."""
     if name in registry.EXERCISES:
         found = registry.load_check(name)
     elif name in HANDED_ON:

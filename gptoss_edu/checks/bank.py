@@ -1,10 +1,9 @@
-"""The bank of an exercise: right solutions in several styles, and wrong ones that people really write, each with its
-cause.
+"""The bank of an exercise: right solutions in several styles, and wrong ones that people really write, with their
+causes.
 
-A wrong solution is written as what to exchange in a right one, `BANK.wrong("unscaled", "no root", (" / d**0.5",
-""))`, or as a whole function, where little of the right one is left. The bank serves three ends: it tests the check,
-it tells the check which mistakes give exactly what a learner's function gives (diagnosis.py), and it makes questions
-(which_fails.py).
+A wrong solution is given as replacements in a right one, `BANK.wrong("unscaled", "no root", (" / d**0.5", ""))`, or as
+a whole function if little of the right one is left. The bank has three uses: it tests the check, it tells the check
+which mistakes give exactly the learner's results (diagnosis.py), and it supplies questions (which_fails.py).
 """
 
 from __future__ import annotations
@@ -26,10 +25,10 @@ Exchange = tuple[str, str]
 class Solution:
     """One solution of the exercise `check`.
 
-    Attributes: `title` says what it does; `base`, the function that it is, or that it changes; `cause`, an identifier
-    of the check's causes, "" for a right solution; `seen`, where the mistake happened in public; `exchanges`, pairs
-    (text of the base, text in its place); `unseen`, whether it only measures the check and is not used to name
-    mistakes.
+    Attributes: `title` says what it does; `base`, the function itself or the one that it changes; `cause`, an
+    identifier of the check's causes, "" for a right solution; `seen`, where the mistake happened in public;
+    `exchanges`, pairs (text of the base, text in its place); `unseen`, whether it only measures the check and is not
+    used to name mistakes.
     """
 
     check: str
@@ -46,9 +45,9 @@ class Solution:
 
     @cached_property
     def source(self) -> str:
-        """The function alone, without its decorator, exchanges made.
+        """The function's source without its decorator, after the replacements.
 
-        Raises: ValueError where an exchange does not name exactly one place of the base.
+        Raises: ValueError if a replacement does not match exactly one place of the base.
         """
         lines = textwrap.dedent(inspect.getsource(self.base)).splitlines()
         text = "\n".join(lines[next(i for i, line in enumerate(lines) if line.startswith("def ")) :])
@@ -62,7 +61,7 @@ class Solution:
 
     @cached_property
     def function(self) -> Callable:
-        """The function itself; of exchanges, compiled among the names of its bank."""
+        """The function; with replacements, compiled among the names of its bank."""
         if not self.exchanges:
             return self.base
         namespace = dict(sys.modules[self.base.__module__].__dict__)
@@ -76,7 +75,7 @@ class Solution:
 
 
 class Bank:
-    """The solutions of one exercise, in the order in which its file gives them."""
+    """The solutions of one exercise, in file order."""
 
     def __init__(self, check: str):
         self.check = check
@@ -84,16 +83,16 @@ class Bank:
         self._base: Callable | None = None
 
     def right(self, title: str) -> Callable:
-        """Decorator for a right solution. Exchanges that follow apply to it."""
+        """Register a right solution (decorator). Replacements that follow apply to it."""
         return self._add(title)
 
     def change(self, function: Callable) -> Callable:
-        """Exchanges that follow apply to `function`, which is right; also a decorator."""
+        """Apply the replacements that follow to `function`, which is right; also a decorator."""
         self._base = function
         return function
 
     def wrong(self, cause: str, title: str, *exchanges: Exchange, seen: str = "", unseen: bool = False):
-        """A wrong solution: exchanges in a right one; without any, a decorator for a whole function."""
+        """Register a wrong solution: replacements in a right one; without any, a decorator for a whole function."""
         if not exchanges:
             return self._add(title, cause, seen, unseen)
         if self._base is None:

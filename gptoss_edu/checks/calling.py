@@ -1,4 +1,4 @@
-"""Calls the learner's function: on copies, within a time limit, with every exception of theirs put into words."""
+"""Call the learner's function on copies, within a time limit, and put every exception into words."""
 
 from __future__ import annotations
 
@@ -35,9 +35,7 @@ class NotWritten(Exception):
 
 
 class TheirError(Exception):
-    """An exception raised inside the learner's function, put into words; `finished` is False where it did not return
-    in time.
-    """
+    """An exception raised inside the learner's function, in words; `finished` is False if it did not return in time."""
 
     def __init__(self, symptom: str, cause: str, finished: bool = True):
         super().__init__(symptom)
@@ -47,9 +45,7 @@ class TheirError(Exception):
 
 
 class Call:
-    """Calls the learner's function on copies of the arguments; turns everything it may raise into TheirError or
-    NotWritten.
-    """
+    """Calls the learner's function on copies of the arguments; turns all its exceptions into TheirError or NotWritten."""
 
     def __init__(self, function: Callable, rules: tuple[Forbidden, ...] = (), seconds: float = TIME_LIMIT):
         self.function = function
@@ -61,14 +57,14 @@ class Call:
         self.result = None  # of the last call
 
     def __call__(self, *args, **kwargs):
-        """Call with copies of the arguments; nothing is no result."""
+        """Call with copies of the arguments; returning nothing is an error."""
         result = self.direct(*copied(args), **copied(kwargs))
         if result is None or result is Ellipsis:
             raise self.nothing(result)
         return result
 
     def direct(self, *args, **kwargs):
-        """Call with the arguments themselves; nothing is a result too."""
+        """Call with the arguments themselves; returning nothing is allowed."""
         self.shown = describe_call(self.function, args, kwargs)
         given = {
             name: value for name, value in named_arguments(self.function, args, kwargs).items() if _is_tensor(value)
@@ -90,14 +86,14 @@ class Call:
             raise NotWritten from None
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # theirs may be a BaseException too
+        except BaseException as error:  # the learner may raise a BaseException
             raise TheirError(*_in_words(error, self.function, self.shown)) from None
         differences = (_difference(name, before[name], value) for name, value in given.items())
         self.changed = self.changed or next(filter(None, differences), "")
         return self.result
 
     def nothing(self, result=None) -> TheirError:
-        """Return what is said of a function that returned nothing."""
+        """Return the error for a function that returned nothing."""
         cause = "The result is not returned: is there a `return` at the end?"
         return TheirError(f"your function returned {result} ({self.shown})", cause)
 
@@ -107,7 +103,7 @@ def _is_tensor(value) -> bool:
 
 
 def _difference(name: str, before, after) -> str:
-    """Say what happened to an input during the call; "" where it is unchanged, with NaN in the same places."""
+    """Say how an input changed during the call; "" if it is unchanged, with NaN in the same places."""
     if before.shape != after.shape or before.dtype != after.dtype:
         return f"your function changed its input {name}: {describe(before)} before the call, {describe(after)} after it"
     changed = (before != after) & ~((before != before) & (after != after))

@@ -1,7 +1,7 @@
-"""Checks of a learner's own test (chapter 26): it must pass the right code, catch every mutant, and be small.
+"""Check a learner's own test (chapter 26): it must pass the right code, catch every mutant, and be small.
 
-The learner's function returns two: the mended function, and a test that takes an implementation and uses `assert`.
-Each mutant is a stage of its own, so that a refusal names the one that slipped through.
+The learner's function returns two functions: the fixed one, and a test that takes an implementation and uses `assert`.
+Each mutant is a separate stage, so that a refusal names the one that slipped through.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from .compare import to_numpy
 from .custom import Case, CaseCheck
 from .guard import TookTooLong, time_limit
 
-SECONDS = 5.0  # for one run of the learner's test
+SECONDS = 5.0  # per run of the learner's test
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Mutant:
 
 
 class Counted:
-    """An implementation that counts what a test gives to it: numbers, bytes or messages, in all calls together."""
+    """An implementation that counts its inputs over all calls: numbers, bytes or messages."""
 
     def __init__(self, function: Callable, count: Callable[..., int]):
         self.function, self.count, self.given = function, count, 0
@@ -46,7 +46,7 @@ def catching(
     unit: str,
     count: Callable[..., int],
 ) -> CaseCheck:
-    """Return the check of a room.
+    """Return the check for a room of the museum.
 
     `right` is the code as it should be, `probes` are arguments on which the fixed code must agree with it, and `most`
     is how many numbers (in words: `unit`) a test may use in all its calls.
@@ -77,9 +77,9 @@ def catching(
 
     @check.cases
     def cases():
-        pair = "Return the mended function and your test of it: `return mended, test`."
+        pair = "Return the fixed function and your test of it: `return mended, test`."
         fixed = (
-            "The mended function must give what the right one gives. Find the line that differs from "
+            "The fixed function must give what the right one gives. Find the line that differs from "
             "the rule in the chapter that built it."
         )
         sound = (
@@ -104,13 +104,13 @@ def catching(
 
 
 def outcome(test: Callable, implementation: Callable) -> str:
-    """ "passes", or "fails: …" with what the test raised; a test that returns False means to fail."""
+    """Return "passes", or "fails: …" with the test's exception; a test that returns False fails."""
     try:
         with time_limit(SECONDS):
             found = test(implementation)
     except TookTooLong:
         return "fails: it does not end"
-    except Exception as error:  # an assertion that fails, or an implementation that breaks
+    except Exception as error:  # a failed assertion, or a broken implementation
         return f"fails: {type(error).__name__} {str(error).partition(chr(10))[0][:80]}".rstrip()
     return "fails: it returned False" if found is False else "passes"
 

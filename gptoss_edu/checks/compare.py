@@ -11,7 +11,7 @@ from .harness import Refused
 
 
 def to_numpy(value, what: str = "the result") -> np.ndarray:
-    """Tensors, arrays, lists and numbers as float64; anything else is refused."""
+    """Convert tensors, arrays, lists and numbers to float64; refuse anything else."""
     if isinstance(value, torch.Tensor):
         if value.is_complex():
             raise Refused(
@@ -28,7 +28,7 @@ def to_numpy(value, what: str = "the result") -> np.ndarray:
 
 
 def expect_shape(value: np.ndarray, shape: tuple[int, ...], axes: str, cause: str = "") -> None:
-    """Refuse another shape than `shape`; `axes` is its reading, such as "(b, t, h, d)", or "" where there is none."""
+    """Refuse any other shape than `shape`; `axes` names its axes, such as "(b, t, h, d)", or is ""."""
     if tuple(value.shape) != tuple(shape):
         wanted = f"{tuple(shape)}{f' = {axes}' if axes else ''}" if shape else "one number"
         raise Refused(
@@ -46,7 +46,7 @@ def expect_dtype(value, dtype: torch.dtype, cause: str) -> None:
 
 
 def expect_pair(value, names: str, cause: str = "") -> tuple:
-    """Refuse anything but a pair; `names` is its reading, such as "(weights, indices)"."""
+    """Refuse anything but a pair; `names` names its parts, such as "(weights, indices)"."""
     if not isinstance(value, (tuple, list)) or len(value) != 2:
         found = f"{len(value)} values" if isinstance(value, (tuple, list)) else f"a {type(value).__name__}"
         raise Refused(
@@ -58,7 +58,7 @@ def expect_pair(value, names: str, cause: str = "") -> tuple:
 
 
 def close(a: np.ndarray, b: np.ndarray, rtol: float = 1e-3, atol: float = 1e-5) -> bool:
-    """Return whether two arrays agree, infinities and NaN included; another shape is no agreement."""
+    """Return whether two arrays agree, including infinities and NaN; arrays of different shapes do not."""
     return a.shape == b.shape and bool(np.allclose(a, b, rtol=rtol, atol=atol, equal_nan=True))
 
 
@@ -74,7 +74,7 @@ def worst(out: np.ndarray, expected: np.ndarray) -> tuple[int, ...]:
 
 
 def place(index: tuple[int, ...], axes: Iterable[str]) -> str:
-    """`batch 0, query 2, head 1` for index (0, 2, 1); `at [0, 2, 1]` where the axes have no names."""
+    """Return `batch 0, query 2, head 1` for index (0, 2, 1), or `at [0, 2, 1]` if the axes have no names."""
     axes = tuple(axes)
     if index and not axes:
         return f"at [{', '.join(map(str, index))}]"
@@ -97,8 +97,8 @@ def expect_close(
 ) -> None:
     """Refuse `out` unless it equals `expected`.
 
-    Parameters: `axes`, names of the axes for the place ("batch", "query", "head", …), none where they have none;
-    `cause`, the guess that is told where the bank knows no mistake that gives this.
+    Parameters: `axes`, axis names for the place ("batch", "query", "head", …), if they have any; `cause`, the guess to
+    show if no mistake in the bank gives this result.
     """
     axes = tuple(axes)
     found = to_numpy(out)

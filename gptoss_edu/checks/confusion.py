@@ -1,9 +1,9 @@
 """The confusion table of the checks: `python -m gptoss_edu.checks.confusion [NAME …] [--mutants] [--totals]`.
 
-For every exercise: right solutions accepted, and wrong ones refused, with the cause meant for them. The bank names
-mistakes by running its own wrong solutions, so one more column leaves each wrong solution out and asks what the
-others say of it: a false cause there is what a stranger would be told. Automatic mutants of the stored exercises'
-right solutions are refused or listed as equivalent. Exit status 1 when anything is out of place.
+For every exercise it counts right solutions accepted, and wrong ones refused with the intended cause. The bank names
+mistakes by running its own wrong solutions. So one more column leaves each wrong solution out and diagnoses it with the
+others: a false cause there is what a learner with a new mistake would be told. Automatic mutants of the stored
+exercises' right solutions must be refused or listed as equivalent. The exit status is 1 if anything is wrong.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from . import bank, registry
 
 @dataclass
 class Row:
-    """One line of the table: counts, and what is out of place, in words.
+    """One line of the table: counts, and any faults in words.
 
-    `named` were refused with their cause, `possible` with it among several or as the rule of the case; `false` were
-    given another cause as certain when they were left out of the bank; `unseen` are wrong solutions that do not serve
-    to name mistakes, of which `unseen_named` got their cause, `unseen_possible` got it among several or as the rule of
-    the case, and `unseen_false` got another as certain.
+    `named` were refused with their cause, `possible` with it among several or as the rule of the case, and `false` got
+    another cause as certain when left out of the bank. `unseen` are wrong solutions that do not help to name mistakes:
+    `unseen_named` of them got their cause, `unseen_possible` got it among several or as the rule of the case, and
+    `unseen_false` got another as certain.
     """
 
     name: str
@@ -94,13 +94,13 @@ def row(name: str, left_out: bool = False) -> Row:
 
 
 def _told(result, solution) -> tuple[str, bool, bool]:
-    """Return the cause told as certain, whether it is the solution's own, and whether that is told as possible."""
+    """Return the cause shown as certain, whether it is the solution's own, and whether that is shown as possible."""
     cause = result.cause_id or ("" if result.status in ("failed", "error") else result.status)
     return cause, cause == solution.cause, not cause and solution.cause in result.suspects
 
 
 def add_strangers(found: Row) -> Row:
-    """Run the wrong solutions of one exercise that were written without sight of its check."""
+    """Run the wrong solutions of one exercise whose authors had not seen its check."""
     check = registry.load_check(found.name)
     for solution in (solution for solution in bank.wrong(found.name) if solution.unseen):
         result = check(solution.function, keep=False, allow_package=not registry.EXERCISES[found.name].stored)
@@ -167,7 +167,7 @@ def markdown(rows: list[Row]) -> str:
 
 
 def markdown_of_strangers(rows: list[Row]) -> str:
-    """Return the second table: what the checks said of wrong solutions written without sight of them."""
+    """Return the second table: the checks' results for wrong solutions by authors who had not seen them."""
     head = ["exercise", "strangers' solutions refused", "cause named", "cause among several, or the rule"]
     head += ["told no cause that was meant", "told a false cause"]
     lines = [_line(head), "|" + "---|" * len(head)]

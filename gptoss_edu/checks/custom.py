@@ -20,8 +20,8 @@ from .refusals import record as record_refusal
 class Case:
     """One mechanism of an exercise.
 
-    Attributes: `label`, unique in its exercise; `args`, what to call with; `expected`, what is right, or a function
-    of `args` that gives it; `cause`, the rule that is broken if this case fails; `rtol` and `atol`, tolerances of
+    Attributes: `label`, unique in its exercise; `args`, the arguments; `expected`, the right result, or a function
+    of `args` that gives it; `cause`, the rule that is broken if this case fails; `rtol` and `atol`, tolerances for
     numbers.
     """
 
@@ -39,8 +39,8 @@ class Case:
 class CaseCheck(Check):
     """A check whose stages are cases.
 
-    `through(function, *args)`, where given, calls the learner's function and gives what is compared; `causes` are
-    mistakes that no single case stands for. The function is not stored in my_gptoss.py; that it passed is kept for
+    `through(function, *args)`, if given, calls the learner's function and returns what to compare; `causes` are
+    mistakes that belong to no single case. The function is not stored in my_gptoss.py; only its result is kept for
     `gptoss-edu progress`.
     """
 
@@ -52,7 +52,7 @@ class CaseCheck(Check):
         super().__init__(name, (), causes, signature)
 
     def cases(self, make: Callable[[], Iterable[Case]]) -> Callable[[], Iterable[Case]]:
-        """Decorator for the function that gives the cases; it runs on first use."""
+        """Register the function that makes the cases (decorator); it runs on first use."""
         self._make = make
         return make
 
@@ -67,7 +67,7 @@ class CaseCheck(Check):
 
     @property
     def causes(self) -> dict[str, str]:
-        """Case label -> its rule; and the mistakes that no single case stands for."""
+        """Case label -> its rule, and the mistakes that belong to no single case."""
         return {case.label: case.cause for case in self._cases} | self._causes
 
     @property
@@ -84,13 +84,13 @@ class CaseCheck(Check):
         return replace(result, remark=record(self.name, function, result.status))
 
     def _found(self, call: Call, args: tuple):
-        """Return what is compared: the function's result, or what the exercise's adapter makes of it."""
+        """Return what to compare: the function's result, or what the exercise's adapter makes of it."""
         if not self.through:
             return call(*args)
         try:
             found = self.through(call.direct, *copied(args))
         except (AttributeError, TypeError):
-            if call.result is None:  # what went wrong is that there was nothing to go on with
+            if call.result is None:  # the fault is the missing result
                 raise call.nothing() from None
             raise
         if found is None:
@@ -117,7 +117,7 @@ class CaseCheck(Check):
 def custom(name: str, function: Callable, cases: Iterable[Case]) -> Result:
     """Check `function` on `cases`, one at a time, like one of the package's checks.
 
-    `name` is what the result calls it.
+    `name` is its name in the result.
     """
     check = CaseCheck(name)
     check.cases(lambda: cases)
@@ -127,7 +127,7 @@ def custom(name: str, function: Callable, cases: Iterable[Case]) -> Result:
 def compare(found: Any, case: Case) -> None:
     """Refuse `found` unless it is what the case expects.
 
-    Words and sets must be the same, numbers lie within the case's tolerance.
+    Words and sets must be equal, numbers within the case's tolerance.
     """
     right = case.right()
     if isinstance(right, (str, bytes, bool, dict, set)) or right is None:
@@ -141,11 +141,11 @@ def compare(found: Any, case: Case) -> None:
     expect_shape(found, right.shape, "", case.label)
     if right.ndim == 0 and not close(found, right, case.rtol, case.atol):
         raise Refused(f"yours is {number(float(found))}, right is {number(float(right))}", case.label)
-    expect_close(found, right, (), case.label, rtol=case.rtol, atol=case.atol)  # a case does not name its axes
+    expect_close(found, right, (), case.label, rtol=case.rtol, atol=case.atol)  # a case has no axis names
 
 
 def expect_same_list(found: Any, right: list[int], cause: str) -> None:
-    """Refuse anything but these whole numbers; both lists are shown, and where they part."""
+    """Refuse anything but these whole numbers, showing both lists and the first difference."""
     found = found.tolist() if hasattr(found, "tolist") else found
     if not isinstance(found, (list, tuple)):
         raise Refused(f"the result is a {type(found).__name__}, a list was expected", "Return a list of whole numbers.")

@@ -1,11 +1,11 @@
-"""Which mistakes of the bank explain what a learner's function gives: those that give the same on every input tried.
+"""Find the mistakes in the bank that explain a learner's results: those that give the same on every input tried.
 
-A stage that refuses says what is wrong and where. Why is a second question, and a guess from one number would often
-be false. So the learner's function and every wrong solution of the bank run on the same inputs: all those of the
-stage, each also with its numbers changed, and those of the other stages. A cause is certain where a wrong solution
-gives what the learner's gives on at least two inputs on which the right solution gives something else, on all others
-too, and no solution of another cause does so. One that agrees up to the stage that refuses, and later not, is
-possible: a second mistake may hide it, or it is another one.
+A refusing stage says what is wrong and where. Why is a separate question, and a guess from one number would often be
+false. So the learner's function and every wrong solution in the bank run on the same inputs: those of the stage, each
+also with changed numbers, and those of the other stages. A cause is certain if a wrong solution agrees with the
+learner's function on all inputs, at least two of which distinguish it from the right solution, and no solution with
+another cause does so. A cause that agrees up to the refusing stage but not later is possible: a second mistake may hide
+it, or the cause is different.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .bank import Solution
 from .calling import copied
 from .guard import TookTooLong, time_limit
 
-SECONDS, CALL_SECONDS = 15.0, 5.0  # for one diagnosis, and for one call in it, beyond which no cause is claimed
+SECONDS, CALL_SECONDS = 15.0, 5.0  # limits per diagnosis and per call; beyond them no cause is claimed
 MOST_INPUTS = 24  # of the other stages
 VARIATIONS = 2
 
@@ -59,7 +59,7 @@ def _varied(value, generator, changed: list[bool]):
     if isinstance(value, float) and value:
         changed.append(True)
         factor = 1 + 0.3 * generator.uniform(-1, 1)
-        return min(value * factor, 1.0) if 0 < value <= 1 else value * factor  # a share stays one
+        return min(value * factor, 1.0) if 0 < value <= 1 else value * factor  # a share stays a share
     if isinstance(value, torch.Tensor) and value.is_floating_point() and value.numel():
         changed.append(True)
         return (value * torch.as_tensor(1 + 0.3 * generator.uniform(-1, 1, value.shape))).to(value.dtype)
@@ -71,14 +71,14 @@ def _varied(value, generator, changed: list[bool]):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one call gave: a value, or the exception's type and first line."""
+    """The result of one call: a value, or the exception's type and first line."""
 
     value: Any = None
     raised: str = ""
 
 
 def outcome(function: Callable, probe: Probe) -> Outcome:
-    """Call without letting anything out but a time limit that is over."""
+    """Call, letting out no exception except an exceeded time limit."""
     try:
         with time_limit(CALL_SECONDS), contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -90,7 +90,7 @@ def outcome(function: Callable, probe: Probe) -> Outcome:
 
 
 def plain(value):
-    """Tensors, arrays and lists of numbers as float64 arrays: equal numbers of another kind then compare as equal."""
+    """Convert tensors, arrays and lists of numbers to float64 arrays, so that equal numbers of any kind are equal."""
     if isinstance(value, torch.Tensor):
         return (
             value.detach().cpu().to(torch.float64).numpy() if not value.is_complex() else value.detach().cpu().numpy()
@@ -109,21 +109,21 @@ def _is_words(value) -> bool:
 
 
 def same(a: Outcome, b: Outcome, size: float = 0.0) -> bool:
-    """Return whether two outcomes agree; numbers far below `size`, that of what is right, count as 0."""
+    """Return whether two outcomes agree; numbers far below `size`, that of the right result, count as 0."""
     return a.raised == b.raised and same_value(a.value, b.value, size)
 
 
 def same_value(a, b, size: float = 0.0) -> bool:
     """Return whether two plain values agree.
 
-    Numbers agree up to what rounding in another order leaves, everything else exactly.
+    Numbers agree up to rounding in another order, everything else exactly.
     """
     if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
         if a.shape != b.shape:
             return False
         atol = 1e-6 * max(size, size_of(b))
         near = np.isclose(a, b, rtol=2e-4, atol=atol, equal_nan=True)
-        # a few bfloat16 numbers may be rounded to the other neighbour
+        # a few bfloat16 numbers may round to the other neighbour
         return bool(near.all()) or bool(near.mean() > 0.995 and np.allclose(a, b, rtol=2e-2, atol=atol, equal_nan=True))
     if type(a) is not type(b):
         return False
@@ -144,14 +144,14 @@ def size_of(value) -> float:
 
 @dataclass(frozen=True)
 class Told:
-    """Causes that are possible; `certain` where there is one and nothing speaks against it."""
+    """The possible causes; `certain` if there is one and nothing contradicts it."""
 
     causes: tuple[str, ...] = ()
     certain: bool = False
 
 
 class Diagnosis:
-    """The bank's outcomes on the inputs of one exercise's stages, computed as they are needed and kept."""
+    """The bank's outcomes on the inputs of one exercise's stages, computed on demand and cached."""
 
     def __init__(self, right: Callable, wrong: list[Solution], inputs: dict[str, list[Probe]]):
         self.right = right
@@ -161,7 +161,7 @@ class Diagnosis:
         self._known: dict[tuple[int, str, int], Outcome | None] = {}
 
     def probes(self, stage: str) -> list[Probe]:
-        """Return the inputs of a stage, and each with its numbers changed."""
+        """Return the inputs of a stage, each also with changed numbers."""
         if stage not in self._probes:
             given = self.inputs.get(stage, [])
             varied = [probe.varied(seed) for seed in range(VARIATIONS) for probe in given]
@@ -171,11 +171,11 @@ class Diagnosis:
     def causes(self, stage: str, function: Callable, without: Solution | None = None) -> Told:
         """Return the causes that explain `function`, refused at `stage`.
 
-        `without` leaves one solution of the bank out, to measure what the others know of it.
+        `without` leaves one solution out of the bank, to measure how the others diagnose it.
         """
         try:
             return self._causes(stage, function, without, time.monotonic() + SECONDS)
-        except Exception:  # a result that cannot be compared, such as an array of objects
+        except Exception:  # results that cannot be compared, such as arrays of objects
             return Told()
         except TookTooLong:
             return Told()
@@ -185,9 +185,7 @@ class Diagnosis:
         self._keep(candidates, function, stage, self.probes(stage), until)
         candidates = {solution: count for solution, count in candidates.items() if count}
         later = list(self.inputs).index(stage) + 1 if stage in self.inputs else len(self.inputs)
-        for other in list(self.inputs)[
-            : later - 1
-        ]:  # these stages have passed: a mistake that fails there is not made here
+        for other in list(self.inputs)[: later - 1]:  # these stages passed, so a mistake that fails there is ruled out
             self._keep(candidates, function, other, self.inputs[other][:MOST_INPUTS], until)
         everywhere = dict(candidates)
         for other in list(self.inputs)[later:]:
@@ -198,8 +196,8 @@ class Diagnosis:
         return Told(causes, certain)
 
     def _keep(self, candidates: dict[Solution, int], function, stage: str, probes: list[Probe], until: float) -> None:
-        """Drop the candidates that give something else than `function`; count for the rest the inputs that tell them
-        from right.
+        """Drop candidates whose results differ from `function`'s; for the rest, count the inputs that distinguish them
+        from the right solution.
         """
         for number, probe in enumerate(probes):
             if not candidates:
@@ -217,7 +215,7 @@ class Diagnosis:
                     candidates[solution] += 1
 
     def _outcome(self, solution: Solution | None, stage: str, number: int, probe: Probe) -> Outcome | None:
-        """Return what the bank's solution gives (None: the right one); None where it does not come back."""
+        """Return the outcome of a solution in the bank (None: the right one), or None if it does not return."""
         key = (id(solution), stage, number)
         if key not in self._known:
             try:

@@ -1,8 +1,8 @@
-"""HTML pieces that read well on a light and on a dark page, each with a plain-text twin.
+"""HTML pieces that are readable on light and dark pages, each with a plain-text version.
 
-Nothing here sets a text colour or an opaque background: boxes are a coloured edge and a translucent tint, so the
-page's own colours show through. No script, no style sheet, no network: the pieces survive in JupyterLab, in the book
-and in nbconvert.
+Nothing here sets a text colour or an opaque background. Boxes have a coloured edge and a translucent tint, so the
+page's own colours show through. Without scripts, style sheets or network, the pieces work in JupyterLab, the book and
+nbconvert.
 """
 
 from __future__ import annotations
@@ -10,14 +10,12 @@ from __future__ import annotations
 import html
 import re
 
-# Edge colours from the Okabe-Ito palette, distinguishable with any colour vision; the word beside them says the same.
+# Edge colours from the Okabe-Ito palette, distinguishable with any colour vision; the text beside them says the same.
 EDGES = {"passed": "#009e73", "failed": "#d55e00", "waiting": "#8c8c8c", "note": "#0072b2"}
 
 
 def inline(text: str) -> str:
-    """Escape `text` for HTML; `code` between backticks, **bold** and line breaks are kept, LaTeX between $ is left
-    alone.
-    """
+    """Escape `text` for HTML; keep `code` between backticks, **bold** and line breaks, and leave LaTeX between $ alone."""
     escaped = html.escape(text, quote=False)
     escaped = re.sub(r"`([^`]+)`", r"<code>\1</code>", escaped)
     escaped = re.sub(r"\*\*([^*]+)\*\*", r"<b>\1</b>", escaped)
@@ -42,7 +40,7 @@ def folded(summary: str, body: str) -> str:
 
 
 class Shown:
-    """Something a cell can end with: HTML where the front end can, the text otherwise."""
+    """A value for the end of a cell: HTML if the front end supports it, otherwise text."""
 
     def __init__(self, html_text: str, text: str):
         self.html = html_text
@@ -73,7 +71,7 @@ def fold(summary: str, text: str) -> Shown:
 
 
 def hints(*texts: str) -> Shown:
-    """Folded hints, opened one at a time: `hints("look at the axes", "...", "...")`."""
+    """Return folded hints, opened one at a time: `hints("look at the axes", "...", "...")`."""
     parts = [folded(f"Hint {i}", f"<div>{inline(text)}</div>") for i, text in enumerate(texts, 1)]
     return Shown("".join(parts), "\n".join(f"Hint {i}: {text}" for i, text in enumerate(texts, 1)))
 

@@ -1,7 +1,7 @@
-"""Runs the learner's function: nothing of theirs escapes as an exception, and the package's own answer is out of reach.
+"""Run the learner's function so that no exception escapes and the package's own answer is out of reach.
 
-The guard watches calls with a profile hook, so that it does not matter under which name or through which module the
-learner reached the package's function. It is in place only while the learner's function runs.
+The guard watches calls with a profile hook, so it does not matter under which name or through which module the learner
+reached the package's function. It is active only while the learner's function runs.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent.parent
-OWN_FILES = {__file__, contextlib.__file__, random.__file__, signal.__file__}  # no ring raises while they run
-TIME_LIMIT = 10.0  # seconds for one call; every right solution needs milliseconds
+OWN_FILES = {__file__, contextlib.__file__, random.__file__, signal.__file__}  # no alarm raises while these run
+TIME_LIMIT = 10.0  # seconds per call; right solutions need milliseconds
 
 
 class PackageCalled(BaseException):
@@ -32,12 +32,12 @@ class PackageCalled(BaseException):
 
 
 class TookTooLong(BaseException):
-    """The learner's function did not come back."""
+    """The learner's function did not return in time."""
 
 
 @dataclass(frozen=True)
 class Forbidden:
-    """Code of the package that an exercise must not call: a file or folder, and in it all functions or only some."""
+    """Package code that an exercise must not call: a file or folder, and all or some of its functions."""
 
     path: str
     names: tuple[str, ...] = ()
@@ -71,8 +71,8 @@ def is_package_function(function, rules: tuple[Forbidden, ...]) -> str | None:
 
 @contextmanager
 def watching(rules: tuple[Forbidden, ...], noticed: list[str]):
-    """While active, a call of forbidden code is noted in `noticed` and raises PackageCalled."""
-    if not rules:  # to be watched makes a loop of calls twenty times slower
+    """Record calls of forbidden code in `noticed` within the block, and raise PackageCalled."""
+    if not rules:  # watching makes a loop of calls twenty times slower
         yield
         return
 
@@ -93,9 +93,9 @@ def watching(rules: tuple[Forbidden, ...], noticed: list[str]):
 
 @contextmanager
 def time_limit(seconds: float = TIME_LIMIT):
-    """Raise TookTooLong in the code inside after `seconds`, and again wherever it is caught there.
+    """Raise TookTooLong in the code inside after `seconds`, and again whenever it is caught there.
 
-    On POSIX in the main thread an alarm does it, elsewhere another thread, which cannot interrupt a call that waits.
+    On POSIX, in the main thread, this uses an alarm; elsewhere another thread, which cannot interrupt a blocking call.
     """
     if hasattr(signal, "SIGALRM") and threading.current_thread() is threading.main_thread():
         with _alarm(seconds):
@@ -107,14 +107,14 @@ def time_limit(seconds: float = TIME_LIMIT):
 
 @contextmanager
 def _alarm(seconds: float):
-    """An alarm that rings again and again, at random moments.
+    """Ring an alarm repeatedly, at random moments.
 
-    `except BaseException` in a loop catches a ring only while it is in its `try`.
+    `except BaseException` in a loop catches an alarm only inside its `try`.
     """
 
     def ring(_signal, frame):
-        own = frame is None or frame.f_code.co_filename in OWN_FILES  # the call is over, or a ring is being handled
-        # the interval is for a ring that comes just before a system call, which then waits for the next
+        own = frame is None or frame.f_code.co_filename in OWN_FILES  # the call has ended, or an alarm is being handled
+        # the interval covers an alarm just before a system call, which then waits for the next one
         signal.setitimer(signal.ITIMER_REAL, 1e-3 if own else random.uniform(1e-6, 2e-5), 1e-3)
         if not own:
             raise TookTooLong(f"more than {seconds:g} s")
@@ -149,7 +149,7 @@ def _watchdog(seconds: float):
 
 
 def describe(value) -> str:
-    """Return one short phrase for an argument: dtype and shape of arrays, the value of small things."""
+    """Describe an argument in a short phrase: dtype and shape of arrays, the value of small objects."""
     if _is_array(value):
         return f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}"
     if inspect.isroutine(value):
@@ -188,14 +188,14 @@ def named_arguments(function, args: tuple, kwargs: dict) -> dict:
 
 
 def describe_call(function, args: tuple, kwargs: dict) -> str:
-    """`x: float32 (2, 3), eps: 1e-05`, with the learner's own parameter names where they can be read."""
+    """Return `x: float32 (2, 3), eps: 1e-05`, with the learner's own parameter names if readable."""
     return ", ".join(f"{name}: {describe(value)}" for name, value in named_arguments(function, args, kwargs).items())
 
 
 def locate(error: BaseException, function) -> str:
     """Return where in the learner's code an exception arose: `line 4 of f: return x @ y`, counted from its `def`.
 
-    Their code is whatever shares `function`'s namespace: a helper, or the function that a chapter's check wraps.
+    The learner's code is everything in `function`'s namespace: a helper, or the function that a chapter's check wraps.
     """
     home = getattr(inspect.unwrap(function), "__globals__", None)
     frames = [(frame.f_code, line) for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_globals is home]
@@ -204,7 +204,7 @@ def locate(error: BaseException, function) -> str:
         return ""
     code, line = frames[named[-1]]
     for inner, at in frames[named[-1] + 1 :]:
-        # a comprehension's lines are its function's; those of a lambda that stands elsewhere are not
+        # a comprehension's lines belong to its function; a lambda's elsewhere do not
         if inner.co_qualname.startswith(f"{code.co_qualname}.<locals>."):
             line = at
     where = f"line {line - code.co_firstlineno + 1} of {code.co_name}"

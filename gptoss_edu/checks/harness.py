@@ -1,9 +1,9 @@
 """Staged checks: one mechanism at a time, the symptom and its place first, then the cause.
 
 A `Check` is a list of stages. A stage calls the learner's function through `call(...)` on inputs made to isolate one
-mechanism, compares with an independent reference, and refuses with a symptom. The cause is then looked up:
-diagnosis.py finds the mistakes of the exercise's bank that give the same on all inputs. Where it finds none, the
-stage's own guess is told as a guess.
+mechanism, compares with an independent reference, and refuses with a symptom. Then diagnosis.py looks up the cause: it
+finds the mistakes in the exercise's bank that give the same results on all inputs. If it finds none, the stage's own
+guess is shown as a guess.
 """
 
 from __future__ import annotations
@@ -23,8 +23,7 @@ class Refused(Exception):
     """Raised by a stage.
 
     Attributes: `symptom`, what was seen and where; `cause`, an identifier in the check's causes, or a sentence;
-    `picture`, HTML; `certain`, whether the symptom admits no other cause (a shape, a dtype), so that none is looked
-    for.
+    `picture`, HTML; `certain`, whether the symptom allows no other cause (a shape, a dtype), so that none is looked up.
     """
 
     def __init__(self, symptom: str, cause: str, picture: str | None = None, certain: bool = False):
@@ -39,7 +38,7 @@ class Refused(Exception):
 class Stage:
     """One mechanism: `run(call)` raises Refused, or returns.
 
-    `probes` are its inputs, where they are known without running it.
+    `probes` are its inputs, if they are known without running it.
     """
 
     name: str
@@ -60,10 +59,10 @@ class Recorder:
 
 
 class Check:
-    """The check of one exercise. Calling it with the learner's function gives a Result and never raises.
+    """The check of one exercise. Calling it with the learner's function returns a Result and never raises.
 
-    `causes` maps identifiers to sentences; those in `rules` say what is right instead of what is wrong, and need no
-    proof.
+    `causes` maps identifiers to sentences; those in `rules` say what is right instead of what is wrong, and
+    need no proof.
     """
 
     rules: frozenset[str] = frozenset({"general"})
@@ -89,7 +88,7 @@ class Check:
         return self._causes
 
     def stage(self, name: str):
-        """Decorator that adds a stage; stages run in the order in which they are written."""
+        """Add a stage (decorator); stages run in the order in which they are written."""
 
         def add(run: Callable) -> Callable:
             self._stages.append(Stage(name, run))
@@ -111,8 +110,8 @@ class Check:
     ) -> Result:
         """Run all stages on `function`.
 
-        `allow_package` is for the package's own tests; `keep` stores a function that passes; `seconds` limits one call;
-        `without` is a solution of the bank that must not help to name the cause.
+        `allow_package` is for the package's own tests; `keep` stores a passing function; `seconds` limits each call;
+        `without` is a solution of the bank to ignore in the diagnosis.
         """
         result = self._judged(function, allow_package, keep, seconds, without)
         if keep and not allow_package:
@@ -137,7 +136,7 @@ class Check:
         return Result(self.name, "passed", stages=tuple(passed), total=len(self.stages), stored=stored, remark=remark)
 
     def _keep(self, function: Callable) -> tuple[str | None, str]:
-        """Store a function that passes; (file, "") or (None, why not)."""
+        """Store a passing function; return (file, "") or (None, why not)."""
         return store.remember(self.name, function, lambda stored: self(stored, keep=False))
 
     def _run_stage(self, stage: Stage, call: Call, passed: tuple[str, ...], without) -> Result | None:
@@ -159,7 +158,7 @@ class Check:
             else:
                 told = self._diagnosed(stage, call, without)
             return self._refused("failed", stage.name, refused.symptom, refused.cause, passed, told, refused.picture)
-        except Exception as error:  # a result of a kind that no stage foresaw
+        except Exception as error:  # a result of an unexpected kind
             symptom = f"the result could not be compared: {type(error).__name__}: {error}"
             cause = (
                 "Your function returned another kind of thing than the exercise asks for; compare with its signature."
@@ -176,7 +175,7 @@ class Check:
 
     @cached_property
     def diagnosis(self) -> Diagnosis | None:
-        """The exercise's bank on the inputs of the stages; None where the check has no bank."""
+        """The exercise's bank on the inputs of the stages; None if the check has no bank."""
         if self.name not in registry.EXERCISES or registry.load_check(self.name) is not self:
             return None
         right = bank.right(self.name)[0].function
@@ -194,7 +193,7 @@ class Check:
     def _refused(self, status, stage, symptom, guess: str, passed, told: Told, picture=None) -> Result:
         """Return the result of a refusal.
 
-        What is certain is told as such, what is possible as possible, a guess as a guess.
+        It shows certain causes as certain, possible ones as possible, and guesses as guesses.
         """
         if told.certain:
             (cause,) = told.causes
@@ -215,7 +214,7 @@ class Check:
         return Result(self.name, status, symptom, cause, cause_id, stage, passed, total, picture, suspects=suspects)
 
     def refuse_package(self, name: str) -> Result:
-        """Return the result for a learner who hands the package's own function to the check."""
+        """Return the result for a learner who passes the package's own function to the check."""
         cause = f"A later cell imported it under the same name: run the cell with your {name} again, then this one."
         return self._result("package", "", f"this {name} is the package's finished one, not yours", cause, "package")
 

@@ -1,7 +1,7 @@
-"""Automatic mutants of the bank's right solutions: one small change each, in the syntax tree.
+"""Make automatic mutants of the bank's right solutions, with one small change each in the syntax tree.
 
-A check must refuse every mutant, or the mutant is equivalent and stands in EQUIVALENT with the reason. Deterministic:
-the same sources give the same mutants under the same keys.
+A check must refuse every mutant, or the mutant is equivalent and listed in EQUIVALENT with the reason. This is
+deterministic: the same sources give the same mutants under the same keys.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def mutants(check: str) -> Iterator[Mutant]:
 
 
 def _mutations(tree: ast.Module) -> Iterator[tuple[str, int, ast.Module]]:
-    """(change, line, mutated copy) for every place where something can be changed."""
+    """Yield (change, line, mutated copy) for every place where something can be changed."""
     nodes = list(ast.walk(tree))
     for position, node in enumerate(nodes):
         for change, edit in _edits(node):
@@ -67,7 +67,7 @@ def _mutations(tree: ast.Module) -> Iterator[tuple[str, int, ast.Module]]:
 
 
 def _edits(node: ast.AST) -> Iterator[tuple[str, Callable]]:
-    """Yield what can be changed in one node: an operator, a comparison, a number, a sign, a statement."""
+    """Yield the possible changes of one node: an operator, a comparison, a number, a sign, a statement."""
     if isinstance(node, (ast.BinOp, ast.AugAssign, ast.BoolOp)):
         for other in SWAPS.get(type(node.op), ()):
             yield f"{_sign(node.op)} becomes {_sign(other())}", lambda n, other=other: setattr(n, "op", other())
@@ -87,7 +87,7 @@ def _edits(node: ast.AST) -> Iterator[tuple[str, Callable]]:
 
 
 def _drop_sign(node: ast.UnaryOp, tree: ast.Module) -> None:
-    """Put the operand in the place of the signed expression."""
+    """Replace the signed expression by its operand."""
     for parent in ast.walk(tree):
         for name, value in ast.iter_fields(parent):
             if value is node:
@@ -97,7 +97,7 @@ def _drop_sign(node: ast.UnaryOp, tree: ast.Module) -> None:
 
 
 def _compiled(tree: ast.Module, solution: bank.Solution) -> Callable | None:
-    """Return the mutated function, with its module's helpers around it; None when it is no Python any more."""
+    """Return the mutated function, with its module's helpers around it; None if it is no longer valid Python."""
     namespace = dict(sys.modules[solution.function.__module__].__dict__)
     try:
         exec(compile(tree, f"<mutant of {solution.name}>", "exec"), namespace)
@@ -130,7 +130,7 @@ def _sign(op: ast.AST) -> str:
 
 @cache
 def equivalents() -> dict[str, str]:
-    """Mutant key -> why it computes the same."""
+    """Return mutant key -> why it computes the same."""
     return tomllib.loads(EQUIVALENT_FILE.read_text(encoding="utf-8"))["equivalent"] if EQUIVALENT_FILE.is_file() else {}
 
 

@@ -1,4 +1,4 @@
-"""The source of a learner's function together with whatever of the notebook it uses, so that it runs by itself."""
+"""Collect the source of a learner's function and everything in the notebook that it uses, so that it runs alone."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from collections.abc import Callable
 def source_with_needs(check: str, function: Callable) -> str:
     """Return the function's source after what it uses, and before an alias where its name is not that of the check.
 
-    Raises: TypeError or OSError where something cannot be written down.
+    Raises: TypeError or OSError if something cannot be written as source.
     """
     needs: dict[str, str] = {}
     name = _collect(function, needs, set())
@@ -25,10 +25,10 @@ def source_with_needs(check: str, function: Callable) -> str:
 
 
 def _collect(thing: Callable, needs: dict[str, str], seen: set[str]) -> str:
-    """Add to `needs`, in the order in which they must run, what a function or class uses, then itself; returns its
+    """Add to `needs`, in the order in which they must run, what a function or class uses, then itself; return its
     name.
     """
-    inner = inspect.unwrap(thing)  # a decorator of torch's or of theirs keeps the function that it wraps
+    inner = inspect.unwrap(thing)  # torch's or the learner's decorators keep the function that they wrap
     name = inner.__name__
     if name == "<lambda>":
         raise TypeError("a lambda has no name to be stored under; write it with def.")
@@ -55,13 +55,13 @@ def _surroundings(thing: Callable) -> dict:
     for name, cell in zip(thing.__code__.co_freevars, thing.__closure__ or (), strict=True):
         try:
             around[name] = cell.cell_contents
-        except ValueError:  # not filled yet
+        except ValueError:  # an empty closure cell
             continue
     return around
 
 
 def _definition(name: str, value, home: str, needs: dict[str, str], seen: set[str]) -> str:
-    """Return the line that defines `name` as `value`; "" where `needs` now holds it under this very name."""
+    """Return the line that defines `name` as `value`; "" if `needs` already holds it under this name."""
     line = _import_line(name, value, home)
     if line:
         return line
@@ -76,9 +76,9 @@ def _definition(name: str, value, home: str, needs: dict[str, str], seen: set[st
 
 
 def _names(source: str) -> list[str]:
-    """Return names that a definition takes from its surroundings.
+    """Return the names that a definition uses from its surroundings.
 
-    They stand in its body, its annotations, defaults, bases and decorators.
+    They occur in its body, annotations, defaults, bases and decorators.
     """
     names, codes = [], [compile(source, "<source>", "exec", dont_inherit=True)]
     while codes:
@@ -92,7 +92,7 @@ def _names(source: str) -> list[str]:
 
 
 def _import_line(name: str, value, home: str) -> str | None:
-    """Return the import that gives `name`; None for what was defined beside the function, in module `home`."""
+    """Return the import that gives `name`; None if it was defined beside the function, in module `home`."""
     if isinstance(value, types.ModuleType):
         return f"import {value.__name__} as {name}" if value.__name__ != name else f"import {name}"
     module, own = getattr(value, "__module__", None), getattr(value, "__name__", None)
@@ -112,7 +112,7 @@ def _constant_line(name: str, value) -> str:
         numbers = repr(value.tolist()).replace("inf", f"{module}.inf").replace("nan", f"{module}.nan")
         return f"import {module}\n{name} = {module}.{call}({numbers}, dtype={dtype})"
     if isinstance(value, float):
-        return f"{name} = float('{value!r}')"  # inf and nan too
+        return f"{name} = float('{value!r}')"  # also inf and nan
     try:
         ast.literal_eval(repr(value))
     except (ValueError, SyntaxError):

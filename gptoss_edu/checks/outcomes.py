@@ -1,6 +1,7 @@
-"""How the checks of the exercises that are not stored came out, kept in a learner's folder (exercises.json).
+"""Keep the check results of exercises that are not stored, in a learner's folder (exercises.json).
 
-The stored exercises can be checked again at any time, as their source is kept; of the others only the last outcome is.
+Stored exercises can be checked again at any time, because their source is kept. For the others only the last result is
+kept.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ PASSED, REFUSED = "passed", "refused"
 
 
 def record(name: str, function: Callable, status: str) -> str:
-    """Keep how the check of a chapter's own exercise came out; returns why it could not be kept, or "".
+    """Keep the result of a chapter's own exercise; return why it could not be kept, or "".
 
     Nothing is kept outside a student folder, for a stub, or for the finished function that the notebook imports after
     the check.
@@ -45,7 +46,7 @@ def record(name: str, function: Callable, status: str) -> str:
 
 
 def read(folder: Path) -> dict[str, str]:
-    """Exercise -> "passed", or "refused" where it had passed and its last check did not.
+    """Return exercise -> "passed", or "refused" if it had passed but its last check did not.
 
     Raises ValueError on a damaged file.
     """
@@ -56,7 +57,7 @@ def read(folder: Path) -> dict[str, str]:
 def is_own(name: str, function: Callable) -> bool:
     """Return whether `function` is the learner's.
 
-    A function of theirs that calls the package's `name` does not count as theirs.
+    A function that calls the package's `name` does not count.
     """
     called = getattr(function, "__globals__", {}).get(name, function)
     return not any((getattr(f, "__module__", "") or "").startswith("gptoss_edu") for f in (function, called))

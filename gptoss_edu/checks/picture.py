@@ -1,4 +1,4 @@
-"""Pictures of a learner's result that survive a stub: they say "not written yet" instead of raising."""
+"""Draw a learner's result; a stub gives "not written yet" instead of an exception."""
 
 from __future__ import annotations
 
@@ -14,9 +14,7 @@ from .display import Shown, box, inline
 
 
 def attempt(function: Callable, *args, **kwargs):
-    """Call a learner's function; its result, or None after showing why there is none (a stub, or an exception of
-    theirs).
-    """
+    """Call a learner's function; return its result, or None after showing why there is none (a stub, or an exception)."""
     try:
         return Call(function)(*args, **kwargs)
     except (NotWritten, TheirError) as reason:
@@ -25,11 +23,10 @@ def attempt(function: Callable, *args, **kwargs):
 
 
 def picture(draw: Callable) -> Callable:
-    """Decorator for a picture helper that calls the learner's function; the helper's first argument must be that
-    function.
+    """Decorate a picture helper that calls the learner's function, which must be the helper's first argument.
 
-    Inside, call it as usual. A stub shows "not written yet", an exception of theirs is shown as theirs, a result that
-    cannot be drawn is said to be one, and no cell raises.
+    Inside, call it as usual. A stub shows "not written yet", the learner's exceptions are shown as theirs, results that
+    cannot be drawn are reported, and no cell raises.
     """
 
     @functools.wraps(draw)
@@ -41,7 +38,7 @@ def picture(draw: Callable) -> Callable:
             return draw(Call(function), *args, **kwargs)
         except (NotWritten, TheirError) as error:
             reason = error
-        except Exception as error:  # a result of another kind or shape; the check says what is wrong with it
+        except Exception as error:  # a result of another kind or shape; the check explains it
             first = str(error).partition("\n")[0]
             reason = TheirError(f"your result cannot be drawn ({type(error).__name__}: {first})", "")
         for number in set(plt.get_fignums()) - before:
@@ -53,9 +50,9 @@ def picture(draw: Callable) -> Callable:
 
 
 def finished(name: str) -> Callable:
-    """Return the finished function of one of the chapters' own exercises, for pictures and for what comes after it.
+    """Return the finished function of one of the chapters' own exercises, for pictures and for later cells.
 
-    Raises: ValueError where there is no such exercise, or where the package has the function in a module of its own.
+    Raises: ValueError if there is no such exercise, or if the package has the function in its own module.
     """
     if name not in registry.EXERCISES or registry.EXERCISES[name].stored:
         raise ValueError(f"no finished {name!r} here; there are: {', '.join(registry.names(stored=False))}.")
@@ -69,10 +66,10 @@ def show(
     title: str = "",
     labels: tuple[str, str] = ("column", "row"),
 ) -> None:
-    """Draw what the learner's function gives beside what the finished one gives, and where they differ.
+    """Draw the learner's result beside the finished function's, and where they differ.
 
     Results of one or two axes (others are laid out as rows by their last axis). `right` is the finished function,
-    None that of the exercise of this name; of a tuple the first element is drawn.
+    None: that of the exercise of this name. Of a tuple, the first element is drawn.
     """
     mine = attempt(function, *args)
     if mine is None:
@@ -101,7 +98,7 @@ def _three_panels(mine: np.ndarray, theirs: np.ndarray, title: str, labels: tupl
         high = low + 1
     figure, axes = plt.subplots(1, 3, figsize=(9, 2.6), layout="constrained")
     for axis, values, name in zip(axes, (mine, theirs, mine - theirs), ("yours", "right", "difference"), strict=True):
-        # what rounding in float32 leaves is not a difference to look at: it stays pale
+        # differences from float32 rounding stay pale
         limit = max(float(np.nanmax(np.abs(values))), 1e-5 * float(np.nanmax(np.abs(theirs)))) or 1.0
         limits = (
             {"vmin": low, "vmax": high, "cmap": "cividis"}
@@ -110,7 +107,7 @@ def _three_panels(mine: np.ndarray, theirs: np.ndarray, title: str, labels: tupl
         )
         drawn = axis.imshow(values, aspect="auto", interpolation="nearest", **limits)
         axis.set(title=name, xlabel=labels[0], ylabel=labels[1] if name == "yours" else "")
-        axis.locator_params(integer=True)  # rows and columns are counted
+        axis.locator_params(integer=True)  # rows and columns are whole numbers
         figure.colorbar(drawn, ax=axis, shrink=0.8)
     figure.suptitle(title)
     plt.show()

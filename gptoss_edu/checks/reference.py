@@ -1,7 +1,7 @@
-"""The right answers, written in the most literal way: Python loops over float64 numbers, one multiplication at a time.
+"""The right answers, written as literally as possible: Python loops over float64, one multiplication at a time.
 
-Nothing here is imported from the rest of the package, so that a mistake in the package cannot hide itself. Slow on
-purpose; the inputs of the checks are small.
+Nothing here is imported from the rest of the package, so that a mistake in the package cannot hide itself. It is slow
+on purpose; the inputs of the checks are small.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ E2M1 = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, -0.0, -0.5, -1.0, -1.5, -2.0, -3
 
 
 def as_lists(value) -> np.ndarray:
-    """Any array-like as float64 numpy."""
+    """Convert any array-like to a float64 array."""
     if hasattr(value, "detach"):
         value = value.detach().double().cpu().numpy()
     return np.asarray(value, dtype=np.float64)
@@ -27,14 +27,14 @@ def sigmoid(x: float) -> float:
 
 
 def softmax(logits: list[float]) -> list[float]:
-    """Softmax of a list; -inf has weight 0."""
+    """Compute the softmax of a list; -inf has weight 0."""
     top = max(logits)
     powers = [math.exp(x - top) for x in logits]
     return [p / sum(powers) for p in powers]
 
 
 def bpe_encode(text: bytes, ranks: dict[bytes, int]) -> list[int]:
-    """Join, again and again, the neighbours whose union has the lowest rank; the leftmost of equals."""
+    """Repeatedly join the neighbours whose union has the lowest rank; ties go to the leftmost."""
     parts = [text[i : i + 1] for i in range(len(text))]
     while True:
         best, at = None, None
@@ -48,7 +48,7 @@ def bpe_encode(text: bytes, ranks: dict[bytes, int]) -> list[int]:
 
 
 def rms_norm(x, scale, eps: float) -> np.ndarray:
-    """x / sqrt(mean(x²) + eps) · scale, row by row."""
+    """Compute x / sqrt(mean(x²) + eps) · scale, row by row."""
     x, scale = as_lists(x), as_lists(scale)
     out = np.empty_like(x)
     for index in np.ndindex(*x.shape[:-1]):
@@ -60,7 +60,7 @@ def rms_norm(x, scale, eps: float) -> np.ndarray:
 
 
 def mask(query_positions, key_positions, window: int | None) -> np.ndarray:
-    """True where a query may see a key: not after it, and fewer than `window` positions before it."""
+    """Return True where a query may see a key: not after it, and fewer than `window` positions before it."""
     queries, keys = [int(p) for p in as_lists(query_positions)], [int(p) for p in as_lists(key_positions)]
     out = np.zeros((len(queries), len(keys)))
     for i, q in enumerate(queries):
@@ -71,7 +71,7 @@ def mask(query_positions, key_positions, window: int | None) -> np.ndarray:
 
 
 def attention(q, k, v, sinks, window: int | None = None) -> np.ndarray:
-    """Grouped-query attention with a sink; the queries are the last t of the s positions."""
+    """Compute grouped-query attention with a sink; the queries are the last t of the s positions."""
     q, k, v, sinks = as_lists(q), as_lists(k), as_lists(v), as_lists(sinks)
     b, t, h, d = q.shape
     s, g = k.shape[1], k.shape[2]
@@ -102,10 +102,10 @@ def rope(x, cos, sin) -> np.ndarray:
 
 
 def yarn(head_dim: int, theta: float, factor: float, original_context: int, beta_fast: float, beta_slow: float):
-    """(inv_freq list, concentration), with bounds clamped to [0, head_dim - 1] and not rounded."""
+    """Return (inv_freq list, concentration), with bounds clamped to [0, head_dim - 1] and not rounded."""
 
     def pair_that_turns(turns: float) -> float:
-        """Where wavelength = original_context / turns: 2π θ^(2i/d) = L / turns, solved for i."""
+        """Solve 2π θ^(2i/d) = L / turns for i: the pair whose wavelength is original_context / turns."""
         return head_dim * math.log(original_context / (turns * 2 * math.pi)) / (2 * math.log(theta))
 
     low = max(pair_that_turns(beta_fast), 0.0)
@@ -121,7 +121,7 @@ def yarn(head_dim: int, theta: float, factor: float, original_context: int, beta
 
 
 def swiglu(x, alpha: float = 1.702, limit: float = 7.0) -> np.ndarray:
-    """Even entries gate, odd entries up; the gate is clamped from above only."""
+    """Apply SwiGLU: even entries are the gate, odd entries are up; the gate is clamped from above only."""
     x = as_lists(x)
     out = np.empty((*x.shape[:-1], x.shape[-1] // 2))
     for index in np.ndindex(*out.shape):
@@ -132,7 +132,7 @@ def swiglu(x, alpha: float = 1.702, limit: float = 7.0) -> np.ndarray:
 
 
 def router_logits(x, weight, bias) -> np.ndarray:
-    """(..., c) to (..., e), without ties in mind."""
+    """Map (..., c) to (..., e), ignoring ties."""
     x, weight, bias = as_lists(x), as_lists(weight), as_lists(bias)
     out = np.zeros((*x.shape[:-1], weight.shape[0]))
     for index in np.ndindex(*out.shape):
@@ -141,7 +141,7 @@ def router_logits(x, weight, bias) -> np.ndarray:
 
 
 def route(x, weight, bias, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the k largest logits of each token, falling, as a softmax over those k; and where they stand."""
+    """Return the softmax over the k largest logits of each token, falling, and their indices."""
     logits = router_logits(x, weight, bias)
     weights, indices = np.zeros((*logits.shape[:-1], k)), np.zeros((*logits.shape[:-1], k), dtype=int)
     for index in np.ndindex(*logits.shape[:-1]):
@@ -153,7 +153,7 @@ def route(x, weight, bias, k: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def moe(x, weights, indices, w1, b1, w2, b2, limit: float = 7.0) -> np.ndarray:
-    """Return each token through its k experts, one after the other."""
+    """Pass each token through its k experts, one after another."""
     x, weights, w1, b1, w2, b2 = map(as_lists, (x, weights, w1, b1, w2, b2))
     indices = as_lists(indices).astype(int)
     out = np.zeros((x.shape[0], w2.shape[1]))
@@ -168,7 +168,7 @@ def moe(x, weights, indices, w1, b1, w2, b2, limit: float = 7.0) -> np.ndarray:
 
 
 def unpack(blocks, scales) -> np.ndarray:
-    """(..., G, 16) bytes and (..., G) scale bytes to (..., 32 G) numbers; scale 255 is NaN."""
+    """Unpack (..., G, 16) bytes and (..., G) scale bytes to (..., 32 G) numbers; scale 255 is NaN."""
     blocks, scales = as_lists(blocks).astype(int), as_lists(scales).astype(int)
     out = np.zeros((*scales.shape, 32))
     for index in np.ndindex(*blocks.shape):
@@ -182,7 +182,7 @@ def unpack(blocks, scales) -> np.ndarray:
 def pack(weight) -> tuple[np.ndarray, np.ndarray]:
     """Pack by the specification's rule: shared exponent floor(log2 max) - 2, then the nearest e2m1 value.
 
-    Ties go to the even code, and what is too large saturates.
+    Ties go to the even code, and values that are too large saturate.
     """
     weight = as_lists(weight)
     groups = weight.reshape(*weight.shape[:-1], weight.shape[-1] // 32, 32)
@@ -212,15 +212,13 @@ def shared_scale(largest: Fraction) -> int:
 
 
 def nearest_code(value: Fraction) -> int:
-    """Magnitude code 0 to 7 of the nearest e2m1 value; of two equally near, the one with an even code."""
+    """Return the magnitude code 0 to 7 of the nearest e2m1 value; ties go to the even code."""
     magnitude = abs(value)
     return min(range(8), key=lambda code: (abs(Fraction(E2M1[code]) - magnitude), code % 2))
 
 
 def next_token(logits, temperature: float, top_p: float) -> np.ndarray:
-    """Softmax at a temperature, cut to the smallest set of most probable tokens that reaches top_p; temperature 0 is
-    greedy.
-    """
+    """Compute softmax at a temperature, cut to the smallest set of likeliest tokens that reaches top_p; 0 is greedy."""
     row = [float(x) for x in as_lists(logits)]
     if temperature == 0:
         probabilities = [0.0] * len(row)

@@ -1,6 +1,6 @@
-"""Why a check refused last, kept in a learner's folder (refusals.json): what a class's cockpit counts.
+"""Keep why a check last refused, in a learner's folder (refusals.json), for the class's table.
 
-A refusal stays when the exercise passes later: which mistake people made on the way is what a teacher wants to know.
+A refusal stays when the exercise passes later, because a teacher wants to know which mistakes people made on the way.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ def code(cause: str) -> str:
 
 
 def record(name: str, function: Callable, result) -> None:
-    """Keep the cause of a refusal; "?" where none is certain and none is likely.
+    """Keep the cause of a refusal; "?" if none is certain or likely.
 
-    Nothing is kept outside a student folder, for a stub, or for the package's own function. A folder that cannot be
-    written says so when a check passes; here it is left alone.
+    Nothing is kept outside a student folder, for a stub, or for the package's own function. If the folder cannot be
+    written, a passing check says so; here it is ignored.
     """
     folder = workshop_folder()
     refused = result.status in ("failed", "error")
@@ -44,6 +44,6 @@ def record(name: str, function: Callable, result) -> None:
 
 
 def read(folder: Path) -> dict[str, str]:
-    """Exercise -> the code of its last refusal. Raises ValueError on a damaged file."""
+    """Return exercise -> the code of its last refusal. Raises ValueError on a damaged file."""
     what = "exercises and the causes of their last refusals"
     return read_entries(Path(folder) / FILE_NAME, what, lambda entry: isinstance(entry, str))

@@ -1,8 +1,7 @@
-"""The registry of exercises: what there is, where in the course it stands, how hard it is, and where its check and
-its bank live.
+"""The registry of exercises: their chapters, difficulties, minutes, checks and banks.
 
 Everything that lists exercises (`checks.NAME`, progress, student copies, the confusion table, the tests) reads this
-table. Nothing heavy is imported here; `load_check` and `load_bank` import one exercise on first use.
+table. It imports nothing heavy; `load_check` and `load_bank` import one exercise on first use.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ class Exercise:
 
     @property
     def home(self) -> str:
-        """The package or module that holds what belongs to this exercise."""
+        """The package or module of this exercise."""
         return (
             f"gptoss_edu.checks.exercises.{self.name}"
             if self.stored
@@ -151,12 +150,12 @@ EXERCISES = {
 
 
 def names(stored: bool | None = None) -> tuple[str, ...]:
-    """Return names in the order of the course: all of them, the stored ones, or the others."""
+    """Return exercise names in course order: all of them, the stored ones, or the others."""
     return tuple(name for name, exercise in EXERCISES.items() if stored in (None, exercise.stored))
 
 
 def by_chapter(stored: bool | None = None) -> dict[str, tuple[str, ...]]:
-    """Chapter -> names, in the order of the course; chapters without such an exercise are left out."""
+    """Return chapter -> names, in course order, without chapters that have no such exercise."""
     found: dict[str, tuple[str, ...]] = {}
     for name in names(stored):
         chapter = EXERCISES[name].chapter
@@ -171,7 +170,7 @@ def load_check(name: str):
 
 
 def load_bank(name: str):
-    """Return the right and wrong solutions of an exercise, those of strangers included: a `bank.Bank`."""
+    """Return the right and wrong solutions of an exercise, including those of strangers: a `bank.Bank`."""
     exercise = EXERCISES[name]
     bank = import_module(f"{exercise.home}.bank" if exercise.stored else exercise.home).BANK
     strangers = f"gptoss_edu.checks.strangers.chapter_{exercise.chapter}"

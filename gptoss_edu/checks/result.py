@@ -1,4 +1,4 @@
-"""What a check found, as a cell shows it."""
+"""The result of a check, as a cell shows it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from .display import Why, box, folded, inline
 
 @dataclass(frozen=True)
 class Result:
-    """What a check found.
+    """The result of a check.
 
     Attributes: `passed`; `status`, one of "passed", "failed", "error", "package", "not written yet"; `message`,
     symptom and place first, then the cause; `symptom`; `stage`, the stage that refused; `stages`, names of the stages
-    passed; `cause_id`, the cause's identifier where it is certain, else ""; `suspects`, causes that are possible
-    where none is certain; `stored`, the file the function went to, if any; `remark`, why it could not be stored.
-    `why()` gives the cause.
+    passed; `cause_id`, the cause's identifier if it is certain, else ""; `suspects`, possible causes if none is
+    certain; `stored`, the file with the function, if any; `remark`, why it could not be stored. `why()` gives the
+    cause.
     """
 
     check: str

@@ -1,7 +1,7 @@
-"""my_gptoss.py: the learner's own functions, stored as their checks pass, and loaded again in chapter 10.
+"""Store the learner's functions in my_gptoss.py when their checks pass, and load them again in chapter 10.
 
-A section holds one function with what it uses (needs.py), so that each runs by itself. Text between the sections is
-the learner's.
+A section holds one function with everything that it uses (needs.py), so that each section runs alone. Text between the
+sections belongs to the learner.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SECTION = re.compile(
 
 
 def workshop_folder() -> Path | None:
-    """Return the folder that keeps the learner's work, None where there is none.
+    """Return the folder with the learner's work, or None.
 
     It is $GPTOSS_EDU_FOLDER, or the nearest folder upwards that holds my_gptoss.py.
     """
@@ -38,14 +38,14 @@ def workshop_folder() -> Path | None:
         return Path(named)
     try:
         here = Path.cwd()
-    except FileNotFoundError:  # the folder was deleted under the notebook
+    except FileNotFoundError:  # the folder was deleted while the notebook ran
         return None
     return next((folder for folder in (here, *here.parents) if (folder / FILE_NAME).is_file()), None)
 
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Between reading and writing again what a folder keeps: the notebooks that are open beside this one wait.
+    """Lock a folder between reading and writing, so that other open notebooks wait.
 
     Raises: Timeout, an OSError, when another process has not finished within ten seconds.
     """
@@ -56,7 +56,7 @@ def alone(folder: Path) -> Iterator[None]:
     except Timeout:
         raise
     except (OSError, NotImplementedError):
-        pass  # a file system without locks; or one that cannot be written, which the writing itself will say
+        pass  # no locks, or not writable, which the write itself will report
     try:
         yield
     finally:
@@ -64,7 +64,7 @@ def alone(folder: Path) -> Iterator[None]:
 
 
 def read_entries(path: Path, what: str, is_entry: Callable[[object], bool]) -> dict:
-    """Return a JSON object that the folder keeps, {} where there is none yet. Raises ValueError where it is damaged."""
+    """Read a JSON object from the folder, {} if there is none yet. Raises ValueError if it is damaged."""
     if not path.is_file():
         return {}
     try:
@@ -72,12 +72,12 @@ def read_entries(path: Path, what: str, is_entry: Callable[[object], bool]) -> d
     except ValueError:
         found = None
     if not isinstance(found, dict) or not all(map(is_entry, found.values())):
-        raise ValueError(f"{path} is damaged: expected JSON of {what}. Delete it to begin anew.")
+        raise ValueError(f"{path} is damaged: expected JSON of {what}. Delete it to start again.")
     return found
 
 
 def read_sections(folder: Path) -> dict[str, str]:
-    """Check name -> source of its section, as stored in `folder`."""
+    """Return check name -> source of its section in `folder`."""
     path = Path(folder) / FILE_NAME
     if not path.is_file():
         return {}
@@ -85,10 +85,10 @@ def read_sections(folder: Path) -> dict[str, str]:
 
 
 def remember(check: str, function: Callable, passes: Callable[[Callable], bool]) -> tuple[str | None, str]:
-    """Store `function` as the learner's answer to `check`, if what is stored runs by itself and `passes`.
+    """Store `function` as the learner's answer to `check`, if the stored source runs alone and `passes`.
 
-    Returns the file's path, or None where no folder keeps anything; and, where storing failed, the reason in words
-    (the check has passed all the same).
+    Returns the file's path, or None if there is no such folder, and the reason in words if storing failed (the check
+    has still passed).
     """
     folder = workshop_folder()
     if folder is None:
@@ -96,16 +96,16 @@ def remember(check: str, function: Callable, passes: Callable[[Callable], bool])
     try:
         source = source_with_needs(check, function)
         if not passes(run_section(check, source)):
-            return None, f"not stored in {FILE_NAME}: run by itself, what would be stored there does not pass."
+            return None, f"not stored in {FILE_NAME}: run alone, the stored source does not pass."
         with alone(folder):
             write_section(folder, check, source)
-    except Exception as error:  # theirs too: their code runs here
+    except Exception as error:  # also the learner's: their code runs here
         return None, f"not stored in {FILE_NAME}: {error or type(error).__name__}"
     return (FILE_NAME if folder == Path.cwd() else str(folder / FILE_NAME)), ""
 
 
 def run_section(name: str, source: str) -> Callable:
-    """Return the function that a section defines; every section runs in a namespace of its own."""
+    """Return the function that a section defines; every section runs in its own namespace."""
     namespace: dict = {"__name__": f"my_gptoss.{name}"}
     exec(compile(source, f"{FILE_NAME} ({name})", "exec", dont_inherit=True), namespace)
     if name not in namespace:
@@ -114,7 +114,7 @@ def run_section(name: str, source: str) -> Callable:
 
 
 def write_section(folder: Path, name: str, source: str) -> None:
-    """Put a section into my_gptoss.py, in the place of its predecessor or at the end; all other text stays as it is."""
+    """Put a section into my_gptoss.py, replacing its predecessor or at the end; all other text stays unchanged."""
     path = Path(folder) / FILE_NAME
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
     section = f"# --- {name} ---\n{source.rstrip()}\n# --- end of {name} ---\n"
@@ -122,14 +122,14 @@ def write_section(folder: Path, name: str, source: str) -> None:
     if before:
         text = text[: before.start()] + section + text[before.end() :]
     else:
-        start = re.compile(rf"^# --- {name} ---[ \t]*$", re.M)  # of a section whose end mark is gone
+        start = re.compile(rf"^# --- {name} ---[ \t]*$", re.M)  # a section without its end mark
         text = start.sub(f"# a section of {name} without its end mark, kept as it was:", text)
         text = "\n\n".join(part for part in (text.rstrip() + "\n" if text.strip() else HEADER, section))
     write_text(path, text)
 
 
 def load_functions(folder: Path) -> dict[str, Callable]:
-    """Check name -> the learner's stored function; every section runs in a namespace of its own.
+    """Return check name -> the learner's stored function; every section runs in its own namespace.
 
     Raises: ValueError naming the section when one does not run (an edited file).
     """
@@ -140,7 +140,7 @@ def load_functions(folder: Path) -> dict[str, Callable]:
                 functions[name] = run_section(name, body)
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # theirs: sys.exit and an own BaseException too
+        except BaseException as error:  # the learner's, including sys.exit and their own BaseException
             said = f"{type(error).__name__}: {error}"
             raise ValueError(f"section {name} of {Path(folder) / FILE_NAME} does not run: {said}") from error
     return functions

@@ -1,4 +1,4 @@
-"""Questions made of the bank: three solutions, one of them wrong; which one, and on which input?"""
+"""Make questions from the bank: of three solutions one is wrong; which one, and on which input?"""
 
 from __future__ import annotations
 
@@ -52,5 +52,5 @@ def _complete(solutions: list[bank.Solution]) -> list[bank.Solution]:
 
 
 def _anonymous(solution: bank.Solution) -> str:
-    """Return its source under the exercise's name: the bank's name would tell."""
+    """Return its source under the exercise's name, since the bank's name would give it away."""
     return re.sub(rf"\b{solution.name}\b", solution.check, solution.source)

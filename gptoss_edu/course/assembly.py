@@ -1,13 +1,13 @@
 """gpt-oss-tiny on the learner's own functions (chapter 10).
 
-    mine = checks.assemble()                  # what my_gptoss.py holds; the package's function for the rest
-    mine                                      # whose is whose
+    mine = checks.assemble()                  # functions from my_gptoss.py; the package's for the rest
+    mine                                      # shows which functions are whose
     for piece in mine.answer("What is 12 times 7?"):
         print(piece, end="")
     logits = mine.logits(tokens)              # the same, on token ids
 
-Each function stands where the model uses it: nothing of the package's own stands behind a learner's part. There is no
-cache, so that `attention` sees whole sequences; a few hundred tokens are fine.
+Each function is used wherever the model needs it, and no package code runs behind a learner's part. There is no cache,
+so `attention` sees whole sequences; a few hundred tokens are fine.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def assemble(folder: str | Path | None = None, model=None, functions: dict[str, 
 
 
 class Assembly:
-    """A model with the learner's functions in it; shown as the table of whose is whose."""
+    """A model with the learner's functions in it; displayed as a table of which functions are whose."""
 
     def __init__(self, functions: dict[str, Callable], model=None):
         if model is None:
@@ -89,7 +89,7 @@ class Assembly:
             return self.model(tokens)
 
     def prompt(self, question: str, effort: str = "medium") -> list[int]:
-        """Return token ids of a system message and the question, up to the assistant's turn."""
+        """Return the token ids of a system message and the question, up to the assistant's turn."""
         from gptoss_edu import harmony
 
         encoding = self.model.tokenizer
@@ -105,7 +105,7 @@ class Assembly:
         return head + self._encode(render("user", question) + "<|start|>assistant")
 
     def _encode(self, text: str) -> list[int]:
-        """Control tokens by name, what lies between through bpe_encode piece by piece."""
+        """Encode control tokens by name, and the text between them with bpe_encode, piece by piece."""
         import regex
 
         encoding = self.model.tokenizer
@@ -151,7 +151,7 @@ def _render_message(role: str, content: str) -> str:
     return f"<|start|>{role}<|message|>{content}<|end|>"
 
 
-DTYPES = {  # of what a function returns; None: that of its first argument
+DTYPES = {  # of a function's result; None: the dtype of its first argument
     "rms_norm": (None,), "sliding_window_mask": (torch.bool,), "attention": (None,), "apply_rope": (None,),
     "yarn_inv_freq": (torch.float32, float), "swiglu": (None,), "route": (None, torch.int64), "moe": (None,),
     "unpack_mxfp4": (torch.float32,),
@@ -159,11 +159,12 @@ DTYPES = {  # of what a function returns; None: that of its first argument
 
 
 def in_tensors(name: str, function: Callable) -> Callable:
-    """`function` with its results as tensors of the dtypes that the model computes with.
+    """Wrap `function` so that its results are tensors of the model's dtypes.
 
-    A check also accepts NumPy arrays, lists and float64: the numbers are right, but no matrix product takes them.
+    A check also accepts NumPy arrays, lists and float64. Their numbers are right, but matrix products do not accept
+    them.
 
-    Raises: ValueError, when called, where a result has no numbers that can be converted.
+    Raises: ValueError, when called, if a result has no numbers that can be converted.
     """
     if name not in DTYPES:
         return function
@@ -187,7 +188,7 @@ def in_tensors(name: str, function: Callable) -> Callable:
 
 @contextmanager
 def borrowed(functions: dict[str, Callable], model, unpacked: dict[int, Tensor] | None = None):
-    """Within the block the learner's functions stand where the model uses the package's."""
+    """Use the learner's functions instead of the package's in the model within the block."""
     from gptoss_edu import attention, moe, mxfp4, norm, rope, transformer
 
     with ExitStack() as stack:
@@ -220,7 +221,7 @@ def borrowed(functions: dict[str, Callable], model, unpacked: dict[int, Tensor] 
                         lambda blocks, scales, dtype=torch.float32, f=function: f(blocks, scales).to(dtype),
                     )
                 )
-                for module in model.modules():  # a kernel would pass the learner's function by
+                for module in model.modules():  # a kernel would bypass the learner's function
                     if isinstance(module, moe.PackedWeight):
                         stack.enter_context(put(module, "kernel", None))
             elif name == "attention":
@@ -239,7 +240,7 @@ def borrowed(functions: dict[str, Callable], model, unpacked: dict[int, Tensor] 
 
 @contextmanager
 def put(owner, name: str, value):
-    """Within the block, `owner` (a module, a class, an object) has another `name`."""
+    """Replace attribute `name` of `owner` (a module, a class, an object) within the block."""
     before = getattr(owner, name)
     setattr(owner, name, value)
     try:
@@ -249,14 +250,14 @@ def put(owner, name: str, value):
 
 
 def _each_row(function: Callable, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """A learner's apply_rope has one (t, d/2) for all rows; the model's rows may each have their own."""
+    """Call a learner's apply_rope, which takes one (t, d/2) for all rows, per row if the model's rows differ."""
     if cos.ndim == 2 or cos.shape[0] == 1:
         return function(x, cos.view(cos.shape[-2:]), sin.view(sin.shape[-2:]))
     return torch.cat([function(row[None], c, s) for row, c, s in zip(x, cos, sin, strict=True)])
 
 
 def _attention_forward(function: Callable, module) -> Callable:
-    """AttentionBlock.forward around the learner's attention: causality and the window are theirs too."""
+    """Build AttentionBlock.forward around the learner's attention, which handles causality and the window."""
 
     def forward(self, x, rope, mask, cache):
         if cache is not None:
@@ -272,7 +273,7 @@ def _attention_forward(function: Callable, module) -> Callable:
 
 
 def _experts_forward(route: Callable, mixture: Callable, unpacked: dict[int, Tensor], dense: bool) -> Callable:
-    """MLPBlock.forward around the learner's route, and their moe on unpacked weights."""
+    """Build MLPBlock.forward around the learner's route, and their moe on unpacked weights."""
 
     def forward(self, x):
         flat = self.norm(x).flatten(0, 1)  # (n, c)

@@ -1,8 +1,7 @@
-"""Choices as buttons, where a front end that runs widgets is watching; elsewhere nothing changes.
+"""Show choices as buttons if a front end that runs widgets is attached; otherwise nothing changes.
 
-A card stays what it is, HTML that is kept with the notebook. The buttons stand below it, and go once they have been
-used: the card then says what was chosen. A notebook that was answered holds no widget, and one that nbconvert or
-nbval ran holds none either.
+A card is HTML that is saved with the notebook. The buttons appear below it and disappear once used; the card then says
+what was chosen. So an answered notebook contains no widget, and neither does one that nbconvert or nbval ran.
 """
 
 from __future__ import annotations
@@ -15,11 +14,11 @@ from gptoss_edu.checks.display import Shown
 
 GONE = Shown("", "")
 SURE = {"50 % a guess": 0.5, "60 %": 0.6, "70 %": 0.7, "80 %": 0.8, "90 %": 0.9, "100 % certain": 1.0}
-_CHANGED: dict[str, list[Callable[[], None]]] = {}  # question -> what is on the screen and waits for its answer
+_CHANGED: dict[str, list[Callable[[], None]]] = {}  # question -> displays that wait for its answer
 
 
 def live() -> bool:
-    """Return whether this kernel was started for somebody who can click: by a Jupyter server, VS Code or Colab.
+    """Return whether this kernel has a user who can click: started by a Jupyter server, VS Code or Colab.
 
     nbconvert, nbval and a plain Python start kernels without any of these signs.
     """
@@ -31,21 +30,21 @@ def live() -> bool:
 
 
 def changed(identifier: str) -> None:
-    """Draw everything anew that waits for this question: it was answered, or given up."""
+    """Redraw every display that waits for this question, which was answered or given up."""
     for draw in _CHANGED.pop(identifier, []):
         draw()
 
 
 def forget() -> None:
-    """Nothing on the screen waits any more: for tests."""
+    """Clear all waiting displays, for tests."""
     _CHANGED.clear()
 
 
 class Live(Shown):
     """A card with buttons below it.
 
-    Parameters: `identifier`, the question; `card()` gives the card as it stands now; `controls()` the widget below it,
-    None where nothing is left to click. Both are asked again whenever the question was answered.
+    Parameters: `identifier`, the question; `card()` returns the current card; `controls()` returns the widget below it,
+    or None if nothing is left to click. Both are called again whenever the question is answered.
     """
 
     def __init__(self, identifier: str, card: Callable[[], Shown], controls: Callable):
@@ -76,7 +75,7 @@ class Live(Shown):
 
 
 class Several(Shown):
-    """Cards one after the other."""
+    """Cards one after another."""
 
     def __init__(self, parts: list[Shown]):
         whole = joined(parts)
@@ -91,17 +90,17 @@ class Several(Shown):
 
 
 def joined(parts: list[Shown]) -> Shown:
-    """Cards as one."""
+    """Join cards into one."""
     return Shown("".join(part.html for part in parts), "\n\n".join(part.text for part in parts))
 
 
 def choices(letters, chosen: Callable[[str], None], give_up: Callable[[], None] | None = None):
-    """Return a row with a button for each letter, and one to give up."""
+    """Return a row with one button per letter, and one to give up."""
     return _row("Your answer", {letter: letter for letter in letters}, chosen, give_up)
 
 
 def choices_with_confidence(letters, chosen: Callable[[str, float], None]):
-    """Return a row with a button for each letter; the second row, how sure, locks."""
+    """Return a row with one button per letter, and a row for the confidence, which locks the answer."""
     import ipywidgets as widgets
 
     place = widgets.VBox()
@@ -118,7 +117,7 @@ def choices_with_confidence(letters, chosen: Callable[[str, float], None]):
 
 
 def to_give_up(give_up: Callable[[], None]):
-    """Return the one button below an answer that waits."""
+    """Return the button below a waiting answer."""
     return _row("", {}, lambda _: None, give_up)
 
 

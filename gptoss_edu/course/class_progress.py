@@ -1,7 +1,7 @@
-"""A class's folders, each read in a process of its own: what one learner's code does costs that row only.
+"""Read a class's folders, each in its own process, so that one learner's code can only break its own row.
 
-A folder's stored functions are run through their checks, and they may do anything: end the process, loop for ever, or
-change torch's settings for whoever comes next.
+A folder's stored functions run through their checks, and they may do anything: end the process, loop forever, or change
+torch's settings for the next folder.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-SECONDS = 600.0  # for one folder; each check ends by itself long before
+SECONDS = 600.0  # per folder; each check ends long before
 AT_ONCE = 4
 CHILD = """
 import json, sys
@@ -31,7 +31,7 @@ Path(sys.argv[2]).write_text(json.dumps(found), encoding="utf-8")
 
 
 def read_apart(folder: Path, seconds: float = SECONDS) -> tuple[list | None, str]:
-    """(what `read_folder` gives, ""), or (None, the reason in words)."""
+    """Return (the result of `read_folder`, ""), or (None, the reason in words)."""
     with tempfile.TemporaryDirectory(prefix="gptoss-progress-") as scratch:
         result = Path(scratch) / "result.json"
         command = [sys.executable, "-c", CHILD, str(folder), str(result)]
@@ -48,7 +48,7 @@ def read_apart(folder: Path, seconds: float = SECONDS) -> tuple[list | None, str
 
 
 def read_class(folders: Sequence[Path]) -> tuple[list[list], list[str]]:
-    """Return every folder that can be read, and for each other one the reason."""
+    """Return the progress of every readable folder, and the reason for each of the others."""
     with ThreadPoolExecutor(min(AT_ONCE, os.cpu_count() or 1)) as pool:
         rows = list(pool.map(read_apart, folders))
     return [progress for progress, _ in rows if progress is not None], [

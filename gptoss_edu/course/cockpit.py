@@ -1,6 +1,6 @@
-"""What a class has done, counted: exercise by exercise, who passes, who is stuck, and on which mistake.
+"""Count a class's progress, exercise by exercise: who passes, who is stuck, and on which mistake.
 
-Only what was handed out counts: a learner whose folder holds no chapter 13 is not behind in it.
+Only chapters that were handed out count: a learner without chapter 13 is not behind in it.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from typing import NamedTuple
 from gptoss_edu.checks import registry
 from gptoss_edu.checks.refusals import UNKNOWN, code
 
-ORDER = (*registry.STORED, *registry.names(stored=False))  # in which marks stand
+ORDER = (*registry.STORED, *registry.names(stored=False))  # the order of the marks
 
 
 class Learner(NamedTuple):
     """One learner, without a name.
 
     Attributes: `marks`, exercise -> "x" passes, "?" passed once and is refused now, "." not yet; `here`, the chapters
-    handed out, None where the line does not say; `why`, exercise -> code of the last refusal.
+    handed out, None if the line does not say; `why`, exercise -> code of the last refusal.
     """
 
     marks: dict[str, str]
@@ -27,15 +27,15 @@ class Learner(NamedTuple):
     why: dict[str, str]
 
     def has(self, name: str) -> bool:
-        """Return whether the exercise was handed out; what was done elsewhere counts too."""
+        """Return whether the exercise was handed out, or done anyway."""
         handed = self.here is None or registry.EXERCISES[name].chapter in self.here
         return name in self.marks and (handed or self.marks[name] != "." or name in self.why)
 
 
 class Row(NamedTuple):
-    """One exercise: of `handed` learners, `passing` pass it, `stuck` were refused and do not, the rest have not tried.
+    """One exercise: of `handed` learners, `passing` pass it, `stuck` were refused, and the rest have not tried.
 
-    `mistakes` are (how many made it last, its cause in one sentence), the commonest first.
+    `mistakes` are (number of learners whose last mistake it was, its cause in one sentence), the commonest first.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Row(NamedTuple):
 
 
 def rows(learners: list[Learner]) -> list[Row]:
-    """Return a row for each exercise that was handed out to anybody, in the order of the course."""
+    """Return a row for each exercise that anybody received, in the order of the course."""
     found = []
     for name, exercise in registry.EXERCISES.items():
         having = [learner for learner in learners if learner.has(name)]
@@ -64,20 +64,20 @@ def rows(learners: list[Learner]) -> list[Row]:
 
 
 def blocking(found: list[Row]) -> Row | None:
-    """Return the exercise at which most are stuck; the earlier one of two."""
+    """Return the exercise at which most learners are stuck; ties go to the earlier one."""
     most = max(found, key=lambda row: row.stuck, default=None)
     return most if most and most.stuck else None
 
 
 def commonest(found: list[Row], most: int = 5) -> list[tuple[Row, int, str]]:
-    """(exercise, learners, cause) of the mistakes that most made; what only one made is not listed."""
+    """Return (exercise, learners, cause) of the commonest mistakes, without those that only one learner made."""
     made = [(row, count, words) for row in found for count, words in row.mistakes if count > 1]
     return sorted(made, key=lambda entry: -entry[1])[:most]
 
 
 @cache
 def in_words(name: str, cause: str) -> str:
-    """Return the first sentence of a cause; its code where this version does not know it."""
+    """Return the first sentence of a cause, or its code if this version does not know it."""
     known = {code(identifier): text for identifier, text in registry.load_check(name).causes.items()}
     text = known.get(cause, cause)
     return text.split(". ")[0].rstrip(".") if cause in known else cause

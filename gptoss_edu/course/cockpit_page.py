@@ -1,4 +1,4 @@
-"""The class as one HTML file that can be read from the back of a room: no names, no script, light and dark."""
+"""The class's progress as one HTML page, readable from the back of a room: no names, no script, light and dark."""
 
 from __future__ import annotations
 

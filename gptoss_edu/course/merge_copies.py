@@ -1,7 +1,7 @@
-"""A newer course in a learner's copy: which cells are theirs, and where each goes.
+"""Merge a newer course into a learner's copy: find the learner's cells, and where each goes.
 
-Nothing here needs a cell to be Python: cells with magics, with `!` lines or half-written ones are told apart by their
-text. What the learner wrote stands in the new copy, in the place of the exercise where it is one, else at the end.
+No cell needs to be valid Python: cells with magics, `!` lines or half-written code are told apart by their text. The
+learner's cells go to their exercise's place in the new copy, or else to the end.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ IS_POINTER = re.compile(r"# [\w, ]+: written in a cell of yours, with another ex
 
 
 class WorkshopError(GptOssError):
-    """A student folder that cannot be written as asked."""
+    """A student folder that cannot be written as requested."""
 
 
 def read_copy(path: Path) -> nbformat.NotebookNode:
@@ -31,12 +31,12 @@ def read_copy(path: Path) -> nbformat.NotebookNode:
 
     Raises
     ------
-    WorkshopError : it cannot be read; names the file, what is in it, and what to do.
+    WorkshopError : it cannot be read; names the file, what it contains, and what to do.
     """
     try:
         text = path.read_text(encoding="utf-8")
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of older formats, whose cells have no ids
+            warnings.simplefilter("ignore")  # about older formats, whose cells have no ids
             notebook = nbformat.reads(text, as_version=4)
         cells = notebook.cells
         if not isinstance(cells, list) or not all(isinstance(cell.source, str) for cell in cells):
@@ -46,7 +46,7 @@ def read_copy(path: Path) -> nbformat.NotebookNode:
         return notebook
     except OSError as error:
         found = f"one that cannot be read ({error.strerror})"
-    except Exception:  # nbformat has no list of what it raises
+    except Exception:  # nbformat does not document its exceptions
         text = path.read_bytes().decode("utf-8", "replace")
         marks = any(line.startswith("<<<<<<<") for line in text.splitlines())
         found = (
@@ -61,31 +61,31 @@ def read_copy(path: Path) -> nbformat.NotebookNode:
 
 
 def names_in(source: str) -> list[str]:
-    """Functions and classes that a cell defines at its left edge, also where it is no whole Python."""
+    """Return functions and classes that a cell defines at its left edge, even if it is not valid Python."""
     return list(dict.fromkeys(DEFINED.findall(source)))
 
 
 def digests(source: str) -> set[str]:
-    """Return the forms by which a cell's text is recognised.
+    """Return the digests by which a cell's text is recognised.
 
-    As it stands, and without blanks at the ends of its lines, which editors change.
+    One is of the exact text, one without trailing blanks, which editors change.
     """
     plain = "\n".join(line.rstrip() for line in source.replace("\r\n", "\n").strip().split("\n"))
     return {hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16] for text in (source, plain)}
 
 
 def learners_cells(old: nbformat.NotebookNode, ours: set[str]) -> list:
-    """Return the cells whose text no version of the course has had."""
+    """Return the cells whose text is from no version of the course."""
     theirs = [cell for cell in old.cells if cell.source.strip() and not digests(cell.source) & ours]
     return [cell for cell in theirs if cell.source != OWN_CELLS and not IS_POINTER.fullmatch(cell.source)]
 
 
 def carried_over(new: nbformat.NotebookNode, theirs: list, known: set[str]) -> nbformat.NotebookNode:
-    """`new` with the learner's cells.
+    """Return `new` with the learner's cells.
 
     Parameters
     ----------
-    new : the course's copy. theirs : cells of the learner's, in order.
+    new : the course's copy. theirs : the learner's cells, in order.
     known : digests of what was written into this copy before. A cell of the course that has not changed since keeps
         what the learner made of it, in its place.
     """
@@ -101,7 +101,7 @@ def carried_over(new: nbformat.NotebookNode, theirs: list, known: set[str]) -> n
     defined = {name for _, cell in placed for name in names_in(cell.source)}
     for at, cell in enumerate(merged.cells):
         if names[at] and at not in filled and set(names[at]) <= defined and "NotImplementedError" in cell.source:
-            cell.source = POINTER.format(names=", ".join(names[at]))  # its stub would hide what they wrote
+            cell.source = POINTER.format(names=", ".join(names[at]))  # its stub would hide the learner's function
     for at, chosen in placed:
         merged.cells[at].source = chosen.source
         if "attachments" in chosen:
@@ -119,9 +119,9 @@ def carried_over(new: nbformat.NotebookNode, theirs: list, known: set[str]) -> n
 
 
 def _chosen(cell, names: list[str], left: list, unchanged: bool):
-    """Return the learner's cell that goes into the place of `cell`, or None.
+    """Return the learner's cell that replaces `cell`, or None.
 
-    An exercise's own cell goes before copies of it, and these before a cell that defines it under another name.
+    An exercise's own cell comes before copies of it, and these before a cell that defines it under another name.
     """
     same = next((c for c in left if c.get("id") == cell.get("id") is not None and c.cell_type == cell.cell_type), None)
     if not names:

@@ -1,7 +1,7 @@
 """The rooms of the bug museum (chapter 26): a diagnosis first, then the cause.
 
-diagnose("unnoticed", None)        # what there is to choose from; the cause is folded
-diagnose("unnoticed", "mask")      # yes, or no and what to measure next
+diagnose("unnoticed", None)        # lists the choices; the cause is folded
+diagnose("unnoticed", "mask")      # yes, or no with the next measurement
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from gptoss_edu.checks.display import Shown, box, folded, inline
 
 @cache
 def rooms() -> dict[str, dict]:
-    """Room -> its parts, the next measurement, and the cause; "parts" -> every part in words."""
+    """Return room -> its parts, the next measurement, and the cause; "parts" -> every part in words."""
     return tomllib.loads((Path(__file__).parent / "rooms.toml").read_text(encoding="utf-8"))
 
 
 def diagnose(room: str, part: str | None) -> Shown:
-    """Say whether the fault lies in `part` (None: list the parts). The cause is folded; a right part unfolds it.
+    """Say whether the fault lies in `part` (None: list the parts). The cause is folded; a right answer unfolds it.
 
-    Raises: ValueError where there is no such room.
+    Raises: ValueError if there is no such room.
     """
     known = {name: value for name, value in rooms().items() if name != "parts"}
     if room not in known:

@@ -1,10 +1,10 @@
-"""A course folder for nbgrader: every exercise a solution cell, every check a graded cell with points.
+"""Write a course folder for nbgrader: every exercise is a solution cell, every check a graded cell with points.
 
     gptoss-edu workshop course --nbgrader --chapters 03 06
     cd course; nbgrader generate_assignment chapter_06; nbgrader release_assignment chapter_06; …
 
-nbgrader itself cuts the solutions (between the same marks as here), collects, runs and counts. A graded cell calls the
-chapter's own check, so a grader reads the cause in the feedback. nbgrader is not needed to write the folder.
+nbgrader itself removes the solutions (between the same marks as here), collects, runs and counts. A graded cell calls
+the chapter's own check, so the feedback shows the cause. Writing the folder does not need nbgrader.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ c.ExecutePreprocessor.kernel_name = "python3"
 
 
 def grader_notebook(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Return the instructor's version: hints and outputs gone, exercises unfolded, cells marked for nbgrader."""
+    """Return the instructor's version: no hints or outputs, unfolded exercises, cells marked for nbgrader."""
     copied, cells, waiting = copy.deepcopy(notebook), [], []
     for cell in (cell for cell in copied.cells if not is_hints(cell)):
         cells.append(cell)
@@ -58,7 +58,7 @@ def grader_notebook(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 
 def _graded(name: str) -> nbformat.NotebookNode:
-    """Return the cell that counts, after the check that tells the learner why."""
+    """Return the graded cell, which follows the check that tells the learner why."""
     cell = nbformat.v4.new_code_cell(
         f"graded = checks.{name}({name})\nassert graded.passed, graded.message", id=f"grade-{name}"[:64]
     )
@@ -80,9 +80,9 @@ def _mark(cell, identifier: str, solution: bool = False, points: int | None = No
 
 
 def write(folder: Path, selection: list[str] | None = None) -> list[tuple[str, int]]:
-    """Write the course folder; returns (assignment, points) for each chapter that has exercises.
+    """Write the course folder; return (assignment, points) for each chapter with exercises.
 
-    Raises: GptOssError where the folder already holds an assignment of that name: what graders changed is not lost.
+    Raises: GptOssError if the folder already has an assignment of that name, so that graders' changes are not lost.
     """
     folder, made = Path(folder), []
     for path in chapters(selection):

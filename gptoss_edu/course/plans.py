@@ -1,7 +1,7 @@
-"""Plans for teachers that add up: chapters, in full or on the core path, with breaks, inside the hours they name.
+"""Plans for teachers: chapters, in full or on the core path, with breaks, that fit the hours they name.
 
-A chapter's minutes stand in its own header, "**Time** 85 minutes, 50 on the core path", and nowhere else; a room needs
-half as much again.
+A chapter's minutes are only in its own header, "**Time** 85 minutes, 50 on the core path". A class needs half as much
+again.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import nbformat
 from gptoss_edu.errors import GptOssError
 from gptoss_edu.resources import notebooks_path
 
-A_ROOM = 1.5  # minutes in a room per minute that a chapter names
+A_ROOM = 1.5  # minutes in class per minute that a chapter names
 BRIDGE = "bridge_attention"
 TIME = re.compile(r"\*\*Time\*\* (\d+) minutes(?:, (\d+) on the core path)?")
 
@@ -24,9 +24,9 @@ TIME = re.compile(r"\*\*Time\*\* (\d+) minutes(?:, (\d+) on the core path)?")
 class Plan:
     """One plan.
 
-    Attributes: `hours`, all of it, breaks included; `breaks`, minutes of each; `path`, chapters in order, "06" in full,
-    "06 core" on the core path, "bridge" the bridging notebook; `cut`, what goes first when time runs out; `leave`, what
-    they leave with.
+    Attributes: `hours`, in all, including breaks; `breaks`, minutes of each; `path`, chapters in order, "06" in full,
+    "06 core" on the core path, "bridge" the bridging notebook; `cut`, what to drop first when time runs out; `leave`,
+    what learners take away.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Plan:
 
     @property
     def needed(self) -> float:
-        """Minutes in a room, breaks included."""
+        """Minutes in class, including breaks."""
         return A_ROOM * self.named + sum(self.breaks)
 
 
@@ -77,7 +77,7 @@ PLANS = (
 
 @cache
 def times() -> dict[str, tuple[int, int | None]]:
-    """Chapter ("06", or "bridge") -> minutes named, and those of its core path where it has one.
+    """Return chapter ("06", or "bridge") -> its minutes, and those of its core path if it has one.
 
     Raises: GptOssError for a chapter whose header names no minutes.
     """
@@ -92,9 +92,9 @@ def times() -> dict[str, tuple[int, int | None]]:
 
 
 def minutes(entry: str) -> int:
-    """Minutes of "06" or "06 core".
+    """Return the minutes of "06" or "06 core".
 
-    Raises: GptOssError for a chapter that is not there or has no core path.
+    Raises: GptOssError for a missing chapter, or one without a core path.
     """
     name, _, kind = entry.partition(" ")
     named, short = times().get(name, (None, None))
@@ -121,7 +121,7 @@ def table() -> str:
 
 
 def shown(path: tuple[str, ...]) -> str:
-    """Chapters in words: runs of one kind as a range, "core path of 03 to 11"."""
+    """Return chapters in words, with runs of one kind as a range: "core path of 03 to 11"."""
     words, at = [], 0
     while at < len(path):
         end, short = at + 1, path[at].endswith(" core")

@@ -1,10 +1,10 @@
-"""One fault, planted in a copy of a model, to be found by the first red rung of the ladder (chapter 10).
+"""Plant one fault in a copy of a model, to be found by the first red rung of the ladder (chapter 10).
 
-    faulty = checks.fault(7)             # a copy of gpt-oss-tiny with one fault; the same seed plants the same one
+    faulty = checks.fault(7)             # a copy of gpt-oss-tiny with one fault, determined by the seed
     faulty.planted.guess("block.3.attn.scores")
     faulty.planted.answer()
 
-The faults are those that real ports of gpt-oss have had.
+All faults occurred in real ports of gpt-oss.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from torch import nn
 
 from gptoss_edu.checks.display import Shown, box, inline
 
-NO_SINK = -1e9  # a sink that takes nothing
+NO_SINK = -1e9  # a sink without any mass
 
 
 @dataclass(frozen=True)
 class Planted:
-    """What was planted: `point` is the first hook point whose value differs; `story` is told by `answer()`."""
+    """The planted fault: `point` is the first hook point whose value differs; `answer()` shows `story`."""
 
     seed: int
     kind: str = field(repr=False)
@@ -33,7 +33,7 @@ class Planted:
     story: str = field(repr=False)
 
     def guess(self, point: str) -> Shown:
-        """Return whether the first difference is at `point` (a hook point's full name, or its beginning, such as
+        """Say whether the first difference is at `point` (a hook point's full name, or its beginning, such as
         "block.3.attn").
         """
         right = self.point == point
@@ -54,7 +54,7 @@ class Planted:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of fault: `plant(model, layer)` changes the model; `point` is where the first difference shows."""
+    """A kind of fault: `plant(model, layer)` changes the model; `point` is where the first difference appears."""
 
     plant: Callable
     point: str
@@ -63,9 +63,9 @@ class Kind:
 
 
 def fault(seed: int, model: nn.Module | None = None) -> nn.Module:
-    """Return a copy of `model` (None: the bundled gpt-oss-tiny) with one fault; `.planted` tells when asked.
+    """Return a copy of `model` (None: the bundled gpt-oss-tiny) with one fault, described by `.planted`.
 
-    Some faults show only where a text is longer than the sliding window: compare on a long one.
+    Some faults show only if a text is longer than the sliding window, so compare on a long one.
     """
     if model is None:
         from gptoss_edu import load_model
@@ -91,13 +91,13 @@ def plant(model: nn.Module, kind: str, layer: int, seed: int = 0) -> nn.Module:
 
 
 def _draw(seed: int, kinds: list[str], layers: int) -> tuple[str, int]:
-    """Kind and layer of a seed; neighbouring seeds get different kinds."""
+    """Return kind and layer for a seed; neighbouring seeds get different kinds."""
     order = random.Random(20_000 + seed // len(kinds)).sample(kinds, len(kinds))
     return order[seed % len(kinds)], random.Random(seed).randrange(layers)
 
 
 def _hook(model: nn.Module, name: str, function: Callable) -> None:
-    """A hook that stays."""
+    """Attach a permanent hook."""
     context = model.hooks({name: function})
     context.__enter__()
     model.__dict__.setdefault("planted_hooks", []).append(context)
@@ -120,7 +120,7 @@ def _dense(mlp: nn.Module, name: str, change: Callable) -> None:
 def _halves(model, layer):
     mlp = model.block[layer].mlp
     for tensor in (*_expert_tensors(mlp, "mlp1_weight"), mlp.mlp1_bias):
-        rows = torch.stack(tensor.chunk(2, dim=1), dim=2).flatten(1, 2)  # what halves would have paired
+        rows = torch.stack(tensor.chunk(2, dim=1), dim=2).flatten(1, 2)  # the pairs that halves would give
         tensor.copy_(rows)
 
 

@@ -1,8 +1,8 @@
 """Predictions: a choice and a confidence, locked before the answer shows.
 
-Locks live as long as the kernel, and in the workshop folder's `predictions.json` where there is one, so that a
-restarted kernel does not unlock them there. In a notebook that somebody has open, a card has buttons, and an answer
-shows only what was locked or given up; where nobody can click, `reveal` shows it.
+Locks last as long as the kernel. A workshop folder also keeps them in `predictions.json`, so that restarting the kernel
+does not unlock them. In an open notebook, a card has buttons, and an answer appears only after its prediction is locked
+or given up. Where nobody can click, `reveal` shows the answer at once.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ def predict(
     """Ask question `identifier`, and lock `choice` with `confidence` (from 0.5, a guess, to 1, certain).
 
     Without a choice the question is shown and nothing is locked. A second choice does not replace the first. The
-    question comes from the bank (`"06.1"`), or is given here with `question=` and `options={"a": ..., "b": ...}`;
-    without either nothing is locked. `title`, `how` to answer and `where` the answer will stand are words on the card,
-    for questions that are not asked in a cell of their own.
+    question comes from the bank (`"06.1"`), or from `question=` and `options={"a": ..., "b": ...}`; without either,
+    nothing is locked. `title`, `how` (to answer) and `where` (the answer appears) are texts on the card, for questions
+    outside their own cell.
     """
     asked = questions.get(identifier)
     if asked is None and not question and not options:
@@ -73,7 +73,7 @@ def _locked_note(identifier: str, locked: dict, where: str, unkept: str = "") ->
 
 
 def _clickable(identifier: str, text: str, options: dict[str, str], title: str, where: str) -> Shown:
-    """Return the card with buttons: a letter, then how sure; the second click locks."""
+    """Return the card with buttons: first a letter, then the confidence, which locks the answer."""
     unkept = ""
 
     def card() -> Shown:
@@ -102,8 +102,8 @@ def reveal(
 ) -> Shown:
     """Show the answer beside the locked prediction.
 
-    `answer` and `because` are for questions that are not in the bank. In a notebook that somebody has open, an answer
-    without a prediction waits for one, or for the button that gives up; `give_up=True` does the same by typing.
+    `answer` and `because` are for questions that are not in the bank. In an open notebook, an answer without a
+    prediction waits for one, or for the give-up button; `give_up=True` does the same without clicking.
     """
     name = title or identifier
     asked = questions.get(identifier)
@@ -136,7 +136,7 @@ def _give_up(identifier: str) -> None:
 
 
 def _outcome(identifier: str, name: str, answer: str, because: str) -> Shown:
-    """Return the answer, what was said, and why."""
+    """Return the answer, the prediction, and the reason."""
     _REVEALED.add(identifier)
     asked = questions.get(identifier)
     locked = _read().get(identifier)
@@ -208,7 +208,7 @@ def _shown(identifier: str, text: str, options: dict[str, str], note: str, kind:
 
 
 def read(folder: Path) -> dict[str, dict]:
-    """Return what a folder keeps: question -> {"choice", "confidence"}. Raises ValueError on a damaged file."""
+    """Read a folder's predictions: question -> {"choice", "confidence"}. Raises ValueError on a damaged file."""
     what = "questions, each with a choice and a confidence"
     return read_entries(
         Path(folder) / FILE_NAME, what, lambda entry: isinstance(entry, dict) and entry.keys() >= FIELDS
@@ -224,9 +224,9 @@ def _read() -> dict[str, dict]:
 
 
 def _write(identifier: str, locked: dict) -> str:
-    """Lock; where the folder cannot be written, or its file is damaged, for this kernel only.
+    """Lock a prediction; only in this kernel if the folder cannot be written or its file is damaged.
 
-    Then the reason in words.
+    Returns the reason in words then.
     """
     _LOCKED[identifier] = locked
     folder = workshop_folder()

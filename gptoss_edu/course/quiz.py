@@ -1,6 +1,6 @@
-"""A quiz whose questions each have a lesson.
+"""A quiz with one lesson per question.
 
-Who answers rightly skips it. Questions and answers stand in the question bank.
+A right answer lets the learner skip the lesson. Questions and answers are in the question bank.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from . import buttons, predictions, questions
 class Quiz:
     """The quiz of one chapter ("01").
 
-    Cards that say what to type, locked answers, and the lessons that are left to read.
+    It shows cards that say what to type, locks answers, and lists the lessons left to read.
     """
 
     def __init__(self, chapter: str):
@@ -23,7 +23,7 @@ class Quiz:
             raise ValueError(f"chapter {chapter!r} has no quiz; expected two digits of a chapter that has one: '01'.")
 
     def ask(self, mine: dict[str, tuple[str, float]]) -> Shown:
-        """All cards in order. What `mine` holds, key -> (letter, confidence from 0.5 to 1), is locked from its first
+        """Show all cards in order. What `mine` holds, key -> (letter, confidence from 0.5 to 1), is locked from its first
         run on.
         """
         cards = [self._stranger(key) for key in mine if key not in self.items]
@@ -45,7 +45,7 @@ class Quiz:
         return together(cards)
 
     def lessons(self) -> Shown:
-        """Return which lessons to skip: those whose locked answer is right."""
+        """Show which lessons to skip: those whose locked answer is right."""
         locked = predictions.outcome()
         lines = []
         for key, question in self.items.items():
@@ -57,7 +57,7 @@ class Quiz:
         return Shown(f"<pre>{inline(chr(10).join(lines))}</pre>", "\n".join(lines))
 
     def answer(self, key: str) -> Shown:
-        """Return the answer to one question beside what was locked, with the reason."""
+        """Show the answer to one question beside the locked answer, with the reason."""
         if key not in self.items:
             return self._stranger(key)
         return predictions.reveal(self.items[key].id, title=f"Question {self.numbers[key]}, {key}")

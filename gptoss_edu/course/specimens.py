@@ -1,11 +1,11 @@
-"""The museum's live specimens (chapter 26): faults that other implementations had, planted in this package's functions.
+"""The museum's live specimens (chapter 26): faults of other implementations, planted in this package's functions.
 
     with plant("unnoticed"):
         logits = model(tokens)      # every module now uses a window that is one key too long
 
-`plant` puts a wrong function in the place of the right one, in every module of the package that holds it, and takes
-it out again when the block ends, whatever happens inside. No file, no weight and no object that already exists is
-changed. (`planted_faults`, chapter 10, plants in one layer of a copy of a model instead.)
+`plant` replaces the right function by a wrong one in every module of the package that holds it, and restores it when
+the block ends, whatever happens inside. It changes no file, no weight and no existing object. (`planted_faults`,
+chapter 10, plants a fault in one layer of a copy of a model instead.)
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ from .assembly import put
 
 @dataclass(frozen=True)
 class Specimen:
-    """A fault: `makes` maps "module.function" or "module.Class.method" to what makes the wrong one of the right one."""
+    """A fault: `makes` maps "module.function" or "module.Class.method" to what makes the wrong one from the right."""
 
     name: str
     makes: dict[str, Callable[[Callable], Callable]]
 
 
 def specimens() -> tuple[str, ...]:
-    """Return names that `plant` knows, in the order of the museum's rooms."""
+    """Return the names that `plant` accepts, in the order of the museum's rooms."""
     return tuple(SPECIMENS)
 
 
 @contextmanager
 def plant(name: str) -> Iterator[None]:
-    """Within the block, the package has the fault `name`.
+    """Give the package the fault `name` within the block.
 
-    Raises: GptOssError where there is no such specimen.
+    Raises: GptOssError if there is no such specimen.
     """
     if name not in SPECIMENS:
         raise GptOssError(f"plant: no specimen {name!r}; there are: {', '.join(SPECIMENS)}.")
@@ -56,7 +56,7 @@ def plant(name: str) -> Iterator[None]:
 
 
 def _places(path: str) -> list[tuple[object, str, Callable]]:
-    """Return every place that holds the function: its class, or each module that imported it by its name."""
+    """Return every place that holds the function: its class, or each module that imported it by name."""
     module, _, attribute = path.rpartition(".")
     home = module
     while home and home not in sys.modules:
@@ -95,13 +95,13 @@ def _plain_rope(right: Callable) -> Callable:
 def _rounded_bound(right: Callable) -> Callable:
     def bound(turns: float, *rest) -> float:
         found = right(turns, *rest)
-        return float(math.floor(found) if turns > 4 else math.ceil(found))  # the fast bound goes down, the slow one up
+        return float(math.floor(found) if turns > 4 else math.ceil(found))  # fast bound down, slow bound up
 
     return bound
 
 
 def _fresh_rope(right: Callable) -> Callable:
-    """The model keeps a table of cos and sin: a specimen must neither read it nor leave its own behind."""
+    """Compute cos and sin again: a specimen must neither read the model's table nor leave its own behind."""
 
     def rope(self, positions: Tensor):
         with self.fresh_rope(self._rope_config):
@@ -117,7 +117,7 @@ def _no_sinks(right: Callable) -> Callable:
 def _never_initialised(right: Callable) -> Callable:
     def init(self, *args, **kwargs) -> None:
         right(self, *args, **kwargs)
-        left_over = torch.randint(-(2**15), 2**15, (self.h,), dtype=torch.int16)  # what happens to lie in memory
+        left_over = torch.randint(-(2**15), 2**15, (self.h,), dtype=torch.int16)  # whatever is in memory
         self.sinks.data = left_over.view(torch.bfloat16).to(self.sinks.dtype)
 
     return init

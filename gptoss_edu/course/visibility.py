@@ -1,8 +1,8 @@
-"""Which test would have caught which specimen of the museum (chapter 26): every pair is run, none is looked up.
+"""Find which test would have caught which specimen of the museum (chapter 26), by running every pair.
 
-A probe computes something with the package. A specimen is caught by it where the planted package gives another result
-than the right one: another text, another number of keys, a NaN, an error, or numbers that differ by more than the
-probe's tolerance (times the largest value).
+A probe computes something with the package. It catches a specimen if the planted package gives another result than the
+right one: another text, another number of keys, a NaN, an error, or numbers that differ by more than the probe's
+tolerance (times the largest value).
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from gptoss_edu.harmony.question import question_tokens
 
 from .specimens import plant, specimens
 
-TOLERANCE = 1e-4  # of the largest value: what a comparison in float32 with another implementation allows
+TOLERANCE = 1e-4  # of the largest value, as in a float32 comparison with another implementation
 
 
 @dataclass(frozen=True)
 class Probe:
-    """A test: the group and the words of its column, and what it computes."""
+    """A test: the group and label of its column, and what it computes."""
 
     group: str
     label: str
@@ -37,17 +37,17 @@ class Probe:
 
 
 def differs(found, right, tolerance: float) -> bool:
-    """Return whether two results of a probe are told apart."""
+    """Return whether two results of a probe differ."""
     if not (isinstance(found, Tensor) and isinstance(right, Tensor)):
         return type(found) is not type(right) or found != right
     if found.shape != right.shape:
         return True
     gap = (found.double() - right.double()).abs()
-    return not bool((gap <= tolerance * right.double().abs().max()).all())  # NaN is a difference too
+    return not bool((gap <= tolerance * right.double().abs().max()).all())  # NaN counts as a difference
 
 
 def outcome(run: Callable[[], object]):
-    """Return what a probe gives: its result, or the kind of its error (a test that breaks has caught something)."""
+    """Run a probe; return its result, or the kind of its error (a test that fails has caught something)."""
     try:
         with torch.no_grad():
             return run()
@@ -69,11 +69,11 @@ def table() -> tuple[list[str], list[Probe], list[list[bool]]]:
 
 
 def probes(folder: Path) -> list[Probe]:
-    """Return the tests, from those that people write first to those that are needed."""
+    """Return the tests, from those that people write first to those that they need."""
     tokens = torch.randint(0, 1999, (1, 100), generator=torch.Generator().manual_seed(26))
 
     def loaded(n: int) -> Tensor:
-        return load_model(dtype=torch.float32)(tokens[:, :n])  # loaded with the fault: it may lie in the loading
+        return load_model(dtype=torch.float32)(tokens[:, :n])  # loaded with the fault, which may be in the loading
 
     long = [Probe("length of the text", f"{n} tokens", lambda n=n: loaded(n)) for n in (8, 32, 33, 100)]
     return [*long, *_of_values(), *_of_weights(folder), *_of_words()]

@@ -1,4 +1,4 @@
-"""The wheels of a whole installation in a student folder, for a room without network."""
+"""Collect the wheels of a whole installation in a student folder, for a room without network."""
 
 import platform
 import subprocess
@@ -27,7 +27,7 @@ On Windows write .venv\\Scripts\\python and .venv\\Scripts\\gptoss-edu for .venv
 
 
 def collect(folder: Path) -> Path:
-    """Put the wheels of this package, and of all that it needs, into FOLDER/wheelhouse.
+    """Put the wheels of this package and of all its dependencies into FOLDER/wheelhouse.
 
     The wheels are for this machine's Python and platform. Needs a checkout of the repository, and a package index.
     """

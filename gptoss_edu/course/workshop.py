@@ -1,6 +1,6 @@
-"""Student copies of the notebooks: solutions and outputs cleared, and later updates that keep what a learner wrote.
+"""Make student copies of the notebooks, without solutions and outputs, and update them without losing learners' work.
 
-The markers are nbgrader's (`### BEGIN SOLUTION`, `### END SOLUTION`), so a course that uses nbgrader can take the
+The markers are nbgrader's (`### BEGIN SOLUTION`, `### END SOLUTION`), so a course that uses nbgrader can use the
 originals.
 """
 
@@ -30,7 +30,7 @@ MANIFEST = ".workshop.json"
 
 @dataclass
 class Report:
-    """What was written: names of new, replaced and merged notebooks, and of backups."""
+    """The result: names of new, replaced and merged notebooks, and of backups."""
 
     new: list[str] = field(default_factory=list)
     replaced: list[str] = field(default_factory=list)
@@ -56,7 +56,7 @@ def student_source(source: str) -> str:
 
 
 def student_notebook(notebook: nbformat.NotebookNode, with_hints: bool = False) -> nbformat.NotebookNode:
-    """Return a copy without solutions, outputs and counts; without hints unless asked for; exercises unfolded."""
+    """Return a copy without solutions, outputs and counts; without hints unless requested; exercises unfolded."""
     copied = copy.deepcopy(notebook)
     copied.cells = [cell for cell in copied.cells if with_hints or not is_hints(cell)]
     for cell in copied.cells:
@@ -74,15 +74,15 @@ def student_notebook(notebook: nbformat.NotebookNode, with_hints: bool = False) 
 
 
 def is_hints(cell: nbformat.NotebookNode) -> bool:
-    """Return a cell of hints: tagged so, or a code cell that is a call of `checks.hints`."""
+    """Return whether a cell holds hints: by its tag, or because it only calls `checks.hints`."""
     if "hints" in cell.metadata.get("tags", []):
         return True
     return cell.cell_type == "code" and cell.source.lstrip().startswith(("checks.hints(", "hints("))
 
 
 def chapters(selection: list[str] | None = None) -> list[Path]:
-    """Return the course's notebooks; `selection` holds numbers and ranges, ["03", "05-08"], or "bridge", the bridging
-    notebook, which stands before the rest.
+    """Return the course's notebooks; `selection` holds numbers and ranges, ["03", "05-08"], or "bridge" for the
+    bridging notebook, which comes first.
     """
     found = sorted(notebooks_path().glob("[0-9][0-9]_*.ipynb"))
     if not found:
@@ -115,15 +115,15 @@ def chapters(selection: list[str] | None = None) -> list[Path]:
 
 
 def is_student_folder(folder: Path) -> bool:
-    """Return whether `write` has made this folder."""
+    """Return whether `write` created this folder."""
     return (Path(folder) / MANIFEST).is_file()
 
 
 def write(folder: Path, selection: list[str] | None = None, with_hints: bool = False, update: bool = False) -> Report:
-    """Write student copies into `folder`; with `update`, bring newer ones without touching what the learner wrote.
+    """Write student copies into `folder`; with `update`, install newer ones and keep what the learner wrote.
 
-    A copy that the learner has changed keeps their exercises, wherever the new one still has them, and their other
-    cells at its end; the file as it was stays beside it as NAME.before-update-N.ipynb.
+    A changed copy keeps the learner's exercises if the new version still has them, and their other cells at its end.
+    The old file stays beside it as NAME.before-update-N.ipynb.
     """
     folder, report = Path(folder), Report()
     sources = chapters(selection)
@@ -133,7 +133,7 @@ def write(folder: Path, selection: list[str] | None = None, with_hints: bool = F
             f"{folder} already holds {present[0].name}; with --update a newer course is brought in and what was written"
             " there is kept."
         )
-    copies = {path.name: read_copy(folder / path.name) for path in present}  # all are sound before anything is written
+    copies = {path.name: read_copy(folder / path.name) for path in present}  # check all before writing anything
     written = _read_manifest(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with_hints = with_hints or any(is_hints(cell) for copied in copies.values() for cell in copied.cells)
@@ -150,7 +150,7 @@ def write(folder: Path, selection: list[str] | None = None, with_hints: bool = F
         written[target.name] = sorted(known | fresh)
         write_text(
             folder / MANIFEST, json.dumps(written, indent=1)
-        )  # after each copy: what is cut off can be gone on with
+        )  # after each copy, so that an interrupted run can resume
     _write_companions(folder, sources, written)
     write_text(folder / MANIFEST, json.dumps(written, indent=1))
     return report
@@ -159,8 +159,8 @@ def write(folder: Path, selection: list[str] | None = None, with_hints: bool = F
 def _brought_up(target: Path, old, new, known: set[str], fresh: set[str], report: Report):
     """Return the new copy with the learner's cells carried over, or None when nothing changes.
 
-    known : digests of what was written into this copy before; fresh : those of the new copy, which a run that was cut
-        off may have written already
+    known : digests of what was written into this copy before; fresh : those of the new copy, which an interrupted
+        run may already have written
     """
     theirs = learners_cells(old, known | fresh)
     if not theirs:
@@ -177,7 +177,7 @@ def _brought_up(target: Path, old, new, known: set[str], fresh: set[str], report
 
 
 def _back_up(target: Path, report: Report) -> None:
-    """Keep a file as it is beside itself."""
+    """Back up a file beside itself."""
     names = (f"{target.stem}.before-update-{n}{target.suffix}" for n in range(1, 1000))
     backup = next(path for name in names if not (path := target.with_name(name)).exists())
     shutil.copyfile(target, backup)
@@ -185,7 +185,7 @@ def _back_up(target: Path, report: Report) -> None:
 
 
 def _read_manifest(folder: Path) -> dict[str, list[str]]:
-    """File → digests of what was written into it: of a notebook's cells, of another file's whole text."""
+    """Return file → digests of what was written: of a notebook's cells, or of another file's whole text."""
     path = folder / MANIFEST
     try:
         found = read_json(path.read_text(encoding="utf-8")) if path.exists() else {}
@@ -221,7 +221,7 @@ Notebooks here:
 
 
 def _write_companions(folder: Path, sources: list[Path], written: dict[str, list[str]]) -> None:
-    """README.md, an empty my_gptoss.py, and files that lie beside the notebooks; none of them over the learner's."""
+    """Write README.md, an empty my_gptoss.py, and the files beside the notebooks, but never over the learner's."""
     from gptoss_edu.checks.store import FILE_NAME, HEADER
 
     titles = [
@@ -240,7 +240,7 @@ def _write_companions(folder: Path, sources: list[Path], written: dict[str, list
 
 
 def _write_ours(path: Path, content: bytes, written: dict[str, list[str]]) -> None:
-    """Write a file of the course's, unless the learner has made it theirs: then it stays as it is."""
+    """Write one of the course's files, unless the learner has changed it."""
     known, digest = written.get(path.name, []), hashlib.sha256(content).hexdigest()[:16]
     if path.exists():
         found = hashlib.sha256(path.read_bytes()).hexdigest()[:16]

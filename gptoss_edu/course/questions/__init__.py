@@ -1,10 +1,10 @@
-"""The question bank: six a chapter, each wrong option tied to a misconception, the sixth a transfer to a foreign
-configuration.
+"""The question bank: six questions per chapter, each wrong option tied to a misconception, the sixth a transfer to
+another configuration.
 
 `chapter_06.toml` holds `[[question]]` tables with `id`, `question`, `options` (a, b, c, …), `answer`, `because` (why it
 is right) and `wrong` (what each other option gets wrong). Numbers 1 and 2 are predictions for the chapter itself, 3 to
 5 recall it in later chapters, 6 is the transfer. A chapter that opens with a quiz lists its items in `[[quiz]]` tables,
-in order: a `key`, and the `id` of one of the six, or a question of its own with an `id` beyond them.
+in order: a `key`, and the `id` of one of the six, or a separate question with an `id` beyond them.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from gptoss_edu.checks.display import Shown, box, folded, inline
 from gptoss_edu.course import buttons
 
 FOLDER = Path(__file__).parent
-_ANSWERED: dict[str, str] = {}  # question -> the first answer by a button in this kernel, "" where it was given up
-OPENING = {"24": ("13.4", "12.4", "08.4")}  # chapters whose number is not their place in the course
-BACK = ((1, 3), (3, 4), (6, 5))  # chapters back, and the number of the question that comes from there
+_ANSWERED: dict[str, str] = {}  # question -> the first answer by button in this kernel, "" if given up
+OPENING = {"24": ("13.4", "12.4", "08.4")}  # chapters whose number is not their position in the course
+BACK = ((1, 3), (3, 4), (6, 5))  # (chapters back, number of the question from there)
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Question:
         return f"<div>{inline(self.question)}</div>{options}"
 
     def answered(self, choice: str | None) -> Shown:
-        """Return the question, and what came of `choice`; "" gives up, None has not been asked yet."""
+        """Return the question with the result of `choice`; "" gives up, None is not answered yet."""
         lines = [self.question, *(f"  {key}  {option}" for key, option in self.options.items())]
         notes = []
         if choice is not None:
@@ -77,7 +77,7 @@ class Question:
 
 @cache
 def load(chapter: str) -> tuple[Question, ...]:
-    """Return the questions of one chapter ("06"), none where the chapter has no file yet."""
+    """Return the questions of one chapter ("06"), none if the chapter has no file yet."""
     path = FOLDER / f"chapter_{chapter}.toml"
     if not path.is_file():
         return ()
@@ -86,7 +86,7 @@ def load(chapter: str) -> tuple[Question, ...]:
 
 @cache
 def quiz(chapter: str) -> dict[str, Question]:
-    """Return a chapter's quiz, key -> question, in the order of its lessons; empty where the chapter has none."""
+    """Return a chapter's quiz, key -> question, in the order of its lessons; empty if the chapter has none."""
     path = FOLDER / f"chapter_{chapter}.toml"
     items = tomllib.loads(path.read_text(encoding="utf-8")).get("quiz", []) if path.is_file() else []
     six = {question.id: question for question in load(chapter)}
@@ -100,7 +100,7 @@ def get(identifier: str) -> Question | None:
 
 
 def unknown(identifier: str) -> str:
-    """Return what to say of an identifier that is not in the bank, with the questions that its chapter has."""
+    """Return the message for an identifier that is not in the bank, listing the questions of its chapter."""
     chapter = identifier.split(".")[0]
     known = [question.id for question in load(chapter)]
     there = f"chapter {chapter} has {', '.join(known)}" if known else f"there is no chapter {chapter} in the bank"
@@ -108,7 +108,7 @@ def unknown(identifier: str) -> str:
 
 
 def ask(identifier: str) -> Shown:
-    """One question with its answer folded."""
+    """Show one question with its answer folded."""
     question = get(identifier)
     if question is None:
         known = ", ".join(entry.id for entry in load(identifier.split(".")[0])) or "none in that chapter"
@@ -122,7 +122,7 @@ def ask(identifier: str) -> Shown:
 
 
 def _clickable(question: Question) -> Shown:
-    """Return the question with buttons; its first answer stands, and shows what came of it."""
+    """Return the question with buttons; its first answer counts and shows the result."""
 
     def choose(letter: str) -> None:
         _ANSWERED.setdefault(question.id, letter)
@@ -136,9 +136,9 @@ def _clickable(question: Question) -> Shown:
 
 
 def opening_questions(chapter: str) -> Shown:
-    """Return three questions that open a chapter.
+    """Show the three questions that open a chapter.
 
-    On the last one, the one three back and the one six back, where they exist.
+    They are about the last chapter, the one three back and the one six back, if these exist.
     """
     number = int(chapter)
     back = [f"{number - back:02d}.{index}" for back, index in BACK if number >= back]
@@ -161,7 +161,7 @@ def opening_questions(chapter: str) -> Shown:
 
 
 def answers(*identifiers: str) -> Shown:
-    """Return the answers alone, folded, for the end of a chapter."""
+    """Show only the answers, folded, for the end of a chapter."""
     chosen = [question for question in map(get, identifiers) if question is not None]
     body = "".join(
         f"<div><b>{question.id}</b> {question.answer}: {inline(question.because)}</div>" for question in chosen
