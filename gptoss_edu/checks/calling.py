@@ -45,7 +45,7 @@ class TheirError(Exception):
 
 
 class Call:
-    """Calls the learner's function on copies of the arguments; turns all its exceptions into TheirError or NotWritten."""
+    """Calls the learner's function on copies of the arguments; turns exceptions into TheirError or NotWritten."""
 
     def __init__(self, function: Callable, rules: tuple[Forbidden, ...] = (), seconds: float = TIME_LIMIT):
         self.function = function

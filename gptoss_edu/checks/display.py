@@ -15,7 +15,7 @@ EDGES = {"passed": "#009e73", "failed": "#d55e00", "waiting": "#8c8c8c", "note":
 
 
 def inline(text: str) -> str:
-    """Escape `text` for HTML; keep `code` between backticks, **bold** and line breaks, and leave LaTeX between $ alone."""
+    """Escape `text` for HTML, but keep `code` between backticks, **bold**, line breaks and LaTeX between $."""
     escaped = html.escape(text, quote=False)
     escaped = re.sub(r"`([^`]+)`", r"<code>\1</code>", escaped)
     escaped = re.sub(r"\*\*([^*]+)\*\*", r"<b>\1</b>", escaped)

@@ -14,7 +14,7 @@ from .display import Shown, box, inline
 
 
 def attempt(function: Callable, *args, **kwargs):
-    """Call a learner's function; return its result, or None after showing why there is none (a stub, or an exception)."""
+    """Call a learner's function; return its result, or None after showing why it has none (stub or exception)."""
     try:
         return Call(function)(*args, **kwargs)
     except (NotWritten, TheirError) as reason:

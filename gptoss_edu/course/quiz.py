@@ -23,9 +23,7 @@ class Quiz:
             raise ValueError(f"chapter {chapter!r} has no quiz; expected two digits of a chapter that has one: '01'.")
 
     def ask(self, mine: dict[str, tuple[str, float]]) -> Shown:
-        """Show all cards in order. What `mine` holds, key -> (letter, confidence from 0.5 to 1), is locked from its first
-        run on.
-        """
+        """Show all cards in order. `mine`, key -> (letter, confidence from 0.5 to 1), is locked from its first run."""
         cards = [self._stranger(key) for key in mine if key not in self.items]
         for key, question in self.items.items():
             answer = mine.get(key)
