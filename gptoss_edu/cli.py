@@ -9,7 +9,7 @@ from contextlib import suppress
 from difflib import get_close_matches
 from importlib import import_module
 
-from .errors import GptOssError, is_panic
+from .errors import GptOssError, harmless, is_panic
 
 COMMANDS = {
     "tour": "follow a text through tokenizer, files and model, with pictures; start here",
@@ -32,6 +32,13 @@ COMMANDS = {
     "workshop": "write student copies of the notebooks",
     "progress": "show which exercises of a student folder pass",
 }
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose refusals repeat an argument without its control characters."""
+
+    def error(self, message: str):
+        super().error(harmless(message))
 
 
 def describe(parser: argparse.ArgumentParser, module) -> None:
@@ -79,11 +86,11 @@ def dispatch(argv: list[str]) -> int:
         return 2
     try:
         module = import_module(f"gptoss_edu.commands.{argv[0]}")
-        parser = argparse.ArgumentParser(prog=f"gptoss-edu {argv[0]}")
+        parser = Parser(prog=f"gptoss-edu {argv[0]}")
         describe(parser, module)
         return module.run(parser.parse_args(argv[1:])) or 0
     except GptOssError as error:
-        print(f"gptoss-edu {argv[0]}: {str(error).removeprefix(argv[0] + ': ')}", file=sys.stderr)
+        print(f"gptoss-edu {argv[0]}: {harmless(str(error).removeprefix(argv[0] + ': '))}", file=sys.stderr)
         return 2
     except BrokenPipeError:
         raise
@@ -91,7 +98,7 @@ def dispatch(argv: list[str]) -> int:
         full = error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
         advice = "free some space or name another place." if full else "check the path and its permissions."
         where = f"{error.filename}: {error.strerror}; {advice}" if error.filename else error
-        print(f"gptoss-edu {argv[0]}: {where}", file=sys.stderr)
+        print(f"gptoss-edu {argv[0]}: {harmless(str(where))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"\ngptoss-edu {argv[0]}: interrupted.", file=sys.stderr)

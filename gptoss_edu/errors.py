@@ -3,6 +3,8 @@
 The command line prints a `GptOssError` on one line and exits with 2. Any other exception is a bug of the package.
 """
 
+import re
+
 
 def is_panic(error: BaseException) -> bool:
     """Return whether the error is the panic of a native extension (tiktoken, llguidance).
@@ -10,6 +12,15 @@ def is_panic(error: BaseException) -> bool:
     A panic does not derive from Exception, so ordinary handlers miss it.
     """
     return type(error).__module__ == "pyo3_runtime"
+
+
+# Characters that could move a terminal's cursor, change its title or turn the direction of reading; a line break stays.
+UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def harmless(text: str) -> str:
+    """Return the text with such characters written out, so that a file's contents cannot act on a terminal."""
+    return UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 class GptOssError(ValueError):

@@ -3,12 +3,18 @@
 import argparse
 import contextlib
 import errno
+import importlib.util
 import json
+import math
 import os
+import sys
 import tempfile
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
+from urllib.parse import urlsplit
 
 from .errors import GptOssError
 
@@ -68,6 +74,54 @@ def positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number above 0, found {number}")
     return number
+
+
+def number_from(low: float, high: float = math.inf, above: bool = False) -> Callable[[str], float]:
+    """Return the type of an option that is a finite number from `low` (or above it) to `high`."""
+
+    def number(text: str) -> float:
+        value = float(text)
+        if not (math.isfinite(value) and low <= value <= high) or (above and value == low):
+            most = "" if high == math.inf else f" and at most {high:g}"
+            at_least = "above" if above else "of at least"
+            raise argparse.ArgumentTypeError(f"expected a finite number {at_least} {low:g}{most}, found {text}")
+        return value
+
+    number.__name__ = "number"  # argparse names it where the text is none
+    return number
+
+
+def check_url(url: str, what: str) -> str:
+    """Return the URL of a server, without a slash at its end.
+
+    Errors: `GptOssError` that names `what`, where it is no HTTP URL with a host.
+    """
+    try:
+        parts = urlsplit(url)
+        fits = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        fits = False
+    if not fits or not url.isascii() or any(character <= " " for character in url):
+        raise GptOssError(f"{what} {url!r}: expected a server's address, such as http://127.0.0.1:8000/v1.")
+    return url.rstrip("/")
+
+
+def run_file(path: Path, name: str, what: str) -> ModuleType:
+    """Run a Python file that a user names, and return it as a module, which stands in sys.modules as `name`.
+
+    Errors: `GptOssError` that names `what`, where there is no file, or whatever it raises but Ctrl-C.
+    """
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise GptOssError(f"{what}: expected a Python file, found none at {path}.")
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)  # annotations are resolved there
+    try:
+        spec.loader.exec_module(module)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # SystemExit, and exceptions of its own that are no Exception
+        raise GptOssError(f"{what}: {path} cannot be imported: {type(error).__name__}: {error}.") from error
+    return module
 
 
 def read_text(path: Path, what: str) -> str:

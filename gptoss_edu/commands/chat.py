@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import datetime
-import importlib.util
 import inspect
 import re
 import sys
@@ -26,7 +25,7 @@ from typing import TYPE_CHECKING
 
 from gptoss_edu.errors import GptOssError, TokenizerError
 from gptoss_edu.harmony import EFFORTS
-from gptoss_edu.options import check_question, check_writable, one_thread_if_small, read_text
+from gptoss_edu.options import check_question, check_writable, one_thread_if_small, read_text, run_file
 
 from .other_engines import add_engine, other_engine
 from .several_ranks import add_ranks, load
@@ -169,14 +168,7 @@ def build_tools(args: argparse.Namespace, brief: bool = False) -> Toolbox:
 
 def functions_of(path: Path) -> list[Callable]:
     """Return the public functions that a Python file defines."""
-    spec = importlib.util.spec_from_file_location("chat_functions", path)
-    if spec is None or not path.is_file():
-        raise GptOssError(f"--functions: expected a Python file, found none at {path}.")
-    module = sys.modules["chat_functions"] = importlib.util.module_from_spec(spec)  # annotations are resolved there
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        raise GptOssError(f"--functions: {path} cannot be imported: {type(error).__name__}: {error}.") from error
+    module = run_file(path, "chat_functions", "--functions")
     found: list[Callable] = [
         f for name, f in vars(module).items() if inspect.isfunction(f) and not name.startswith("_")
     ]

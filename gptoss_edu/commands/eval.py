@@ -29,7 +29,7 @@ import time
 from pathlib import Path
 
 from gptoss_edu.errors import GptOssError
-from gptoss_edu.options import positive
+from gptoss_edu.options import number_from, positive
 
 from .eval_named import add_named_arguments, run_named
 from .eval_studies import run_studies_command
@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--model", type=Path, help="checkpoint folder, GGUF file, or ollama:NAME; default: the bundled gpt-oss-tiny"
     )
     parser.add_argument("--batch", type=positive, default=None, help="sequences decoded together (64; GPU 1024)")
-    parser.add_argument("--seconds", type=float, help="start nothing new after this time")
+    parser.add_argument("--seconds", type=number_from(0), help="start nothing new after this time")
     parser.add_argument("--device")
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), help="default: float32 on a CPU, bfloat16 on a GPU")
     tiny = parser.add_argument_group("tiny")

@@ -1,16 +1,14 @@
 """Show a conversation in the terminal: each message under its channel, with a rail on its left."""
 
 import os
-import re
 import sys
 from collections.abc import Callable
 
 from gptoss_edu.agent.chat import Event, MessageDone, Stopped, ToolDone
+from gptoss_edu.errors import UNSAFE
 from gptoss_edu.harmony import Message, Piece, Repaired
 
 COLOURS = {"analysis": "\033[2m", "commentary": "\033[33m", "tool": "\033[36m", "final": "\033[1m", "note": "\033[2;3m"}
-# Characters from models or pages that could move the cursor or change the terminal.
-UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 def use_colour(stream) -> bool:

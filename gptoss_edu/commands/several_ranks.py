@@ -3,7 +3,7 @@
 import argparse
 
 from gptoss_edu.errors import GptOssError
-from gptoss_edu.options import positive
+from gptoss_edu.options import number_from, positive
 
 
 def add_ranks(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +21,7 @@ def add_ranks(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--offload",
-        type=float,
+        type=number_from(0, above=True),
         metavar="GIB",
         help="hold at most so many GiB on the card; experts that do not fit stay in main memory and are copied on use",
     )

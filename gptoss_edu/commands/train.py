@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from gptoss_edu.errors import GptOssError
-from gptoss_edu.options import check_folder, check_writable, positive
+from gptoss_edu.options import check_folder, check_writable, number_from, positive
 from gptoss_edu.resources import data_path
 
 
@@ -30,7 +30,10 @@ def add_arguments(parser):
         help="folder for checkpoint, log and results, or the vocabulary (default: runs/WHAT)",
     )
     parser.add_argument(
-        "--seconds", type=float, default=None, help="time for training (default: 20 for smoke, 400 for tiny)"
+        "--seconds",
+        type=number_from(0, above=True),
+        default=None,
+        help="time for training (default: 20 for smoke, 400 for tiny)",
     )
     parser.add_argument(
         "--steps", type=int, default=None, help="number of updates instead of a time; exactly reproducible"
@@ -61,17 +64,21 @@ def add_arguments(parser):
     )
     parser.add_argument(
         "--qat",
-        type=float,
+        type=number_from(0, 1),
         default=0.0,
         metavar="SHARE",
         help="final share of the run that trains with experts rounded to MXFP4 (default: 0, never; 1: always)",
     )
     parser.add_argument(
-        "--rate", type=float, default=1.0, metavar="SCALE", help="factor of all learning rates (default: 1)"
+        "--rate",
+        type=number_from(0, above=True),
+        default=1.0,
+        metavar="SCALE",
+        help="factor of all learning rates (default: 1)",
     )
     parser.add_argument(
         "--decay",
-        type=float,
+        type=number_from(0, 1),
         default=None,
         metavar="SHARE",
         help="final share of the run in which the rates fall to zero (default: 0.18)",
@@ -79,7 +86,7 @@ def add_arguments(parser):
     parser.add_argument("--plain", action="store_true", help="AdamW alone, without Muon")
     parser.add_argument(
         "--eval-seconds",
-        type=float,
+        type=number_from(0),
         default=60,
         help="seconds for comparing bf16 with MXFP4 after training; 0: no comparison",
     )

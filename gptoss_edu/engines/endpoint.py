@@ -18,6 +18,7 @@ from collections.abc import Generator, Iterator
 from gptoss_edu.errors import GptOssError
 from gptoss_edu.generation import stop_tokens_of
 from gptoss_edu.harmony import Message, parse, render
+from gptoss_edu.options import check_url, read_json
 from gptoss_edu.resources import data_path
 from gptoss_edu.tokenizer import load_tokenizer
 
@@ -62,7 +63,7 @@ class EndpointEngine(Engine):
         self, url: str, model: str | None = None, encoding=None, temperature: float = 1.0, top_p: float = 1.0,
         seed: int = 0, timeout: float = 600.0,
     ):  # fmt: skip
-        self.url, self.timeout = url.rstrip("/"), timeout
+        self.url, self.timeout = check_url(url, "engine endpoint, --url"), timeout
         self.temperature, self.top_p, self.seed = temperature, top_p, seed
         self.model, self.max_context = self._served(model)
         known = (load_tokenizer(), load_tokenizer(data_path("gpt-oss-tiny"))) if encoding is None else (encoding,)
@@ -93,32 +94,45 @@ class EndpointEngine(Engine):
         start = encoding._special_tokens.get("<|start|>", 0)
         body = {"model": self.model, "prompt": [start], "max_tokens": 1, "return_token_ids": True}
         try:
-            with self._open("/completions", body) as answer:
-                return isinstance(json.load(answer)["choices"][0].get("token_ids"), list)
+            return isinstance(self._json("/completions", body)["choices"][0].get("token_ids"), list)
         except (GptOssError, ValueError, KeyError, IndexError, TypeError, AttributeError):
             return False
 
     def _by_ids(self, prompt: list[int], limit: int) -> Generator[Drawn]:
         with self._open("/completions", self._ids_body(prompt, limit, stream=True, logprobs=0)) as answer:
             for event in events(answer, self.url):
-                for choice in event.get("choices", ()):
-                    said = (choice.get("logprobs") or {}).get("token_logprobs") or []
-                    for i, token in enumerate(choice.get("token_ids") or ()):
-                        yield Drawn(token, said[i] if i < len(said) else None)
+                yield from self._tokens(event)
+
+    def _tokens(self, event: dict) -> list[Drawn]:
+        """Return the tokens of one event; a server may send anything, so every type is checked."""
+        try:
+            drawn = []
+            for choice in event.get("choices") or ():
+                said = (choice.get("logprobs") or {}).get("token_logprobs") or []
+                for i, token in enumerate(choice.get("token_ids") or ()):
+                    self.encoding.decode_single_token_bytes(token)  # KeyError: it is none of this vocabulary
+                    drawn.append(Drawn(token, None if i >= len(said) or said[i] is None else float(said[i])))
+            return drawn
+        except (AttributeError, TypeError, KeyError, ValueError, OverflowError):
+            raise GptOssError(
+                f"{self.url}: expected token ids of this vocabulary in the answer, found something else; see what the "
+                "server sends."
+            ) from None
 
     # ---- by messages
 
     def _by_chat(self, prompt: list[int], limit: int) -> Generator[Drawn]:
         body = {"model": self.model, "max_tokens": limit, **self.sampling, **self._messages(prompt)}
-        with self._open("/chat/completions", body) as answer:
-            try:
-                choice = json.load(answer)["choices"][0]
-                said = choice["message"]
-                thought, text = said.get("reasoning_content") or said.get("reasoning"), said.get("content")
-            except (ValueError, KeyError, IndexError, TypeError, AttributeError):
-                raise GptOssError(
-                    f"{self.url}: expected an answer with choices and a message, found something else."
-                ) from None
+        try:
+            choice = self._json("/chat/completions", body)["choices"][0]
+            said = choice["message"]
+            thought, text = said.get("reasoning_content") or said.get("reasoning"), said.get("content")
+            if not all(part is None or isinstance(part, str) for part in (thought, text)):
+                raise TypeError(text)
+        except (KeyError, IndexError, TypeError, AttributeError):
+            raise GptOssError(
+                f"{self.url}: expected an answer with choices and a message, found something else."
+            ) from None
         messages = [Message("assistant", thought, "analysis")] if thought else []
         messages += [Message("assistant", text, "final")] if text else []
         cut = choice.get("finish_reason") == "length"
@@ -153,15 +167,29 @@ class EndpointEngine(Engine):
 
     def _served(self, wanted: str | None) -> tuple[str, int | None]:
         """Return name and context of the named model or the first; servers have two names for the context, or none."""
-        with self._open("/models", None) as answer:
-            try:
-                models = {model["id"]: model for model in json.load(answer)["data"]}
-                found = models[wanted] if wanted is not None else next(iter(models.values()))
-            except (ValueError, KeyError, StopIteration, TypeError):
-                name = "its models" if wanted is None else repr(wanted)
-                raise GptOssError(f"{self.url}: expected a server that names {name}, found none.") from None
-        context = found.get("max_model_len") or found.get("context_window")
-        return found["id"], context if isinstance(context, int) else None
+        found = self._json("/models", None).get("data")
+        models = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+        models = [one for one in models if isinstance(one.get("id"), str) and wanted in (None, one["id"])]
+        if not models:
+            name = "its models" if wanted is None else repr(wanted)
+            raise GptOssError(f"{self.url}: expected a server that names {name}, found none.")
+        context = models[0].get("max_model_len") or models[0].get("context_window")
+        return models[0]["id"], context if type(context) is int and context > 0 else None
+
+    def _json(self, path: str, body: dict | None) -> dict:
+        """Return the JSON object that the server answers with."""
+        try:
+            with self._open(path, body) as answer:
+                found = read_json(answer.read())
+        except (OSError, http.client.HTTPException) as error:
+            raise GptOssError(f"{self.url}{path}: the answer broke off ({error}).") from None
+        except GptOssError:
+            raise
+        except ValueError:  # no JSON
+            found = None
+        if not isinstance(found, dict):
+            raise GptOssError(f"{self.url}{path}: expected a JSON object as the answer, found something else.")
+        return found
 
     def _open(self, path: str, body: dict | None):
         data = None if body is None else json.dumps(body).encode()
@@ -171,7 +199,7 @@ class EndpointEngine(Engine):
         except urllib.error.HTTPError as error:
             said = " ".join(error.read().decode("utf-8", "replace")[:200].split())
             raise GptOssError(f"{self.url}{path}: expected an answer, found status {error.code}: {said}.") from None
-        except (urllib.error.URLError, TimeoutError, http.client.HTTPException, ValueError) as error:
+        except (OSError, http.client.HTTPException, ValueError) as error:  # URLError is an OSError
             raise GptOssError(f"{self.url}: expected a server, found none ({error}); start it or fix --url.") from None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import queue
 import time
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from gptoss_edu.errors import GptOssError
+from gptoss_edu.options import check_url, read_json
 from gptoss_edu.tasks.example import call, final, thought
 
 from .backends import Turn
@@ -26,9 +28,9 @@ class EndpointBackend:
     """
 
     def __init__(self, url: str, model: str | None = None, workers: int = 8, timeout: float = 3600.0, tries: int = 3):
-        self.url, self.timeout, self.tries = url.rstrip("/"), timeout, tries
+        self.url, self.timeout, self.tries = check_url(url, "a server"), timeout, tries
         self.model = model or self._first_model()
-        self.name = f"{self.url} {model}"
+        self.name = f"{self.url} {self.model}"
         self._threads = ThreadPoolExecutor(workers)
         self._done: queue.SimpleQueue = queue.SimpleQueue()
         self._futures: dict = {}
@@ -63,10 +65,11 @@ class EndpointBackend:
         read_choice(self._ask("/chat/completions", body | ({"tools": tools} if tools else {})), turn)
 
     def _first_model(self) -> str:
-        models = self._ask("/models", None).get("data") or []
-        if not models:
+        found = self._ask("/models", None).get("data")
+        names = [one.get("id") for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+        if not names or not isinstance(names[0], str):
             raise GptOssError(f"{self.url}: expected a server that names its models, found none; name one.")
-        return models[0]["id"]
+        return names[0]
 
     def _ask(self, path: str, body: dict | None) -> dict:
         """Return a request with a body (POST) or without (GET).
@@ -78,14 +81,17 @@ class EndpointBackend:
         for left in reversed(range(self.tries)):
             try:
                 with urllib.request.urlopen(request, timeout=self.timeout) as response:
-                    return json.load(response)
+                    found = read_json(response.read())
+                if not isinstance(found, dict):
+                    raise ValueError("it is no JSON object")
+                return found
             except urllib.error.HTTPError as error:
                 said = error.read().decode("utf-8", "replace")[:200]
                 if error.code < 500 and error.code != 429:
                     raise GptOssError(f"{self.url}: expected an answer, found status {error.code}: {said}.") from None
                 if not left:
                     raise GptOssError(f"{self.url}: status {error.code} in {self.tries} tries: {said}.") from None
-            except (urllib.error.URLError, TimeoutError, ValueError) as error:
+            except (OSError, http.client.HTTPException, ValueError) as error:  # URLError is an OSError
                 if not left:
                     raise GptOssError(f"{self.url}: no answer in {self.tries} tries ({error}); is it there?") from None
             time.sleep(min(8.0, 0.5 * 2 ** (self.tries - left)))

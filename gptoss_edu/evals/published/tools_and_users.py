@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gptoss_edu.errors import GptOssError
+from gptoss_edu.options import run_file
 from gptoss_edu.tasks.example import developer, message
 
 from ..benchmark import Question
@@ -60,14 +61,10 @@ def tau_questions(rows: list[dict], database: dict, policy: str, functions: list
 
 def load_tools(folder: Path) -> Tools:
     """Return the function `call` of the folder's tools.py. It is the user's own code and runs without fences."""
-    import importlib.util
-
     source = folder / "tools.py"
     if not source.is_file():
         raise GptOssError(f"{source}: expected a module that defines call(database, name, arguments), found none.")
-    spec = importlib.util.spec_from_file_location("tau_tools", source)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = run_file(source, "tau_tools", "the tools of the user's world")
     if not callable(getattr(module, "call", None)):
         raise GptOssError(f"{source}: expected a function call(database, name, arguments), found none; define it.")
     return module.call
