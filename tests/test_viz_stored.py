@@ -37,6 +37,7 @@ def curves():
     axis.bar([0, 1], [2, 3], hatch="//", color=style.color("sink"), edgecolor="white")
     axis.legend()
     axis.set_title("a < b & c")
+    axis.set_xlabel("two  blanks")
     return figure
 
 
@@ -103,6 +104,7 @@ def test_a_stored_figure_is_small_and_keeps_marks_and_words():
         assert svg == vector.to_svg(figure) and len(svg) < 0.4 * len(full.getvalue())
     root = ElementTree.fromstring(svg)
     words = {text.text for text in root.iter(f"{{{vector.SVG}}}text")}
+    assert re.search(r'white-space:pre"[^>]*>two  blanks<', svg)
     assert {"a < b & c", *(f"curve {i}" for i in range(8))} <= words
     lines = [e for e in root.iter(f"{{{vector.SVG}}}path") if "stroke-width:1.8" in e.get("style", "")]
     assert len(lines) == 16  # a curve and its line in the legend

@@ -128,7 +128,7 @@ def compact(text: str) -> str:
     for element in root.iter():
         _spare(element, names)
     _unwrap(root)
-    root.set("style", f"font-family:{FONTS['sans']};stroke-linejoin:round;stroke-linecap:butt;white-space:pre")
+    root.set("style", f"font-family:{FONTS['sans']};stroke-linejoin:round;stroke-linecap:butt")
     root.attrib.pop("version", None)
     return _signed(ElementTree.tostring(root, encoding="unicode"))
 
@@ -165,6 +165,8 @@ def _spare(element, names: dict[str, str]) -> None:
             given[key] = USED.sub(lambda match: f"url(#{names[match[1]]})", value)
     if given.get("transform", "").startswith("rotate(-0 "):
         del given["transform"]
+    if "  " in (element.text or "").strip():
+        given["style"] = f"{given.get('style', '')};white-space:pre"
     if "style" in given:
         given["style"] = ";".join(_said(given["style"]))
         if not given["style"]:
