@@ -220,7 +220,7 @@ def test_a_server_that_is_not_there_is_one_sentence():
 )
 def test_a_missing_engine_is_named_with_the_command_that_installs_it(monkeypatch, name, package):
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(GptOssError, match=rf"engine {name}: {package} cannot be imported .*; install it: pip install"):
+    with pytest.raises(GptOssError, match=rf"engine {name}: {package} cannot be imported .*; run pip install"):
         open_engine(name)
 
 

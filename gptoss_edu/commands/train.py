@@ -31,7 +31,7 @@ def add_arguments(parser):
     )
     parser.add_argument(
         "--seconds",
-        type=number_from(0, above=True),
+        type=number_from(0),
         default=None,
         help="time for training (default: 20 for smoke, 400 for tiny)",
     )
