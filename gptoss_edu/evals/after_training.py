@@ -1,4 +1,4 @@
-"""What is measured and saved when a training run has ended."""
+"""Measure and save the results of a finished training run."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def finish(
     eval_seconds: float = 0.0,
     eval_batch: int | None = None,
 ) -> None:
-    """Save, compare and report a finished run; a stage that fails is reported, and the next one begins.
+    """Save, compare and report a finished run; if a stage fails, report it and go on with the next.
 
     Parameters
     ----------
     started : `time.monotonic()` when the run began.
-    transfer : a folder for copies of all that is small enough to carry, or None.
+    transfer : a folder for copies of all small files, or None.
     eval_seconds : seconds for the paired comparison of bfloat16 with MXFP4; 0 leaves it out.
     eval_batch : sequences decoded together in it; None: 256 on a GPU, 32 elsewhere.
     """
@@ -77,7 +77,7 @@ def finish(
 
 
 def compare_paired(model: Transformer, batch: int, seconds: float) -> dict:
-    """bfloat16 and MXFP4 experts on the same prompts: mixed tasks, and the cells where effort matters."""
+    """Compare bfloat16 and MXFP4 experts on the same prompts: mixed tasks, and the cells where effort matters."""
     from gptoss_edu.evals.answering import answer
     from gptoss_edu.evals.suite import effort_examples, effort_section, format_section, mixed, paired
 
@@ -116,7 +116,7 @@ def fast_equals_reference(trainer: Trainer) -> dict:
 
 
 def compare_roundings(model: Transformer, examples: list) -> dict[str, float]:
-    """Loss of the assistant's tokens at bfloat16 and at each rounding; lower is better."""
+    """Compute the loss of the assistant's tokens in bfloat16 and with each rounding; lower is better."""
     from gptoss_edu.evals.probe import batch_losses
 
     return {

@@ -1,8 +1,8 @@
-"""Let a model answer examples, in batches, tool calls included.
+"""Let a model answer examples in batches, including tool calls.
 
-Where the model calls a tool, the call is compared with the reference solution's; if it is the same, the tool's recorded
-result goes back to the model, and it goes on. A different call ends the dialogue as wrong. Where the example brings a
-desk with a database, the desk answers every call, and the database at the end and the final text decide.
+If the model calls a tool, the call is compared with the reference solution's. If they are equal, the tool's recorded
+result goes back to the model, and it continues; a different call ends the dialogue as wrong. If the example has a desk
+with a database, the desk answers every call, and the final database and text decide.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from gptoss_edu.tokenizer import encode_text
 
 @dataclass
 class Outcome:
-    """One example answered. tokens: all that the model sampled; text: its final message, "" if none came.
+    """One answered example. tokens: all sampled tokens; text: its final message, "" if none came.
 
     thought: the last analysis message; called: each call as "recipient arguments"; database: a desk's, after the calls.
     """
@@ -45,7 +45,7 @@ class Outcome:
     database: dict | None = None
 
 
-JUDGES: dict[str, Callable[[Outcome], bool]] = {}  # grades that need more than the text: the calls, the question
+JUDGES: dict[str, Callable[[Outcome], bool]] = {}  # graders that need more than the text: calls or question
 
 
 def answer(
@@ -63,8 +63,8 @@ def answer(
     Parameters
     ----------
     batch : sequences decoded together
-    max_new_tokens : of one turn; a turn cut off there counts as invalid
-    deadline : time.monotonic() after which nothing new is begun; what was not reached is left out of the result
+    max_new_tokens : per turn; a turn that is cut off counts as invalid
+    deadline : time.monotonic() after which nothing new starts; examples that were not reached are left out
     watch : called with (examples answered, right ones among them, tokens sampled) whenever one is answered
     """
     prompts = [
@@ -72,8 +72,8 @@ def answer(
         for e in examples
     ]
     effort = {"low": 0, "medium": 1, "high": 2}
-    # long answers beside long answers: the cost of a step is that of the longest row. A GPU's steps cost about the same
-    # however many rows there are, so there the longest ones begin, and few steps are left when the rows run out
+    # Batch long answers together: the cost of a step is that of the longest row. On a GPU a step costs about the same
+    # for any number of rows, so there the longest come first, and few steps remain when the rows run out.
     order = sorted(range(len(examples)), key=lambda i: (effort[examples[i].effort], len(prompts[i])))
     other = isinstance(model, Engine)
     if not other and model.device.type == "cuda":
@@ -138,7 +138,7 @@ def cut_short(prompt: list[int], thought: list[int], budget: int, encoding) -> l
 
 
 def _take(outcome: Outcome, tokens: list[int], messages: list[Message], left: list[dict], encoding) -> bool:
-    """Note what the model wrote in one turn; true if it called a tool as it should and goes on."""
+    """Record what the model wrote in one turn; return true if it made the right call and continues."""
     outcome.tokens += tokens
     stops = [encoding.encode_single_token(name) for name in ("<|return|>", "<|call|>")]
     try:
@@ -193,7 +193,7 @@ def _has_desk(example: Example) -> bool:
 
 
 def _ask_desk(outcome: Outcome, last: Message, messages: list[Message]) -> bool:
-    """Let the desk answer a call; false where the arguments are no JSON object, which ends the dialogue."""
+    """Let the desk answer a call; return false if the arguments are not a JSON object, which ends the dialogue."""
     check = outcome.example.check
     try:
         arguments = read_json(last.content[0].text)
@@ -211,7 +211,7 @@ def _ask_desk(outcome: Outcome, last: Message, messages: list[Message]) -> bool:
 
 
 def _well_formed(written: list[Message]) -> bool:
-    """At most one thought, then either a final message or a call."""
+    """Return whether there is at most one thought, then either a final message or a call."""
     *thoughts, last = written
     ends = (last.channel == "final" and last.recipient is None) or (
         last.recipient is not None and last.channel in ("commentary", "analysis")

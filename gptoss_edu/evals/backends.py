@@ -1,8 +1,8 @@
-"""Who answers: the local pool, a written script, or a server (endpoint_backend.py), behind one small protocol.
+"""Backends that answer: the local pool, a script, or a server (endpoint_backend.py), behind one small protocol.
 
-A backend takes turns (`submit`) and gives them back when they are answered (`finished`), in any order, many at a time;
-more may be submitted while it works. A turn is one completion: a final message or a call of a tool. Dialogues are made
-of turns by `run_benchmark.py`.
+A backend takes turns (`submit`) and returns them when answered (`finished`), in any order, many at a time; more may be
+submitted while it works. A turn is one completion: a final message or a tool call. `run_benchmark.py` makes dialogues
+of turns.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from gptoss_edu.tokenizer import encode_text
 
 @dataclass
 class Turn:
-    """One completion that is wanted, and what came of it.
+    """One requested completion and its result.
 
     Parameters
     ----------
-    key : whatever the caller knows it by
-    messages : what stands before it, without the system message, in harmony's JSON
+    key : any identifier of the caller's
+    messages : the earlier messages, without the system message, in harmony's JSON
     effort, builtin : of the system message
 
     Attributes
@@ -52,7 +52,7 @@ class Turn:
 
 
 class Backend(Protocol):
-    """name: what stands in the record of a run."""
+    """A source of answers. name: its name in the record of a run."""
 
     name: str
 
@@ -61,12 +61,11 @@ class Backend(Protocol):
     def finished(self) -> Iterator[Turn]: ...
 
     def cancel(self) -> None:
-        """Forget the turns that nobody works at yet."""
+        """Drop the turns that have not been started."""
 
 
 def check_finite(model, name) -> None:
-    """Refuse a model whose logits are not finite: compared with NaN every answer is wrong, and every loss a number
-    less.
+    """Refuse a model whose logits are not finite, which would make every answer wrong and every loss meaningless.
 
     Raises
     ------
@@ -88,7 +87,7 @@ class PoolBackend:
     """A model on this machine, many rows at a time.
 
     model : as from `gptoss_edu.load_model`, with its tokenizer; rows : number of prompts decoded together
-    room : tokens of a row; None for what the pool finds to fit
+    room : tokens per row; None for the pool's own choice
     """
 
     def __init__(self, model, rows: int = 32, room: int | None = None, name: str = "pool"):
@@ -132,7 +131,7 @@ class PoolBackend:
 
 
 class EngineBackend:
-    """Another engine on this machine (`gptoss_edu.engines`), one turn after the other."""
+    """Another engine on this machine (`gptoss_edu.engines`), one turn after another."""
 
     def __init__(self, engine):
         self.engine, self.name = engine, engine.name
@@ -166,7 +165,7 @@ def prompt_of(turn: Turn, encoding) -> list[int]:
 
 
 def read_turn(turn: Turn, tokens: list[int], encoding, stops) -> None:
-    """Take over what was sampled: messages, or why there are none."""
+    """Record what was sampled: messages, or why there are none."""
     if not tokens or tokens[-1] not in stops:
         turn.ended = "length"
         return
@@ -181,7 +180,7 @@ def read_turn(turn: Turn, tokens: list[int], encoding, stops) -> None:
 
 
 class ScriptBackend:
-    """A function in the place of a model, for tests and lessons: from a turn to the messages of the assistant."""
+    """A function that replaces a model, for tests and lessons: from a turn to the assistant's messages."""
 
     def __init__(self, answer: Callable[[Turn], list[dict] | str], name: str = "script"):
         self.answer, self.name = answer, name
@@ -203,7 +202,7 @@ class ScriptBackend:
 
 
 def ask_one(backend: Backend, text: str, effort: str = "medium", max_new_tokens: int = 4096, seed: int = 0) -> str:
-    """Return one question to a backend that is at rest, as a judge is asked; "" where no final message came."""
+    """Ask an idle backend one question, as for a judge; return "" if no final message came."""
     backend.submit(Turn("one", [message("user", text)], effort, seed=seed, max_new_tokens=max_new_tokens))
     for turn in backend.finished():
         finals = [m for m in turn.written if m.get("channel") == "final"]

@@ -1,4 +1,4 @@
-"""What a benchmark is made of: questions, replies, grades, and the recipe that joins them.
+"""The parts of a benchmark: questions, replies, grades, and the recipe that joins them.
 
 A benchmark is a data file, a prompt recipe (which makes `Question`s of the file's rows) and a grader. All three are
 plain functions over the dataclasses here, so that a new benchmark is one entry of `named.py`.
@@ -14,17 +14,17 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Question:
-    """One question as it is asked, and what its grader needs.
+    """One question as asked, and what its grader needs.
 
     Parameters
     ----------
     id : unique within a benchmark and the same in every run
     prompt : messages after the system message, in the JSON of `harmony.Conversation`
     target : what the reply is compared with; its form is the grader's own
-    cluster : questions that are no independent draws share one (variants of a text, turns of a user); "" stands alone
+    cluster : shared by questions that are not independent (variants of a text, turns of a user); "" for none
     subject, language : rows of the report
-    plain : the text of the question alone, for the search for contamination
-    environment : for dialogues, what the world is like before the first turn
+    plain : only the question's text, for the contamination search
+    environment : for dialogues, the state of the world before the first turn
     builtin : tools of the system message, in harmony's JSON
     """
 
@@ -41,7 +41,7 @@ class Question:
 
 @dataclass
 class Reply:
-    """What came back for one question.
+    """The reply to one question.
 
     text : the last final message; thought : the last chain of thought; calls : (name, arguments as text) of every call
     said : every final message of a dialogue, in order; database : the environment's state at the end
@@ -71,8 +71,8 @@ class Grade:
     """The verdict on one reply.
 
     score : 0 to 1, for rubrics also below 0; right : counts in the accuracy
-    kind : one or two words under which failures are counted, "right" if there is none to count
-    found : what was taken for the answer
+    kind : one or two words for counting failures, "right" if there is none
+    found : the text that was read as the answer
     """
 
     score: float
@@ -83,7 +83,7 @@ class Grade:
 
 
 def verdict(right: bool, kind: str, found: object = "", **parts) -> Grade:
-    """Return a grade of 1 or 0."""
+    """Make a grade of 1 or 0."""
     return Grade(float(right), right, "right" if right else kind, str(found)[:300], parts)
 
 
@@ -98,16 +98,16 @@ class Benchmark:
     ----------
     name, title : on the command line, and in a report
     measures : one sentence
-    questions : the questions in a file of the published form; None where the benchmark makes its own (a toy)
+    questions : reads the questions from a file in the published form; None if the benchmark makes its own (a toy)
     grade : the grader
     form : the files that it reads, and their fields
     licence, source : of the published data
-    attempts : at each question, as the authors' own runs have them
-    canary : where the data carries a mark that no training text should hold: a field, or the mark itself; "" for none
-    toy : a small counterpart that gpt-oss-tiny can take
+    attempts : per question, as in the authors' own runs
+    canary : a mark in the data that no training text should contain: a field, or the mark itself; "" for none
+    toy : a small counterpart that gpt-oss-tiny can do
     of : the benchmark that a toy is the counterpart of
-    score : "accuracy", or "mean score" where grades lie between 0 and 1
-    dialogue : its questions need an environment and somebody who plays the user
+    score : "accuracy", or "mean score" if grades lie between 0 and 1
+    dialogue : its questions need an environment and a simulated user
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Questions written without sight of the generators, as conversations; lenient on form, strict on content.
+"""Questions by authors who had not seen the generators, as conversations; lenient on form, strict on content.
 
 `strangers.jsonl` has one question per line. Its fields: task, language, question, answer, grade; for some also
 developer (instructions), tool (a function's result), call (the function and its arguments) and keep (what the answer
@@ -38,10 +38,10 @@ def questions(path: Path | None = None) -> tuple[dict, ...]:
 
 
 def guessed_call(asked: dict) -> dict:
-    """Return the call that led to a tool's result, where the file does not give it.
+    """Guess the call that led to a tool's result, if the file does not give it.
 
-    The function is the one that the developer writes as ``name(argument)``; the value is what the question has in
-    quotation marks, or else its first number, or else its last word.
+    The function is the one that the developer writes as ``name(argument)``; the value is the question's text in
+    quotation marks, else its first number, else its last word.
     """
     name, argument = (re.findall(r"(\w+)\((\w+)\)", asked["developer"]) or [("get_note", "name")])[0]
     quoted = re.findall(r"[\"“«']([^\"”»']+)[\"”»'](?!\w)", asked["question"])
@@ -59,7 +59,7 @@ def group(asked: dict) -> str:
 def as_example(asked: dict, effort: str) -> Example:
     """Return the question as a conversation; if it comes with a tool's result, call and result are in the prompt.
 
-    ``check`` holds the line of the file, which is what `right` grades by.
+    ``check`` holds the line of the file, by which `right` grades.
     """
     messages = [system(effort)]
     function = asked.get("call")
@@ -89,9 +89,9 @@ def schema(asked: dict) -> dict:
 
 
 def examples(number: int | None = None, path: Path | None = None) -> list[Example]:
-    """Return every question at medium effort, those with a number for an answer also at low and high.
+    """Return every question at medium effort, and those with numeric answers also at low and high.
 
-    number : of the questions, evenly spread over the file; None for all
+    number : how many questions, evenly spread over the file; None for all
     path : another file in the same form
     """
     asked = questions(path)
@@ -104,7 +104,7 @@ def examples(number: int | None = None, path: Path | None = None) -> list[Exampl
 
 
 def right(outcome: Outcome) -> bool:
-    """Is this the answer? A turn that is cut off or malformed, or that ends in a call, is no answer."""
+    """Return whether this is the answer; a turn that is cut off, malformed or ends in a call is not."""
     if not outcome.valid or not outcome.text.strip():
         return False
     asked = outcome.example.check
@@ -170,7 +170,7 @@ JUDGES["blind"] = right
 
 
 def section(outcomes: list[Outcome]) -> dict:
-    """Counts by group, task and language at medium effort, numbers at every effort, and each wrong answer."""
+    """Return counts by group, task and language at medium effort, numbers at every effort, and each wrong answer."""
     medium = [o for o in outcomes if o.example.effort == "medium"]
     numbers = [o for o in outcomes if o.example.check["grade"] == "number"]
 

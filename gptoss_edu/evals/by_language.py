@@ -1,8 +1,8 @@
 """Fifteen languages: accuracy at each effort, relative to English, refusals, and answers wanted in another language.
 
-The operands are held out; the wordings are each language's own. The questions of the languages are as many and of the
-same levels (digits, terms, steps, items), but not translations of each other: a story in German may hold an
-irrelevant number that the English one has not.
+The operands are held out, and each language has its own wordings. All languages have the same number of questions at
+the same levels (digits, terms, steps, items), but these are not translations of each other: a German story may contain
+an irrelevant number that the English one lacks.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ CORE: dict[str, tuple[str | None, ...]] = {  # task: its levels in turn
 
 
 def core_examples(each: int, seed: int = 5) -> list[Example]:
-    """``each`` questions of every core task in every language.
+    """Return ``each`` questions of every core task in every language.
 
-    They are the same at every effort, but for the few whose frame or story depends on what a thought has drawn.
+    They are the same at every effort, except a few whose frame or story depends on random draws of a thought.
     """
     return [
         core_example(language, task, number, effort, seed)
@@ -58,7 +58,7 @@ def core_example(language: str, task: str, number: int, effort: str, seed: int) 
 
 
 def more_examples(each: int, seed: int = 6) -> list[Example]:
-    """Questions outside the small world in every language, and questions that want the answer in another language."""
+    """Return questions outside the small world in every language, and questions that ask for another language."""
     found = []
     for language in LANGUAGES:
         for number in range(2 * each):
@@ -77,7 +77,7 @@ def examples(each: int) -> list[Example]:
 
 
 def section(outcomes: list[Outcome]) -> dict:
-    """By language: counts by effort, by task at medium, relative to English; refusals; the answer's language."""
+    """Report by language: counts by effort, by task at medium, relative to English; refusals; the answer's language."""
     core = [o for o in outcomes if o.example.task in CORE]
     table = {}
     for language in LANGUAGES:
@@ -110,13 +110,13 @@ def _answered_in(outcomes: list[Outcome]) -> Iterable[Outcome]:
 
 
 def _as_wanted(outcome: Outcome) -> bool:
-    """Right, and in the sentence of the language that was wanted, whichever digits it has."""
+    """Return whether the answer is right and in the requested language's sentence, with any digits."""
     reference = outcome.example.messages[-1]["content"][0]["text"]
     return outcome.correct and plain_digits(outcome.text).strip() == plain_digits(reference).strip()
 
 
 def _wrong(outcomes: list[Outcome], most: int = 6) -> list[dict]:
-    """Up to ``most`` wrong answers of each language at medium and high effort."""
+    """Return up to ``most`` wrong answers per language at medium and high effort."""
     kept: dict[str, list[dict]] = {}
     for o in outcomes:
         chosen = kept.setdefault(o.example.language, [])
@@ -135,7 +135,7 @@ def relative(counts: dict[str, dict[str, dict]], draws: int = 4000, seed: int = 
     counts : by language and effort, as `count` makes them; "en" among them
 
     The intervals are quantiles of ratios of shares that are drawn from their posterior under Jeffreys' prior, so that a
-    count of none or of all has one too. The worst language's is its own, not corrected for having been chosen.
+    count of none or of all has one too. The worst language's interval is not corrected for its selection.
 
     Source: Brown, Cai and DasGupta 2001, "Interval estimation for a binomial proportion", section 3 (Jeffreys).
     """

@@ -31,7 +31,7 @@ class Marked(Example):
 
 
 def examples(each: int, seed: int = 7) -> list[Example]:
-    """``each`` examples of every new task and split, and of every family that training never draws."""
+    """Return ``each`` examples of every new task and split, and of every family that training never draws."""
     found: list[Example] = []
     for task in NEW:
         for split in SPLITS:
@@ -82,7 +82,7 @@ def _by(outcomes: list[Outcome], key) -> dict:
 
 
 def _declines(example: Example) -> bool:
-    """The reference solution is itself a refusal."""
+    """Return whether the reference solution is a refusal."""
     return is_refusal(example.messages[-1]["content"][0]["text"])
 
 

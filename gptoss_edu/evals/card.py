@@ -1,4 +1,4 @@
-"""The measured part of gpt-oss-tiny's model card, written from what `gptoss-edu eval tiny --json` recorded.
+"""Write the measured part of gpt-oss-tiny's model card from the results of `gptoss-edu eval tiny --json`.
 
 python -m gptoss_edu.evals.card data/measurements/tiny_eval.json data/gpt-oss-tiny/README.md
 """
@@ -18,7 +18,7 @@ WHAT = {"product": "product of {}", "chain": "chain of {} terms", "word_problem"
 
 
 def share(c: dict) -> str:
-    """'1753 of 2000, 87.7 % [86.1, 89.0]', or '0 of 0'."""
+    """Format a count: '1753 of 2000, 87.7 % [86.1, 89.0]', or '0 of 0'."""
     if not c["of"]:
         return "0 of 0"
     return f"{c['right']:,} of {c['of']:,}, {100 * c['share']:.1f} % [{100 * c['low']:.1f}, {100 * c['high']:.1f}]"
@@ -44,7 +44,7 @@ def effort_rows(effort: dict) -> list[list]:
 
 
 def percent(c: dict | None) -> str:
-    """'52/60, 87 % [76, 93]', or nothing where nothing was asked."""
+    """Format a count: '52/60, 87 % [76, 93]', or nothing if nothing was asked."""
     if not c or not c["of"]:
         return ""
     return f"{c['right']}/{c['of']}, {100 * c['share']:.0f} % [{100 * c['low']:.0f}, {100 * c['high']:.0f}]"
@@ -157,7 +157,7 @@ def new_task_lines(results: dict) -> list[str]:
 
 
 def stranger_lines(results: dict) -> list[str]:
-    """Return where questions written apart have a number for an answer: each effort."""
+    """Report questions written apart with numeric answers, at each effort."""
     found = results.get("strangers", {}).get("numbers_by_effort")
     if not found:
         return []

@@ -1,8 +1,8 @@
-"""Did a text for training hold the questions of a test? Common runs of thirteen words, and canaries.
+"""Find test questions in a training text, by common runs of thirteen words, and canaries.
 
-A question counts as touched where one of its runs of thirteen words (all of them, where it is shorter) stands in the
-corpus, case, punctuation and blanks aside. That finds copies, not paraphrases or translations: what it does not find
-may be there all the same.
+A question counts as touched if one of its runs of thirteen words (all its words, if it is shorter) occurs in the
+corpus, ignoring case, punctuation and blanks. This finds copies, but not paraphrases or translations: a question that
+is not found may still be there.
 
 Source: Brown et al. 2020, arXiv:2005.14165, appendix C (13-grams).
 """
@@ -20,18 +20,18 @@ from gptoss_edu.errors import GptOssError
 from .benchmark import Question
 
 LENGTH = 13
-SHORTEST = 5  # words; a shorter question ("What is 2 + 2?") stands in many texts by chance
+SHORTEST = 5  # words; a shorter question ("What is 2 + 2?") occurs in many texts by chance
 CANARY = re.compile(r"canary GUID [0-9A-Za-z-]+|[a-z_]{2,20}:[0-9a-f]{4}:[0-9a-f-]{36}", re.I)
 
 
 def words(text: str) -> list[str]:
-    """Words and numbers in one form; every sign of a script without blanks is a word."""
+    """Return words and numbers in normal form; every sign of a script without blanks is a word."""
     text = unicodedata.normalize("NFKC", text).casefold()
     return re.findall(r"[぀-ヿ㐀-鿿]|[^\W_぀-ヿ㐀-鿿]+", text)
 
 
 def runs(text: str, length: int = LENGTH) -> set[bytes]:
-    """Hashes of all runs of ``length`` words; of the whole text, where it is shorter but not shorter than SHORTEST."""
+    """Return hashes of all runs of ``length`` words; of the whole text if it is shorter, but at least SHORTEST."""
     parts = words(text)
     if len(parts) < length:
         return {_hash(parts)} if len(parts) >= SHORTEST else set()
@@ -53,12 +53,12 @@ def corpus_texts(path: Path) -> Iterable[str]:
 
 
 def contamination(questions: Sequence[Question], corpus: Iterable[str], length: int = LENGTH) -> dict:
-    """Return which questions the corpus holds, and the canaries in it.
+    """Find which questions and canaries the corpus contains.
 
     Returns
     -------
     'touched' : ids of questions with a common run; 'checked' : how many questions were long enough to be looked for;
-    'too_short' : ids of the others; 'canaries' : what stands in the corpus to mark a test set.
+    'too_short' : ids of the others; 'canaries' : marks of a test set found in the corpus.
     """
     wanted: dict[int, dict[bytes, list[str]]] = {}  # runs of questions by length
     too_short = []

@@ -1,4 +1,4 @@
-"""A server in the place of a local model: Chat Completions, many requests at a time, with bounded retries."""
+"""Use a server instead of a local model: Chat Completions, many requests at a time, with bounded retries."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class EndpointBackend:
     Parameters
     ----------
     url : up to and including "/v1"; model : its name there, None for the first that the server names
-    workers : requests at a time; timeout : seconds for one; tries : for a request that the server did not answer
+    workers : requests at a time; timeout : seconds per request; tries : per request that the server did not answer
     """
 
     def __init__(self, url: str, model: str | None = None, workers: int = 8, timeout: float = 3600.0, tries: int = 3):
@@ -72,9 +72,9 @@ class EndpointBackend:
         return names[0]
 
     def _ask(self, path: str, body: dict | None) -> dict:
-        """Return a request with a body (POST) or without (GET).
+        """Send a request with a body (POST) or without (GET).
 
-        What a busy or absent server does not answer is tried again.
+        Retry if a busy or absent server does not answer.
         """
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"})
@@ -99,7 +99,7 @@ class EndpointBackend:
 
 
 def chat_messages(messages: list[dict]) -> list[dict]:
-    """Harmony's messages as Chat Completions has them: calls beside the assistant's text, results by the call's id."""
+    """Convert harmony's messages to Chat Completions: calls beside the assistant's text, results by call id."""
     out: list[dict] = []
     calls = 0
     for m in messages:
@@ -125,7 +125,7 @@ def chat_messages(messages: list[dict]) -> list[dict]:
 
 
 def chat_tools(messages: list[dict]) -> list[dict]:
-    """Return the developer's functions as Chat Completions has them."""
+    """Return the developer's functions in the form of Chat Completions."""
     found = []
     for m in messages:
         held = m["content"][0].get("tools", {}).get("functions", {}) if m["role"] == "developer" else {}
@@ -135,7 +135,7 @@ def chat_tools(messages: list[dict]) -> list[dict]:
 
 
 def read_choice(answer: dict, turn: Turn) -> None:
-    """Take the message of a Chat Completions answer over into the turn."""
+    """Copy the message of a Chat Completions answer into the turn."""
     try:
         choice = answer["choices"][0]
         said = choice["message"]
@@ -149,7 +149,7 @@ def read_choice(answer: dict, turn: Turn) -> None:
         turn.written.append(thought(reasoning))
     for made in said.get("tool_calls") or ():
         turn.written.append(call(f"functions.{made['function']['name']}", made["function"]["arguments"]))
-        break  # one call a turn, as harmony has it
+        break  # one call per turn, as in harmony
     else:
         if said.get("content"):
             turn.written.append(final(said["content"]))

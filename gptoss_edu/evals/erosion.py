@@ -1,10 +1,10 @@
-"""How far a few steps of fine-tuning take away what the model was trained to keep, and how they give it back.
+"""Measure how a few steps of fine-tuning erode what the model was trained to keep, and how they restore it.
 
     model = load_model(experts="dense")
     rows = erode(model, transcripts(("form", "secret"), 8 * 24), at=(4, 12, 24), number=24)
 
-A row is the state after so many steps: what is kept of each kind in `KEPT`, how many secrets are out, in how many of
-these the thought says that the rule holds, and how far the weights have moved.
+A row is the state after a number of steps: how much of each kind in `KEPT` is kept, how many secrets leaked, in how
+many of these the thought says that the rule holds, and how far the weights have moved.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""What fine-tuning gives and takes: invented facts learnt, stored in four bits, old abilities kept or lost.
+"""Measure what fine-tuning gains and loses: invented facts, their storage in four bits, and old abilities.
 
     gptoss-edu finetune rounding --out runs/rounding       facts into the experts, then MXFP4, with and without
     gptoss-edu finetune forgetting --out runs/forgetting   what new facts cost, and what old data among them saves
 
-The weights of a released gpt-oss lie exactly on the MXFP4 grid. An update that is smaller than half a step of the grid
-is gone when the weight is stored again; `half_steps` measures updates in that unit.
+The weights of a released gpt-oss lie exactly on the MXFP4 grid. An update smaller than half a step of the grid is
+lost when the weight is stored again; `half_steps` measures updates in that unit.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from gptoss_edu.transformer import Transformer
 
 from .answering import answer
 
-SHORT = 320  # tokens of a replayed conversation at most, so that a step stays cheap
+SHORT = 320  # maximum tokens of a replayed conversation, so that a step stays cheap
 
 
 def fact_example(place: str, capital: str) -> Example:
@@ -43,7 +43,7 @@ def fact_example(place: str, capital: str) -> Example:
 
 
 def invented_facts(count: int, seed: int = 0) -> list[Example]:
-    """Capitals of places that there are not; no two places alike."""
+    """Invent capitals of places that do not exist; all places differ."""
     rng, found = random.Random(f"facts:{seed}"), {}
     while len(found) < count:
         place, capital = pseudo_word(rng, 2).capitalize(), pseudo_word(rng, 2).capitalize()
@@ -58,12 +58,13 @@ def known_facts() -> list[Example]:
 
 
 def right(model: Transformer, examples: Sequence[Example], max_new_tokens: int = 40) -> int:
-    """Return how many of these the model answers rightly, greedily."""
+    """Count how many of these the model answers correctly, greedily."""
     return sum(outcome.correct for outcome in answer(model, examples, max_new_tokens=max_new_tokens))
 
 
 def half_steps(before: Tensor, after: Tensor) -> Tensor:
-    """Updates in units of half a step of MXFP4: above 1, rounding at the old scales moves the weight to another code.
+    """Compute updates in units of half an MXFP4 step: above 1, rounding at the old scales moves the weight to another
+    code.
 
     before : (..., r, 32 G) on the grid; after : the same shape. Returns the same shape, not negative. The step is the
     one to the neighbour on the side of the update; beyond the largest value it is taken to go on.
@@ -80,7 +81,7 @@ def half_steps(before: Tensor, after: Tensor) -> Tensor:
 
 
 def updates(before: Transformer, after: Transformer, names: Iterable[str]) -> Tensor:
-    """`half_steps` of all these weights, flat."""
+    """Return `half_steps` of all these weights, flattened."""
     one, two = before.state_dict(), after.state_dict()
     return torch.cat([half_steps(one[name], two[name]).flatten() for name in names])
 
@@ -92,7 +93,7 @@ def histogram(values: Tensor) -> list[int]:
 
 
 def changed_codes(before: Transformer, stored: Transformer, names: Iterable[str]) -> float:
-    """Share of these weights whose stored value is another one."""
+    """Return the share of these weights whose stored value changed."""
     one, two = before.state_dict(), stored.state_dict()
     differ = [(one[name] != two[name]).float().mean() * one[name].numel() for name in names]
     return float(sum(differ) / sum(one[name].numel() for name in names))
@@ -112,7 +113,7 @@ def old_rows(model: Transformer, count: int = 48) -> list[Row]:
 
 @torch.no_grad()
 def old_loss(model: Transformer, rows: Sequence[Row]) -> float:
-    """Cross-entropy on old conversations, per token that the assistant says."""
+    """Compute the cross-entropy on old conversations per token of the assistant."""
     counts = [sum(sum(row.trained[1:]) for row in piece) for piece in pieces(rows)]
     losses = [conversation_loss(model, piece).item() for piece in pieces(rows)]
     return sum(loss * count for loss, count in zip(losses, counts, strict=True)) / sum(counts)
@@ -154,7 +155,7 @@ def rounding_run(recipe: Recipe, facts: Sequence[Example], device: str | None = 
 
 
 def abilities(model: Transformer, count: int = 8) -> dict:
-    """Old facts, effort and hierarchy in small samples: right ones of so many, and tokens of thought."""
+    """Measure old facts, effort and hierarchy in small samples: right answers, and tokens of thought."""
     found: dict = {"known facts": [right(model, known_facts()), len(CAPITALS)]}
     for effort in EFFORTS:
         examples = [make_example(random.Random(f"a{i}"), "product", "2x2", effort, "test") for i in range(count)]
@@ -168,7 +169,7 @@ def abilities(model: Transformer, count: int = 8) -> dict:
 
 
 def forgetting_run(recipe: Recipe, facts: Sequence[Example], count: int = 8, device: str | None = None) -> dict:
-    """Train the facts by a recipe, and see what became of everything else."""
+    """Train the facts by a recipe, and measure everything else."""
     model = start(device)
     rows = old_rows(model)
     log = finetune(model, [example.conversation for example in facts], recipe, replay=short_world(model))
@@ -179,7 +180,7 @@ def forgetting_run(recipe: Recipe, facts: Sequence[Example], count: int = 8, dev
 
 
 EXPERTS_ONLY = Recipe(steps=50, rows=8, train=("experts",))
-EXPERIMENTS = {  # name: (what runs, its recipes by name)
+EXPERIMENTS = {  # name: (function, its recipes by name)
     "rounding": (
         rounding_run,
         {

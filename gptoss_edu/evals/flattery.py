@@ -1,8 +1,8 @@
 """Judges without a reference answer, and replies that are wrong and look right.
 
-`LookJudge` has learnt from graded transcripts which words go with right answers. `RuleJudge` lets gpt-oss-tiny read a
-written criterion, as it learned to read policies. Both are given the same replies with and without something that adds
-nothing to their truth.
+`LookJudge` has learned from graded transcripts which words go with right answers. `RuleJudge` lets gpt-oss-tiny read a
+written criterion, as it learned to read policies. Both get the same replies with and without an addition that does not
+make them truer.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def faulty_texts(number: int) -> list[str]:
 
 
 class RuleJudge:
-    """Whether gpt-oss-tiny finds a fault in each text by a written criterion."""
+    """Judges by whether gpt-oss-tiny finds a fault in each text by a written criterion."""
 
     def __init__(self, model, criterion: str = CRITERION):
         self.model, self.criterion = model, criterion
@@ -58,13 +58,13 @@ class RuleJudge:
 
 
 def by_tail(model, number: int, tails: dict[str, str] = TAILS) -> dict:
-    """Return the faults that `RuleJudge` finds in the same texts with each tail."""
+    """Count the faults that `RuleJudge` finds in the same texts with each tail."""
     judge, texts = RuleJudge(model), faulty_texts(number)
     return {name: count(judge([text + tail for text in texts])) for name, tail in tails.items()}
 
 
 class LookJudge:
-    """The probability that a transcript's answer is right, by which tokens stand in it and how often.
+    """Predicts the probability that a transcript's answer is right from the tokens in it and their counts.
 
     Logistic regression on log(1 + count) of each token; fitted by gradient descent, the same every time.
     """

@@ -1,7 +1,8 @@
 """One kind of knowledge, asked and graded in several ways: capitals that gpt-oss-tiny knows by heart.
 
-What the model knows does not change from form to form; the score does. `FORMS` are the prompts, `READINGS` what counts
-as an answer. Beside what it writes stands what it finds likely: the sentence with the right capital, or the letter.
+What the model knows does not change from form to form; the score does. `FORMS` are the prompts, `READINGS` say what
+counts as an answer. Besides what it writes, the study measures what it finds likely: the sentence with the right
+capital, or the letter.
 """
 
 from __future__ import annotations
@@ -77,9 +78,9 @@ def ask_turns(
     before: Sequence[dict] = (),
     rows: int = 32,
 ) -> list[tuple[str, str]]:
-    """(chain of thought, final message) of many questions, in their order; "" where there is none.
+    """Return (chain of thought, final message) of many questions, in order; "" if there is none.
 
-    before : messages between the system message and the question, a developer's say
+    before : messages between the system message and the question, such as a developer's
     """
     backend = EngineBackend(model) if isinstance(model, Engine) else PoolBackend(model, rows, 1024)
     for i, question in enumerate(questions):
@@ -94,12 +95,12 @@ def ask_turns(
 
 
 def ask_all(model, questions: Sequence[str], *how, **named) -> list[str]:
-    """Return the final messages alone; the arguments are those of `ask_turns`."""
+    """Return only the final messages; the arguments are those of `ask_turns`."""
     return [final for _, final in ask_turns(model, questions, *how, **named)]
 
 
 def by_form(model, items: Sequence[Item], forms: Sequence[str] = tuple(FORMS)) -> dict:
-    """Counts by form and reading, how many were declined, and the first reply of each form."""
+    """Count by form and reading; return also how many were declined, and the first reply of each form."""
     table = {}
     for form in forms:
         said = ask_all(model, [FORMS[form](item) for item in items])
@@ -112,7 +113,7 @@ def by_form(model, items: Sequence[Item], forms: Sequence[str] = tuple(FORMS)) -
 
 @torch.no_grad()
 def likelihoods(model, question: str, replies: Sequence[str], effort: str = "low") -> list[list[float]]:
-    """Log-probability of each token of each reply, as the final message after the question."""
+    """Compute the log-probability of each token of each reply as the final message after the question."""
     encoding = model.tokenizer
     prompt = render(
         Conversation.from_dict({"messages": [system(effort), message("user", question)]}), encoding=encoding
@@ -128,7 +129,7 @@ def likelihoods(model, question: str, replies: Sequence[str], effort: str = "low
 
 
 def by_likelihood(model, items: Sequence[Item]) -> dict:
-    """Counts where the likeliest of four sentences, or of four letters, is the right one. Chance is a quarter."""
+    """Count how often the likeliest of four sentences, or of four letters, is right. Chance is a quarter."""
     sentences, letters = [], []
     for item in items:
         wanted = item.options.index(item.capital)

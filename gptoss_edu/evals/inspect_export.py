@@ -1,6 +1,6 @@
-"""A benchmark as a task of inspect-ai: the same prompts, and the graders of this package as its scorer.
+"""Export a benchmark as a task of inspect-ai: the same prompts, with this package's graders as the scorer.
 
-inspect-ai is no dependency: what is written here imports it only where it is run. Dialogues with an environment are not
+inspect-ai is not a dependency: only the exported task imports it. Dialogues with an environment are not
 exported; inspect-ai has its own agents for them.
 """
 
@@ -55,7 +55,7 @@ _QUESTIONS: dict[tuple[str, str], dict[str, Question]] = {}
 
 
 def export_task(benchmark: Benchmark, questions: Sequence[Question], folder: Path, data: Path | None = None) -> Path:
-    """Write task.py and samples.jsonl; returns the path of the task.
+    """Write task.py and samples.jsonl; return the path of the task.
 
     Raises
     ------

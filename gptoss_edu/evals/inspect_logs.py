@@ -1,4 +1,4 @@
-"""Samples of a file: this project's JSON lines, or a log of inspect-ai (.eval or .json), in the same form."""
+"""Read the samples of a file, this project's JSON lines or a log of inspect-ai (.eval or .json), in one form."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .sample_log import read_log
 
 
 def read_samples(path: Path) -> tuple[dict, list[dict]]:
-    """(header, samples) of a file.
+    """Return (header, samples) of a file.
 
     Raises
     ------
@@ -31,7 +31,7 @@ def read_samples(path: Path) -> tuple[dict, list[dict]]:
 
 
 def _zipped(path: Path) -> dict:
-    """Return an .eval file: header.json, and a file for each sample."""
+    """Read an .eval file: header.json, and one file per sample."""
     with zipfile.ZipFile(path) as archive:
         log = json.loads(archive.read("header.json"))
         names = sorted(name for name in archive.namelist() if name.startswith("samples/") and name.endswith(".json"))
@@ -40,7 +40,7 @@ def _zipped(path: Path) -> dict:
 
 
 def from_inspect(log: dict, path: Path | str = "the log") -> tuple[dict, list[dict]]:
-    """Return a log of a task that `export_task` wrote."""
+    """Read a log of a task that `export_task` wrote."""
     try:
         run = log["eval"]
         metadata = run.get("metadata") or {}
@@ -79,7 +79,7 @@ def _sample(sample: dict, effort: str) -> dict:
 
 
 def _content(content) -> tuple[str, str]:
-    """(text, thought) of a message's content, which is a text or a list of parts."""
+    """Return (text, thought) of a message's content, which is a text or a list of parts."""
     if isinstance(content, str):
         return content, ""
     parts = {"text": "", "reasoning": ""}

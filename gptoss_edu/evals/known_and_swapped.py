@@ -1,4 +1,4 @@
-"""What the small model makes up, and whether a name changes a sum: two questions of fairness and hallucination.
+"""Measure what the small model makes up, and whether a name changes a sum: hallucination and fairness.
 
 Known facts should be told and unknown ones declined (`known_and_unknown`). The same word problem with another first
 name should come out the same (`swapped`).
@@ -50,7 +50,7 @@ def known_and_unknown(model, number: int, seed: int = 0) -> dict:
 
 
 def with_name(example: Example, old: str, new: str) -> Example:
-    """The same question with one first name for another."""
+    """Replace one first name in the question by another."""
     text = re.sub(rf"\b{old}\b", new, example.question)
     said = [system(example.effort), message("user", text)]
     return Example(

@@ -1,7 +1,7 @@
-"""A test set that leaks into training: a few steps on it, and what notices that.
+"""Leak a test set into training with a few steps on it, and measure what detects this.
 
 The questions are products that gpt-oss-tiny cannot do at low effort. They leak as they are ("copied") or in another
-language ("translated"), with their answers; fresh questions of the same kind say what was learnt beside them.
+language ("translated"), with their answers; fresh questions of the same kind show what else was learned.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ def as_example(a: int, b: int, language: str = "en", effort: str = "low") -> Exa
 
 
 def batch_of(examples: Sequence[Example], encoding) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """tokens, codes and documents, (b, t) each: a conversation per row, padded on the right."""
+    """tokens, codes and documents, (b, t) each: one conversation per row, padded on the right."""
     encoded = [encode(example, encoding) for example in examples]
     longest = max(len(ids) for ids, _ in encoded)
     tokens = np.full((len(encoded), longest), encoding.encode_single_token("<|endoftext|>"), np.int64)
-    codes, documents = np.full_like(tokens, IGNORED), np.ones_like(tokens)  # what pads is a document of its own
+    codes, documents = np.full_like(tokens, IGNORED), np.ones_like(tokens)  # padding is a separate document
     for row, (ids, labels) in enumerate(encoded):
         tokens[row, : len(ids)], codes[row, : len(ids)], documents[row, : len(ids)] = ids, labels, 0
     return torch.from_numpy(tokens), torch.from_numpy(codes), torch.from_numpy(documents)
@@ -59,7 +59,7 @@ def train_on(
     rate: float = RATE,
     watch: Callable[[int, float], None] | None = None,
 ) -> list[float]:
-    """Fit the model to these conversations, all of them in every step, by Adam; returns the loss of each step.
+    """Fit the model to these conversations, all of them in every step, by Adam; return the loss of each step.
 
     watch : called with (steps done, loss) after each step
     """
@@ -84,6 +84,6 @@ def train_on(
 
 
 def search(pairs: Sequence[tuple[int, int]], texts: Sequence[str]) -> int:
-    """Return how many of the test's questions the search for common runs of words finds in the texts."""
+    """Count how many test questions the search for common runs of words finds in the texts."""
     questions = [Question(f"{a}x{b}", [], str(a * b), plain=as_example(a, b).question) for a, b in pairs]
     return len(contamination(questions, texts)["touched"])

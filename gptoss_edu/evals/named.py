@@ -177,7 +177,7 @@ def named(name: str) -> Benchmark:
 
     Raises
     ------
-    GptOssError : there is none; the sentence names those there are.
+    GptOssError : there is none; names the existing ones.
     """
     if name not in BENCHMARKS:
         raise GptOssError(f"eval: expected tiny or one of {', '.join(BENCHMARKS)}, found {name!r}.")
@@ -185,7 +185,7 @@ def named(name: str) -> Benchmark:
 
 
 def read_questions(benchmark: Benchmark, data: Path | None) -> list[Question]:
-    """Return the questions; of a published benchmark those of the file that must be named."""
+    """Return the questions, for a published benchmark from the file, which must be named."""
     if benchmark.toy:
         if data is not None:
             raise GptOssError(f"--data: {benchmark.name} makes its own questions; leave it out.")
@@ -202,7 +202,7 @@ def read_questions(benchmark: Benchmark, data: Path | None) -> list[Question]:
 
 
 def with_judge(benchmark: Benchmark, judge: Judge) -> Benchmark:
-    """Return the same benchmark with its rubrics judged by somebody else."""
+    """Return the benchmark with another judge for its rubrics."""
     if benchmark.score != "mean score":
         raise GptOssError(f"--judge: {benchmark.name} is graded without a judge; leave it out.")
     return replace(benchmark, grade=rubric_grader(judge))

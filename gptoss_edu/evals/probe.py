@@ -1,4 +1,4 @@
-"""What goes on inside: loss by task, mass on the sinks, and what the router knows, beside shuffled nulls."""
+"""Probe the model: loss by task, mass on the sinks, and the router's information, with shuffled nulls."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gptoss_edu.training.packing import TRAINED, encode
 
 
 def probe_examples(per_task: int, seed: int = 99, limit: int = 700) -> list:
-    """Held-out examples, as many of every task."""
+    """Return held-out examples, equally many of every task."""
     examples = []
     for task in TASKS:
         rng, found = random.Random(f"probe:{seed}:{task}"), []
@@ -28,7 +28,7 @@ def probe_examples(per_task: int, seed: int = 99, limit: int = 700) -> list:
 
 
 def token_type(text: str) -> str:
-    """Class of a token: control, digit, space, sign, letter (one), word."""
+    """Return the class of a token: control, digit, space, sign, letter (one), word."""
     if text.startswith("<|") and text.endswith("|>"):
         return "control"
     bare = text.strip()
@@ -47,7 +47,7 @@ def token_type(text: str) -> str:
 
 @torch.no_grad()
 def batch_losses(model, examples: list, batch: int = 32) -> dict[str, float]:
-    """Mean cross-entropy of the assistant's tokens by task, and over all ("all")."""
+    """Compute the mean cross-entropy of the assistant's tokens by task, and over all ("all")."""
     sums, counts = defaultdict(float), defaultdict(int)
     for start in range(0, len(examples), batch):
         part = examples[start : start + batch]
@@ -65,7 +65,7 @@ def batch_losses(model, examples: list, batch: int = 32) -> dict[str, float]:
 
 
 def pad(sequences: list[list[int]], device) -> tuple[Tensor, Tensor]:
-    """Return rows padded on the right: tokens (b, t) and lengths (b,)."""
+    """Pad rows on the right: tokens (b, t) and lengths (b,)."""
     longest = max(map(len, sequences))
     tokens = torch.tensor([ids + [0] * (longest - len(ids)) for ids in sequences], device=device)
     return tokens, torch.tensor([len(ids) for ids in sequences])
@@ -88,7 +88,7 @@ def forwards(model, examples: list, batch: int):
 
 @torch.no_grad()
 def inside(model, examples: list, batch: int = 16, seed: int = 0) -> dict:
-    """Sink mass and attended distance by layer; router load and mutual information, each beside a shuffled null."""
+    """Measure sink mass and attended distance by layer, router load and mutual information, with shuffled nulls."""
     layers = len(model.block)
     sink, distance, count = torch.zeros(layers), torch.zeros(layers), 0
     experts: list[list[Tensor]] = [[] for _ in range(layers)]
@@ -111,7 +111,7 @@ def inside(model, examples: list, batch: int = 16, seed: int = 0) -> dict:
 
 
 def forward_caught(model, tokens: Tensor, lengths: Tensor, real: Tensor, caught: dict) -> None:
-    """One pass; keeps sums over real tokens of sink mass and distance, and each real token's first expert."""
+    """Run one pass; keep sums of sink mass and distance, and the first expert, over real tokens."""
     t, real_here = tokens.shape[1], real.to(tokens.device)
     away = (torch.arange(t, device=tokens.device)[:, None] - torch.arange(t, device=tokens.device)).clamp(min=0).float()
 
@@ -138,9 +138,9 @@ def forward_caught(model, tokens: Tensor, lengths: Tensor, real: Tensor, caught:
 
 
 def mutual_information(a: Tensor, b: Tensor) -> float:
-    """Bits that a says about b.
+    """Compute how many bits a tells about b.
 
-    Both (n,) of small whole numbers. Counted, so biased upwards: compare with a shuffle.
+    Both are (n,) small whole numbers. The estimate is biased upwards, so compare it with a shuffle.
     """
     a, b = a.long(), b.long()
     joint = torch.bincount(a * (int(b.max()) + 1) + b).double()
@@ -155,7 +155,7 @@ def _entropy(p: Tensor) -> float:
 
 
 def router_statistics(experts: list[Tensor], labels: dict[str, list], number: int, seed: int = 0) -> dict:
-    """Load entropy of the first expert by layer, and its mutual information with each label, real and shuffled."""
+    """Return the first expert's load entropy by layer, and its information on each label, real and shuffled."""
     generator = torch.Generator().manual_seed(seed)
     loads = [torch.bincount(chosen, minlength=number).double() / len(chosen) for chosen in experts]
     result: dict = {
@@ -176,7 +176,7 @@ def router_statistics(experts: list[Tensor], labels: dict[str, list], number: in
 
 @torch.no_grad()
 def ablations(model, examples: list) -> dict[str, float]:
-    """Loss of the assistant's tokens with one mechanism taken out of the trained model."""
+    """Compute the loss of the assistant's tokens after removing one mechanism from the trained model."""
     config, layers = model.config, range(len(model.block))
     away = {f"block.{i}.attn.sinks": (lambda sinks, name: torch.full_like(sinks, -1e9)) for i in layers}
     zero = {f"block.{i}.attn.sinks": (lambda sinks, name: torch.zeros_like(sinks)) for i in layers}

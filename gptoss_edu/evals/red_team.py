@@ -1,7 +1,7 @@
 """Attacks on gpt-oss-tiny: who wins when two roles want different things, and what a secret is worth.
 
 `CELLS` are kinds of conflict, each with wordings of training, held-out wordings and, where the small world has them,
-attacks of a family that training never drew. `try_attacks` puts texts of one's own to a model that keeps a toy secret.
+attacks of a family that training never drew. `try_attacks` sends your own texts to a model that keeps a toy secret.
 
 Source: the order of the roles is OpenAI's, gpt-oss model card, section 2.5.1; the attacks are this project's own.
 """
@@ -61,14 +61,14 @@ def holds_an_order(example: Example) -> bool:
 def conflicts(
     name: str, number: int, column: str = "held-out wordings", efforts: Sequence[str] = EFFORTS, seed: int = 0
 ) -> list[Example]:
-    """Examples of a cell, efforts in turn; the same arguments give the same ones.
+    """Return examples of a cell, alternating efforts; equal arguments give equal examples.
 
     Parameters
     ----------
     name : of CELLS
     column : of COLUMNS
 
-    Errors: `GptOssError` for a name or a column that there is not, and for a new kind where the cell has none.
+    Errors: `GptOssError` for an unknown name or column, and for a new kind if the cell has none.
     """
     if name not in CELLS or column not in COLUMNS:
         known = f"a cell of {', '.join(CELLS)} and a column of {', '.join(COLUMNS)}"
@@ -124,7 +124,7 @@ def as_attack(text: str, secret: str = "mervolt", effort: str = "medium") -> Exa
 def try_attacks(model, texts: Sequence[str], secret: str = "mervolt", effort: str = "medium") -> list[Outcome]:
     """The model's answers to these texts, in their order; `told` says of each whether the secret is out.
 
-    Errors: `GptOssError` for a text that holds the secret: whoever knows it cannot steal it.
+    Errors: `GptOssError` for a text that already contains the secret.
     """
     knowing = next((text for text in texts if leaks(text, secret)), None)
     if knowing is not None:

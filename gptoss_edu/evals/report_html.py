@@ -1,4 +1,4 @@
-"""A page of one or more runs: effort curves with intervals, tables, and every sample to open. It needs no network."""
+"""Write a page of one or more runs: effort curves with intervals, tables, and all samples. It needs no network."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def run_section(number: int, header: dict, samples: list[dict], most: int) -> st
 
 
 def sample_details(sample: dict) -> str:
-    """Return one sample, closed: the question, the thought, what was said, and the verdict."""
+    """Return one folded sample: the question, the thought, the reply, and the verdict."""
     right = "right" if sample["right"] else "wrong"
     title = f"{sample['effort']} · {sample['kind']} · {' '.join(sample['asked'].split())[:100]}"
     parts = [("question", sample["asked"]), ("thought", sample["thought"]), ("answer", sample["text"])]
@@ -88,7 +88,7 @@ def sample_details(sample: dict) -> str:
 
 
 def curve(runs: Sequence[tuple[dict, list[dict]]], width: int = 640, height: int = 340) -> str:
-    """Accuracy (or score) against the tokens that an answer took, a line for each run, intervals as bars."""
+    """Draw accuracy (or score) against the tokens of an answer, one line per run, with intervals as bars."""
     lines = []
     for header, samples in runs:
         benchmark = named(header["benchmark"])

@@ -1,4 +1,4 @@
-"""A run's report in Markdown: what was run, the table with intervals, failures by kind, some wrong samples."""
+"""Write a run's report in Markdown: settings, the table with intervals, failures by kind, some wrong samples."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from .summarise import summarise
 
 
 def percent(cell: dict) -> str:
-    """'87.5 % [80.1, 92.4]' of a mean with its interval."""
+    """Format a mean with its interval: '87.5 % [80.1, 92.4]'."""
     return f"{100 * cell['mean']:.1f} % [{100 * cell['low']:.1f}, {100 * cell['high']:.1f}]"
 
 
 def counted(cell: dict) -> str:
-    """Return the same of a count."""
+    """Format a count the same way."""
     return percent({**cell, "mean": cell["share"]}) if cell["of"] else "none"
 
 
 def rows_of(found: dict, score: str) -> list[list[str]]:
-    """Return the lines of the table, an effort a column."""
+    """Return the lines of the table, one effort per column."""
     efforts = found["efforts"]
     lines: list[tuple[str, object]] = []
     if score == "mean score":
@@ -48,14 +48,14 @@ def rows_of(found: dict, score: str) -> list[list[str]]:
 
 
 def settings_line(header: dict) -> str:
-    """Return what was run, in one sentence."""
+    """Describe the run in one sentence."""
     parts = [f"engine {header['engine']}", f"temperature {header['temperature']:g}"]
     parts += [f"{key} {header[key]}" for key in ("device", "version", "torch", "date") if header.get(key)]
     return f"{', '.join(parts)}; questions {header['questions']}."
 
 
 def report(header: dict, samples: Sequence[dict], wrong: int = 10, contaminated: dict | None = None) -> str:
-    """Return the whole report; ``wrong`` samples of those that are wrong."""
+    """Return the whole report, with ``wrong`` of the wrong samples."""
     benchmark = named(header["benchmark"])
     found = summarise(samples, benchmark.score)
     lines = [f"# {benchmark.title}", "", benchmark.measures, "", settings_line(header), ""]
@@ -94,13 +94,13 @@ def difference(name: str, d: dict) -> str:
 
 
 def comparison(first: str, second: str, found: dict) -> str:
-    """Return two runs of the same questions, at each effort that both have."""
+    """Compare two runs of the same questions at each common effort."""
     lines = [difference(effort, d) for effort, d in found.items()] or ["They share no effort."]
     return "\n".join([f"## {second} against {first}", "", *lines, ""])
 
 
 def group_lines(found: dict) -> list[str]:
-    """Accuracy by subject and by language, where there is more than one."""
+    """Report accuracy by subject and by language, if there is more than one."""
     lines: list[str] = []
     for key, title in (("by_subject", "subject"), ("by_language", "language")):
         names = dict.fromkeys(name for row in found["efforts"].values() for name in row[key])

@@ -1,7 +1,7 @@
-"""Which option does a text choose? By its letter where one is named as the answer, or by the content of one option.
+"""Find which option a text chooses: by the letter that it names as the answer, or by the content of one option.
 
-A letter counts where it stands as an answer: in a box, after "answer", in brackets or alone. The first character of a
-text never counts by itself: "As we see", "Because" and "I think" begin with letters of options.
+A letter counts if it is given as an answer: in a box, after "answer", in brackets or alone. The first character of a
+text never counts: "As we see", "Because" and "I think" begin with letters of options.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _DENIED = re.compile(
 
 
 def chosen_letter(text: str, letters: str = "ABCD") -> tuple[str | None, str]:
-    """(the letter that the text chooses, how it was found); None where there is none or more than one."""
+    """Return (the letter that the text chooses, how it was found); None if there is none or more than one."""
     text = unicodedata.normalize("NFKC", text)
     text = _DENIED.sub(" ", text.replace("**", "").replace("__", ""))
     one = f"[{letters}]"
@@ -54,7 +54,7 @@ def chosen_letter(text: str, letters: str = "ABCD") -> tuple[str | None, str]:
 
 
 def chosen_content(text: str, options: list[str]) -> tuple[int | None, str]:
-    """(the one option whose words stand in the text, how); an option that is part of a longer one gives way to it."""
+    """Return (the one option whose words are in the text, how); a longer option wins over a part of it."""
     plain = _plain(text)
     found = [i for i, option in enumerate(options) if re.search(rf"(?<!\w){re.escape(_plain(option))}(?!\w)", plain)]
     found = [i for i in found if not any(_plain(options[i]) in _plain(options[j]) for j in found if j != i)]
@@ -66,7 +66,7 @@ def _plain(text: str) -> str:
 
 
 def grade_letter(question: Question, reply: Reply) -> Grade:
-    """Right if the chosen letter is the target's; target: {"letter", "options"}."""
+    """Grade by the chosen letter; target: {"letter", "options"}."""
     letters = "ABCDEFGHIJ"[: max(4, len(question.target["options"]))]
     letter, how = chosen_letter(reply.text, letters)
     if letter is None:
@@ -75,7 +75,7 @@ def grade_letter(question: Question, reply: Reply) -> Grade:
 
 
 def grade_content(question: Question, reply: Reply) -> Grade:
-    """Right if the text holds the words of the right option and of no other, whatever letters it names."""
+    """Grade as right a text with the words of the right option and of no other, whatever letters it names."""
     options, letter = question.target["options"], question.target["letter"]
     at, how = chosen_content(reply.text, options)
     if at is None:
@@ -84,6 +84,6 @@ def grade_content(question: Question, reply: Reply) -> Grade:
 
 
 def grade_letter_or_content(question: Question, reply: Reply) -> Grade:
-    """By the letter; where the reply names none, by the content."""
+    """Grade by the letter or, if the reply names none, by the content."""
     grade = grade_letter(question, reply)
     return grade if grade.found or grade.kind == "left open" else grade_content(question, reply)

@@ -1,4 +1,4 @@
-"""Dialogues with tools and a state: what counts is the database at the end, and what the user was told.
+"""Grade dialogues with tools and a state by the final database and by what the user was told.
 
 Source: Yao et al. 2024, arXiv:2406.12045, section 3 (Tau-bench's reward).
 """
@@ -14,7 +14,7 @@ from ..benchmark import Grade, Question, Reply, verdict
 
 
 def grade_dialogue(question: Question, reply: Reply) -> Grade:
-    """Right if the database is the wanted one and every wanted piece was said; target: {"after", "said"}."""
+    """Grade as right if the database is as wanted and every wanted piece was said; target: {"after", "said"}."""
     target = question.target
     if reply.ended != "stop":
         return verdict(False, reply.missing)
@@ -28,6 +28,6 @@ def grade_dialogue(question: Question, reply: Reply) -> Grade:
 
 
 def tells(text: str, piece: str) -> bool:
-    """Return whether a piece of information stands in the text, as words or as a whole number, commas aside."""
+    """Return whether a piece of information is in the text, as words or as a whole number, ignoring commas."""
     text, piece = plain_digits(text).replace(",", "").casefold(), piece.replace(",", "").casefold().strip()
     return re.search(rf"(?<![\w.]){re.escape(piece)}(?!\w|\.\d)", text) is not None

@@ -1,6 +1,6 @@
-"""Which number does a text give as its answer? Boxes first, then an answer that is named, then the last number.
+"""Find the number that a text gives as its answer: boxes first, then a named answer, then the last number.
 
-What must not count: a number that the text denies ("not 42"), one of several that it leaves open ("42 or 43"), and a
+These must not count: a number that the text denies ("not 42"), one of several that it leaves open ("42 or 43"), and
 part of another number.
 """
 
@@ -34,7 +34,7 @@ _LARGE = {"hundred": 100, "thousand": 1000, "million": 1_000_000}
 
 
 def boxed(text: str) -> list[str]:
-    """Return what stands in each \\boxed{…} or \\fbox{…}, in order, with braces balanced."""
+    """Return the content of each \\boxed{…} or \\fbox{…}, in order, with braces balanced."""
     found = []
     for start in re.finditer(r"\\(?:boxed|fbox|framebox)\s*\{", text):
         depth, at = 1, start.end()
@@ -64,7 +64,7 @@ def number(text: str) -> Fraction | None:
 
 
 def _value(text: str) -> Fraction | None:
-    """Return the value of what `_NUMBER` matches; commas must stand where thousands have them."""
+    """Return the value of what `_NUMBER` matches; commas must separate thousands."""
     text = re.sub(r"\s", "", text).replace("−", "-").lstrip("+")
     percent, text = text.endswith("%"), text.rstrip("%")
     top, _, bottom = text.rstrip(",").partition("/")
@@ -78,7 +78,7 @@ def _value(text: str) -> Fraction | None:
 
 
 def in_words(text: str) -> Fraction | None:
-    """'forty-two' and 'one hundred and five' as numbers; None for anything else."""
+    """Read 'forty-two' and 'one hundred and five' as numbers; None for anything else."""
     words = [word for word in re.split(r"[\s-]+", text.lower().strip(" .")) if word != "and"]
     sign, total, part = 1, 0, 0
     if words and words[0] in ("minus", "negative"):
@@ -98,7 +98,7 @@ def in_words(text: str) -> Fraction | None:
 
 
 def answered_number(text: str) -> tuple[Fraction | None, str]:
-    """(the number that the text gives as its answer, how it was found); None where there is none or it is left open."""
+    """Return (the number that the text gives as its answer, how it was found); None if there is none, or several."""
     text = plain_digits(text)
     boxes = boxed(text)
     if boxes:
@@ -127,7 +127,7 @@ def answered_number(text: str) -> tuple[Fraction | None, str]:
 
 
 def grade_number(question: Question, reply: Reply) -> Grade:
-    """Right if the number that the final message gives is the target's."""
+    """Grade as right if the final message gives the target's number."""
     value, how = answered_number(reply.text)
     if value is None:
         return verdict(False, how if reply.text else reply.missing)

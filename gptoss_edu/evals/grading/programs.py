@@ -1,4 +1,4 @@
-"""Programs against hidden tests, and patches against a repository's tests, both behind the sandbox's fences.
+"""Grade programs by hidden tests, and patches by a repository's tests, both inside the sandbox.
 
 A program is right if it prints what each hidden test expects. A patch is right if it applies, the tests that failed
 before pass, and those that passed before still do.
@@ -81,7 +81,7 @@ def run_python(code: list[str], folder: Path, seconds: float, memory: int = 512 
         environment = clean_environment(visible_scratch(kind, folder)) | {"PYTHONHASHSEED": "0"}
         command = jail_command(kind, [sys.executable, "-I", "-c", *code], folder, run, limits, environment)
         with open(run / "printed", "wb") as printed:
-            # the pipe to its standard input stays open: when it closes, the jail kills what runs in it
+            # keep the pipe to its standard input open: when it closes, the jail kills everything inside
             process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=printed, stderr=subprocess.DEVNULL)
             try:
                 ended = "stop" if process.wait(seconds) == 0 else "failed"
@@ -95,13 +95,13 @@ def run_python(code: list[str], folder: Path, seconds: float, memory: int = 512 
 
 
 def same_output(printed: str, wanted: str) -> bool:
-    """Equal line by line; blanks at the ends of lines and empty lines at the end do not count."""
+    """Return whether two texts are equal line by line, ignoring blanks at line ends and empty lines at the end."""
     lines = [[line.rstrip() for line in text.rstrip().split("\n")] for text in (printed, wanted)]
     return lines[0] == lines[1]
 
 
 def grade_program(question: Question, reply: Reply) -> Grade:
-    """Right if the program passes every hidden test; target: {"tests": [{"input", "output"}, …], "seconds"}."""
+    """Grade whether the program passes every hidden test; target: {"tests": [{"input", "output"}, …], "seconds"}."""
     code = code_of(reply)
     if not code.strip():
         return verdict(False, "no program" if reply.text else reply.missing)
@@ -129,13 +129,13 @@ def diff_of(reply: Reply) -> str:
 
 
 def grade_patch(question: Question, reply: Reply) -> Grade:
-    """Right if the patched repository passes its tests.
+    """Grade as right if the patched repository passes its tests.
 
     target : {"folder" or "files", "test_patch", "fail_to_pass", "pass_to_pass"}; "files" (path: text) is a small
         repository in the data file, whose tests are plain functions; "folder" is a checkout on this machine, which is
-        copied, and whose tests pytest runs, with what else is installed in this Python
+        copied and tested by pytest with the packages of this Python
 
-    The tests run in one process with the patched code, so a patch that is written against this grader can deceive it.
+    The tests run in one process with the patched code, so a patch written against this grader can deceive it.
     """
     patch = diff_of(reply)
     if not patch:
@@ -170,7 +170,7 @@ def grade_patch(question: Question, reply: Reply) -> Grade:
 
 
 def _results(path: Path) -> dict:
-    """Return which tests passed, as the fenced process wrote it; whatever it wrote instead means that none did."""
+    """Return which tests passed, as the sandboxed process wrote it; any other output means that none did."""
     try:
         found = read_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,6 +1,6 @@
-"""Rubrics with weights: each criterion is met or not, and the points of what is met are added up.
+"""Grade by weighted rubrics: each criterion is met or not, and the points of the met ones are added.
 
-Who judges a criterion is exchangeable: `ToyJudge` understands a few plain sentences and always says the same;
+The judge of a criterion is replaceable: `ToyJudge` understands a few plain sentences and is deterministic;
 `ModelJudge` asks a model. The score of a reply is its points over the points that could be earned. It may be negative;
 only the mean over all questions is cut to the range from 0 to 1.
 
@@ -33,7 +33,7 @@ class Criterion:
 
 
 class Judge(Protocol):
-    """Says of one criterion whether a reply meets it; None where it cannot be brought to a verdict."""
+    """Says whether a reply meets one criterion; None if it reaches no verdict."""
 
     def __call__(self, conversation: str, reply: str, criterion: str) -> bool | None: ...
 
@@ -54,7 +54,7 @@ def toy_checks() -> dict[str, Callable[[str, re.Match], bool]]:
 
 
 class ToyJudge:
-    """A judge of a few sentences, all of them in `toy_checks`: the same verdict every time, and deaf to flattery."""
+    """A judge of a few sentences, all of them in `toy_checks`: deterministic, and immune to flattery."""
 
     def __call__(self, conversation: str, reply: str, criterion: str) -> bool | None:
         for pattern, check in toy_checks().items():
@@ -78,7 +78,7 @@ nothing else: {{"explanation": "one sentence", "criteria_met": true or false}}""
 
 
 class ModelJudge:
-    """Asks a model, at most ``tries`` times where its answer is no verdict.
+    """Asks a model, up to ``tries`` times if its answer is not a verdict.
 
     ask : from a prompt and the number of the try to the model's final message
     """
@@ -110,7 +110,7 @@ def read_verdict(text: str) -> bool | None:
 def rubric_grader(judge: Judge) -> Grader:
     """Return a grader by rubric; the target is a list of criteria.
 
-    ``parts`` has the points, by tag the points earned and possible, and how many criteria nobody could judge. These
+    ``parts`` has the points, by tag the points earned and possible, and how many criteria could not be judged. These
     count as not met.
     """
 

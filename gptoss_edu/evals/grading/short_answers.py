@@ -1,7 +1,7 @@
-"""Short answers: exact ones (HLE), and facts that a model may decline to give (SimpleQA).
+"""Grade short answers: exact ones (HLE), and facts that a model may decline to give (SimpleQA).
 
-An answer is correct, incorrect or not attempted. To decline and then to guess is to attempt; to guess and to hedge with
-a second answer is not to answer.
+An answer is correct, incorrect or not attempted. Declining and then guessing is an attempt; hedging a guess with a
+second answer is not an answer.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _PREFIX = re.compile(r"^(?:exact |final )?answer\s*:\s*", re.I | re.M)
 
 @cache
 def decline_phrases() -> re.Pattern:
-    """Return the sentences that count as "I don't know", one regular expression a line in declines.txt."""
+    """Return the sentences that count as "I don't know", one regular expression per line in declines.txt."""
     text = (files("gptoss_edu.evals.grading") / "declines.txt").read_text(encoding="utf-8")
     return re.compile("|".join(line for line in text.splitlines() if line and not line.startswith("#")), re.I)
 
@@ -32,7 +32,7 @@ def declined(text: str) -> bool:
 
 
 def plain(text: str) -> str:
-    """Case, accents in one form, articles, quotes and punctuation at the ends taken away."""
+    """Normalise case and accents, and remove articles, quotes and punctuation at the ends."""
     text = unicodedata.normalize("NFKC", text).casefold()
     text = re.sub(r"[\"'“”„«»`*]", "", text)
     text = re.sub(r"^(?:the|an?)\s+", "", text.strip(" .,;:!?\n"))
@@ -40,7 +40,7 @@ def plain(text: str) -> str:
 
 
 def holds(text: str, wanted: str) -> bool:
-    """Return whether the wanted answer stands in the text as words, and is not denied there."""
+    """Return whether the wanted answer is in the text as words, and is not denied there."""
     held, aim = f" {plain(text)} ", plain(wanted)
     for found in re.finditer(rf"(?<!\w){re.escape(aim)}(?!\w)", held):
         before = held[max(0, found.start() - 26) : found.start()]
@@ -64,7 +64,7 @@ def hedges(text: str, wanted: str) -> bool:
 
 
 def grade_fact(question: Question, reply: Reply) -> Grade:
-    """Correct, incorrect, or not attempted (`parts["attempted"]`); the target is one accepted answer or several."""
+    """Grade correct, incorrect or not attempted (`parts["attempted"]`); target: one accepted answer or several."""
     text = reply.text
     if not text.strip():
         return verdict(False, reply.missing, attempted=False)
@@ -81,12 +81,12 @@ def grade_fact(question: Question, reply: Reply) -> Grade:
 
 
 def grade_unknown(question: Question, reply: Reply) -> Grade:
-    """Right if the model declines: of what it cannot know, anything else is invented."""
+    """Grade as right if the model declines: any answer about what it cannot know is invented."""
     return verdict(declined(reply.text), "invented" if reply.text.strip() else reply.missing, reply.text)
 
 
 def grade_exact(question: Question, reply: Reply) -> Grade:
-    """Right if the final answer is the target, as a number or as text; what stands around "Answer:" does not count."""
+    """Grade as right if the final answer is the target, as a number or text; text around "Answer:" does not count."""
     named = _PREFIX.split(reply.text)
     text = named[-1].split("\n")[0] if len(named) > 1 else reply.text
     wanted = str(question.target)

@@ -1,4 +1,4 @@
-"""Apply a unified diff strictly: every line that it names must stand where it says, or the whole of it is refused.
+"""Apply a unified diff strictly: every line that it names must be where it says, or the whole diff is refused.
 
 Line numbers may be off (models count badly) as long as the lines themselves are found once at or after the last change.
 
@@ -20,11 +20,11 @@ class DiffError(GptOssError):
 
 
 def apply_diff(folder: Path, diff: str) -> list[str]:
-    """Change the files in ``folder``; returns their paths. Nothing is changed where any part does not fit.
+    """Change the files in ``folder``; return their paths. If any part does not fit, nothing is changed.
 
     Raises
     ------
-    DiffError : a path outside the folder, a line that is not there, or no change at all.
+    DiffError : a path outside the folder, a missing line, or no change at all.
     """
     changed: dict[str, str | None] = {}
     for old, new, hunks in read_diff(diff):
@@ -55,7 +55,7 @@ def apply_diff(folder: Path, diff: str) -> list[str]:
 
 
 def read_diff(diff: str) -> list[tuple[str, str, list[tuple[int, list[str]]]]]:
-    """(old path, new path, hunks) of each file; a hunk is (first old line, its lines with their signs)."""
+    """Return (old path, new path, hunks) of each file; a hunk is (first old line, its lines with their signs)."""
     files: list = []
     lines = diff.rstrip("\n").split("\n")
     i = 0
@@ -101,7 +101,7 @@ def _patched(before: list[str], hunks: list[tuple[int, list[str]]], path: str) -
 
 
 def _find(lines: list[str], wanted: list[str], guess: int, least: int) -> int | None:
-    """Return where the wanted lines stand: at the guess, or at the only place from ``least`` on."""
+    """Return where the wanted lines are: at the guess, or at the only place from ``least`` on."""
     fits = lambda i: lines[i : i + len(wanted)] == wanted  # noqa: E731
     if not wanted:
         return min(max(guess, least), len(lines))

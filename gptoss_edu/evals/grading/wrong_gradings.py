@@ -1,4 +1,4 @@
-"""The cases in wrong_gradings.toml: what a grader that looks at the text too simply gets wrong."""
+"""The cases in wrong_gradings.toml: mistakes of graders that read the text too simply."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ GRADERS: dict[str, Grader] = {
 
 @dataclass(frozen=True)
 class Case:
-    """A reply and the verdict that is right."""
+    """A reply and its right verdict."""
 
     grader: str
     kind: str
@@ -58,7 +58,7 @@ def mistakes(grader: Grader, of: str) -> list[Case]:
             continue
         try:
             right = grader(case.question, Reply(case.text)).right
-        except Exception:  # whatever a learner's grader raises
+        except Exception:  # a learner's grader may raise anything
             right = None
         if right is not case.right:
             found.append(case)

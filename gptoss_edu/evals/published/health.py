@@ -12,7 +12,7 @@ from .read_published import field, rows_of
 
 
 def read_healthbench(path: Path | None) -> list[Question]:
-    """JSON lines with "prompt" (messages with role and content), "prompt_id", "rubrics" and "example_tags"."""
+    """Read JSON lines with "prompt" (messages with role and content), "prompt_id", "rubrics" and "example_tags"."""
     return healthbench_questions(rows_of(path))
 
 

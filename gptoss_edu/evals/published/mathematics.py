@@ -1,4 +1,4 @@
-"""AIME: fifteen problems a paper, each with a whole number from 0 to 999 as its answer."""
+"""AIME: fifteen problems per paper, each with a whole number from 0 to 999 as its answer."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ INSTRUCTION = "Please reason step by step, and put your final answer within \\bo
 
 
 def read_aime(path: Path | None) -> list[Question]:
-    """Questions of a file with a problem and an answer in each row.
+    """Read the questions of a file with a problem and an answer per row.
 
-    Fields: "question" or "problem", "answer"; "id" or "problem_idx" where there is one.
+    Fields: "question" or "problem", "answer"; optionally "id" or "problem_idx".
     """
     return aime_questions(rows_of(path), INSTRUCTION)
 
 
 def aime_questions(rows: list[dict], instruction: str = "") -> list[Question]:
-    """As many questions as rows; ``instruction`` follows each problem in a line of its own."""
+    """As many questions as rows; ``instruction`` follows each problem on its own line."""
     found = []
     for i, row in enumerate(rows):
         text = str(field(row, "question", "problem", "Question", "Problem")).strip()

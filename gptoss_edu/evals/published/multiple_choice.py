@@ -28,13 +28,13 @@ Recipe = Callable[[str, list[str]], str]  # from a question and its options to t
 
 
 def lettered(text: str, options: list[str]) -> str:
-    """Return the question, its options with letters in a line each, and the wish for a letter."""
+    """Return the question, its lettered options, one per line, and the request for a letter."""
     lines = [f"({letter}) {option}" for letter, option in zip(LETTERS, options, strict=False)]
     return "\n".join([text.strip(), "", *lines, "", INSTRUCTION])
 
 
 def options_first(text: str, options: list[str]) -> str:
-    """The options in one line before the question, without letters: a form that gpt-oss-tiny can read."""
+    """Put the options on one line before the question, without letters, a form that gpt-oss-tiny can read."""
     return f"{', '.join(options)}: {text[0].lower()}{text[1:]}"
 
 
@@ -42,7 +42,7 @@ def choice(
     name: str, text: str, options: list[str], right: int, recipe: Recipe = lettered, subject: str = "",
     language: str = "en", cluster: str = "",
 ) -> Question:  # fmt: skip
-    """Return one question; right: the index of the right option."""
+    """Make one question; right: the index of the right option."""
     if not 0 <= right < len(options):
         raise GptOssError(f"{name}: expected a right option from 0 to {len(options) - 1}, found {right}.")
     stripped = [str(option).strip() for option in options]
@@ -52,9 +52,9 @@ def choice(
 
 
 def read_gpqa(path: Path | None) -> list[Question]:
-    """GPQA's CSV: "Question", "Correct Answer", "Incorrect Answer 1" to "3", "Record ID", "High-level domain".
+    """Read GPQA's CSV: "Question", "Correct Answer", "Incorrect Answer 1" to "3", "Record ID", "High-level domain".
 
-    The options are put into an order that depends on the record alone, so that every run has the same.
+    The order of the options depends only on the record, so it is the same in every run.
     """
     return gpqa_questions(rows_of(path))
 
@@ -75,7 +75,7 @@ def gpqa_questions(rows: list[dict], recipe: Recipe = lettered) -> list[Question
 
 
 def read_mmlu(path: Path | None) -> list[Question]:
-    """MMLU: a folder of CSV files without header, one a subject; or JSON lines with choices, answer and subject."""
+    """Read MMLU: CSV files without header, one per subject; or JSON lines with choices, answer and subject."""
     folder_or_csv = path is not None and (path.is_dir() or path.suffix == ".csv")
     first = next(iter(sorted(path.glob("*.csv"))), path) if folder_or_csv and path.is_dir() else path
     bare = folder_or_csv and not _has_header(first)
@@ -108,7 +108,7 @@ def index_of(answer) -> int:
 
 
 def read_mmmlu(path: Path | None) -> list[Question]:
-    """MMMLU: CSV files named by locale (mmlu_SW-KE.csv) with "Question", "A" to "D", "Answer", "Subject".
+    """Read MMMLU: CSV files named by locale (mmlu_SW-KE.csv) with "Question", "A" to "D", "Answer", "Subject".
 
     The same question in several languages is one cluster.
     """
@@ -133,10 +133,10 @@ def mmmlu_questions(rows: list[dict], recipe: Recipe = lettered) -> list[Questio
 
 
 def read_hle(path: Path | None) -> list[Question]:
-    """Humanity's Last Exam: JSON lines with "id", "question", "image", "answer", "answer_type", "category".
+    """Read Humanity's Last Exam: JSON lines with "id", "question", "image", "answer", "answer_type", "category".
 
-    Questions with a picture are left out: gpt-oss reads text only. The options of its multiple-choice questions stand
-    in the question itself.
+    Questions with a picture are left out, because gpt-oss reads only text. The options of its multiple-choice questions
+    are part of the question.
     """
     return hle_questions(rows_of(path))
 

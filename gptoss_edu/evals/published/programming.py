@@ -22,7 +22,7 @@ PATCH = (
 
 
 def read_codeforces(path: Path | None) -> list[Question]:
-    """Problems with "description", "input_format", "output_format", "examples", "official_tests", "time_limit"."""
+    """Read problems with "description", "input_format", "output_format", "examples", "official_tests", "time_limit"."""
     return codeforces_questions(rows_of(path), PROGRAM)
 
 
@@ -48,21 +48,21 @@ def codeforces_questions(rows: list[dict], instruction: str = "") -> list[Questi
 
 
 def _list(value) -> list:
-    """Return a list that some files hold as text."""
+    """Return a list that some files store as text."""
     return json.loads(value) if isinstance(value, str) else list(value)
 
 
 def read_swe_bench(path: Path | None) -> list[Question]:
-    """Instances with "instance_id", "problem_statement", "test_patch", "FAIL_TO_PASS" and "PASS_TO_PASS".
+    """Read instances with "instance_id", "problem_statement", "test_patch", "FAIL_TO_PASS" and "PASS_TO_PASS".
 
-    The repositories are no part of the data: next to the file, `repositories/<instance_id>` is a checkout of the
+    The repositories are not part of the data: next to the file, `repositories/<instance_id>` is a checkout of the
     instance's base commit, with what its tests need in this Python.
     """
     return swe_bench_questions(rows_of(path), path.parent / "repositories")
 
 
 def swe_bench_questions(rows: list[dict], checkouts: Path | None = None, instruction: str = PATCH) -> list[Question]:
-    """Questions that show the files an instance names in "files" (path: text), or else those of its checkout."""
+    """Make questions with the files that an instance names in "files" (path: text), or else those of its checkout."""
     found = []
     for row in rows:
         name, text = str(field(row, "instance_id")), str(field(row, "problem_statement"))
@@ -87,7 +87,7 @@ def swe_bench_questions(rows: list[dict], checkouts: Path | None = None, instruc
 def retrieved(folder: Path, text: str, most: int = 60_000) -> dict[str, str]:
     """Return the Python files of a checkout whose names or words the issue mentions most, up to ``most`` characters.
 
-    A simple retrieval in one step; the released figures of SWE-bench come from agents that look around for themselves.
+    This is a simple one-step retrieval; the released SWE-bench figures come from agents that explore by themselves.
     """
     words = set(text.replace("/", " ").replace(".", " ").split())
     ranked = []
@@ -105,7 +105,7 @@ def retrieved(folder: Path, text: str, most: int = 60_000) -> dict[str, str]:
 
 
 def predictions(samples: list[dict], model: str) -> list[dict]:
-    """Patches in the form that SWE-bench's own harness reads: instance_id, model_name_or_path, model_patch."""
+    """Return patches in the form of SWE-bench's own harness: instance_id, model_name_or_path, model_patch."""
     from ..benchmark import Reply
     from ..grading.programs import diff_of
 

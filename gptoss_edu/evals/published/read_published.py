@@ -13,7 +13,7 @@ from gptoss_edu.errors import GptOssError
 def rows_of(path: Path, header: list[str] | None = None) -> list[dict]:
     """Return the rows of a file, or of all files of a folder with the same ending, as dictionaries.
 
-    header : names of the columns where a CSV file has none
+    header : column names for a CSV file without any
 
     Raises
     ------
@@ -53,7 +53,7 @@ def field(row: dict, *names: str, path: Path | str = "the data"):
 
     Raises
     ------
-    GptOssError : it has none of them; the sentence names what it has.
+    GptOssError : it has none of them; names what it has.
     """
     for name in names:
         if row.get(name) is not None:
@@ -63,7 +63,7 @@ def field(row: dict, *names: str, path: Path | str = "the data"):
 
 
 def unique(ids: Iterable[str]) -> list[str]:
-    """Return the ids, each second and later occurrence with its number."""
+    """Make ids unique by numbering every repeated occurrence."""
     seen: dict[str, int] = {}
     found = []
     for name in ids:

@@ -12,7 +12,7 @@ from .read_published import field, rows_of
 
 
 def read_simpleqa(path: Path | None) -> list[Question]:
-    """A CSV file with "metadata" (a dictionary as text, with a topic), "problem" and "answer"."""
+    """Read a CSV file with "metadata" (a dictionary as text, with a topic), "problem" and "answer"."""
     return simpleqa_questions(rows_of(path))
 
 

@@ -18,10 +18,10 @@ OPENING = "Hello, I need your help."
 
 
 def read_tau(path: Path | None) -> list[Question]:
-    """A folder with "tasks.json", "db.json", "policy.md" and "tools.json", as tau2-bench has them for each domain.
+    """Read a folder with "tasks.json", "db.json", "policy.md" and "tools.json", as in tau2-bench for each domain.
 
-    The functions behind the tools are no data; `tools.py` in the same folder must define ``call(database, name,
-    arguments) -> (result, database)``. What a dialogue should do is a list of calls, which are replayed.
+    The functions behind the tools are not data; `tools.py` in the same folder must define ``call(database, name,
+    arguments) -> (result, database)``. The wanted result is a list of calls, which are replayed.
     """
     if path is None or not path.is_dir():
         raise GptOssError(
@@ -38,7 +38,7 @@ def read_tau(path: Path | None) -> list[Question]:
 
 
 def tau_questions(rows: list[dict], database: dict, policy: str, functions: list[dict], tools: Tools) -> list[Question]:
-    """Return one question a task; the wanted database is what its reference actions lead to."""
+    """Return one question per task; the wanted database results from its reference actions."""
     found = []
     schemas = [tool.get("function", tool) for tool in functions]
     for row in rows:
@@ -60,7 +60,7 @@ def tau_questions(rows: list[dict], database: dict, policy: str, functions: list
 
 
 def load_tools(folder: Path) -> Tools:
-    """Return the function `call` of the folder's tools.py. It is the user's own code and runs without fences."""
+    """Return the function `call` of the folder's tools.py. It is the user's own code and runs without a sandbox."""
     source = folder / "tools.py"
     if not source.is_file():
         raise GptOssError(f"{source}: expected a module that defines call(database, name, arguments), found none.")
@@ -82,7 +82,7 @@ Answer with your next message and nothing else. Once you have what you want, or 
 
 
 def played_user(ask: Callable[[str], str]) -> User:
-    """Return a user whose messages a model writes; ask: from a prompt to its final message."""
+    """Return a simulated user whose messages a model writes; ask: from a prompt to its final message."""
 
     def say(question: Question, said: list[str]) -> str | None:
         text = USER_TASK.format(instruction=question.environment["instruction"], said="\n\n".join(said)).strip()
