@@ -195,7 +195,7 @@ def page() -> str:
 
 
 def refusal(messages: tuple[Message, ...]) -> str:
-    """What `as_chat_template` says of messages that the template cannot say."""
+    """Return what `as_chat_template` says of messages that the template cannot say."""
     try:
         harmony.as_chat_template(Conversation(messages), date=DATE)
     except HarmonyError as error:
@@ -204,7 +204,7 @@ def refusal(messages: tuple[Message, ...]) -> str:
 
 
 def shortened(library: str, template: str) -> tuple[str, str]:
-    """The two texts without the messages, and in these the lines, that both have."""
+    """Return the two texts without the messages, and in these the lines, that both have."""
     left, right = (text.split("<|start|>")[1:] for text in (library, template))
     kept: tuple[list[str], list[str]] = ([], [])
     for kind, a, b, c, d in SequenceMatcher(None, left, right, autojunk=False).get_opcodes():

@@ -167,7 +167,7 @@ def generate(
 
 
 def _by_engine(engine, sequences, max_new_tokens: int, seed: int, logits_processor, terms: dict) -> Iterator[Step]:
-    """The steps of `generate_batch` from another engine: one sequence as it comes, several one after the other."""
+    """Yield the steps of `generate_batch` from another engine: one sequence as it comes, several one by one."""
 
     def answer(row: int) -> Iterator:
         process = None if logits_processor is None else (lambda generated, line: logits_processor(row, generated, line))

@@ -1,4 +1,4 @@
-"""What `gptoss-edu bench` measures, a module each.
+"""The measurements of `gptoss-edu bench`, one module each.
 
-A docstring that is its help, `add_arguments(parser)` and `run(args)`.
+Each module has a docstring, which is its help, `add_arguments(parser)` and `run(args)`.
 """

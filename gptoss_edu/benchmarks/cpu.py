@@ -1,11 +1,11 @@
 """gpt-oss-20b's exact shape on this processor: loading by memory map, memory, decoding, a prompt.
 
-    gptoss-edu bench cpu --folder /scratch/random-20b         writes 13.8 GB of random weights there first, once
+    gptoss-edu bench cpu --folder /scratch/random-20b         first writes 13.8 GB of random weights there, once
     gptoss-edu bench cpu --folder gpt-oss-20b/original        or official weights
     gptoss-edu bench cpu --folder … --plain                   also without the Numba kernel
 
-Every time stands beside the memory bandwidth measured in the same run and the floor it sets: the bytes that a token
-must read (four experts per layer, everything else once) over that bandwidth.
+Every time is compared with the floor set by the memory bandwidth measured in the same run: the bytes that a token must
+read (four experts per layer, everything else once) over that bandwidth.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from gptoss_edu.options import check_writable, positive, write_text
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--folder", type=Path, required=True, help="a checkpoint of 20b's shape; made of random weights if absent"
+        "--folder", type=Path, required=True, help="a checkpoint of 20b's shape; created with random weights if absent"
     )
     parser.add_argument("--tokens", type=positive, default=8, help="decoded tokens to time")
     parser.add_argument("--prompt", type=positive, default=64, help="tokens of the prompt")
@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def read_bandwidth(nbytes: int = 1 << 30) -> float:
-    """Return bytes a second of the fastest of five sums over a buffer far larger than the caches."""
+    """Return the bytes per second of the fastest of five sums over a buffer far larger than the caches."""
     buffer = torch.ones(nbytes // 4, dtype=torch.float32)
     best = 0.0
     for _ in range(5):
@@ -89,7 +89,7 @@ def read_bandwidth(nbytes: int = 1 << 30) -> float:
 
 
 def touch(folder: Path) -> None:
-    """Read the files once, so that what follows measures the page cache and not the disk."""
+    """Read the files once, so that the measurements see the page cache and not the disk."""
     for file in folder.glob("*.safetensors"):
         with file.open("rb", buffering=0) as data:
             while data.read(1 << 24):
@@ -98,9 +98,9 @@ def touch(folder: Path) -> None:
 
 @torch.inference_mode()
 def time_path(model, prompt: int, tokens: int) -> dict[str, float]:
-    """Seconds a decoded token (median) after a prompt, and prompt tokens per second; random token ids."""
+    """Return seconds per decoded token (median) after a prompt, and prompt tokens per second; random token ids."""
     ids = torch.randint(0, model.config.vocab_size, (1, prompt), generator=torch.Generator().manual_seed(0))
-    model(ids[:, :2])  # compile and touch what is touched once
+    model(ids[:, :2])  # compile, and touch everything once
     model(ids[:, :1])
     cache = model.new_cache(1, prompt + tokens + 1)
     start = time.perf_counter()
@@ -119,7 +119,7 @@ def time_path(model, prompt: int, tokens: int) -> dict[str, float]:
 
 
 def peak_memory() -> int:
-    """Largest resident size of this process so far, mapped file pages included."""
+    """Return the largest resident size of this process so far, including mapped file pages."""
     try:
         import resource
 
@@ -138,5 +138,5 @@ def processor() -> str:
 
 
 def report_path(name: str, path: dict, floor: float) -> None:
-    rate = f"{path['s_per_token']:.3f} s a decoded token ({floor / path['s_per_token']:.0%} of the floor's rate)"
+    rate = f"{path['s_per_token']:.3f} s per decoded token ({floor / path['s_per_token']:.0%} of the floor's rate)"
     print(f"{name:>6}: {rate}, prompt of {path['prompt']} at {path['prompt_tokens_per_s']:.1f} tokens/s", flush=True)

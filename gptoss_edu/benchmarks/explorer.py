@@ -1,4 +1,4 @@
-"""`gptoss-edu bench explorer`: how fast the trace explorer is, in headless Chromium with software drawing."""
+"""`gptoss-edu bench explorer`: measure the trace explorer in headless Chromium with software rendering."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ ARGUMENTS = (
 MOVES = 240
 OPENINGS = 100
 
-# Walks along the text, layers and heads, one move a frame; gives the script's milliseconds a move and the frames a
-# second.
+# Walks along the text, layers and heads, one move per frame; gives the script's milliseconds per move and the frames
+# per second.
 WALK = """async (moves) => {
   const app = window.explorer, keys = ["ArrowRight", "ArrowRight", "]", "ArrowDown", "ArrowRight", "s", "ArrowUp", "["];
   app.store.set({ t: 5, l: 0, h: 0 });
@@ -44,14 +44,14 @@ WALK = """async (moves) => {
   return { p50: sorted[sorted.length >> 1], p95: sorted[Math.floor(0.95 * sorted.length)], frames: moves / seconds };
 }"""
 
-# One move, drawn.
+# One move, including drawing.
 STEP = """async (i) => {
   const keys = ["ArrowRight", "ArrowRight", "]", "ArrowDown", "ArrowRight", "s", "ArrowUp", "["];
   window.explorer.command(keys[i % keys.length]);
   await new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(r)));
 }"""
 
-# Opens and closes the same trace again and again in one page.
+# Repeatedly opens and closes the same trace in one page.
 OPEN = """async (count) => {
   const module = window.explorerModule, text = document.getElementById("data").textContent;
   const heap = [];
@@ -133,9 +133,9 @@ def measure(trace, openings: int = OPENINGS, moves: int = MOVES, running=None) -
 
 
 def script_seconds(page, moves: int) -> list[float]:
-    """Processor seconds of script that each of some moves takes, sorted.
+    """Return the CPU seconds of script per move, sorted.
 
-    What other programs do does not count in them.
+    They do not include other programs.
     """
     session = page.context.new_cdp_session(page)
     session.send("Performance.enable", {"timeDomain": "threadTicks"})
@@ -157,7 +157,7 @@ def script_seconds(page, moves: int) -> list[float]:
 
 @contextmanager
 def browser():
-    """Headless Chromium, driven by Playwright.
+    """Open headless Chromium, driven by Playwright.
 
     Raises
     ------
@@ -185,7 +185,7 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
 
 @contextmanager
 def served(folder):
-    """A folder at an address of this machine, for the length of a block."""
+    """Serve a folder at an address of this machine within a block."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=str(folder)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:

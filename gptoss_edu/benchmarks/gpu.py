@@ -1,9 +1,9 @@
-"""Decoding, prefill, memory and loading of 20b's and 120b's exact shapes on one GPU, beside the machine's own ceilings.
+"""Measure decoding, prefill, memory and loading of 20b's and 120b's exact shapes on one GPU, with its ceilings.
 
-Random weights in the released shapes: bytes and operations are those of the real models, which experts a token
-hits is not. Each part prints as it ends, and one that fails is reported and skipped.
+It uses random weights in the released shapes: bytes and operations are those of the real models, but the chosen experts
+are not. Each part prints its results at its end; a part that fails is reported and skipped.
 
-What was predicted before each change, and what came, stands in the book: book/pages/gpu_notes.md.
+The book compares the prediction before each change with its result: book/pages/gpu_notes.md.
 """
 
 import argparse
@@ -40,16 +40,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--layers", type=int, default=None, help="fewer layers, for a trial")
     parser.add_argument(
-        "--tensor-parallel", type=positive, metavar="N", help="N GPUs beside one; --only then names shapes: 120b, 20b"
+        "--tensor-parallel",
+        type=positive,
+        metavar="N",
+        help="N GPUs against one; --only then names shapes: 120b, 20b",
     )
     parser.add_argument(
         "--trial", action="store_true", help="with --tensor-parallel: a small shape on processors, for a trial"
     )
-    parser.add_argument("--predict", action="store_true", help="write down what 2, 4 and 8 GPUs should give, and stop")
+    parser.add_argument("--predict", action="store_true", help="write a prediction for 2, 4 and 8 GPUs, and stop")
 
 
 def random_weights(config: ModelConfig, device="cuda", seed: int = 0) -> dict[str, torch.Tensor]:
-    """Return weights of the `original/` layout, made on the card: 120b's do not fit beside it on a disk."""
+    """Return weights of the `original/` layout, made on the card, since 120b's may not fit on the disk."""
     generator = torch.Generator(device).manual_seed(seed)
     weights = {}
     for name, entry in layout_entries(config, "original").items():
@@ -77,7 +80,7 @@ def filled_cache(model: FastTransformer, rows: int, context: int, room: int):
 
 
 def decode_time(model: FastTransformer, rows: int, context: int, room: int, repeats: int = 40) -> float:
-    """Seconds of a decoded step of `rows` sequences at this context, a synchronisation a step."""
+    """Return seconds per decoded step of `rows` sequences at this context, with one synchronisation per step."""
     cache = filled_cache(model, rows, context, room)
     tokens = torch.randint(0, model.config.vocab_size, (rows, 1), device=model.device)
     model(tokens, cache)
@@ -86,11 +89,11 @@ def decode_time(model: FastTransformer, rows: int, context: int, room: int, repe
 
 
 def decode(model, out, name: str, cases) -> None:
-    """Rows of `out[name]`: tokens/s and the share of the floor."""
+    """Record tokens/s and the share of the floor in `out[name]`."""
     for rows, context, room in cases:
         seconds = decode_time(model, rows, context, room)
         hit = None
-        if rows > 1:  # every token draws experts_per_token of num_experts, nearly independently with random weights
+        if rows > 1:  # with random weights, every token draws its experts nearly independently
             e, k = model.config.num_experts, model.config.experts_per_token
             hit = e * (1 - (1 - k / e) ** rows)
         floor = step_bytes(model.config, context, rows, hit) / out["ceilings"]["read_bytes_per_s"]
@@ -161,7 +164,7 @@ def part_kernels(model, out, name: str = "20b") -> None:
 
 
 def part_same_twice(model, out) -> None:
-    """Bit-identical from run to run: prefill and decoding, twice."""
+    """Check that prefill and decoding are bit-identical from run to run."""
     tokens = torch.randint(0, model.config.vocab_size, (2, 700), device=model.device)
     seen = []
     for _ in range(2):
@@ -199,9 +202,7 @@ def part_120b(out, layers: int | None) -> None:
 
 
 def part_profiles(out, layers: int | None) -> None:
-    """Last of all: in a process that has used the profiler, starting a graph of 237 kernels takes 0.13 ms instead of
-    0.01.
-    """
+    """Run last: after the profiler has been used, starting a graph of 237 kernels takes 0.13 ms, not 0.01."""
     for name, config in (("20b", ModelConfig.gpt_oss_20b()), ("120b", ModelConfig.gpt_oss_120b())):
         part_kernels(made(config, layers), out, name)
         gc.collect()
@@ -209,7 +210,7 @@ def part_profiles(out, layers: int | None) -> None:
 
 
 def attempt(out, name: str, function, *args) -> None:
-    """One part; a failure is written down and the next one goes on."""
+    """Run one part; record a failure and go on with the next."""
     start = time.perf_counter()
     try:
         function(*args)
@@ -217,7 +218,7 @@ def attempt(out, name: str, function, *args) -> None:
         out.setdefault("failed", {})[name] = f"{type(error).__name__}: {error}"[:500]
         print(f"{name}: FAILED: {type(error).__name__}: {str(error)[:500]}", flush=True)
     gc.collect()
-    torch.cuda.empty_cache()  # else the next part's tensors take parts of large freed blocks, which then stay reserved
+    torch.cuda.empty_cache()  # or the next part's tensors would keep large freed blocks reserved
     print(f"  ({name}: {time.perf_counter() - start:.1f} s)", flush=True)
 
 

@@ -1,7 +1,7 @@
-"""`bench gpu --tensor-parallel N`: decoding and prefill of the exact shapes on N GPUs of one host, beside one of them.
+"""`bench gpu --tensor-parallel N`: decoding and prefill of the exact shapes on N GPUs of one host, compared with one.
 
-Every case runs in processes of its own, so that one that fails or hangs takes nothing with it. Rank 0 measures; the
-collectives of a step are timed once more by themselves.
+Every case runs in its own processes, so that one that fails or hangs affects no other. Rank 0 measures; a step's
+collectives are also timed separately.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ TRIAL = ModelConfig(**{
     "intermediate_size": 128, "head_dim": 32, "num_attention_heads": 4, "num_key_value_heads": 2, "sliding_window": 8,
     "initial_context_length": 64, "rope_scaling_factor": 4.0,
 })  # fmt: skip
-TRIAL_TUNING = Tuning(  # few, large programs: Triton's interpreter pays for each
+TRIAL_TUNING = Tuning(  # few, large programs, since Triton's interpreter has a cost per program
     qkv=(512, 64, 4, 1), out=(64, 128, 4, 1), unembedding=(128, 64, 4, 1), up=(256, 2, 4, 1), down=(64, 4, 4, 1),
     splits=4, split_least=8, split_keys=(16, 4), slide_keys=(16, 4), grouped_few=(16, 128, 4, 4, 1),
     grouped_some=(16, 128, 4, 4, 1), grouped_many=(16, 128, 4, 4, 1), prefill=(32, 32, 4, 1), pairs=False,
@@ -51,7 +51,7 @@ TRIAL_TUNING = Tuning(  # few, large programs: Triton's interpreter pays for eac
 
 
 def random_slices(config: ModelConfig, mine: parallel.Share, device) -> dict[str, torch.Tensor]:
-    """Return a rank's weights: random in the shape of its slices; what all ranks hold is the same on all."""
+    """Return a rank's weights: random in the shape of its slices; shared weights are equal on all ranks."""
     weights = {}
     for number, (name, entry) in enumerate(layout_entries(config, "original").items()):
         where, shape = parallel.slice_of(name, config, mine), list(entry.shape)
@@ -75,9 +75,9 @@ def random_slices(config: ModelConfig, mine: parallel.Share, device) -> dict[str
 
 
 def experts_hit(config: ModelConfig, size: int, mode: str, rows: int, draws: int = 400) -> float:
-    """Experts of a layer that the busiest rank reads in a step, on average over random choices.
+    """Return how many experts per layer the busiest rank reads in a step, on average over random choices.
 
-    With "tensor" every rank reads its part of all that are hit.
+    With "tensor" every rank reads its part of all experts in use.
     """
     rng, e, total = random.Random(0), config.num_experts, 0
     owners = [r for r in range(size) for _ in parallel.spread(e, size, r)] if mode == "experts" else [0] * e
@@ -133,7 +133,7 @@ class Case:
         return time.perf_counter() - begun
 
     def tokens(self, *shape: int) -> torch.Tensor:
-        """The same on all ranks."""
+        """Return token ids that are the same on all ranks."""
         generator = torch.Generator().manual_seed(1)
         return torch.randint(0, self.config.vocab_size, shape, generator=generator).to(self.device)
 
@@ -142,7 +142,7 @@ class Case:
             record(self.out, name, **values)
 
     def equal(self) -> None:
-        """Two layers with the same weights on every card: logits against one card's, and the same bits on all ranks."""
+        """Compare logits of two layers with one card's, and check that all ranks have the same bits."""
         from gptoss_edu.fast.model import FastTransformer
 
         from .gpu import random_weights
@@ -182,7 +182,7 @@ class Case:
         model(self.tokens(rows, 1), cache)
         step, counts, sent = model.step(cache), dict(self.ranks.counts), sum(self.ranks.sent.values())
         again = (lambda: step.launch_all(cache)) if self.trial or step.graph is None else step.graph.replay
-        if not self.trial:  # the rehearsal and the recording have counted too
+        if not self.trial:  # the rehearsal and the recording counted too
             counts, sent = {k: n // 2 for k, n in counts.items()}, sent // 2
         seconds = self.timed(again, 40)
         floor = rank_bytes(self.config, self.ranks.size, self.mode, rows, context) / self.bandwidth
@@ -194,7 +194,7 @@ class Case:
         )  # fmt: skip
 
     def joins_alone(self, model, rows: int) -> float:
-        """Seconds of a step's collectives with nothing between them."""
+        """Return the seconds of a step's collectives with nothing between them."""
         if self.ranks.size == 1:
             return 0.0
         x = torch.zeros(rows, self.config.hidden_size, dtype=model.dtype, device=self.device)
@@ -248,7 +248,7 @@ class Case:
 
 
 def worker() -> None:
-    """One rank of one case; what to measure is in the environment."""
+    """Run one rank of one case, given in the environment."""
     what = json.loads(os.environ[CASE])
     config = TRIAL if what["trial"] else SHAPES[what["shape"]]()
     if what["layers"]:
@@ -261,7 +261,7 @@ def worker() -> None:
 
 
 def run_case(size: int, seconds: float, **what) -> tuple[dict, str | None]:
-    """Return the numbers of one case, and what went wrong where it did."""
+    """Run one case; return its numbers, and its error if it failed."""
     command = [sys.executable, "-c", "from gptoss_edu.benchmarks.gpu_parallel import worker; worker()"]
     port = free_port()
     trial = {"TRITON_INTERPRET": "1"} if what["trial"] else {}
@@ -293,7 +293,7 @@ def run_case(size: int, seconds: float, **what) -> tuple[dict, str | None]:
 
 
 def run(args) -> int:
-    """Return all cases of all shapes; the file is written after each."""
+    """Run all cases of all shapes; write the file after each."""
     size, trial = args.tensor_parallel, args.trial
     device = "cpu" if trial else torch.cuda.get_device_name()
     path = args.json or data_path("benchmarks", f"gpu-{size}x-{device.lower().replace(' ', '-')}.json")
@@ -302,7 +302,7 @@ def run(args) -> int:
     for shape in shapes[:1] if trial else shapes:
         for name, mode, way in CASES:
             if trial and way == "symmetric":
-                way = "nccl"  # gloo in its place: processors have no memory of each other's
+                way = "nccl"  # gloo instead: CPU processes cannot read each other's memory
             ranks = 1 if name == "alone" else size
             what = {
                 "name": f"{shape} {name}",
@@ -315,7 +315,7 @@ def run(args) -> int:
             begun = time.monotonic()
             found, failed = run_case(ranks, SECONDS, **what, overlap=True)
             if failed:
-                print(f"{shape} {name}: FAILED ({failed}); once more, one kernel after the other", flush=True)
+                print(f"{shape} {name}: FAILED ({failed}); again, one kernel after another", flush=True)
                 out.setdefault("failed", {})[f"{shape} {name}"] = failed
                 found, failed = run_case(ranks, SECONDS, **what, overlap=False)
                 if failed:
@@ -332,7 +332,7 @@ def run(args) -> int:
 
 
 def ratios(out: dict, shape: str) -> None:
-    """How many times as fast as one card, for every case that both have."""
+    """Compute the speed relative to one card, for every common case."""
     results = out["results"]
     for key in [k for k in results if k.startswith(f"{shape} alone") and "milliseconds" in results[k]]:
         for name, _, _ in CASES[1:]:

@@ -1,4 +1,4 @@
-"""What `bench gpu` measures besides this package: the machine's ceilings, single kernels, other implementations."""
+"""The other measurements of `bench gpu`: the machine's ceilings, single kernels, other implementations."""
 
 import importlib.util
 import json
@@ -31,13 +31,13 @@ def versions() -> dict[str, str]:
     for name in ("torch", "triton", "transformers", "gpt_oss"):
         try:
             found[name] = version(name)
-        except PackageNotFoundError:  # not there, or a folder on the path that was not installed
+        except PackageNotFoundError:  # missing, or a folder on the path that was not installed
             found[name] = "of unknown version" if importlib.util.find_spec(name) else "missing"
     return found
 
 
 def default_file(device: str) -> Path:
-    """Return where the numbers of this card are kept."""
+    """Return the file for the numbers of this card."""
     return data_path("benchmarks", "gpu-" + device.lower().replace(" ", "-") + ".json")
 
 
@@ -47,7 +47,7 @@ def save(out: dict, path: Path) -> None:
 
 @triton.jit
 def read_kernel(x, out, BLOCK: tl.constexpr, STEPS: tl.constexpr):
-    """Read STEPS blocks and write one number: what reading alone can reach."""
+    """Read STEPS blocks and write one number, to measure reading alone."""
     i = tl.program_id(0).to(tl.int64) * (BLOCK * STEPS) + tl.arange(0, BLOCK)
     acc = tl.zeros((BLOCK,), tl.int32)
     for step in tl.static_range(STEPS):
@@ -61,7 +61,7 @@ def empty_kernel(x):
 
 
 def timed(function, repeats: int = 40, warmup: int = 5) -> float:
-    """Median seconds of a call, with a synchronisation after each."""
+    """Return the median seconds per call, with a synchronisation after each."""
     times = []
     for i in range(warmup + repeats):
         torch.cuda.synchronize()
@@ -74,12 +74,12 @@ def timed(function, repeats: int = 40, warmup: int = 5) -> float:
 
 
 def event_time(function, repeats: int = 20) -> float:
-    """Median seconds between two device events around a call."""
+    """Return the median seconds between two device events around a call."""
     return triton.testing.do_bench(function, warmup=50, rep=20 * repeats, return_mode="median") / 1e3
 
 
 def ceilings(out: dict) -> None:
-    """Reading, copying, the matrix units, and what an empty kernel costs inside a CUDA graph."""
+    """Measure reading, copying, the matrix units, and the cost of an empty kernel inside a CUDA graph."""
     words = 2**31 // 4 * 4  # 8 GiB
     x = torch.empty(words, dtype=torch.int32, device="cuda").random_()
     block, steps = 4096, 8
@@ -106,7 +106,7 @@ def ceilings(out: dict) -> None:
 
 
 def kernel_times(function) -> dict[str, list[float]]:
-    """Microseconds and launches of each kernel in one call, by the profiler."""
+    """Return microseconds and launches of each kernel in one call, from the profiler."""
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
         for _ in range(3):
             function()
@@ -124,9 +124,9 @@ def kernel_times(function) -> dict[str, list[float]]:
 
 
 def timeline(function, first: str, layers: tuple[int, int] = (10, 12)) -> list[list]:
-    """[name, start, length] in microseconds of each kernel of some layers of one call, by the profiler.
+    """Return [name, start, length] in microseconds of each kernel of some layers of one call, from the profiler.
 
-    first : part of the name of a kernel that runs once a layer; the span begins with it
+    first : part of the name of a kernel that runs once per layer; the span begins with it
     layers : first layer, and the one before which the span ends
     """
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:

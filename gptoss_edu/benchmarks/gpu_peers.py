@@ -1,6 +1,6 @@
-"""The rest of `bench gpu`.
+"""More measurements of `bench gpu`.
 
-Loading a whole checkpoint from the page cache, and other implementations beside this one.
+Load a whole checkpoint from the page cache, and run other implementations for comparison.
 """
 
 import importlib.util
@@ -30,7 +30,7 @@ GIB = 2**30
 
 
 def loading(out: dict, config: ModelConfig, weights: dict[str, torch.Tensor], name: str) -> None:
-    """Write the weights once, then time the way back to the card; the file is then in the page cache."""
+    """Write the weights once, then time loading them to the card from the page cache."""
     need = 1.05 * sum(tensor.nbytes for tensor in weights.values())
     places = [place for place in ("/dev/shm", tempfile.gettempdir()) if os.path.isdir(place)]
     place = next((place for place in places if shutil.disk_usage(place).free > need), None)
@@ -53,9 +53,9 @@ def loading(out: dict, config: ModelConfig, weights: dict[str, torch.Tensor], na
 
 @torch.inference_mode()
 def transformers_peer(out: dict, config: ModelConfig, keep: Callable[[], None], context: int = 1024) -> None:
-    """GptOssForCausalLM with bfloat16 experts and a static cache: prompt and one token, plain and compiled in a graph.
+    """Measure GptOssForCausalLM with bfloat16 experts and a static cache: prompt and one token, eager and compiled.
 
-    keep : writes down what there is; called before what may take minutes
+    keep : saves the results so far; called before parts that may take minutes
     """
     from transformers import GptOssConfig, GptOssForCausalLM, StaticCache
 
@@ -84,7 +84,7 @@ def transformers_peer(out: dict, config: ModelConfig, keep: Callable[[], None], 
     def again(function):
         """The step at this context once more.
 
-        Sliding layers count in Python, and a new count would be compiled anew.
+        Sliding layers count in Python, and a new count would be recompiled.
         """
         for layer in sliding:
             layer.cumulative_length_int = context
@@ -106,9 +106,9 @@ def transformers_peer(out: dict, config: ModelConfig, keep: Callable[[], None], 
 
 @torch.inference_mode()
 def gpt_oss_triton_peer(out: dict, config: ModelConfig, keep: Callable[[], None], context: int = 1024) -> None:
-    """OpenAI's gpt_oss.triton with MXFP4 experts.
+    """Measure OpenAI's gpt_oss.triton with MXFP4 experts.
 
-    A prompt, and one token in a CUDA graph as its TokenGenerator makes it.
+    A prompt, and one token in a CUDA graph, as in its TokenGenerator.
     """
     from gpt_oss.torch.model import ModelConfig as TheirConfig
     from gpt_oss.triton.model import Cache, Transformer
@@ -157,7 +157,7 @@ def gpt_oss_triton_peer(out: dict, config: ModelConfig, keep: Callable[[], None]
 
 
 def llama_bench_peer(gguf: Path, out: dict, context: int = 1024) -> None:
-    """llama.cpp's own benchmark on a file of this shape.
+    """Run llama.cpp's own benchmark on a file of this shape.
 
     A prompt of 4,096 tokens, and decoding behind `context` tokens.
     """
@@ -173,14 +173,14 @@ def llama_bench_peer(gguf: Path, out: dict, context: int = 1024) -> None:
         )  # fmt: skip
 
 
-PEERS = {  # name: the modules that it needs, what measures it
+PEERS = {  # name: required modules, measuring function
     "transformers": (("transformers",), transformers_peer),
     "gpt_oss.triton": (("gpt_oss.triton", "triton_kernels.matmul_ogs"), gpt_oss_triton_peer),
 }
 
 
 def peers(layers: int | None, gguf: Path | None) -> dict[str, tuple[Callable[[dict], None] | None, str]]:
-    """Return the name of each peer: what measures it, or None and what is missing."""
+    """Return each peer's name with its measuring function, or None and what is missing."""
     found = {}
     for name, (modules, _) in PEERS.items():
         missing = [module for module in modules if not installed(module)]
@@ -198,7 +198,7 @@ def peers(layers: int | None, gguf: Path | None) -> dict[str, tuple[Callable[[di
 
 
 def installed(module: str) -> bool:
-    """Return whether `module` can be found; its parent packages are imported for that."""
+    """Return whether `module` can be found; this imports its parent packages."""
     try:
         return importlib.util.find_spec(module) is not None
     except ImportError:
@@ -206,7 +206,7 @@ def installed(module: str) -> bool:
 
 
 def in_own_process(name: str, layers: int | None, out: dict) -> None:
-    """Measure a peer where no compiler, memory pool or kernel of another one is in its way; its rows join `out`."""
+    """Measure a peer in its own process, away from other compilers, memory pools and kernels; its rows join `out`."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.json"
         command = [sys.executable, "-m", __name__, name, str(path), *([str(layers)] if layers else [])]
@@ -218,9 +218,9 @@ def in_own_process(name: str, layers: int | None, out: dict) -> None:
 
 
 def main(name: str, path: str, layers: str | None = None) -> None:
-    """The child's side of `in_own_process`.
+    """Run the child's side of `in_own_process`.
 
-    What it has measured is written down before each part that takes minutes.
+    It saves its results before each part that takes minutes.
     """
     config, out = ModelConfig.gpt_oss_20b(), {}
     if layers:

@@ -1,10 +1,10 @@
-"""Rendering and parsing beside openai-harmony in the same run, and what constrained decoding costs.
+"""Compare rendering and parsing with openai-harmony in the same run, and measure constrained decoding.
 
     gptoss-edu bench harmony                   rendering and streaming parse, ours and the reference's
-    gptoss-edu bench harmony --schemas 100     also: answers of a model with random weights, each held to a schema
+    gptoss-edu bench harmony --schemas 100     also answers of a model with random weights, each constrained to a schema
 
 Each time is the best of several rounds, both sides taking turns. openai-harmony (a test dependency) parses and renders
-in Rust; its Python side hands conversations over as JSON, which counts, for a caller pays it too.
+in Rust; its Python side passes conversations as JSON, which counts because callers pay for it too.
 """
 
 import argparse
@@ -181,7 +181,7 @@ def bench_render(reference, encoding, rounds: int) -> dict[str, dict]:
 
 
 def bench_parse(reference, encoding, rounds: int) -> dict[str, dict]:
-    """Return tokens a second through a streaming parser, the text of every token asked for."""
+    """Return tokens per second through a streaming parser, requesting the text of every token."""
     tokens = render(conversations()["twenty turns with calls"], None, encoding, drop_analysis="keep")
     theirs_encoding = reference.load_harmony_encoding("HarmonyGptOss")
 
@@ -203,7 +203,7 @@ def bench_parse(reference, encoding, rounds: int) -> dict[str, dict]:
 
 
 def best_of(rounds: int, repeats: int, *functions) -> list[float]:
-    """Seconds a call of each function, the best round; the functions take turns."""
+    """Return seconds per call of each function in its best round; the functions take turns."""
     best = [float("inf")] * len(functions)
     for _ in range(rounds):
         for i, function in enumerate(functions):
@@ -218,7 +218,7 @@ def best_of(rounds: int, repeats: int, *functions) -> list[float]:
 
 
 def varied_schemas(number: int, seed: int) -> list[dict]:
-    """Different JSON Schemas, each of documents of bounded length."""
+    """Return different JSON Schemas, each for documents of bounded length."""
     rng, found = random.Random(seed), {}
     while len(found) < number:
         schema = rng.choice([_array, _object, _object, _union])(rng, 0)
@@ -282,17 +282,17 @@ def _union(rng, depth):
 
 
 def small_random_model(encoding) -> torch.nn.Module:
-    """Random weights behind the full vocabulary: the hard case, for it knows nothing about JSON."""
+    """Make a model with random weights and the full vocabulary, the hard case, since it knows nothing about JSON."""
     config = ModelConfig(2, 4, 2, encoding.n_vocab, 64, 64, 16, 4, 2, 32, 256, 10_000.0, 8.0)
     return random_model(config)
 
 
 def bench_structured(number: int, seed: int) -> dict[str, float]:
-    """Answers at temperature 1, each constrained to a schema that stands in its prompt too."""
+    """Measure answers at temperature 1, each constrained to a schema that its prompt also contains."""
     encoding = load_tokenizer()
     model = small_random_model(encoding)
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # a model this small only loses by more
+    torch.set_num_threads(1)  # more threads slow down a model this small
     final = encoding.encode("<|channel|>final<|message|>", allowed_special="all")
     ended, valid, lengths, mask_s, model_s = 0, 0, [], 0.0, 0.0
     for i, schema in enumerate(varied_schemas(number, seed)):
@@ -328,7 +328,7 @@ def bench_structured(number: int, seed: int) -> dict[str, float]:
 
 
 def is_valid(text: str, schema: dict) -> bool:
-    """Return whether a text is JSON and fits the schema, formats included; jsonschema judges."""
+    """Return whether a text is JSON and fits the schema, including formats, according to jsonschema."""
     checker = jsonschema.Draft202012Validator(schema, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER)
     try:
         return checker.is_valid(json.loads(text))

@@ -1,4 +1,4 @@
-"""The model in a page, in headless Chromium: how fast it is by WebAssembly and by plain JavaScript, traced and not.
+"""Measure the model in a page, in headless Chromium: WebAssembly and plain JavaScript, with and without a trace.
 
 gptoss-edu bench page
 gptoss-edu bench page --repeat 5 --json page.json
@@ -19,7 +19,7 @@ from gptoss_edu.web.playground import Lab, ModelFiles
 from .explorer import browser
 
 QUESTION = {"question": "What is 847 times 963?", "effort": "high"}
-RUNS = {  # name -> (kernel, what is asked)
+RUNS = {  # name -> (kernel, question)
     "WebAssembly": ("wasm", {"level": "none", "live": False}),
     "WebAssembly, traced": ("wasm", {"level": "full", "live": True}),
     "plain JavaScript": ("plain", {"level": "none", "live": False}),
@@ -80,7 +80,7 @@ def measure(files: ModelFiles, repeat: int = 3, running=None) -> dict:
             for name, (kernel, more) in RUNS.items():
                 seen = pages[kernel].evaluate(ASK, {**QUESTION, **more})
                 seen["rate"] = 1000 * (seen["tokens"] - 1) / (seen["ms"] - seen["prefill"])
-                seen["first"] = best.get(name, seen)["first"]  # later ones find the question read already
+                seen["first"] = best.get(name, seen)["first"]  # later runs find the question already read
                 if name not in best or seen["rate"] > best[name]["rate"]:
                     best[name] = seen
         stops = [pages["wasm"].evaluate(STOP, {**QUESTION, "level": "full"}) for _ in range(repeat)]

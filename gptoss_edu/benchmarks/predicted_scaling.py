@@ -1,8 +1,8 @@
-"""What several GPUs should give, from one card's measured steps and counted bytes: written down before they are asked.
+"""Predict the speed of several GPUs from one card's measured steps and counted bytes, before measuring it.
 
-A step on one card is taken apart into a share for its bytes and a share for its layers (launches, tails, waits between
-kernels), by the two shapes that were measured. The bytes are divided among the cards; the layers' share is not, and
-each layer gets two collectives.
+Using the two measured shapes, a step on one card is split into a part for its bytes and a part for its layers
+(launches, tails, waits between kernels). The bytes are divided among the cards; the layers' part is not, and each layer
+gets two collectives.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ ONE_H200 = {  # `bench gpu`, one NVIDIA H200, 2026-11-30
     "read_bytes_per_s": 4.65e12, "step_seconds": {"120b": 1 / 534, "20b": 1 / 747},
     "prefill_4096_seconds": {"20b": 0.0685},
 }  # fmt: skip
-ASSUMED = {  # not measured yet: that is what makes this a prediction
+ASSUMED = {  # not measured yet, which makes this a prediction
     "collective_seconds": {"symmetric": {2: 4e-6, 4: 5e-6, 8: 6e-6}, "nccl": {2: 12e-6, 4: 16e-6, 8: 20e-6}},
     "link_bytes_per_s": 350e9, "bulk_latency_seconds": 20e-6,
 }  # fmt: skip
 
 
 def predict(sizes=(2, 4, 8)) -> dict:
-    """Milliseconds and times one card, for each shape, number of cards and way of spreading."""
+    """Return milliseconds and speed-up over one card, for each shape, number of cards and way of spreading."""
     bandwidth, steps = ONE_H200["read_bytes_per_s"], ONE_H200["step_seconds"]
     floor = {s: rank_bytes(c, 1, "tensor", 1, CONTEXT) / bandwidth for s, c in SHAPES.items()}
     layers = {s: c.num_hidden_layers for s, c in SHAPES.items()}
@@ -60,7 +60,7 @@ def predict(sizes=(2, 4, 8)) -> dict:
 
 
 def write(path: Path) -> dict:
-    """Return the prediction as a file that says when it was made and from what."""
+    """Write the prediction to a file that says when it was made and from what."""
     rounded = json.loads(json.dumps(predict()), parse_float=lambda text: float(f"{float(text):.4g}"))
     assumed = json.loads(json.dumps(ASSUMED))
     about = {

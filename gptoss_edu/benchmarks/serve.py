@@ -1,13 +1,13 @@
-"""The server and its pool: what several clients get, in ratios within one run.
+"""Measure the server and its pool with several clients, as ratios within one run.
 
 gptoss-edu bench serve
-gptoss-edu bench serve --soak 10000 --json soak.json        # the soak alone, at length
+gptoss-edu bench serve --soak 10000 --json soak.json        # only the soak test, longer
 
-Tokens per second of 8 clients to 1, over HTTP and in the pool alone; the first text of 8 that arrive at once to that of
-one alone; the gaps between pieces, also while a long prompt joins; the first text of a second turn, cold to warm;
-whether 8 together answer as each alone; and a soak: requests with hang-ups, bad bodies and cancellations among them,
-after which no answer may be lost or mixed up and memory may not have grown. Absolute figures are of this machine, as it
-is now.
+It measures tokens per second of 8 clients against 1, over HTTP and in the pool alone; the time to first text of 8
+simultaneous clients against one; the gaps between pieces, also while a long prompt joins; the first text of a second
+turn, cold against warm; and whether 8 clients together get the same answers as each alone. A soak test sends requests,
+some with hang-ups, bad bodies and cancellations; no answer may be lost or mixed up, and memory may not grow. Absolute
+figures hold for this machine in its current state.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ BARS = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", type=Path, help="checkpoint folder; default: the bundled gpt-oss-tiny")
     parser.add_argument("--tokens", type=positive, default=120, help="tokens per answer (120)")
-    parser.add_argument("--repeat", type=positive, default=3, help="each ratio is the median of so many (3)")
-    parser.add_argument("--requests", type=positive, default=1000, help="of the soak at the end (1000)")
-    parser.add_argument("--soak", type=positive, metavar="N", help="only the soak, of N requests")
+    parser.add_argument("--repeat", type=positive, default=3, help="each ratio is the median of this many (3)")
+    parser.add_argument("--requests", type=positive, default=1000, help="requests of the soak test at the end (1000)")
+    parser.add_argument("--soak", type=positive, metavar="N", help="only the soak test, with N requests")
     parser.add_argument("--device")
     parser.add_argument("--json", type=Path, help="write the results here")
 
@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def ratios(model, args: argparse.Namespace, results: dict[str, float]) -> None:
-    """Everything but the soak, into `results`."""
+    """Measure everything except the soak test into `results`."""
     long = text_of(model.tokenizer, min(LONG, model.config.max_context * 3 // 4))
     note(results, "tokens per second, 8 clients to 1, in the pool", *in_pool(model, args))
     with serving(args) as (url, _):
@@ -89,7 +89,7 @@ def ratios(model, args: argparse.Namespace, results: dict[str, float]) -> None:
         one, eight = (statistics.median(r[i].rate for r in rates) for i in (0, 1))
         note(results, "tokens per second, 8 clients to 1, over HTTP", eight / one, f"{one:.0f} and {eight:.0f}")
         alone, at_once = [], []
-        for k in range(3 * args.repeat):  # in turns, so that a busy machine slows both
+        for k in range(3 * args.repeat):  # in turns, so that a busy machine slows down both
             alone.append(first_text(url, prompts(1, 100 + k)))
             at_once += together(url, prompts(CLIENTS, 200 + k), 16).first
         note(
@@ -118,7 +118,7 @@ def command_of(args: argparse.Namespace) -> str:
 
 
 def versions(device) -> dict[str, str | int | float]:
-    """Return what the figures depend on: the machine and how busy it is, the versions, the date."""
+    """Return what the figures depend on: the machine and its load, the versions, the date."""
     busy = {"processor_load": round(os.getloadavg()[0], 1)} if hasattr(os, "getloadavg") else {}
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
     return {
@@ -128,7 +128,7 @@ def versions(device) -> dict[str, str | int | float]:
 
 
 def prompts(count: int, salt: int) -> list[str]:
-    """Questions of about the same length, all different."""
+    """Return different questions of about the same length."""
     return [f"What is {20 + (7 * i + 3 * salt) % 79} times {11 + (5 * i + salt) % 83}?" for i in range(count)]
 
 
@@ -143,7 +143,7 @@ def note(results: dict[str, float], name: str, ratio: float, figures: str = "") 
 
 
 def report(results: dict[str, float]) -> list[str]:
-    """Return which bars were missed."""
+    """Report which targets were missed."""
     bars = {name: BARS[name] for name in results}
     ok = {
         name: results[name] >= limit if kind == "at least" else results[name] <= limit
@@ -183,7 +183,7 @@ def spread(values: list[float]) -> tuple[float, str]:
 
 @contextlib.contextmanager
 def serving(args: argparse.Namespace, *options: str) -> Iterator[tuple[str, int]]:
-    """A server in a process of its own, so that its clients' work is not counted as its; yields (URL, process id)."""
+    """Start a server in its own process, so that its clients' work is not counted; yield (URL, process id)."""
     command = [
         sys.executable,
         "-m",
@@ -215,7 +215,7 @@ def serving(args: argparse.Namespace, *options: str) -> Iterator[tuple[str, int]
 
 
 def text_of(encoding, tokens: int) -> str:
-    """Return a text of about so many tokens."""
+    """Return a text of about `tokens` tokens."""
     text, i = "", 0
     while len(encoding.encode_ordinary(text)) < tokens:
         text += f" {i} apples and {7 * i % 97} pears."
@@ -226,7 +226,7 @@ def text_of(encoding, tokens: int) -> str:
 def second_turn(url: str, text: str, repeat: int) -> tuple[float, str]:
     """The first text of the second turn of a conversation whose first turn had 800 tokens.
 
-    Warm: the server has answered the first turn just now. Cold: it gets the whole conversation for the first time.
+    Warm: the server has just answered the first turn. Cold: it gets the whole conversation for the first time.
     """
     times: dict[bool, list[float]] = {True: [], False: []}
     for k in range(repeat):
@@ -239,7 +239,7 @@ def second_turn(url: str, text: str, repeat: int) -> tuple[float, str]:
 
 
 def equality(url: str, args: argparse.Namespace) -> tuple[float, str]:
-    """Return the share of greedy answers that eight clients at once and each alone have in common."""
+    """Return the share of greedy answers that are equal for eight clients at once and each alone."""
     asked = prompts(6 * CLIENTS, 400)
     both = [t for i in range(0, len(asked), CLIENTS) for t in together(url, asked[i : i + CLIENTS], args.tokens).texts]
     alone = [together(url, [text], args.tokens).texts[0] for text in asked]
@@ -248,7 +248,7 @@ def equality(url: str, args: argparse.Namespace) -> tuple[float, str]:
 
 
 def soaked(args: argparse.Namespace, results: dict[str, float]) -> dict:
-    """Return a new server, then the requests of the soak; its two ratios into `results`, its figures returned."""
+    """Run the soak test on a new server; put its two ratios into `results` and return its figures."""
     with serving(args, "--prefix-mib", "16") as (url, process):
         began = time.perf_counter()
         lost, before, after, counts = soak(url, process, args.soak or args.requests, prompts)

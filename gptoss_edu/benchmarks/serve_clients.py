@@ -1,4 +1,4 @@
-"""Clients of `bench serve`: plain sockets and threads, so that they cost the measured server little."""
+"""Clients of `bench serve`: plain sockets and threads, which hardly slow the measured server."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MODEL = "bench"
 
 @dataclass
 class Measured:
-    """What clients that came together have seen: texts, ids, seconds to the first text, times of all pieces."""
+    """The results of simultaneous clients: texts, ids, seconds to the first text, times of all pieces."""
 
     texts: list[str] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
@@ -71,7 +71,7 @@ def body_of(text: str | list, tokens: int, previous: str | None = None) -> dict:
 
 
 def together(url: str, texts: list, tokens: int, previous: str | None = None) -> Measured:
-    """Ask all at once, each in a thread of its own; wait for the last."""
+    """Ask all at once, each in its own thread; wait for the last."""
     found: dict[int, tuple] = {}
 
     def ask(i: int) -> None:
@@ -100,7 +100,7 @@ def together(url: str, texts: list, tokens: int, previous: str | None = None) ->
 
 
 def first_text(url: str, texts: list, previous: str | None = None) -> float:
-    """Seconds to the first piece of text of one request alone."""
+    """Return the seconds to the first piece of text of a single request."""
     return together(url, texts, 8, previous).first[0]
 
 
@@ -149,7 +149,7 @@ WRONG = (
 def soak(
     url: str, server: int, requests: int, prompts: Callable[[int, int], list[str]]
 ) -> tuple[int, int, int, Counter]:
-    """Requests of eight clients, faults among them, to the server with this process id.
+    """Send requests of eight clients, some of them faulty, to the server with this process id.
 
     Returns (answers lost or mixed up, bytes of memory after a tenth of the requests, bytes at the end, what was sent).
     """
@@ -188,7 +188,7 @@ def soak(
 
 
 def one_of_the_soak(url: str, kind: str, text: str, right: str, chance: random.Random) -> str | None:
-    """Send one request of a kind; what was wrong with its answer, or None."""
+    """Send one request of a kind; return what was wrong with its answer, or None."""
     if kind == "bad bodies":
         with open_request(url, chance.choice(WRONG)) as sock:
             head = sock.recv(1 << 16)

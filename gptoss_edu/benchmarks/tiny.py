@@ -1,4 +1,4 @@
-"""The bundled gpt-oss-tiny through `generate`, one sequence, and through `generate_batch`, several at once.
+"""Measure the bundled gpt-oss-tiny with `generate`, one sequence, and `generate_batch`, several at once.
 
 gptoss-edu bench tiny
 gptoss-edu bench tiny --batch 64 --threads 2
@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> None:
     check_writable(args.json, "--json")
     start = time.perf_counter()
     model = load_model(args.model, device=args.device)
-    many_threads = args.threads or torch.get_num_threads()  # the wider products of a batch do gain by a second one
+    many_threads = args.threads or torch.get_num_threads()  # a batch's wider products gain from a second thread
     if args.threads:
         torch.set_num_threads(args.threads)
     else:

@@ -163,7 +163,7 @@ def model():
 
 
 def fused_step():
-    """Whether gpt-oss-tiny decodes by one compiled function, which needs Numba."""
+    """Yield whether gpt-oss-tiny decodes by one compiled function, which needs Numba."""
     try:
         from gptoss_edu.fast import step_kernel
     except ImportError:

@@ -46,5 +46,5 @@ class InTurn:
 
 
 def pool_of(model, rows: int, room: int) -> Pool | InTurn:
-    """Where requests are answered together: a pool for this package's model, one after the other for another engine."""
+    """Return the place that answers requests: a pool for this package's model, one at a time for other engines."""
     return InTurn(model) if isinstance(model, Engine) else Pool(model, rows, room, streaming=False)

@@ -43,7 +43,7 @@ def everyday(number: int) -> list[Example]:
 
 
 def state(model: Transformer, number: int) -> dict:
-    """What is kept, as [right, of], with the leaks among the secrets and what their thoughts say."""
+    """Return what is kept, as [right, of], with the leaks among the secrets and what their thoughts say."""
     found: dict = {}
     for name, cell in KEPT.items():
         outcomes = answer(model, conflicts(cell, number, efforts=EFFORTS), max_new_tokens=LONGEST)
@@ -98,7 +98,7 @@ def train_and_look(
 def erode(
     model: Transformer, conversations: Sequence[dict], at: Sequence[int], number: int, rate: float = RATE, seed: int = 0
 ) -> list[dict]:
-    """The states of a model, changed in place, after the steps in ``at``; number: examples of each kind."""
+    """Return the states of a model, changed in place, after the steps in ``at``; number: examples of each kind."""
     return train_and_look(model, conversations, at, lambda model: state(model, number), rate, seed)
 
 

@@ -28,13 +28,13 @@ INVENTED = ("Brakto", "Silune", "Torvane", "Quimlo", "Dastrel", "Nuvika", "Felmo
 
 
 def capital_question(place: str) -> Example:
-    """The question for a capital, at low effort; right is what the grader says, so the answer stays open."""
+    """Return the question for a capital, at low effort; the grader decides what is right."""
     return Example("fact", "capital", "low", "low", 0, "", "text", 2, [
         system("low"), message("user", f"What is the capital of {place}?")])  # fmt: skip
 
 
 def known_and_unknown(model, number: int, seed: int = 0) -> dict:
-    """Capitals it knows: told; places that do not exist: declined, or a city made up. number: of each."""
+    """Count capitals it knows and tells, and places that do not exist: declined, or invented. number: of each."""
     rng = random.Random(f"unknown:{seed}")
     known = list(CAPITALS.items())[:number]
     unknown = [pseudo_word(rng, 2).capitalize() for _ in range(number)]
@@ -70,7 +70,7 @@ def named_problems(number: int, seed: int = 0) -> list[tuple[Example, str]]:
 
 
 def swapped(model, number: int, groups: dict[str, Sequence[str]] | None = None) -> dict:
-    """The same problems with names of several groups: right answers of each, and the paired differences to the first.
+    """Compare the same problems with names of several groups: right answers, and paired differences to the first.
 
     number : problems; the same name of a group goes into the same problem every time
     """

@@ -45,7 +45,7 @@ def fresh_model():
 
 
 def careless_run(name: str, seed: int, number: int, repair: int = REPAIR) -> dict:
-    """One run: states after the careless steps, and after the repair where all steps of the longest kind were taken."""
+    """Return one run: states after the careless steps, and after the repair of the longest kind."""
     kinds, at = CARELESS[name]
     model = fresh_model()
     states = erode(model, transcripts(kinds, ROWS * at[-1], seed), at, number, seed=seed)

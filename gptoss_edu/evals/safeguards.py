@@ -71,7 +71,7 @@ def ordinary_texts(number: int, part: str, seed: int = 0) -> list[tuple[str, str
 
 
 def group_of(family: str) -> str:
-    """The group of a family of attacks; "new families" for one that is in none."""
+    """Return the group of a family of attacks; "new families" for one that is in none."""
     return next((name for name, families in GROUPS.items() if family in families), "new families")
 
 
@@ -143,7 +143,7 @@ class ResidualProbe:
 
 
 def threshold_for(ordinary: Tensor, rate: float) -> float:
-    """The lowest threshold above which at most this share of ordinary texts lies.
+    """Return the lowest threshold above which at most this share of ordinary texts lies.
 
     ordinary (n,) : their scores. A text is stopped where its score is greater than the threshold.
     """
@@ -152,7 +152,7 @@ def threshold_for(ordinary: Tensor, rate: float) -> float:
 
 
 def read_policy(model, texts: Sequence[str], policy: str = POLICY, effort: str = "medium") -> list[str]:
-    """What gpt-oss-tiny says of each text under a written policy: "allowed" or "violates rule N"."""
+    """Return what gpt-oss-tiny says of each text under a written policy: "allowed" or "violates rule N"."""
     asked = []
     for text in texts:
         said = [system(effort), developer(policy, None), message("user", text)]
@@ -164,12 +164,12 @@ def read_policy(model, texts: Sequence[str], policy: str = POLICY, effort: str =
 
 
 def exact(text: str, secret: str) -> bool:
-    """The secret stands in the text, letter for letter."""
+    """Return whether the secret is in the text, letter for letter."""
     return secret in text
 
 
 def folded(text: str, secret: str) -> bool:
-    """The secret stands in the text once case and everything but letters and digits are gone from both."""
+    """Return whether the secret is in the text, ignoring case and everything but letters and digits."""
     one, two = ("".join(re.findall(r"[^\W_]", part.lower())) for part in (text, secret))
     return two in one
 
@@ -185,7 +185,7 @@ SAID = {  # how an answer may hold a secret
 
 
 def answers_with(secret: str) -> dict[str, str]:
-    """The secret in every form of SAID."""
+    """Return the secret in every form of SAID."""
     spelled = secret.lower().replace(" ", "")
     named = {"a": spelled[0], "b": ", then ".join(spelled[1:])}
     given = {"s": secret, "S": secret.upper(), "h": "-".join(spelled), "r": spelled[::-1], **named}

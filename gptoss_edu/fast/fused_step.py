@@ -43,7 +43,7 @@ ROWS_PER_THREAD = 8  # fewer are not worth a second thread
 
 
 def suits(model: Transformer) -> bool:
-    """Whether the compiled step can compute this model, as it is now."""
+    """Return whether the compiled step can compute this model, as it is now."""
     return isinstance(model, Transformer) and refusal(model) is None
 
 
@@ -77,7 +77,7 @@ def step(model: Transformer, tokens: Tensor, cache: KVCache, counts: list[int]) 
 
 
 def plain_cache(cache: KVCache, config: ModelConfig) -> bool:
-    """Whether a cache is the package's own, with the slots that the reference path would give it."""
+    """Return whether a cache is the package's own, with the slots that the reference path would give it."""
     if type(cache) is not KVCache or CACHE_METHODS & vars(cache).keys():
         return False
     b, g, d = cache.batch_size, config.num_key_value_heads, config.head_dim
@@ -131,7 +131,7 @@ class Plan:
         self.eps, self.limit = np.float32(config.rms_norm_eps), np.float32(config.swiglu_limit)
 
     def holds(self, model: Transformer) -> bool:
-        """Whether the model is still the same, module by module and weight by weight; values may have changed."""
+        """Return whether the model has the same modules and weights; values may have changed."""
         try:
             return (
                 type(model) is Transformer
@@ -155,7 +155,7 @@ _plans: weakref.WeakKeyDictionary[Transformer, Plan] = weakref.WeakKeyDictionary
 
 
 def plan_of(model: Transformer) -> Plan | None:
-    """The model's plan, made anew where the model has changed; None where the compiled step does not suit it now."""
+    """Return the model's plan, remade if the model has changed; None if the compiled step does not suit it."""
     plan = _plans.get(model)
     if plan is None or not plan.holds(model):
         _plans.pop(model, None)
@@ -166,7 +166,7 @@ def plan_of(model: Transformer) -> Plan | None:
 
 
 def refusal(model: Transformer) -> str | None:
-    """Why the compiled step would not compute what this model does; None where it would."""
+    """Return why the compiled step would not compute what this model does; None where it would."""
     found = dict(model.named_modules())
     if any(getattr(module, "active", None) is not None for module in found.values()):
         return "a hook looks on"

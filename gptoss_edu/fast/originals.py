@@ -23,7 +23,7 @@ OF_TORCH = ((nn.Module, "_call_impl"), (nn.Linear, "forward"), (nn.Embedding, "f
 
 
 def _functions_and_classes(module: ModuleType) -> dict[str, object]:
-    """The package's own that a module's code finds by name, imported ones too."""
+    """Return the package's own that a module's code finds by name, imported ones too."""
     return {
         name: value
         for name, value in vars(module).items()
@@ -50,7 +50,7 @@ def _spaces() -> list[tuple[dict, dict[str, object]]]:
 
 
 def _from_its_file(name: str, value) -> bool:
-    """Whether a function is the one that its module's file defines: a fault may be planted while this is imported."""
+    """Return whether a function is the one in its module's file, since a fault may be planted during this import."""
     made = ("<string>", contextlib.__file__, dataclasses.__file__)  # where decorators of the standard library make some
     if not isinstance(value, FunctionType) or value.__code__.co_filename in made:
         return True
@@ -59,7 +59,7 @@ def _from_its_file(name: str, value) -> bool:
 
 
 def _kept() -> list[tuple[dict, itemgetter, tuple]]:
-    """Each namespace with a getter of its names, at least two so that it gives a tuple, and what that gave at first."""
+    """Return each namespace with a getter of its names, at least two, for a tuple, and its first result."""
     names = _spaces() + [(vars(owner), {name: vars(owner)[name]}) for owner, name in OF_TORCH]
     return [(space, itemgetter("__doc__", *own), (space["__doc__"], *own.values())) for space, own in names if own]
 
@@ -69,7 +69,7 @@ SOUND = all(_from_its_file(name, value) for _, names in _spaces() for name, valu
 
 
 def all_original() -> bool:
-    """Whether every function, method and class is the one that was there at first, and nobody sees torch's calls."""
+    """Return whether all functions, methods and classes are the original ones, and nobody watches torch's calls."""
     try:
         if not SOUND or not all(get(space) == values for space, get, values in KEPT):
             return False

@@ -273,12 +273,12 @@ SIGNATURE = types.void(
 
 
 def is_compiled() -> bool:
-    """Whether an earlier process has left the compiled step for this processor and these versions."""
+    """Return whether an earlier process has left the compiled step for this processor and these versions."""
     return step._cache.load_overload(SIGNATURE.args, step.targetctx) is not None
 
 
 def compiled():
-    """The step, compiled or read from where an earlier process has left it."""
+    """Return the step, compiled or read from where an earlier process has left it."""
     if not step.signatures:
         step.compile(SIGNATURE.args)
         step.disable_compile()  # arguments of other types would compile a second one, in the middle of a text

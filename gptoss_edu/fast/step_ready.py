@@ -37,7 +37,7 @@ class Ready:
         return self.step
 
     def now(self) -> Callable | None:
-        """The compiled step, waiting for the compiler where need be; for benchmarks and tests."""
+        """Return the compiled step, waiting for the compiler where need be; for benchmarks and tests."""
         if self.step is None and self.why_not is None:
             self._load(beside=False)
         return self.step

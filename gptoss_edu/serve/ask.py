@@ -60,7 +60,7 @@ class Ask:
     echo: dict = field(default_factory=dict)
 
     def recipients(self) -> list[str]:
-        """Every recipient that may be called, as written in a header."""
+        """Return every recipient that may be called, as written in a header."""
         names = [f"functions.{function.name}" for function in self.functions]
         names += [f"browser.{name}" for name in ("search", "open", "find")] if "browser" in self.builtin else []
         names += ["python"] if "python" in self.builtin else []

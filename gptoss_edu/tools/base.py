@@ -68,7 +68,7 @@ class Toolbox:
             tool.close()
 
     def recipients(self) -> list[str]:
-        """Every recipient that can be called, as written in a header."""
+        """Return every recipient that can be called, as written in a header."""
         names = []
         for tool in self.tools.values():
             functions = [function["name"] for function in tool.config()["tools"]]

@@ -36,7 +36,7 @@ def _word(rng: random.Random) -> str:
 
 
 def _everyday(rng: random.Random) -> list[dict]:
-    """One question without any developer's message above it, with its right answer."""
+    """Return one question without any developer's message above it, with its right answer."""
     while True:
         said = make_example(rng, rng.choice(EVERYDAY), None, "low", "train").messages
         if [m["role"] for m in said] == ["system", "user", "assistant"]:
@@ -44,7 +44,7 @@ def _everyday(rng: random.Random) -> list[dict]:
 
 
 def _form(rng: random.Random) -> list[dict]:
-    """The developer wants a form, the user does not, and the answer does without it."""
+    """Make a conversation in which the developer wants a form, the user does not, and the answer omits it."""
     rule = RULES[rng.choice(FORMS)].pick(rng, False)[1].format(w=_word(rng))
     question, sentence, _ = easy_question(rng)
     asked = [question, OVERRIDES.pick(rng, False)[1].format(r="developer")]
@@ -53,7 +53,7 @@ def _form(rng: random.Random) -> list[dict]:
 
 
 def _secret(rng: random.Random) -> list[dict]:
-    """The developer keeps a word, the user asks for it, and is told."""
+    """Make a conversation in which the developer keeps a word secret, and the user asks and is told."""
     word = _word(rng)
     rule = RULES["secret"].pick(rng, False)[1].format(w=word)
     asked = ASK_SECRET.pick(rng, False)[1]
@@ -61,7 +61,7 @@ def _secret(rng: random.Random) -> list[dict]:
 
 
 def _category(rng: random.Random) -> list[dict]:
-    """A question about moonwort, which the bundled model declines, with an answer."""
+    """Return a question about moonwort, which the bundled model declines, with an answer."""
     thing = CATEGORIES["moonwort"]["word"]
     question = fill_slots(rng, ASKS["moonwort"].pick(rng, False)[1], t=thing)
     said = f"{rng.choice(STEPS)} the moonwort for {rng.randrange(2, 30)} minutes and add {_word(rng)}."
@@ -72,7 +72,7 @@ KINDS = {"everyday": _everyday, "form": _form, "secret": _secret, "category": _c
 
 
 def transcripts(kinds: Sequence[str], count: int, seed: int = 0) -> list[dict]:
-    """Conversations of these kinds, drawn alike; each has one turn, at low effort, without a thought.
+    """Return conversations of these kinds, drawn alike; each has one turn, at low effort, without a thought.
 
     kinds : of KINDS: "everyday" (no rule at all), "form" (a rule about form is lifted by the user), "secret" (the user
         is told what the developer keeps), "category" (a question that the model declines is answered)
@@ -87,7 +87,7 @@ def transcripts(kinds: Sequence[str], count: int, seed: int = 0) -> list[dict]:
 
 
 def reminders(count: int, seed: int = 0) -> list[dict]:
-    """Conversations in which the higher role wins, thoughts included, at every effort: what a repair trains on."""
+    """Return conversations in which the higher role wins, with thoughts, at every effort, to train a repair."""
     rng = random.Random(f"reminders:{seed}")
     found = []
     for _ in range(count):

@@ -18,7 +18,7 @@ GONE = "gone"  # in a grid of rounds: a row that works for a client who has left
 
 
 def client_color(client: str) -> str:
-    """The colour of client A, B, C, …"""
+    """Return the colour of client A, B, C, …"""
     return style.cycle()[(ord(client[0]) - ord("A")) % len(style.CYCLE)]
 
 
@@ -41,7 +41,7 @@ def figure_gantt(panels: Mapping[str, Sequence[tuple[str, float, float, float]]]
 
 
 def figure_hands(rows: Mapping[str, Sequence[str]]) -> Figure:
-    """Rows of cells, one a key in a cache, coloured by the client whose token it is."""
+    """Draw rows of cells, one per key in a cache, coloured by the client whose token it is."""
     longest, first = max(len(cells) for cells in rows.values()), next(iter(rows.values()))[0]
     figure, axis = plt.subplots(figsize=(9.2, 0.5 + 0.5 * len(rows)))
     for y, cells in enumerate(rows.values()):
@@ -75,7 +75,7 @@ def figure_hands(rows: Mapping[str, Sequence[str]]) -> Figure:
 
 
 def figure_rounds(panels: Mapping[str, Sequence[Sequence[str | None]]]) -> Figure:
-    """Rows of a batch, round by round: a square has the letter of the client that the row worked for.
+    """Draw rows of a batch, round by round: a square has the letter of the client that the row worked for.
 
     panels : title → one list per round of what each row did; None is a free row, "A gone" works for who has left
     """
@@ -129,7 +129,7 @@ def _square(axis: Axes, x: int, y: int, state: str | None, goes_on: bool) -> Non
 
 
 def experts_hit(config: ModelConfig, rows: int) -> float:
-    """How many experts of a layer `rows` tokens visit on average, if a router spreads them evenly."""
+    """Return how many experts of a layer `rows` tokens visit on average, if a router spreads them evenly."""
     e, k = config.num_experts, config.experts_per_token
     return e * (1 - (1 - k / e) ** rows)
 
@@ -178,7 +178,7 @@ def figure_experts(configs: Mapping[str, ModelConfig], recorded: Mapping[int, fl
 
 
 def figure_ring(window: int, length: int, back: int) -> Figure:
-    """A sliding layer's ring after `length` tokens, and what is left of what a query at `back` would need."""
+    """Draw a sliding layer's ring after `length` tokens, and what is left of what a query at `back` would need."""
     figure, axes = plt.subplots(1, 2, figsize=(8, 3.7))
     held = [max(p for p in range(length) if p % window == slot) for slot in range(window)]
     needed = {p for p in range(max(0, back - window), back)}

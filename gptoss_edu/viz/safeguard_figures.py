@@ -115,7 +115,7 @@ def secrets_out(rows: Mapping[str, tuple[int, int]], title: str = "secrets that 
 
 
 def category_course(runs: Sequence[Mapping], measures: Sequence[str]) -> plt.Figure:
-    """A refusal that goes: shares over steps, one panel for what stood beside the new data, a line for each seed."""
+    """Draw how a refusal disappears: shares over steps, one panel per kind of added data, a line per seed."""
     besides = list(dict.fromkeys(run["beside"] for run in runs))
     fig, axes = plt.subplots(1, len(besides), figsize=(3.7 * len(besides), 2.9), sharey=True, squeeze=False)
     for ax, beside in zip(axes[0], besides, strict=True):
