@@ -117,10 +117,11 @@ def test_a_stored_figure_is_small_and_keeps_marks_and_words():
 
 def test_a_cloud_is_a_picture_and_a_heat_map_has_a_pixel_for_each_cell():
     figure, (left, right) = plt.subplots(1, 2)
-    points = left.scatter(*np.random.default_rng(0).random((2, 5000)))
+    points = left.scatter(*np.random.default_rng(0).random((2, 700)))
+    left.plot(*np.random.default_rng(0).random((2, 800)), ".")
     image = right.imshow(np.zeros((3, 4)), interpolation="nearest")
     svg = vector.to_svg(figure)
-    assert svg.count("<image") == 2 and svg.count("<use") < 100 and len(svg) < vector.LARGEST
+    assert svg.count("<image") == 3 and svg.count("<use") < 100 and len(svg) < vector.LARGEST
     assert 'width="4" height="3"' in svg
     assert not points.get_rasterized() and image.get_interpolation() == "nearest"  # the figure is left as it was
 

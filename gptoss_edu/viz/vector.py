@@ -20,7 +20,8 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
 LARGEST = 120_000  # characters of an SVG that a notebook stores; a larger figure keeps its picture alone
-MANY = 1_500  # points of an artist that is drawn as a picture inside the SVG
+MANY = 600  # points of a cloud that is drawn as a picture inside the SVG
+CORNERS = 1_500  # of the shapes of one collection, likewise
 CELLS = 100  # of a mesh, likewise
 SHARP = 200  # pixels an inch of such a picture: two for every pixel of a page
 SHADES = 64  # of the small picture
@@ -108,8 +109,8 @@ def _has_many_points(artist) -> bool:
     if isinstance(artist, QuadMesh):  # a colour bar has 256 cells
         return artist.get_array().size > CELLS
     if isinstance(artist, Collection):
-        vertices = sum(len(path.vertices) for path in artist.get_paths())
-        return max(len(artist.get_offsets()), vertices) > MANY
+        corners = sum(len(path.vertices) for path in artist.get_paths())
+        return len(artist.get_offsets()) > MANY or corners > CORNERS
     return isinstance(artist, mpl.lines.Line2D) and len(artist.get_xdata()) > MANY and artist.get_marker() != "None"
 
 
