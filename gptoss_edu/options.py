@@ -23,6 +23,9 @@ ALL_LAYOUTS = (*LAYOUTS, "gguf")  # plus one file for llama.cpp, Ollama and LM S
 ROUNDINGS = ("floor", "up", "best")  # how mxfp4.pack chooses the shared exponent of 32 weights
 
 
+RUNS = Path("runs")  # below the working folder; `--out` of train, finetune and rl begins there
+
+
 def check_parent(path: Path, what: str) -> None:
     """Refuse a `path` whose folder does not exist.
 
@@ -37,12 +40,14 @@ def check_parent(path: Path, what: str) -> None:
 def check_folder(path: Path, what: str) -> None:
     """Refuse a `path` that is neither a folder nor can become one, because its own folder does not exist.
 
+    A folder directly in `runs`, where every command writes by default, is made together with it.
+
     Errors: `GptOssError` that names `what`, the option.
     """
     path = Path(path)
     if path.exists() and not path.is_dir():
         raise GptOssError(f"{what} {path}: is a file, not a folder; name another.")
-    if not path.exists():
+    if not path.exists() and (path.parent != RUNS or RUNS.exists()):
         check_parent(path, what)
 
 

@@ -8,6 +8,7 @@ import pytest
 import gptoss_edu
 from gptoss_edu import options
 from gptoss_edu.cli import main
+from gptoss_edu.errors import GptOssError
 
 PACKAGE = Path(gptoss_edu.__file__).parent
 TEXT_CALLS = ("read_text", "write_text", "open", "fdopen", "NamedTemporaryFile", "TemporaryFile")
@@ -88,6 +89,18 @@ def test_a_mistyped_path_makes_no_folders(call, tmp_path, monkeypatch, capsys):
     said = capsys.readouterr()
     assert f"{call[-1]}: expected the folder {tmp_path / 'nope'} to be there" in said.err
     assert said.err.count("\n") == 1 and said.out == "" and not list(tmp_path.iterdir())
+
+
+def test_the_default_place_of_a_run_is_made_with_its_folder(tmp_path, monkeypatch):
+    """`finetune talk.jsonl` in a new folder: its own default, runs/finetune, must not be called a typo."""
+    monkeypatch.chdir(tmp_path)
+    options.check_folder(Path("runs/finetune"), "--out")
+    for path in ("runs/a/b", "nope/run"):
+        with pytest.raises(GptOssError, match="expected the folder"):
+            options.check_folder(Path(path), "--out")
+    (tmp_path / "runs").write_text("in the way", encoding="utf-8")
+    with pytest.raises(GptOssError, match="found a file"):
+        options.check_folder(Path("runs/finetune"), "--out")
 
 
 def test_a_page_that_cannot_be_written_is_told_before_the_question(tmp_path, capsys):

@@ -29,6 +29,7 @@ HANDED_ON = {  # chapters use checks.predict; these names live one floor up and 
     "plant": "gptoss_edu.course.specimens",
     "diagnose": "gptoss_edu.course.museum",
     "play": "gptoss_edu.course.frames",
+    "watch": "gptoss_edu.course.waiting",
 }
 
 __all__ = [
