@@ -194,11 +194,11 @@ FAULTS = {  # name: (source, what is done to it, error, words of the message: fi
     # shards and index
     "missing shard": ("sharded", lambda f: weights(f, 1).unlink(), CheckpointError, r"missing shard model-00002-of-\d+\.safetensors \(1 of \d+ named by model\.safetensors\.index\.json are absent\); fetch it again"),
     "one shard truncated": ("sharded", lambda f: weights(f, 2).write_bytes(weights(f, 2).read_bytes()[:-1]), CheckpointError, r"model-00003-of-\d+\.safetensors: truncated"),
-    "index names a tensor too many": ("sharded", index(lambda m: m.update({"model.layers.9.x": next(iter(m.values()))})), CheckpointError, r"index\.json: names model\.layers\.9\.x, which .* does not hold \(1 such\)"),
+    "index names a tensor too many": ("sharded", index(lambda m: m.update({"model.layers.9.x": next(iter(m.values()))})), CheckpointError, r"index\.json: names model\.layers\.9\.x, which .* does not hold \(1 in all\)"),
     "index points to another file": ("sharded", index(lambda m: m.update({HF_SINKS: next(iter(m.values()))})), CheckpointError, rf"index\.json: says that {HF_SINKS} is in model-00001.*, found in model-.*; fetch index and files from the same source"),
     "index is not JSON": ("sharded", text("model.safetensors.index.json", "{"), CheckpointError, r"index\.json: expected \{\"weight_map\".*found something else"),
     "index maps to numbers": ("sharded", index(lambda m: m.update({HF_SINKS: 3})), CheckpointError, r"index\.json: expected \{\"weight_map\""),
-    "two files with one tensor": ("original", lambda f: shutil.copy(weights(f), f / "copy.safetensors"), CheckpointError, r"tensor embedding\.weight stands in copy\.safetensors and in model\.safetensors; keep one layout"),
+    "two files with one tensor": ("original", lambda f: shutil.copy(weights(f), f / "copy.safetensors"), CheckpointError, r"tensor embedding\.weight is in both copy\.safetensors and model\.safetensors; keep one layout"),
     # the tensors
     "missing tensor": ("original", tensors(lambda t: t.pop(SINKS)), CheckpointError, rf"missing tensor {SINKS}; the original layout of this config has 33, found 32"),
     "sinks of a layer missing in hf": ("hf", tensors(lambda t: t.pop(HF_SINKS)), CheckpointError, rf"missing tensor {HF_SINKS}; the hf layout"),
