@@ -1,4 +1,4 @@
-"""Pictures of what a gpt-oss is made of: the map of its parts, where its parameters sit, what fits where.
+"""Pictures of a gpt-oss and its parts: a map, where the parameters are, what fits where.
 
 Every number comes from a `ModelConfig`; no weights are needed.
 """
@@ -52,8 +52,8 @@ def _part(name: str) -> str:
 def figure_parameters(config: ModelConfig, name: str = "this model", seed: int = 0) -> Figure:
     """Draw a treemap: an area is a number of parameters, and dark is what one token uses.
 
-    Each expert is a cell; columns are layers, rows are the experts of a layer. Which ones are dark is drawn by chance
-    with `seed`; a real router chooses them by the token.
+    Each expert is a cell; columns are layers, rows are the experts of a layer. The dark ones are random, by `seed`; a
+    real router chooses them by token.
     """
     counts = parameter_parts(config)
     total = sum(counts.values())
@@ -86,7 +86,7 @@ def _draw_experts(axes: plt.Axes, config: ModelConfig, width: float, chance: ran
 
 
 def _draw_column(axes: plt.Axes, counts: dict[str, int], total: int, left: float) -> None:
-    """What is not experts, stacked at the right edge; labels stand apart, since the column can be very thin."""
+    """Stack everything except experts at the right edge; labels are apart, since the column can be very thin."""
     labels = {
         "attention": "attention: all of it, every token",
         "embedding": "embedding: one row per token",
@@ -147,7 +147,7 @@ def figure_guess(guess: Mapping[str, float], config: ModelConfig) -> Figure:
 
 
 def figure_memory(needs: Mapping[str, float], have: Mapping[str, float]) -> Figure:
-    """Bars: bytes that each thing needs; vertical lines: bytes that machines have. A logarithmic axis in GiB."""
+    """Draw required bytes as bars and machines' memory as vertical lines, on a logarithmic axis in GiB."""
     figure, axes = plt.subplots(figsize=(8.2, 0.42 * len(needs) + 1.3))
     values = [value / GIB for value in needs.values()]
     bars = axes.barh(list(needs), values, color=style.cycle()[0])
@@ -165,7 +165,7 @@ def figure_memory(needs: Mapping[str, float], have: Mapping[str, float]) -> Figu
 
 
 def figure_bars(values: Mapping[str, float], label: str, title: str = "", fmt: str = "{:,.1f}") -> Figure:
-    """Plain labelled bars, the first one filled, the others hatched: the real thing against its variants."""
+    """Draw plain labelled bars, the first one filled, the others hatched: the real thing against its variants."""
     figure, axes = plt.subplots(figsize=(7.6, 0.42 * len(values) + 0.8))
     looks = [(style.cycle()[0], "")] + [(style.cycle()[1], "//")] * (len(values) - 1)
     bars = axes.barh(list(values), list(values.values()), color=[look[0] for look in looks], edgecolor="white")
@@ -229,7 +229,7 @@ def _draw_block(axes: plt.Axes, config: ModelConfig) -> None:
 
 
 def _branch(axes: plt.Axes, x: float, boxes: list[tuple[float, str, str]]) -> None:
-    """Up from the residual stream, through the boxes, and back down to a plus."""
+    """Draw a line up from the residual stream, through the boxes, and back down to a plus."""
     middle, stream = 2.15, 0.75
     axes.plot([x, x], [stream, middle], color=style.color("ink"), linewidth=1.2)
     for width, text, chapter in boxes:

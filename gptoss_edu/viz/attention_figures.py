@@ -12,9 +12,10 @@ from . import style
 
 
 def attention(trace: Trace, layer: int, head: int, first: int = 0, last: int | None = None, title: str | None = None):
-    """Draw one head's attention: the sink in a column of its own, then queries by keys, with the band's edge.
+    """Draw one head's attention: the sink in its own column, then queries by keys, with the band's edge.
 
-    trace : keeps this head exactly; first, last : the stretch of tokens to show. Weights are shaded by their root.
+    trace : keeps this head exactly; first, last : the stretch of tokens to show. Shades show the square root of the
+        weights.
     """
     weights, sink = trace.attention(layer, head)
     last = len(trace) if last is None else last
@@ -90,7 +91,7 @@ def row(trace: Trace, layer: int, head: int, query: int, keys: int = 14):
 
 
 def head_grid(trace: Trace, statistic: str = "sink_mass", select=None):
-    """Mean of a head statistic, layer by head, with a gap between the groups that share keys and values.
+    """Draw the mean of a head statistic, layer by head, with gaps between groups that share keys and values.
 
     statistic : "sink_mass", "head_entropy" or "head_distance"; select : (t,) bool, the tokens to average.
     """
@@ -151,7 +152,7 @@ def sink_over_text(trace: Trace, heads, first: int = 0, last: int | None = None)
 
 
 def distances(trace: Trace):
-    """Mean attended distance of every head, sliding layers beside full ones."""
+    """Draw the mean attended distance of every head, sliding layers beside full ones."""
     fig, ax = plt.subplots(figsize=(6.4, 3.2))
     for layer, window in enumerate(trace.windows):
         kind = "full" if window is None else "sliding"
@@ -210,7 +211,7 @@ def logit_lens(trace: Trace, first: int, last: int):
 
 
 def difference(change: Difference, title: str = "What the intervention changes"):
-    """Surprisal and routing of two runs of the same text, token by token."""
+    """Draw surprisal and routing of two runs of the same text, token by token."""
     base = change.base
     fig, axes = plt.subplots(2, 1, figsize=(8.6, 3.8), sharex=True, height_ratios=(2, 1))
     bits = np.nan_to_num(change.surprisal)
@@ -244,7 +245,7 @@ def _name_tokens(ax, trace: Trace, positions) -> None:
 
 
 def _voice_band(ax, trace: Trace, first: int, last: int) -> None:
-    """Under the axis: who speaks, in the fixed colours and hatches."""
+    """Draw who speaks under the axis, in the fixed colours and hatches."""
     voices = np.where(trace.names("channel") != "none", trace.names("channel"), trace.names("role"))
     start = first
     for t in range(first + 1, last + 1):

@@ -12,7 +12,7 @@ HATCHES = ("", "//", "", "..", "\\\\")
 
 
 def figure_bytes(rows: dict[str, dict[str, float]]):
-    """Stacked bars: for each row the bytes of each part."""
+    """Draw stacked bars: per row, the bytes of each part."""
     figure, axis = plt.subplots(figsize=(7.2, 0.7 + 0.55 * len(rows)))
     for y, parts in enumerate(rows.values()):
         left = 0.0
@@ -65,9 +65,9 @@ def figure_masks(errors: dict[str, dict[str, np.ndarray]]):
 
 
 def roofline_points(results: dict, config: ModelConfig, leave_out=()) -> dict[str, tuple[float, float]]:
-    """Label to (operations a byte, operations a second) from the rows that `gptoss-edu bench gpu` writes for 20b.
+    """Return label to (operations per byte, operations per second) from the rows of `gptoss-edu bench gpu` for 20b.
 
-    Bytes count the experts that n independent tokens hit: e (1 - (1 - k/e)^n) a layer.
+    Bytes count the experts that n independent tokens hit: e (1 - (1 - k/e)^n) per layer.
     """
     found, e, k = {}, config.num_experts, config.experts_per_token
     for name, row in results.items():
@@ -90,7 +90,7 @@ def roofline_points(results: dict, config: ModelConfig, leave_out=()) -> dict[st
 
 
 def figure_roofline(points: dict[str, tuple[float, float]], roof: dict, title: str):
-    """Measurements below the two limits, each with its share of what the roof allows."""
+    """Draw measurements below the two limits, each with its share of the roof."""
     figure, axis = plt.subplots(figsize=(7.2, 4.3))
     memory, arithmetic = roof["read_bytes_per_s"], roof["bf16_flop_per_s"]
     intensity = np.geomspace(0.6, 6000, 200)
@@ -111,7 +111,7 @@ def figure_roofline(points: dict[str, tuple[float, float]], roof: dict, title: s
 
 
 def figure_kernels(kernels: dict, sizes: dict[str, float], bandwidth: float):
-    """Time of each kernel in a step, filled as far as its bytes alone would take."""
+    """Draw the time of each kernel in a step, filled up to the time of its bytes alone."""
     figure, axis = plt.subplots(figsize=(7.2, 0.7 + 0.36 * len(sizes)))
     for y, (name, size) in enumerate(sizes.items()):
         took, count = kernels[name]
@@ -120,7 +120,7 @@ def figure_kernels(kernels: dict, sizes: dict[str, float], bandwidth: float):
         axis.barh(y, least, color=style.cycle()[0])
         axis.text(took + 12, y, f"{took:.0f} µs in {count:.0f} launches, at least {least:.0f}", va="center", fontsize=9)
     axis.set(yticks=range(len(sizes)), yticklabels=sizes, xlim=(0, 1.5 * max(kernels[name][0] for name in sizes)))
-    axis.set_xlabel("microseconds a token (filled: its bytes at the memory's speed)")
+    axis.set_xlabel("microseconds per token (filled: its bytes at the memory's speed)")
     axis.invert_yaxis()
     return figure
 
@@ -130,9 +130,9 @@ LANES = {"attend": "attention", "combine": "combine splits", "out": "output prod
 
 
 def figure_timeline(timelines: dict[str, list]):
-    """Kernels of two layers over time, one after the other and overlapping: title to rows [name, start, length] in µs.
+    """Draw the kernels of two layers over time, in sequence and overlapping: title to rows [name, start, length] in µs.
 
-    Filled from the end of the kernel before: from there on a kernel can work. Pale: it is on the card and waits.
+    A bar is filled from the end of the previous kernel, when it can work, and pale before, while it waits on the card.
     """
     figure, axes = plt.subplots(len(timelines), 1, figsize=(7.2, 2.5 * len(timelines)), sharex=True)
     lanes = list(LANES.values())
@@ -153,7 +153,7 @@ def figure_timeline(timelines: dict[str, list]):
         axis.invert_yaxis()
     longest = max(start + length for rows in timelines.values() for _, start, length in rows)
     np.atleast_1d(axes)[-1].set(
-        xlabel="microseconds (pale: on the card already, waiting for the kernel before)", xlim=(0, 1.1 * longest)
+        xlabel="microseconds (pale: on the card already, waiting for the previous kernel)", xlim=(0, 1.1 * longest)
     )
     return figure
 

@@ -31,7 +31,7 @@ def recall_and_alarms(found: Mapping[str, Mapping[str, Mapping]], title: str):
 
 
 def under_each_reward(rows: Sequence[tuple[str, Mapping[str, Mapping]]], columns: Sequence[str], title: str):
-    """Draw a dot with its 95 % interval for each measurement, one row a run, one panel a column.
+    """Draw a dot with its 95 % interval for each measurement, one row per run, one panel per column.
 
     rows : (name, {column: count}), counts as `tasks.graders.count` gives them
     """

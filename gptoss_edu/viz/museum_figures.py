@@ -12,8 +12,8 @@ from . import style
 def catches(rows: Sequence[str], columns: Sequence[tuple[str, str]], caught: Sequence[Sequence[bool]]):
     """Draw a table of bugs and tests: a filled square where the test would have caught the bug.
 
-    rows : the bugs; columns : (group, label) of each test; caught[i][j] : whether test j sees bug i. A bug that nothing
-    in a row sees stands with an empty row. Returns the Matplotlib figure.
+    rows : the bugs; columns : (group, label) of each test; caught[i][j] : whether test j catches bug i. A bug that
+        nothing  row sees stands with an empty row. Returns the Matplotlib figure.
     """
     figure, axis = plt.subplots(figsize=(9.6, 5.6), layout="constrained")
     for i, row in enumerate(caught):

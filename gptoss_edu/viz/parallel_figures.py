@@ -17,7 +17,7 @@ def _box(axis, x: float, y: float, w: float, h: float, text: str, color: str, ha
 
 
 def figure_cuts():
-    """x W cut by outputs, where results stand side by side, and by inputs, where they are added."""
+    """Draw x W cut by outputs, where results are side by side, and by inputs, where they are added."""
     figure, axes = plt.subplots(1, 2, figsize=(7.2, 2.5))
     colors = style.cycle()
     for axis, title in zip(axes, ("by outputs: columns side by side", "by inputs: parts to be added"), strict=True):
@@ -118,7 +118,7 @@ def figure_ring(history: list[np.ndarray]):
 
 
 def figure_scaling(prediction: dict, shape: str, guess: float, measured: dict[int, float] | None = None):
-    """Times one card, by cards: the floor, the prediction of two ways, a reader's guess, and what was measured."""
+    """Draw the speed-up by cards: the floor, the prediction for two ways, a reader's guess, and measurements."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(7.2, 3.1), width_ratios=(1.1, 1))
     rows, colors, ink = prediction["decode"], style.cycle(), style.color("ink")
     sizes = [2, 4, 8]
@@ -170,7 +170,7 @@ def figure_scaling(prediction: dict, shape: str, guess: float, measured: dict[in
 
 
 def figure_ladder(rungs, tolerance: float):
-    """Relative difference at each rung, on a logarithmic scale; the first one above the tolerance is marked."""
+    """Draw the relative difference at each rung, on a logarithmic scale, marking the first above the tolerance."""
     figure, axis = plt.subplots(figsize=(7.2, 2.6))
     values = np.array([max(rung.relative, 1e-9) for rung in rungs])
     above = values > tolerance

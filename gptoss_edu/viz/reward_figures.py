@@ -36,7 +36,7 @@ def curves(
 ) -> None:
     """Each term's mean over the seeds as a line, the seeds themselves pale behind it, the name at the end.
 
-    terms : term of the log to the words that stand beside its line
+    terms : term of the log to the label of its line
     """
     ends = []
     for number, (term, words) in enumerate(terms.items()):
@@ -69,7 +69,7 @@ def _apart(places: Sequence[float], limits: tuple[float, float]) -> list[float]:
 
 
 def learning(record: Mapping, terms: Mapping[str, str], title: str, below: Mapping[str, str] | None = None):
-    """Curves of one experiment; with ``below`` a second panel, for what is no share (tokens of an answer)."""
+    """Draw the curves of one experiment; with ``below`` a second panel, for other units (tokens of an answer)."""
     panels = [terms, *([below] if below else [])]
     fig, axes = plt.subplots(
         len(panels), 1, figsize=(7.2, 3.2 + 1.8 * bool(below)), sharex=True, squeeze=False,
@@ -90,7 +90,7 @@ def learning(record: Mapping, terms: Mapping[str, str], title: str, below: Mappi
 
 
 def before_and_after(record: Mapping, terms: Mapping[str, str], title: str):
-    """Held-out problems by kind: a line from the share before the first step to that after the last, mean of seeds."""
+    """Draw held-out problems by kind: a line from the share before the first step to that after the last step."""
     kinds = list(record["runs"][0]["probed"][0]["kinds"])
     fig, axes = plt.subplots(1, len(terms), figsize=(7.2, 0.42 * len(kinds) + 1.1), sharey=True, squeeze=False)
     for ax, (term, words) in zip(axes[0], terms.items(), strict=True):
@@ -130,7 +130,7 @@ def small_multiples(records: Mapping[str, Mapping], terms: Mapping[str, str], ac
 
 
 def pushes(labels: Sequence[str], before: Sequence[float], after: Sequence[float], rewards: Sequence[float]):
-    """Probabilities of a few answers before and after one step, with what each earned."""
+    """Draw the probabilities of a few answers before and after one step, with each one's reward."""
     fig, ax = plt.subplots(figsize=(7.2, 0.5 * len(labels) + 1.2))
     for row, (was, now, reward) in enumerate(zip(before, after, rewards, strict=True)):
         shade = style.color("right" if reward > 0 else "wrong")

@@ -43,7 +43,7 @@ def router_map(trace: Trace, layer: int, first: int = 0, last: int | None = None
 
 
 def load(corpus: Corpus, layer: int, by: str = "voice", repeats: int = 300, seed: int = 0):
-    """Load of the experts by a label, each with an interval from drawing conversations anew, beside a shuffled null.
+    """Draw the experts' load by a label, with bootstrap intervals over conversations, and a shuffled null.
 
     A bar is the share of the choices that tokens with this label made; the grey band is where the middle 95 % of the
     bars would lie if the label said nothing.
@@ -82,7 +82,7 @@ def load(corpus: Corpus, layer: int, by: str = "voice", repeats: int = 300, seed
 
 
 def information(results: dict, title: str = "What the first expert tells about the token"):
-    """Mutual information by label and layer, with the shuffled null's 95 % line.
+    """Draw mutual information by label and layer, with the shuffled null's 95 % line.
 
     results : label → list over layers of (bits, null).
     """

@@ -1,4 +1,4 @@
-"""Pictures of an agent at work: who says what to whom, what tools did, which pages are open, what the loop costs."""
+"""Pictures of an agent at work: messages between whom, tool results, open pages, and the cost of the loop."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ LABEL_WIDTH = 118  # characters that fit across the figure, shared by the column
 def figure_sequence(messages: Iterable[Message], width: float = 8.5) -> Figure:
     """Draw messages between user, model and tools.
 
-    A solid arrow is a message, a dashed one a tool's result, a box on the model's line a thought. Colour and the word
-    beside it give the channel. System and developer messages are left out.
+    A solid arrow is a message, a dashed one a tool's result, a box on the model's line a thought. Colour and label give
+    the channel. System and developer messages are left out.
     """
     messages = [message for message in messages if message.role in ("user", "assistant", "tool")]
     tools = dict.fromkeys(tool_of(message) for message in messages if tool_of(message))
@@ -57,7 +57,7 @@ def shorten(text: str, length: int) -> str:
 
 
 def draw_message(axis: Axes, y: int, message: Message, columns: dict[str, int], length: int) -> None:
-    """One row: an arrow with its text above it, or a thought as a box."""
+    """Draw one row: an arrow with its text above it, or a thought as a box."""
     channel = message.channel or "commentary"
     colour = style.color(channel if channel in style.CHANNEL_HATCH else "commentary")
     tool = tool_of(message)
@@ -86,7 +86,7 @@ def draw_message(axis: Axes, y: int, message: Message, columns: dict[str, int], 
 
 
 def figure_mistakes(calls: Sequence[dict], found: Sequence[Mapping[str, set]]) -> Figure:
-    """Draw a row for each call, a column for each kind of mistake, the names that were found in the cells."""
+    """Draw one row per call, one column per kind of mistake, with the names found in the cells."""
     figure, axis = plt.subplots(figsize=(7.2, 0.5 + 0.34 * len(calls)))
     marks = [[bool(names) for names in row.values()] for row in found]
     axis.imshow(marks, cmap=style.sequential(), vmin=0, vmax=3, aspect="auto")

@@ -40,7 +40,7 @@ def figure_lanes(lanes: Sequence[str], steps: Sequence[tuple[str, str, str]]) ->
 
 
 def figure_threads(items: Sequence[dict], messages: Sequence[Message]) -> Figure:
-    """Items of a request above, its messages below, a thread from each item to its message.
+    """Items of a request above, its messages below, with a line from each item to its message.
 
     Messages that the next prompt leaves out are dashed.
     """
@@ -112,7 +112,7 @@ def _card(axis: Axes, x: float, y: float, title: str, text: str, colour: str, ke
 
 
 class Counted:
-    """Tokens that note how many of them have been taken."""
+    """Tokens that count how many of them have been taken."""
 
     def __init__(self, tokens: Sequence[int]):
         self.tokens, self.taken = tokens, []
@@ -184,7 +184,7 @@ def lane_of(kind: str) -> str:
 
 
 def figure_doors(tries: Mapping[str, int], doors: Mapping[str, int]) -> Figure:
-    """Draw each request runs from the left until the door that refuses it.
+    """Draw each request as a line from the left to the door that refuses it.
 
     tries : what was sent → status of the answer. doors : a door's name → the status with which it refuses
     """

@@ -1,8 +1,8 @@
 """The look of every figure: one palette with fixed meanings, on a light or a dark ground.
 
-A colour means the same thing in the notebooks, in the explorer and in the book. No meaning rests on hue alone: each
-entry also has a marker, a line style or a hatch, and neighbours differ in lightness, so that the figures survive
-colour blindness and a black-and-white printer.
+A colour means the same thing in the notebooks, in the explorer and in the book. No meaning depends on hue alone: each
+entry also has a marker, a line style or a hatch, and neighbours differ in lightness, so the figures work with colour
+blindness and on a black-and-white printer.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ COLORS = {
     "raised": ("#F4F6F8", "#1D2127"),
 }
 
-# A cycle for curves without a meaning of their own, after Okabe and Ito's set, darkened to be legible as thin lines.
+# A cycle for curves without a fixed meaning, after Okabe and Ito's set, darkened to be legible as thin lines.
 CYCLE = (
     ("#005EA8", "#6BB6FA"),
     ("#C23B00", "#FF8A5B"),
@@ -93,7 +93,7 @@ def layer_kind(layer: int) -> str:
 
 
 def cycle(theme: str | None = None) -> list[str]:
-    """Eight colours for curves without a fixed meaning."""
+    """Return eight colours for curves without a fixed meaning."""
     return [pair[_theme_index(theme)] for pair in CYCLE]
 
 
@@ -131,24 +131,24 @@ def stops(name: str, theme: str | None = None) -> list[str]:
 
 
 def sequential(theme: str | None = None) -> LinearSegmentedColormap:
-    """From nothing to all, in blue."""
+    """Return the colour map from nothing to all, in blue."""
     return LinearSegmentedColormap.from_list("gptoss_sequential", stops("sequential", theme))
 
 
 def heat(theme: str | None = None) -> LinearSegmentedColormap:
-    """From nothing to all, in the sink's vermilion."""
+    """Return the colour map from nothing to all, in the sink's vermilion."""
     return LinearSegmentedColormap.from_list("gptoss_heat", stops("heat", theme))
 
 
 def diverging(theme: str | None = None) -> LinearSegmentedColormap:
-    """Blue below zero, vermilion above it, the ground at zero."""
+    """Return the colour map with blue below zero, vermilion above, and the background at zero."""
     return LinearSegmentedColormap.from_list("gptoss_diverging", stops("diverging", theme))
 
 
 def use(theme: str = "light") -> None:
-    """Give every figure made from now on the course's look.
+    """Apply the course's look to all figures from now on.
 
-    Figures keep an opaque ground, so a light one stays readable on a dark page and the other way round.
+    Figures have an opaque background, so a light one stays readable on a dark page and vice versa.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ def use(theme: str = "light") -> None:
 
 @contextmanager
 def themed(theme: str):
-    """`use(theme)` for the length of a with block."""
+    """Apply `use(theme)` within a block."""
     before = _state["theme"]
     with plt.rc_context(rc(theme)):
         _state["theme"] = theme
@@ -221,7 +221,7 @@ def rc(theme: str = "light") -> dict:
 
 
 def contrast(first: str, second: str) -> float:
-    """WCAG contrast of two colours, from 1 to 21.
+    """Compute the WCAG contrast of two colours, from 1 to 21.
 
     Source: Web Content Accessibility Guidelines 2.2, "contrast ratio" and "relative luminance".
     """

@@ -1,6 +1,6 @@
-"""Pictures of tokens: text in coloured boxes, the merges that made a token, and what a vocabulary is worth.
+"""Pictures of tokens: text in coloured boxes, the merges that made a token, and how well a vocabulary compresses.
 
-The boxes are HTML, since a browser has the fonts of every script and Matplotlib has not.
+The boxes are HTML, since a browser has fonts for every script and Matplotlib does not.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from gptoss_edu.bpe import MergeStep
 from . import style
 
 _VISIBLE = {" ": "·", "\n": "⏎", "\r": "␍", "\t": "→", "\u00a0": "⍽", "\u200d": "‿"}
-# Three tints in turn; neighbours differ in lightness, and each box has an edge, so that hue carries nothing.
+# Three tints in turn; neighbours differ in lightness, and each box has an edge, so that hue carries no meaning.
 _TINTS = ("rgba(0,114,178,.12)", "rgba(230,159,0,.38)", "rgba(0,158,115,.22)")
 _BOX = (
     "display:inline-block;margin:1px;padding:1px 3px;border:1px solid rgba(128,128,128,.55);border-radius:3px;"
@@ -38,7 +38,7 @@ _NUMBER = "display:block;font-size:62%;opacity:.75;font-weight:normal"
 class TokenStrip:
     """Rows of tokens for the end of a cell.
 
-    HTML where the front end can, plain text with | between tokens elsewhere.
+    HTML if the front end supports it, otherwise plain text with | between tokens.
     """
 
     html: str
@@ -103,7 +103,7 @@ def figure_merges(steps: Iterable[MergeStep], title: str = "") -> Figure:
     """Draw one row per merge, from bytes at the top to tokens at the bottom; in each row the pair about to be joined is
     filled.
 
-    The numbers between two parts are the ranks of their join; no number: their join is no token. The lowest one wins.
+    The number between two parts is the rank of their join; without a number, the join is not a token. The lowest wins.
     """
     steps = list(steps)
     last = steps[-1].after
@@ -146,7 +146,7 @@ def _draw_row(axes: plt.Axes, parts: Sequence[bytes], y: float, chosen: set[int]
                 linewidth=0.8,
             )
         )
-        text = token_text(part)[0].replace("$", r"\$")  # for Matplotlib two dollars are a formula
+        text = token_text(part)[0].replace("$", r"\$")  # Matplotlib reads text between dollars as a formula
         ink = style.color("paper" if filled else "ink")
         axes.text(x + len(part) / 2, y + 0.03, text, ha="center", va="center", family="monospace", color=ink)
         x += len(part)
@@ -175,7 +175,7 @@ def figure_compression(text: str, ranks: dict[bytes, int], sizes: Sequence[int],
 
 
 def figure_seconds(seconds: dict[str, float], title: str) -> Figure:
-    """Bars of times on a logarithmic axis; entries alternate between two ways of doing one thing."""
+    """Draw bars of times on a logarithmic axis; entries alternate between two ways of doing the same thing."""
     figure, axes = plt.subplots(figsize=(7.2, 0.45 * len(seconds) + 0.8))
     values = [1e6 * value for value in seconds.values()]
     colors = [style.cycle()[index % 2] for index in range(len(values))]
@@ -187,7 +187,7 @@ def figure_seconds(seconds: dict[str, float], title: str) -> Figure:
 
 
 def ways_to_cut(word: str, text: str, ranks: dict[bytes, int], pat_str: str) -> int:
-    """In how many different ways the occurrences of one word are cut; text is ASCII, so characters are bytes."""
+    """Count the different ways in which the occurrences of one word are cut; text is ASCII, so characters are bytes."""
     tokens = {rank: token for token, rank in ranks.items()}
     edges = {0, *accumulate(len(tokens[i]) for i in bpe.encode(text, ranks, pat_str))}
     spans = [match.span() for match in regex.finditer(regex.escape(word) + r"\b", text)]

@@ -3,7 +3,7 @@
     watch(chat.say("Will it rain in Rome?"))          # live: the display grows while the model writes
     Transcript(chat.history)                          # afterwards, or for any list of messages
 
-Everything that a model, a user or a tool wrote is escaped; the display holds no script and loads nothing.
+All text of models, users and tools is escaped; the display contains no script and loads nothing.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class Watcher:
 
     def __init__(self):
         self.transcript = Transcript()
-        self.open: dict[int, Entry] = {}  # message number → the entry that is growing
+        self.open: dict[int, Entry] = {}  # message number → the growing entry
 
     def take(self, event: Event) -> None:
         entries = self.transcript.entries
@@ -134,7 +134,7 @@ class Watcher:
 
 
 def watch(events: Iterable[Event], seconds: float = 0.1) -> Sequence[Event]:
-    """Show events while they come, in one display that is refreshed every `seconds`.
+    """Show events as they arrive, in one display that is refreshed every `seconds`.
 
     Returns the others: whole messages, results, the end.
     """

@@ -36,7 +36,7 @@ def grid_of_codes(updates: Sequence[tuple[float, float]], ax=None) -> plt.Axes:
 
 
 def update_histogram(runs: Mapping[str, Sequence[int]]) -> plt.Figure:
-    """Updates in units of half a step, one panel a run; what lies right of 1 leaves its code when it is stored.
+    """Draw updates in units of half a step, one panel per run; updates right of 1 change their code when stored.
 
     runs : name to counts as `evals.fine_tuning.histogram` gives them: of zeros, then of 24 bins from 10^-4 to 10^2
     """
@@ -55,7 +55,7 @@ def update_histogram(runs: Mapping[str, Sequence[int]]) -> plt.Figure:
 
 
 def memory_bars(plans: Mapping[str, Mapping[str, int]], card: float, of: str) -> plt.Figure:
-    """GiB by part, one bar a plan, on a logarithmic ground line of cards: the dashed line is one card's memory."""
+    """Draw GiB by part, one bar per plan; dashed lines are the memory of cards."""
     names = list(plans)
     parts = list(dict.fromkeys(part for plan in plans.values() for part in plan))
     fig, ax = plt.subplots(figsize=(7.2, 0.9 + 0.55 * len(names)))
@@ -79,7 +79,7 @@ def memory_bars(plans: Mapping[str, Mapping[str, int]], card: float, of: str) ->
 
 
 def kept_abilities(columns: Mapping[str, Mapping]) -> plt.Figure:
-    """Shares that are right, one group a measurement, one bar a model.
+    """Draw shares of right answers, one group per measurement, one bar per model.
 
     columns : model's name to {measurement: [right, of]}, as `evals.fine_tuning.abilities` gives them
     """
