@@ -29,6 +29,12 @@ pytest.importorskip("numba", reason="the compiled step needs numba: pip install 
 PROMPT = torch.arange(300, 340)[None]  # (1, 40): longer than the window
 
 
+@pytest.fixture(autouse=True)
+def compiled_steps(monkeypatch):
+    """All other tests keep to plain steps."""
+    monkeypatch.delenv("GPTOSS_EDU_STEP")
+
+
 @pytest.fixture(scope="module")
 def model():
     assert fused_step.READY.now() is not None, fused_step.READY.why_not
@@ -78,6 +84,13 @@ def copied(model):
 
 
 # ------------------------------------------------------------------------------------------------------ the same result
+
+
+def test_the_environment_keeps_every_step_plain(model, monkeypatch):
+    monkeypatch.setenv("GPTOSS_EDU_STEP", "plain")
+    with counted() as calls:
+        decoded(model)
+    assert calls == [] and fused_step.READY.ask() is None
 
 
 @torch.no_grad()

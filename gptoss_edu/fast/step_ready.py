@@ -2,6 +2,9 @@
 
 The first steps of a process are plain ones. Then a thread loads Numba and reads the step from where Numba keeps what
 it has compiled. Where nothing is kept yet, a process beside this one compiles it, once for this machine and versions.
+
+When the compiled step takes over depends on time, and its logits differ from the plain ones in the last bits. Where
+runs must be equal bit by bit, as in tests, the environment variable GPTOSS_EDU_STEP=plain keeps every step plain.
 """
 
 from __future__ import annotations
@@ -30,6 +33,8 @@ class Ready:
 
     def ask(self) -> Callable | None:
         """The compiled step where it is ready. To be called at every step, so that it becomes ready."""
+        if os.environ.get("GPTOSS_EDU_STEP") == "plain":
+            return None
         if self.step is None and self.why_not is None:
             self._asked += 1
             if self._asked >= PATIENCE and self._asked % POLL == 0:
