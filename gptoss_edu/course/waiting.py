@@ -1,4 +1,4 @@
-"""A bar for what takes longer than ten seconds, where somebody is waiting; nothing in a notebook that a program runs."""
+"""A bar for what takes longer than ten seconds, where somebody waits; nothing where a program runs the notebook."""
 
 from __future__ import annotations
 
