@@ -81,6 +81,14 @@ def positive(text: str) -> int:
     return number
 
 
+def seed_number(text: str) -> int:
+    """Return a whole number that torch takes as a seed, as the type of an option."""
+    number = int(text)
+    if not -(2**63) <= number < 2**63:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at most 63 bits, found {text}")
+    return number
+
+
 def number_from(low: float, high: float = math.inf, above: bool = False) -> Callable[[str], float]:
     """Return the type of an option that is a finite number from `low` (or above it) to `high`."""
 

@@ -471,6 +471,49 @@ def test_two_ranks_train_as_one_device_does(two, tmp_path, monkeypatch, plain_lo
     assert sorted(p.name for p in (tmp_path / f"2-{plain_loss}").iterdir()) == ["checkpoint.safetensors", "log.jsonl"]
 
 
+class LossOfRows(torch.nn.Module):
+    """A rank's part of the loss as one forward, which is what DistributedDataParallel wraps."""
+
+    def __init__(self, trainer):
+        super().__init__()
+        self.model, self.trainer = trainer.model, trainer
+
+    def forward(self, tokens, codes, documents):
+        from gptoss_edu.training.objective import reference_loss
+
+        return reference_loss(self.model, tokens, codes, documents, 0.01, None, self.trainer.replicas)[0]
+
+
+def gradients_both_ways(ranks, folder):
+    """On a rank: the gradients by this package's sum and by torch's own DistributedDataParallel, which averages."""
+    from torch.nn.parallel import DistributedDataParallel
+
+    from gptoss_edu.training.pretrain import SMOKE, Settings, Trainer
+
+    config = replace(SMOKE, num_hidden_layers=2, hidden_size=64, intermediate_size=64)
+    trainer = Trainer(config, Settings(steps=1, rows=2, length=256, seed=3), f"{folder}/ddp", TINY, "cpu", ranks)
+    batch = trainer.replicas.part(next(trainer.batches))
+    tokens, codes, documents = (torch.from_numpy(part) for part in batch)
+    loss = LossOfRows(trainer)
+    loss(tokens.long(), codes, documents).backward()
+    trainer.replicas.sum_gradients(trainer.optimizer.parameters)
+    ours = {name: p.grad.clone() for name, p in trainer.model.named_parameters()}
+    trainer.model.zero_grad(set_to_none=True)
+    parallel = DistributedDataParallel(loss)  # kept: without it nobody sums
+    parallel(tokens.long(), codes, documents).backward()
+    return ours, {name: p.grad * ranks.size for name, p in trainer.model.named_parameters()}
+
+
+@pytest.mark.slow
+def test_summed_gradients_are_those_of_torchs_data_parallel(two, tmp_path):
+    first, second = two.run(gradients_both_ways, str(tmp_path))
+    for ours, theirs in (first, second):
+        assert ours and ours.keys() == theirs.keys()
+        for name, gradient in ours.items():
+            assert relative(gradient, theirs[name]) < 1e-5, name
+            assert torch.equal(gradient, first[0][name]), name
+
+
 def test_rows_that_ranks_cannot_share_are_refused():
     from gptoss_edu.training.data_parallel import Replicas
 

@@ -196,3 +196,8 @@ def test_tokens_that_a_server_sends_are_of_the_vocabulary(event):
         assert engine.by_ids and next(stream) == 5
         with pytest.raises(GptOssError, match=r"expected token ids of this vocabulary|broke off"):
             list(stream)
+
+
+@pytest.mark.parametrize("command", [("generate", "hi"), ("rl", "outcome"), ("finetune", "run"), ("train", "smoke")])
+def test_a_seed_that_torch_cannot_take_is_refused(capsys, command):
+    assert "argument --seed: expected a whole number of at most 63 bits" in said(capsys, *command, "--seed", 10**30)

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 
 from gptoss_edu.errors import GptOssError, TokenizerError
 from gptoss_edu.harmony import EFFORTS
-from gptoss_edu.options import check_question, check_writable, one_thread_if_small, read_text, run_file
+from gptoss_edu.options import check_question, check_writable, one_thread_if_small, read_text, run_file, seed_number
 
 from .other_engines import add_engine, other_engine
 from .several_ranks import add_ranks, load
@@ -69,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--top-p", type=float, default=1.0, help="sample from the likeliest tokens of this mass (1: all)"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the sampling (0)")
+    parser.add_argument("--seed", type=seed_number, default=0, help="of the sampling (0)")
     parser.add_argument("--device", help="cpu or cuda; default: a GPU if there is one")
     add_engine(parser)
     add_ranks(parser)

@@ -43,7 +43,10 @@ def run(args: argparse.Namespace) -> None:
     from gptoss_edu.engines.sampler import Abilities
     from gptoss_edu.engines.transformers import TransformersEngine
     from gptoss_edu.engines.vllm import VllmEngine
+    from gptoss_edu.options import check_url
 
+    if args.url:
+        check_url(args.url, "--url")  # before the minutes of the others
     columns = [field.name for field in fields(Abilities)]
     print(f"{'engine':<28}" + "".join(f"{name:<12}" for name in columns) + "how it is known")
     notes: list[str] = []

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from gptoss_edu.errors import GptOssError
-from gptoss_edu.options import SMALL, check_writable, number_from, positive, write_text
+from gptoss_edu.options import SMALL, check_writable, number_from, positive, seed_number, write_text
 
 
 def add_named_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +26,7 @@ def add_named_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--effort", nargs="+", choices=("low", "medium", "high", "all"), default=["medium"])
     group.add_argument("--attempts", type=positive, help="per question (default: the benchmark's; 1 at temperature 0)")
     group.add_argument("--temperature", type=number_from(0), default=0.0)
-    group.add_argument("--seed", type=int, default=0)
+    group.add_argument("--seed", type=seed_number, default=0)
     group.add_argument("--max-tokens", type=positive, help="per turn (default: the benchmark's)")
     group.add_argument("--room", type=positive, help="tokens per row, prompt and answer (default: what fits in 2 GiB)")
     group.add_argument("--limit", type=positive, help="number of questions, evenly spread")

@@ -23,7 +23,7 @@ import json
 from pathlib import Path
 
 from gptoss_edu.errors import GptOssError
-from gptoss_edu.options import LAYOUTS, ROUNDINGS, check_folder, positive, write_text
+from gptoss_edu.options import LAYOUTS, ROUNDINGS, check_folder, positive, seed_number, write_text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--longest", type=positive, default=2048, help="maximum tokens per conversation (2048)")
     parser.add_argument("--recompute", action="store_true", help="less memory, a third more time")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=seed_number, default=0)
     parser.add_argument("--device", help="default: a GPU, if there is one, for models that are not small")
     parser.add_argument("--layout", choices=LAYOUTS, help="layout of the written model (with --lora: none by default)")
     parser.add_argument("--store", choices=ROUNDINGS, help="how to pack its experts that are not packed yet")

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from gptoss_edu.errors import GptOssError, TokenizerError
 from gptoss_edu.harmony import EFFORTS
-from gptoss_edu.options import check_question, one_thread_if_small
+from gptoss_edu.options import check_question, one_thread_if_small, seed_number
 
 from .other_engines import add_engine, other_engine
 from .several_ranks import add_ranks, load
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--top-p", type=float, default=1.0, help="sample from the likeliest tokens of this mass (1: all)"
     )
     parser.add_argument("--top-k", type=int, help="sample from the k likeliest tokens (all)")
-    parser.add_argument("--seed", type=int, default=0, help="of the sampling (0)")
+    parser.add_argument("--seed", type=seed_number, default=0, help="of the sampling (0)")
     parser.add_argument("--device", help="cpu or cuda; default: a GPU if there is one")
     add_engine(parser)
     add_ranks(parser)

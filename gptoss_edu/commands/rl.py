@@ -13,7 +13,7 @@ import json
 from pathlib import Path
 
 from gptoss_edu.errors import GptOssError
-from gptoss_edu.options import check_folder, positive, write_text
+from gptoss_edu.options import check_folder, positive, seed_number, write_text
 
 VARIED = "variants"
 VARIED_SAYS = "what fails: each change of the recipe alone (no baseline, other rates, other rewards)"
@@ -38,7 +38,7 @@ def add_arguments(parser):
     parser.add_argument("name", nargs="?", default=None, help="an experiment; none: list them")
     parser.add_argument("--large", action="store_true", help="the size of a recording, for a GPU")
     parser.add_argument("--seeds", type=positive, default=1, metavar="N", help="number of runs, with consecutive seeds")
-    parser.add_argument("--seed", type=int, default=0, help="the first seed (0)")
+    parser.add_argument("--seed", type=seed_number, default=0, help="the first seed (0)")
     parser.add_argument("--out", type=Path, default=None, metavar="FOLDER", help="default: runs/rl/NAME")
     parser.add_argument("--model", default=None, metavar="FOLDER", help="start from this model (default: gpt-oss-tiny)")
     parser.add_argument("--device", default=None, help="default: cuda if there is one")

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from gptoss_edu.errors import GptOssError
-from gptoss_edu.options import check_folder, check_writable, number_from, positive
+from gptoss_edu.options import check_folder, check_writable, number_from, positive, seed_number
 from gptoss_edu.resources import data_path
 
 
@@ -38,7 +38,7 @@ def add_arguments(parser):
     parser.add_argument(
         "--steps", type=int, default=None, help="number of updates instead of a time; exactly reproducible"
     )
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=seed_number, default=0)
     parser.add_argument("--examples", type=int, default=40_000, help="tokenizer: conversations to learn from (40,000)")
     parser.add_argument(
         "--workers",
