@@ -9,6 +9,7 @@ import weakref
 from contextlib import contextmanager
 from unittest import mock
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -26,6 +27,7 @@ from gptoss_edu.trace.interventions import ExpertsPerToken, ShiftSink, intervene
 from gptoss_edu.training.adapters import add_lora
 
 pytest.importorskip("numba", reason="the compiled step needs numba: pip install 'gptoss-edu[cpu]'")
+step_products = pytest.importorskip("gptoss_edu.fast.step_products")
 PROMPT = torch.arange(300, 340)[None]  # (1, 40): longer than the window
 
 
@@ -207,6 +209,62 @@ def test_changed_weights_count_at_the_next_step(model, change, name):
     with plain(altered):
         assert close(after, decoded(altered))
     assert len(calls) == 3 and not close(after, before, 1e-3)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("change", [in_place, by_data, within_data, by_numpy])
+def test_changed_experts_count_within_a_text(model, change):
+    """Also where nothing but the weights themselves tells of it: the same cache, at once."""
+    altered, cache = copied(model), model.new_cache(1, 64)
+    altered(PROMPT, cache=cache)
+    for token in range(300, 304):
+        altered(torch.tensor([[token]]), cache=cache)
+    for layer in range(model.config.num_hidden_layers):
+        change(altered.block[layer].mlp.mlp2_weight)
+    twin = copy.deepcopy(cache)
+    with counted() as calls:
+        ours = altered(torch.tensor([[700]]), cache=cache)
+    with plain(altered):
+        assert calls and close(ours, altered(torch.tensor([[700]]), cache=twin))
+
+
+@torch.no_grad()
+def test_one_changed_number_counts_soon(model):
+    """Round torch's counter, in one text: after as many uses of its expert as the bytes have slices."""
+    altered, cache = copied(model), model.new_cache(1, 128)
+    altered(PROMPT, cache=cache)
+    altered.block[0].mlp.gate.bias.data[:] = torch.arange(16.0) * 100  # experts 15 to 12 are always chosen
+    for _ in range(3):
+        altered(torch.tensor([[300]]), cache=cache)
+    altered.block[0].mlp.mlp1_weight.data[15, 500, 200] = 1e4
+    for _ in range(step_products.SLICES):
+        altered(torch.tensor([[300]]), cache=cache)
+    twin = copy.deepcopy(cache)
+    ours = altered(torch.tensor([[300]]), cache=cache)
+    with plain(altered):
+        assert close(ours, altered(torch.tensor([[300]]), cache=twin))
+
+
+@torch.no_grad()
+def test_bytes_stand_for_experts_only_where_they_say_the_same(model):
+    """Weights from MXFP4 are read as bytes, others as they are; each expert for itself."""
+    altered = copied(model)
+    altered.block[1].mlp.mlp1_weight.data[3] += 0.001
+    cache = altered.new_cache(64, 64)
+    altered(torch.arange(64 * 5).view(64, 5) + 300, cache=cache)
+    with counted() as calls:
+        altered(torch.arange(64)[:, None] + 400, cache=cache)
+    uses = fused_step.plan_of(altered).uses
+    assert calls and uses[1, 3] == -1 and (uses >= 0).sum() == uses.size - 1 and (uses > 0).sum() > 48
+
+
+def test_bytes_say_every_number_of_mxfp4_and_no_other():
+    numbers = torch.tensor([0.0, 0.5, 1, 1.5, 2, 3, 4, 6])
+    weights = torch.cat([sign * numbers * 2.0**e for sign in (1, -1) for e in range(-50, 4)]).numpy()
+    codes = np.zeros(len(weights), np.int8)
+    assert step_products.encode(weights, codes) and step_products.agree(weights, codes, 0, len(weights))
+    for other in (1.25, 1e-20, 200.0, float("nan"), float("inf"), 1.0000001):
+        assert not step_products.encode(np.array([1.0, other], np.float32), codes)
 
 
 def test_another_view_of_the_same_memory_is_noticed(model):

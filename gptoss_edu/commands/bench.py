@@ -2,7 +2,8 @@
 
 gptoss-edu bench cpu        20b's exact shape on the processor, compared with the memory's bandwidth
 gptoss-edu bench gpu        20b's and 120b's exact shapes on one GPU, compared with the floor and other engines
-gptoss-edu bench tiny       the bundled model through `generate`, one sequence and thirty-two
+gptoss-edu bench tiny       the bundled model, plain path and compiled step in turns, one sequence and thirty-two
+gptoss-edu bench growth     what a token costs as context, batch, layers and experts grow; waiting requests; traces
 gptoss-edu bench serve      the server: several clients against one, over HTTP and in the pool, and a soak test with
 faults gptoss-edu bench harmony    rendering and parsing, compared with openai-harmony gptoss-edu bench explorer   the
 trace explorer in headless Chromium gptoss-edu bench page       the model in a page: WebAssembly and plain JavaScript,
@@ -15,7 +16,7 @@ from importlib import import_module
 from gptoss_edu.cli import describe
 from gptoss_edu.errors import GptOssError
 
-WHAT = ("cpu", "gpu", "tiny", "serve", "harmony", "explorer", "page")
+WHAT = ("cpu", "gpu", "tiny", "growth", "serve", "harmony", "explorer", "page")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

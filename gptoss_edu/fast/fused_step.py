@@ -2,14 +2,21 @@
 
 `load_model` gives `step` to models that it suits. Before each step it looks whether the model still is what it was: no
 hook, no gradient, no module, function, attribute or cache exchanged. Where anything differs it returns None, and the
-reference path computes. Weights are read where they lie, so nothing that changes their values is missed.
+reference path computes.
+
+Weights are read where they lie, those of the experts through bytes that are compared with them (`step_products.py`).
+What torch counts as a write, and any change of a whole matrix, counts at the next step. One way is slower: an edit of a
+few experts' numbers that goes round torch's counter (through `.data` or NumPy), between two steps of one text less than
+MOMENT apart, counts after at most SLICES uses of that expert.
 """
 
 from __future__ import annotations
 
+import time
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from operator import attrgetter
 
 import numpy as np
 import torch
@@ -39,6 +46,7 @@ KINDS_IN_BLOCK = {
     "mlp": MLPBlock, "mlp.norm": RMSNorm, "mlp.gate": nn.Linear,
 }  # fmt: skip
 CACHE_METHODS = {name for name in dir(KVCache) if callable(getattr(KVCache, name))}
+MOMENT = 0.1  # seconds
 ROWS_PER_THREAD = 8  # fewer are not worth a second thread
 
 
@@ -57,13 +65,15 @@ def step(model: Transformer, tokens: Tensor, cache: KVCache, counts: list[int]) 
     plan = plan_of(model)
     if plan is None or not plain_cache(cache, model.config) or READY.ask() is None:
         return None
+    plan.doubt(cache)
     cache.announce(1, counts)
     held = cache.row_lengths
     logits = torch.zeros(len(counts), model.config.vocab_size)
     addresses = np.array([[t.data_ptr() for t in cache.keys], [t.data_ptr() for t in cache.values]])
     inputs = tokens[:, 0].to(torch.int64).numpy(), np.array(held)
+    slots = np.array([t.shape[2] for t in cache.keys])
     rest = (
-        plan.at, plan.ends, addresses, np.array([t.shape[2] for t in cache.keys]), plan.sizes, plan.eps, plan.limit,
+        plan.at, plan.code_addresses, plan.uses, plan.ends, addresses, slots, plan.sizes, plan.eps, plan.limit,
         *rope_table(model, max(held) + 1), logits.numpy(),
     )  # fmt: skip
     rows = np.flatnonzero(counts)
@@ -73,6 +83,7 @@ def step(model: Transformer, tokens: Tensor, cache: KVCache, counts: list[int]) 
     elif len(rows):
         READY.step(*inputs, rows, *rest)
     cache.advance()
+    plan.last_step = time.monotonic()
     return logits[:, None]
 
 
@@ -120,7 +131,7 @@ class Plan:
         self.top = _copied(vars(model))
         weights = dict(model.named_parameters())
         self.weights = list(weights.values())
-        self.layout = [_layout(weight) for weight in self.weights]
+        self.layout = _layout(self.weights)
         at = [[weights[f"block.{i}.{part}"].data_ptr() for i in layers] for part in PARTS]
         self.at = np.array([*at, [config.num_experts for _ in layers]], np.int64)
         self.ends = np.array([weights[name].data_ptr() for name in ENDS], np.int64)
@@ -128,7 +139,25 @@ class Plan:
             config.hidden_size, config.num_attention_heads, config.num_key_value_heads, config.head_dim,
             config.experts_per_token, config.intermediate_size, config.vocab_size,
         )  # fmt: skip
+        self.experts = [w for name, w in weights.items() if name.endswith(("mlp1_weight", "mlp2_weight"))]
+        self.codes = [np.zeros(w.numel(), np.int8) for w in self.experts]  # w1 and w2 of each layer in turn
+        self.code_addresses = np.array([code.ctypes.data for code in self.codes]).reshape(-1, 2).T.copy()
+        self.uses = np.zeros((config.num_hidden_layers, config.num_experts), np.int64)
+        self.cache: weakref.ref | None = None
+        self.versions: list[int] = []
+        self.last_step = 0.0
         self.eps, self.limit = np.float32(config.rms_norm_eps), np.float32(config.swiglu_limit)
+
+    def doubt(self, cache: KVCache) -> None:
+        """Let the bytes be compared with the weights as a whole before their next use, wherever there was an occasion.
+
+        That is another text, a write that torch has counted, or a moment in which somebody could have run a cell.
+        """
+        versions = [-1 if w.is_inference() else w._version for w in self.experts]
+        same = self.cache is not None and self.cache() is cache and versions == self.versions
+        if not same or time.monotonic() - self.last_step > MOMENT:
+            self.uses[:] = 0
+            self.cache, self.versions = weakref.ref(cache), versions
 
     def holds(self, model: Transformer) -> bool:
         """Return whether the model has the same modules and weights; values may have changed."""
@@ -137,7 +166,7 @@ class Plan:
                 type(model) is Transformer
                 and vars(model) == self.top
                 and all(type(part) is kind and now == before for kind, part, now, before in self.parts)
-                and [_layout(weight) for weight in self.weights] == self.layout
+                and _layout(self.weights) == self.layout
             )
         except RuntimeError:  # another tensor stands where one stood, and two tensors do not compare to one truth
             return False
@@ -147,8 +176,9 @@ def _copied(attributes: dict) -> dict:
     return {name: dict(value) if isinstance(value, dict) else value for name, value in attributes.items()}
 
 
-def _layout(weight: Tensor) -> tuple:
-    return weight.data_ptr(), weight.stride(), weight.numel(), weight.dtype
+def _layout(weights: list[Tensor]) -> list[list]:
+    """Where the weights lie, and how; by `map`, since this is asked at every step."""
+    return [list(map(ask, weights)) for ask in (Tensor.data_ptr, Tensor.stride, Tensor.numel, attrgetter("dtype"))]
 
 
 _plans: weakref.WeakKeyDictionary[Transformer, Plan] = weakref.WeakKeyDictionary()

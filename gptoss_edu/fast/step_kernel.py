@@ -1,7 +1,8 @@
 """A whole decoding step of a small model in one compiled function, by Numba: what `transformer.py` does for one token.
 
 A model of gpt-oss-tiny's size spends most of a step between its operators, not in them. Here is no "between": Python
-calls once per step. Weights are read where the model keeps them, through their addresses, and never copied.
+calls once per step. Weights are read where the model keeps them, through their addresses; for the experts see
+`step_products.py`.
 
 Axes: n rows (one new token each), c hidden, h query heads, g key/value heads, d head_dim, e experts, k experts per
 token, f expert width, v vocabulary.
@@ -11,38 +12,17 @@ import math
 
 import numba
 import numpy as np
-from llvmlite import ir
 from numba.core import types
-from numba.extending import intrinsic
 
-FAST = {"reassoc", "nsz", "contract"}  # sums in any order, as every matrix library does; NaN and infinity stay exact
-ZERO, ONE, HALF = np.float32(0), np.float32(1), np.float32(0.5)
+from .step_products import FAST, ONE, ZERO, as_float32, can_be_read, dense, floats_at, from_bytes
+
+HALF = np.float32(0.5)
 ALPHA = np.float32(1.702)
 LOG2_E, LN2_HIGH, LN2_LOW = np.float32(1.44269504), np.float32(0.693359375), np.float32(-2.12194440e-4)
 P5, P4, P3 = np.float32(1.9875691500e-4), np.float32(1.3981999507e-3), np.float32(8.3334519073e-3)
 P2, P1, P0 = np.float32(4.1665795894e-2), np.float32(1.6666665459e-1), np.float32(5.0000001201e-1)
 SMALLEST, LARGEST, BIAS, MANTISSA = np.float32(-87), np.float32(88), np.int32(127), np.int32(23)
 EXPERTS = 13  # row of `at` that holds the number of experts, after a layer's addresses (`fused_step.PARTS`)
-
-
-@intrinsic
-def _floats_at(typing_context, address):
-    """int64 address as a pointer to float32."""
-
-    def codegen(context, builder, signature, args):
-        return builder.inttoptr(args[0], context.get_value_type(types.CPointer(types.float32)))
-
-    return types.CPointer(types.float32)(types.int64), codegen
-
-
-@intrinsic
-def _as_float32(typing_context, bits):
-    """int32 bits, read as a float32."""
-
-    def codegen(context, builder, signature, args):
-        return builder.bitcast(args[0], ir.FloatType())
-
-    return types.float32(types.int32), codegen
 
 
 @numba.njit(inline="always")
@@ -56,56 +36,14 @@ def _exp(x):
     n = np.floor(x * LOG2_E + HALF)
     r = x - n * LN2_HIGH - n * LN2_LOW
     p = ((((P5 * r + P4) * r + P3) * r + P2) * r + P1) * r + P0
-    return (p * r * r + r + ONE) * _as_float32((np.int32(n) + BIAS) << MANTISSA)
-
-
-@numba.njit(fastmath=FAST)
-def _linear(address, bias_address, rows, x, take, out, put, n):
-    """out[put[i]] = weight @ x[take[i]] + bias for i < n: weight (rows, columns) and bias (rows,) lie at addresses.
-
-    Four rows and two tokens at a time: each number that is loaded serves several products. `rows` is a multiple of 4;
-    a bias at address 0 is none.
-    """
-    columns = x.shape[1]
-    weight = numba.carray(_floats_at(address), (rows, columns))
-    bias = numba.carray(_floats_at(bias_address if bias_address else address), (rows,))
-    for row in range(0, rows, 4):
-        w0, w1, w2, w3 = weight[row], weight[row + 1], weight[row + 2], weight[row + 3]
-        b0 = b1 = b2 = b3 = ZERO
-        if bias_address:
-            b0, b1, b2, b3 = bias[row], bias[row + 1], bias[row + 2], bias[row + 3]
-        for i in range(0, n - 1, 2):
-            x0, x1 = x[take[i]], x[take[i + 1]]
-            s00 = s01 = s10 = s11 = s20 = s21 = s30 = s31 = ZERO
-            for j in range(columns):
-                s00 += w0[j] * x0[j]
-                s01 += w0[j] * x1[j]
-                s10 += w1[j] * x0[j]
-                s11 += w1[j] * x1[j]
-                s20 += w2[j] * x0[j]
-                s21 += w2[j] * x1[j]
-                s30 += w3[j] * x0[j]
-                s31 += w3[j] * x1[j]
-            y0, y1 = out[put[i]], out[put[i + 1]]
-            y0[row], y0[row + 1], y0[row + 2], y0[row + 3] = s00 + b0, s10 + b1, s20 + b2, s30 + b3
-            y1[row], y1[row + 1], y1[row + 2], y1[row + 3] = s01 + b0, s11 + b1, s21 + b2, s31 + b3
-        if n % 2:
-            x0 = x[take[n - 1]]
-            s0 = s1 = s2 = s3 = ZERO
-            for j in range(columns):
-                s0 += w0[j] * x0[j]
-                s1 += w1[j] * x0[j]
-                s2 += w2[j] * x0[j]
-                s3 += w3[j] * x0[j]
-            y0 = out[put[n - 1]]
-            y0[row], y0[row + 1], y0[row + 2], y0[row + 3] = s0 + b0, s1 + b1, s2 + b2, s3 + b3
+    return (p * r * r + r + ONE) * as_float32((np.int32(n) + BIAS) << MANTISSA)
 
 
 @numba.njit(fastmath=FAST)
 def _norm(x, address, eps, out):
     """RMSNorm of each row: x (n, c), scale (c,) at the address."""
     n, c = x.shape
-    scale = numba.carray(_floats_at(address), (c,))
+    scale = numba.carray(floats_at(address), (c,))
     for i in range(n):
         square = ZERO
         for j in range(c):
@@ -193,8 +131,12 @@ def _swiglu(x, limit, n, out):
 
 
 @numba.njit(fastmath=FAST)
-def _experts(at, layer, normed, chosen, shares, limit, f, x):
-    """Add each token's experts to x (n, c), one expert after the other for all the tokens that chose it."""
+def _experts(at, codes, uses, layer, normed, chosen, shares, limit, f, x):
+    """Add each token's experts to x (n, c), one expert after the other for all the tokens that chose it.
+
+    codes : (2, layers) addresses of both matrices in bytes; uses : (layers, e) how often the bytes were used since they
+    were compared as a whole, 0 before that, and -1 where bytes cannot say what the weights are.
+    """
     n, k = chosen.shape
     c, e = x.shape[1], at[EXPERTS, layer]
     rows, places, order = np.empty(n * k, np.int64), np.empty(n * k, np.int64), np.arange(n * k)
@@ -209,9 +151,21 @@ def _experts(at, layer, normed, chosen, shares, limit, f, x):
                     count += 1
         if count == 0:
             continue
-        _linear(w1 + expert * 8 * f * c, b1 + expert * 8 * f, 2 * f, normed, rows, wide, order, count)
-        _swiglu(wide, limit, count, narrow)
-        _linear(w2 + expert * 4 * c * f, b2 + expert * 4 * c, c, narrow, order, each, order, count)
+        first, second, state = 2 * f * c * expert, c * f * expert, uses[layer, expert]
+        in_bytes = (
+            state >= 0
+            and can_be_read(w1 + 4 * first, codes[0, layer] + first, 2 * f * c, state)
+            and can_be_read(w2 + 4 * second, codes[1, layer] + second, c * f, state)
+        )
+        uses[layer, expert] = state + 1 if in_bytes else -1
+        if in_bytes:
+            from_bytes(codes[0, layer] + first, b1 + 8 * f * expert, 2 * f, normed, rows, wide, order, count)
+            _swiglu(wide, limit, count, narrow)
+            from_bytes(codes[1, layer] + second, b2 + 4 * c * expert, c, narrow, order, each, order, count)
+        else:
+            dense(w1 + 4 * first, b1 + 8 * f * expert, 2 * f, normed, rows, wide, order, count)
+            _swiglu(wide, limit, count, narrow)
+            dense(w2 + 4 * second, b2 + 4 * c * expert, c, narrow, order, each, order, count)
         for i in range(count):
             share, total = shares[rows[i], places[i]], x[rows[i]]
             for j in range(c):
@@ -219,12 +173,13 @@ def _experts(at, layer, normed, chosen, shares, limit, f, x):
 
 
 @numba.njit(fastmath=FAST, cache=True, nogil=True)
-def step(tokens, lengths, which, at, ends, cache, slots, sizes, eps, limit, cos, sin, logits):
+def step(tokens, lengths, which, at, codes, uses, ends, cache, slots, sizes, eps, limit, cos, sin, logits):
     """Logits (b, v) of the rows `which` (n,) after one new token each; keys and values go into the cache.
 
     tokens, lengths : (b,) the new token and the tokens held; at : (14, layers) addresses of the weights, and the
-    number of experts; ends : addresses of embedding, last norm and unembedding; cache : (2, layers) addresses of keys
-    and values (b, g, slots[layer], d); sizes : c, h, g, d, k, f, v; cos, sin : (positions, d/2).
+    number of experts; codes, uses : as for `_experts`; ends : addresses of embedding, last norm and unembedding;
+    cache : (2, layers) addresses of keys and values (b, g, slots[layer], d); sizes : c, h, g, d, k, f, v;
+    cos, sin : (positions, d/2).
     """
     c, h, g, d, k, f, v = sizes
     n, layers = which.shape[0], slots.shape[0]
@@ -234,41 +189,41 @@ def step(tokens, lengths, which, at, ends, cache, slots, sizes, eps, limit, cos,
     added = np.empty((n, c), np.float32)
     chosen, shares = np.empty((n, k), np.int64), np.empty((n, k), np.float32)
     scores, order = np.empty(slots.max(), np.float32), np.arange(n)
-    embedding = numba.carray(_floats_at(ends[0]), (v, c))
+    embedding = numba.carray(floats_at(ends[0]), (v, c))
     for i in range(n):
         x[i] = embedding[tokens[which[i]]]
     for layer in range(layers):
         room, part = slots[layer], at[:, layer]
         _norm(x, part[0], eps, normed)
-        _linear(part[1], part[2], (h + 2 * g) * d, normed, order, qkv, order, n)
-        sinks = numba.carray(_floats_at(part[3]), (h,))
+        dense(part[1], part[2], (h + 2 * g) * d, normed, order, qkv, order, n)
+        sinks = numba.carray(floats_at(part[3]), (h,))
         for i in range(n):
             row, position = which[i], lengths[which[i]]
             _rotate(by_head[i][: h + g], cos[position], sin[position])
             skipped = row * g * room * d * 4
-            keys = numba.carray(_floats_at(cache[0, layer] + skipped), (g, room, d))
-            values = numba.carray(_floats_at(cache[1, layer] + skipped), (g, room, d))
+            keys = numba.carray(floats_at(cache[0, layer] + skipped), (g, room, d))
+            values = numba.carray(floats_at(cache[1, layer] + skipped), (g, room, d))
             for group in range(g):
                 keys[group, position % room] = by_head[i, h + group]
                 values[group, position % room] = by_head[i, h + g + group]
             held = min(position + 1, room)
             _attend(by_head[i][:h], keys, values, held, sinks, scores, heads[i].reshape(h, d))
-        _linear(part[4], part[5], c, heads, order, added, order, n)
+        dense(part[4], part[5], c, heads, order, added, order, n)
         x += added
         _norm(x, part[6], eps, normed)
         router = np.empty((n, part[EXPERTS]), np.float32)
-        _linear(part[7], part[8], part[EXPERTS], normed, order, router, order, n)
+        dense(part[7], part[8], part[EXPERTS], normed, order, router, order, n)
         _route(router, chosen, shares)
-        _experts(at, layer, normed, chosen, shares, limit, f, x)
+        _experts(at, codes, uses, layer, normed, chosen, shares, limit, f, x)
     _norm(x, ends[1], eps, normed)
-    _linear(ends[2], 0, v, normed, order, logits, which, n)
+    dense(ends[2], 0, v, normed, order, logits, which, n)
 
 
 ADDRESSES, TABLE = types.Array(types.int64, 2, "C"), types.Array(types.float32, 2, "C")
 NUMBERS = types.Array(types.int64, 1, "C")
 SIGNATURE = types.void(
-    NUMBERS, NUMBERS, NUMBERS, ADDRESSES, NUMBERS, ADDRESSES, NUMBERS, types.UniTuple(types.int64, 7),
-    types.float32, types.float32, TABLE, TABLE, TABLE,
+    NUMBERS, NUMBERS, NUMBERS, ADDRESSES, ADDRESSES, ADDRESSES, NUMBERS, ADDRESSES, NUMBERS,
+    types.UniTuple(types.int64, 7), types.float32, types.float32, TABLE, TABLE, TABLE,
 )  # fmt: skip
 
 
