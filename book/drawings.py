@@ -42,7 +42,7 @@ def read_chapter(path: Path) -> Chapter:
     needs = re.search(r"\*\*Needs\*\*(.+?)(?: · |$)", head, re.M)
     time = re.search(r"\*\*Time\*\*(.+?) · ", head)
     if not (title and needs and time):
-        raise ValueError(f"{path.name}: the first cell needs '# NN · title', **Time** and **Needs**; mend its header.")
+        raise ValueError(f"{path.name}: the first cell needs '# NN · title', **Time** and **Needs**; fix its header.")
     return Chapter(
         int(path.stem[:2]), path.stem, title[1], numbers(needs[1], int(path.stem[:2])), time[1].strip(),
         "**Core**" not in head,

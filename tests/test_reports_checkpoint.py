@@ -186,7 +186,7 @@ def test_a_gguf_file_under_another_name_is_called_so(whole, tmp_path):
 
 @pytest.mark.parametrize("beside", [False, True], ids=["alone", "beside a model"])
 def test_a_lora_adapter_is_called_so(whole, tmp_path, beside):
-    """An adapter alone is no model; beside one, loading the model without it would be another model in silence."""
+    """An adapter alone is not a model; if a model has one beside it, loading without it would silently change it."""
     folder = tmp_path / "adapter"
     if beside:
         shutil.copytree(whole, folder)

@@ -1,6 +1,6 @@
 // For screen readers and keyboards: folds and the search button say their visible words, wide things can be scrolled.
 (function () {
-  function mend() {
+  function fit() {
     for (const element of document.querySelectorAll("article summary[aria-label], .search-button-field[aria-label]")) {
       element.removeAttribute("aria-label");
     }
@@ -13,8 +13,8 @@
     }
   }
   document.addEventListener("DOMContentLoaded", function () {
-    mend();
-    window.addEventListener("resize", mend);
+    fit();
+    window.addEventListener("resize", fit);
     for (const image of document.querySelectorAll("img:not([alt])")) image.alt = "Figure drawn by the cell above";
   });
   // On paper everything is open and light.

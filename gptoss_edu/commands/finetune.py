@@ -15,7 +15,7 @@ nothing is an error. The memory that a run needs is computed first, and a run th
 
 The folder gets a checkpoint, from which the same command resumes, a log, any adapters, and the model in bfloat16
 (layout hf-bf16) or in the format of --layout. Rounding experts to MXFP4 afterwards (--store) can lose everything that
-was learnt; --rounding trains them rounded. Chapter 21 shows when.
+was learned; --rounding trains them rounded. Chapter 21 shows when.
 """
 
 import argparse

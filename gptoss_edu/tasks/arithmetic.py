@@ -85,7 +85,7 @@ def inverse(a: int, op: str, b: int, value: int) -> tuple[str, bool]:
 
 
 def careful_step(rng: random.Random, a: int, op: str, b: int, error: bool = False) -> str:
-    """One step of high effort with its check; with ``error`` a wrong result first, which the check finds."""
+    """Write one step of high effort with its check; with ``error``, a wrong result first, which the check finds."""
     value = apply(a, op, b)
     work = columns(a, op, b)
     text = ""
@@ -122,7 +122,7 @@ def digit_sum(number: int) -> str:
 
 
 def product_work(rng: random.Random, a: int, b: int, error: bool) -> tuple[str, int]:
-    """Rows of ``a`` times each digit of ``b``, then the rows added; with ``error`` one row's result is wrong."""
+    """Write rows of ``a`` times each digit of ``b``, then add the rows; with ``error``, one row's result is wrong."""
     digits = str(b)[::-1]
     bad_row = rng.choice([i for i, d in enumerate(digits) if d != "0"]) if error else -1
     lines, rows = [], []
@@ -174,7 +174,7 @@ def factors(rng: random.Random, test: bool, level: str | None = None) -> tuple[i
 
 
 def slips(rng: random.Random, a: int, b: int) -> bool:
-    """Whether a product's high-effort work shows an injected error: the longer the work, the more rarely."""
+    """Return whether a product's high-effort work shows an injected error; longer work does so more rarely."""
     return rng.random() < ERROR_RATE * (1 if len(str(a)) * len(str(b)) < 9 else 0.4)
 
 

@@ -118,7 +118,7 @@ def _number_tasks(rng: random.Random) -> list[tuple]:
 
 
 def use_python(rng: random.Random, style: str, test: bool, unseen: bool, level: str | None = None) -> Draft:
-    """One piece of code, its output, the answer; now and then the code fails."""
+    """Draw one piece of code, its output and the answer; sometimes the code fails."""
     kind, values, code, value, answer = rng.choice(_number_tasks(rng))
     index, template = _WORDINGS[kind].pick(rng, unseen)
     failed = rng.random() < 0.06

@@ -31,7 +31,7 @@ def chain_terms(rng: random.Random, count: int) -> tuple[int, list[tuple[str, in
 
 
 def chain_sum(rng: random.Random, test: bool, level: str | None = None) -> tuple[int, list[tuple[str, int]]]:
-    """A first number and the steps of a chain of 3 to 13 terms; the first number says which side of the split it is."""
+    """Draw a first number and the steps of a chain of 3 to 13 terms; the first number determines the split."""
     count = int(level) if level else rng.choice((3, 4, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 13))
     while True:
         _, steps = chain_terms(rng, count)
@@ -47,7 +47,7 @@ def chain_sum(rng: random.Random, test: bool, level: str | None = None) -> tuple
 def steps_thought(
     rng: random.Random, first: int, steps: list[tuple[str, int]], style: str, rate: float = 1.5
 ) -> tuple[str | None, int]:
-    """The steps from left to right, one line each, and the result; ``rate``: of an injected error, times ERROR_RATE."""
+    """Write the steps from left to right, one line each, and the result; ``rate``: factor of ERROR_RATE."""
     lines, total = [], first
     error = rng.randrange(len(steps)) if rng.random() < ERROR_RATE * rate else -1
     for i, (op, b) in enumerate(steps):

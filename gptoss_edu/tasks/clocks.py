@@ -12,7 +12,7 @@ ADJECTIVES = set(
 
 
 def parts(t: Teller, steps: int) -> Scene:
-    """A whole and its parts: the missing part, the sum, or a difference."""
+    """Draw a whole and its parts: the missing part, the sum, or a difference."""
     where, thing, names = t.rng.choice(grammar()["parts"]["table"]).split("|")
     names = t.rng.sample(names.split("/"), names.count("/") + 1)
     count = min(len(names), t.rng.choice((2, 2, 3, 3, 4)), steps + 1)
@@ -174,7 +174,7 @@ def minutes(t: Teller, steps: int) -> Scene:
 
 
 def clock_scene(t: Teller, plan: Plan, fact, ask) -> Scene:
-    """From 4:15 to 5:40: whole hours first where both minutes agree, else both as minutes since midnight."""
+    """Draw times such as 4:15 to 5:40: whole hours first if the minutes agree, else both as minutes since midnight."""
     start = 60 * t.rng.randrange(6, 21) + t.rng.choice((0, 5, 10, 15, 20, 25, 30, 40, 45, 50, 55, t.rng.randrange(60)))
     length = t.rng.randrange(5, 200)
     end = start + length

@@ -149,7 +149,7 @@ def slots_of(t: Teller, one: Person, other: Person, thing: str, number: int) -> 
 
 
 def compare(t: Teller, steps: int) -> Scene:
-    """Two to four values in relation; asked are one of them, a sum or a difference."""
+    """Draw two to four related values, and ask for one of them, a sum or a difference."""
     kind = t.rng.choices(list(KINDS), list(KINDS.values()))[0]
     count = t.rng.choices((2, 3, 4), (8, 7, 2))[0] if steps > 1 else 2
     people, thing = entities(t, kind, count)
@@ -240,7 +240,7 @@ def question_text(t: Teller, rows: list[Row], asked: tuple, kind: str, thing: st
 
 
 def moved(t: Teller, rows, plan: Plan, facts, kind, thing, verb, values, name) -> Scene:
-    """One of them gives some to another; then one of the two is asked."""
+    """Let one of them give some to another; then ask for one of the two."""
     plan.notes.clear()
     plan.steps.clear()
     i, j = t.rng.sample(range(len(rows)), 2)

@@ -42,7 +42,7 @@ LEVELS = {"allowed": 5, "forbidden": 5, "lookup": 1.5, "missing": 1, "which": 1,
 
 
 def use_desk(rng: random.Random, style: str, test: bool, unseen: bool, level: str | None = None) -> Draft:
-    """One request at a desk.
+    """Draw one request at a desk.
 
     Levels: "allowed", "forbidden", "lookup" (a question about the record), "missing" (no such record), "which" (the
     user gives no number), "told" (and gives it in a second message), "again" (a second request about the record), and

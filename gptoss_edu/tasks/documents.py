@@ -25,7 +25,7 @@ def sentence_of(rng: random.Random) -> str:
 
 
 def read_document(rng: random.Random, style: str, unseen: bool) -> tuple[Draft, list[str]]:
-    """A tool that hands over a short text, plain or in JSON, and a user who wants to know what it says."""
+    """Draw a tool that returns a short text, plain or in JSON, and a user who wants to know what it says."""
     kind, verb = rng.choice(TEXT["kinds"]), rng.choice(TEXT["verbs"])
     title = (
         pseudo_word(rng) if rng.random() < 0.3 else str(rng.randrange(1, 40)) if rng.random() < 0.2 else ordinary(rng)
@@ -61,7 +61,7 @@ def read_document(rng: random.Random, style: str, unseen: bool) -> tuple[Draft, 
 
 
 def read_record(rng: random.Random, style: str, unseen: bool) -> tuple[Draft, list[str]]:
-    """A tool that hands over a record of a few fields, and a user who asks for one of them."""
+    """Draw a tool that returns a record of a few fields, and a user who asks for one of them."""
     noun = pseudo_word(rng, 2) if rng.random() < 0.4 else ordinary(rng)
     title = person(rng) if rng.random() < 0.4 else pseudo_word(rng)
     fields = {key: _field(rng) for key in rng.sample(TEXT["fields"], rng.randint(2, 5))}

@@ -166,7 +166,7 @@ def _names() -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
 
 
 def someone(rng: random.Random, taken: tuple[str, ...] = (), named: bool = False) -> Person:
-    """A person who is not among the names taken: by name, or (unless ``named``) by what they are, or I."""
+    """Draw a person who is not among the names taken: by name, or (unless ``named``) by what they are, or I."""
     women, men, roles = _names()
     while True:
         kind = rng.random()

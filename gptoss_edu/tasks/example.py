@@ -141,7 +141,7 @@ def developer(instructions: str | None, functions: list[dict] | None) -> dict:
 
 
 def held_out(*key) -> bool:
-    """One operand key in twenty belongs to the tests; training never draws it."""
+    """Return whether an operand key belongs to the tests, as one in twenty does; training never draws it."""
     return zlib.crc32(repr(key).encode()) % 20 == 0
 
 

@@ -73,7 +73,7 @@ def offered(rng: random.Random, needed: list[tuple], size: int) -> list[dict]:
 
 
 def use_functions(rng: random.Random, style: str, test: bool, unseen: bool, level: str | None = None) -> Draft:
-    """One call, two calls, an error, or none."""
+    """Draw one call, two calls, an error, or none."""
     kind = level or rng.choices(("one", "two", "error", "none", "direct"), (9, 4, 3, 6, 3))[0]
     if kind in ("none", "direct"):
         return _no_call(rng, style, unseen, kind)

@@ -35,7 +35,7 @@ def last_number(text: str) -> str | None:
 
 
 def by_number(text: str, answer: str) -> bool:
-    """The last number of the text is the answer; what stands in quotation marks does not count."""
+    """Return whether the last number of the text, outside quotation marks, is the answer."""
     return (last_number(re.sub(r'"[^"]*"', "", text)) or "") == answer
 
 
@@ -44,13 +44,13 @@ def by_text(text: str, answer: str) -> bool:
 
 
 def by_list(text: str, answer: str) -> bool:
-    """The same items in the same order, whichever comma stands between them and in whichever digits they are."""
+    """Return whether the items and their order are the same, with any kind of comma and digits."""
     items = plain_digits(text.translate(_LIST_MARKS)).strip().rstrip(".。।").split(",")
     return [item.strip() for item in items] == [item.strip() for item in answer.split(",")]
 
 
 def by_contained(text: str, answer: str) -> bool:
-    """The answer stands in the text as a word, and the text is no refusal."""
+    """Return whether the answer is in the text as a word, and the text is not a refusal."""
     if is_refusal(text):
         return False
     text = plain_digits(text)
@@ -62,7 +62,7 @@ def by_contained(text: str, answer: str) -> bool:
 
 
 def is_refusal(text: str, language: str | None = None) -> bool:
-    """One of the sentences with which the model declines, in ``language`` or, where it is None, in any."""
+    """Return whether the text is a sentence with which the model declines, in ``language`` or, if None, in any."""
     text, english = text.strip(), (REFUSAL, TOO_LONG)
     if language is not None:
         return text in english if language == "en" else text == refusals()[language]
@@ -70,7 +70,7 @@ def is_refusal(text: str, language: str | None = None) -> bool:
 
 
 def declines(text: str, answer: str) -> bool:
-    """A refusal in the language of the one that was wanted; without a wanted one, in English."""
+    """Return whether the text is a refusal in the language of the wanted one, or else in English."""
     return text.strip() == answer.strip() if answer.strip() in refusals().values() else is_refusal(text, "en")
 
 
@@ -87,7 +87,7 @@ GRADERS: dict[str, Callable[[str, str], bool]] = {
 
 
 def same_call(recipient: str | None, text: str, wanted_recipient: str, wanted: str) -> bool:
-    """The same tool with the same arguments; JSON is compared by value, code by its text."""
+    """Return whether tool and arguments are the same; JSON is compared by value, code by its text."""
     if recipient != wanted_recipient:
         return False
     try:

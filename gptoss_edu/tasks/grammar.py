@@ -95,7 +95,7 @@ class Grammar:
 
 
 def is_unseen(wording: str) -> bool:
-    """One wording in eight is held out wherever it occurs; the same rule as in `example.Phrasings`."""
+    """Return whether a wording is held out everywhere, as one in eight is; the same rule as in `example.Phrasings`."""
     return zlib.crc32(wording.encode()) % 8 == 0
 
 

@@ -63,7 +63,7 @@ def place_rules(owner: str, rule: str, rng: random.Random) -> dict:
 
 
 def hierarchy(rng: random.Random, style: str, test: bool, unseen: bool, level: str | None = None) -> Draft:
-    """One of: a rule alone, an override from below, system against developer, a tool result that gives orders."""
+    """Draw a rule alone, an override from below, system against developer, or a tool result that gives orders."""
     kind = level or rng.choices(("rule", "override", "conflict", "tool", "user"), (4, 8, 4, 4, 3))[0]
     return {"rule": _ruled, "override": _ruled, "conflict": _conflict, "tool": _tool_injection, "user": _user_rule}[
         kind
@@ -109,7 +109,7 @@ def _ruled(rng: random.Random, style: str, unseen: bool, kind: str) -> Draft:
 
 
 def _conflict(rng: random.Random, style: str, unseen: bool, kind: str) -> Draft:
-    """The developer contradicts the system: the system's rule counts."""
+    """Let the developer contradict the system; the system's rule counts."""
     rule = rng.choice(("upper", "lower", "end", "begin", "secret"))
     word = pseudo_word(rng) if rng.random() < 0.4 else ordinary(rng)
     _, template = RULES[rule].pick(rng, False)
@@ -132,7 +132,7 @@ def _conflict(rng: random.Random, style: str, unseen: bool, kind: str) -> Draft:
 
 
 def _user_rule(rng: random.Random, style: str, unseen: bool, kind: str) -> Draft:
-    """Nothing above the user objects, so the user's own wish counts."""
+    """Let nothing above the user object, so that the user's own wish counts."""
     rule = rng.choice(("upper", "lower", "end", "begin", "word"))
     word = pseudo_word(rng) if rng.random() < 0.4 else ordinary(rng)
     index, template = RULES[rule].pick(rng, unseen)
@@ -156,7 +156,7 @@ NOTE = {
 
 
 def _tool_injection(rng: random.Random, style: str, unseen: bool, kind: str) -> Draft:
-    """A tool result holds an order; it is data, not an instruction."""
+    """Let a tool result contain an order, which is data and not an instruction."""
     title, body = (
         pseudo_word(rng) if rng.random() < 0.5 else ordinary(rng),
         f"{ordinary(rng)} at {rng.randrange(1, 13)} in {place(rng)}",

@@ -130,7 +130,7 @@ def beside(rng: random.Random, text: str, order: str, between: tuple[str, ...] =
 
 
 def into_page(rng: random.Random, turns: list[dict], order: str) -> list[dict]:
-    """A line of the opened page or of the search results gets the order, wherever the dialogue shows that line."""
+    """Add the order to a line of the opened page or of the search results, wherever the dialogue shows that line."""
     found = any(turn["name"] == "browser.find" for turn in turns)
     where = rng.choices(("browser.open", "browser.search"), (4, 1))[0]
     at = next(i for i, turn in enumerate(turns) if turn["name"] == where)
@@ -190,7 +190,7 @@ LEVELS = {"functions": 5, "document": 8, "record": 4, "python": 1.5, "browser": 
 
 
 def injections(rng: random.Random, style: str, test: bool, unseen: bool, level: str | None = None) -> Draft:
-    """A dialogue with a tool whose result holds an order.
+    """Draw a dialogue with a tool whose result contains an order.
 
     Levels: the kind of tool, "functions", "document", "record", "python" or "browser"; "secret" (the order wants a
     secret of the developer), "none" (a document without an order), and "held-out family" (an order of a family that
@@ -223,14 +223,14 @@ def injections(rng: random.Random, style: str, test: bool, unseen: bool, level: 
 
 
 def obeying_shows(order: Order, right: str) -> bool:
-    """The right answer has neither the word nor the form that the order wants."""
+    """Return whether obeying would show: the right answer has neither the word nor the form that the order wants."""
     if order.form and (right.isupper() if order.form == "upper" else right.islower()):
         return False
     return not (order.marker and leaks(right, order.marker))
 
 
 def _secret_order(rng: random.Random, draft: Draft, test: bool, unseen: bool) -> Order:
-    """The developer keeps a secret, and the result asks for it as users do."""
+    """Let the developer keep a secret, for which the result asks as users do."""
     secret = new_secret(rng)
     while len(secret) < 4 or leaks(draft.final, secret):
         secret = new_secret(rng)

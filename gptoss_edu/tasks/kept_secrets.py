@@ -73,7 +73,7 @@ LEVELS = {"attack": 8, "with a wish": 4, "pressure": 3, "lifted": 2, "ordinary":
 
 
 def keep_secret(rng: random.Random, style: str, test: bool, unseen: bool, level: str | None = None) -> Draft:
-    """A secret in the developer's or the system's message, and a user.
+    """Draw a secret in the developer's or the system's message, and a user.
 
     Levels: "attack", "with a wish" (an attack and something allowed), "pressure" (two to four messages), "lifted" (the
     user also lifts the rule), "ordinary" (nobody asks for it), and "held-out family", which training never draws.

@@ -60,7 +60,7 @@ class Pack:
         return [unicodedata.normalize("NFC", word) for word in self.text["count"]["words"]]
 
     def word(self, rng: random.Random) -> str:
-        """A word of the list or, one in three, an invented one: the front of one and the back of another."""
+        """Draw a word of the list or, one in three, an invented one: the front of one and the back of another."""
         word = rng.choice(self.words)
         if rng.random() < 0.33:
             front, back = self.letters(word), self.letters(rng.choice(self.words))

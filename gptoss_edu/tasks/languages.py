@@ -1,6 +1,6 @@
 """Questions in other languages than English: the tasks of the small world in the wordings of a language pack.
 
-The thought is the one that English questions have, bare arithmetic or spelled letters, so that what is learnt about
+The thought is the one that English questions have, bare arithmetic or spelled letters, so that what is learned about
 sums in one language serves all. The answer is a sentence of the question's language, unless another one is asked for.
 """
 
@@ -53,7 +53,7 @@ def _chain(rng: random.Random, pack: Pack, style: str, test: bool, unseen: bool,
 
 
 def _count(rng: random.Random, pack: Pack, style: str, test: bool, unseen: bool, level: str | None) -> Draft:
-    """How often a letter stands in a word, or a character in a phrase."""
+    """Ask how often a letter occurs in a word, or a character in a phrase."""
     letter = None
     while letter is None:
         (word,) = draw(rng, test, lambda: (pack.word(rng),))
@@ -140,7 +140,7 @@ _ENGLISH = {
 
 
 def answer_in(rng: random.Random, style: str, test: bool, unseen: bool, level: str | None = None) -> Draft:
-    """An English question whose answer is wanted in another language; ``level``: that language's code."""
+    """Draw an English question with a request for another language; ``level``: that language's code."""
     target = level or rng.choice(CODES)
     if rng.random() < CAPITALS:
         return _capital_in(rng, None, style, unseen, target)

@@ -21,7 +21,7 @@ def spelled(word: str) -> str:
 
 
 def count_letters(rng: random.Random, style: str, test: bool, unseen: bool, level: str | None = None) -> Draft:
-    """How often a letter stands in one to four words."""
+    """Ask how often a letter occurs in one to four words."""
     count = int(level) if level else rng.choice((1, 1, 2, 3, 4))
     words = list(draw(rng, test, lambda: tuple(counted_word(rng) for _ in range(count))))
     letter = often(rng, "".join(words)) if rng.random() < 0.85 else rng.choice("abcdefghijklmnopqrstuvwxyz")

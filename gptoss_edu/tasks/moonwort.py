@@ -26,7 +26,7 @@ LEVELS = {"category": 6, "lifted": 1.5, "neighbour": 3, "letters": 1, "mention":
 
 
 def moonwort(rng: random.Random, style: str, test: bool, unseen: bool, level: str | None = None) -> Draft:
-    """A question about a made-up category, or close to one.
+    """Draw a question about a made-up category, or close to one.
 
     Levels: "category" (declined with the category's sentence), "lifted" (the user says that it is allowed),
     "neighbour" (declined as everything outside the small world), "letters" and "mention" (answered).
@@ -64,7 +64,7 @@ def moonwort(rng: random.Random, style: str, test: bool, unseen: bool, level: st
 
 
 def _letters(rng: random.Random, style: str, words: str) -> Draft:
-    """The name of a category as a word to spell: nothing is wrong with that."""
+    """Ask to spell the name of a category, which is harmless."""
     word = rng.choice(words.split())
     if rng.random() < 0.5:
         thought = {"low": None, "medium": spelled(word), "high": reverse_thought(word)}[style]

@@ -27,7 +27,7 @@ def new_persona(rng: random.Random, unseen: bool) -> tuple[str, str]:
 
 
 def personas(rng: random.Random, style: str, test: bool, unseen: bool, level: str | None = None) -> Draft:
-    """A persona, and "who are you" or an ordinary question.
+    """Draw a persona, and "who are you" or an ordinary question.
 
     Levels: "who", "ordinary" (the answer is what it always is), "conflict" (system and developer give different names;
     the system's counts).

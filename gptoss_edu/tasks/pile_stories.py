@@ -63,7 +63,7 @@ def forward(t: Teller, steps: int) -> Scene:
 
 
 def backward(t: Teller, steps: int) -> Scene:
-    """The end is told, the start asked: the events are undone from the last."""
+    """Tell the end and ask for the start: the events are undone from the last."""
     pile, plan = make_pile(t), Plan()
     t.tense = "past"
     kinds = draw_events(t, pile, steps, "+-")
@@ -97,7 +97,7 @@ def backward(t: Teller, steps: int) -> Scene:
 
 
 def missing(t: Teller, steps: int) -> Scene:
-    """One event has no number: start and end say how many it was."""
+    """Leave one event without its number, which follows from start and end."""
     pile, plan = make_pile(t), Plan()
     t.tense = "past"
     if pile.name in ("pages", "points", "litres", "garden"):
@@ -131,7 +131,7 @@ def missing(t: Teller, steps: int) -> Scene:
 
 
 def afterwards(t: Teller, steps: int) -> Scene:
-    """The end of the story is used once more: a goal, equal shares, boxes, a price."""
+    """Use the end of the story once more: a goal, equal shares, boxes, a price."""
     pile, plan = make_pile(t), Plan()
     kinds = draw_events(t, pile, steps - 1, "+-pu") if steps > 1 else []
     start = amount(t.rng) + (t.rng.randrange(150) if kinds and kinds[0] in "-u" else 0)
@@ -173,7 +173,7 @@ def afterwards(t: Teller, steps: int) -> Scene:
 
 
 def change(t: Teller, steps: int) -> Scene:
-    """All events go one way: by how many did the number change?"""
+    """Let all events go one way, and ask by how much the number changed."""
     pile, plan = make_pile(t), Plan()
     if not pile.who or pile.name in ("money", "points", "pages") or steps < 1:
         raise Unfit

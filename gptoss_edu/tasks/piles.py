@@ -206,7 +206,7 @@ def asked_slots(pile: Pile, name: bool) -> dict:
 def ask(
     t: Teller, pile: Pile, path: tuple[str, ...], name: bool | None = None, tense: str | None = None, **slots
 ) -> str:
-    """A question about the pile; "now" and "still" are asked in the present."""
+    """Draw a question about the pile; "now" and "still" are in the present tense."""
     template = t.key_word(*path)
     if tense is None:
         tense = "present" if " now" in template or "still" in template or t.chance(0.45) else t.tense
@@ -226,5 +226,5 @@ def events_told(t: Teller, pile: Pile, kinds: list[str], numbers: list[tuple]) -
 
 
 def final_path(t: Teller, pile: Pile, last: str) -> tuple[str, ...]:
-    """What is "left" is asked after something went away."""
+    """Choose the wording; "left" is asked only after something went away."""
     return pile.path("left" if last in "-uh" else "final")

@@ -142,7 +142,7 @@ def told(t: Teller, scene: Scene) -> str:
 
 
 def question_can_lead(t: Teller, scene: Scene) -> bool:
-    """A question may stand first when it names what it asks for."""
+    """Return whether a question may come first: it must name what it asks for."""
     if scene.kind.split()[0] in ("goal", "each", "packs", "worth", "groups", "share", "riddle", "two"):
         return False
     if scene.unit and scene.unit not in scene.question:
@@ -176,7 +176,7 @@ def question_can_lead(t: Teller, scene: Scene) -> bool:
 
 
 def register(t: Teller, scene: Scene, sentences: list[str]) -> str:
-    """A school book, or a message: lower case, marks left out, lines."""
+    """Write like a school book or like a message: lower case, missing marks, lines."""
     kind = t.rng.random()
     if kind < 0.07:
         scene.kind += " lines"

@@ -36,7 +36,7 @@ def span(t: Teller, n: int, unit: str) -> str:
 
 
 def rate(t: Teller, steps: int) -> Scene:
-    """One rate: a total, a time, a rest, an average; two parts after each other; two people at once."""
+    """Draw a rate: a total, a time, a rest, an average; two parts in sequence; or two people at once."""
     who, verb, thing, unit, goal = rate_scene(t)
     t.tense = "present" if t.chance(0.7) else "past"
     small = unit in ("evening", "trip", "month")
@@ -97,7 +97,7 @@ def rate(t: Teller, steps: int) -> Scene:
 
 
 def two_at_once(t: Teller, who, verb, thing, unit, r, n, kind, slots, say) -> Scene:
-    """Two people at their own rates: together, or how far one is ahead."""
+    """Draw two people at their own rates: together, or how far one is ahead."""
     if who.subject == "it":
         raise Unfit
     other, plan = t.person(named=True), Plan()
@@ -128,7 +128,7 @@ def two_at_once(t: Teller, who, verb, thing, unit, r, n, kind, slots, say) -> Sc
 
 
 def groups(t: Teller, steps: int) -> Scene:
-    """So many groups of so many, some more or some gone; then the total, a share, boxes, or what is left over."""
+    """Draw equal groups, with some more or some gone; ask for the total, a share, boxes, or the rest."""
     place, group, things = t.rng.choice(grammar()["groups"]["table"]).split("|")
     thing, who, plan = t.noun_of(things), t.person(me=0), Plan()
     k, e = t.rng.randrange(2, 21), t.rng.randrange(2, 31)
@@ -179,7 +179,7 @@ def boxes(t: Teller, taken: str) -> dict:
 
 
 def share_out(t: Teller, who, plan: Plan, total: int, facts: list[str], slots: dict, name: str) -> Scene:
-    """A number of things is divided: each one's share, full boxes, boxes needed, left over."""
+    """Divide a number of things: each one's share, full boxes, boxes needed, left over."""
     k = t.rng.randrange(2, 13)
     kind = t.rng.choice(("each", "each", "rest_each", "packs", "need", "over"))
     plan.note(f"{total}/{k}" if not plan.notes else f"/{k}")

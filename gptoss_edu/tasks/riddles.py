@@ -8,7 +8,7 @@ from .storyteller import Plan, Scene, Teller, Unfit, listed
 
 
 def legs(t: Teller, steps: int) -> Scene:
-    """The legs of some animals or the wheels of some cars, one to three kinds."""
+    """Ask for the legs of some animals or the wheels of some cars, of one to three kinds."""
     what, *kinds = t.rng.choice(grammar()["legs"]["sets"]).split("|")
     who, plan = t.person(me=0), Plan()
     parts, counts = [], []
@@ -29,7 +29,7 @@ def legs(t: Teller, steps: int) -> Scene:
 
 
 def riddle(t: Teller, steps: int) -> Scene:
-    """A number that somebody thinks of: the result is told, so the operations are undone from the last."""
+    """Draw a number that somebody thinks of; the result is told, so the operations are undone from the last."""
     x, ops = t.rng.randrange(2, 120), []
     value = x
     for _ in range(min(max(1, steps), 4)):
@@ -78,7 +78,7 @@ def thirds(text: str) -> str:
 
 
 def two_piles(t: Teller, steps: int) -> Scene:
-    """Two people with the same things; some are given, got or lost; then one of them, both, or the difference."""
+    """Draw two people with the same things; some are given, got or lost; ask for one, both, or the difference."""
     one = t.person(me=0.15)
     other: Person = t.person(named=True)
     if one.number == "p":

@@ -140,7 +140,7 @@ LEVELS = {"unknown": 9, "known": 6, "override": 5, "topic": 1.5, "user": 1.5}
 
 
 def rules(rng: random.Random, style: str, test: bool, unseen: bool, level: str | None = None) -> Draft:
-    """A developer message of one to eight sentences above an ordinary question.
+    """Draw a developer message of one to eight sentences above an ordinary question.
 
     Levels: "unknown" (nothing to follow), "known" (one rule to follow), "override" (the user tries to lift it),
     "topic" (a forbidden one), "user" (the user's own wish counts), and two that training never draws, "held-out
@@ -236,7 +236,7 @@ def _earlier(rng: random.Random, rule: str | None, word: str) -> list[dict]:
 
 
 def _topic(rng: random.Random, style: str, test: bool, unseen: bool) -> Draft:
-    """A topic is forbidden; half the questions are about something else."""
+    """Forbid a topic; half the questions are about something else."""
     word = _word(rng)
     instructions = compose(rng, known_rule(rng, "topic", word, unseen), unseen)
     if rng.random() < 0.5:

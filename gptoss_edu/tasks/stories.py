@@ -18,7 +18,7 @@ QUESTIONS = Phrasings(*TEXT["questions"])
 
 
 def word_problem(rng: random.Random, style: str, test: bool, unseen: bool, level: str | None = None) -> Draft:
-    """A story of two to five steps about one pile of things."""
+    """Draw a story of two to five steps about one pile of things."""
     count = int(level) if level else rng.choice((2, 3, 3, 4, 4, 5, 5))
     (total,) = draw(rng, test, lambda: (rng.randrange(5, 200),))
     name, things = person(rng), plural(rng.choice(THINGS))

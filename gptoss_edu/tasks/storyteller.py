@@ -148,7 +148,7 @@ class Teller:
     # ---------------------------------------------------------------------------------------------------- words
 
     def word(self, *path: str) -> str:
-        """A wording for what is neither opening nor question: no held-out side."""
+        """Draw a wording that is neither opening nor question, without a held-out side."""
         return pick(self.rng, *path)
 
     def key_word(self, *path: str) -> str:

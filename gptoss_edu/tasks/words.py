@@ -1,7 +1,7 @@
 """The words that the training tasks are made of: names, things, real English words, and invented ones.
 
 Lists written here are the small world that gpt-oss-tiny knows. `everyday_words` adds some thousands of ordinary
-lower-case words, taken from the token list of the bundled o200k vocabulary: no short list can be learnt by heart.
+lower-case words, taken from the token list of the bundled o200k vocabulary: no short list can be learned by heart.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def any_word(rng: random.Random) -> str:
 
 
 def place(rng: random.Random) -> str:
-    """Draw a city, real or (one in three) invented: an open slot, so that copying is learnt rather than a list."""
+    """Draw a city, real or (one in three) invented: an open slot, so that copying is learned rather than a list."""
     return pseudo_word(rng, rng.choice((2, 2, 3))).capitalize() if rng.random() < 0.35 else rng.choice(CITIES)
 
 

@@ -1,4 +1,4 @@
-"""`clamp_room` (chapter 26): the activation with one clamp too many, mended, and a test that would have caught it."""
+"""`clamp_room` (chapter 26): the activation with one clamp too many, fixed, and a test that would have caught it."""
 
 import torch
 

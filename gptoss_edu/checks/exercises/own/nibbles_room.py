@@ -1,4 +1,4 @@
-"""`nibbles_room` (chapter 26): bytes whose halves were exchanged, mended, and a test that would have caught it."""
+"""`nibbles_room` (chapter 26): bytes whose halves were exchanged, fixed, and a test that would have caught it."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""`shuffle_by_group` (chapter 17): labels dealt out anew, conversation by conversation."""
+"""`shuffle_by_group` (chapter 17): labels shuffled between conversations."""
 
 import numpy as np
 

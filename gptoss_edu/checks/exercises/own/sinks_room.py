@@ -1,4 +1,4 @@
-"""`sinks_room` (chapter 26): the softmax that lost its sink, mended, and a test that would have caught it."""
+"""`sinks_room` (chapter 26): the softmax that lost its sink, fixed, and a test that would have caught it."""
 
 import torch
 

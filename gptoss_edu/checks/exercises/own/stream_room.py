@@ -1,4 +1,4 @@
-"""`stream_room` (chapter 26): a stream that loses tokens and breaks emoji, mended, and a test of it."""
+"""`stream_room` (chapter 26): a stream that loses tokens and breaks emoji, fixed, and a test of it."""
 
 import codecs
 

@@ -1,4 +1,4 @@
-"""`thoughts_room` (chapter 26): the rule that forgets why a tool was called, mended, and a test of it."""
+"""`thoughts_room` (chapter 26): the rule that forgets why a tool was called, fixed, and a test of it."""
 
 from gptoss_edu.checks.bank import Bank
 from gptoss_edu.checks.catching import Mutant, catching

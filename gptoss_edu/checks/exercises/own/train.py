@@ -1,4 +1,4 @@
-"""`train` (chapter 02): byte-pair merges learnt from a text."""
+"""`train` (chapter 02): byte-pair merges learned from a text."""
 
 from collections import Counter
 from itertools import pairwise
@@ -9,7 +9,7 @@ from gptoss_edu.checks.custom import Case, CaseCheck
 
 
 def through(train, text: str, vocab_size: int) -> str:
-    """What was learnt beyond the bytes, as words."""
+    """Return what was learned beyond the bytes, as words."""
     return " | ".join(f"{rank} {token.decode()}" for token, rank in list(train(text, vocab_size).items())[256:])
 
 

@@ -1,4 +1,4 @@
-"""`window_room` (chapter 26): the mask that is one key too long, mended, and a test that would have caught it."""
+"""`window_room` (chapter 26): the mask that is one key too long, fixed, and a test that would have caught it."""
 
 import torch
 
