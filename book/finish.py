@@ -43,7 +43,9 @@ def finish(app, failed) -> None:
     pages = {path: path.read_text(encoding="utf-8") for path in written}
     search_index.write(site, pages)
     told = search_index.write_terms(site, pages)
-    for path, text in mathematics.typeset(pages).items():
+    # a build into an old folder leaves unchanged pages as they were finished
+    unfinished = {path: text for path, text in pages.items() if "<body data-up=" not in text}
+    for path, text in mathematics.typeset(unfinished).items():
         text = NEIGHBOUR.sub(lambda match, path=path: match[1] + _sentence(match[2], path, site, told), text)
         path.write_text(finished(text, "../" * (len(path.relative_to(site).parts) - 1)), encoding="utf-8")
     playgrounds.write_files(site)
