@@ -237,7 +237,7 @@ export class App {
     )
       event.preventDefault();
   }
-  // Everything that a key or a button does. True where the key means something.
+  // Run the command of a key or a button. Returns true if the key has a meaning.
   command(key, panel) {
     const { store } = this;
     const { state, run } = store;

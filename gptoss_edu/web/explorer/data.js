@@ -99,7 +99,7 @@ export class RunData {
     return this.has("sink_mass") ? this.at("sink_mass", (l * this.T + t) * this.H + h) : NaN;
   }
 
-  // A statistic of a head at a token, or its mean over the run where only that was kept.
+  // A statistic of a head at a token, or its mean over the run if only that was kept.
   head(name, l, t, h) {
     if (this.has(name)) return this.at(name, (l * this.T + t) * this.H + h);
     return this.has(name + "_mean") ? this.at(name + "_mean", l * this.H + h) : NaN;
@@ -145,12 +145,12 @@ export class RunData {
     return this.summaries[key];
   }
 
-  // What is said about a weight; nothing where only the choice was kept.
+  // The text about a weight; empty if only the choice was kept.
   weighed(text) {
     return this.has("expert_weights") ? text : "";
   }
 
-  // The k experts of a token in a layer: [{expert, weight}], falling; shared evenly where only the choice was kept.
+  // The k experts of a token in a layer: [{expert, weight}], falling; shared evenly if only the choice was kept.
   route(l, t) {
     const out = [];
     for (let j = 0; j < this.K; j++) {

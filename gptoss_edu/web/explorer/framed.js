@@ -1,4 +1,4 @@
-// In a frame whose site has its own light and dark: the explorer asks once, and wears what it is told, then and later.
+// In a frame whose site has its own light and dark themes, the explorer asks once and follows the site from then on.
 // The frame is sandboxed, so a message is all that passes: {"gptoss-theme": "ask"} up, "light" or "dark" down.
 
 export function followSite(app) {

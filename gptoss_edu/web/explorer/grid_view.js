@@ -107,7 +107,7 @@ export class GridView {
     const { x, y } = this.cell(g, state.l, state.h);
     ring(pen, theme, x - 1.5, y - 1.5, g.cw + 3, g.ch + 3, 2.5, 3);
   }
-  // Many small cells: one pixel a head, enlarged group by group, and the gaps drawn over it.
+  // Many small cells: one pixel per head, enlarged group by group, with the gaps drawn on top.
   pixels(pen, run, state, mode, theme, g) {
     if (!this.tiny || this.tiny.width !== run.H || this.tiny.height !== run.L) this.tiny = makeCanvas(run.H, run.L);
     const context = this.tiny.getContext("2d");
@@ -129,7 +129,7 @@ export class GridView {
     for (let l = 1; l <= run.L; l++)
       pen.rect(g.left, g.top + l * (g.ch + 2) - 2, this.cell(g, 0, run.H - 1).x + g.cw - g.left, 2, theme.colors.paper);
   }
-  // The sink's share in a column of its own at the left, then the map of keys.
+  // The sink's share in its own column on the left, then the map of keys.
   thumbnail(pen, store, theme, l, h, x, y, g) {
     const { run } = store;
     const atlas = this.atlas(run, theme);

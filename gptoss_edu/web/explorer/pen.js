@@ -225,7 +225,7 @@ export function makeCanvas(width, height) {
   return canvas;
 }
 
-// The frame of what is selected; in raised contrast on a border of paper, as it may lie on any colour of a ramp.
+// The frame of the selection; with raised contrast it has a border of paper, since it may be on any colour of a ramp.
 export function ring(pen, theme, x, y, w, h, width, radius = 0) {
   if (theme.strong) pen.frame(x, y, w, h, theme.colors.paper, width + 3, radius);
   pen.frame(x, y, w, h, theme.colors.ink, width, radius);

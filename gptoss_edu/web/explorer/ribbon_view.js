@@ -67,8 +67,8 @@ export class RibbonView {
       from = t;
     }
   }
-  // One pixel a token; BAND pixels a layer, shared out by weight. The whole ribbon is drawn once; the selected layer is
-  // drawn again over it, with the selected expert standing out.
+  // One pixel per token; BAND pixels per layer, divided by weight. The whole ribbon is drawn once; the selected layer
+  // is drawn again over it, with the selected expert standing out.
   pictures(run, layer, selected, theme) {
     const id = [run.id, theme.id].join();
     if (!this.made || this.made.id !== id) {

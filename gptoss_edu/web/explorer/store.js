@@ -1,4 +1,4 @@
-// What is selected. Every view reads it; whoever changes it calls set(), and the views that depend on it redraw once.
+// The selection. Every view reads it. Changes go through set(), and the views that depend on them redraw once.
 
 export class Store {
   constructor(payload, options) {
@@ -43,7 +43,7 @@ export class Store {
     set.has(e) ? set.delete(e) : set.size < this.run.E - this.run.K && set.add(e);
     this.set({ masks: { ...this.state.masks, [l]: [...set] }, e });
   }
-  // The interventions that the masks stand for, as the Python side reads them.
+  // The interventions for the masks, in the form that the Python side reads.
   interventions() {
     return Object.entries(this.state.masks).flatMap(([l, list]) =>
       list.map((expert) => ({ kind: "MaskExpert", layer: Number(l), expert, refill: "next" })),

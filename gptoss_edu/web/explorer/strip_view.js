@@ -150,7 +150,7 @@ export class StripView {
 
 export const ROW = 28;
 const CHIP = 20;
-const EDGE = 3; // room for the frame of what is selected
+const EDGE = 3; // room for the selection's frame
 const LONGEST = 40;
 
 // First index whose y is at least `y`; ys never fall.

@@ -62,7 +62,7 @@ export class AnswerCard {
     this.root.dataset.done = "true";
   }
 
-  // The model declined, as it was taught to do outside its world: that is no failure, and is said.
+  // The model declined, as it was taught to do outside its world. This is not a failure, and the page says so.
   refused() {
     this.root.dataset.refused = "true";
     const said = "An honest refusal: it declines what it was not trained on, where it would have to guess.";

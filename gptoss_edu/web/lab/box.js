@@ -69,7 +69,7 @@ export class Box {
     this.question.value = this.state.question;
     this.question.addEventListener("input", () => this.changed());
     this.question.addEventListener("keydown", (event) => {
-      event.stopPropagation(); // the book has keys of its own
+      event.stopPropagation(); // the book has its own keys
       if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
       event.preventDefault();
       this.ask();
@@ -153,7 +153,7 @@ export class Box {
     this.draw(true);
   }
 
-  // One answer, in a card of its own; gives what its tokens showed, or null where it was stopped.
+  // One answer in its own card; returns what its tokens showed, or null if it was stopped.
   answer({ title, masked, ...request }, mine) {
     const words = title === "changed" ? inWords(this.state, this.config) : title;
     if (masked) this.changed({ masked });

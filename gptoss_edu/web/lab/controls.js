@@ -25,7 +25,7 @@ export class Controls {
       placeholder: "Ask something, or take an example below",
     });
     this.question.addEventListener("keydown", (event) => {
-      event.stopPropagation(); // a notebook or a book around it has keys of its own
+      event.stopPropagation(); // a surrounding notebook or book has its own keys
       if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
       event.preventDefault();
       ask();
@@ -194,7 +194,7 @@ export class Controls {
     return box;
   }
 
-  // What is set, in the terms of state.js.
+  // The settings, in the terms of state.js.
   read() {
     const { value: sinks } = this.sinks.node;
     const keys = ({ node }) => (node.value === "" ? null : node.value === "all" ? Infinity : Number(node.value));

@@ -14,7 +14,7 @@ import { LAB_STYLE } from "./lab_style.js";
 import { fromAddress, inWords, interventionsOf, toAddress } from "./state.js";
 import { Walk } from "./walk.js";
 
-const NARROW = 980; // pixels of width up to which all stands in one column, as in lab_style.js
+const NARROW = 980; // pixels of width up to which everything is in one column, as in lab_style.js
 const DRAW_EVERY = 60; // milliseconds between two pictures of an answer that is being written
 
 class Lab {
@@ -115,7 +115,7 @@ class Lab {
     try {
       history.replaceState(null, "", address);
     } catch {
-      // a page without an address of its own, as in a frame, has none to keep
+      // a page without its own address, as in a frame, has none to keep
     }
   }
 
@@ -173,7 +173,7 @@ class Lab {
   told(message) {
     const { kind, side } = message;
     this.walk.told(message, this.changesOfA);
-    // Asked anew: what the answer before still sends belongs to no card any more.
+    // A new question: what the previous answer still sends no longer belongs to a card.
     if ((kind === "token" || kind === "done") && !this.cards[side]) return;
     if (kind === "start") this.started(message);
     else if (kind === "inside") this.looked(message);
@@ -203,7 +203,7 @@ class Lab {
     this.say(`Reading the question: ${tokens.length} tokens${reused ? `, ${reused} of them known from before` : ""} …`);
   }
 
-  // On a narrow screen the answer may stand below what is in sight.
+  // On a narrow screen the answer may be below the visible part.
   reveal() {
     const still = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
     const narrow = window.innerWidth <= NARROW;

@@ -1,4 +1,4 @@
-// What a box in a page runs when the reader asks: one answer after the other, each with a title and its changes.
+// The answers that a box in a page runs when the reader asks, one after another, each with a title and its changes.
 // A plan is a list of functions: each is given what the answers before it showed, and gives {title, ...request}.
 
 import { EFFORT_NAMES, interventionsOf } from "./state.js";

@@ -1,4 +1,4 @@
-// What all parts of harmony share: control tokens by name, roles, channels, and Python's idea of white space.
+// Shared by all parts of harmony: control tokens by name, roles, channels, and Python's idea of white space.
 
 export const ROLES = ["system", "developer", "user", "assistant", "tool"]; // falling authority
 export const CHANNELS = ["analysis", "commentary", "final"];

@@ -37,7 +37,7 @@ export class StreamParser {
     if (this.state === "content") return this.inContent(id);
     return this.state === "header" ? this.inHeader(id) : this.between(id);
   }
-  // The stream is over: keep what is there, a message that was cut off included; give the text still held.
+  // End the stream: keep what is there, even a message that was cut off; return the text still held.
   flush() {
     if (this.state === "between") return this.dropOrKeepStray();
     if (this.state === "content") {

@@ -3,7 +3,7 @@
 
 const MINUS_INFINITY = "-inf"; // how JSON writes it
 
-// name of an intermediate → functions (value, name). Throws where a layer, head or expert is not there.
+// name of an intermediate → functions (value, name). Throws if a layer, head or expert does not exist.
 export function hooksOf(interventions, config) {
   const hooks = {};
   for (const intervention of interventions) {
@@ -57,7 +57,7 @@ const KINDS = {
     if (window !== null && !(window >= 1)) throw new Error(`window: expected 1 or more keys, found ${window}.`);
     return [[`block.${layer}.attn.window`, () => window ?? Infinity]];
   },
-  // Erase what heads of a layer write (null: all), or (group) the heads that share a key/value head.
+  // Zero the output of heads of a layer (null: all), or (group) of the heads that share a key/value head.
   ZeroHeads({ layer, heads = null, group = null }, config) {
     const { num_hidden_layers: l, num_attention_heads: h, num_key_value_heads: g, head_dim: d } = config;
     checked(layer, l, "layers");
@@ -69,7 +69,7 @@ const KINDS = {
   },
 };
 
-// What is in force, by layer: the windows (null: all keys), and the numbers of experts per token.
+// The active changes, by layer: the windows (null: all keys), and the numbers of experts per token.
 export function shapeOf(interventions, config) {
   const layers = [...Array(config.num_hidden_layers).keys()];
   const windows = layers.map((layer) => (layer % 2 ? null : config.sliding_window));

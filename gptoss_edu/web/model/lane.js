@@ -36,7 +36,7 @@ export class Lane {
     return kept;
   }
 
-  // Read a token; gives the logits of the next.
+  // Read a token; return the logits of the next.
   forward(id) {
     const logits = this.tracer
       ? this.tracer.forward(id, this.cache)

@@ -68,7 +68,7 @@ function summary(model, seen, layer, shown) {
   };
 }
 
-// What passes through a layer, under the names of the hook points, with the keys in sight and the experts' insides.
+// The values in a layer, under the names of the hook points, with the visible keys and the experts' internals.
 function detail({ model, cache }, seen, position, layer) {
   const { num_key_value_heads: g, head_dim: d, intermediate_size: f, hidden_size: c } = model.config;
   const { mlp } = model.block[layer];

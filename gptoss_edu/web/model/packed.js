@@ -19,7 +19,7 @@ export class Packed {
     this.offset += 8 * Math.ceil(data.byteLength / 8);
   }
 
-  // The rows of a head, one after the other; each stands for (value / levels)² of a whole of 1.
+  // The rows of a head, one after another; each value means (value / levels)² of a total of 1.
   addRows(head, rows, levels) {
     this.add(`exact.${head}`, "u2", joined(rows), undefined, { levels });
     this.add(`exact_top.${head}`, "f4", new Float32Array(rows.length).fill(1));
@@ -32,7 +32,7 @@ export class Packed {
   }
 }
 
-// Typed arrays one after the other.
+// Concatenate typed arrays.
 export function joined(parts) {
   const out = new parts[0].constructor(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;

@@ -1,6 +1,7 @@
 // Rotary position embeddings, stretched to long contexts by YaRN. The same in Python: gptoss_edu/rope.py.
 
-// Angular speed of each pair of a head, slowed where YaRN says so, and the concentration. invFreq: (d/2,) per position.
+// Return the angular speed of each pair of a head, slowed as YaRN prescribes, and the concentration. invFreq: (d/2,)
+// per position.
 export function yarnInvFreq(config) {
   const { head_dim: d, rope_theta: theta, rope_scaling_factor: factor, initial_context_length: context } = config;
   const invFreq = Array.from({ length: d / 2 }, (_, i) => 1 / theta ** (i / (d / 2)));

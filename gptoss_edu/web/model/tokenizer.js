@@ -54,7 +54,7 @@ export class Tokenizer {
     return this.bytes[id] !== undefined;
   }
 
-  // The bytes of a token; of an id outside the vocabulary its number in angle brackets.
+  // The bytes of a token; for an id outside the vocabulary, its number in angle brackets.
   tokenBytes(id) {
     return Uint8Array.from(this.bytes[id] ?? `<${id}>`, (letter) => letter.charCodeAt(0));
   }

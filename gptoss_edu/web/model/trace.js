@@ -73,7 +73,7 @@ export class Tracer {
     (this.rows[`${layer}.${head}`] ??= []).push(row);
   }
 
-  // Read a token and keep what happened; gives the logits of the next.
+  // Read a token and record what happened; return the logits of the next.
   forward(token, cache) {
     this.now = {};
     const logits = this.model.forward(token, cache, { hooks: this.hooks });
@@ -105,7 +105,7 @@ export class Tracer {
       list.length = Math.min(list.length, length);
   }
 
-  // What a page shows of the newest token while the answer is being written.
+  // The part of the newest token's trace that a page shows while the answer is written.
   newest() {
     const { num_hidden_layers: layers, num_attention_heads: h } = this.config;
     const last = (name) => this.columns[name].at(-1);

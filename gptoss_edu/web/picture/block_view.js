@@ -4,7 +4,7 @@ import { el } from "../explorer/elements.js";
 import { arrow, bars, card, chip, columns, figure, flow, line, plus, vector } from "./parts.js";
 import { binned, headRow, number, inPercent, strongest } from "./reading.js";
 
-const BINS = 36; // bars in which a head's keys are summed up, from the first to the last
+const BINS = 36; // bars that sum up a head's keys, from the first to the last
 
 export function blockView(view) {
   const { detail, layers } = view.world.look;

@@ -18,7 +18,7 @@ export function headView(view) {
   );
 }
 
-// The text up to the token, shaded by what the head gives to each; a click takes a key.
+// The text up to the token, shaded by the head's attention; a click selects a key.
 function keysCard(view, { keys, sink }, chosen) {
   const { world, theme } = view;
   const most = Math.max(sink.share, ...keys.map(({ share }) => share));

@@ -6,7 +6,7 @@ import { visible } from "../explorer/visible.js";
 import { CHAPTERS, keyOf, nameOf } from "./places.js";
 import { number, inPercent } from "./reading.js";
 
-const SMALL = 4; // what a tall bar is at least high or wide, in pixels, so that nothing is no bar
+const SMALL = 4; // minimum height or width of a bar in pixels, so that none disappears
 
 // A box with a heading; where it has a place, the heading is a button that walks there, and so is the box for a mouse.
 export function card(view, { title, place, part, chapter, note, wide }, ...children) {

@@ -8,7 +8,7 @@ import { PICTURE_STYLE } from "./picture_style.js";
 class PictureBox extends Box {
   build() {
     super.build();
-    this.tracing = { level: "none", live: false }; // what is to be seen is asked for, token by token
+    this.tracing = { level: "none", live: false }; // the visible part is requested token by token
     this.picture = new Picture(this.client, this.settings);
     this.shell.classList.add("walkable");
     this.shell.append(el("style", {}, PICTURE_STYLE));

@@ -1,4 +1,4 @@
-// What stands around the stage: where the reader is, and the sentence of the place or of the guided walk.
+// Around the stage: where the reader is, and the sentence of the place or of the guided walk.
 
 import { button, el } from "../explorer/elements.js";
 import { chapterLink } from "./parts.js";

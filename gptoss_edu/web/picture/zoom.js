@@ -2,7 +2,7 @@
 
 const TIME = 420; // milliseconds
 const EASE = "cubic-bezier(0.3, 0, 0.1, 1)";
-const LARGEST = 5; // times that what is left behind grows
+const LARGEST = 5; // factor by which the place left behind grows
 
 // Put `next` where the stage's view is. `key` names the part, in the old view (inwards) or in the new one (outwards).
 export function zoom(stage, next, { key, inwards, still }) {
