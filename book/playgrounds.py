@@ -1,7 +1,6 @@
 """The live model in the pages: where its boxes stand, and the files that all of them share."""
 
 import json
-import random
 import re
 import tomllib
 from pathlib import Path
@@ -9,7 +8,6 @@ from pathlib import Path
 import nbformat
 
 from gptoss_edu.errors import GptOssError
-from gptoss_edu.tasks.mix import make_example
 from gptoss_edu.web.playground import Lab, ModelFiles
 from gptoss_edu.web.site import site_script
 
@@ -38,8 +36,6 @@ def boxes() -> list[dict]:
             raise GptOssError(
                 f"{TEXTS.name}: expected a kind of {', '.join(sorted(KINDS))}, found {box['kind']!r}; fix it there."
             )
-        if "ask" in box:
-            box["question"] = _held_out(**box.pop("ask"))
     return found
 
 
@@ -51,11 +47,6 @@ def insert(notebook, stem: str) -> None:
         cell = nbformat.v4.new_markdown_cell(ELEMENT.format(stem))
         cell.id = f"live-{stem}"
         notebook.cells.insert(_end_of_section(notebook, box["after"], stem), cell)
-
-
-def _held_out(task: str, level: str, seed: str) -> str:
-    """Return a question that the model was not trained on, of a kind that it was."""
-    return make_example(random.Random(seed), task, level, split="test").question
 
 
 def _end_of_section(notebook, heading: str, stem: str) -> int:

@@ -347,3 +347,24 @@ def test_in_firefox_a_link_holds_the_experiment(fox, lab_file):
         look();"""
     )
     assert seen[0] == 2 and seen[1] == 9 and seen[2].startswith("Both answers are done")
+
+
+@pytest.mark.slow
+def test_in_firefox_the_picture_shows_the_run(fox, lab_file, model):
+    """Opened, a block entered: the shares of the token's experts are Python's."""
+    fox.open(lab_file.as_uri() + "?picture#q=What+is+the+capital+of+France%3F&effort=low")
+    at, chosen, shares, kind = fox.run(
+        """const page = window.wrappedJSObject ?? window, { walk } = page.lab;
+        const look = async () => {
+          if (page.lab.host.dataset.answers !== "1") return setTimeout(look, 50);
+          walk.turn();
+          await walk.picture.go(page.JSON.parse('{"kind":"block","layer":2}'));
+          const { position, stage } = walk.picture, { experts, weights } = walk.picture.world().look.layers[2];
+          done([position, [...experts], [...weights], stage.querySelector(".view").dataset.kind]);
+        };
+        look();"""
+    )
+    prompt = question_tokens("What is the capital of France?", "low", model.tokenizer)
+    run = trace.record(model, prompt + list(gptoss_edu.generate(model, prompt, 100)), level="routing")
+    assert kind == "block" and run.text(at) == "is" and chosen == run["expert_indices"][2, at].tolist()
+    assert shares == pytest.approx(run["expert_weights"][2, at].tolist(), abs=2e-3)

@@ -47,6 +47,39 @@ STOP = """(request) => new Promise((done, failed) => {
     if (["finished", "problem"].includes(message.kind)) failed(new Error(message.message ?? "it was too short"));
   }).catch(failed);
 })"""
+# Stops in the middle of the answer and asks something else; gives the milliseconds until that is being read.
+AGAIN = """(request) => new Promise((done, failed) => {
+  let written = 0, asked = 0;
+  const other = (message) => {
+    if (message.kind === "start") done(performance.now() - asked);
+    if (message.kind === "problem") failed(new Error(message.message));
+  };
+  lab.client.ask(request, (message) => {
+    if (message.kind !== "token" || ++written !== 30) return;
+    asked = performance.now();
+    lab.client.stop();
+    lab.client.ask({ ...request, question: "Who are you?", maxNewTokens: 1 }, other).catch(failed);
+  }).catch(failed);
+})"""
+# Asks, then looks at the last tokens one after the other, as the picture does; gives the milliseconds per look.
+LOOK = """(request) => new Promise((done, failed) => {
+  const tokens = [];
+  const look = (left, started) => {
+    const position = tokens.length - 1 - left;
+    const told = ({ kind, message }) => {
+      if (kind !== "finished") failed(new Error(message ?? kind));
+      else if (left) look(left - 1, started);
+      else done((performance.now() - started) / 20);
+    };
+    lab.client.ask({ kind: "look", tokens, position, layer: 0 }, told).catch(failed);
+  };
+  lab.client.ask(request, (message) => {
+    if (message.kind === "start") tokens.push(...message.tokens.map(({ id }) => id));
+    if (message.kind === "done") tokens.push(...message.tokens);
+    if (message.kind === "finished") look(19, performance.now());
+    if (message.kind === "problem") failed(new Error(message.message));
+  }).catch(failed);
+})"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -84,11 +117,15 @@ def measure(files: ModelFiles, repeat: int = 3, running=None) -> dict:
                 if name not in best or seen["rate"] > best[name]["rate"]:
                     best[name] = seen
         stops = [pages["wasm"].evaluate(STOP, {**QUESTION, "level": "full"}) for _ in range(repeat)]
+        again = [pages["wasm"].evaluate(AGAIN, {**QUESTION, "level": "full"}) for _ in range(repeat)]
+        look = pages["wasm"].evaluate(LOOK, {**QUESTION, "level": "none", "live": False})
         version = chromium.version
         for page in pages.values():
             page.close()
     return _report(files, size, loading, best) | {
         "stopped after, ms": round(min(stops)),
+        "stopped and something else asked after, ms": round(min(again)),
+        "one token looked at closely, ms": round(look, 1),
         "chromium": version,
         "machine": platform.machine(),
     }

@@ -25,6 +25,7 @@ export class Box {
     this.tracing = { level: "default" };
     this.state = { ...INITIAL, question: this.experiment.question ?? "", effort: this.experiment.effort ?? "medium" };
     this.shell = el("section", { class: "gx lab box", "aria-label": this.experiment.title });
+    this.shell.dataset.kind = this.experiment.kind;
     this.inside = new InsideView(el("canvas", { role: "img", "aria-label": "Sinks and experts, token by token" }));
     this.build();
     const root = host.attachShadow({ mode: "open" });
@@ -157,7 +158,8 @@ export class Box {
   answer({ title, masked, ...request }, mine) {
     const words = title === "changed" ? inWords(this.state, this.config) : title;
     if (masked) this.changed({ masked });
-    const run = { card: new AnswerCard(words), loads: new Loads(), tokens: [] };
+    const plain = !request.a.length && request.temperature === 0; // else a refusal may be the change's doing
+    const run = { card: new AnswerCard(words), loads: new Loads(), tokens: [], plain };
     this.answers.append(run.card.root);
     this.inside.clear();
     const asked = { question: this.state.question, instructions: "", maxNewTokens: this.state.longest, ...request };
@@ -181,7 +183,7 @@ export class Box {
       run.tokens.push({ ...message, voice: message.control ? "muted" : (message.channel ?? "muted") });
     } else if (kind === "done") {
       run.card.finish({ ...message, kernel: this.ready.kernel, calls: run.last?.text === "<|call|>" });
-      if (this.settings.refusals.includes(message.final.trim())) run.card.refused();
+      if (run.plain && this.settings.refusals.includes(message.final.trim())) run.card.refused();
     } else if (kind === "stopped") run.card.note.textContent ||= "Stopped.";
   }
 

@@ -13,5 +13,6 @@ export const BOX_STYLE = `
 .box .answers:empty, .box .examples:empty, .box .status:empty { display: none; }
 .box .answer { min-width: 0; }
 .answer[data-refused] { border-left: 4px solid var(--commentary); }
+.box[data-kind="forge"] .prompt .tokens { max-height: none; }
 .more { color: inherit; white-space: nowrap; }
 `;

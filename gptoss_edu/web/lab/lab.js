@@ -139,6 +139,7 @@ class Lab {
     const changes = interventionsOf(state, this.config);
     const both = changes.length > 0 && state.compare;
     this.changesOfA = both ? [] : changes;
+    this.plain = !this.changesOfA.length && state.temperature === 0; // else a refusal may be the change's doing
     const words = inWords(state, this.config) || "as it is";
     this.names = both ? ["as it is", words] : [words];
     this.begin();
@@ -187,7 +188,7 @@ class Lab {
   ended(message) {
     const card = this.cards[message.side];
     card.finish({ ...message, kernel: this.ready.kernel, calls: this.last?.text === "<|call|>" });
-    if (this.settings.refusals?.includes(message.final.trim())) card.refused();
+    if (this.plain && message.side === "A" && this.settings.refusals?.includes(message.final.trim())) card.refused();
   }
 
   started({ side, tokens, reused }) {

@@ -46,7 +46,7 @@ export function switchFor(kind, config, changed) {
   if (kind === "temperature")
     return optionBox(
       "Temperature",
-      [["1", "1"], ["0", "0, the likeliest token"], ["0.5", "0.5"], ["1.5", "1.5"], ["2", "2"]],
+      [["2", "2"], ["1.5", "1.5"], ["1", "1"], ["0.5", "0.5"], ["0", "0, the likeliest token"]],
       (value) => changed({ temperature: Number(value) }),
     );
   return { nodes: [] };

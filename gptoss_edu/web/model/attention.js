@@ -3,6 +3,7 @@
 
 import { rmsNorm } from "./norm.js";
 import { applyRope } from "./rope.js";
+import { softmax } from "./sampling.js";
 
 // q · k / √d for every head and the keys from `first` on: (h, s). Query head h reads key head ⌊h / (h/g)⌋.
 export function attentionScores(q, keys, { h, g, d, room, first, count, linear }) {
@@ -23,14 +24,10 @@ export function attentionWeights(scores, sinks) {
   const count = scores.length / h;
   const weights = new Float32Array(h * (count + 1));
   for (let head = 0; head < h; head++) {
-    const row = weights.subarray(head * (count + 1), (head + 1) * (count + 1));
+    const row = new Float32Array(count + 1);
     row.set(scores.subarray(head * count, (head + 1) * count));
     row[count] = sinks[head];
-    let most = -Infinity;
-    let sum = 0;
-    for (let s = 0; s <= count; s++) if (row[s] > most) most = row[s];
-    for (let s = 0; s <= count; s++) sum += row[s] = Math.exp(row[s] - most);
-    for (let s = 0; s <= count; s++) row[s] /= sum;
+    weights.set(softmax(row), head * (count + 1));
   }
   return weights;
 }

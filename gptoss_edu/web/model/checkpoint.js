@@ -11,14 +11,8 @@ export function readHeader(bytes) {
 // Name → {shape, data}. `kernels` says where numbers lie: in arrays of their own, or all in one WebAssembly memory.
 export function readTensors(bytes, { entries, start }, kernels) {
   const tensors = {};
-  for (const [
-    name,
-    {
-      dtype,
-      shape,
-      data_offsets: [from, to],
-    },
-  ] of Object.entries(entries)) {
+  for (const [name, { dtype, shape, data_offsets: place }] of Object.entries(entries)) {
+    const [from, to] = place;
     const raw = bytes.subarray(start + from, start + to);
     if (dtype === "U8") tensors[name] = { shape, data: kernels.bytes(raw) };
     else if (dtype === "BF16") tensors[name] = { shape, data: fromBfloat16(raw, kernels.floats(raw.length / 2)) };
@@ -30,10 +24,8 @@ export function readTensors(bytes, { entries, start }, kernels) {
 
 // Bytes that `readTensors` takes in one memory, where each tensor begins at a multiple of 16.
 export function tensorBytes({ entries }) {
-  const sizes = Object.values(entries).map(
-    ({ dtype, data_offsets: [from, to] }) => (to - from) * (dtype === "BF16" ? 2 : 1),
-  );
-  return sizes.reduce((sum, size) => sum + 16 * Math.ceil(size / 16), 0);
+  const size = ({ dtype, data_offsets: [from, to] }) => (to - from) * (dtype === "BF16" ? 2 : 1);
+  return Object.values(entries).reduce((sum, entry) => sum + 16 * Math.ceil(size(entry) / 16), 0);
 }
 
 // bfloat16 is the upper half of float32.

@@ -76,22 +76,12 @@ function contentText(part, { role }, index, functions) {
 }
 
 // Identity, cutoff and date; effort; built-in tools; channels.
-function systemText(
-  {
-    model_identity: identity,
-    knowledge_cutoff: cutoff,
-    conversation_start_date: date,
-    reasoning_effort: effort,
-    channel_config: channels,
-    tools,
-  },
-  functions,
-) {
-  const head = [
-    identity,
-    cutoff != null ? `Knowledge cutoff: ${cutoff}` : null,
-    date != null ? `Current date: ${date}` : null,
-  ].filter((line) => line != null);
+function systemText(content, functions) {
+  const { reasoning_effort: effort, channel_config: channels, tools } = content;
+  const { model_identity: identity, knowledge_cutoff: cutoff, conversation_start_date: date } = content;
+  const head = identity != null ? [identity] : [];
+  if (cutoff != null) head.push(`Knowledge cutoff: ${cutoff}`);
+  if (date != null) head.push(`Current date: ${date}`);
   const sections = head.length ? [head.join("\n")] : [];
   if (effort != null) sections.push(`Reasoning: ${effort.toLowerCase()}`);
   if (tools && Object.keys(tools).length) sections.push(toolsText(tools));
@@ -110,12 +100,8 @@ function developerText({ instructions, tools }) {
 }
 
 function toolsText(tools) {
-  return [
-    "# Tools",
-    ...Object.keys(tools)
-      .sort()
-      .map((key) => namespaceText(tools[key])),
-  ].join("\n\n");
+  const names = Object.keys(tools).sort();
+  return ["# Tools", ...names.map((name) => namespaceText(tools[name]))].join("\n\n");
 }
 
 function namespaceText({ name, description, tools }) {

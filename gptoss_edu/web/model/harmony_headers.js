@@ -6,15 +6,9 @@ import { CONSTRAIN, HarmonyError, isSpace, ROLES, splitWords } from "./harmony_c
 
 export const CONTENT_TYPES = ["json", "code", "text", "markdown", "python"]; // lone words that are never a recipient
 
-export const emptyHeader = (role) => ({
-  role: role ?? "",
-  name: null,
-  channel: null,
-  recipient: null,
-  contentType: null,
-  words: [],
-  problems: [],
-});
+export function emptyHeader(role) {
+  return { role: role ?? "", name: null, channel: null, recipient: null, contentType: null, words: [], problems: [] };
+}
 
 // [[control id or null, the text that follows], …]. A reader holds a tokenizer, its control tokens, and `textOf`, which
 // decodes ordinary ids.
@@ -39,11 +33,8 @@ export function parseHeaderStrict(ids, reader, role, where) {
   const refuse = (why) => {
     throw new HarmonyError(`header at token ${where}, ${shown}: ${why}.`);
   };
-  if (
-    !["", `${control.channel}`, `${control.constrain}`, `${control.channel},${control.constrain}`].includes(
-      order.join(),
-    )
-  )
+  const { channel, constrain } = control;
+  if (!["", `${channel}`, `${constrain}`, `${channel},${constrain}`].includes(order.join()))
     refuse(`expected at most <|channel|> and then <|constrain|>, found ${order.map((key) => tokenizer.names[key])}`);
   const words = []; // [section, word]
   for (const [key, text] of parts) {
@@ -64,10 +55,8 @@ export function parseHeaderStrict(ids, reader, role, where) {
     header.name = words.shift()[1];
   } else if (words[0]?.[0] === "author" && words[0][1] === role) words.shift();
   if (order[0] === control.channel) {
-    header.channel = words.splice(
-      words.findIndex(([section]) => section === "channel"),
-      1,
-    )[0][1];
+    const at = words.findIndex(([section]) => section === "channel");
+    header.channel = words.splice(at, 1)[0][1];
     if (header.channel.includes("<")) refuse(`channel '${header.channel}': a channel cannot hold '<'`);
   }
   takeRecipientAndType(header, words, refuse);

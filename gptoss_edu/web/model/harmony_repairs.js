@@ -59,8 +59,8 @@ function readChannel(header, words) {
     header.words.push(header.channel);
   }
   header.channel = first;
+  // "analysisto=…", "final<|constrain|>" spelled as text, and the like
   for (const channel of CHANNELS)
-    // "analysisto=…", "final<|constrain|>" spelled as text, and the like
     if (first !== channel && (first.startsWith(channel + "to=") || first.startsWith(channel + "<|"))) {
       header.channel = channel;
       header.problems.push(`channel '${first}': taken for '${channel}'`);
@@ -77,12 +77,7 @@ function readWord(header, word) {
     header.words.push(word);
   } else if (contentType === null && (channel === "final" || CONTENT_TYPES.includes(word) || recipient))
     header.contentType = word;
-  else if (
-    recipient === null &&
-    ["analysis", "commentary"].includes(channel) &&
-    word.includes(".") &&
-    !word.includes("<")
-  ) {
+  else if (recipient === null && ["analysis", "commentary"].includes(channel) && /^[^<]*\.[^<]*$/.test(word)) {
     header.recipient = word;
     header.problems.push(`recipient '${word}' without 'to='`);
   } else {

@@ -114,13 +114,10 @@ export class StreamParser {
     this.refuse(`${this.nameOf(id)} inside a header`, "a header's words, <|channel|>, <|constrain|> or <|message|>");
     let text = "";
     if (id === control.start) {
-      if (this.onlyAuthor())
-        this.repairs.splice(-1, 1, {
-          position: this.count - 1,
-          problem: "doubled header",
-          text: this.textOf(this.collected),
-        });
-      else text = this.keepUnfinished();
+      if (this.onlyAuthor()) {
+        const text = this.textOf(this.collected);
+        this.repairs.splice(-1, 1, { position: this.count - 1, problem: "doubled header", text });
+      } else text = this.keepUnfinished();
       this.openHeader(null, [id]);
     } else if (control.ends.includes(id) || id === control.endoftext) {
       text = this.keepUnfinished();

@@ -86,10 +86,8 @@ export function wasmKernels(size, widest) {
     array.set(data);
     return array;
   };
-  const halves = copy(
-    Float32Array,
-    FACTORS.map((factor) => factor / 2),
-  ).byteOffset;
+  const half = FACTORS.map((factor) => factor / 2);
+  const halves = copy(Float32Array, half).byteOffset;
   const [xs, outs, zeros] = [place(Float32Array, widest), place(Float32Array, widest), place(Float32Array, widest)];
   const run = (out, x, bias, product) => {
     xs.set(x);

@@ -2,6 +2,7 @@
 // Letters: c hidden, e experts, k experts of the token, f expert width.
 
 import { rmsNorm } from "./norm.js";
+import { largest, softmax } from "./sampling.js";
 
 // gate · sigmoid(alpha · gate) · (up + 1). x: (2f,), where gate and up alternate; the gate is clamped from above only.
 export function swiglu(x, limit, alpha = 1.702) {
@@ -16,10 +17,8 @@ export function swiglu(x, limit, alpha = 1.702) {
 
 // The k largest logits, falling, as weights that sum to one: softmax over the chosen only. (k,) each.
 export function topKSoftmax(routerLogits, k) {
-  const indices = [...routerLogits.keys()].sort((a, b) => routerLogits[b] - routerLogits[a]).slice(0, k);
-  const powers = indices.map((i) => Math.exp(routerLogits[i] - routerLogits[indices[0]]));
-  const total = powers.reduce((a, b) => a + b);
-  return { indices, weights: powers.map((power) => power / total) };
+  const { ids, values } = largest(routerLogits, k);
+  return { indices: ids, weights: [...softmax(values)] };
 }
 
 // Norm, router, chosen experts, weighted sum.
@@ -38,13 +37,9 @@ export class MLPBlock {
   // (c,) → (c,); `at` as in attention.js.
   forward(x, at) {
     const normed = at("normed", rmsNorm(x, this.norm, this.eps)); // (c,)
-    const count = this.gateBias.length;
-    const k = at("k", this.k);
-    const routerLogits = at(
-      "router_logits",
-      this.kernels.linear(new Float32Array(count), this.gate, normed, this.gateBias),
-    ); // (e,)
-    const chosen = topKSoftmax(routerLogits, k); // (k,) each
+    const scores = this.kernels.linear(new Float32Array(this.gateBias.length), this.gate, normed, this.gateBias);
+    const routerLogits = at("router_logits", scores); // (e,)
+    const chosen = topKSoftmax(routerLogits, at("k", this.k)); // (k,) each
     const indices = at("expert_indices", chosen.indices);
     const weights = at("expert_weights", chosen.weights);
     const out = new Float32Array(x.length); // (c,)

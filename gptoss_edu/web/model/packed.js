@@ -66,11 +66,8 @@ export function addColumns(packed, columns, layers) {
         data[(Math.floor(i / each) * list.length + t) * each + (i % each)] = value;
       }),
     );
-    const shape = [
-      ...(WITHOUT_LAYERS.includes(name) ? [] : [count]),
-      list.length,
-      ...(SINGLE.includes(name) ? [] : [each]),
-    ];
+    const layered = WITHOUT_LAYERS.includes(name) ? [] : [count];
+    const shape = [...layered, list.length, ...(SINGLE.includes(name) ? [] : [each])];
     packed.add(name, kind, data, shape);
   }
 }

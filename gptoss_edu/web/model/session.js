@@ -49,11 +49,8 @@ export class Session {
           runs.push(await this.traced(lane, names[1], request));
         }
       }
-      this.tell(
-        request,
-        { kind: "finished", runs },
-        runs.map((run) => run.buffer),
-      );
+      const buffers = runs.map((run) => run.buffer);
+      this.tell(request, { kind: "finished", runs }, buffers);
     } catch (error) {
       this.fail(request, error);
     }
@@ -99,41 +96,24 @@ export class Session {
     const parser = new StreamParser(this.tokenizer, { strict: false, role: "assistant" });
     const random = new Random(seed);
     const started = performance.now();
-    this.tell(request, {
-      kind: "start",
-      side,
-      tokens: prompt.map((id) => this.shown(id)),
-      reused: lane.shared(prompt),
-    });
+    const ms = () => performance.now() - started;
+    const shown = prompt.map((id) => this.shown(id));
+    this.tell(request, { kind: "start", side, tokens: shown, reused: lane.shared(prompt) });
     let logits = await this.prefill(lane, prompt, request, side);
-    const prefill = performance.now() - started;
+    const prefill = ms();
     const answer = [];
     while (answer.length < room && !stops.includes(answer.at(-1))) {
       const id = pickToken(nextTokenProbabilities(logits, temperature, topP), random.draw());
       const text = parser.process(id);
       const { channel = null, recipient = null } = parser.header ?? {};
       answer.push(id);
-      this.tell(request, {
-        kind: "token",
-        side,
-        ...this.shown(id),
-        content: text,
-        channel,
-        recipient,
-        ms: performance.now() - started,
-      });
+      const told = { ...this.shown(id), content: text, channel, recipient, ms: ms() };
+      this.tell(request, { kind: "token", side, ...told });
       logits = await this.step(lane, id, request, side);
     }
-    this.tell(request, {
-      kind: "done",
-      side,
-      complete: stops.includes(answer.at(-1)),
-      final: finalText(answer, this.tokenizer),
-      tokens: answer,
-      prompt: prompt.length,
-      ms: performance.now() - started,
-      prefill,
-    });
+    const final = finalText(answer, this.tokenizer);
+    const told = { complete: stops.includes(answer.at(-1)), final, tokens: answer, prompt: prompt.length };
+    this.tell(request, { kind: "done", side, ...told, ms: ms(), prefill });
     return lane;
   }
 

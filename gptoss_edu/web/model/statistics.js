@@ -1,5 +1,7 @@
 // What a trace says about attention, routers and next tokens. The same in Python: gptoss_edu/trace/statistics.py.
 
+import { largest, softmax } from "./sampling.js";
+
 export const MAX_BINS = 48;
 const POOLED_BUDGET = 4096; // bytes per token for the pooled maps of all heads together
 
@@ -27,14 +29,9 @@ export function headStatistics(weights, h) {
 
 // Bits of softmax over all logits, and the last chosen logit's distance from the first one left out.
 export function routerStatistics(logits, k) {
-  const ranked = logits.slice().sort().reverse();
-  const powers = ranked.map((logit) => Math.exp(logit - ranked[0]));
-  const total = powers.reduce((a, b) => a + b);
-  const margin = k < ranked.length ? ranked[k - 1] - ranked[k] : Infinity;
-  return {
-    router_entropy: entropyBits(powers.map((power) => power / total)),
-    router_margin: Math.min(margin, 60000),
-  };
+  const { values } = largest(logits, k + 1);
+  const margin = k < logits.length ? values[k - 1] - values[k] : Infinity;
+  return { router_entropy: entropyBits(softmax(logits)), router_margin: Math.min(margin, 60000) };
 }
 
 // Bins per side of the pooled maps, so that they stay within POOLED_BUDGET bytes per token.

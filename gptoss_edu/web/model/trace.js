@@ -135,12 +135,8 @@ export class Tracer {
     for (let layer = 0; layer < layers; layer++)
       for (let head = 0; head < h; head++) {
         const rows = this.rows[`${layer}.${head}`];
-        const made = pooled(
-          rows,
-          ROW_LEVELS,
-          this.columns.sink_mass.map((values) => values[layer * h + head]),
-          bin,
-        );
+        const left = this.columns.sink_mass.map((values) => values[layer * h + head]);
+        const made = pooled(rows, ROW_LEVELS, left, bin);
         maps.push(made.map);
         sinks.push(made.sink);
         const chosen =
@@ -159,13 +155,10 @@ export class Tracer {
   meta() {
     const { config, tokenizer, columns } = this;
     const ids = new Set([...(columns.next_tokens ?? []), ...(columns.lens_tokens ?? [])].flat());
+    const { num_hidden_layers: n_layers, num_attention_heads: n_heads, num_key_value_heads: n_kv_heads } = config;
     return {
       model: this.model.name ?? tokenizer.name,
-      n_layers: config.num_hidden_layers,
-      n_heads: config.num_attention_heads,
-      n_kv_heads: config.num_key_value_heads,
-      n_experts: config.num_experts,
-      experts_per_token: this.k,
+      ...{ n_layers, n_heads, n_kv_heads, n_experts: config.num_experts, experts_per_token: this.k },
       windows: this.windows,
       ...TABLES,
       level: this.level,

@@ -19,20 +19,10 @@ class TransformerBlock {
 
   forward(x, rope, cache, at) {
     x = at("resid_pre", x); // (c,)
-    x = at(
-      "resid_mid",
-      add(
-        x,
-        this.attn.forward(x, rope, cache, (point, value) => at("attn." + point, value)),
-      ),
-    );
-    return at(
-      "resid_post",
-      add(
-        x,
-        this.mlp.forward(x, (point, value) => at("mlp." + point, value)),
-      ),
-    );
+    const attended = this.attn.forward(x, rope, cache, (point, value) => at("attn." + point, value));
+    x = at("resid_mid", add(x, attended));
+    const worked = this.mlp.forward(x, (point, value) => at("mlp." + point, value));
+    return at("resid_post", add(x, worked));
   }
 }
 
@@ -116,18 +106,10 @@ function add(x, y) {
 export function loadModel(config, bytes, kernel = "auto", caches = 1) {
   const header = readHeader(bytes);
   const { num_hidden_layers: l, num_key_value_heads: g, head_dim: d, num_attention_heads: h } = config;
-  const widest = Math.max(
-    config.vocab_size,
-    2 * config.intermediate_size,
-    config.hidden_size,
-    (h + 2 * g) * d,
-    contextOf(config),
-  );
-  const kernels = kernelsOf(
-    kernel,
-    tensorBytes(header) + caches * 2 * l * (4 * g * contextOf(config) * d + 16),
-    widest,
-  );
+  const { vocab_size: v, intermediate_size: f, hidden_size: c } = config;
+  const room = contextOf(config);
+  const size = tensorBytes(header) + caches * 2 * l * (4 * g * room * d + 16);
+  const kernels = kernelsOf(kernel, size, Math.max(v, 2 * f, c, (h + 2 * g) * d, room));
   return new Transformer(config, readTensors(bytes, header, kernels), kernels);
 }
 

@@ -3,6 +3,7 @@
 
 const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
 const get = (schema, key) => (isObject(schema) && Object.hasOwn(schema, key) ? schema[key] : undefined);
+const strings = (list) => (Array.isArray(list) ? list.filter((value) => typeof value === "string") : []);
 const textAt = (schema, key) => (typeof get(schema, key) === "string" ? schema[key] : undefined);
 
 // The type of one JSON Schema; `indent` stands before every line of an object's body.
@@ -11,15 +12,12 @@ export function typescript(schema, indent = "") {
   const kind = get(schema, "type");
   if (Array.isArray(variants)) return variants.map((variant) => topLevelVariant(variant, indent)).join("");
   if (Array.isArray(kind)) {
-    const names = kind.filter((name) => typeof name === "string").map((name) => (name === "integer" ? "number" : name));
+    const names = strings(kind).map((name) => (name === "integer" ? "number" : name));
     return names.join(" | ") || "any";
   }
   if (kind === "object") return objectType(schema, indent);
   if (kind === "string") {
-    const values = get(schema, "enum");
-    const quoted = Array.isArray(values)
-      ? values.filter((value) => typeof value === "string").map((value) => `"${value}"`)
-      : [];
+    const quoted = strings(get(schema, "enum")).map((value) => `"${value}"`);
     return quoted.join(" | ") || "string";
   }
   if (kind === "array")
@@ -69,14 +67,11 @@ function propertyComments(value, indent) {
   const lines = [];
   const title = textAt(value, "title");
   const description = textAt(value, "description");
-  const examples = get(value, "examples");
+  const examples = get(value, "examples") ?? [];
   if (title !== undefined) lines.push(title, null);
   if (get(value, "oneOf") === undefined && description !== undefined) lines.push(description);
   if (Array.isArray(examples) && examples.length)
-    lines.push(
-      "Examples:",
-      ...examples.filter((example) => typeof example === "string").map((example) => `- "${example}"`),
-    );
+    lines.push("Examples:", ...strings(examples).map((example) => `- "${example}"`));
   return lines.map((line) => (line === null ? `${indent}//\n` : `${indent}// ${line}\n`)).join("");
 }
 

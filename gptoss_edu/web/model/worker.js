@@ -17,19 +17,10 @@ function decoded(base64) {
 function load({ files, kernel }) {
   const started = performance.now();
   try {
-    session = new Session(
-      { ...files, weights: decoded(files.weights) },
-      (message, transfer) => postMessage(message, transfer),
-      kernel,
-    );
-    const { model } = session;
-    postMessage({
-      kind: "ready",
-      kernel: model.kernels.name,
-      config: model.config,
-      name: model.name,
-      ms: performance.now() - started,
-    });
+    const given = { ...files, weights: decoded(files.weights) };
+    session = new Session(given, (message, transfer) => postMessage(message, transfer), kernel);
+    const { kernels, config, name } = session.model;
+    postMessage({ kind: "ready", kernel: kernels.name, config, name, ms: performance.now() - started });
   } catch (error) {
     postMessage({ kind: "failed", message: error.message });
   }
