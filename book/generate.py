@@ -33,7 +33,8 @@ Ask, then open a block, a head, an expert; the guided walk goes through all of t
 that builds it. By keyboard: ← and → take another token, ↑ and ↓ another block, Enter opens a part, Escape leads out.
 
 ```{{raw}} html
-<style>@media (min-width: 1200px) {{
+<style>[data-playground=picture] {{ --above: 3.6rem; }} /* the bar of the theme stays in sight */
+@media (min-width: 1200px) {{
   body:has([data-playground=picture]) .bd-sidebar-secondary {{ display: none; }}
   body:has([data-playground=picture]) .bd-main .bd-content .bd-article-container {{ max-width: 75rem; width: 100%; }}
 }}</style>

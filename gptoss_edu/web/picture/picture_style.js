@@ -20,7 +20,7 @@ export const PICTURE_STYLE = `
 .strip .chip[data-channel="final"] { box-shadow: inset 0 -2px var(--final); }
 .strip [aria-selected="true"], .column .chip.chosen { background: var(--ink); color: var(--paper); }
 .picture .strip [aria-selected="true"].control, .picture .column .chosen.control { color: var(--paper); }
-.guide { position: sticky; top: 0; z-index: 2; display: flex; gap: 10px 16px; align-items: center; background: var(--raised); border-left: 4px solid var(--final); border-radius: 4px; padding: 8px 12px; }
+.guide { position: sticky; top: var(--above, 0px); z-index: 2; display: flex; gap: 10px 16px; align-items: center; background: var(--raised); border-left: 4px solid var(--final); border-radius: 4px; padding: 8px 12px; }
 .sentence { margin: 0; flex: 1; font-size: 15px; line-height: 1.45; min-height: 2.9em; overflow-wrap: anywhere; }
 .steps { display: flex; gap: 6px; align-items: center; flex: none; }
 .picture button.main { background: var(--final); color: var(--paper); border-color: var(--final); font-weight: 650; }
@@ -40,7 +40,7 @@ a.chapter { color: var(--final); }
 .card { background: var(--paper); border: 1px solid var(--grid); border-radius: 10px; padding: 8px 10px; min-width: 0; display: flex; flex-direction: column; gap: 6px; }
 .card.opens { cursor: zoom-in; transition: border-color 0.15s, box-shadow 0.15s; }
 .card.opens:hover { border-color: var(--final); box-shadow: 0 0 0 1px var(--final); }
-.lit { scroll-margin: 180px 0 20px; outline: 3px solid var(--sink); outline-offset: -1px; border-radius: 10px; }
+.lit { scroll-margin: 240px 0 20px; outline: 3px solid var(--sink); outline-offset: -1px; border-radius: 10px; }
 .cardhead { display: flex; flex-wrap: wrap; justify-content: space-between; align-items: baseline; gap: 0 6px; }
 .card h4 { margin: 0; font-size: 13px; font-weight: 650; }
 .picture .card .open { border: 0; background: none; padding: 2px 0; min-height: 24px; font-size: 13px; font-weight: 650; color: var(--ink); cursor: zoom-in; text-align: left; text-decoration: underline; text-decoration-color: var(--final); text-decoration-thickness: 2px; text-underline-offset: 3px; }
@@ -102,6 +102,7 @@ a.chapter { color: var(--final); }
 .path .label { display: inline-block; width: 8em; color: var(--muted); }
 @container (max-width: 860px) {
   .flow.model { grid-template-columns: minmax(0, 1fr); }
+  .flow.model .bars li { grid-template-columns: 84px minmax(16px, 1fr) 52px; }
   .half { grid-template-columns: minmax(0, 1fr); }
   .flow.model > .arrow, .half > .arrow { transform: rotate(90deg); line-height: 1; }
   .half > .plus { transform: none; }
