@@ -33,7 +33,7 @@ def cases():
             "one block, 4 experts",
             (one,),
             all_tensors,
-            "Compare with the list above: norms, biases, sinks? The difference tells how many numbers are missing.",
+            "Compare with the list: key/value heads, norms, biases, sinks. How many are missing, or too many?",
         ),
         Case("two blocks", (two,), all_tensors, "Embedding, unembedding, last norm: once in the model."),
         Case("other width", (narrow,), all_tensors, "f and c differ, though they are equal in gpt-oss."),
