@@ -105,7 +105,7 @@ def run_benchmark(
 
 
 def goes_on(episode: Episode, turn: Turn, tools: Tools | None = None, user: User | None = None) -> bool:
-    """Take a turn over into the episode; true where another one is to be asked for."""
+    """Add a turn to the episode; return true if another turn is needed."""
     reply, question = episode.reply, episode.question
     episode.turns += 1
     reply.tokens += turn.tokens

@@ -55,7 +55,7 @@ def pairs(number: int, name: str) -> list[tuple[int, int]]:
 
 
 def mixed_pairs(number: int, name: str) -> list[tuple[int, int]]:
-    """Factors of which the first has two digits and three, in turn; the second has two."""
+    """Return pairs whose first factor has two and three digits in turn, and whose second has two."""
     rng = random.Random(f"studies:{name}")
     return [(rng.randint(*((10, 99), (100, 999))[i % 2]), rng.randint(10, 99)) for i in range(number)]
 

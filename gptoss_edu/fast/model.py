@@ -148,7 +148,7 @@ class FastTransformer(Fused):
 
     @torch.inference_mode()
     def __call__(self, tokens: Tensor, cache: KVCache | None = None, lengths=None, last_only: bool = False) -> Tensor:
-        """Logits (b, t, v), or (b, 1, v) with last_only; arguments and errors are those of `Transformer.forward`."""
+        """Return logits (b, t, v), or (b, 1, v) with last_only; arguments and errors as in `Transformer.forward`."""
         counts = check_call(self, tokens, lengths, cache)
         tokens = tokens.to(self.device)
         if self.stand_in is not None:

@@ -197,7 +197,7 @@ def share_out(t: Teller, who, plan: Plan, total: int, facts: list[str], slots: d
 
 
 def sharing(t: Teller, steps: int) -> Scene:
-    """Things are there, some more come or go, and then they are divided; or people need vans."""
+    """Draw things, of which some come or go, and divide them; or draw people who need vans."""
     who, plan = t.person(me=0), Plan()
     if t.chance(0.15):
         n, k = t.rng.randrange(10, 150), t.rng.randrange(3, 13)
