@@ -73,7 +73,11 @@ def run(args: argparse.Namespace) -> None:
     for name, curve in results.items():
         print(f"{name}: " + ", ".join(f"{what} grows with exponent {e}" for what, e in curve["exponents"].items()))
         for size, row in curve["sizes"].items():
-            print(f"  {size:>9}  " + ", ".join(f"{what.replace('_', ' ')} {value}" for what, value in row.items()))
+            print(
+                f"  {int(size):>9,}  " + ", ".join(f"{what.replace('_', ' ')} {value}" for what, value in row.items())
+            )
+    far = results["trace"]["extrapolated"]
+    print(f"  {far['tokens']:>9,}  file MB {far['file_MB']}, extrapolated and not measured")
     if args.json:
         write_text(args.json, json.dumps({"about": about, "results": results}, indent=1) + "\n")
     if args.figure:
@@ -204,7 +208,7 @@ def waiting(args) -> dict:
 
 
 def trace_file() -> dict:
-    """Return bytes of stored traces, and an extrapolation to `FAR` tokens by the fitted exponent."""
+    """Return bytes of stored traces, and an extrapolation to `FAR` tokens by the line through the last two."""
     from gptoss_edu.trace.capture import record
     from gptoss_edu.trace.file import save
 
@@ -215,6 +219,7 @@ def trace_file() -> dict:
             path = save(record(model, tokens[:count]), Path(folder) / f"{count}.trace")
             rows[count] = {"file_kB": round(path.stat().st_size / 1e3, 1)}
     found = curve(rows)
-    last, grows = rows[1024]["file_kB"], found["exponents"]["file_kB"]
-    found["extrapolated"] = {"tokens": FAR, "file_MB": round(last / 1e3 * (FAR / 1024) ** grows)}
+    (half, before), (last, now) = list(rows.items())[-2:]
+    slope = (now["file_kB"] - before["file_kB"]) / (last - half)  # a power fitted to short texts would bend too early
+    found["extrapolated"] = {"tokens": FAR, "file_MB": round((now["file_kB"] + slope * (FAR - last)) / 1e3)}
     return found
