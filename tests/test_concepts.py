@@ -25,6 +25,7 @@ GIVEN = {  # names of the package that need no introduction in the chapter that 
     "pad": "several lists of numbers as one tensor: basic PyTorch",
     "batch_losses": "chapter 01's cross-entropy, as a mean over texts",
     "GIB": "a number, 2 to the 30th",
+    "trace_answer": "an answer with what the explorer shows of it; chapter 16 opens traces",
     "HarmonyError": "an exception: basic Python",
 }
 TOOLS = {  # modules of the package whose names are not concepts of the course, and why
