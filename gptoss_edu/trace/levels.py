@@ -95,7 +95,7 @@ def checked_level(model, level: str, heads, path) -> tuple[str, list[tuple[int, 
         )
     if level == "full":
         if path is None:
-            raise TraceError('level "full" appends to files: pass the folder as `path`.')
+            raise TraceError('level "full" appends to files; give a folder with path=FOLDER.')
         return level, [(i, j) for i in range(c.num_hidden_layers) for j in range(c.num_attention_heads)]
     return ("exact" if heads else level), heads
 
