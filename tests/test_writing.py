@@ -12,7 +12,7 @@ from gptoss_edu.errors import GptOssError
 
 PACKAGE = Path(gptoss_edu.__file__).parent
 TEXT_CALLS = ("read_text", "write_text", "open", "fdopen", "NamedTemporaryFile", "TemporaryFile")
-ELSEWHERE = ("os", "tarfile", "webbrowser")  # whose open(, "Image") is another one
+ELSEWHERE = ("os", "tarfile", "webbrowser", "Image")  # whose open() is another one
 
 
 def without_encoding(source: str) -> list[int]:
