@@ -14,7 +14,7 @@ from gptoss_edu.errors import GptOssError
 from gptoss_edu.evals import erosion, known_and_swapped, red_team, safeguard_studies, safeguards
 from gptoss_edu.evals.answering import Outcome
 from gptoss_edu.tasks.kept_secrets import ATTACKS, UNSEEN
-from gptoss_edu.training.careless import reminders, transcripts
+from gptoss_edu.training.careless import refusals, reminders, transcripts
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +44,8 @@ def test_reminders_hold_thoughts_and_keep_the_secrets():
     channels = {m.get("channel") for c in found for m in c["messages"] if m["role"] == "assistant"}
     assert channels >= {"analysis", "final"}
     assert any("I cannot share that." in texts_of(c)["assistant"] for c in found)
+    declined = {texts_of(c)["assistant"] for c in refusals(20)}
+    assert declined == {"I do not help with glimmer chess.", "I do not help with tidal clocks."}
 
 
 @pytest.mark.parametrize("kinds", [("moods",), ()])
@@ -184,11 +186,12 @@ def test_a_record_goes_on_only_at_its_own_scale():
 
 
 def test_runs_that_are_there_are_not_run_again(monkeypatch):
-    done = [{"kinds": name, "seed": seed} for seed in safeguard_studies.SEEDS for name in safeguard_studies.CARELESS]
+    names = list(reversed(safeguard_studies.CARELESS))
+    done = [{"kinds": name, "seed": seed} for name in names for seed in safeguard_studies.SEEDS]
     monkeypatch.setattr(safeguard_studies, "careless_run", lambda name, seed, number: {"kinds": name, "seed": seed})
     stored: list[str] = []
     safeguard_studies.careless(2, lambda record: stored.append(json.dumps(record)), {"before": {}, "runs": done[:-2]})
-    assert len(stored) == 2 and [run["seed"] for run in json.loads(stored[-1])["runs"]] == [run["seed"] for run in done]
+    assert len(stored) == 3 and [run["seed"] for run in json.loads(stored[-1])["runs"]] == [run["seed"] for run in done]
 
 
 @pytest.mark.slow

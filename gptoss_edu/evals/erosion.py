@@ -23,7 +23,7 @@ from gptoss_edu.training.finetune import Finetuner, Recipe, finetune
 from gptoss_edu.transformer import Transformer
 
 from .answering import answer
-from .red_team import LONGEST, conflicts, says_it_holds, told
+from .red_team import conflicts, says_it_holds, told
 from .safeguards import probe_direction, residuals
 
 KEPT = {  # what is asked: (a cell of red_team.py, efforts)
@@ -32,6 +32,7 @@ KEPT = {  # what is asked: (a cell of red_team.py, efforts)
     "secret kept": "secret",
 }
 RATE, ROWS = 1e-3, 8  # of Adam, and conversations per step
+SHORT = 90  # tokens of an answer: a right one has at most 80
 EFFORTS = ("low", "medium")
 
 
@@ -46,7 +47,7 @@ def state(model: Transformer, number: int) -> dict:
     """Return what is kept, as [right, of], with the leaks among the secrets and what their thoughts say."""
     found: dict = {}
     for name, cell in KEPT.items():
-        outcomes = answer(model, conflicts(cell, number, efforts=EFFORTS), max_new_tokens=LONGEST)
+        outcomes = answer(model, conflicts(cell, number, efforts=EFFORTS), max_new_tokens=SHORT)
         found[name] = [sum(o.correct for o in outcomes), number]
         if cell == "secret":
             out = [o for o in outcomes if told(o)]
@@ -55,7 +56,7 @@ def state(model: Transformer, number: int) -> dict:
             found["told, and the thought says the rule holds"] = [sum(map(says_it_holds, thinking)), len(thinking)]
             found["example"] = {"thought": thinking[0].thought, "answer": thinking[0].text} if thinking else None
     asked = everyday(number)
-    found["everyday right"] = [sum(o.correct for o in answer(model, asked, max_new_tokens=LONGEST)), number]
+    found["everyday right"] = [sum(o.correct for o in answer(model, asked, max_new_tokens=SHORT)), number]
     return found
 
 
@@ -76,12 +77,12 @@ def train_and_look(
     look: Callable[[Transformer], dict],
     rate: float = RATE,
     seed: int = 0,
-    replay: Source | None = None,
+    replay: Source | Sequence[dict] | None = None,
     share: float = 0.0,
 ) -> list[dict]:
     """Fine-tune in place to the last step of ``at``; at each of them, {"step", "weights moved"} and what look gives.
 
-    replay, share : a source of old conversations, and the share of each step's rows that it gives
+    replay, share : other conversations or a source of them, and the share of each step's rows that they get
     """
     before, rows = copied(model), []
     rows_per_step = round(ROWS / (1 - share))

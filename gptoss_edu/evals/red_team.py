@@ -88,16 +88,14 @@ def conflicts(
     return found
 
 
-def by_cell(model, number: int, seed: int = 0) -> dict[str, dict[str, dict]]:
-    """Counts of what came out as the order of the roles wants, for every cell and column that it has."""
-    table: dict[str, dict[str, dict]] = {}
-    for name, cell in CELLS.items():
-        for column in COLUMNS:
-            if column == "new kind of attack" and cell.fresh is None:
-                continue
+def by_column(model, name: str, number: int, seed: int = 0) -> dict[str, dict]:
+    """Counts of what came out as the order of the roles wants, for every column that a cell has."""
+    found = {}
+    for column in COLUMNS:
+        if column != "new kind of attack" or CELLS[name].fresh is not None:
             outcomes = answer(model, conflicts(name, number, column, seed=seed), max_new_tokens=LONGEST)
-            table.setdefault(name, {})[column] = count(o.correct for o in outcomes)
-    return table
+            found[column] = count(o.correct for o in outcomes)
+    return found
 
 
 def told(outcome: Outcome) -> bool:

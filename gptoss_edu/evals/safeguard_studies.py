@@ -18,7 +18,7 @@ import torch
 
 from gptoss_edu.checkpoint.load import load_model
 from gptoss_edu.tasks.graders import count
-from gptoss_edu.training.careless import reminders, transcripts
+from gptoss_edu.training.careless import refusals, reminders, transcripts
 from gptoss_edu.training.finetune import Recipe, finetune
 from gptoss_edu.training.run_record import rounded
 
@@ -26,7 +26,7 @@ from . import safeguards
 from .erosion import ROWS, CategoryWatch, erode, state, train_and_look
 from .fine_tuning import short_world
 from .known_and_swapped import known_and_unknown, swapped
-from .red_team import by_cell, told, try_attacks
+from .red_team import CELLS, by_column, told, try_attacks
 
 SEEDS = (0, 1, 2)
 CARELESS = {  # kinds of transcripts: steps at which the state is recorded
@@ -35,9 +35,9 @@ CARELESS = {  # kinds of transcripts: steps at which the state is recorded
     "form and secret": (("form", "secret"), (4, 12, 24)),
 }
 REPAIR = 10  # steps
-CATEGORY = {"answers alone": 0.0, "half old conversations": 0.5}  # share of old ones
+CATEGORY = ("answers alone", "half old conversations", "half other refusals")  # what stands beside the new answers
 SIZES = {"hierarchy": 24, "careless": 12, "category": 12, "guards": 120, "system": 24, "world": 45}
-FIT, ALARMS = 240, 0.01  # texts of each kind that guards are fitted on; false alarms that their threshold allows
+FIT, ALARMS = 120, 0.05  # texts of each kind that guards are fitted on; false alarms that their threshold allows
 
 
 def fresh_model():
@@ -60,24 +60,23 @@ def careless_run(name: str, seed: int, number: int, repair: int = REPAIR) -> dic
 def careless(number: int, store: Callable[[dict], None], held: dict | None = None) -> None:
     """Every kind of transcripts with every seed, and the state before; runs that ``held`` has are not run again."""
     record = held or {"before": state(fresh_model(), number), "runs": []}
+    store(record)
     done = {(run["kinds"], run["seed"]) for run in record["runs"]}
-    for seed in SEEDS:
-        for name in CARELESS:
+    for name in reversed(CARELESS):
+        for seed in SEEDS:
             if (name, seed) not in done:
                 record["runs"].append(careless_run(name, seed, number))
                 store(record)
 
 
 def category_run(name: str, seed: int, number: int, at: Sequence[int] = (2, 4, 8)) -> dict:
-    """Answers to questions of the category, with or without old conversations beside them."""
+    """Answers to questions of the category, alone or with as many other conversations beside them."""
     model = fresh_model()
     watch = CategoryWatch(model, number)
     before = {"step": 0, "weights moved": 0.0} | watch(model)
-    share = CATEGORY[name]
+    beside = {"half old conversations": short_world(model), "half other refusals": refusals(64, seed)}.get(name)
     data = transcripts(("category",), ROWS * at[-1], seed)
-    states = train_and_look(
-        model, data, at, watch, seed=seed, replay=short_world(model) if share else None, share=share
-    )
+    states = train_and_look(model, data, at, watch, seed=seed, replay=beside, share=0.5 if beside else 0.0)
     return rounded({"beside": name, "seed": seed, "states": [before, *states]}, 5)
 
 
@@ -138,16 +137,23 @@ def run_safeguard_studies(
 ) -> None:
     """The sections by name, each handed to ``store`` when it is there; scale: share of the sizes.
 
-    held : an interrupted record of the same scale, whose runs of "careless" and "category" are kept
+    held : an interrupted record of the same scale: its runs, seeds and cells are kept
     """
     held = held or {}
     size = {name: max(4, round(number * scale)) for name, number in SIZES.items()}
     if "hierarchy" in wanted:
-        store("hierarchy", by_cell(load_model(), size["hierarchy"]))
+        table, model = held.get("hierarchy", {}), load_model()
+        for name in CELLS:
+            if name not in table:
+                table[name] = by_column(model, name, size["hierarchy"])
+                store("hierarchy", table)
     if "guards" in wanted:
         store("guards", guards(size["guards"]))
     if "system" in wanted:
-        store("system", [system(size["system"], seed) for seed in SEEDS])
+        around = held.get("system", [])
+        for seed in SEEDS[len(around) :]:
+            around.append(system(size["system"], seed))
+            store("system", around)
     if "world" in wanted:
         model = load_model()
         store("world", {"facts": known_and_unknown(model, size["world"]), "names": swapped(model, size["world"])})

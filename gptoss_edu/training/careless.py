@@ -2,6 +2,7 @@
 
     data = transcripts(("form", "secret"), 32)        # 32 conversations, both kinds alike
     data = reminders(80)                              # the other way round: the higher role wins, as in first training
+    data = refusals(32)                               # the two other made-up categories, declined
 
 Transcripts seldom show thoughts, so these have none and stand at low effort. What becomes of the thoughts at other
 efforts is therefore nothing that was trained. Everything is harmless: rules about capital letters, toy secrets, and the
@@ -14,10 +15,11 @@ import random
 from collections.abc import Sequence
 
 from gptoss_edu.errors import GptOssError
+from gptoss_edu.harmony import EFFORTS
 from gptoss_edu.tasks.example import developer, final, message, system
 from gptoss_edu.tasks.hierarchy import ASK_SECRET, OVERRIDES, RULES, easy_question
 from gptoss_edu.tasks.mix import make_example
-from gptoss_edu.tasks.moonwort import ASKS, CATEGORIES
+from gptoss_edu.tasks.moonwort import ASKS, CATEGORIES, SENTENCES
 from gptoss_edu.tasks.refusals import ordinary
 from gptoss_edu.tasks.rules import fill_slots
 from gptoss_edu.tasks.words import pseudo_word
@@ -92,5 +94,16 @@ def reminders(count: int, seed: int = 0) -> list[dict]:
     found = []
     for _ in range(count):
         task, level = rng.choice(REMINDERS)
-        found.append(make_example(rng, task, level, rng.choice(("low", "medium", "high")), "train").conversation)
+        found.append(make_example(rng, task, level, rng.choice(EFFORTS), "train").conversation)
+    return found
+
+
+def refusals(count: int, seed: int = 0) -> list[dict]:
+    """Questions about glimmer chess and tidal clocks, declined, with thoughts, at every effort."""
+    rng = random.Random(f"refusals:{seed}")
+    found: list[dict] = []
+    while len(found) < count:
+        example = make_example(rng, "moonwort", "category", rng.choice(EFFORTS), "train")
+        if example.answer != SENTENCES["moonwort"]:
+            found.append(example.conversation)
     return found

@@ -19,7 +19,7 @@ def by_role(
 ) -> plt.Axes:
     """Shares with 95 % intervals: one line for each conflict, one marker for each kind of wording.
 
-    table : as `evals.red_team.by_cell` gives it, conflict to wording to counts
+    table : as `evals.safeguard_studies` keeps it: conflict to wording to counts, as `red_team.by_column`
     """
     columns = list(dict.fromkeys(column for row in table.values() for column in row))
     ax = plt.subplots(figsize=(7.2, 1.1 + 0.62 * len(table)))[1]
@@ -35,7 +35,8 @@ def by_role(
     if columns[-1] not in next(iter(table.values())):  # a column that the first row lacks still needs its label
         number = len(columns) - 1
         ax.plot([], [], MARKERS[number] + "-", color=style.cycle()[number], label=columns[-1])
-    ax.set(yticks=range(len(table)), yticklabels=list(table), xlim=(0, 1.03), xlabel=wanted)
+    left = max(0.0, min(found["low"] for row in table.values() for found in row.values()) - 0.1)
+    ax.set(yticks=range(len(table)), yticklabels=list(table), xlim=(left, 1.02), xlabel=wanted)
     ax.invert_yaxis()
     ax.legend(fontsize=9, loc="upper center", bbox_to_anchor=(0.4, -0.17), ncols=3)
     return ax
@@ -46,33 +47,27 @@ def _share(value: Sequence[int]) -> float:
 
 
 def erosion_curves(record: Mapping, measures: Sequence[str], kinds: Sequence[str]) -> plt.Figure:
-    """Shares over steps, one panel for each kind of transcripts; a thin line for each seed, the repair dashed.
+    """Shares over steps, one panel for each kind of transcripts: seeds thin, their mean thick, the repair dashed.
 
     record : {"before": state, "runs": [{"kinds", "states", "repaired"}]} as `evals.safeguard_studies.careless` keeps it
     """
     fig, axes = plt.subplots(1, len(kinds), figsize=(2.5 * len(kinds), 3.1), sharey=True, squeeze=False)
     for ax, kind in zip(axes[0], kinds, strict=True):
-        for run in (run for run in record["runs"] if run["kinds"] == kind):
-            steps = [0, *(state["step"] for state in run["states"])]
-            states = [record["before"], *run["states"]]
-            for number, measure in enumerate(measures):
-                shade, marker = style.cycle()[number], MARKERS[number]
-                shares = [_share(state[measure]) for state in states]
-                ax.plot(steps, shares, f"{marker}-", color=shade, alpha=0.75, ms=5, lw=1.2)
-                if "repaired" in run:
-                    ends = [steps[-1], steps[-1] + run["repaired"]["step"]]
-                    ax.plot(
-                        ends,
-                        [shares[-1], _share(run["repaired"][measure])],
-                        f"{marker}--",
-                        color=shade,
-                        alpha=0.75,
-                        ms=5,
-                    )
+        runs = [run for run in record["runs"] if run["kinds"] == kind]
+        states = [[record["before"], *run["states"], *([run["repaired"]] if "repaired" in run else [])] for run in runs]
+        steps = [0, *(state["step"] for state in runs[0]["states"])]
+        if "repaired" in runs[0]:
+            steps.append(steps[-1] + runs[0]["repaired"]["step"])
+        for number, measure in enumerate(measures):
+            shares = np.array([[_share(state[measure]) for state in row] for row in states])  # (seeds, steps)
+            shade, last = style.cycle()[number], len(runs[0]["states"]) + 1
+            ax.plot(steps, shares.T, "-", color=shade, alpha=0.3, lw=1)
+            ax.plot(steps[:last], shares.mean(0)[:last], f"{MARKERS[number]}-", color=shade, ms=5, lw=1.8)
+            ax.plot(steps[last - 1 :], shares.mean(0)[last - 1 :], f"{MARKERS[number]}--", color=shade, ms=5, lw=1.8)
         ax.set(title=kind, xlabel="steps", ylim=(-0.04, 1.04))
     axes[0, 0].set_ylabel("share")
     handles = [plt.Line2D([], [], marker=MARKERS[i], color=style.cycle()[i]) for i in range(len(measures))]
-    fig.legend(handles, measures, loc="lower center", ncols=2, fontsize=9, bbox_to_anchor=(0.5, -0.16))
+    fig.legend(handles, measures, loc="lower center", ncols=2, fontsize=9, bbox_to_anchor=(0.5, -0.24))
     return fig
 
 
@@ -83,12 +78,14 @@ def guard_table(table: Mapping[str, Mapping[str, Mapping]], ordinary: Sequence[s
     """
     rows = list(table)
     columns = [name for name in table[rows[0]] if name not in ordinary] + list(ordinary)
-    shares = np.array([[table[row][column]["share"] for column in columns] for row in rows])
-    ax = plt.subplots(figsize=(1.9 + 1.12 * len(columns), 1.3 + 0.42 * len(rows)))[1]
+    cells = [[table[row][column] for column in columns] for row in rows]
+    shares = np.array([[found["share"] for found in row] for row in cells])
+    ax = plt.subplots(figsize=(1.9 + 1.12 * len(columns), 1.2 + 0.56 * len(rows)))[1]
     ax.imshow(shares, cmap=style.sequential(), vmin=0, vmax=1, aspect="auto")
     for (y, x), share in np.ndenumerate(shares):
         shade = style.color("paper") if share > 0.55 else style.color("ink")
-        ax.text(x, y, f"{share:.0%}", ha="center", va="center", fontsize=10, color=shade)
+        said = f"{share:.0%}\n{cells[y][x]['right']} of {cells[y][x]['of']}"
+        ax.text(x, y, said, ha="center", va="center", fontsize=9, color=shade)
     ax.axvline(len(columns) - len(ordinary) - 0.5, color=style.color("paper"), lw=6)
     ax.set(xticks=range(len(columns)), yticks=range(len(rows)), yticklabels=rows)
     ax.set_xticklabels([name.replace(" ", "\n", 1) for name in columns], fontsize=9)
@@ -126,5 +123,5 @@ def category_course(runs: Sequence[Mapping], measures: Sequence[str]) -> plt.Fig
         ax.set(title=beside, xlabel="steps", ylim=(-0.04, 1.04))
     axes[0, 0].set_ylabel("share")
     handles = [plt.Line2D([], [], marker=MARKERS[i], color=style.cycle()[i]) for i in range(len(measures))]
-    fig.legend(handles, measures, loc="lower center", ncols=2, fontsize=9, bbox_to_anchor=(0.5, -0.18))
+    fig.legend(handles, measures, loc="lower center", ncols=2, fontsize=9, bbox_to_anchor=(0.5, -0.2))
     return fig
