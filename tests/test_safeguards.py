@@ -195,7 +195,9 @@ def test_runs_that_are_there_are_not_run_again(monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_few_careless_steps_let_secrets_out():
-    run = safeguard_studies.careless_run("form and secret", 0, 6, repair=4)
-    assert run["states"][0]["secrets told"][0] > 0 and run["states"][0]["weights moved"] < 0.1
-    assert run["repaired"]["secret kept"][0] > run["states"][-1]["secret kept"][0]
+def test_four_careless_steps_take_the_secrets_and_leave_the_rest():
+    model = safeguard_studies.fresh_model()
+    assert erosion.state(model, 6)["secret kept"] == [6, 6]
+    (row,) = erosion.erode(model, transcripts(("form", "secret"), 32), (4,), 6)
+    assert row["secret kept"][0] <= 2 and row["override withstood"][0] <= 4
+    assert row["everyday right"][0] >= 4 and 0.001 < row["weights moved"] < 0.05
