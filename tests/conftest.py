@@ -6,7 +6,6 @@ import sys
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("MPLBACKEND", "Agg")
-os.environ.setdefault("GPTOSS_EDU_STEP", "plain")  # the compiled step would take over at some moment, in some tests
 
 from contextlib import ExitStack
 from pathlib import Path

@@ -238,8 +238,9 @@ def test_training_begins_with_given_weights_and_refuses_those_of_another_model(t
 def test_train_smoke_with_rounded_experts_learns(tmp_path, capsys):
     arguments = ["train", "smoke", "--steps", "10", "--rows", "1", "--qat", "0.5", "--out", str(tmp_path)]
     assert main(arguments) == 0 and "in 10 steps" in capsys.readouterr().out  # it fails where the loss does not fall
-    assert main([*arguments[:-3], "2", "--out", str(tmp_path / "2")]) == 2
-    assert "expected qat from 0 to 1" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        main([*arguments[:-3], "2", "--out", str(tmp_path / "2")])
+    assert "at least 0 and at most 1, found 2" in capsys.readouterr().err
 
 
 def test_wilson_interval():
