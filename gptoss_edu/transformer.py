@@ -52,9 +52,7 @@ class Transformer(Hooked):
     """
 
     POINTS = {"embedding": "(b, t, c)", "final_norm": "(b, t, c)", "logits": "(b, t, v)"}
-    quick_step: Callable | None = (
-        None  # set by load_model for small models: fast/fused_step.py, the same by one function
-    )
+    quick_step: Callable | None = None  # set by load_model for small models: fast/fused_step.py
 
     def __init__(self, config: ModelConfig, packed: bool = False):
         super().__init__()

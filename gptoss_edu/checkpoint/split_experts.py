@@ -23,7 +23,8 @@ from .safetensors import DTYPES, Shards, TensorInfo
 
 PART = re.compile(
     r"(?P<prefix>model\.layers\.\d+\.mlp\.experts\.)"
-    r"(?:(?P<a>gate_up|gate|up|down)_projs?\.(?P<i>\d+)|(?P<j>\d+)\.(?P<b>gate_up|gate|up|down)_proj|(?P<c>gate_up|gate|up|down)_proj)"
+    r"(?:(?P<a>gate_up|gate|up|down)_projs?\.(?P<i>\d+)"
+    r"|(?P<j>\d+)\.(?P<b>gate_up|gate|up|down)_proj|(?P<c>gate_up|gate|up|down)_proj)"
     r"\.(?P<kind>weight|bias)"
 )
 ROUTER = ".mlp.router.linear."

@@ -53,7 +53,8 @@ def json_schema(schema: Any) -> Grammar:
     overrides = {"whitespace_flexible": False, "coerce_one_of": True}
     text = schema if isinstance(schema, str) else json.dumps(schema)
     try:
-        return Grammar(llguidance.LLMatcher.grammar_from_json_schema(text, defaults=overrides), "JSON Schema")  # type: ignore[arg-type]
+        grammar = llguidance.LLMatcher.grammar_from_json_schema(text, defaults=overrides)  # type: ignore[arg-type]
+        return Grammar(grammar, "JSON Schema")
     except ValueError as error:
         raise HarmonyError(f"JSON Schema: expected a schema that can be enforced, found {_one_line(error)}.") from None
 
