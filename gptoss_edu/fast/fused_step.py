@@ -139,7 +139,8 @@ class Plan:
             config.hidden_size, config.num_attention_heads, config.num_key_value_heads, config.head_dim,
             config.experts_per_token, config.intermediate_size, config.vocab_size,
         )  # fmt: skip
-        self.experts = [w for name, w in weights.items() if name.endswith(("mlp1_weight", "mlp2_weight"))]
+        # by name: a parameter that was registered anew stands last in its module
+        self.experts = [weights[f"block.{i}.mlp.mlp{matrix}_weight"] for i in layers for matrix in (1, 2)]
         self.codes = [np.zeros(w.numel(), np.int8) for w in self.experts]  # w1 and w2 of each layer in turn
         self.code_addresses = np.array([code.ctypes.data for code in self.codes]).reshape(-1, 2).T.copy()
         self.uses = np.zeros((config.num_hidden_layers, config.num_experts), np.int64)

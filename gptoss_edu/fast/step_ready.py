@@ -3,9 +3,8 @@
 The first steps of a process are plain ones. Then a thread loads Numba and reads the step from where Numba keeps what
 it has compiled. Where nothing is kept yet, a process beside this one compiles it, once for this machine and versions.
 
-It is off unless GPTOSS_EDU_STEP=compiled stands in the environment, or `now` was called. When it takes over depends on
-time, and its logits differ from the plain ones in the last bits; beside weights with swapped nibbles (chapter 10) the
-third token differed by more, and why is not known.
+It is off unless GPTOSS_EDU_STEP=compiled stands in the environment, or `now` was called: when it takes over depends on
+time, and its logits differ from the plain ones in the last bits.
 """
 
 from __future__ import annotations
