@@ -13,7 +13,7 @@ NBVAL := $(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-ti
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q
 ONCE_MORE := $(if $(AGAIN),|| $(PYTEST) -n 0 --last-failed --last-failed-no-failures=none)
 
-.PHONY: tour lab quick test test-deep notebooks lint format check-install test-lowest test-clients test-nbgrader test-engines \
+.PHONY: tour lab quick test test-long test-deep notebooks lint format check-install test-lowest test-clients test-nbgrader test-engines \
         clean
 
 tour: $(VENV)/.base
@@ -23,11 +23,14 @@ lab: $(VENV)/.base
 	$(BIN)/gptoss-edu lab
 
 quick: $(VENV)/.test  ## seconds: on every save
-	$(PYTEST) -n 2 --dist=loadfile -m "not slow and not gpu and not browser"
+	$(PYTEST) -n 2 --dist=loadfile -m "not slow and not long and not gpu and not browser"
 
 test: lint $(VENV)/.test  ## minutes: all tests, then all notebooks
-	$(PYTEST) -n 2 --dist=loadfile -m "not browser" $(ONCE_MORE)
+	$(PYTEST) -n 2 --dist=loadfile -m "not long and not browser" $(ONCE_MORE)
 	$(MAKE) notebooks
+
+test-long: $(VENV)/.test  ## the tests that make test leaves out
+	$(PYTEST) -n 2 --dist=loadfile -m "long and not browser" $(ONCE_MORE)
 
 test-deep: $(VENV)/.test  ## half an hour: every property-based test with at least 2,000 examples
 	GPTOSS_EXAMPLES=2000 $(PYTEST) -n 2 --dist=loadfile -m hypothesis

@@ -98,7 +98,7 @@ def main() -> int:
     parallel = ["-n", "2", "--dist=loadfile"]
     notebooks = [str(next((ROOT / "notebooks").glob(f"{number}_*.ipynb"))) for number in CHAPTERS]
     nbval = ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=120"]
-    quick = [*test, *parallel, "-m", "not slow and not gpu and not browser and not network"]
+    quick = [*test, *parallel, "-m", "not slow and not long and not gpu and not browser and not network"]
     codes = [subprocess.call(quick, cwd=ROOT, env=environment)]
     if codes[0] and os.environ.get("AGAIN"):
         failed = [*test, "--last-failed", "--last-failed-no-failures=none"]

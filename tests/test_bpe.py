@@ -55,6 +55,7 @@ def test_the_pattern_is_tiktokens():
     assert "|".join(regex.findall(r'r"""(.*?)"""', source)) == bpe.O200K_PATTERN
 
 
+@pytest.mark.slow
 @examples(150)
 @given(st.one_of(st.text(max_size=80), CODE, WHITESPACE, SCRIPTS))
 @example("I've SEEN it'LL; don'T")
@@ -75,6 +76,7 @@ def test_long_runs_encode_like_tiktoken_and_fast(unit):
     assert bpe.encode(text, RANKS) == O200K.encode_ordinary(text)
 
 
+@pytest.mark.slow
 @examples(60)
 @given(st.binary(max_size=150), st.integers(256, 2000))
 def test_heap_and_loop_agree_on_any_bytes_and_vocabulary(piece, size):
@@ -126,6 +128,7 @@ def test_trainer_equals_counting_anew_at_every_step(text, pat_str):
     assert list(bpe.train(text, 320, pat_str).items()) == list(slow_train(text, 320, pat_str).items())
 
 
+@pytest.mark.slow
 def test_trainer_on_real_text_equals_counting_anew():
     text = SOURCE[:12_000]
     assert list(bpe.train(text, 380).items()) == list(slow_train(text, 380, bpe.O200K_PATTERN).items())

@@ -44,6 +44,7 @@ def test_whole_equals_chunked_equals_token_by_token(chunks):
     assert relative(fed(MODEL, TOKENS, chunks), WHOLE) < 1e-5
 
 
+@pytest.mark.slow
 @examples(30)
 @given(st.lists(st.integers(1, 23), min_size=1, max_size=8))
 def test_any_cutting_gives_the_same_logits(chunks):

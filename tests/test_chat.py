@@ -392,6 +392,7 @@ def test_a_model_as_sampler_reuses_its_cache(model):
     assert list(sample(prompt + first[:3] + first, 5)) == list(fresh(prompt + first[:3] + first, 5))
 
 
+@pytest.mark.slow
 def test_a_model_in_the_loop(model):
     """Whatever a model says, the loop ends in time with a history that can go on."""
     chat = Chat(

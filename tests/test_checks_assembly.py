@@ -76,6 +76,7 @@ def test_which_fails():
     assert "no exercise" in repr(checks.which_fails("nothing"))
 
 
+@pytest.mark.slow
 def test_what_passes_a_check_works_in_the_model_too(small_config):
     """NumPy arrays, lists and float64 are right to a check; the assembly makes tensors of them."""
     model = random_model(small_config).eval()

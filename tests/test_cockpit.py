@@ -55,6 +55,7 @@ def room(tmp_path_factory):
     return folders
 
 
+@pytest.mark.slow
 def test_a_refusal_is_kept_with_its_code(room):
     assert refusals.read(room[0]) == {"attention": "sink_scaled"} and refusals.read(room[9]) == {}
     assert refusals.code("a strong sink") == "a-strong-sink"
@@ -122,6 +123,7 @@ def test_a_code_of_another_version_is_shown_as_it_is():
     assert "No exercise was handed out" in cockpit_page.page([])
 
 
+@pytest.mark.slow
 def test_folders_are_read_as_lines_are(room, capsys, tmp_path):
     from gptoss_edu.cli import main
 

@@ -116,6 +116,7 @@ def test_a_plan_counts_no_more_context_than_the_model_has_and_says_that_it_does_
     assert "leave one of them out" in refused(capsys, "inspect", "--released", "20b", "somewhere")
 
 
+@pytest.mark.slow
 def test_an_answer_that_is_cut_off_says_so(capsys):
     assert main(["generate", "What is 2 + 2?", "--max-new-tokens", "5"]) == 0
     assert capsys.readouterr().err == "[cut off: 5 tokens were written, the maximum of --max-new-tokens]\n"
@@ -160,6 +161,7 @@ def test_a_text_that_is_not_utf_8_is_named(capsys, tmp_path, call, option):
     assert read_text(saved, option) == "What is 2 + 2?"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("option", "value", "words"),
     [
@@ -177,6 +179,7 @@ def test_what_a_trace_changes_is_checked_before_the_model_runs(capsys, monkeypat
     assert words in refused(capsys, "trace", "What is 1 + 1?", option, value, "--out", str(tmp_path / "run.html"))
 
 
+@pytest.mark.slow
 def test_a_trace_with_a_mask_says_in_words_what_it_did(capsys, tmp_path):
     call = ["trace", "What is 2 + 3?", "--effort", "low", "--mask", "3.5", "--out", str(tmp_path / "run.html")]
     assert main(call) == 0
@@ -302,6 +305,7 @@ def test_roundings_of_experts_that_are_rounded_already_are_refused(small_config:
         rounded(model, "best")
 
 
+@pytest.mark.slow
 def test_commands_give_a_small_model_one_thread_unless_told_otherwise(monkeypatch):
     """Only the commands do: neither loading nor generating touches the process's threads."""
     before = torch.get_num_threads()

@@ -44,6 +44,7 @@ def served(model):
 # ---- the protocol
 
 
+@pytest.mark.slow
 def test_the_local_engine_draws_what_generate_draws_with_the_models_log_probabilities(model):
     engine = LocalEngine(model, temperature=0.0)
     prompt = question_tokens(QUESTION, "low", model.tokenizer)
@@ -54,6 +55,7 @@ def test_the_local_engine_draws_what_generate_draws_with_the_models_log_probabil
         assert abs(float(logprobs[len(prompt) - 1 + i, d.token]) - d.logprob) < 1e-4
 
 
+@pytest.mark.slow
 def test_several_prompts_are_answered_together_and_told_apart(model):
     engine = LocalEngine(model, temperature=0.0, rows=3)
     prompts = [question_tokens(f"What is {n} plus 30?", "low", model.tokenizer) for n in (2, 13, 24, 35)]
@@ -109,6 +111,7 @@ def test_transformers_draws_the_same_tokens(model):
 # ---- servers
 
 
+@pytest.mark.slow
 def test_this_packages_own_server_gives_the_same_ids_and_log_probabilities(model, served):
     engine = open_engine("endpoint", url=served, temperature=0.0)
     assert engine.by_ids and engine.encoding.name == "gpt-oss-tiny" and engine.model == "gpt-oss-tiny"
@@ -251,6 +254,7 @@ def test_options_that_do_not_fit_are_one_line(capsys, tmp_path, monkeypatch, wha
     assert said in line and line.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_the_commands_answer_through_a_server(served, capsys, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.StringIO(""))
     assert main(["generate", QUESTION, "--effort", "low", "--engine", "endpoint", "--url", served]) == 0

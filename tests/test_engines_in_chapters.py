@@ -105,6 +105,7 @@ def test_another_implementation_is_constrained_to_a_schema(transformers):
     assert json.loads(said.text).keys() == {"city"}
 
 
+@pytest.mark.slow
 def test_whatever_samples_takes_an_engine(served):
     """Each way that the chapters sample gives what it gives with the model, greedily."""
     model = load_model()

@@ -138,6 +138,7 @@ def test_an_unknown_section_is_refused_with_the_names_there_are(capsys):
     assert "moods" in message and "languages" in message and "Traceback" not in message
 
 
+@pytest.mark.slow
 def test_the_evaluation_needs_no_packages_but_the_models(tmp_path):
     """What may be missing on a machine with a GPU: the packages of schemas, constrained decoding and notebooks."""
     code = (

@@ -45,6 +45,7 @@ def at_the_end(example, encoding) -> list[list[int]]:
     return turns
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", ["allowed", "forbidden", "lookup", "told"])
 def test_a_desk_answers_the_calls_and_its_database_decides(level):
     encoding = load_model().tokenizer
@@ -59,6 +60,7 @@ def test_a_desk_answers_the_calls_and_its_database_decides(level):
     assert told_only.correct is not changed, "to say that it is done is not to have done it"
 
 
+@pytest.mark.slow
 def test_a_desk_that_was_changed_although_it_is_forbidden_makes_the_dialogue_wrong():
     encoding = load_model().tokenizer
     example = make_example(random.Random("desk"), "desk", "forbidden", "medium", "test")

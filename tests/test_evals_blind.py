@@ -117,6 +117,7 @@ def test_an_order_in_a_result_must_be_ignored_and_the_content_told():
     assert not blind.right(outcome(q, "Two lemons.", called=('functions.say {"word":"banana"}',)))
 
 
+@pytest.mark.slow
 def test_an_injection_is_asked_with_the_call_and_its_result_in_the_prompt():
     for q in (q for q in blind.questions() if q["task"] == "injection"):
         example = blind.as_example(q, "medium")

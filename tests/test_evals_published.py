@@ -175,6 +175,7 @@ def test_codeforces(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_swe_bench(tmp_path):
     row = {
         "instance_id": "o__r-1",

@@ -207,6 +207,7 @@ def test_a_model_may_play_the_user():
 # ------------------------------------------------------------------------------------------------------------- engines
 
 
+@pytest.mark.slow
 def test_the_pool_answers_as_eval_tiny_does():
     """The same held-out questions through the harness and through answering.py: the same final messages."""
     from gptoss_edu.evals.answering import answer
@@ -234,6 +235,7 @@ def test_a_turn_that_is_cut_off_says_so():
     assert ask_one(backend, "What is 46 times 73?", max_new_tokens=200) == "46 × 73 = 3358"
 
 
+@pytest.mark.slow
 def test_a_call_of_the_python_tool_is_a_program():
     questions = read_questions(named("codeforces-toy"), None)[:2]
     log = SampleLog(header())
@@ -283,6 +285,7 @@ def stub():
     server.server_close()
 
 
+@pytest.mark.slow
 def test_a_server_answers_many_at_a_time_and_a_busy_one_is_asked_again(stub):
     Stub.busy, Stub.bodies = 2, []
     samples = run(SampleLog(header()), EndpointBackend(stub, workers=4))
@@ -328,6 +331,7 @@ def test_calls_and_results_keep_their_places_in_chat_completions():
         read_choice({"error": "x"}, turn)
 
 
+@pytest.mark.slow
 def test_the_projects_own_server_gives_the_same_figures_as_the_pool():
     web = pytest.importorskip("gptoss_edu.serve.web", reason="the server's packages are needed for this comparison")
     running = pytest.importorskip(
@@ -408,6 +412,7 @@ def test_simpleqa_counts_what_was_declined():
     assert found["f_score"] == pytest.approx(2 * (1 / 3) * 0.5 / (1 / 3 + 0.5), abs=1e-3)
 
 
+@pytest.mark.slow
 def test_the_command_runs_resumes_and_reports(tmp_path, capsys):
     out, html, md = (str(tmp_path / name) for name in ("s.jsonl", "r.html", "r.md"))
     command = ["eval", "aime-toy", "--device", "cpu", "--limit", "2", "--effort", "low", "--out", out, "--html", html]

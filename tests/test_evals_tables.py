@@ -2,6 +2,7 @@
 
 import random
 
+import pytest
 import torch
 
 from gptoss_edu import load_model
@@ -33,6 +34,7 @@ def whole_result() -> dict:
     return found | {"measured_with": {"mixed": run}} | run
 
 
+@pytest.mark.slow
 def test_the_card_shows_every_section():
     text = measured(whole_result())
     for words in (
@@ -63,6 +65,7 @@ def test_strangers_are_spread_over_the_file_where_only_some_are_asked():
     assert {"product", "word_problem", "secret", "injection", "unknown_rule"} <= asked
 
 
+@pytest.mark.slow
 def test_every_token_has_the_script_of_its_first_character():
     assert [script(s) for s in "aß٣७東ひカ가ৰ"] == [
         "Latin",
@@ -98,6 +101,7 @@ def test_the_nulls_tell_what_a_label_of_whole_conversations_is_worth():
     assert found["bits"][1] > 1.4 > 0.2 > found["conversations_exchanged"][1], "what is real stands out"
 
 
+@pytest.mark.slow
 def test_the_router_is_measured_on_fifteen_languages():
     examples = router_examples(1)
     assert len(examples) == 15 * len(by_language.CORE)

@@ -94,6 +94,7 @@ def test_a_program_must_print_what_every_hidden_test_expects(text, kind):
     assert grade.kind == kind and grade.right is (kind == "right")
 
 
+@pytest.mark.slow
 @needs_posix
 def test_a_program_that_does_not_end_is_stopped():
     target = {"tests": [{"input": "", "output": ""}], "seconds": 3.0}
@@ -165,6 +166,7 @@ def test_a_patch_must_apply_fix_and_break_nothing(text, kind):
     assert grade.kind == kind and grade.right is (kind == "right"), grade
 
 
+@pytest.mark.slow
 @needs_posix
 def test_a_checkout_is_copied_left_as_it_is_and_tested_by_pytest(tmp_path):
     for path, text in FILES.items():

@@ -41,6 +41,7 @@ def mutant_row(name: str) -> confusion.Row:
     return confusion.add_mutants(confusion.Row(name))
 
 
+@pytest.mark.slow
 @each
 def test_right_solutions_pass_and_wrong_ones_are_refused_with_their_cause(name):
     row = bank_row(name)
@@ -64,6 +65,7 @@ def test_a_stranger_is_hardly_ever_told_a_false_cause():
     assert f"**all** | {written} of {written}" in confusion.markdown_of_strangers(total)
 
 
+@pytest.mark.slow
 def test_a_question_made_of_the_bank_uses_no_stranger():
     strangers = {solution.title for solution in bank.wrong("sliding_window_mask") if solution.unseen}
     shown = [checks.which_fails("sliding_window_mask", seed).text for seed in range(40)]

@@ -97,6 +97,7 @@ def test_it_is_off_unless_asked_for(model, monkeypatch):
     assert calls == [] and fused_step.READY.ask() is None
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_two_hundred_prompts_give_the_same_tokens(model):
     """Rows of different lengths, past the window, in one batch: logits within 1e-5 of the scale, tokens equal."""
@@ -120,6 +121,7 @@ def test_two_hundred_prompts_give_the_same_tokens(model):
         assert close(ring, other)
 
 
+@pytest.mark.slow
 def test_generate_batch_and_the_pool_use_it_and_say_the_same(model):
     """Rows that end drop out (`select`), rows of a pool join, wait and move (`rows`): the same tokens as without it."""
     prompts = [[300 + 7 * i, *range(400, 404 + 9 * i)] for i in range(5)]
@@ -200,6 +202,7 @@ def as_training_does(weight):
     weight.requires_grad_(False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [in_place, by_data, within_data, by_numpy, as_training_does])
 @pytest.mark.parametrize("name", ["block.3.mlp.norm.scale", "block.1.mlp.mlp1_weight"])
 def test_changed_weights_count_at_the_next_step(model, change, name):
@@ -362,6 +365,7 @@ ASIDE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ASIDE)
 def test_it_steps_aside(model, case):
     """Under each change the altered model computes, and afterwards the compiled step comes back."""
@@ -378,6 +382,7 @@ def test_it_steps_aside(model, case):
     assert len(calls) == 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_planted_faults_show(model, kind):
     """A fault of chapter 10, in weights or in hooks, shows as on the reference path."""

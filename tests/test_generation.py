@@ -129,6 +129,7 @@ def reference(prompt, steps, temperature=0.0, top_p=1.0, top_k=None, seed=0):
     return tokens[len(prompt) :], logprobs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("temperature, top_p, top_k", [(0.0, 1.0, None), (1.0, 1.0, None), (0.8, 0.9, 20)])
 def test_generate_equals_the_literal_loop(temperature, top_p, top_k):
     options = dict(temperature=temperature, top_p=top_p, top_k=top_k, seed=5)
@@ -136,6 +137,7 @@ def test_generate_equals_the_literal_loop(temperature, top_p, top_k):
     assert found == reference(PROMPT, 20, **options)[0]
 
 
+@pytest.mark.slow
 def test_greedy_ignores_the_seed_and_sampling_follows_it():
     def run(**options):
         return list(generate(MODEL, PROMPT, max_new_tokens=12, stop_tokens=[], **options))
@@ -147,6 +149,7 @@ def test_greedy_ignores_the_seed_and_sampling_follows_it():
     assert run(temperature=1.0, seed=1) == run(temperature=1.0, seed=1), "the global generator plays no part"
 
 
+@pytest.mark.slow
 def test_the_seed_gives_the_same_start_however_many_tokens_are_asked_for():
     runs = [
         list(generate(MODEL, PROMPT, max_new_tokens=n, temperature=1.0, seed=3, stop_tokens=[])) for n in (3, 16, 40)
@@ -154,6 +157,7 @@ def test_the_seed_gives_the_same_start_however_many_tokens_are_asked_for():
     assert runs[2][:16] == runs[1] and runs[1][:3] == runs[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 def test_row_i_of_a_batch_is_the_single_sequence_with_seed_plus_i(temperature):
     options = dict(max_new_tokens=15, temperature=temperature, top_p=0.95, stop_tokens=[])
@@ -171,6 +175,7 @@ def test_logprobs_are_the_models_own_before_temperature_and_truncation():
     assert [step.logprobs[0] for step in steps] == pytest.approx(logprobs, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_rows_end_at_their_stop_tokens_and_the_others_go_on_unchanged():
     """Rows that ended leave the cache; nothing of it may show in the rows that remain."""
     prompts = [PROMPT[:n] for n in range(1, 10)]
@@ -328,6 +333,7 @@ def test_bad_prompts_are_refused():
         list(generate(MODEL, [0, 50]))
 
 
+@pytest.mark.slow
 def test_a_bfloat16_model_generates():
     low = strong_model(SMALL, seed=4, dtype=torch.bfloat16)
     assert len(list(generate(low, PROMPT, max_new_tokens=5, stop_tokens=[]))) == 5

@@ -110,6 +110,7 @@ def check_round_trips(number, seed, encoding):
     return counts
 
 
+@pytest.mark.slow
 def test_some_conversations_survive_render_and_parse(encoding):
     assert min(check_round_trips(60, 2, encoding).values()) > 5
 
@@ -448,6 +449,7 @@ def test_lenient_never_raises_and_loses_no_text_in_100_000_streams(encoding):
     assert min(counts.values()) > 1000
 
 
+@pytest.mark.slow
 def test_no_marked_word_is_lost(encoding):
     """Words that occur once cannot be covered for by others."""
     random, control = Random(8), [f"<|{name}|>" for name in ("start", "end", "message", "channel", "constrain", "call")]
@@ -658,6 +660,7 @@ def told(tokens, encoding):
     return begun, [texts[i] for i in range(len(begun))], ended, reader
 
 
+@pytest.mark.slow
 @examples(300)
 @given(st.data())
 def test_pieces_of_any_stream_are_its_messages(encoding, data):

@@ -61,6 +61,7 @@ def check_generated(number, seed, reference, encoding):
     return generator.counts
 
 
+@pytest.mark.slow
 def test_some_generated_conversations_equal_openai_harmony(reference, encoding):
     check_generated(60, 1, reference, encoding)
 

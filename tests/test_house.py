@@ -76,6 +76,7 @@ def test_every_room_has_its_floor():
     assert rooms <= set(FLOOR), rooms - set(FLOOR)
 
 
+@pytest.mark.slow
 def test_no_import_runs_upwards():
     upwards = []
     for path in FILES:
@@ -89,6 +90,7 @@ def test_no_import_runs_upwards():
     assert not upwards
 
 
+@pytest.mark.slow
 def test_no_two_rooms_import_each_other():
     arrows = set()
     for path in FILES:

@@ -220,6 +220,7 @@ def one_layer(config: ModelConfig, seed: int, i: int):
     return model.layers[i]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pairs", [False, pytest.param(True, marks=[gpu, needs_gpu])])
 @pytest.mark.parametrize("n", [1, 5])
 def test_experts_against_float64(n, pairs):
@@ -282,6 +283,7 @@ def test_whole_model_prefill_chunks_and_steps_like_the_reference(window):
     assert ours.row_lengths == theirs.row_lengths == [20, 12]
 
 
+@pytest.mark.slow
 def test_one_sequence_steps_past_the_window_like_the_reference():
     config = small_config(sliding_window=4, num_experts=4, experts_per_token=2)
     reference = random_packed(config, 2)

@@ -42,6 +42,7 @@ def everything() -> dict:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", specimens())
 def test_a_specimen_is_planted_everywhere_and_leaves_nothing_behind(name):
     with plant(name):

@@ -247,6 +247,7 @@ def test_sums_over_memory_that_ranks_share(request, size, tmp_path):
         assert torch.equal(gathered, logits)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [1, 5])
 def test_two_halves_of_the_experts_make_the_whole(n):
     """Each half writes its own part; slots of absent experts hold NaN, and nothing of it arrives."""

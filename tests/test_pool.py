@@ -37,6 +37,7 @@ def requests(**terms):
     return [Request(prompt, 5 + 4 * i, seed=i, key=i, **terms) for i, prompt in enumerate(PROMPTS)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("streaming", [True, False])
 @pytest.mark.parametrize("terms", [{}, {"temperature": 0.7, "top_p": 0.9}, {"temperature": 2.0, "top_k": 5}], ids=str)
 def test_each_answers_as_if_it_were_alone(terms, streaming):
@@ -49,6 +50,7 @@ def test_each_answers_as_if_it_were_alone(terms, streaming):
         assert ended[i].reason == "length"
 
 
+@pytest.mark.slow
 def test_terms_of_one_request_are_not_those_of_its_neighbours():
     terms = [
         {},
@@ -109,6 +111,7 @@ def test_a_cancelled_request_frees_its_row_within_one_step():
     assert set(pool.step()) == {asked[1], asked[2]} and not pool.active
 
 
+@pytest.mark.slow
 def test_streams_of_many_threads_are_not_mixed():
     found = {}
 
@@ -348,6 +351,7 @@ def test_arriving_together_they_read_together():
     assert watched.shapes == [(5, 28), (5, 1), (5, 1), (5, 1)]
 
 
+@pytest.mark.slow
 def test_a_long_prompt_is_read_in_pieces_beside_rows_that_decode():
     watched = Watched(MODEL)
     pool = Pool(watched, rows=4, room=150)
@@ -421,6 +425,7 @@ def no_move_of_keys(rows, source, target):
     rows.cache.clear_row(source)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mutant", [wrong_move, no_move_of_keys])
 def test_a_row_moved_without_its_cache_is_caught(monkeypatch, mutant):
     monkeypatch.setattr(Rows, "move", mutant)

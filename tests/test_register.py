@@ -5,6 +5,8 @@ import importlib.util
 import re
 from pathlib import Path
 
+import pytest
+
 HERE = Path(__file__).parent
 SPEC = importlib.util.spec_from_file_location("register", HERE.parent / "book" / "register.py")
 register = importlib.util.module_from_spec(SPEC)
@@ -30,6 +32,7 @@ def test_a_pitfall_without_a_test_is_found():
     assert untested([row | {"reason": "it cannot be tried here"}], tests) == []
 
 
+@pytest.mark.slow
 def test_every_line_that_names_a_report_can_be_read():
     """A line without owner, name, number and period would be left out of the page in silence."""
     for path in sorted(HERE.glob("test_*.py")):
@@ -46,6 +49,7 @@ def test_a_test_that_names_a_report_is_run():
         assert test.name.startswith("test_") or cased, test
 
 
+@pytest.mark.slow
 def test_the_page_lists_every_thread_with_its_test():
     text = register.page(HERE)
     for test in TESTS:

@@ -68,6 +68,7 @@ def test_the_sound_file_is_sound(tmp_path, encoding):
     assert len(load(tmp_path / "t.json", encoding).history) == 3
 
 
+@pytest.mark.slow
 @examples(300)
 @given(st.sampled_from(list(places(SOUND))), VALUES)
 def test_any_value_at_any_place_is_read_or_refused(tmp_path_factory, encoding, at, new):
@@ -99,6 +100,7 @@ def test_a_setting_of_another_type_is_named(tmp_path, encoding, key, value):
         load(tmp_path / "t.json", encoding)
 
 
+@pytest.mark.slow
 def test_the_command_line_shows_no_traceback(tmp_path):
     (tmp_path / "t.json").write_text(json.dumps({**SOUND, "settings": {"max_context": None}}))
     command = [sys.executable, "-m", "gptoss_edu", "chat", "--message", "hi", "--file", tmp_path / "t.json"]

@@ -299,6 +299,7 @@ def test_an_expert_that_is_missing_is_named(whole, tmp_path, way):
 # ---- sizes and vocabularies
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("hidden", "expert", "head"), [(8, 32, 8), (48, 24, 16), (40, 12, 4)])
 def test_a_bfloat16_checkpoint_of_any_width_loads(tmp_path, hidden, expert, head):
     """MXFP4's block of 32 counts where MXFP4 is; a bfloat16 checkpoint has none.
@@ -319,6 +320,7 @@ def test_a_bfloat16_checkpoint_of_any_width_loads(tmp_path, hidden, expert, head
             checkpoint.save_random(config, tmp_path / layout, layout=layout)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [200_019, 200_064])
 def test_a_model_cut_to_the_tokens_in_use_keeps_o200k_harmony(tmp_path, size):
     """`resize_token_embeddings(len(tokenizer))` gives 200,019: all named control tokens are below it.
@@ -334,6 +336,7 @@ def test_a_model_cut_to_the_tokens_in_use_keeps_o200k_harmony(tmp_path, size):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command", [["generate", "Hi", "--model"], ["chat", "--message", "Hi", "--model"], ["serve", "--model"]]
 )

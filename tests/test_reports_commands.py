@@ -158,6 +158,7 @@ def server(models, other, events=None):
         found.server_close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ANSWERS)
 def test_a_server_may_answer_with_anything(name):
     """The syntax of an answer is checked by the JSON reader; its types by whoever uses them."""
@@ -169,6 +170,7 @@ def test_a_server_may_answer_with_anything(name):
         list(engine(question_tokens("What is 1 + 1?", "low", engine.encoding), 5))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("models", [[1], {"data": 5}, {"data": [5]}, {"data": [{"id": 7}]}, "[" * 100_000, None])
 def test_an_evaluations_server_may_answer_with_anything(models):
     with server(models, {}) as url, pytest.raises(GptOssError):
@@ -187,6 +189,7 @@ EVENTS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("event", EVENTS)
 def test_tokens_that_a_server_sends_are_of_the_vocabulary(event):
     ids = {"choices": [{"token_ids": [5]}]}

@@ -165,6 +165,7 @@ def theirs(folder, tokens):
     return GptOssForCausalLM.from_pretrained(folder, attn_implementation="eager", dtype=torch.float32)(tokens).logits
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_every_key_is_read_as_transformers_reads_it_or_refused_by_name(folder, name):
     """What a key's absence means is transformers' to say; one of them (`truncate`) changed the logits in silence.
@@ -207,6 +208,7 @@ def test_every_number_that_a_config_accepts_can_be_computed_with(name, value):
     assert random_model(config)(torch.tensor([[1, 2, 3]])).isfinite().all()
 
 
+@pytest.mark.slow
 @examples(200)
 @given(st.sampled_from(["sliding_window", "initial_context_length"]), st.integers(-2, 2**70) | st.integers(0, 300))
 def test_every_window_and_context_that_a_config_accepts_can_be_computed_with(name, value):

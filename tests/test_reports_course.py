@@ -59,6 +59,7 @@ def test_one_broken_folder_costs_its_row_only(tmp_path):
     assert alone.returncode == 2 and "none of 2 folders" in alone.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, (_, words) in BROKEN.items() if words != "ended the program"])
 def test_a_learners_own_broken_section_is_named(tmp_path, name):
     body, words = BROKEN[name]
@@ -77,6 +78,7 @@ def test_what_one_folder_does_to_torch_reaches_no_other(tmp_path):
     assert found[-1][0].count("x") == 1
 
 
+@pytest.mark.slow
 def test_a_folder_that_does_not_end_is_given_up(tmp_path):
     folder = folder_with(
         tmp_path / "m", rms_norm="import time\nwhile True:\n    try: time.sleep(1)\n    except BaseException: pass\n"

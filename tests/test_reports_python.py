@@ -74,6 +74,7 @@ LEFT_BEHIND = {
 }
 
 
+@pytest.mark.slow
 @needs_fence
 def test_no_file_that_code_left_behind_stops_the_next_kernel(tmp_path):
     """A kernel starts without running or importing anything from its folder, which stays between conversations."""
@@ -90,6 +91,7 @@ def test_no_file_that_code_left_behind_stops_the_next_kernel(tmp_path):
         assert tool.call("python", "import mine, numpy\nprint(mine.y, hasattr(numpy, 'array'))").text == "7 True"
 
 
+@pytest.mark.slow
 @needs_fence
 def test_a_locked_folder_is_opened_for_the_next_kernel(tmp_path):
     """Code that takes its own folder's permissions away does not end the tool for good."""
@@ -99,6 +101,7 @@ def test_a_locked_folder_is_opened_for_the_next_kernel(tmp_path):
         assert tool.call("python", "open('a', 'w').write('x')\nprint('alive')").text == "alive"
 
 
+@pytest.mark.slow
 @needs_fence
 def test_thousands_of_nested_folders_are_deleted():
     """Python 3.11 and 3.12 delete a tree by recursion, which ends near a thousand folders."""

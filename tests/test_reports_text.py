@@ -29,6 +29,7 @@ TEXTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TEXTS)
 def test_long_runs_of_one_kind_are_encoded(encoding, name):
     """A million blanks are 7,800 tokens, well inside the context; the pattern's look back over them made tiktoken
@@ -39,6 +40,7 @@ def test_long_runs_of_one_kind_are_encoded(encoding, name):
     assert encoding.decode(encode_text(encoding, TEXTS[name])) == TEXTS[name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("length", [1, 1000, LONGEST_RUN - 1, LONGEST_RUN])
 def test_shorter_runs_get_tiktokens_own_ids(encoding, length):
     text = "a" + " " * length + "b\n" * 3 + "\t" * length
@@ -53,6 +55,7 @@ def test_a_conversation_with_a_long_run_is_rendered(encoding):
     assert 7_000 < len(tokens) < 20_000
 
 
+@pytest.mark.slow
 def test_the_command_line_takes_a_file_of_blanks(tmp_path):
     """Exit status 0 or 2, and no traceback; here the context is too small for it, which is said.
 

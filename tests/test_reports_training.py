@@ -30,6 +30,7 @@ def not_finite(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", ["tiny", "aime-toy", "--against"])
 def test_an_evaluation_of_weights_that_are_not_finite_stops(not_finite, tmp_path, which):
     """NaN compared with NaN has a largest entry, so an evaluation would have reported 0 % and exit status 0."""
@@ -46,6 +47,7 @@ def test_an_evaluation_of_weights_that_are_not_finite_stops(not_finite, tmp_path
         assert check.returncode == 2 and "block.0.attn.sinks" in check.stdout + check.stderr
 
 
+@pytest.mark.slow
 def test_a_request_whose_logits_are_not_finite_ends_with_the_reason(not_finite):
     """The pool answers many requests; one that cannot be answered says why, and what to do."""
     from gptoss_edu import load_model
@@ -72,6 +74,7 @@ def trainer(tmp_path):
     trainer.close()
 
 
+@pytest.mark.slow
 def test_the_log_of_a_run_is_written_before_its_checkpoint(trainer, monkeypatch):
     """On a disk that is too full for the weights the log still says what the hours went into, and the file is named."""
     from safetensors import SafetensorError

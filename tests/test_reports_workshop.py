@@ -156,6 +156,7 @@ def own_lines(notebook) -> list[str]:
     return sorted(line for cell in notebook.cells for line in cell.source.split("\n") if "MINE" in line)
 
 
+@pytest.mark.slow
 @examples(60)
 @given(st.lists(st.tuples(st.sampled_from(EDITS), st.integers(0, 20)), max_size=6), st.sampled_from([1, 2]))
 def test_nothing_that_a_learner_wrote_is_lost(editions, tmp_path_factory, plan, version):

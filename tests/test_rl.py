@@ -157,6 +157,7 @@ def gradients_of_theirs(theirs, config) -> dict[str, torch.Tensor]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("per", WEIGHTS)
 def test_loss_and_gradients_equal_those_of_transformers(per):
     """Packed answers, shared prompts, windows shorter than a row, clipping and KL: all against GptOssForCausalLM."""
@@ -427,6 +428,7 @@ def toy(encoding) -> Experiment:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [{}, {"passes": 2, "kl": 0.02, "per": "answer", "advantage": "rloo"}])
 def test_a_resumed_run_equals_an_unbroken_one(changes, tiny_encoding, tmp_path):
     experiment = toy(tiny_encoding)
@@ -482,6 +484,7 @@ def test_what_is_not_named_does_not_learn_and_the_last_measurement_keeps_more(ti
     assert kept[:2] == [sum(min(2, n) for n in asked)] * 2 and kept[2] == sum(min(4, n) for n in asked)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("advantage", ADVANTAGES)
 def test_what_is_paid_becomes_likelier(advantage, tiny_encoding):
     """Tokens below 300 are one in seven to a random model; paid for them, it says little else."""
@@ -494,6 +497,7 @@ def test_what_is_paid_becomes_likelier(advantage, tiny_encoding):
     assert log[-1]["reward"] > 0.7 > log[0]["reward"]
 
 
+@pytest.mark.slow
 def test_a_price_on_distance_keeps_the_model_near_its_start(tiny_encoding):
     experiment = replace(toy(tiny_encoding), pays={"low": lambda r: sum(t < 300 for t in r.tokens) / len(r.tokens)})
     moved = []

@@ -449,6 +449,7 @@ test_case, test_mutant = collect(sys.modules[__name__])
 # -------------------------------------------------------------------------------------------------- keys and addresses
 
 
+@pytest.mark.slow
 def test_with_a_key_nothing_is_said_without_it():
     with make_world(Guard(key="right key")) as world:
         assert world.respond().output_text == "?"

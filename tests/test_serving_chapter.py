@@ -97,6 +97,7 @@ def test_reusable_is_the_packages(shown):
         assert mine == theirs, (held, prompt)
 
 
+@pytest.mark.slow
 def test_rounds_with_the_chapters_rows_answer_as_each_alone(shown):
     model = strong_model(BASE)
     shown["model"], shown["STOPS"] = model, {5}
@@ -113,6 +114,7 @@ def test_rounds_with_the_chapters_rows_answer_as_each_alone(shown):
         assert request.sampled == list(generate(model, request.prompt, request.limit, stop_tokens={5}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("theme", style.THEMES)
 def test_figures(theme):
     encoding = load_tokenizer()
@@ -178,6 +180,7 @@ def test_plain_http_serves_several_clients():
         ask(address, {"input": "gone"})
 
 
+@pytest.mark.slow
 def test_six_questions_pass_on_the_server_and_know_its_faults(monkeypatch):
     answers = {"What is one?": "It is one.", "What is two?": "It is two.", "What is three?": "It is three."}
 

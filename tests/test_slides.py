@@ -36,6 +36,7 @@ def test_slides_need_the_vendored_files(monkeypatch, tmp_path, capsys):
     assert slides.main(["06"]) == 2 and "make book-deps" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_slides_ask_for_nothing_from_elsewhere(monkeypatch, tmp_path):
     monkeypatch.setattr(slides, "TARGET", tmp_path)
     page = slides.write(chapters(["06"])[0]).read_text(encoding="utf-8")

@@ -50,6 +50,7 @@ def test_there_are_fourteen_packs_and_each_says_how_it_was_checked():
         assert all(unicodedata.decimal(digit) == value for value, digit in enumerate(text["digits"]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", CODES)
 def test_every_wording_of_a_pack_can_be_filled_in(code):
     """Every list of patterns is drawn from, on both sides of the split; a stray brace would raise."""
@@ -144,6 +145,7 @@ def test_lists_are_sorted_and_keep_the_digits_of_the_question(code):
     assert 8 < falling < 45
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", CODES)
 @pytest.mark.parametrize("style", ("medium", "high"))
 def test_word_problems_are_worked_with_the_numbers_that_matter(code, style):
@@ -263,6 +265,7 @@ def test_native_digits_come_in_two_fifths_of_the_questions_and_stay_out_of_thoug
     assert 55 < native < 105
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", CODES)
 def test_splits_are_disjoint(code, monkeypatch):
     picked, pick = [], Phrasings.pick
@@ -303,6 +306,7 @@ def first_of_pile(thought: str) -> int | None:
     return int(first.group(1))
 
 
+@pytest.mark.slow
 def test_every_language_is_about_equally_often_drawn():
     found = Counter(make_example(random.Random(f"often{seed}")).language for seed in range(6000))
     english = found.pop("en")
@@ -348,6 +352,7 @@ def vocabulary(tmp_path_factory):
     return train_tokenizer(tmp_path_factory.mktemp("vocabulary"), examples=1500)
 
 
+@pytest.mark.slow
 def test_digits_of_every_script_are_single_tokens(vocabulary):
     for code in ("en", *CODES):
         digits = "0123456789" if code == "en" else pack(code).digits

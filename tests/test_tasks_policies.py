@@ -67,6 +67,7 @@ def has(condition, text: str) -> bool:
     }.get(condition.kind, bool(KINDS.get(condition.kind, set()) & lower))
 
 
+@pytest.mark.slow
 def test_verdicts_are_those_of_a_reader_who_goes_word_by_word():
     labels = set()
     for number in range(1500):
@@ -84,6 +85,7 @@ def test_verdicts_are_those_of_a_reader_who_goes_word_by_word():
     assert labels == {"allowed", *(f"violates rule {n}" for n in (1, 2, 3, 4))}
 
 
+@pytest.mark.slow
 def test_policies_of_the_tests_are_never_trained_and_every_rule_is_written_down():
     shapes = [
         {tuple(r.shape for r in safeguard.new_policy(random.Random(n), side)) for n in range(300)} for side in (0, 1)

@@ -85,6 +85,7 @@ def test_a_thought_begins_with_numbers_of_the_question():
 BUS = re.compile(r"^There (?:are|were) (\d+) (\w+) on a (?:bus|tram|train)\. (.*)$")
 
 
+@pytest.mark.slow
 def test_a_bus_read_apart_from_the_grammar():
     """A reader that only knows 'get on' and 'get off' agrees on every story that it can read."""
     read = 0
@@ -147,6 +148,7 @@ WRONG_ENGLISH = re.compile(
 FINE = re.compile(r"\ba (?:one|unit|uniform|euro|used)\b", re.I)
 
 
+@pytest.mark.slow
 def test_grammar_spot_checks():
     for number in range(20_000):
         draft = drawn(number)
@@ -172,6 +174,7 @@ def test_verbs_nouns_and_numbers_are_regular_or_listed():
 # ---------------------------------------------------------------------------------------------- structures and splits
 
 
+@pytest.mark.slow
 def test_there_are_many_more_structures_than_the_first_grammar_had():
     """The first edition's stories: sequences of two to five of four events in one order, with one kind of question."""
     first = sum(4**count for count in range(2, 6))
@@ -185,6 +188,7 @@ def test_there_are_many_more_structures_than_the_first_grammar_had():
     assert len(found) > 5 * first  # and rising: 300,000 drafts show fourteen times as many
 
 
+@pytest.mark.slow
 def test_held_out_numbers_and_wordings_are_never_trained_on(monkeypatch):
     picked, pick = [], Phrasings.pick
 

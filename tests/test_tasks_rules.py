@@ -101,6 +101,7 @@ def test_examples_fit_into_the_context(task):
 # --------------------------------------------------------------------------------------------------------------- rules
 
 
+@pytest.mark.slow
 def test_developers_write_more_than_twenty_thousand_different_messages():
     rng = random.Random(0)
     assert len({rules.compose(rng, None, False) for _ in range(21_000)}) > 20_000

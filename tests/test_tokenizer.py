@@ -52,6 +52,7 @@ def test_control_tokens_are_openai_harmonys(monkeypatch):
     assert theirs.encode(text, disallowed_special=()) == ours.encode_ordinary(text)
 
 
+@pytest.mark.slow
 def test_loading_takes_under_a_second():
     best = float("inf")
     for _ in range(3):  # processor time, the best of three, so that a busy machine does not decide

@@ -146,6 +146,7 @@ def test_the_fence(tool):
     assert "MemoryError" in memory.text
 
 
+@pytest.mark.slow
 def test_infinite_loop_is_interrupted_and_state_survives(tool):
     run(tool, "state = 'alive'")
     result = run(tool, "while True: pass")

@@ -115,6 +115,7 @@ def test_surprisal_and_last_lens_are_the_models(model, tokens, run):
     assert np.array_equal(run["next_tokens"][:, 0], log_probs.argmax(1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [[40], [13, 27], [9] + [1] * 31, [1] * 40])
 def test_any_split_gives_the_same_trace(model, tokens, run, steps):
     cache, start = model.new_cache(1, 64), 0
@@ -130,6 +131,7 @@ def test_any_split_gives_the_same_trace(model, tokens, run, steps):
     assert other.meta["pool_bin"] >= run.meta["pool_bin"]
 
 
+@pytest.mark.slow
 def test_a_generation_is_traced_like_a_forward_pass(model, tokens):
     from gptoss_edu import generate
 
@@ -355,6 +357,7 @@ def test_patching_everything_gives_the_other_run(model, tokens):
     assert (change[:39] < 1e-5).all() and change[39] > 1e-3
 
 
+@pytest.mark.slow
 def test_a_patch_finds_the_axis_of_the_positions_at_every_point(model, tokens):
     """Experts' outputs are (n, k, c): position 1 is not the second expert of every token."""
     other = tokens[::-1].copy()
@@ -446,6 +449,7 @@ EVERY = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", EVERY, ids=lambda c: type(c).__name__)
 def test_every_intervention_on_a_batch_of_unequal_lengths(model, tokens, change):
     """Each row as it would be alone, in one pass and in a prefill with a cache; padding spreads no NaN."""

@@ -136,6 +136,7 @@ def test_the_picture_of_a_row_is_the_row(traces):
     plt.close("all")
 
 
+@pytest.mark.slow
 def test_dollars_in_a_text_are_no_formula():
     run = synthetic_trace(30, pieces=[b"$x^$", b"$$", rb"a$\frac$$$$$$"])
     layer, head = run.exact_heads()[0]

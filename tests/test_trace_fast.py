@@ -40,6 +40,7 @@ def error(name: str, found, right) -> float:
     return float(np.abs(a - b).mean())
 
 
+@pytest.mark.slow
 def test_a_fast_model_is_captured_unfused_says_so_and_is_fast_again(pair, tokens):
     reference, fast = pair
     plain = fast(tokens)
@@ -59,6 +60,7 @@ def test_a_fast_model_is_captured_unfused_says_so_and_is_fast_again(pair, tokens
     assert twin.embedding.weight.data_ptr() == fast.weights["embedding.weight"].data_ptr()
 
 
+@pytest.mark.slow
 def test_a_generation_may_begin_captured_and_go_on_fast(pair, tokens):
     reference, fast = pair
     right = reference(tokens)[0]
@@ -94,6 +96,7 @@ def test_a_finished_capture_leaves_an_outer_intervention_in_force(pair, tokens):
     assert fast.stand_in is None and relative(right, reference(tokens)) > 1e-3
 
 
+@pytest.mark.slow
 def test_comparison_and_patch_of_a_fast_model(pair, tokens):
     _, fast = pair
     change = trace.compare(fast, tokens[0], trace.MaskExpert(1, 2))
@@ -105,6 +108,7 @@ def test_comparison_and_patch_of_a_fast_model(pair, tokens):
     assert relative(patched, fast(other)) < 1e-4
 
 
+@pytest.mark.slow
 def test_removed_sinks_in_a_batch_of_unequal_lengths(pair):
     """Without sinks a row that sees no key would be NaN: kernels, reference and intervention, prompt and steps, one
     resting.

@@ -143,6 +143,7 @@ def test_schedule_rises_stays_and_reaches_zero():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("qat", [0.0, 0.7])
 def test_a_resumed_run_gives_the_same_losses(tmp_path, qat):
     """Broken off at step 3: with 0.7, one step after the experts began to be rounded."""
@@ -160,6 +161,7 @@ def test_a_resumed_run_gives_the_same_losses(tmp_path, qat):
         Trainer(TRAINABLE, Settings(steps=6, rows=1, length=512, seed=1), tmp_path / "parts", data_path("gpt-oss-tiny"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rounding", [None, "best"])
 def test_the_fast_loss_is_the_reference_loss(encoding, monkeypatch, rounding):
     from torch.nn.attention import flex_attention
@@ -235,6 +237,7 @@ def test_training_begins_with_given_weights_and_refuses_those_of_another_model(t
         Trainer(replace(TRAINABLE, num_hidden_layers=3), settings, tmp_path / "other", data_path("gpt-oss-tiny"))
 
 
+@pytest.mark.slow
 def test_train_smoke_with_rounded_experts_learns(tmp_path, capsys):
     arguments = ["train", "smoke", "--steps", "10", "--rows", "1", "--qat", "0.5", "--out", str(tmp_path)]
     assert main(arguments) == 0 and "in 10 steps" in capsys.readouterr().out  # it fails where the loss does not fall
@@ -264,6 +267,7 @@ def test_pass_at_k_counts_choices_and_a_cut_thought_opens_the_final_message(enco
     assert encoding.decode(cut_short(start, thought, 0, encoding)).count("<|channel|>") == 1
 
 
+@pytest.mark.slow
 def test_the_bundled_model_answers_a_fixed_small_set():
     """Greedy, held-out questions: form always, answers mostly; a damaged checkpoint or renderer fails here."""
     tasks = ("product", "addition", "count", "reverse", "fact", "refusal", "hierarchy")
@@ -274,6 +278,7 @@ def test_the_bundled_model_answers_a_fixed_small_set():
     assert sum(o.correct for o in outcomes) >= 6, [o.text for o in outcomes if not o.correct]
 
 
+@pytest.mark.slow
 def test_the_answer_is_refused_where_a_dialogue_departs_from_the_reference():
     examples = [make_example(random.Random(f"call{i}"), "functions", "one", "medium", "test") for i in range(3)]
     for example in examples:

@@ -56,6 +56,7 @@ def asked_field(question: str, name: str) -> str:
     return max(fits, key=fits.get)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("effort", STYLES)
 @pytest.mark.parametrize("split", SPLITS)
 def test_the_browser_tool_shows_what_the_training_text_shows(split, effort):

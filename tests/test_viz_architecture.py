@@ -39,6 +39,7 @@ def test_parts_add_up_and_agree_with_the_model_cards_table(config):
     assert parts["routers and norms"] == 2 * norms + routers + config.hidden_size
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("config", [SMALL, LARGE])
 def test_areas_of_the_treemap_are_shares_and_dark_is_what_a_token_uses(config):
     axes = architecture.figure_parameters(config).axes[0]
@@ -54,6 +55,7 @@ def test_areas_of_the_treemap_are_shares_and_dark_is_what_a_token_uses(config):
     assert used == pytest.approx(table["active"] / table["total"], rel=1e-6)
 
 
+@pytest.mark.slow
 def test_labels_of_thin_parts_do_not_overlap():
     tiny = ModelConfig.from_dict(SMALL.to_dict() | {"vocab_size": 1024, "hidden_size": 256, "num_hidden_layers": 6})
     for config in (SMALL, LARGE, tiny):

@@ -126,6 +126,7 @@ def test_chosen_heads(model):
     assert len(set(trace.telling_heads(run))) == 8
 
 
+@pytest.mark.slow
 def test_the_live_widget_answers_and_intervenes(model):
     widget = web.live(model, "Hi?", "low", max_new_tokens=4)
     first = widget.payload

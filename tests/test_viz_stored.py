@@ -66,6 +66,7 @@ def shades(svg: str) -> np.ndarray:
     return np.array(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FIGURES)
 def test_the_dark_of_a_stored_figure_is_what_the_same_function_draws_in_the_dark(name):
     turned, right = shades(recolour.dark_svg(drawn(name, "light"))), shades(drawn(name, "dark"))
@@ -95,6 +96,7 @@ def test_every_colour_of_the_palette_has_one_counterpart(theme):
     assert np.allclose(to_rgb(half), np.add(paper, full) / 2, atol=4 / 255)
 
 
+@pytest.mark.slow
 def test_a_stored_figure_is_small_and_keeps_marks_and_words():
     with style.themed("light"):
         figure = curves()
@@ -141,6 +143,7 @@ def test_stored_figures_have_no_colour_that_the_dark_does_not_know():
     assert found > 0
 
 
+@pytest.mark.slow
 def test_a_notebook_stores_both_and_nothing_for_an_empty_figure(monkeypatch):
     figure = curves()
     assert vector.stored_svg(figure).startswith("<svg")

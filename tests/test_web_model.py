@@ -159,6 +159,7 @@ def test_logits_equal_python(kernel, tiny, texts, folder):
         assert (f.argmax(-1) == e.argmax(-1)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("packed", [True, False])
 def test_sizes_are_read_from_the_checkpoint(kernel, packed, tmp_path):
@@ -287,6 +288,7 @@ write("trace.json", JSON.stringify({ meta: result.meta, arrays, rows }));
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("level", "changes"),
     [
@@ -409,6 +411,7 @@ def test_sampled_text_equals_python(tiny, folder):
 # ----------------------------------------------------------------------------------------------------------- sessions
 
 
+@pytest.mark.slow
 def test_changed_and_unchanged_answers_and_what_is_read_again(tiny, folder):
     """A answers as the model does, B as the changed model does; both traces are of A's tokens."""
     question, effort = QUESTIONS[0]
@@ -450,6 +453,7 @@ def test_changed_and_unchanged_answers_and_what_is_read_again(tiny, folder):
     assert found["last"] == list(gptoss_edu.generate(tiny, again, 60))
 
 
+@pytest.mark.slow
 def test_stopping_and_asking_again(tiny, folder):
     """A stopped answer tells so and nothing more; a new question takes the place of the one being answered."""
     question, effort = QUESTIONS[0]

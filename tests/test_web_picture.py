@@ -66,6 +66,7 @@ def close(found, expected, what) -> None:
     np.testing.assert_allclose(found, expected, atol=2e-4 * max(1.0, np.abs(expected).max()), err_msg=what)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [[], [trace.ShiftSink(2.0), trace.MaskExpert(LAYER, 3), trace.ZeroHeads(1)]])
 def test_every_number_of_a_token_equals_python(changes, tiny, tokens, folder):
     read, before = tokens[: POSITION + 1], f"block.{LAYER}."
@@ -106,6 +107,7 @@ def test_every_number_of_a_token_equals_python(changes, tiny, tokens, folder):
             np.testing.assert_allclose(shares, run["lens_probs"][layer, -1, :3].astype(np.float64), atol=2e-3)
 
 
+@pytest.mark.slow
 def test_looking_changes_no_answer(tiny, folder):
     """Tokens are looked at while the answer is written, on the lane that writes it and without reading again."""
     question, effort = "What is 318 + 4907?", "medium"
@@ -146,6 +148,7 @@ const world = { config, tokens: text, prompt: 60, position, look, layer, head, e
 )
 
 
+@pytest.mark.slow
 def test_the_walk_says_the_numbers_of_the_token(tiny, tokens, folder):
     script = """
     return { head, steps: STEPS.map((step) => ({ place: step.place(world), chapter: step.chapter,

@@ -178,6 +178,7 @@ def test_an_address_holds_the_whole_experiment(files):
         assert part in seen["words"]
 
 
+@pytest.mark.slow
 @needs_node
 @pytest.mark.parametrize(
     "address",

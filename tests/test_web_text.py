@@ -84,6 +84,7 @@ def test_tokenizer_equals_python_on_random_text(tiny, tmp_path):
     compare_encodings(written(tiny, tmp_path), tmp_path, 10_000, seed=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pattern", [O200K_PATTERN, SINGLE_DIGIT_PATTERN, r"\p{L}\p{M}*|\s+|[^\p{L}]|\p{M}"])
 def test_tokenizer_equals_python_with_other_patterns(pattern, tmp_path):
     """Another vocabulary, and patterns with marks; control tokens that stand elsewhere."""

@@ -269,6 +269,7 @@ def test_wheelhouse_calls_pip_and_reports_its_failure(source, tmp_path, monkeypa
     assert code == 2 and "no such index" in err
 
 
+@pytest.mark.slow
 def test_progress(tmp_path):
     folder = tmp_path / "mine"
     right = "import torch\n\n\n" + bank.right("swiglu")[0].source.replace("def slices", "def swiglu")

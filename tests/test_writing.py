@@ -35,6 +35,7 @@ def without_encoding(source: str) -> list[int]:
     return lines
 
 
+@pytest.mark.slow
 def test_text_is_read_and_written_as_utf_8():
     """Windows takes another encoding where none is named. (Ruff's PLW1514 knows a path only where it sees Path(…).)"""
     assert without_encoding("p.read_text()\nopen(p)\n(a / b).write_text(s)\nopen(p, 'w')\nos.fdopen(h, 'w')") == [

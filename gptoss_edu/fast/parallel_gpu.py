@@ -19,8 +19,8 @@ from .model import MAX_GRAPH_ROWS, FastTransformer
 from .parallel import Share
 from .ranks import Ranks
 
-BLOCK = 1024  # elements per program of a join
-GATHER = (1024, 8)  # elements and steps per program of a gather
+BLOCK = 1024  # elements per program of a join, or per step of a gather
+GATHERS = 128  # programs of a gather, at most: they wait for each other, so that all must find room on the card
 WAYS = ("symmetric", "nccl")
 ALL_GATHER = getattr(dist, "all_gather_single", None) or dist.all_gather_into_tensor  # its name since torch 2.13
 
@@ -93,11 +93,10 @@ class Peers(Library):
         offset = 2 * MAX_GRAPH_ROWS * self.c
         memory.data[offset:][: logits.numel()].copy_(logits.flatten())
         out = logits.new_empty(b, self.vocabulary)
-        block, steps = GATHER
-        peer_kernels.gather_kernel[(triton.cdiv(out.numel(), block * steps),)](
+        peer_kernels.gather_kernel[(min(GATHERS, triton.cdiv(out.numel(), BLOCK)),)](
             out, memory.parts, memory.flags, memory.epochs, offset, out.numel(), self.part, self.vocabulary,
-            RANK=self.ranks.rank, N=n, PROGRAMS=memory.programs, BASE=memory.joins, BLOCK=block, STEPS=steps,
-            OVERLAP=False, num_warps=4,
+            RANK=self.ranks.rank, N=n, PROGRAMS=memory.programs, BASE=memory.joins, BLOCK=BLOCK, OVERLAP=False,
+            num_warps=8,
         )  # fmt: skip
         return out
 
@@ -122,8 +121,7 @@ class PeerMemory:
         """Return elements of data, programs of a join, programs of both kinds."""
         logits = MAX_GRAPH_ROWS * mine.part(config)
         joins = triton.cdiv(MAX_GRAPH_ROWS * config.hidden_size, BLOCK)
-        gathers = triton.cdiv(MAX_GRAPH_ROWS * config.vocab_size, GATHER[0] * GATHER[1])
-        return 2 * MAX_GRAPH_ROWS * config.hidden_size + logits, joins, joins + gathers
+        return 2 * MAX_GRAPH_ROWS * config.hidden_size + logits, joins, joins + GATHERS
 
     @classmethod
     def on_gpu(cls, config: ModelConfig, mine: Share, dtype: torch.dtype, device: torch.device) -> PeerMemory:

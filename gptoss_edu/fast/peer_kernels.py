@@ -57,15 +57,18 @@ def join_kernel(
 def gather_kernel(
     out, parts, flags, epochs, offset, total, width, vocabulary,
     RANK: tl.constexpr, N: tl.constexpr, PROGRAMS: tl.constexpr, BASE: tl.constexpr, BLOCK: tl.constexpr,
-    STEPS: tl.constexpr, OVERLAP: tl.constexpr,
+    OVERLAP: tl.constexpr,
 ):  # fmt: skip
-    """Gather out (rows, vocabulary) from all ranks' parts (rows, width), side by side: program (STEPS blocks of it)."""
+    """Gather out (rows, vocabulary) from all ranks' parts (rows, width), side by side: program (every so many blocks).
+
+    All programs must run at the same time, as each waits for its counterparts: no more of them than a card has
+    processors, however many rows there are.
+    """
     start_next(OVERLAP)
     wait_for_previous(OVERLAP)
     meet(flags, epochs, RANK, N, PROGRAMS, BASE)
-    first = tl.program_id(0).to(tl.int64) * (BLOCK * STEPS)
-    for step in range(STEPS):
-        i = first + step * BLOCK + tl.arange(0, BLOCK)
+    for block in range(tl.program_id(0), tl.cdiv(total, BLOCK), tl.num_programs(0)):
+        i = block.to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
         there = i < total
         row, column = i // vocabulary, i % vocabulary
         other, at = column // width, row * width + column % width
