@@ -38,7 +38,7 @@ SEARCHES = {  # what a reader types, and the page that must be among the results
     "temperature": "chapters/11_cache_and_decoding",
     "effort": "chapters/15_reasoning_effort",
 }
-STILL_PICTURES = "00 01 02 05 06 09 10 11 12 13 14 15 17 18 19 20 21 22 23 24 25 26 27 br".split()
+STILL_PICTURES = "00 01 02 05 06 09 10 11 12 13 14 15 17 18 19 20 21 22 23 24 26 27 br".split()
 each_page = pytest.mark.parametrize("name", PAGES)
 
 

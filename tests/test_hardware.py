@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from gptoss_edu import ModelConfig
+from gptoss_edu.benchmarks.gpu_parallel import rank_bytes
 from gptoss_edu.checkpoint import sizes
 from gptoss_edu.checkpoint.layouts import layout_entries
 from gptoss_edu.fast import in_numpy as twin
@@ -72,10 +73,20 @@ def test_longest_context_is_the_last_that_fits(shown):
 )
 def test_the_recorded_floors_follow_from_the_shapes(config, row, context):
     """What a run calls its floor is what sizes.py counts, over that run's own bandwidth."""
-    for file in data_path("benchmarks").glob("gpu-*.json"):
+    for file in data_path("benchmarks").glob("gpu-nvidia-*.json"):
         run = json.loads(file.read_text())
         recorded = run["results"][row]["floor_milliseconds"] / 1e3 * run["ceilings"]["read_bytes_per_s"]
         assert sizes.step_bytes(config, context) == pytest.approx(recorded, rel=1e-12)
+
+
+@pytest.mark.parametrize("mode", ["tensor", "experts"])
+@pytest.mark.parametrize("rows", [1, 16, 64])
+def test_the_floors_of_two_cards_follow_from_their_slices(mode, rows):
+    run = json.loads((data_path("benchmarks") / "gpu-2x-nvidia-h200.json").read_text())
+    for shape, config in (("120b", LARGE), ("20b", SMALL)):
+        row = run["results"][f"{shape} {mode} decode, {rows} x context 1,024"]
+        seconds = rank_bytes(config, 2, mode, rows, 1024) / run["ceilings"]["read_bytes_per_s"]
+        assert row["floor_milliseconds"] == pytest.approx(seconds * 1e3, rel=1e-3)
 
 
 def test_a_timeline_puts_each_kernel_in_its_lane_and_fills_it_from_where_it_can_work():
