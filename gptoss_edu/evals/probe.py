@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections import defaultdict
 
@@ -12,6 +13,8 @@ from torch import Tensor
 from gptoss_edu.harmony import Conversation, render_labelled
 from gptoss_edu.tasks.mix import TASKS, make_example
 from gptoss_edu.training.packing import TRAINED, encode
+
+READ = 512  # tokens that one pass reads on a processor: with more, scores no longer fit its caches
 
 
 def probe_examples(per_task: int, seed: int = 99, limit: int = 700) -> list:
@@ -47,18 +50,24 @@ def token_type(text: str) -> str:
 
 @torch.no_grad()
 def batch_losses(model, examples: list, batch: int = 32) -> dict[str, float]:
-    """Compute the mean cross-entropy of the assistant's tokens by task, and over all ("all")."""
-    sums, counts = defaultdict(float), defaultdict(int)
-    for start in range(0, len(examples), batch):
-        part = examples[start : start + batch]
-        encoded = [encode(e, model.tokenizer) for e in part]
-        tokens, lengths = pad([ids for ids, _ in encoded], model.device)
+    """Compute the mean cross-entropy of the assistant's tokens by task, and over all ("all").
+
+    Examples of similar length are read together: at most `batch` of them and, on a processor, `READ` tokens with
+    padding.
+    """
+    sums, counts = dict.fromkeys([*(e.task for e in examples), "all"], 0.0), defaultdict(int)
+    encoded = sorted(((e.task, *encode(e, model.tokenizer)) for e in examples), key=lambda one: len(one[1]))
+    room = READ if model.device.type == "cpu" else math.inf
+    while encoded:
+        size = sum(i == 0 or (i + 1) * len(ids) <= room for i, (_, ids, _) in enumerate(encoded[:batch]))
+        part, encoded = encoded[:size], encoded[size:]
+        tokens, lengths = pad([ids for _, ids, _ in part], model.device)
         logits = model(tokens, lengths=lengths)[:, :-1].float()  # (b, t-1, v)
         each = F.cross_entropy(logits.transpose(1, 2), tokens[:, 1:], reduction="none")  # (b, t-1)
-        for row, (example, (_, codes)) in enumerate(zip(part, encoded, strict=True)):
+        for row, (task, _, codes) in enumerate(part):
             learnt = torch.tensor(codes[1:], device=each.device) == TRAINED
             total, number = float(each[row, : len(codes) - 1][learnt].sum()), int(learnt.sum())
-            for key in (example.task, "all"):
+            for key in (task, "all"):
                 sums[key] += total
                 counts[key] += number
     return {key: round(sums[key] / max(1, counts[key]), 5) for key in sums}
