@@ -6,6 +6,8 @@ import re
 import struct
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -194,6 +196,24 @@ def test_the_cpu_kernel_computes_what_unpacking_does(n):
     low = load.cpu_kernel()(x.bfloat16(), blocks, scales)
     exact = x.bfloat16().double() @ mxfp4.unpack(blocks, scales).double().T
     assert low.dtype == torch.bfloat16 and relative(low, exact) < 2**-8
+
+
+def test_threads_do_not_meet_in_the_cpu_kernel(monkeypatch):
+    """Without OpenMP, Numba's workqueue ends the whole process if two threads launch a parallel kernel at once."""
+    processor = pytest.importorskip("gptoss_edu.fast.processor", reason="the CPU kernel needs numba")
+    inside, met = [], []
+
+    def kernel(*arguments):
+        inside.append(1)
+        time.sleep(0.005)
+        met.append(len(inside))
+        inside.pop()
+
+    monkeypatch.setattr(processor, "_one_token", kernel)
+    blocks, scales = torch.zeros(4, 1, 16, dtype=torch.uint8), torch.full((4, 1), 127, dtype=torch.uint8)
+    with ThreadPoolExecutor(3) as threads:
+        list(threads.map(lambda x: processor.mxfp4_linear(x, blocks, scales), [torch.ones(1, 32)] * 6))
+    assert met == [1] * 6
 
 
 def test_float64_is_not_narrowed_by_the_cpu_kernel(written):

@@ -1,12 +1,13 @@
 """Chapter 21's measurements: half a step is what rounding says, facts are new, an experiment leaves a record."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 from matplotlib import pyplot as plt
 
-from gptoss_edu import mxfp4
+from gptoss_edu import load_tokenizer, mxfp4, random_model
 from gptoss_edu.cli import main
 from gptoss_edu.evals import fine_tuning
 from gptoss_edu.evals.fine_tuning import (
@@ -18,7 +19,9 @@ from gptoss_edu.evals.fine_tuning import (
     known_facts,
     old_rows,
 )
+from gptoss_edu.resources import data_path
 from gptoss_edu.training.finetune import Recipe
+from gptoss_edu.training.pretrain import SMOKE
 from gptoss_edu.viz import style, tuning_figures
 
 
@@ -67,9 +70,18 @@ def test_old_rows_are_the_same_each_time_and_short():
     assert changed_codes(model, model, ["block.0.mlp.mlp1_weight"]) == 0
 
 
+def small_start(device=None):
+    """A model with gpt-oss-tiny's tokenizer and a tenth of its weights, the same at each call."""
+    config = replace(SMOKE, num_hidden_layers=2, hidden_size=64, intermediate_size=64)
+    model = random_model(config, seed=1).float()
+    model.tokenizer = load_tokenizer(data_path("gpt-oss-tiny"))
+    return model
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_an_experiment_leaves_a_record(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(fine_tuning, "start", small_start)
     runs, _ = EXPERIMENTS[name]
     short = {"one": Recipe(steps=1, rows=2, train=("experts",)), "two": Recipe(steps=1, rows=2, replay=0.5)}
     monkeypatch.setitem(EXPERIMENTS, name, (runs, short))

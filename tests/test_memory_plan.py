@@ -41,7 +41,7 @@ def test_activations_are_what_autograd_keeps(name, pack):
     model = packed(model) if pack else model
     prepare(model, Recipe(lora=4, train=("attention", "router")))
     size = 2 if pack else 4
-    for b, t in ((2, 64), (3, 200)):
+    for b, t in ((2, 64), (3, 96)):
         measured = kept_bytes(model, b, t, recompute=False)
         assert 0.9 < activation_bytes(config, b, t, size, pack, False) / measured < 1.15, (b, t)
         measured = kept_bytes(model, b, t, recompute=True)  # after the forward pass: no layer is open

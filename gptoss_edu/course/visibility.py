@@ -10,6 +10,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -20,6 +21,7 @@ from gptoss_edu.config import ModelConfig
 from gptoss_edu.errors import GptOssError
 from gptoss_edu.harmony import Message, StreamParser, render
 from gptoss_edu.harmony.question import question_tokens
+from gptoss_edu.transformer import Transformer
 
 from .specimens import plant, specimens
 
@@ -59,23 +61,29 @@ def table() -> tuple[list[str], list[Probe], list[list[bool]]]:
     """Specimens, probes, and for each specimen which probes catch it."""
     with tempfile.TemporaryDirectory() as folder:
         columns = probes(Path(folder))
+        _loaded.cache_clear()
         right = [outcome(probe.run) for probe in columns]
         rows = []
         for name in specimens():
+            _loaded.cache_clear()  # the fault may be in the loading
             with plant(name):
                 found = [outcome(probe.run) for probe in columns]
             rows.append([differs(f, r, p.tolerance) for f, r, p in zip(found, right, columns, strict=True)])
+        _loaded.cache_clear()
     return list(specimens()), columns, rows
+
+
+@lru_cache(1)
+def _loaded() -> Transformer:
+    """The bundled model, loaded once for each specimen."""
+    return load_model(dtype=torch.float32)
 
 
 def probes(folder: Path) -> list[Probe]:
     """Return the tests, from those that people write first to those that they need."""
     tokens = torch.randint(0, 1999, (1, 100), generator=torch.Generator().manual_seed(26))
 
-    def loaded(n: int) -> Tensor:
-        return load_model(dtype=torch.float32)(tokens[:, :n])  # loaded with the fault, which may be in the loading
-
-    long = [Probe("length of the text", f"{n} tokens", lambda n=n: loaded(n)) for n in (8, 32, 33, 100)]
+    long = [Probe("length of the text", f"{n} tokens", lambda n=n: _loaded()(tokens[:, :n])) for n in (8, 32, 33, 100)]
     return [*long, *_of_values(), *_of_weights(folder), *_of_words()]
 
 
@@ -143,7 +151,7 @@ def _of_words() -> list[Probe]:
     encoding = load_tokenizer()
 
     def answered() -> list[int]:
-        model = load_model(dtype=torch.float32)
+        model = _loaded()
         prompt = question_tokens("What is 12 times 7?", "medium", model.tokenizer)
         return list(generation.generate(model, prompt, 60, temperature=0))
 

@@ -4,6 +4,8 @@ A code s ee m, moved to the sign, exponent and mantissa of a float16, is the num
 float16 to float32 in one instruction. The compiler vectorises the inner loops.
 """
 
+import threading
+
 import numba
 import numpy as np
 import torch
@@ -21,6 +23,7 @@ TO_SIGN_LOW, TO_REST_LOW, TO_SIGN_HIGH, TO_REST_HIGH = np.int16(12), np.int16(9)
 SCALES = np.exp2(np.arange(NAN_SCALE, dtype=np.float32) - np.float32(BIAS))
 SCALES = np.append(SCALES, np.float32(np.nan))
 TWO_14 = 2.0**14
+ONE_AT_A_TIME = threading.Lock()  # Numba's workqueue, used where OpenMP is missing, aborts if two threads meet in it
 
 
 @intrinsic
@@ -87,9 +90,10 @@ def mxfp4_linear(x: Tensor, blocks: Tensor, scales: Tensor) -> Tensor:
     values = (x.float() * TWO_14).numpy()  # (n, 32 G); the factor missing in the codes
     even, odd = np.ascontiguousarray(values[:, 0::2]), np.ascontiguousarray(values[:, 1::2])
     out = np.empty((x.shape[0], scales.shape[0]), np.float32)
-    numba.set_num_threads(min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS))
-    if x.shape[0] == 1:
-        _one_token(blocks.numpy(), scales.numpy(), even[0], odd[0], out[0])
-    else:
-        _several_tokens(blocks.numpy(), scales.numpy(), even, odd, out)
+    with ONE_AT_A_TIME:
+        numba.set_num_threads(min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS))
+        if x.shape[0] == 1:
+            _one_token(blocks.numpy(), scales.numpy(), even[0], odd[0], out[0])
+        else:
+            _several_tokens(blocks.numpy(), scales.numpy(), even, odd, out)
     return torch.from_numpy(out).to(x.dtype)
