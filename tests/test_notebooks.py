@@ -11,6 +11,7 @@ import os
 import re
 import statistics
 import subprocess
+import symtable
 import sys
 from functools import cache
 from pathlib import Path
@@ -320,6 +321,38 @@ def bound(tree: ast.AST) -> set[str]:
     return found
 
 
+def globals_of(tree: ast.Module) -> set[str]:
+    """Names of the notebook that some statements read, at once or in a function that they define."""
+    top = symtable.symtable(ast.unparse(tree), "cell", "exec")
+    found, waiting = {name.get_name() for name in top.get_symbols() if name.is_referenced()}, list(top.get_children())
+    while waiting:
+        table = waiting.pop()
+        found |= {name.get_name() for name in table.get_symbols() if name.is_global() and name.is_referenced()}
+        waiting += table.get_children()
+    return found
+
+
+CERTAIN = (ast.Assign, ast.AnnAssign, ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
+
+
+def reads(tree: ast.Module) -> set[str]:
+    """Names that a cell reads and other cells bind: what its functions keep to themselves is not among them."""
+    found, later, own = set(), set(), set()
+    for statement in tree.body:
+        names = globals_of(ast.Module([statement], []))
+        if isinstance(statement, ast.FunctionDef) and not statement.decorator_list:
+            later |= names  # read when it is called
+        else:
+            found |= names - own
+        if isinstance(statement, ast.AugAssign):
+            found |= bound(statement) - own
+        if isinstance(
+            statement, (ast.Assign, ast.AnnAssign, ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
+        ):
+            own |= bound(ast.Module([statement], []))
+    return found | later - own
+
+
 def needed(cells, targets: set[int]) -> list[int]:
     """Positions of the cells that `targets` need: those that bind a name which is read later, backwards from the
     targets.
@@ -330,15 +363,7 @@ def needed(cells, targets: set[int]) -> list[int]:
         binds = bound(tree)
         if position in targets or binds & wanted:
             keep.add(position)
-            wanted -= binds  # the last binding before its use is the one that counts
-            wanted |= {
-                node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
-            }
-            wanted |= {
-                node.target.id
-                for node in ast.walk(tree)
-                if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name)
-            }
+            wanted = (wanted - binds) | reads(tree)  # the last binding before its use is the one that counts
     return sorted(keep)
 
 
@@ -349,16 +374,19 @@ def stub_users(cells) -> set[int]:
         for name in stubs(cell):
             found.add(position)
             for later in range(position + 1, len(cells)):
-                source = cells[later].source
-                if re.search(rf"^(?:def {name}\b|{name} = |from .* import .*\b{name}\b)", source, re.M):
+                tree = python(cells[later].source)
+                if name in bound(tree):
                     break
-                if re.search(rf"\b{name}\b", source):
+                if name in reads(tree):
                     found.add(later)
     return found
 
 
-def execute(cells, positions, folder) -> tuple[str, dict]:
-    """Run cells in one namespace; everything shown or printed, and the namespace."""
+def execute(cells, positions, folder, after=lambda position, namespace: None) -> tuple[str, dict]:
+    """Run cells in one namespace; everything shown or printed, and the namespace.
+
+    `after` is called with the position of each cell that has run, and the namespace as it is then.
+    """
     shown, namespace, before = io.StringIO(), {"__name__": "__main__"}, os.getcwd()
 
     def display(*values, **_):
@@ -376,9 +404,37 @@ def execute(cells, positions, folder) -> tuple[str, dict]:
                 if last is not None:
                     display(eval(compile(ast.Expression(last.value), f"cell {position + 1}", "eval"), namespace))
                 matplotlib.pyplot.close("all")
+                after(position, namespace)
     finally:
         os.chdir(before)
     return shown.getvalue(), namespace
+
+
+SHORTER = {  # what a stub never sees: a student copy needs the names, and measures nothing with them
+    "17_router_lab": [
+        ("for _ in range(3)]", "for _ in range(1)]"),
+        ("prompts[at : at + 32], 160", "prompts[at : at + 32], 4"),
+    ],
+    "23_hierarchy_and_safeguards": [
+        ("conflicts(name, 6, efforts", "conflicts(name, 1, efforts"),
+        ("max_new_tokens=160", "max_new_tokens=4"),
+        ("Recipe(steps=4, rows=8", "Recipe(steps=1, rows=2"),
+        ("answer(careless, asked, max_new_tokens=60)", "answer(careless, asked[:1], max_new_tokens=4)"),
+        ("assert len(out) >= 3", ""),
+        ("attack_texts(60,", "attack_texts(6,"),
+        ("ordinary_texts(60,", "ordinary_texts(6,"),
+        ("attack_texts(40,", "attack_texts(6,"),
+        ("ordinary_texts(40,", "ordinary_texts(6,"),
+    ],
+}
+
+
+def shortened(cells, stem: str):
+    """The cells, with fewer samples where nothing depends on their number."""
+    for long, short in SHORTER.get(stem, ()):
+        (cell,) = (cell for cell in cells if long in cell.source)
+        cell.source = cell.source.replace(long, short)
+    return cells
 
 
 @pytest.mark.slow
@@ -392,7 +448,7 @@ def test_student_copies_run_and_say_not_written_yet(path, tmp_path):
     for cell, original in zip(cells, originals, strict=True):
         cell["stubbed"] = stubs(original)
     targets = stub_users(originals)
-    text, _ = execute(cells, needed(cells, targets), tmp_path)
+    text, _ = execute(shortened(cells, path.stem), needed(cells, targets), tmp_path)
     assert text.count("not written yet") >= len(names)
 
 
@@ -400,12 +456,17 @@ def test_student_copies_run_and_say_not_written_yet(path, tmp_path):
 @each_notebook
 def test_solutions_pass_their_checks(path, tmp_path):
     """The shown solutions are right wherever the checks' inputs reach."""
-    cells = code_cells(read(path))
-    for position, cell in enumerate(cells):
-        for name in stubs(cell):
-            _, namespace = execute(cells, needed(cells, {position}), tmp_path)
+    cells, seen = code_cells(read(path)), []
+
+    def check(position, namespace):
+        for name in stubs(cells[position]):
             result = getattr(checks, name)(namespace[name], keep=False)
             assert result.passed, result.message
+            seen.append(name)
+
+    targets = {position for position, cell in enumerate(cells) if stubs(cell)}
+    execute(cells, needed(cells, targets), tmp_path, check)
+    assert seen == [name for cell in cells for name in stubs(cell)]
 
 
 @pytest.mark.slow
