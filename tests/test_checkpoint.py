@@ -312,7 +312,7 @@ MEASURE = """
 import re, sys
 from dataclasses import replace
 from gptoss_edu import ModelConfig, checkpoint
-config = replace(ModelConfig.gpt_oss_20b(), num_hidden_layers=int(sys.argv[1]), num_experts=8, vocab_size=50_000)
+config = replace(ModelConfig.gpt_oss_20b(), num_hidden_layers=int(sys.argv[1]), num_experts=8, vocab_size=8_000)
 peak = lambda: int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) * 1024
 before = peak()
 checkpoint.save_random(config, sys.argv[2], layout="hf")
@@ -326,7 +326,7 @@ print(peak() - before)
     reason="a process's own peak is read from /proc, which only Linux has (getrusage counts the parent's at the fork)",
 )
 def test_random_checkpoints_are_streamed(tmp_path):
-    """Layers of the released width: three times the layers (0.9 GB on disk) take no more memory."""
+    """Layers of the released width: three times the layers (0.5 GB on disk) take no more memory."""
     peaks = []
     for layers in (1, 3):
         run = [sys.executable, "-c", MEASURE, str(layers), str(tmp_path / str(layers))]

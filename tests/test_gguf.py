@@ -4,7 +4,6 @@ import json
 import random
 import shutil
 import struct
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from core_models import BASE, strong_model
+from inside import run
 from safetensors.torch import load_file
 
 from gptoss_edu import ModelConfig, checkpoint, load_model, load_tokenizer, mxfp4
@@ -476,9 +476,6 @@ def test_a_model_that_is_not_kept_is_said_with_those_that_are(home):
 
 @pytest.mark.slow
 def test_the_commands_take_gguf_files(home, tmp_path):
-    def run(*words):
-        return subprocess.run([sys.executable, "-m", "gptoss_edu", *map(str, words)], capture_output=True, text=True)
-
     made = run("convert", TINY, tmp_path / "out" / "t.gguf", "--layout", "gguf")
     assert made.returncode == 0 and "written in the gguf layout" in made.stdout, made.stderr
     question = "What is 12 plus 30?"

@@ -162,10 +162,11 @@ def test_every_ended_answer_fits_its_schema(small):
 
 
 @pytest.mark.slow
-def test_answers_of_random_weights_fit_their_schemas():
-    found = bench_structured(120, seed=1)
+@pytest.mark.parametrize("number", [20, pytest.param(120, marks=pytest.mark.long)])
+def test_answers_of_random_weights_fit_their_schemas(number):
+    found = bench_structured(number, seed=1)
     print(found)
-    assert found["ended"] >= 114 and found["valid"] == found["ended"]
+    assert found["ended"] >= 0.95 * number and found["valid"] == found["ended"]
 
 
 def test_the_full_vocabulary_is_masked_too(encoding):

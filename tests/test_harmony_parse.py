@@ -115,7 +115,7 @@ def test_some_conversations_survive_render_and_parse(encoding):
     assert min(check_round_trips(60, 2, encoding).values()) > 5
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_conversations_survive_render_and_parse(encoding):
     assert min(check_round_trips(500, 3, encoding).values()) > 50
 
@@ -149,11 +149,12 @@ def check_against_reference(number, seed, reference, encoding):
     return counts
 
 
-def test_strict_never_accepts_what_openai_harmony_refuses(reference, encoding):
-    assert min(check_against_reference(1500, 4, reference, encoding).values()) > 10
-
-
 @pytest.mark.slow
+def test_strict_never_accepts_what_openai_harmony_refuses(reference, encoding):
+    assert min(check_against_reference(4000, 4, reference, encoding).values()) > 10
+
+
+@pytest.mark.long
 def test_strict_never_accepts_what_openai_harmony_refuses_at_length(reference, encoding):
     counts = check_against_reference(60_000, 5, reference, encoding)
     print(dict(counts))
@@ -165,7 +166,7 @@ def test_damaged_conversations_are_read_like_openai_harmony_or_refused(reference
     random, control, accepted = Random(11), control_tokens(encoding), 0
     special = [*list(control.specials)[:20], 250_000]
     pool = [ids_ for seed in range(40) if len(ids_ := render(Generator(seed).conversation(), None, encoding)) < 3000]
-    for _ in range(20_000):
+    for _ in range(7_000):
         source = random.choice(pool)
         at = random.choice([i for i, token in enumerate(source) if token == control.start])
         tokens = mutated(source[at : at + random.randint(5, 150)], random, 201_200, special)
@@ -177,7 +178,7 @@ def test_damaged_conversations_are_read_like_openai_harmony_or_refused(reference
         theirs = reference.parse_messages_from_completion_tokens(tokens)
         for ours, other in zip(map(fields, messages), map(reference_fields, theirs), strict=True):
             assert (ours[0], ours[2], ours[5]) == (other[0], other[2], other[5])
-    assert accepted > 1000
+    assert accepted > 350
 
 
 # What openai-harmony 0.0.8 accepts and strict parsing here does not, each with its reason.
@@ -438,11 +439,12 @@ def check_lenient_streams(number, seed, encoding):
     return counts
 
 
-def test_lenient_never_raises_and_loses_no_text_in_some_streams(encoding):
-    assert min(check_lenient_streams(2000, 6, encoding).values()) > 30
-
-
 @pytest.mark.slow
+def test_lenient_never_raises_and_loses_no_text_in_some_streams(encoding):
+    assert min(check_lenient_streams(5000, 6, encoding).values()) > 30
+
+
+@pytest.mark.long
 def test_lenient_never_raises_and_loses_no_text_in_100_000_streams(encoding):
     counts = check_lenient_streams(100_000, 7, encoding)
     print(dict(counts))

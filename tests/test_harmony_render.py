@@ -66,7 +66,7 @@ def test_some_generated_conversations_equal_openai_harmony(reference, encoding):
     check_generated(60, 1, reference, encoding)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_generated_conversations_equal_openai_harmony(reference, encoding):
     counts = check_generated(500, 0, reference, encoding)
     print()

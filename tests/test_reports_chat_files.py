@@ -1,13 +1,12 @@
 """Saved conversations whose syntax is right and whose types are not: one sentence, never a traceback."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 from examples import examples
 from hypothesis import given
 from hypothesis import strategies as st
+from inside import run
 
 from gptoss_edu.agent import chat_files
 from gptoss_edu.agent.chat import Settings
@@ -69,7 +68,7 @@ def test_the_sound_file_is_sound(tmp_path, encoding):
 
 
 @pytest.mark.slow
-@examples(300)
+@examples(100)
 @given(st.sampled_from(list(places(SOUND))), VALUES)
 def test_any_value_at_any_place_is_read_or_refused(tmp_path_factory, encoding, at, new):
     """The syntax of a file is checked by the JSON reader; its types by whoever uses them."""
@@ -103,8 +102,7 @@ def test_a_setting_of_another_type_is_named(tmp_path, encoding, key, value):
 @pytest.mark.slow
 def test_the_command_line_shows_no_traceback(tmp_path):
     (tmp_path / "t.json").write_text(json.dumps({**SOUND, "settings": {"max_context": None}}))
-    command = [sys.executable, "-m", "gptoss_edu", "chat", "--message", "hi", "--file", tmp_path / "t.json"]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = run("chat", "--message", "hi", "--file", tmp_path / "t.json")
     assert done.returncode == 2 and "Traceback" not in done.stderr and "max_context" in done.stderr
 
 

@@ -2,14 +2,13 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from core_models import BASE, as_transformers, relative, strong_model
+from inside import run
 from safetensors.torch import load_file, save_file
 
 from gptoss_edu import ModelConfig, checkpoint, load_model, load_tokenizer, resources
@@ -349,7 +348,7 @@ def test_what_is_said_of_another_vocabulary_leads_somewhere(tmp_path, command):
     config = ModelConfig.from_json(data_path("gpt-oss-tiny"))
     checkpoint.save_random(replace(config, num_hidden_layers=1), folder, layout="hf-bf16")
     (folder / "tokenizer.json").write_text('{"version": "1.0"}')
-    done = subprocess.run([sys.executable, "-m", "gptoss_edu", *command, folder], capture_output=True, text=True)
+    done = run(*command, folder)
     assert done.returncode == 2 and "this package does not read its tokenizer.json" in done.stderr
     assert "save_tokenizer" in done.stderr and "Traceback" not in done.stderr
     save_tokenizer(tiny, folder)

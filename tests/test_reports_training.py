@@ -3,18 +3,11 @@
 import json
 import shutil
 import struct
-import subprocess
-import sys
 
 import pytest
+from inside import run
 
 from gptoss_edu.resources import data_path
-
-
-def run(*arguments, **keywords):
-    return subprocess.run(
-        [sys.executable, "-m", "gptoss_edu", *map(str, arguments)], capture_output=True, text=True, **keywords
-    )
 
 
 @pytest.fixture(scope="module")

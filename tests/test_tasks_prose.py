@@ -86,10 +86,11 @@ BUS = re.compile(r"^There (?:are|were) (\d+) (\w+) on a (?:bus|tram|train)\. (.*
 
 
 @pytest.mark.slow
-def test_a_bus_read_apart_from_the_grammar():
+@pytest.mark.parametrize(("drafts", "least"), [(15_000, 1), pytest.param(60_000, 3, marks=pytest.mark.long)])
+def test_a_bus_read_apart_from_the_grammar(drafts, least):
     """A reader that only knows 'get on' and 'get off' agrees on every story that it can read."""
     read = 0
-    for number in range(60_000):
+    for number in range(drafts):
         draft = drawn(number)
         found = BUS.match(draft.question)
         if not found or "f" in draft.level or draft.question.count("?") != 1:
@@ -110,7 +111,7 @@ def test_a_bus_read_apart_from_the_grammar():
             total += int(b) if what in ("got on", "get on", "board", "boarded") else -int(b)
         assert str(total) == draft.answer, draft.question
         read += 1
-    assert read >= 3
+    assert read >= least
 
 
 @pytest.mark.parametrize("level", "12345")
@@ -149,8 +150,9 @@ FINE = re.compile(r"\ba (?:one|unit|uniform|euro|used)\b", re.I)
 
 
 @pytest.mark.slow
-def test_grammar_spot_checks():
-    for number in range(20_000):
+@pytest.mark.parametrize("drafts", [4_000, pytest.param(20_000, marks=pytest.mark.long)])
+def test_grammar_spot_checks(drafts):
+    for number in range(drafts):
         draft = drawn(number)
         text = FINE.sub("", draft.question)
         if draft.question != draft.question.lower():  # bare messages drop marks on purpose
@@ -179,13 +181,13 @@ def test_there_are_many_more_structures_than_the_first_grammar_had():
     """The first edition's stories: sequences of two to five of four events in one order, with one kind of question."""
     first = sum(4**count for count in range(2, 6))
     found = set()
-    for number in range(60_000):
+    for number in range(15_000):
         rng = random.Random(f"structure{number}")
         t, scene = prose.draw_scene(rng, False, rng.choice((1, 1, 2, 2, 2, 3, 3, 4, 5)))
         prose.told(t, scene)
         found.add(scene.kind)
-    print(f"{len(found)} different structures in 60,000 drafts; all of the first edition: {first}")
-    assert len(found) > 5 * first  # and rising: 300,000 drafts show fourteen times as many
+    print(f"{len(found)} different structures in 15,000 drafts; all of the first edition: {first}")
+    assert len(found) > 2 * first  # and rising: 300,000 drafts show fourteen times as many
 
 
 @pytest.mark.slow
@@ -198,7 +200,7 @@ def test_held_out_numbers_and_wordings_are_never_trained_on(monkeypatch):
         return number, wording
 
     monkeypatch.setattr(Phrasings, "pick", noted)
-    for number in range(1500):
+    for number in range(600):
         for split in (False, True):
             picked.clear()
             draft = drawn(number, test=split, unseen=split)

@@ -122,7 +122,7 @@ def add_mutants(found: Row) -> Row:
     check = registry.load_check(found.name)
     for mutant in mutants(found.name):
         found.mutants += 1
-        if not check(mutant.function, keep=False, seconds=1.0).passed:
+        if not check(mutant.function, keep=False, seconds=0.5, diagnose=False).passed:
             found.mutants_refused += 1
             if equivalent_reason(mutant):
                 found.faults.append(f"{found.name}: mutant {mutant.key} is listed as equivalent but refused")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 from . import bank, refusals, registry, store
 from .calling import INPUT_CHANGED, Call, NotWritten, TheirError
@@ -107,18 +107,20 @@ class Check:
         keep: bool = True,
         seconds: float = TIME_LIMIT,
         without: bank.Solution | None = None,
+        diagnose: bool = True,
     ) -> Result:
         """Run all stages on `function`.
 
         `allow_package` is for the package's own tests; `keep` stores a passing function; `seconds` limits each call;
-        `without` is a solution of the bank to ignore in the diagnosis.
+        `without` is a solution of the bank to ignore in the diagnosis; with `diagnose` False no cause is looked up.
         """
-        result = self._judged(function, allow_package, keep, seconds, without)
+        look_up = partial(self._diagnosed, without=without) if diagnose else lambda stage, call: Told()
+        result = self._judged(function, allow_package, keep, seconds, look_up)
         if keep and not allow_package:
             refusals.record(self.name, function, result)
         return result
 
-    def _judged(self, function: Callable, allow_package: bool, keep: bool, seconds: float, without) -> Result:
+    def _judged(self, function: Callable, allow_package: bool, keep: bool, seconds: float, look_up) -> Result:
         if not callable(function):
             symptom = f"a function was expected, a {type(function).__name__} was given"
             return self._result("error", "", symptom, "Pass the function itself: check(f), not check(f(x)).")
@@ -128,7 +130,7 @@ class Check:
             return self._package(own, "")
         passed: list[str] = []
         for stage in self.stages:
-            result = self._run_stage(stage, Call(function, rules, seconds=seconds), tuple(passed), without)
+            result = self._run_stage(stage, Call(function, rules, seconds=seconds), tuple(passed), look_up)
             if result is not None:
                 return result
             passed.append(stage.name)
@@ -139,7 +141,7 @@ class Check:
         """Store a passing function; return (file, "") or (None, why not)."""
         return store.remember(self.name, function, lambda stored: self(stored, keep=False))
 
-    def _run_stage(self, stage: Stage, call: Call, passed: tuple[str, ...], without) -> Result | None:
+    def _run_stage(self, stage: Stage, call: Call, passed: tuple[str, ...], look_up) -> Result | None:
         noticed = call.noticed
         try:
             stage.run(call)
@@ -148,7 +150,7 @@ class Check:
         except PackageCalled as error:
             return self._package(str(error), stage.name, passed)
         except TheirError as error:
-            told = self._diagnosed(stage, call, without) if error.finished else Told()
+            told = look_up(stage, call) if error.finished else Told()
             return self._refused("error", stage.name, error.symptom, error.cause, passed, told)
         except Refused as refused:
             if noticed:
@@ -156,14 +158,14 @@ class Check:
             if refused.certain and refused.cause in self.causes:
                 told = Told((refused.cause,), certain=True)
             else:
-                told = self._diagnosed(stage, call, without)
+                told = look_up(stage, call)
             return self._refused("failed", stage.name, refused.symptom, refused.cause, passed, told, refused.picture)
         except Exception as error:  # a result of an unexpected kind
             symptom = f"the result could not be compared: {type(error).__name__}: {error}"
             cause = (
                 "Your function returned another kind of thing than the exercise asks for; compare with its signature."
             )
-            return self._refused("error", stage.name, symptom, cause, passed, self._diagnosed(stage, call, without))
+            return self._refused("error", stage.name, symptom, cause, passed, look_up(stage, call))
         if noticed:
             return self._package(noticed[0], stage.name, passed)
         if call.changed:

@@ -37,8 +37,13 @@ class Mutant:
     function: Callable = field(repr=False)
 
 
-def mutants(check: str) -> Iterator[Mutant]:
-    """Yield all mutants of the right solutions of a check."""
+@cache
+def mutants(check: str) -> tuple[Mutant, ...]:
+    """Return all mutants of the right solutions of a check."""
+    return tuple(_mutants(check))
+
+
+def _mutants(check: str) -> Iterator[Mutant]:
     for solution in bank.right(check):
         tree = ast.parse(solution.source)
         seen: dict[str, int] = {}

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
 
 # Section 5.3.3 of the OCP Microscaling specification: code -> value of an e2m1 number.
 E2M1 = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, -0.0, -0.5, -1.0, -1.5, -2.0, -3.0, -4.0, -6.0)
+MAGNITUDES = tuple(map(Fraction, E2M1[:8]))
 
 
 def as_lists(value) -> np.ndarray:
@@ -211,10 +213,11 @@ def shared_scale(largest: Fraction) -> int:
     return min(max(exponent - 2 + 127, 0), 254)
 
 
+@lru_cache(10_000)  # a check packs the same rows for every function
 def nearest_code(value: Fraction) -> int:
     """Return the magnitude code 0 to 7 of the nearest e2m1 value; ties go to the even code."""
     magnitude = abs(value)
-    return min(range(8), key=lambda code: (abs(Fraction(E2M1[code]) - magnitude), code % 2))
+    return min(range(8), key=lambda code: (abs(MAGNITUDES[code] - magnitude), code % 2))
 
 
 def next_token(logits, temperature: float, top_p: float) -> np.ndarray:

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import jsonschema
 import pydantic
 from pydantic.fields import FieldInfo
 
@@ -239,6 +238,8 @@ def from_schema(name: str, description: str, parameters: dict | None, run: Calla
     """Return a function described by a JSON Schema (draft 2020-12); `run` gets the checked arguments as keywords."""
     if not NAME.fullmatch(name):
         raise GptOssError(f"function name: expected letters, digits, _ and -, found {name!r}.")
+    import jsonschema  # on first use: beside Jupyter, its import builds a grammar of addresses for seconds
+
     try:
         jsonschema.Draft202012Validator.check_schema(parameters or {})
     except jsonschema.SchemaError as error:
