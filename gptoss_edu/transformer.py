@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from . import mxfp4
 from .attention import AttentionBlock, sliding_window_mask
@@ -222,3 +223,21 @@ def random_model(config: ModelConfig, seed: int = 0, dtype: torch.dtype = torch.
             else:
                 parameter.copy_(noise if name.endswith("sinks") else 0.1 * noise)
     return model.eval()
+
+
+class _NoFilling(TorchFunctionMode):
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if getattr(function, "__module__", None) == nn.init.__name__:
+            return args[0] if args else kwargs["tensor"]
+        return function(*args, **kwargs)
+
+
+@contextmanager
+def without_numbers():
+    """Build models on the device "meta" within the block, to be given their weights by `load_state_dict(assign=True)`.
+
+    Nothing is initialised: to draw random numbers on that device, PyTorch imports its compiler, which takes seconds.
+    """
+    with torch.device("meta"), _NoFilling():
+        yield

@@ -22,6 +22,7 @@ from gptoss_edu.checkpoint.safetensors import Shards, write_file
 from gptoss_edu.checkpoint.sizes import MemoryPlan, cache_bytes, parameter_counts, size_text, working_bytes
 from gptoss_edu.config import ModelConfig
 from gptoss_edu.errors import CheckpointError, GptOssError
+from gptoss_edu.fast import fused_step
 from gptoss_edu.moe import PackedWeight
 from gptoss_edu.tokenizer import load_tokenizer, make_encoding
 
@@ -196,6 +197,19 @@ def test_the_cpu_kernel_computes_what_unpacking_does(n):
     low = load.cpu_kernel()(x.bfloat16(), blocks, scales)
     exact = x.bfloat16().double() @ mxfp4.unpack(blocks, scales).double().T
     assert low.dtype == torch.bfloat16 and relative(low, exact) < 2**-8
+
+
+def test_loading_draws_no_random_numbers(monkeypatch):
+    """Its own time would be small; but on the device "meta" it imports PyTorch's compiler, two seconds per process."""
+
+    def drawn(*arguments, **named):
+        raise AssertionError("random numbers were drawn")
+
+    for name in ("normal_", "uniform_"):
+        monkeypatch.setattr(torch.Tensor, name, drawn)
+    fused_step._shapes.cache_clear()
+    fused_step._kinds.cache_clear()
+    assert load_model().embedding.weight.device.type == "cpu"
 
 
 def test_threads_do_not_meet_in_the_cpu_kernel(monkeypatch):

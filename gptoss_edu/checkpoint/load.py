@@ -11,7 +11,7 @@ from gptoss_edu.fast import fused_step
 from gptoss_edu.moe import PackedWeight
 from gptoss_edu.resources import check_bundled, data_path
 from gptoss_edu.tokenizer import load_tokenizer
-from gptoss_edu.transformer import Transformer
+from gptoss_edu.transformer import Transformer, without_numbers
 
 from .gguf_tokenizer import read_tokenizer
 from .layouts import EXPERTS, CheckpointReader, original_shapes, split_name
@@ -119,7 +119,7 @@ def read_reference(
     reader: CheckpointReader, packed: bool, dtype: torch.dtype, device: torch.device, quiet: bool
 ) -> Transformer:
     """Load the reference model, which training needs since kernels have no gradients, from an opened checkpoint."""
-    with torch.device("meta"):
+    with without_numbers():
         model = Transformer(reader.config, packed=packed)
     state: dict[str, Tensor] = {}
     names = original_shapes(reader.config)

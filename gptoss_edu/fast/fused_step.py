@@ -27,7 +27,7 @@ from gptoss_edu.cache import KVCache
 from gptoss_edu.config import ModelConfig
 from gptoss_edu.moe import MLPBlock
 from gptoss_edu.norm import RMSNorm
-from gptoss_edu.transformer import Transformer, TransformerBlock
+from gptoss_edu.transformer import Transformer, TransformerBlock, without_numbers
 
 from .originals import all_original
 from .step_ready import READY
@@ -234,5 +234,5 @@ def _kinds(config: ModelConfig) -> dict[str, type]:
 
 @lru_cache(8)
 def _shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
-    with torch.device("meta"):
+    with without_numbers():
         return {name: tuple(weight.shape) for name, weight in Transformer(config).named_parameters()}

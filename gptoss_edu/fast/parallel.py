@@ -19,7 +19,7 @@ from gptoss_edu.config import ModelConfig
 from gptoss_edu.errors import GptOssError
 from gptoss_edu.moe import MLPBlock, PackedWeight, expert_outputs, top_k_softmax
 from gptoss_edu.mxfp4 import BLOCK
-from gptoss_edu.transformer import Transformer
+from gptoss_edu.transformer import Transformer, without_numbers
 
 from .ranks import Ranks
 
@@ -233,7 +233,7 @@ class ShardedTransformer(Transformer):
     def with_weights(cls, config: ModelConfig, mine: Share, ranks: Ranks, weights: dict[str, Tensor], dtype=None):
         """Make this rank's model from slices made by `take`; nothing is copied."""
         packed = "block.0.mlp.mlp1_weight.blocks" in weights
-        with torch.device("meta"):
+        with without_numbers():
             model = cls(config, mine, ranks, packed)
         model.load_state_dict(weights, strict=True, assign=True)
         for module in model.modules():

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
-
 from gptoss_edu.moe import PackedWeight
-from gptoss_edu.transformer import Transformer
+from gptoss_edu.transformer import Transformer, without_numbers
 
 PATH = "unfused operations on the fast model's weights"
 
@@ -25,7 +23,7 @@ def reference_twin(model) -> Transformer:
     The fast path fuses operations and has no hook points in between, so traces and interventions use this twin. Its
     results differ from the fast path's by that path's tested tolerance.
     """
-    with torch.device("meta"):
+    with without_numbers():
         twin = Transformer(model.config, packed=True)
     twin.load_state_dict(model.weights, assign=True)
     for module in twin.modules():

@@ -17,7 +17,7 @@ from torch import Tensor
 from gptoss_edu import mxfp4
 from gptoss_edu.errors import GptOssError
 from gptoss_edu.moe import PackedWeight
-from gptoss_edu.transformer import Transformer
+from gptoss_edu.transformer import Transformer, without_numbers
 
 EXPERTS = ("mlp.mlp1_weight", "mlp.mlp2_weight")
 ROUNDING = "best"  # how experts are stored, and rounded in quantisation-aware training
@@ -91,7 +91,7 @@ def packed(model: Transformer, rounding: str = ROUNDING) -> Transformer:
             state[name + ".blocks"], state[name + ".scales"] = mxfp4.pack(value.float(), rounding)
         else:
             state[name] = value.to(torch.bfloat16)
-    with torch.device("meta"):
+    with without_numbers():
         twin = Transformer(model.config, packed=True)
     twin.load_state_dict(state, strict=True, assign=True)
     for module in twin.modules():
