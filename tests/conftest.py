@@ -51,14 +51,23 @@ def close_figures() -> None:
         sys.modules["matplotlib.pyplot"].close("all")
 
 
+def drawing_settings() -> dict | None:
+    """Return Matplotlib's settings but for the backend; None where it is not loaded."""
+    if "matplotlib" not in sys.modules:
+        return None
+    settings = dict(sys.modules["matplotlib"].rcParams.copy())
+    settings.pop("backend", None)
+    return settings
+
+
 @pytest.fixture(autouse=True)
 def every_test_begins_alike():
-    """Gradients on, no figure open, the colours of a new process, the folder that pytest was started in.
+    """Gradients on, no figure open, the colours and settings of a new process, the folder that pytest was started in.
 
-    Chapters that tests run in this process switch gradients off and leave figures open; with several workers, the tests
-    that follow them differ from run to run.
+    Chapters that tests run in this process switch gradients off, choose a style and leave figures open; with several
+    workers, the tests that follow them differ from run to run.
     """
-    folder = os.getcwd()
+    folder, settings = os.getcwd(), drawing_settings()
     close_figures()
     yield
     torch.set_grad_enabled(True)
@@ -66,6 +75,10 @@ def every_test_begins_alike():
     style = sys.modules.get("gptoss_edu.viz.style")
     if style is not None and style.theme() != "light":
         style.use("light")
+    if settings is not None:
+        dict.update(sys.modules["matplotlib"].rcParams, settings)
+    elif "matplotlib" in sys.modules:
+        sys.modules["matplotlib"].rcdefaults()
     os.chdir(folder)
 
 

@@ -117,10 +117,12 @@ def test_a_stored_figure_is_small_and_keeps_marks_and_words():
         assert not named & {e.get("id") for e in ElementTree.fromstring(vector.to_svg(curves())).iter()}
 
 
-def test_a_cloud_is_a_picture_and_a_heat_map_has_a_pixel_for_each_cell():
-    figure, (left, right) = plt.subplots(1, 2)
+@pytest.mark.parametrize("below", [True, "line"])  # as in a notebook, and as without style.use
+def test_a_cloud_is_a_picture_and_a_heat_map_has_a_pixel_for_each_cell(below, monkeypatch):
+    monkeypatch.setitem(matplotlib.rcParams, "axes.axisbelow", below)  # clouds with no axis between are one picture
+    figure, (left, middle, right) = plt.subplots(1, 3)
     points = left.scatter(*np.random.default_rng(0).random((2, 700)))
-    left.plot(*np.random.default_rng(0).random((2, 800)), ".")
+    middle.plot(*np.random.default_rng(0).random((2, 800)), ".")
     image = right.imshow(np.zeros((3, 4)), interpolation="nearest")
     svg = vector.to_svg(figure)
     assert svg.count("<image") == 3 and svg.count("<use") < 100 and len(svg) < vector.LARGEST
