@@ -3,6 +3,7 @@
 import importlib
 import json
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -195,6 +196,33 @@ def test_the_time_limit_leaves_no_alarm_behind():
         with pytest.raises(TookTooLong), time_limit(0.01):
             swallowing()
     assert signal.getsignal(signal.SIGALRM) == before and signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+
+
+RINGING = """
+import sys, time
+from gptoss_edu.checks.guard import TookTooLong, time_limit
+def busy(seconds):
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        pass
+for number in range(int(sys.argv[1])):
+    try:
+        with time_limit(0.0005):
+            busy(0.0005 + number % 50 * 2e-6)
+    except TookTooLong:
+        pass
+    busy(0.0015)
+"""
+
+
+@pytest.mark.slow
+def test_an_alarm_that_rings_as_the_limit_ends_does_not_end_the_process():
+    """The alarm and the end of the call meet: a clock that was set again then rang with no one to hear it.
+
+    By default, this signal ends a process: a learner's kernel, or a test's worker.
+    """
+    done = subprocess.run([sys.executable, "-c", RINGING, "600"], capture_output=True, text=True)
+    assert done.returncode == 0, (done.returncode, done.stderr)
 
 
 def test_an_interrupt_is_the_users():

@@ -112,7 +112,11 @@ def _alarm(seconds: float):
     `except BaseException` in a loop catches an alarm only inside its `try`.
     """
 
+    over = False
+
     def ring(_signal, frame):
+        if over:  # it rang before the clock was stopped, and is heard after: setting the clock again would outlive it
+            return
         own = frame is None or frame.f_code.co_filename in OWN_FILES  # the call has ended, or an alarm is being handled
         # the interval covers an alarm just before a system call, which then waits for the next one
         signal.setitimer(signal.ITIMER_REAL, 1e-3 if own else random.uniform(1e-6, 2e-5), 1e-3)
@@ -124,8 +128,10 @@ def _alarm(seconds: float):
     try:
         yield
     finally:
+        over = True
         signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.signal(signal.SIGALRM, signal.SIG_IGN)  # drops one that is still on its way
+        signal.signal(signal.SIGALRM, before)  # by default, an alarm ends the process
 
 
 @contextmanager
