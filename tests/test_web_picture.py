@@ -112,7 +112,7 @@ def test_looking_changes_no_answer(tiny, folder):
     """Tokens are looked at while the answer is written, on the lane that writes it and without reading again."""
     question, effort = "What is 318 + 4907?", "medium"
     script = """
-    const ask = { question, effort, level: "none" };
+    const ask = { question, effort, level: "none", maxNewTokens: 24 };
     let looked = 0, reads = 0;
     session.emit = (message) => {
       told.push(message);
@@ -128,7 +128,7 @@ def test_looking_changes_no_answer(tiny, folder):
     return { looked, lanes: session.lanes.length, tokens: told.find(({ kind }) => kind === "done").tokens,
       kinds: [...new Set(told.filter(({ number }) => number === 2).map(({ kind }) => kind))] };"""
     found = run_node(SESSION + script, folder, question=question, effort=effort)
-    expected = list(gptoss_edu.generate(tiny, question_tokens(question, effort, tiny.tokenizer), 512))
+    expected = list(gptoss_edu.generate(tiny, question_tokens(question, effort, tiny.tokenizer), 24))
     assert found["tokens"] == expected and found["looked"] == len(expected)
     assert found["lanes"] == 1 and found["kinds"] == ["finished"]
 
