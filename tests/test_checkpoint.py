@@ -340,13 +340,11 @@ print(peak() - before)
     reason="a process's own peak is read from /proc, which only Linux has (getrusage counts the parent's at the fork)",
 )
 def test_random_checkpoints_are_streamed(tmp_path):
-    """Layers of the released width: three times the layers (0.5 GB on disk) take no more memory."""
-    peaks = []
-    for layers in (1, 3):
-        run = [sys.executable, "-c", MEASURE, str(layers), str(tmp_path / str(layers))]
-        peaks.append(int(subprocess.run(run, capture_output=True, text=True, check=True).stdout))
-    assert peaks[1] < 1.5 * peaks[0] and peaks[1] < 512 << 20, peaks  # held whole it would be three times
-    assert sum(path.stat().st_size for path in (tmp_path / "3").iterdir()) > 1.5 * peaks[1]
+    """Three layers of the released width (0.5 GB on disk) take less memory than two of them."""
+    run = [sys.executable, "-c", MEASURE, "3", str(tmp_path / "m")]
+    peak = int(subprocess.run(run, capture_output=True, text=True, check=True).stdout)
+    assert peak < 512 << 20
+    assert sum(path.stat().st_size for path in (tmp_path / "m").iterdir()) > 1.5 * peak, peak  # held whole: below 1
 
 
 # ------------------------------------------------------------------------------------------------ nothing half-written

@@ -1,20 +1,12 @@
 """A learner's work and a class's table: nothing lost, nothing spoiled, whatever one folder holds."""
 
-import subprocess
-import sys
-
 import pytest
+from inside import run
 
-from gptoss_edu.checks import store
+from gptoss_edu.checks import guard, store
 from gptoss_edu.commands.progress import read_folder
 from gptoss_edu.course import class_progress
 from gptoss_edu.errors import GptOssError
-
-
-def run(*arguments, **keywords):
-    return subprocess.run(
-        [sys.executable, "-m", "gptoss_edu", *map(str, arguments)], capture_output=True, text=True, **keywords
-    )
 
 
 def folder_with(place, **sections):
@@ -43,25 +35,30 @@ BROKEN = {
 
 
 @pytest.mark.slow
-def test_one_broken_folder_costs_its_row_only(tmp_path):
+@pytest.mark.parametrize(
+    "names", [("sys.exit", "an exit that nothing stops"), pytest.param(tuple(BROKEN), marks=pytest.mark.long)]
+)
+def test_one_broken_folder_costs_its_row_only(tmp_path, names):
     """A class's table counts everybody else, and says whose folder is left out and why."""
     good = [folder_with(tmp_path / "good" / str(i), rms_norm=RIGHT) for i in range(2)]
-    bad = [folder_with(tmp_path / "bad" / str(i), rms_norm=body) for i, (body, _) in enumerate(BROKEN.values())]
+    broken = [BROKEN[name] for name in names]
+    bad = [folder_with(tmp_path / "bad" / str(i), rms_norm=body) for i, (body, _) in enumerate(broken)]
     (tmp_path / "none").mkdir()
-    done = run("progress", good[0], *bad, tmp_path / "none", good[1], env=None)
+    done = run("progress", good[0], *bad, tmp_path / "none", good[1])
     assert done.returncode == 0 and done.stderr == "", done.stderr
     assert done.stdout.startswith("2 learners") and f"not counted, {len(bad) + 1}:" in done.stdout
     assert done.stdout.split("rms_norm", 1)[1].split()[0] == "2"
-    for folder, (_, words) in zip(bad, BROKEN.values(), strict=True):
+    for folder, (_, words) in zip(bad, broken, strict=True):
         line = next(line for line in done.stdout.splitlines() if str(folder) + "/" in line or f"{folder}:" in line)
         assert words in line, line
-    alone = run("progress", *bad[:1], tmp_path / "none")
+    alone = run("progress", tmp_path / "none", tmp_path / "nor this")
     assert alone.returncode == 2 and "none of 2 folders" in alone.stderr
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, (_, words) in BROKEN.items() if words != "ended the program"])
-def test_a_learners_own_broken_section_is_named(tmp_path, name):
+def test_a_learners_own_broken_section_is_named(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(store, "time_limit", lambda *_: guard.time_limit(2.0))
     body, words = BROKEN[name]
     with pytest.raises(GptOssError, match=words):
         read_folder(folder_with(tmp_path / "m", rms_norm=body))
