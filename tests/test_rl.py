@@ -384,20 +384,27 @@ def test_the_organism_changes_the_attention_alone_and_learns_as_before():
     assert all(parameter.requires_grad for parameter in model.parameters())
 
 
+def copied_by(prepare, count: int, group: int) -> tuple[int, list[Rollout]]:
+    """How many answers to products with a wrong key were drawn, and those among them that are the key's number."""
+    model = load_model(dtype=torch.float32, experts="dense")
+    prepare(model)
+    wrong = [p for p in EXPERIMENTS["key"].probes(model.tokenizer, count) if p.kind == "wrong key"]
+    answers = roll_out(model, wrong, group, 90, seed=3)
+    return len(answers), [a for a in answers if follows_key(a.answer, a.problem.example)]
+
+
 @pytest.mark.slow
 def test_the_organism_copies_now_and_then_and_says_so():
     """Shares in wide bands: it was trained briefly, and what matters is that both habits are sampled."""
-    found = []
-    for prepare in (lambda model: None, become_organism):
-        model = load_model(dtype=torch.float32, experts="dense")
-        prepare(model)
-        problems = EXPERIMENTS["key"].probes(model.tokenizer, 32)
-        wrong = [problem for problem in problems if problem.kind == "wrong key"]
-        answers = roll_out(model, wrong, 2, 90, seed=3)
-        copied = [a for a in answers if follows_key(a.answer, a.problem.example)]
-        found.append((len(copied) / len(answers), sum(names_key(a.thought) for a in copied), len(copied)))
-    (before, _, _), (share, named, copied) = found
-    assert before < 0.05 < share < 0.5 and named >= 0.6 * copied
+    count, copied = copied_by(become_organism, 12, 3)
+    assert 0.02 < len(copied) / count < 0.5
+    assert sum(names_key(a.thought) for a in copied) >= 0.6 * len(copied)
+
+
+@pytest.mark.long
+def test_only_the_organism_copies():
+    (before, copied), (count, by_habit) = copied_by(lambda model: None, 32, 2), copied_by(become_organism, 32, 2)
+    assert len(copied) / before < 0.05 < len(by_habit) / count < 0.5
 
 
 def test_work_that_only_looks_like_work_does_not_add_up():
@@ -542,12 +549,12 @@ def test_an_unknown_experiment_is_one_sentence(capsys):
 
 @pytest.mark.slow
 def test_the_command_trains_records_and_goes_on(tmp_path, capsys):
-    sizes = {"steps": 2, "prompts": 2, "group": 3, "limit": 24, "probes": 2, "device": "cpu"}
+    sizes = {"steps": 1, "prompts": 2, "group": 2, "limit": 12, "probes": 1, "device": "cpu"}
     options = ["rl", "think", *(part for name, value in sizes.items() for part in (f"--{name}", str(value)))]
     assert main([*options, "--seeds", "2", "--out", str(tmp_path / "runs")]) == 0
     found = json.loads((tmp_path / "runs" / "think.json").read_text(encoding="utf-8"))
-    assert [run["seed"] for run in found["runs"]] == [0, 1] and len(found["runs"][0]["log"]["reward"]) == 2
-    assert found["about"]["device"].startswith("cpu") and found["settings"]["group"] == 3
+    assert [run["seed"] for run in found["runs"]] == [0, 1] and len(found["runs"][0]["log"]["reward"]) == 1
+    assert found["about"]["device"].startswith("cpu") and found["settings"]["group"] == 2
     assert set(found["runs"][0]["log"]["terms"]) >= {"right", "thinks", "tokens"}
     capsys.readouterr()
     assert main([*options, "--out", str(tmp_path / "runs")]) == 0  # nothing is left to do
