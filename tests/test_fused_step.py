@@ -99,18 +99,18 @@ def test_it_is_off_unless_asked_for(model, monkeypatch):
 
 @pytest.mark.slow
 @torch.no_grad()
-def test_two_hundred_prompts_give_the_same_tokens(model):
+def test_eighty_prompts_give_the_same_tokens(model):
     """Rows of different lengths, past the window, in one batch: logits within 1e-5 of the scale, tokens equal."""
     generator = torch.Generator().manual_seed(0)
-    prompts = torch.randint(256, 2000, (200, 8), generator=generator)
-    lengths = torch.randint(1, 9, (200,), generator=generator)
-    cache = model.new_cache(200, 64)
+    prompts = torch.randint(256, 2000, (80, 8), generator=generator)
+    lengths = torch.randint(1, 9, (80,), generator=generator)
+    cache = model.new_cache(80, 64)
     first = model(prompts, cache=cache, lengths=lengths, last_only=True)[:, -1].argmax(-1, keepdim=True)
     twin, ours, theirs = copy.deepcopy(cache), first, first
     for _ in range(26):
         with counted() as calls:
             fused = model(ours, cache=cache, last_only=True)[:, -1]
-        assert sum(calls) == 200
+        assert sum(calls) == 80
         with plain(model):
             reference = model(theirs, cache=twin, last_only=True)[:, -1]
         assert close(fused, reference)

@@ -178,10 +178,10 @@ def test_logprobs_are_the_models_own_before_temperature_and_truncation():
 @pytest.mark.slow
 def test_rows_end_at_their_stop_tokens_and_the_others_go_on_unchanged():
     """Rows that ended leave the cache; nothing of it may show in the rows that remain."""
-    prompts = [PROMPT[:n] for n in range(1, 10)]
-    free = list(generate_batch(MODEL, prompts, 30, temperature=1.0, seed=1, stop_tokens=[]))
+    prompts = [PROMPT[:n] for n in range(1, 9)]
+    free = list(generate_batch(MODEL, prompts, 16, temperature=1.0, seed=1, stop_tokens=[]))
     stops = {free[2].tokens[0], free[5].tokens[1], free[5].tokens[4], free[9].tokens[3], free[12].tokens[7]}
-    steps = list(generate_batch(MODEL, prompts, 30, temperature=1.0, seed=1, stop_tokens=stops))
+    steps = list(generate_batch(MODEL, prompts, 16, temperature=1.0, seed=1, stop_tokens=stops))
     for row in range(len(prompts)):
         whole = [step.tokens[row] for step in free]
         ends = [i for i, token in enumerate(whole) if token in stops]

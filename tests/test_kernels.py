@@ -261,7 +261,7 @@ def reference_tokens(lengths, config, seed=0):
     return tokens, torch.tensor(lengths)
 
 
-@pytest.mark.parametrize("window", [5, pytest.param(16, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("window", [pytest.param(5, marks=pytest.mark.slow), pytest.param(16, marks=pytest.mark.long)])
 def test_whole_model_prefill_chunks_and_steps_like_the_reference(window):
     """Ragged prompts, a second chunk over a full ring, steps in which one row rests."""
     config = small_config(sliding_window=window, num_experts=4, experts_per_token=2)

@@ -67,8 +67,9 @@ def gather_kernel(
     start_next(OVERLAP)
     wait_for_previous(OVERLAP)
     meet(flags, epochs, RANK, N, PROGRAMS, BASE)
-    for block in range(tl.program_id(0), tl.cdiv(total, BLOCK), tl.num_programs(0)):
-        i = block.to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    first = tl.program_id(0).to(tl.int64)  # so `block` is int64; in the interpreter it is Python's int
+    for block in range(first, tl.cdiv(total, BLOCK), tl.num_programs(0)):
+        i = block * BLOCK + tl.arange(0, BLOCK)
         there = i < total
         row, column = i // vocabulary, i % vocabulary
         other, at = column // width, row * width + column % width
