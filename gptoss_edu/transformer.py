@@ -42,15 +42,6 @@ class TransformerBlock(Hooked):
         return self.at("resid_post", x + self.mlp(x))
 
 
-def embedding(tokens: int, size: int) -> nn.Embedding:
-    """Make nn.Embedding(tokens, size), whose table stays unfilled on the meta device.
-
-    There, normal noise would fill nothing, but PyTorch imports its compiler and SymPy for it: a second at every start.
-    """
-    table = torch.empty(tokens, size)  # (v, c)
-    return nn.Embedding.from_pretrained(table if table.is_meta else nn.init.normal_(table), freeze=False)
-
-
 class Transformer(Hooked):
     """gpt-oss: embedding, blocks, norm, unembedding.
 
@@ -68,7 +59,7 @@ class Transformer(Hooked):
         super().__init__()
         self.config, self.packed = config, packed
         self.tokenizer = None  # the checkpoint's tiktoken.Encoding, if it has one
-        self.embedding = embedding(config.vocab_size, config.hidden_size)
+        self.embedding = nn.Embedding(config.vocab_size, config.hidden_size)
         e = config.num_experts
 
         def experts(rows: int, columns: int):
