@@ -103,6 +103,7 @@ class Experiment:
     prepare : changes the model before the first step, if the run does not start from the bundled one
     samples : answers of each kind kept from the last measurement; the others keep two
     learns : part of the names of parameters that learn; "" selects all. Sinks never learn
+    turns : more arguments of ``draw``, taken in turn by a step's problems; empty: none
     """
 
     says: str
@@ -115,6 +116,7 @@ class Experiment:
     prepare: Callable[[object], None] | None = None
     samples: int = 2
     learns: str = ""
+    turns: tuple[Mapping[str, object], ...] = ()
 
 
 class Run:
@@ -174,7 +176,10 @@ class Run:
         """Take one step: draw, roll out, pay, compare, update. Return its line of the log."""
         began, settings = time.monotonic(), self.settings
         rng = random.Random(f"{settings.seed}:{self.step}")
-        problems = [self.experiment.draw(rng, self.model.tokenizer) for _ in range(settings.prompts)]
+        turns = self.experiment.turns or ({},)
+        problems = [
+            self.experiment.draw(rng, self.model.tokenizer, **turns[i % len(turns)]) for i in range(settings.prompts)
+        ]
         rollouts = roll_out(
             self.model, problems, settings.group, settings.limit, settings.temperature, rng.getrandbits(62)
         )

@@ -46,24 +46,28 @@ def draw_task(
     tasks=WORK,
     efforts: tuple[str, ...] = ("low",),
     split: str = "train",
+    kind: str | None = None,
 ) -> Problem:
-    """Draw a question of one of the tasks and an effort; where there are several efforts, its kind is the effort."""
+    """Draw a question of one of the tasks at one of the efforts; its kind is the task, unless another is given."""
     task, effort = rng.choice(tasks), rng.choice(efforts)
     while True:
         example = make_example(rng, *task, effort, split)
-        problem = Problem.of(example, encoding, effort if len(efforts) > 1 else example.task)
+        problem = Problem.of(example, encoding, kind or example.task)
         if len(problem.prompt) <= PROMPT:
             return problem
 
 
 def task_probes(encoding: tiktoken.Encoding, count: int, tasks=WORK, efforts=("low",)) -> list[Problem]:
     """Draw held-out questions: ``count`` per task, or per effort if there are several."""
-    several = len(efforts) > 1
+    if len(efforts) > 1:
+        return [
+            draw_task(random.Random(f"probe:{effort}:{i}"), encoding, tasks, (effort,), "test", effort)
+            for effort in efforts
+            for i in range(count)
+        ]
     return [
-        replace(draw_task(random.Random(f"probe:{kind}:{i}"), encoding, tasks, (kind,), "test"), kind=kind)
-        if several
-        else draw_task(random.Random(f"probe:{kind[0]}:{i}"), encoding, (kind,), efforts, "test")
-        for kind in (efforts if several else tasks)
+        draw_task(random.Random(f"probe:{task[0]}:{i}"), encoding, (task,), efforts, "test")
+        for task in tasks
         for i in range(count)
     ]
 
@@ -126,16 +130,21 @@ def _tasks(
     probed_efforts: tuple[str, ...] | None = None,
     **settings,
 ) -> Experiment:
-    """Return an experiment on arithmetic at some efforts; ``probed``: efforts asked before and after, where more."""
+    """Return an experiment on arithmetic at some efforts, which take turns within a step.
+
+    ``probed``, ``probed_efforts``: what is asked before and after, where that is more.
+    """
     watches = {"right": right, "thinks": thinks, "tokens": tokens}
+    several = len(efforts) > 1
     return Experiment(
         says,
-        partial(draw_task, tasks=tasks, efforts=efforts),
+        partial(draw_task, tasks=tasks),
         pays,
         {name: term for name, term in watches.items() if name not in pays},
         partial(task_probes, tasks=probed or tasks, efforts=probed_efforts or efforts),
         Settings(**settings),
         LARGE,
+        turns=tuple({"efforts": (effort,)} | ({"kind": effort} if several else {}) for effort in efforts),
     )
 
 
@@ -158,11 +167,12 @@ EXPERIMENTS: dict[str, Experiment] = {
     "swap": _tasks(
         "low effort paid for right answers, medium for right answers less a price: do the words change places?",
         {"right": right, "price": price(0.08, ("medium",))},
+        tasks=(("product", "2x2"), ("chain", "4")),
         efforts=("low", "medium"),
         probed_efforts=("low", "medium", "high"),
-        limit=220,  # room for thoughts at high effort, which are asked before and after
+        limit=160,  # room for most thoughts at high effort, which are asked before and after
         advantage="centred",
-        steps=22,
+        steps=36,
         prompts=8,
         group=10,
     ),
