@@ -62,15 +62,17 @@ def drawing_settings() -> dict | None:
 
 @pytest.fixture(autouse=True)
 def every_test_begins_alike():
-    """Gradients on, no figure open, the colours and settings of a new process, the folder that pytest was started in.
+    """Gradients on, no figure open, and the colours, settings, threads and folder that pytest was started with.
 
     Chapters that tests run in this process switch gradients off, choose a style and leave figures open; with several
     workers, the tests that follow them differ from run to run.
     """
-    folder, settings = os.getcwd(), drawing_settings()
+    folder, settings, threads = os.getcwd(), drawing_settings(), torch.get_num_threads()
     close_figures()
     yield
     torch.set_grad_enabled(True)
+    if torch.get_num_threads() != threads:
+        torch.set_num_threads(threads)
     close_figures()
     style = sys.modules.get("gptoss_edu.viz.style")
     if style is not None and style.theme() != "light":

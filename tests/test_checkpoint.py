@@ -230,6 +230,25 @@ def test_threads_do_not_meet_in_the_cpu_kernel(monkeypatch):
     assert met == [1] * 6
 
 
+def test_the_cpu_kernel_leaves_pytorchs_threads_as_they_were():
+    """Numba sets OpenMP's number of threads as it starts: small models then ran on more than they were given.
+
+    On a busy machine that cost a test of 4 seconds more than 150.
+    """
+    pytest.importorskip("numba", reason="the CPU kernel needs numba")
+    code = (
+        "import torch; torch.set_num_threads(1)\n"
+        "from gptoss_edu.fast.processor import mxfp4_linear\n"
+        "blocks, scales = torch.zeros(4, 1, 16, dtype=torch.uint8), torch.full((4, 1), 127, dtype=torch.uint8)\n"
+        "mxfp4_linear(torch.ones(1, 32), blocks, scales); print(torch.get_num_threads())"
+    )
+    clean = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"} | {
+        "NUMBA_NUM_THREADS": "2"
+    }
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=clean)
+    assert done.stdout.split() == ["1"], done.stderr
+
+
 def test_float64_is_not_narrowed_by_the_cpu_kernel(written):
     packed, dense = (load_model(written / "hf", dtype=torch.float64, experts=e) for e in ("packed", "dense"))
     tokens = random_tokens(CONFIG, 1, 9)

@@ -91,7 +91,10 @@ def mxfp4_linear(x: Tensor, blocks: Tensor, scales: Tensor) -> Tensor:
     even, odd = np.ascontiguousarray(values[:, 0::2]), np.ascontiguousarray(values[:, 1::2])
     out = np.empty((x.shape[0], scales.shape[0]), np.float32)
     with ONE_AT_A_TIME:
-        numba.set_num_threads(min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS))
+        threads = torch.get_num_threads()
+        numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
+        if torch.get_num_threads() != threads:  # as Numba starts, it sets OpenMP's number, which is PyTorch's too
+            torch.set_num_threads(threads)
         if x.shape[0] == 1:
             _one_token(blocks.numpy(), scales.numpy(), even[0], odd[0], out[0])
         else:
