@@ -154,3 +154,16 @@ def test_a_notebook_stores_both_and_nothing_for_an_empty_figure(monkeypatch):
     assert vector.stored_svg(plt.figure()) is vector.stored_png(plt.figure()) is None
     monkeypatch.setattr(vector, "LARGEST", 100)
     assert vector.stored_svg(figure) is None and vector.stored_png(figure)
+
+
+def test_a_stored_picture_keeps_the_colours_of_its_bars():
+    """Two colour maps side by side: with 64 shades for both, orange became purple."""
+    rng = np.random.default_rng(0)
+    figure, axes = plt.subplots(1, 2, figsize=(7, 2.5))
+    for axis, colours in zip(axes, (style.diverging(), "cividis"), strict=True):
+        figure.colorbar(axis.imshow(rng.normal(size=(6, 8)), cmap=colours), ax=axis)
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=figure.dpi, bbox_inches="tight", facecolor=figure.get_facecolor())
+    stored = Image.open(io.BytesIO(base64.b64decode(vector.stored_png(figure))))
+    whole, small = (np.asarray(image.convert("RGB"), int) for image in (Image.open(drawn), stored))
+    assert np.percentile(np.abs(whole - small), 99.9) <= 20

@@ -133,22 +133,35 @@ def figure_scaling(prediction: dict, shape: str, guess: float, measured: dict[in
             label=f"{mode}, predicted",
         )
     floor = [rows[f"{shape}, {n} cards, tensor, symmetric"]["times_one_card_at_the_floor"] for n in sizes]
-    left.plot([1, *sizes], [1, *floor], ":", color=style.color("muted"), label="bytes alone")
+    left.plot([1, *sizes], [1, *floor], ":", color=style.color("muted"), label="bytes alone, nearly N")
     left.plot([2], [guess], "*", color=style.color("sink"), markersize=13, label="your guess", zorder=5)
     if measured:
-        left.plot(list(measured), list(measured.values()), "D", color=ink, label="measured", zorder=6)
-    left.set(
-        xlabel="cards", ylabel="times one card", xticks=[1, *sizes], xscale="log", yscale="log", yticks=[1, 2, 4, 8]
-    )
+        left.plot(
+            list(measured),
+            list(measured.values()),
+            "D",
+            color=ink,
+            mfc="none",
+            mew=2,
+            ms=10,
+            label="measured",
+            zorder=6,
+        )
+    top = max(2.7, 1.1 * guess)
+    left.set(xlabel="cards", ylabel="times one card", xscale="log", ylim=(0.9, top))
     left.set_xticks([1, *sizes], [str(n) for n in (1, *sizes)])
-    left.set_yticks([1, 2, 4, 8], ["1", "2", "4", "8"])
     left.minorticks_off()
-    left.legend(fontsize=8, loc="upper left")
-    for y, n in enumerate(sizes):
+    left.legend(fontsize=8, loc="upper right")
+    two = rows[f"{shape}, 2 cards, tensor, symmetric"]
+    bytes_of_two = two["floor_milliseconds"] / prediction["of_the_floor_per_byte"]
+    own = two["milliseconds"] - bytes_of_two - two["collectives_milliseconds"]  # nobody divides it
+    one = 1e3 * prediction["measured"]["step_seconds"][shape]
+    bars = [{"bytes": one - own, "collectives": 0.0, "layers' own time": own}]
+    for n in sizes:
         row = rows[f"{shape}, {n} cards, tensor, symmetric"]
         bytes_ = row["floor_milliseconds"] / prediction["of_the_floor_per_byte"]
-        parts = {"bytes": bytes_, "collectives": row["collectives_milliseconds"]}
-        parts["layers' own time"] = row["milliseconds"] - sum(parts.values())
+        bars.append({"bytes": bytes_, "collectives": row["collectives_milliseconds"], "layers' own time": own})
+    for y, parts in enumerate(bars):
         start = 0.0
         for (name, part), color, hatch in zip(
             parts.items(), (colors[0], style.color("sink"), style.color("neutral")), ("", "//", ".."), strict=True
@@ -163,7 +176,8 @@ def figure_scaling(prediction: dict, shape: str, guess: float, measured: dict[in
                 label=name if not y else None,
             )
             start += part
-    right.set(yticks=range(3), yticklabels=[f"{n} cards" for n in sizes], xlabel="milliseconds per token, predicted")
+    names = ["1 card", *(f"{n} cards" for n in sizes)]
+    right.set(yticks=range(4), yticklabels=names, xlabel="milliseconds per token, predicted")
     right.invert_yaxis()
     right.legend(fontsize=8, ncols=3, loc="lower center", bbox_to_anchor=(0.42, 1), columnspacing=0.8, handlelength=1.2)
     return figure

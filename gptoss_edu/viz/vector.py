@@ -24,7 +24,7 @@ MANY = 600  # points of a cloud that is drawn as a picture inside the SVG
 CORNERS = 1_500  # of the shapes of one collection, likewise
 CELLS = 100  # of a mesh, likewise
 SHARP = 200  # pixels an inch of such a picture: two for every pixel of a page
-SHADES = 64  # of the small picture
+SHADES = 256  # of the small picture; with 64, a colour bar beside another showed the wrong colours
 FONTS = {"sans": "'DejaVu Sans',Verdana,sans-serif", "mono": "'DejaVu Sans Mono',Menlo,Consolas,monospace"}
 SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 NOTHING_TO_SAY = {"Date": None, "Creator": None, "Format": None, "Type": None}
@@ -62,7 +62,7 @@ def stored_png(figure: Figure) -> str | None:
         return None
     drawn, small = io.BytesIO(), io.BytesIO()
     figure.savefig(drawn, format="png", dpi=figure.dpi, bbox_inches="tight", facecolor=figure.get_facecolor())
-    image = Image.open(drawn).convert("RGB").quantize(SHADES, dither=Image.Dither.NONE)
+    image = Image.open(drawn).convert("RGB").quantize(SHADES, kmeans=1, dither=Image.Dither.NONE)
     image.save(small, format="png", optimize=True)
     return base64.b64encode(small.getvalue()).decode("ascii")
 
