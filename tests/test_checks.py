@@ -117,7 +117,7 @@ def test_an_exception_behind_a_chapters_wrapper_is_located_in_the_learners_code(
     assert "line 2 of scaled_by: return [factor * int(part)" in result.symptom
     assert "called with x: 2, scale: len" in result.symptom
     assert "signature" not in result.why(), "int() takes None badly; the parameters are not at fault"
-    assert "This case: why" in result.why()
+    assert result.why().endswith("\nThe rule of this stage: why")
     fewer = checks.custom("scaled_by", lambda x: x, [checks.Case("two", (2, 3), 4, "why")])
     assert "yours takes (x)" in fewer.why()
     assert checks.custom("scaled_by", len, [checks.Case("two", (2, 3), 4, "why")]).status == "error"
@@ -238,7 +238,7 @@ def test_symptom_first_then_the_cause():
         next(s.function for s in bank.wrong("sliding_window_mask") if s.cause == "window_plus_one")
     )
     assert result.symptom.startswith("query 3 sees 4 keys, right are 3")
-    assert "counts the query itself twice" in result.why()
+    assert "sees 4 keys: 6, 7, 8 and 9. It should see 3" in result.why()
     assert result.message.index(result.symptom) < result.message.index(result.cause)
     assert "counts the query itself twice" in result._repr_html_()
 
@@ -289,7 +289,11 @@ def test_custom_checks():
     ]
     assert checks.custom("double", lambda x: x * 2, cases).passed
     result = checks.custom("double", lambda x: x * 2 if not hasattr(x, "shape") else x, cases)
-    assert result.stage == "a tensor" and result.why() == "Every entry is doubled." and len(result.stages) == 1
+    assert (
+        result.stage == "a tensor"
+        and result.why() == "The rule of this stage: Every entry is doubled."
+        and len(result.stages) == 1
+    )
     assert checks.custom("double", lambda x: [x], cases).status == "failed"
     last = torch.tensor([[1.0, 1.0], [1.0, 5.0]])
     case = checks.Case("two tokens", (last,), torch.ones(2, 2), "why")

@@ -283,8 +283,51 @@ def test_two_mistakes_at_once_are_not_named_as_one():
 def test_several_causes_are_told_as_several():
     x = torch.ones(1, 4)
     result = checks.rms_norm(lambda x, scale, eps: x * 3.3)
-    assert result.cause_id == "" and result.why().startswith(("Divide each row", "Several mistakes look like this"))
+    assert result.cause_id == "" and result.why().startswith(("The rule of this exercise: ", "Several mistakes"))
     assert x.sum() == 4
+
+
+def attention_with(share=lambda x, n: x.repeat_interleave(n, 2), scores="bthd,bshd->bhts", root=lambda q: q.shape[3]):
+    def grouped_attention(q, k, v, mask):
+        n = q.shape[2] // k.shape[2]
+        weights = torch.einsum(scores, q, share(k, n)) / root(q) ** 0.5
+        return torch.einsum("bhts,bshd->bthd", weights.masked_fill(~mask, -torch.inf).softmax(-1), share(v, n))
+
+    return grouped_attention
+
+
+def test_a_stages_rule_is_shown_as_a_rule_and_never_as_a_cause():
+    for root in (lambda q: q.shape[2], lambda q: 4):  # without a known cause, and with one that is a stage
+        assert checks.grouped_attention(attention_with(root=root)).why().startswith("The rule of this stage: ")
+    for name, exercise in registry.EXERCISES.items():
+        check = registry.load_check(name)
+        for cause in check.rules & set(check.causes):
+            assert check.in_words(cause, cause).startswith(("The rule of this stage: ", "The rule of this exercise: "))
+            assert exercise and "The rule of th" not in check.causes[cause]
+
+
+def test_an_exception_is_told_a_stages_rule_only_if_breaking_the_rule_raises_there():
+    wrong_size = checks.grouped_attention(attention_with(share=lambda x, n: x))
+    assert wrong_size.status == "error" and wrong_size.why().startswith("Two axes do not fit")
+    assert "\n" not in wrong_size.why(), "no wrong solution of this stage raises"
+    diagnosis = registry.load_check("grouped_attention").diagnosis
+    assert not diagnosis.raises("six heads share two", "six heads share two")
+
+
+def test_a_mask_whose_result_is_dropped_is_named():
+    def one_head(q, k, v, allowed):
+        scores = q @ k.T / q.shape[-1] ** 0.5
+        scores.masked_fill(~allowed, -torch.inf)
+        return scores.softmax(-1) @ v
+
+    assert told("one_head", one_head)[0] == "unmasked"
+
+
+def test_a_windows_cause_counts_keys_and_gives_no_formula():
+    for name in ("sliding_window_mask", "attention"):
+        causes = registry.load_check(name).causes
+        assert not [text for text in causes.values() if "query - window" in text]
+        assert "sees 4 keys" in causes["window_plus_one"] and "sees 2 keys" in causes["window_minus_one"]
 
 
 def test_what_is_right_for_distinct_experts_is_accepted():

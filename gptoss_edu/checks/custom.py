@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
-from .calling import Call, TheirError, copied
+from .calling import Call, copied
 from .compare import close, expect_close, expect_shape, number, to_numpy
 from .diagnosis import Probe
 from .guard import describe_call
@@ -21,7 +21,7 @@ class Case:
     """One mechanism of an exercise.
 
     Attributes: `label`, unique in its exercise; `args`, the arguments; `expected`, the right result, or a function
-    of `args` that gives it; `cause`, the rule that is broken if this case fails; `rtol` and `atol`, tolerances for
+    of `args` that gives it; `cause`, the rule of this case, shown as a rule; `rtol` and `atol`, tolerances for
     numbers.
     """
 
@@ -99,10 +99,7 @@ class CaseCheck(Check):
 
     def _runner(self, case: Case) -> Callable:
         def run(call) -> None:
-            try:
-                found = self._found(call, case.args)
-            except TheirError as error:
-                raise TheirError(error.symptom, f"{error.cause}\nThis case: {case.cause}", error.finished) from None
+            found = self._found(call, case.args)
             try:
                 compare(found, case)
             except Refused as refused:

@@ -198,6 +198,16 @@ class Diagnosis:
         certain = len(causes) == 1 and bool(everywhere) and max(everywhere.values()) >= 2
         return Told(causes, certain)
 
+    def raises(self, stage: str, cause: str) -> bool:
+        """Return whether a wrong solution with this cause raises an exception on an input of the stage."""
+        found = (
+            self._outcome(solution, stage, number, probe)
+            for solution in self.wrong
+            if solution.cause == cause
+            for number, probe in enumerate(self.inputs.get(stage, []))
+        )
+        return any(outcome is not None and outcome.raised for outcome in found)
+
     def _keep(self, candidates: dict[Solution, int], function, stage: str, probes: list[Probe], until: float) -> None:
         """Drop candidates whose results differ from `function`'s; for the rest, count the inputs that distinguish them
         from the right solution.

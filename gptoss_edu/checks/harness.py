@@ -46,6 +46,11 @@ class Stage:
     probes: tuple[Probe, ...] | None = None
 
 
+def nothing_told(stage: Stage, call: Call) -> Told:
+    """Look up no cause."""
+    return Told()
+
+
 class Recorder:
     """Calls a function and keeps the inputs of every call."""
 
@@ -61,11 +66,11 @@ class Recorder:
 class Check:
     """The check of one exercise. Calling it with the learner's function returns a Result and never raises.
 
-    `causes` maps identifiers to sentences; those in `rules` say what is right instead of what is wrong, and
-    need no proof.
+    `causes` maps identifiers to sentences; those in `rules` say what is right instead of what is wrong. A rule is
+    always shown as one, never as a diagnosis.
     """
 
-    rules: frozenset[str] = frozenset({"general"})
+    rules: frozenset[str] = frozenset({"general", "full"})
 
     def __init__(
         self, name: str, forbids: tuple[Forbidden, ...] = (), causes: dict[str, str] | None = None, signature: str = ""
@@ -114,7 +119,7 @@ class Check:
         `allow_package` is for the package's own tests; `keep` stores a passing function; `seconds` limits each call;
         `without` is a solution of the bank to ignore in the diagnosis; with `diagnose` False no cause is looked up.
         """
-        look_up = partial(self._diagnosed, without=without) if diagnose else lambda stage, call: Told()
+        look_up = partial(self._diagnosed, without=without) if diagnose else nothing_told
         result = self._judged(function, allow_package, keep, seconds, look_up)
         if keep and not allow_package:
             refusals.record(self.name, function, result)
@@ -151,7 +156,10 @@ class Check:
             return self._package(str(error), stage.name, passed)
         except TheirError as error:
             told = look_up(stage, call) if error.finished else Told()
-            return self._refused("error", stage.name, error.symptom, error.cause, passed, told)
+            guess = error.cause
+            if stage.name in self.rules and look_up is not nothing_told and self._breaking_raises(stage.name):
+                guess += f"\n{self.in_words(stage.name, stage.name)}"
+            return self._refused("error", stage.name, error.symptom, guess, passed, told)
         except Refused as refused:
             if noticed:
                 return self._package(noticed[0], stage.name, passed)
@@ -195,21 +203,37 @@ class Check:
     def _refused(self, status, stage, symptom, guess: str, passed, told: Told, picture=None) -> Result:
         """Return the result of a refusal.
 
-        It shows certain causes as certain, possible ones as possible, and guesses as guesses.
+        It shows certain causes as certain, possible ones as possible, guesses as guesses, and rules as rules.
         """
-        if told.certain:
-            (cause,) = told.causes
-            return self._result(status, stage, symptom, self.causes[cause], cause, passed, picture)
         known = guess in self.causes
         possible = told.causes or ((guess,) if known else ())
-        if len(possible) > 1:
-            shown = "\n".join(f"• {self.causes[cause]}" for cause in possible[:4])
+        named = [cause for cause in possible if cause not in self.rules]
+        text = self.in_words(guess, stage) if known else guess
+        if told.certain:
+            (cause,) = told.causes
+            words = self.in_words(cause, stage)
+            # an exception keeps its own words before a rule
+            text = words if named or known else text if words in text else f"{text}\n{words}"
+            return self._result(status, stage, symptom, text, cause, passed, picture)
+        if len(named) > 1:
+            shown = "\n".join(f"• {self.causes[cause]}" for cause in named[:4])
             text = f"Several mistakes look like this:\n{shown}"
-        elif possible and possible[0] not in self.rules:
-            text = f"Several mistakes look like this; one of them: {self.causes[possible[0]]}"
-        else:
-            text = self.causes[guess] if known else guess
+        elif named:
+            text = f"Several mistakes look like this; one of them: {self.causes[named[0]]}"
         return self._result(status, stage, symptom, text, "", passed, picture, possible)
+
+    def in_words(self, cause: str, stage: str) -> str:
+        """Return a cause in words; a rule begins by saying that it is one, and whose."""
+        if cause not in self.rules:
+            return self.causes[cause]
+        whose = "this stage" if cause == stage else f'the stage "{cause}"'
+        if cause in Check.rules:
+            whose = "this exercise"
+        return f"The rule of {whose}: {self.causes[cause]}"
+
+    def _breaking_raises(self, rule: str) -> bool:
+        """Return whether breaking a stage's rule is known to raise there; True if the check has no bank."""
+        return self.diagnosis is None or self.diagnosis.raises(rule, rule)
 
     def _result(self, status, stage, symptom, cause, cause_id="", passed=(), picture=None, suspects=()) -> Result:
         total = len(self.stages)

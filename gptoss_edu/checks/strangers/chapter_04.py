@@ -70,7 +70,7 @@ def grouped_attention_1(q, k, v, mask):
     return torch.einsum("bhts,bshd->bthd", scores.masked_fill(~mask, -torch.inf).softmax(-1), v)
 
 
-@GROUPED_ATTENTION.wrong("six heads share two", "every head uses group 0", unseen=True)
+@GROUPED_ATTENTION.wrong("groups_first", "every head uses group 0", unseen=True)
 def grouped_attention_2(q, k, v, mask):
     scores = torch.einsum("bthd,bsd->bhts", q, k[:, :, 0]) / q.shape[-1] ** 0.5
     return torch.einsum("bhts,bsd->bthd", scores.masked_fill(~mask, -torch.inf).softmax(-1), v[:, :, 0])

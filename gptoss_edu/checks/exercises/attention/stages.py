@@ -72,9 +72,13 @@ CAUSES = {
     "groups_values": "The keys are grouped rightly, the values are not: both are shared in the same way.",
     "no_window": "The window is not applied.",
     "window_plus_one": (
-        "It counts the query itself twice: the window holds `window` keys WITH the query, so key > query - window."
+        "The window is one key too long. With a window of 3, query 9 sees 4 keys: 6, 7, 8 and 9. It should see 3, "
+        "of which it is one itself: 7, 8 and 9."
     ),
-    "window_minus_one": "The window is one key too short: it holds `window` keys with the query.",
+    "window_minus_one": (
+        "The window is one key too short. With a window of 3, query 9 sees 2 keys: 8 and 9. It should see 3, of "
+        "which it is one itself: 7, 8 and 9."
+    ),
     "window_only": "With a window the causal condition is lost: keys after the query are seen.",
     "overflow": (
         "exp of a large score overflows. Subtract the row's maximum first (the sink included), or use torch.softmax."

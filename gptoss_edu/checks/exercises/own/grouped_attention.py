@@ -5,7 +5,17 @@ import torch
 from gptoss_edu.checks.bank import Bank
 from gptoss_edu.checks.custom import Case, CaseCheck
 
-CHECK = CaseCheck("grouped_attention", "(q (b, t, h, d), k and v (b, s, g, d), mask (t, s)) -> (b, t, h, d)")
+CHECK = CaseCheck(
+    "grouped_attention",
+    "(q (b, t, h, d), k and v (b, s, g, d), mask (t, s)) -> (b, t, h, d)",
+    causes={
+        "groups_first": "All query heads read the same key/value head. Each group of neighbours has its own.",
+        "unmasked": (
+            "The mask changes nothing: hidden keys get the same weights as without it. `masked_fill` does not change "
+            "its tensor but returns a new one: is its result assigned, and is it what the softmax gets?"
+        ),
+    },
+)
 BANK = Bank("grouped_attention")
 
 
@@ -39,7 +49,8 @@ def cases():
             "two heads, each its own keys",
             (some(1, 2, 2, 4), some(1, 2, 2, 4), some(1, 2, 2, 4), causal(2)),
             right,
-            "Heads and tokens are mixed up: with (b, h, t, d) inside, transpose back; a reshape alone would not do it.",
+            "Each head reads its own keys, and the result is laid out like q. From (b, h, t, d), transpose back: a "
+            "reshape alone would mix heads and tokens.",
         ),
         Case(
             "six heads share two",
@@ -81,10 +92,18 @@ BANK.wrong(
     "weights zeroed after the softmax",
     ("scores.masked_fill(~mask, -torch.inf).softmax(-1)", "scores.softmax(-1) * mask"),
 )
+BANK.wrong(
+    "unmasked",
+    "the result of masked_fill is not assigned",
+    (
+        "weights = scores.masked_fill(~mask, -torch.inf).softmax(-1)",
+        "scores.masked_fill(~mask, -torch.inf)\n    weights = scores.softmax(-1)",
+    ),
+)
 BANK.wrong("six heads share two", "heads dealt out", (SHARED, "k.repeat(1, 1, n, 1), v.repeat(1, 1, n, 1)"))
 BANK.wrong("six heads share two", "values dealt out", (SHARED, "k.repeat_interleave(n, 2), v.repeat(1, 1, n, 1)"))
 BANK.wrong(
-    "six heads share two",
+    "groups_first",
     "the first key/value head for all",
     (
         SHARED,

@@ -5,7 +5,16 @@ import torch
 from gptoss_edu.checks.bank import Bank
 from gptoss_edu.checks.custom import Case, CaseCheck
 
-CHECK = CaseCheck("one_head", "(q (t, d), k and v (s, d), allowed (t, s)) -> (t, d)")
+CHECK = CaseCheck(
+    "one_head",
+    "(q (t, d), k and v (s, d), allowed (t, s)) -> (t, d)",
+    causes={
+        "unmasked": (
+            "The mask changes nothing: forbidden keys get the same weights as without it. `masked_fill` does not "
+            "change its tensor but returns a new one: is its result assigned, and is it what the softmax gets?"
+        )
+    },
+)
 BANK = Bank("one_head")
 
 
@@ -41,7 +50,8 @@ def cases():
             "scaled by the root of d",
             (some(2, 16), some(3, 16), some(3, 16), everything),
             right,
-            "Scores are divided by the root of head_dim, 4 here, not by 16 and not by a number written in.",
+            "Scores are divided by the root of head_dim. head_dim is 16 here, so divide by √16 = 4; take it from the "
+            "shape, since other heads have other sizes.",
         ),
         Case(
             "the forbidden keys",
@@ -77,7 +87,15 @@ BANK.wrong("scaled by the root of d", "scaled by d", (SCALE, "/ q.shape[-1]"))
 BANK.wrong("scaled by the root of d", "a root of 4 written in", (SCALE, "/ 2"))
 BANK.wrong("the forbidden keys", "weights zeroed after the softmax", (MASK, "scores.softmax(-1) * allowed"))
 BANK.wrong("the forbidden keys", "forbidden scores of 0", (MASK, "(scores * allowed).softmax(-1)"))
-BANK.wrong("the forbidden keys", "no mask", (MASK, "scores.softmax(-1)"))
+BANK.wrong("unmasked", "no mask", (MASK, "scores.softmax(-1)"))
+BANK.wrong(
+    "unmasked",
+    "the result of masked_fill is not assigned",
+    (
+        "weights = scores.masked_fill(~allowed, -torch.inf).softmax(-1)",
+        "scores.masked_fill(~allowed, -torch.inf)\n    weights = scores.softmax(-1)",
+    ),
+)
 BANK.wrong(
     "more keys than queries",
     "a causal mask of its own, where there are keys to hide",

@@ -21,12 +21,12 @@ CAUSES = {
     "diagonal": "The query does not see its own position: `<` where `<=` is needed.",
     "no_window": "The window is not applied: every key of the past is visible.",
     "window_plus_one": (
-        "It counts the query itself twice: the window holds `window` keys WITH the query, so the oldest visible one "
-        "is query - window + 1. The condition is key > query - window."
+        "The window is one key too long. With a window of 3, query 9 sees 4 keys: 6, 7, 8 and 9. It should see 3, "
+        "of which it is one itself: 7, 8 and 9."
     ),
     "window_minus_one": (
-        "The window is one key too short: `window` keys with the query itself; key > query - window, not >=, with "
-        "nothing more subtracted."
+        "The window is one key too short. With a window of 3, query 9 sees 2 keys: 8 and 9. It should see 3, of "
+        "which it is one itself: 7, 8 and 9."
     ),
     "window_both_sides": "The window is measured to both sides, |query - key| < window. It must be causal as well.",
     "window_two_sided_only": "Keys after the query inside the window are visible: the causal condition is missing.",
@@ -41,7 +41,10 @@ CAUSES = {
     "dtype": "The mask must be boolean, True = may attend; not 0 and 1, not 0 and -inf.",
     "full": "With window = None (a full layer) everything up to the query is visible.",
     "hard_coded": "The window of the call is not used: a number (128?) is written into the function.",
-    "general": "key <= query and key > query - window.",
+    "general": (
+        "A query sees itself and the keys just before it, `window` in all: with a window of 3, query 9 sees 7, 8 and "
+        "9. A text that begins later, or keys in another order, change nothing in this."
+    ),
 }
 CHECK = Check(
     "sliding_window_mask",
@@ -101,7 +104,7 @@ def positions(call):
     _compare(call, [4, 5], [2, 3, 4, 5, 6, 7], None, "indices")
 
 
-@CHECK.stage("keys in any order, as in a ring")
+@CHECK.stage("keys in any order")
 def ring(call):
     _compare(call, [9, 10], [8, 9, 10, 7], 3, "indices")
 
