@@ -98,7 +98,7 @@ def test_the_class_view_names_the_commonest_mistake(room, capsys, tmp_path):
     assert main(["progress", "--lines", str(tmp_path / "pasted.txt"), "--html", str(tmp_path / "room.html")]) == 0
     said = capsys.readouterr().out
     assert "attention: 6 of 10: The sink is divided by the root of head_dim" in said
-    assert "attention: 2 of 10: It counts the query itself twice" in said
+    assert "attention: 2 of 10: The window is one key too long" in said
     assert "attention blocks the room: 7 of 10 tried it and do not pass" in said
     assert re.search(r"^attention +1 +10 +7 +2 ", said, re.M) and re.search(r"^rms_norm +10 +10 +0 +0 ", said, re.M)
     assert "swiglu" not in said and "moe" not in said  # not handed out, and so not behind
