@@ -38,7 +38,6 @@ SEARCHES = {  # what a reader types, and the page that must be among the results
     "temperature": "chapters/11_cache_and_decoding",
     "effort": "chapters/15_reasoning_effort",
 }
-STILL_PICTURES = "00 01 02 05 06 09 10 11 12 13 14 15 17 18 19 20 21 22 23 24 26 27 br".split()
 each_page = pytest.mark.parametrize("name", PAGES)
 
 
@@ -125,16 +124,13 @@ def test_every_figure_is_told_in_words():
 
 
 def test_figures_are_drawings_in_both_themes():
-    """Lines and words stay sharp when enlarged, and each colour knows the dark; a picture comes in both, or on paper.
-
-    In chapters that were executed before notebooks stored drawings, figures are pictures still.
-    """
+    """Lines and words stay sharp when enlarged, and each colour knows the dark; a picture inside comes in both."""
     drawings = 0
     for name in CHAPTERS:
         text = (SITE / name).read_text(encoding="utf-8")
         drawings += text.count('<svg class="figure"')
         pictures = len(re.findall(r'<img class="figure on-(?:light|paper)"', text))
-        assert pictures == 0 or name[9:11] in STILL_PICTURES, name
+        assert pictures == 0, name
         assert text.count('<image class="on-light"') == text.count('<image class="on-dark"'), name
         assert text.count('<img class="figure on-light"') == text.count('<img class="figure on-dark"'), name
         names = re.findall(r' id="([^"]*-f\w{6}-\d+)"', text)
