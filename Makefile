@@ -1,4 +1,5 @@
-# make tour: the first look. make test: every test and every notebook. make lab: your copy of the notebooks.
+# make tour: the first look. make lab: your copy of the notebooks.
+# make test: all tests but the long ones, and every notebook.
 # Works with any Python from 3.11 on: make tour PYTHON=python3.12
 
 PYTHON ?= python3
@@ -13,8 +14,8 @@ NBVAL := $(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-ti
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -p no:nbval
 ONCE_MORE := $(if $(AGAIN),|| $(PYTEST) -n 0 --last-failed --last-failed-no-failures=none)
 
-.PHONY: tour lab quick test test-long test-deep notebooks lint format check-install test-lowest test-clients test-nbgrader test-engines \
-        clean
+.PHONY: tour lab quick test test-long test-deep notebooks lint format check-install test-lowest test-clients \
+        test-nbgrader test-engines clean
 
 tour: $(VENV)/.base
 	$(BIN)/gptoss-edu tour
@@ -22,10 +23,10 @@ tour: $(VENV)/.base
 lab: $(VENV)/.base
 	$(BIN)/gptoss-edu lab
 
-quick: $(VENV)/.test  ## seconds: on every save
+quick: $(VENV)/.test  ## two minutes: on every save
 	$(PYTEST) -n 2 --dist=loadfile -m "not slow and not long and not gpu and not browser"
 
-test: lint $(VENV)/.test  ## minutes: all tests, then all notebooks
+test: lint $(VENV)/.test  ## minutes: all tests but the long ones, then all notebooks
 	$(PYTEST) -n 2 --dist=loadfile -m "not long and not browser" $(ONCE_MORE)
 	$(MAKE) notebooks
 

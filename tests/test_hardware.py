@@ -130,3 +130,24 @@ def test_the_readmes_speeds_are_the_recorded_ones():
     assert f"| {found['tokens_per_s']:.0f} | {found['of_floor']:.0%} |".replace("%", " %") in text
     for peer in ("transformers decode, compiled, in a graph", "gpt_oss.triton decode, in a graph"):
         assert f"in a CUDA graph | {rows[f'{peer}, context 1,024']['tokens_per_s']:.0f} |" in text, peer
+
+
+def test_the_readmes_two_cards_are_the_recorded_ones():
+    path = data_path().parent / "README.md"
+    if not path.exists():
+        pytest.skip("the README is part of a checkout, and this is an installed package")
+    rows = json.loads((data_path("benchmarks") / "gpu-2x-nvidia-h200.json").read_text(encoding="utf-8"))["results"]
+    one, some, many, long, short = (
+        rows[f"120b tensor {what}: times one card"]["ratio"]
+        for what in (
+            *(f"decode, {n} x context 1,024" for n in (1, 16, 64)),
+            "prefill, 4,096 tokens",
+            "prefill, 128 tokens",
+        )
+    )
+    said = (
+        f"decodes one sequence {one:.2f} times as fast as on one, 16 and 64 sequences {some:.2f} and {many:.2f} times, "
+        f"and reads a prompt of 4,096 tokens {long:.2f} times as fast"
+    )
+    text = path.read_text(encoding="utf-8")
+    assert said in text and (short < 1) == ("a prompt of 128 tokens takes longer on two cards" in text)

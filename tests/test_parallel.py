@@ -224,6 +224,49 @@ def joined(ranks, folder):
     return x, peers.gather(logits)
 
 
+class Launches(list):
+    """Stands in for a kernel: keeps each launch's grid and named arguments."""
+
+    def __getitem__(self, grid):
+        return lambda *args, **named: self.append((grid, named))
+
+
+@pytest.mark.parametrize("rows", [1, 16, 64])
+def test_all_programs_of_a_gather_find_room_on_a_card(monkeypatch, rows):
+    """They wait for each other: with 1,571 of them, two cards hung. An H100 has 132 processors."""
+    pytest.importorskip("triton")
+    from gptoss_edu.fast import parallel_gpu
+
+    kernel, config = Launches(), ModelConfig.gpt_oss_120b()
+    monkeypatch.setattr(parallel_gpu.peer_kernels, "gather_kernel", kernel)
+    mine = parallel.share(config, 0, 2)
+    elements, joins, programs = parallel_gpu.PeerMemory.sizes(config, mine)
+    memory = parallel_gpu.PeerMemory(
+        torch.empty(elements, dtype=torch.bfloat16), torch.empty(2 * programs, dtype=torch.int32), [0, 0], [0, 0], joins
+    )
+    peers = parallel_gpu.Peers(Ranks(0, 2), mine, config, memory, overlap=True)
+    peers.gather(torch.zeros(rows, mine.part(config), dtype=torch.bfloat16))
+    (((grid,), named),) = kernel
+    assert 1 <= grid <= 132 and named["BASE"] + grid <= memory.programs
+
+
+@pytest.mark.parametrize("programs", [1, 2, 3])
+def test_a_gather_takes_every_block_however_few_programs_it_has(monkeypatch, programs):
+    """Sixteen rows of 211 are four blocks. One rank alone meets nobody, and gathers its own."""
+    pytest.importorskip("triton")
+    from gptoss_edu.fast import parallel_gpu
+
+    monkeypatch.setattr(parallel_gpu, "GATHERS", programs)
+    mine = parallel.share(WIDE, 0, 1)
+    elements, joins, all_programs = parallel_gpu.PeerMemory.sizes(WIDE, mine)
+    data, flags = torch.empty(elements), torch.zeros(all_programs, dtype=torch.int32)
+    memory = parallel_gpu.PeerMemory(data, flags, [data.data_ptr()], [flags.data_ptr()], joins)
+    logits = made_up(16, mine.part(WIDE), seed=5)
+    assert logits.numel() > 3 * parallel_gpu.BLOCK
+    peers = parallel_gpu.Peers(Ranks(), mine, WIDE, memory, overlap=False)
+    assert torch.equal(peers.gather(logits), logits[:, : WIDE.vocab_size])
+
+
 def made_up(*shape, seed):
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 

@@ -68,7 +68,8 @@ def run_section(number: int, header: dict, samples: list[dict], most: int) -> st
     rest = f"<p>{len(samples) - len(shown):,} more samples are in the file.</p>" if len(shown) < len(samples) else ""
     return (
         f'<section id="run{number}"><h2>{escape(benchmark.title)}</h2><p>{escape(benchmark.measures)} '
-        f"{escape(settings_line(header))}</p><table><thead><tr><td></td>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        f"{escape(settings_line(header))}</p>"
+        f"<table><thead><tr><td></td>{head}</tr></thead><tbody>{rows}</tbody></table>"
         f"<p>{boxes}</p>{''.join(map(sample_details, shown))}{rest}</section>"
     )
 
