@@ -547,6 +547,24 @@ def test_an_unknown_experiment_is_one_sentence(capsys):
     assert all(f"  {name} " in listed for name in EXPERIMENTS)
 
 
+def test_efforts_take_turns_within_a_step(monkeypatch):
+    """Of six drawn by chance, one word would come at least twice as often as the other in two steps of three."""
+    from gptoss_edu.training import rl
+
+    drawn = []
+
+    def keep(model, problems, *arguments):
+        drawn.extend(problems)
+        raise StopIteration
+
+    monkeypatch.setattr(rl, "roll_out", keep)
+    for seed in range(3):
+        run = Run(load_model(experts="dense", dtype=torch.float32), EXPERIMENTS["swap"], Settings(prompts=6, seed=seed))
+        with pytest.raises(StopIteration):
+            run.update()
+    assert [p.example.effort for p in drawn] == [p.kind for p in drawn] == ["low", "medium"] * 9
+
+
 @pytest.mark.slow
 def test_the_command_trains_records_and_goes_on(tmp_path, capsys):
     sizes = {"steps": 1, "prompts": 2, "group": 2, "limit": 12, "probes": 1, "device": "cpu"}

@@ -166,4 +166,4 @@ def test_a_stored_picture_keeps_the_colours_of_its_bars():
     figure.savefig(drawn, format="png", dpi=figure.dpi, bbox_inches="tight", facecolor=figure.get_facecolor())
     stored = Image.open(io.BytesIO(base64.b64decode(vector.stored_png(figure))))
     whole, small = (np.asarray(image.convert("RGB"), int) for image in (Image.open(drawn), stored))
-    assert np.percentile(np.abs(whole - small), 99.9) <= 20
+    assert np.percentile(np.abs(whole - small), 99.9) <= 10  # of 255; with 64 shades 39, or 20 with the best of them
