@@ -350,11 +350,7 @@ def fast_logits_of(ranks, config, mode, way, folder, steps=2):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("size", "mode", "way"),
-    [
-        (2, "tensor", "symmetric"),
-        pytest.param(2, "tensor", "nccl", marks=pytest.mark.long),
-        pytest.param(2, "experts", "symmetric", marks=pytest.mark.long),
-    ],
+    [(2, "tensor", "symmetric"), (2, "tensor", "nccl"), (2, "experts", "symmetric")],
 )
 def test_the_fast_path_on_several_ranks(request, size, mode, way, tmp_path):
     """Kernels in Triton's interpreter; sums of a step run as on cards, over shared memory."""
