@@ -155,10 +155,10 @@ class Lab {
           b: both ? changes : null,
           names: this.names,
         },
-        (message) => this.told(message),
+        (message) => mine === this.asking && this.told(message), // a question that another one displaced is not heard
       );
     } catch (error) {
-      this.failed(error.message);
+      if (mine === this.asking) this.failed(error.message);
     }
   }
 
@@ -172,10 +172,8 @@ class Lab {
   }
 
   told(message) {
-    const { kind, side } = message;
+    const { kind } = message;
     this.walk.told(message, this.changesOfA);
-    // A new question: what the previous answer still sends no longer belongs to a card.
-    if ((kind === "token" || kind === "done") && !this.cards[side]) return;
     if (kind === "start") this.started(message);
     else if (kind === "inside") this.looked(message);
     else if (kind === "token") this.wrote(message);
