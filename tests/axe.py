@@ -1,4 +1,4 @@
-"""What axe-core finds on a page, for the tests in a browser."""
+"""Run axe-core on a page, for the tests in a browser."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ needs_axe = pytest.mark.skipif(not SCRIPT.exists(), reason="axe-core is missing:
 
 
 def serious(page, options: str = "{}") -> list:
-    """Violations of serious or critical impact: (rule, how many elements, the first three)."""
+    """Return the violations of serious or critical impact: (rule, number of elements, the first three elements)."""
     page.evaluate(SCRIPT.read_text(encoding="utf-8"))
     found = page.evaluate(
         f"() => axe.run(document, {{ resultTypes: ['violations'], iframes: false, preload: false, ...{options} }})"

@@ -1,4 +1,4 @@
-"""Shared by all tests: quiet, offline, and small models to compare with."""
+"""Set up what all tests share: no noise, no network, and small models to compare with."""
 
 import os
 import sys
@@ -21,7 +21,7 @@ from gptoss_edu.errors import GptOssError
 
 
 def pytest_collection_modifyitems(items):
-    """GPU tests are skipped where there is no GPU, with that reason."""
+    """Skip the GPU tests on a machine without a GPU, and say so."""
     if torch.cuda.is_available():
         return
     for item in items:
@@ -31,7 +31,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def small_config() -> ModelConfig:
-    """Four layers, window 8, expert width unlike the hidden size."""
+    """Return a configuration of four layers, with window 8 and an expert width that differs from the hidden size."""
     return ModelConfig(
         num_hidden_layers=4, num_experts=8, experts_per_token=3, vocab_size=300, hidden_size=64, intermediate_size=96,
         head_dim=32, num_attention_heads=4, num_key_value_heads=2, sliding_window=8, initial_context_length=64,
@@ -41,18 +41,18 @@ def small_config() -> ModelConfig:
 
 @pytest.fixture(scope="session")
 def encoding():
-    """o200k_harmony."""
+    """Return the o200k_harmony encoding."""
     return load_tokenizer()
 
 
 def close_figures() -> None:
-    """Close what was drawn, where anything was: importing pyplot for a test that draws nothing costs a second."""
+    """Close open figures if pyplot was imported; importing it for a test that draws nothing would cost a second."""
     if "matplotlib.pyplot" in sys.modules:
         sys.modules["matplotlib.pyplot"].close("all")
 
 
 def drawing_settings() -> dict | None:
-    """Return Matplotlib's settings but for the backend; None where it is not loaded."""
+    """Return Matplotlib's settings without the backend, or None if Matplotlib is not loaded."""
     if "matplotlib" not in sys.modules:
         return None
     settings = dict(sys.modules["matplotlib"].rcParams.copy())
@@ -62,10 +62,10 @@ def drawing_settings() -> dict | None:
 
 @pytest.fixture(autouse=True)
 def every_test_begins_alike():
-    """Gradients on, no figure open, and the colours, settings, threads and folder that pytest was started with.
+    """Start each test with gradients on, no open figure, and pytest's own colours, settings, threads and folder.
 
-    Chapters that tests run in this process switch gradients off, choose a style and leave figures open; with several
-    workers, the tests that follow them differ from run to run.
+    Some tests run chapters in this process. Chapters switch gradients off, choose a style and leave figures open, and
+    with several workers it differs from run to run which tests come after them.
     """
     folder, settings, threads = os.getcwd(), drawing_settings(), torch.get_num_threads()
     close_figures()
@@ -84,12 +84,12 @@ def every_test_begins_alike():
     os.chdir(folder)
 
 
-READ_BACK = "Canvas2D: Multiple readback operations"  # Chromium's advice to tests that look at the pixels of a canvas
+READ_BACK = "Canvas2D: Multiple readback operations"  # a warning of Chromium's about reading the pixels of a canvas
 
 
 @pytest.fixture(scope="module")
 def chromium():
-    """A headless browser; what needs it is skipped, with the reason, where there is none."""
+    """Start a headless browser; tests that need it are skipped, with the reason, where there is none."""
     from gptoss_edu.benchmarks import explorer
 
     with ExitStack() as stack:
@@ -102,13 +102,13 @@ def chromium():
 
 @pytest.fixture
 def open_page(chromium, tmp_path):
-    """Opens an explorer, HTML or a file, as a reader with these preferences; `ready` is what to wait for.
+    """Open an explorer, HTML or a file, as a reader with these preferences would; wait for `ready`.
 
-    The test fails if a page reports an error, or asks for anything but itself and, of a file, its neighbours.
+    The test fails if the page reports an error or requests anything else (a file may request its neighbours).
     """
     trouble, pages = [], []
 
-    def heard(message, in_the_book: bool):  # whose theme talks
+    def heard(message, in_the_book: bool):  # its theme logs messages
         if message.type == "error" or not (in_the_book or READ_BACK in message.text):
             trouble.append(f"console: {message.text}")
 

@@ -1,4 +1,4 @@
-"""Configurations and independent implementations that the tests of the core compare with."""
+"""Provide the configurations and independent implementations that the tests of the core compare with."""
 
 import math
 from dataclasses import replace
@@ -13,7 +13,7 @@ BASE = ModelConfig(
     head_dim=32, num_attention_heads=4, num_key_value_heads=2, sliding_window=128, initial_context_length=4096,
     rope_theta=150_000.0, rope_scaling_factor=32.0,
 )  # fmt: skip
-TRAINABLE = ModelConfig(  # small enough to take optimiser steps in a test, with the bundled vocabulary's size
+TRAINABLE = ModelConfig(  # small enough for optimiser steps in a test; the vocabulary has the bundled one's size
     num_hidden_layers=2, num_experts=4, experts_per_token=2, vocab_size=2048, hidden_size=32, intermediate_size=32,
     head_dim=16, num_attention_heads=2, num_key_value_heads=1, sliding_window=16, initial_context_length=256,
     rope_theta=1e4, rope_scaling_factor=8.0,
@@ -38,7 +38,7 @@ CONFIGS = {  # groups of 1, 2, 4, 6 and 8 query heads; 1 to 4 experts per token;
 
 
 def strong_model(config: ModelConfig, seed: int = 0, dtype=torch.float32):
-    """A random model whose sinks, biases and activations are large enough that forgetting one shows."""
+    """Return a random model whose sinks, biases and activations are so large that leaving one out shows."""
     model = random_model(config, seed)
     generator = torch.Generator().manual_seed(seed + 1)
     with torch.no_grad():
@@ -56,12 +56,12 @@ def random_tokens(config: ModelConfig, *shape: int, seed: int = 0) -> torch.Tens
 
 
 def relative(a: torch.Tensor, b: torch.Tensor) -> float:
-    """Largest difference as a share of the reference's largest magnitude."""
+    """Return the largest difference as a share of the reference's largest magnitude."""
     return ((a.double() - b.double()).abs().max() / b.double().abs().max()).item()
 
 
 def as_transformers(model):
-    """transformers' GptOssForCausalLM with this model's weights, copied here by hand."""
+    """Build transformers' GptOssForCausalLM with this model's weights, copied here by hand."""
     from transformers import GptOssConfig, GptOssForCausalLM
 
     config = model.config
@@ -95,7 +95,7 @@ def as_transformers(model):
 
 
 def router_margin(model, tokens: torch.Tensor) -> float:
-    """Smallest gap, over all tokens and layers, between the last expert chosen and the first left out."""
+    """Return the smallest gap, over all tokens and layers, between the last expert chosen and the first left out."""
     margins, k = [], model.config.experts_per_token
 
     def look(logits, name):
@@ -109,7 +109,7 @@ def router_margin(model, tokens: torch.Tensor) -> float:
 
 
 def literal_logits(model, tokens: list[int]) -> np.ndarray:
-    """gpt-oss in float64, token by token, head by head, expert by expert: (t, v). Slow and without cleverness."""
+    """Compute gpt-oss in float64, token by token, head by head, expert by expert: (t, v). Slow, and easy to check."""
     c = model.config
     w = {name: value.double().numpy() for name, value in model.state_dict().items()}
     half, group = c.head_dim // 2, c.num_attention_heads // c.num_key_value_heads
@@ -165,7 +165,7 @@ def literal_logits(model, tokens: list[int]) -> np.ndarray:
 
 
 def _literal_yarn(c: ModelConfig) -> tuple[list[float], float]:
-    """Angular speeds and concentration, as chapter and verse have them, for bounds that need no clamping or do."""
+    """Compute angular speeds and concentration as the YaRN paper defines them, with the ramp's bounds clamped."""
     bounds = []
     for turns in (c.rope_ntk_beta, c.rope_ntk_alpha):
         wavelength = c.initial_context_length / turns

@@ -1,4 +1,4 @@
-"""How many examples a property-based test tries: few on every run, 2,000 or more in `make test-deep`."""
+"""Set how many examples a property-based test tries: few on every run, 2,000 or more in `make test-deep`."""
 
 import os
 
@@ -6,7 +6,7 @@ from hypothesis import settings
 
 
 def examples(few: int, **more) -> settings:
-    """Settings for `few` examples without a deadline; GPTOSS_EXAMPLES=N asks for at least N of each test.
+    """Return settings for `few` examples without a deadline; GPTOSS_EXAMPLES=N asks for at least N per test.
 
     Further keywords go to `hypothesis.settings`.
     """

@@ -1,4 +1,4 @@
-"""A headless Firefox for a few tests, spoken to in its own Marionette protocol: Playwright needs a Firefox of its own.
+"""Drive a headless Firefox through its Marionette protocol, because Playwright needs a Firefox build of its own.
 
 Source: Mozilla, "Marionette protocol" (a message is its length, a colon, and JSON).
 """
@@ -21,12 +21,12 @@ PREFERENCES = {
 
 
 def path() -> str | None:
-    """Where Firefox is, or None."""
+    """Return the path of Firefox, or None."""
     return shutil.which("firefox-esr") or shutil.which("firefox")
 
 
 class Firefox:
-    """One session: `open` an address, `run` a script of the page that ends in done(value)."""
+    """One session: `open` an address, and `run` a script in the page that ends with done(value)."""
 
     def __init__(self, port: int):
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=300)
@@ -56,7 +56,7 @@ class Firefox:
         self._send("WebDriver:Navigate", {"url": address})
 
     def run(self, script: str, *arguments):
-        """The value that the script hands to done(…); `given` holds the arguments."""
+        """Return the value that the script passes to done(…); `given` holds the arguments."""
         body = f"const given = [...arguments], done = given.pop();\n{script}"
         return self._send("WebDriver:ExecuteAsyncScript", {"script": body, "args": list(arguments), "sandbox": None})[
             "value"
@@ -68,7 +68,7 @@ class Firefox:
 
 @contextmanager
 def firefox():
-    """A running browser with a profile of its own."""
+    """Start a browser with a profile of its own."""
     with tempfile.TemporaryDirectory() as profile:
         lines = [f"user_pref({json.dumps(name)}, {json.dumps(value)});\n" for name, value in PREFERENCES.items()]
         (Path(profile) / "user.js").write_text("".join(lines))

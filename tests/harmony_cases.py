@@ -1,4 +1,4 @@
-"""Generated conversations for the harmony tests: every construct of the format, each counted as it is used."""
+"""Generate conversations for the harmony tests, with every construct of the format, and count what was used."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ WORDS = (
 
 @lru_cache(maxsize=1)
 def openai_harmony_encoding():
-    """The independent reference; it reads the bundled vocabulary, so it needs no network."""
+    """Return openai-harmony's encoding, the independent reference; with the bundled vocabulary it needs no network."""
     os.environ.setdefault("TIKTOKEN_ENCODINGS_BASE", str(data_path()))
     import openai_harmony
 
@@ -58,7 +58,7 @@ def to_openai(conversation: Conversation):
 
 
 def _filled_in(raw: dict) -> dict:
-    """openai-harmony's Python side reads a missing system field as its default, its Rust side as none: say none."""
+    """Write missing system fields as null: openai-harmony's Python side would fill in a default, its Rust side none."""
     for message in raw["messages"]:
         for content in message["content"]:
             if content["type"] == "system_content":
@@ -81,7 +81,7 @@ class Generator:
         return False
 
     def pick(self, kind: str, **options):
-        """One of the named options, counted as "kind: name"."""
+        """Choose one of the named options, and count it as "kind: name"."""
         name = self.random.choice(list(options))
         self.counts[f"{kind}: {name}"] += 1
         value = options[name]
@@ -137,7 +137,7 @@ class Generator:
         return {"$defs": {"node": node}, **node}
 
     def decorated(self, depth: int):
-        """A schema with some of the annotations that the format shows."""
+        """Add some of the annotations that the format shows to a schema."""
         schema = self.schema(depth)
         if not isinstance(schema, dict):
             return schema
@@ -204,7 +204,7 @@ class Generator:
 
     def any_parameters(self) -> dict:
         schema = self.decorated(0)
-        return schema if isinstance(schema, dict) else {}  # openai-harmony takes objects only
+        return schema if isinstance(schema, dict) else {}  # openai-harmony accepts only objects
 
     def namespace(self, name: str) -> ToolNamespace:
         description = self.pick("namespace description", none=None, plain="A space.", lines="One\nTwo\n", empty="")
@@ -258,7 +258,7 @@ class Generator:
         return Message("developer", contents)
 
     def call(self, channel: str) -> list[Message]:
-        """A call and its result."""
+        """Return a call and its result."""
         tool = self.pick(
             "call",
             function="functions.get_weather",
@@ -315,7 +315,7 @@ class Generator:
 
 
 def small_encoding():
-    """A vocabulary of bytes whose control tokens have other ids, in another order."""
+    """Return an encoding of single bytes whose control tokens have other ids, in another order."""
     order = (
         "<|call|>",
         "<|start|>",
@@ -360,7 +360,7 @@ HEADER_WORDS = (
 
 
 def header_like_stream(random: Random, encoding) -> list[int]:
-    """Headers of plausible words in implausible orders, contents, and now and then a control token too many."""
+    """Draw headers of plausible words in implausible orders, with contents and sometimes an extra control token."""
     token = encoding.encode_single_token
     control = [token(name) for name in CONTROL]
 
@@ -385,7 +385,7 @@ def header_like_stream(random: Random, encoding) -> list[int]:
 
 
 def mutated(tokens: list[int], random: Random, vocabulary: int, control: list[int]) -> list[int]:
-    """Some tokens deleted, doubled, swapped, replaced or inserted; sometimes cut off at either end."""
+    """Delete, double, swap, replace or insert some tokens; sometimes cut the stream off at either end."""
     tokens = list(tokens)
     for _ in range(random.randint(1, 6)):
         i = random.randrange(len(tokens) + 1)

@@ -1,4 +1,4 @@
-"""A command in this process: a process of its own imports torch anew, which takes longer than most commands."""
+"""Run a command in this process: a new process would import torch again, which takes longer than most commands."""
 
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
@@ -8,7 +8,7 @@ from gptoss_edu.cli import main
 
 
 def run(*arguments) -> SimpleNamespace:
-    """What `subprocess.run` tells of `gptoss-edu ARGUMENTS`: returncode, stdout, stderr. Exceptions come through."""
+    """Return what `subprocess.run` would for `gptoss-edu ARGUMENTS`: returncode, stdout, stderr. Raise exceptions."""
     out, err = StringIO(), StringIO()
     with redirect_stdout(out), redirect_stderr(err):
         try:

@@ -1,4 +1,4 @@
-"""Run JavaScript of gptoss_edu/web in Node.js, for the tests that need no browser."""
+"""Run the JavaScript of gptoss_edu/web in Node.js, for the tests that need no browser."""
 
 import json
 import os
@@ -13,7 +13,7 @@ OLDEST = 20
 
 
 def _missing() -> str | None:
-    """Why there is no Node.js to use, or None."""
+    """Say why Node.js cannot be used; None if it can."""
     if shutil.which("node") is None:
         return f"Node.js is missing: install version {OLDEST} or newer"
     version = subprocess.run(["node", "--version"], capture_output=True, text=True).stdout.strip()
@@ -24,10 +24,10 @@ needs_node = pytest.mark.skipif(_missing() is not None, reason=str(_missing()))
 
 
 def run_node(script: str, folder: Path | None = None, seconds: int = 600, **values):
-    """What a module script returns: its body may import from WEB, await, and `return` anything that JSON can hold.
+    """Run a module script and return its value: it may import from WEB, await, and `return` any JSON value.
 
-    script : statements. `web(path)` imports a module of gptoss_edu/web; `read(name)` gives a file of `folder` as bytes.
-    values : JSON values that the script sees by these names.
+    script : statements. `web(path)` imports a module of gptoss_edu/web; `read(name)` returns a file's bytes.
+    values : JSON values that the script sees under these names.
     """
     names = "".join(f"const {name} = values[{json.dumps(name)}];\n" for name in values)
     body = (

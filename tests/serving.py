@@ -1,4 +1,4 @@
-"""A server over a model that says what a test has written for it, and cases that are run against it and its mutants."""
+"""Run cases against a server and its mutants; the server's model answers what the test has written for it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def preamble(text: str) -> str:
 
 
 class TokenCache:
-    """Rows of token ids, with the methods of KVCache that a pool uses."""
+    """Keep rows of token ids; has the methods of KVCache that a pool uses."""
 
     def __init__(self, held: list[list[int]], first: int, last: int):
         self.held, self.first, self.batch_size = held, first, last - first
@@ -68,10 +68,10 @@ class TokenCache:
 
 
 class ScriptedModel:
-    """Continues each prompt with what the script says: `answers` in turn, or `answer(prompt's text)`.
+    """Continue each prompt with the script: `answers` one after the other, or `answer(prompt's text)`.
 
-    Everything else has a small, fixed probability, so that a grammar can force it. `hold` stops the model while it is
-    not set; `delay` slows each pass.
+    All other tokens have a small, fixed probability, so that a grammar can force them. The model waits until `hold` is
+    set; `delay` slows each pass.
     """
 
     def __init__(self):
@@ -91,7 +91,7 @@ class ScriptedModel:
         return 512
 
     def expect(self, prompt: list[int]) -> None:
-        """Choose the reply to a prompt, when it is submitted."""
+        """Choose the reply to a prompt when it is submitted."""
         text = (
             self.answer(ENCODING.decode(prompt)) if self.answer else self.answers.pop(0) if self.answers else final("?")
         )
@@ -118,7 +118,7 @@ class ScriptedModel:
 
 
 class FakePython:
-    """A python tool that notes what it is asked, and gives back the code and how often it was used."""
+    """Stand in for the python tool: record each request; return the code and the number of uses so far."""
 
     name = "python"
     alive: list[FakePython] = []
@@ -143,7 +143,7 @@ class FakePython:
 
 @dataclass
 class World:
-    """What a case sees: the server, its model, the official client, and plain HTTP."""
+    """Everything a case can use: the server, its model, the official client, and plain HTTP."""
 
     server: Server
     model: ScriptedModel
@@ -168,7 +168,7 @@ class World:
         return self.http.post(path, content=content, headers={"Content-Type": "application/json", **(headers or {})})
 
     def events(self, **body):
-        """The events of a streamed response, as they stand on the wire."""
+        """Return the events of a streamed response exactly as they were sent."""
         answer = self.post(body={"model": MODEL, "input": "Hello", "stream": True, **body})
         assert answer.status_code == 200, answer.text
         assert answer.headers["content-type"].startswith("text/event-stream")
@@ -180,7 +180,7 @@ class World:
         return events
 
     def prompt(self, number=-1) -> str:
-        """A prompt that the model was given, as text."""
+        """Return a prompt that the model was given, as text."""
         return ENCODING.decode(self.prompts[number])
 
     def wait(self, condition) -> None:
@@ -223,9 +223,9 @@ CASES = []
 
 
 def case(**mutants):
-    """A case: run as it is, and once for each mutant of the server, which it has to catch.
+    """Mark a case: it runs once as it is and once per mutant of the server, which it has to catch.
 
-    mutants : name → function(monkeypatch) that spoils something
+    mutants : name → function(monkeypatch) that breaks something
     """
 
     def register(function):
@@ -236,7 +236,7 @@ def case(**mutants):
 
 
 def collect(module):
-    """Two tests over a module's cases: each passes on the server, and fails on each of its mutants."""
+    """Make two tests from a module's cases: each case passes on the server, and fails on each of its mutants."""
     cases = [(f, m) for f, m in CASES if f.__module__ == module.__name__]
     assert cases and len({f.__name__ for f, _ in cases}) == len(cases)
 
@@ -258,12 +258,12 @@ def collect(module):
 
 
 def swap(target: str, value):
-    """A mutant that puts `value` in place of an attribute, named by its path below gptoss_edu.serve."""
+    """Return a mutant that replaces an attribute, given by its path below gptoss_edu.serve, by `value`."""
     return lambda monkeypatch: monkeypatch.setattr(f"gptoss_edu.serve.{target}", value)
 
 
 def wrap(target: str, change):
-    """A mutant whose function calls change(original, *arguments)."""
+    """Return a mutant that replaces a function by change(original, *arguments)."""
     import importlib
 
     module, *rest = target.split(".")

@@ -21,7 +21,7 @@ from gptoss_edu.errors import GptOssError
 from gptoss_edu.ladder import ladder, record, record_transformers, rung_names
 
 TOLERANCE = 1e-4  # of the logits' scale
-TIE = 1e-5  # router logits closer than this may choose differently in another order of summation: no comparison then
+TIE = 1e-5  # router logits closer than this may choose other experts when summed in another order: not compared
 LENGTHS = (1, 127, 128, 129, 400)
 
 
@@ -39,7 +39,7 @@ def their_logits(model, tokens, **kwargs):
 @pytest.mark.parametrize("length", LENGTHS)
 @pytest.mark.parametrize("name", CONFIGS)
 def test_logits_equal_transformers(name, length):
-    """Lengths below, at and far beyond the window: short prompts alone see neither a lost window nor a lost YaRN.
+    """Try lengths below, at and far beyond the window: short prompts show neither a missing window nor a missing YaRN.
 
     Report: NVIDIA/TensorRT-Model-Connect 399. Report: NVIDIA/TensorRT-Model-Connect 400.
     """
@@ -103,7 +103,7 @@ def test_the_ladder_refuses_what_cannot_be_compared():
 
 
 def test_large_sinks_matter_in_these_models():
-    """Otherwise the comparison could not see a model that dropped them (a sink of 0 is nearly invisible)."""
+    """Without large sinks, a model that drops them would pass the comparison (a sink of 0 is nearly invisible)."""
     model, theirs = pair("four experts, groups of 8")
     tokens = random_tokens(model.config, 1, 129)
     without = strong_model(model.config, seed=len("four experts, groups of 8"))
@@ -117,7 +117,7 @@ def test_large_sinks_matter_in_these_models():
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
-    """One random model in the three layouts, expert width unlike the hidden size."""
+    """Write one random model in the three layouts; its expert width differs from its hidden size."""
     config = replace(BASE, num_hidden_layers=2, intermediate_size=96)
     folder = tmp_path_factory.mktemp("written")
     for layout in ("original", "hf", "hf-bf16"):
@@ -127,7 +127,7 @@ def written(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def from_their_files(written):
-    """transformers' own from_pretrained on the folders that this package wrote."""
+    """Load the folders that this package wrote with transformers' own from_pretrained."""
     from transformers import GptOssForCausalLM
 
     return {
@@ -158,7 +158,7 @@ def test_logits_from_files_equal_transformers_from_pretrained(written, from_thei
 @pytest.mark.slow
 @pytest.mark.parametrize("layout", ["hf", "hf-bf16"])
 def test_transformers_reads_a_saved_model_and_computes_the_same(tmp_path, layout):
-    """save() of a model with weights of its own; what is compared with is what was saved: rounded, then packed."""
+    """Compare with the model as it was saved: the weights are rounded, and the experts packed."""
     from transformers import GptOssForCausalLM
 
     model = strong_model(CONFIGS["two experts, heads of 64"])
@@ -184,7 +184,7 @@ def test_logits_equal_a_literal_float64_computation(name):
 
 
 def test_the_literal_computation_sees_clamps_and_windows():
-    """It is only a reference for what it exercises: the gate's clamp, up's clamp and more keys than the window."""
+    """A reference only vouches for what it runs: both clamps must be reached, and more keys than the window."""
     model = strong_model(replace(BASE, num_hidden_layers=2, sliding_window=4), seed=7)
     seen = {}
     names = [f"block.{i}.mlp.normed" for i in range(2)]
@@ -196,7 +196,7 @@ def test_the_literal_computation_sees_clamps_and_windows():
 
 
 def test_bfloat16_differs_from_float32_by_rounding_only_where_no_router_tie_is_near():
-    """Across dtypes a near tie may send a token to another expert; tokens whose margin is clear must agree."""
+    """In another dtype a near tie may send a token to another expert; tokens with a clear margin must agree."""
     model = strong_model(replace(BASE, num_hidden_layers=2), seed=5)
     low = strong_model(replace(BASE, num_hidden_layers=2), seed=5, dtype=torch.bfloat16)
     tokens = random_tokens(model.config, 1, 60)
@@ -208,7 +208,7 @@ def test_bfloat16_differs_from_float32_by_rounding_only_where_no_router_tie_is_n
 
     with model.hooks({f"block.{i}.mlp.router_logits": look for i in range(2)}):
         exact = model(tokens)[0]
-    clear = margins > 0.1  # the margin stated: bfloat16 moves these router logits by less than 0.1
+    clear = margins > 0.1  # bfloat16 moves these router logits by less than 0.1
     assert 20 < clear.sum() < 60
     rounded = low(tokens)[0].float()
     error = (rounded - exact).norm(dim=-1) / exact.norm(dim=-1)  # (t,)

@@ -1,4 +1,4 @@
-"""Attention and its mask: what the package computes is the literal definition."""
+"""Attention and its mask agree with their definitions, written out literally."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def test_attention_is_the_literal_definition(sizes, window):
 
 @pytest.mark.parametrize("sink", [-torch.inf, -300.0, 300.0])
 def test_a_sink_takes_nothing_or_everything(sink):
-    """A sink near 0 hides in rounding: only a large one and -inf show whether it is applied.
+    """A sink near 0 is lost in rounding: only a large one and -inf show whether it is applied.
 
     Report: NVIDIA/TransformerEngine 2541.
     """
@@ -50,7 +50,7 @@ def test_scores_of_any_size_are_safe():
 
 @pytest.mark.parametrize("window", [None, 1, 4, 128])
 def test_the_mask_goes_by_positions(window):
-    """A window of n keys holds the query's own: never n + 1.
+    """A window of n keys includes the query's own: never n + 1 keys.
 
     Report: NVIDIA-NeMo/Megatron-Bridge 2656. Report: NVIDIA/Megatron-LM 2771. Report: ml-explore/mlx-lm 390.
     """
@@ -62,7 +62,7 @@ def test_the_mask_goes_by_positions(window):
 
 
 def test_a_new_model_holds_no_uninitialised_memory(monkeypatch, small_config):
-    """Sinks from `torch.empty` are whatever lay in memory: NaN on some runs, and fine on others.
+    """Sinks from `torch.empty` hold whatever was in memory: NaN on some runs, harmless numbers on others.
 
     Report: tenstorrent/tt-xla 5912.
     """

@@ -1,6 +1,6 @@
-"""The built book as a reader meets it, from a folder: links, figures, code, search, phones, the dark, and no network.
+"""Test the built book, opened from a folder: links, figures, code, search, phones, dark mode, and no network.
 
-`make test-browser` builds the book and runs this. Without Chromium only what can be read from the files is tested.
+`make test-browser` builds the book and runs these tests. Without Chromium, only the tests on files run.
 """
 
 import io
@@ -26,7 +26,7 @@ FOLDERS = (SITE, SITE / "chapters", SITE / "pages", SITE / "generated", SITE / "
 FOUND = sorted(str(path.relative_to(SITE)) for folder in FOLDERS for path in folder.glob("*.html"))
 PAGES = [name for name in FOUND if name != "lab.html"] or ["index.html"]  # the lab has tests of its own
 CHAPTERS = [name for name in PAGES if name.startswith("chapters/")]
-SEARCHES = {  # what a reader types, and the page that must be among the results
+SEARCHES = {  # search words, and the page that must be among the results
     "MXFP4": "chapters/09_mxfp4",
     "YaRN": "chapters/05_rope_and_yarn",
     "sink": "chapters/06_attention_sinks",
@@ -49,7 +49,7 @@ def site():
 
 @pytest.fixture
 def open_chapter(open_page):
-    """Opens a page of the book by its name."""
+    """Open a page of the book by its name."""
 
     def open_one(name: str, width: int = 1280, scheme: str = "light", query: str = ""):
         return open_page(SITE / name, width, scheme, ready=None, query=query)
@@ -61,7 +61,7 @@ def open_chapter(open_page):
 
 
 class References(HTMLParser):
-    """The ids, links and pictures of one page."""
+    """Collect the ids, links and pictures of one page."""
 
     def __init__(self, text: str):
         super().__init__()
@@ -83,7 +83,7 @@ def references(path: Path) -> References:
 
 
 def broken(path: Path) -> list[str]:
-    """Links and files of one page that lead nowhere."""
+    """Return the links and files of one page that do not exist."""
     found = []
     for link in references(path).links + references(path).pictures:
         parts = urlsplit(link)
@@ -111,7 +111,7 @@ def test_a_broken_link_would_be_found(tmp_path):
 
 
 def test_every_figure_is_told_in_words():
-    """Each in words of its own: two may share them where one function drew both."""
+    """Every figure has its own description; two may share one if the same function drew both."""
     told = [
         alt
         for path in (SITE / "chapters").glob("*.html")
@@ -124,7 +124,7 @@ def test_every_figure_is_told_in_words():
 
 
 def test_figures_are_drawings_in_both_themes():
-    """Lines and words stay sharp when enlarged, and each colour knows the dark; a picture inside comes in both."""
+    """Lines and words stay sharp when enlarged, and every colour has a dark version; so has a picture inside."""
     drawings = 0
     for name in CHAPTERS:
         text = (SITE / name).read_text(encoding="utf-8")
@@ -144,12 +144,12 @@ def test_figures_are_drawings_in_both_themes():
 
 
 def test_the_site_is_small():
-    """At most 120 MB in all, the model's weights and the sources of the reference among them."""
+    """The site takes at most 120 MB, including the model's weights and the source pages of the reference."""
     assert sum(path.stat().st_size for path in SITE.rglob("*") if path.is_file()) < 120e6
 
 
 def test_solutions_and_outcomes_are_folded():
-    """On no page does a solution or the outcome of a prediction stand outside something that is closed."""
+    """On every page, solutions and outcomes of predictions are inside a folded element."""
     chapters = sorted((SITE / "chapters").glob("*.html"))
     assert chapters
     for path in chapters:
@@ -161,9 +161,9 @@ def test_solutions_and_outcomes_are_folded():
 
 
 def test_code_in_the_text_and_the_reference_lead_to_each_other():
-    """A function, a method of calling it, a file: to their entries.
+    """Functions, methods and files link to their entries in the reference.
 
-    A file that is named like a function: to its source.
+    A file with the same name as a function links to its source.
     """
     api = "generated/api/model.html"
     entries, norm = references(SITE / api), references(SITE / "chapters" / "03_residual_and_rmsnorm.html")
@@ -191,9 +191,9 @@ def test_difficulty_and_minutes_stand_below_the_heading():
 
 
 def test_pages_load_nothing_that_they_do_not_use():
-    """At most 1.5 MB before images; no widgets, no icon font, no typesetter.
+    """Pages load at most 1.5 MB before images; no widgets, no icon font, no typesetter.
 
-    The model's script only where it answers.
+    Only pages on which the model answers load its script.
     """
     for name in PAGES:
         text = (SITE / name).read_text(encoding="utf-8")
@@ -219,7 +219,7 @@ def test_cards_of_all_chapters_stand_on_the_front_page():
 
 
 def test_the_front_page_shows_one_answer():
-    """Four experts for every token, a bar of its sinks for each, and the four chapters that build these parts."""
+    """It shows four experts and a bar of sinks for every token, and links the four chapters that build these parts."""
     text = (SITE / "index.html").read_text(encoding="utf-8")
     tokens = text.count('<rect class="chip"')
     assert 10 < tokens <= 40 and text.count('<rect class="sink"') == tokens
@@ -229,7 +229,7 @@ def test_the_front_page_shows_one_answer():
 
 
 class Folds(HTMLParser):
-    """Text outside every <details> that ought to be inside one."""
+    """Collect text that should be inside a <details> and is not."""
 
     def __init__(self):
         super().__init__()
@@ -263,7 +263,7 @@ EMPTY_PICTURES = """() => [...document.querySelectorAll('article img')]
 
 @each_page
 def test_a_page_on_a_phone_in_the_dark(open_chapter, name):
-    """No request leaves, no error is logged, all formulas are typeset, nothing scrolls sideways."""
+    """No request goes out, no error is logged, all formulas are typeset, and nothing scrolls sideways."""
     page = open_chapter(name, 375, "dark")
     page.wait_for_function(TYPESET, timeout=30_000)
     assert page.evaluate(BAD_FORMULAS) == 0
@@ -274,7 +274,7 @@ def test_a_page_on_a_phone_in_the_dark(open_chapter, name):
 
 
 def test_from_a_server_nothing_is_missing(chromium):
-    """Over http a browser also asks for what no page names, such as an icon."""
+    """Over http a browser also requests files that no page names, such as an icon."""
     missing = []
 
     class Handler(SimpleHTTPRequestHandler):
@@ -330,7 +330,7 @@ def test_search_while_typing_shows_sections_with_an_excerpt(open_chapter, query,
 
 @pytest.mark.parametrize("width", [375, 1400])
 def test_no_code_is_cut(open_chapter, width):
-    """At most one block in twenty is wider than its box, and no comment at a line's end lies outside."""
+    """At most one block in twenty is wider than its box, and no comment at the end of a line is cut off."""
     cut = []
     for name in CHAPTERS:
         page = open_chapter(name, width)
@@ -374,7 +374,7 @@ def test_next_says_what_the_next_chapter_builds(open_chapter):
 
 
 def ask(page, question: str | None = None):
-    """Ask the first box of a page; gives its answers' texts."""
+    """Ask a question in the first box of a page; return the texts of its answers."""
     page.locator(".playground").first.scroll_into_view_if_needed()
     box = page.locator(".playground > div").first
     if question:
@@ -393,7 +393,7 @@ def test_the_front_page_answers(open_chapter):
 
 
 def test_the_picture_can_be_walked_through_and_leads_to_the_chapters(open_chapter):
-    """The guided walk, step by step; the chapters that it names are there."""
+    """Take the guided walk step by step; the chapters that it names exist."""
     page = open_chapter("generated/one_picture.html", 1400)
     (answer,) = ask(page, "What is 47 times 36?")
     assert "1692" in answer
@@ -420,11 +420,11 @@ def test_an_honest_refusal_is_marked(open_chapter):
     [("01", 1), ("04", 2), ("06", 2), ("08", 2), ("11", 3), ("12", 1), ("15", 3), ("16", 2), ("17", 2)],
 )
 def test_the_playground_of_a_chapter(open_chapter, chapter, answers):
-    """As it is, and changed; at three efforts; drawn with three seeds."""
+    """Ask the model as it is and changed, at three efforts, and with three seeds."""
     (name,) = [name for name in CHAPTERS if name.startswith(f"chapters/{chapter}_")]
     said = ask(open_chapter(name))
     assert len(said) == answers and all("tokens in" in text for text in said)
-    if chapter == "12":  # what the reader forged is read as letters
+    if chapter == "12":  # control tokens that the reader typed are read as plain text
         assert said[0].count("<|start|>system") == 2
 
 
@@ -479,7 +479,7 @@ def test_on_paper_hints_and_solutions_are_open_and_all_is_light(open_chapter):
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
     assert page.evaluate("document.querySelectorAll('article details:not([open])').length") == 0
     assert page.evaluate("document.documentElement.dataset.theme") == "light"
-    # what fades in on a screen would be printed before it is seen
+    # elements that fade in on a screen would be printed while still invisible
     assert page.evaluate("document.querySelector('article').getAnimations({ subtree: true }).length") == 0
     solution = page.locator("details.hide.above-input:not(.aside) pre", has_text="BEGIN SOLUTION").first
     assert solution.is_visible() and solution.evaluate("(e) => e.checkVisibility({ opacityProperty: true })")
@@ -489,13 +489,13 @@ def test_on_paper_hints_and_solutions_are_open_and_all_is_light(open_chapter):
 
 
 def pixels(element) -> np.ndarray:
-    """A picture of an element as (rows, columns, 3) of 0 … 255."""
+    """Return a picture of an element as an array (rows, columns, 3) with values from 0 to 255."""
     return np.asarray(Image.open(io.BytesIO(element.screenshot())).convert("RGB")).astype(int)
 
 
 @pytest.mark.parametrize("chapter", ["03_residual_and_rmsnorm", "04_attention", "08_moe_routing"])
 def test_figures_wear_the_theme(open_chapter, chapter):
-    """The ground of a figure is the page's, light or dark, and of pictures inside it the theme's own are shown."""
+    """A figure has the page's background, light or dark, and pictures inside it are those of the theme."""
     for scheme in style.THEMES:
         page = open_chapter(f"chapters/{chapter}.html", 1400, scheme)
         figure = page.locator("svg.figure").nth(1)
@@ -514,7 +514,7 @@ def test_figures_wear_the_theme(open_chapter, chapter):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_explorer_is_the_same_in_a_chapter_and_on_its_own_page(open_chapter, open_page, scheme):
-    """Unframed, at the same width: as tall, pixel for pixel; and only the strip of tokens scrolls in itself."""
+    """Compare with the explorer alone at the same width: equally tall, equal pixels; only the token strip scrolls."""
     page = open_chapter("chapters/17_router_lab.html", 1400, scheme)
     place = page.locator(".explorer").first
     place.scroll_into_view_if_needed()
@@ -530,7 +530,7 @@ def test_the_explorer_is_the_same_in_a_chapter_and_on_its_own_page(open_chapter,
     alone = own.locator(".gx").first
     first, second = pixels(inside), pixels(alone)
     rows = min(len(first), len(second))
-    assert abs(len(first) - len(second)) <= 40  # its page leaves out a margin
+    assert abs(len(first) - len(second)) <= 40  # the explorer's own page has no margin
     assert len(np.unique(first.reshape(-1, 3), axis=0)) > 200
     assert (np.abs(first[:rows] - second[:rows]).max(-1) > 8).mean() < 0.02
 
@@ -538,7 +538,7 @@ def test_the_explorer_is_the_same_in_a_chapter_and_on_its_own_page(open_chapter,
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [375, 1400])
 def test_screenshots_to_look_at(open_chapter, width, scheme):
-    """The main pages, written to build/screenshots."""
+    """Write pictures of the main pages to build/screenshots."""
     folder = ROOT / "build" / "screenshots"
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("index.html", "chapters/06_attention_sinks.html", "chapters/16_attention_lab.html"):

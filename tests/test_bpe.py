@@ -1,4 +1,4 @@
-"""bpe.py against tiktoken on o200k's own ranks, and the trainer against a slow one that counts everything anew."""
+"""Compare bpe.py with tiktoken on o200k's own ranks, and the trainer with a slow one that recounts everything."""
 
 import random
 from collections import Counter
@@ -98,14 +98,14 @@ def test_the_trace_ends_where_encoding_ends(piece):
 
 
 def test_a_whole_token_is_taken_even_where_merging_does_not_reach_it():
-    ranks = BYTES | {b"bc": 256, b"abcd": 257}  # no pair joins to abcd: it is a|bc|d by merging
+    ranks = BYTES | {b"bc": 256, b"abcd": 257}  # no pair of tokens forms abcd: merging gives a|bc|d
     encoding = make_encoding("toy", ranks, [], r"\w+|\s|[^\w\s]+")
     assert bpe.encode("abcd abcde", ranks, r"\w+|\s|[^\w\s]+") == encoding.encode_ordinary("abcd abcde")
     assert bpe.encode_bytes(b"abcd", ranks) == [97, 256, 100]
 
 
 def slow_train(text, vocab_size, pat_str):
-    """Counts every pair anew at each step and encodes every piece from scratch; shares only `encode_bytes`."""
+    """Count every pair again at each step and encode every piece from scratch; only `encode_bytes` is shared."""
     pieces = Counter(match.group().encode() for match in regex.finditer(pat_str, text))
     ranks = dict(BYTES)
     while len(ranks) < vocab_size:

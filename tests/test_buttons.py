@@ -1,4 +1,4 @@
-"""Predictions and questions by buttons: a click locks, and an answer shows only what was locked or given up."""
+"""Answer predictions and questions by buttons: a click locks, and answers show only for what was locked or given up."""
 
 import json
 import subprocess
@@ -13,7 +13,7 @@ from gptoss_edu.course import buttons, predictions, questions
 
 
 class Screen:
-    """Takes the place of a front end: `places` holds what stands in each, first to last."""
+    """Stand in for a front end: `places` holds what was displayed in each place, in order."""
 
     def __init__(self):
         self.places = []
@@ -55,7 +55,7 @@ class Screen:
 
 @pytest.fixture
 def screen(monkeypatch, tmp_path):
-    """Somebody watches, and has a workshop folder."""
+    """Return a screen that somebody watches, with a workshop folder."""
     found = Screen()
     monkeypatch.setattr(buttons, "live", lambda: True)
     monkeypatch.setattr(IPython.display, "DisplayHandle", found.handle)
@@ -73,7 +73,7 @@ def test_two_clicks_lock_and_the_waiting_answer_opens(screen, tmp_path):
     checks.reveal("06.1")._ipython_display_()
     assert asked.because not in screen.text() and "no prediction yet" in screen.places[2].html
     screen.click("a")
-    assert not (tmp_path / "predictions.json").exists()  # not yet: how sure?
+    assert not (tmp_path / "predictions.json").exists()  # not yet: the confidence is missing
     screen.click("back")
     screen.click("b")
     screen.click("80 %")
@@ -81,13 +81,13 @@ def test_two_clicks_lock_and_the_waiting_answer_opens(screen, tmp_path):
     assert "Locked: b, confidence 80%" in screen.text() and asked.because in screen.text()
     assert asked.wrong["b"] in screen.text() and screen.buttons() == []
     assert "Your first choice stands" in checks.predict("06.1", "c", 0.9).text
-    assert asked.because in checks.reveal("06.1").text  # and whoever comes back finds the answer open
+    assert asked.because in checks.reveal("06.1").text  # and a learner who comes back finds the answer open
 
 
 def test_the_typed_form_opens_what_waits(screen):
     checks.reveal("06.2")._ipython_display_()
     checks.predict("06.2", None, None)._ipython_display_()
-    assert len(screen.buttons()) == 4  # three letters, and one to give up
+    assert len(screen.buttons()) == 4  # three letters, and a button to give up
     checks.predict("06.2", "b", 0.7)
     assert questions.get("06.2").because in screen.text() and screen.buttons() == []
 
@@ -143,7 +143,7 @@ def test_who_watches(monkeypatch, sign, live):
 
 @pytest.mark.slow
 def test_an_executed_notebook_holds_no_widget(tmp_path):
-    """What nbconvert, nbval and the book are given: HTML, whole, without widgets."""
+    """nbconvert, nbval and the book get complete HTML without widgets."""
     script = """
         import nbformat, nbclient
         cells = ["from gptoss_edu import checks", "checks.opening_questions('08')", "checks.predict('06.1')",

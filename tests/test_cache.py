@@ -1,4 +1,4 @@
-"""The key/value cache: whole, chunked and token by token give the same logits, for rows of any length."""
+"""Test the key/value cache: whole, chunked and token by token give the same logits, for rows of any length."""
 
 from dataclasses import replace
 
@@ -20,7 +20,7 @@ WHOLE = MODEL(TOKENS)
 
 
 def fed(model, tokens, chunks, cache=None):
-    """Logits of all positions when the tokens are given in pieces of these sizes, the last one repeated as needed."""
+    """Return the logits of all positions for tokens fed in pieces of these sizes; the last size repeats as needed."""
     cache = model.new_cache(tokens.shape[0], tokens.shape[1]) if cache is None else cache
     logits, start, sizes = [], 0, list(chunks)
     while start < tokens.shape[1]:
@@ -37,7 +37,7 @@ def fed(model, tokens, chunks, cache=None):
     ids=str,
 )
 def test_whole_equals_chunked_equals_token_by_token(chunks):
-    """The first queries of a chunk still need keys of the chunk before.
+    """The first queries of a chunk still need keys of the previous chunk.
 
     Report: openai/gpt-oss 196.
     """
@@ -63,7 +63,7 @@ def test_the_released_window_at_its_edges():
 
 
 def test_rows_of_different_lengths_equal_each_row_alone():
-    """Ragged prefill, then ragged steps in which some rows have nothing to add."""
+    """Prefill rows of different lengths, then take steps in which some rows add nothing."""
     rounds = [[5, 17, 1], [1, 1, 1], [0, 12, 3], [1, 0, 1], [9, 0, 20], [1, 1, 0], [0, 0, 1]]
     cache = MODEL.new_cache(3, 40)
     done = [0, 0, 0]
@@ -120,7 +120,7 @@ def test_sliding_layers_keep_a_ring_of_the_window_and_no_more():
 
 
 def test_the_ring_holds_the_last_window_of_keys():
-    """After 40 tokens the slot of position p is p mod 8, and holds what a model that saw everything computes."""
+    """After 40 tokens, slot p mod 8 holds position p's keys and values, as a model without a ring computes them."""
     seen = {}
     with MODEL.hooks({"block.0.attn.k_rotated": lambda value, name: seen.update(k=value.clone())}):
         MODEL(TOKENS)
@@ -153,7 +153,7 @@ def test_select_keeps_rows_in_the_order_asked_for():
 
 
 def test_the_cache_changes_no_gradient_and_the_model_trains_after_generating():
-    """Tables made under inference mode must not be stored where training needs them."""
+    """Tables made in inference mode must not be kept for training, which cannot use them."""
     model = strong_model(SMALL).requires_grad_(True)
     with torch.inference_mode():
         fed(model, TOKENS[:1, :12], [5])
@@ -184,7 +184,7 @@ def test_errors_name_what_was_expected_and_found():
 
 
 def test_an_interrupted_pass_is_refused_where_it_has_cost_keys_and_harmless_elsewhere():
-    """Two layers are written when the third fails: several new tokens lie where the rings held keys still needed."""
+    """Two layers are written when the third fails: new tokens have overwritten keys in the rings still in use."""
 
     def fail(value, name):
         raise KeyboardInterrupt
@@ -201,7 +201,7 @@ def test_an_interrupted_pass_is_refused_where_it_has_cost_keys_and_harmless_else
 
 
 def test_a_view_of_rows_is_the_cache_itself():
-    """Rows 1 and 2 read through a view; then all rows together read on as if the cache had never been cut."""
+    """Rows 1 and 2 read tokens through a view; then all rows go on together as if there had been no view."""
     cache = MODEL.new_cache(3, 40)
     view = cache.rows(1, 3)
     MODEL(TOKENS[1:, :11], cache=view)
@@ -223,7 +223,7 @@ def test_a_restored_row_goes_on_as_the_one_it_was_taken_from(length):
     MODEL(TOKENS[:1, :length], cache=cache.rows(1, 2))
     kept = cache.snapshot(1)
     MODEL(TOKENS[2:, :33], cache=cache.rows(2, 3))
-    MODEL(TOKENS[2:, :7], cache=cache.rows(1, 2))  # what the snapshot was taken of goes another way
+    MODEL(TOKENS[2:, :7], cache=cache.rows(1, 2))  # the row that the snapshot was taken of gets other tokens
     cache.restore(2, kept)
     cache.copy_row(2, 0)
     cache.clear_row(1)
@@ -238,7 +238,7 @@ def test_a_restored_row_goes_on_as_the_one_it_was_taken_from(length):
 
 
 def test_a_torn_row_is_refused_until_it_is_cleared():
-    """An interrupted pass over several tokens has overwritten keys; the other rows are whole."""
+    """An interrupted pass over several tokens has overwritten keys of one row; the other rows are intact."""
     cache = MODEL.new_cache(2, 40)
     MODEL(TOKENS[:2, :20], cache=cache)
 

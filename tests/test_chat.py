@@ -1,4 +1,4 @@
-"""The agent loop: events, bounds, the model's own tokens, interruptions, files; over scripts and over a model."""
+"""Test the agent loop with scripts and with a model: events, limits, the model's own tokens, interruptions, files."""
 
 import contextlib
 import json
@@ -38,7 +38,7 @@ def make(encoding, *turns, tools=None, **bounds):
 
 
 def consistent(chat) -> bool:
-    """Every call has its result right behind it, and the history renders, parses and equals itself."""
+    """Check that a result follows every call, and that the history, rendered and parsed, equals itself."""
     for i, message in enumerate(chat.history):
         if chat.is_call(message):
             assert i + 1 < len(chat.history) and chat.history[i + 1].role == "tool"
@@ -65,7 +65,7 @@ def test_a_turn_with_a_tool(encoding):
         ("assistant", "final", None),
     ]
     assert json.loads(chat.history[3].text) == {"city": "Rome", "sky": "sunny"}
-    # The pieces are the messages' texts, whole characters only, numbered as in the history.
+    # The pieces join to the messages' texts, hold whole characters only, and are numbered as in the history.
     for number, message in enumerate(chat.history):
         pieces = [e for e in events if isinstance(e, Piece) and e.number == number]
         assert "".join(p.text for p in pieces) == (message.text if message.role == "assistant" else "")
@@ -75,7 +75,7 @@ def test_a_turn_with_a_tool(encoding):
 
 def test_prompts_keep_the_models_own_tokens_and_drop_finished_thoughts(encoding):
     prompts = []
-    # Not the cutting that the encoder would choose: one token for each byte of a word.
+    # Split a word otherwise than the encoder would: one token per byte.
     letters = [encoding.encode_single_token(letter) for letter in "Sunny"]
     odd = [*encoding.encode("<|channel|>final<|message|>", allowed_special="all"), *letters]
     odd.append(encoding.encode_single_token("<|return|>"))
@@ -87,7 +87,7 @@ def test_prompts_keep_the_models_own_tokens_and_drop_finished_thoughts(encoding)
 
     chat = Chat(sample, [FunctionTool([weather])], encoding)
     assert list(chat.say("Rome?"))[-1].reason == "answered"
-    # Inside the tool loop the second prompt begins with the first and what was sampled, token for token.
+    # Inside the tool loop, the second prompt begins with the first prompt and the sampled tokens, unchanged.
     before = prompts[0] + encoding.encode(THINK + CALL, allowed_special="all")
     assert prompts[1][: len(before)] == before
     assert list(chat.say("Again?"))[-1].reason == "answered"
@@ -171,7 +171,7 @@ def test_a_prompt_that_is_too_long_is_reported(encoding):
 
 @pytest.mark.parametrize("after", range(0, 40, 3))
 def test_ctrl_c_anywhere_leaves_a_consistent_history(encoding, after):
-    """The sampler is interrupted after so many tokens; then the conversation goes on."""
+    """Interrupt the sampler after each number of tokens; the conversation then goes on."""
     tokens = encoding.encode(THINK + CALL, allowed_special="all")
     calls = []
 
@@ -205,7 +205,7 @@ def test_closing_the_iterator_anywhere_leaves_a_consistent_history(encoding):
 
 def test_ctrl_c_during_a_tool_gives_the_call_a_result(encoding):
     def slow(city: str) -> str:
-        """Never comes back."""
+        """Never return."""
         raise KeyboardInterrupt
 
     chat = make(encoding, THINK + CALL.replace("weather", "slow"), tools=[FunctionTool([slow])])
@@ -346,7 +346,7 @@ def test_history_without_results_is_settled_and_preambles_are_refused(encoding):
 
 @pytest.fixture(scope="module")
 def model():
-    """A small model with random weights and a vocabulary of single bytes."""
+    """Return a small model with random weights and a vocabulary of single bytes."""
     names = ("start", "end", "message", "channel", "constrain", "return", "call", "endoftext")
     control = {f"<|{name}|>": 256 + i for i, name in enumerate(names)}
     encoding = tiktoken.Encoding(
@@ -375,7 +375,7 @@ def model():
 
 
 def test_a_model_as_sampler_reuses_its_cache(model):
-    """Two rounds through one cache give what a fresh generation gives each time."""
+    """Two rounds with one cache give the same tokens as two fresh generations."""
     sample = ModelSampler(model, temperature=0.0)
     prompt = model.tokenizer.encode_ordinary("The cache holds what was read before. " * 3)
     first = list(sample(prompt, 12))
@@ -386,7 +386,7 @@ def test_a_model_as_sampler_reuses_its_cache(model):
     assert sample.cache is cache, "the second prompt continues the first"
     fresh = ModelSampler(model, temperature=0.0)
     assert list(fresh(longer, 12)) == second
-    stream = sample(prompt, 12)  # a prompt that goes back; and one that is given up in the middle
+    stream = sample(prompt, 12)  # a prompt that takes something back, and one that is given up in the middle
     assert [next(stream) for _ in range(3)] == first[:3]
     stream.close()
     assert list(sample(prompt + first[:3] + first, 5)) == list(fresh(prompt + first[:3] + first, 5))
@@ -394,7 +394,7 @@ def test_a_model_as_sampler_reuses_its_cache(model):
 
 @pytest.mark.slow
 def test_a_model_in_the_loop(model):
-    """Whatever a model says, the loop ends in time with a history that can go on."""
+    """Whatever the model writes, the loop ends in time, and its history can be continued."""
     chat = Chat(
         ModelSampler(model, temperature=1.0, seed=3), (), model.tokenizer, Settings(max_tokens=40, effort="low")
     )
@@ -406,7 +406,7 @@ def test_a_model_in_the_loop(model):
 
 
 def shown_and_kept(chat, events):
-    """What was shown of each message, and what is in the history of the assistant's."""
+    """Return what was shown of each message, and the assistant's messages in the history."""
     shown = {}
     for event in events:
         if isinstance(event, Begins):
@@ -426,7 +426,7 @@ def shown_and_kept(chat, events):
     ],
 )
 def test_what_is_kept_was_shown(encoding, turn):
-    """The model stops in the middle of a header, of a message.
+    """The model stops in the middle of a header or of a message.
 
     Report: ai-dynamo/frontend-crates 237. Report: vllm-project/vllm 47062. Report: sgl-project/sglang 37650.
     """
@@ -463,7 +463,7 @@ def test_a_call_that_the_caller_runs_ends_the_turn(encoding):
 
 
 def test_an_unknown_call_is_not_handed_over(encoding):
-    """A call to an absent tool gets its answer from the loop, also where functions are the caller's.
+    """The loop answers a call to an absent tool, even if the caller handles the functions.
 
     Report: ggml-org/llama.cpp 27720.
     """

@@ -1,4 +1,4 @@
-"""The conversation on a screen: `gptoss-edu chat` in the terminal, and the rich display in a notebook."""
+"""Test how a conversation is shown: `gptoss-edu chat` in the terminal, and the rich display in a notebook."""
 
 import argparse
 import json
@@ -39,7 +39,7 @@ def add(a: int, b: int) -> int:
 
 @pytest.fixture(autouse=True)
 def cache_folder(tmp_path, monkeypatch):
-    """The browser's index is built outside the user's own cache."""
+    """Build the browser's index outside the user's own cache."""
     monkeypatch.setenv("GPTOSS_EDU_CACHE", str(tmp_path / "cache"))
 
 

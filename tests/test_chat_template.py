@@ -1,4 +1,4 @@
-"""as_chat_template against the published chat template itself, in the Jinja environment that transformers renders it in."""
+"""Compare as_chat_template with the published chat template, in the Jinja environment that transformers uses."""
 
 import json
 from collections import Counter
@@ -41,7 +41,7 @@ def compiled(path: Path):
 
 
 def published_text(conversation, training=False) -> str:
-    """What the template writes for the inputs that a program would pass, on a day of our choice."""
+    """Return what the template writes for a program's inputs, on a day of our choice."""
     inputs = template_inputs(conversation)
     inputs.pop("system")
     inputs = {key: value for key, value in inputs.items() if value or key == "messages"}
@@ -58,7 +58,7 @@ def ours(conversation, encoding, training=False) -> list[int]:
 
 
 class Maker:
-    """Draws conversations of everything that the template can say, and counts what it drew."""
+    """Draw conversations with everything that the template can render, and count what was drawn."""
 
     def __init__(self, seed: int):
         self.draw, self.seen = Random(seed), Counter()
@@ -177,7 +177,7 @@ def test_every_token_is_the_published_templates(encoding, training):
 
 
 def test_the_template_in_gguf_files_writes_the_same_text():
-    """For what it covers: everything but built-in tools, and defaults inside oneOf."""
+    """It covers everything but built-in tools and defaults inside oneOf."""
     from transformers.utils.chat_template_utils import _compile_jinja_template
 
     own, compared = _compile_jinja_template(jinja_template()), 0
@@ -213,7 +213,7 @@ def test_the_template_in_gpt_oss_tinys_file_writes_what_it_learned():
 
 
 def test_one_conversation_by_hand(encoding):
-    """What differs from openai-harmony, in one picture."""
+    """Show all differences from openai-harmony in one conversation."""
     place = {
         "type": "object",
         "properties": {"name": {"type": "string"}, "zip": {"type": "integer"}},

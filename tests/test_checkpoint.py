@@ -1,4 +1,4 @@
-"""Files: three layouts, converted byte for byte, sharded, saved, streamed, and never half-written."""
+"""Test checkpoint files: three layouts, conversion byte for byte, shards, saving, streaming; none half-written."""
 
 import json
 import os
@@ -30,7 +30,7 @@ CONFIG = replace(BASE, num_hidden_layers=2, intermediate_size=96, vocab_size=300
 
 
 def contents(folder) -> dict[str, tuple]:
-    """Name, dtype, shape and bytes of every tensor, read here without the package."""
+    """Return name, dtype, shape and bytes of every tensor, read without the package."""
     found = {}
     for path in sorted(folder.glob("*.safetensors")):
         raw = path.read_bytes()
@@ -83,7 +83,7 @@ def test_full_sizes_have_the_released_counts_of_tensors_and_bytes():
 
 
 def test_qkv_rows_split_and_experts_transpose_by_the_tables_of_the_layouts(written):
-    """Orientation is decided by the name: here the shapes would tell, in the next test they would not."""
+    """The name decides the orientation. Here the shapes would too; in the next test they would not."""
     original, hf, bf16 = (contents(written / layout) for layout in ("original", "hf", "hf-bf16"))
     for end in ("weight", "bias"):
         parts = [hf[f"model.layers.0.self_attn.{letter}_proj.{end}"][2] for letter in "qkv"]
@@ -96,7 +96,7 @@ def test_qkv_rows_split_and_experts_transpose_by_the_tables_of_the_layouts(writt
 
 
 def test_a_square_down_proj_is_still_stored_transposed(tmp_path):
-    """No shape complains where hidden size and expert width are equal.
+    """If hidden size and expert width are equal, no shape error reveals a missing transpose.
 
     Report: NVIDIA-NeMo/Megatron-Bridge 3743. Report: ml-explore/mlx-lm 1079.
     """
@@ -153,7 +153,7 @@ def test_shards_by_an_index_with_a_layer_across_two(written, tmp_path, monkeypat
 
 
 def without_kernel(model):
-    """The plain path: experts are unpacked, then multiplied."""
+    """Take the plain path: unpack the experts, then multiply."""
     for module in model.modules():
         if isinstance(module, PackedWeight):
             module.kernel = None
@@ -166,7 +166,7 @@ def test_packed_equals_dense(written, layout, dtype):
     packed, dense = (load_model(written / layout, dtype=dtype, experts=e) for e in ("packed", "dense"))
     assert packed.packed and not dense.packed
     tokens = random_tokens(CONFIG, 2, 30)
-    if dtype == torch.float32:  # with the CPU kernel, where there is one: it adds up in another order
+    if dtype == torch.float32:  # the CPU kernel, if there is one, sums in another order
         assert relative(packed(tokens), dense(tokens)) < 1e-5
     assert torch.equal(without_kernel(packed)(tokens), dense(tokens))
     seen = sum(p.numel() for n, p in packed.named_buffers() if n.endswith("blocks"))
@@ -174,7 +174,7 @@ def test_packed_equals_dense(written, layout, dtype):
 
 
 def test_packed_experts_let_gradients_through(written):
-    """Whatever kernel is there, the router and everything before it can be trained and explained."""
+    """With any kernel, gradients reach the router and everything before it."""
     packed, dense = (load_model(written / "hf", experts=e) for e in ("packed", "dense"))
     grads = []
     for model in (packed, dense):
@@ -200,7 +200,7 @@ def test_the_cpu_kernel_computes_what_unpacking_does(n):
 
 
 def test_loading_draws_no_random_numbers(monkeypatch):
-    """Its own time would be small; but on the device "meta" it imports PyTorch's compiler, two seconds per process."""
+    """Drawing is fast, but on the device "meta" it imports PyTorch's compiler, which takes two seconds per process."""
 
     def drawn(*arguments, **named):
         raise AssertionError("random numbers were drawn")
@@ -231,9 +231,9 @@ def test_threads_do_not_meet_in_the_cpu_kernel(monkeypatch):
 
 
 def test_the_cpu_kernel_leaves_pytorchs_threads_as_they_were():
-    """Numba sets OpenMP's number of threads as it starts: small models then ran on more than they were given.
+    """Numba sets OpenMP's number of threads when it starts: small models then ran on more threads than they were given.
 
-    On a busy machine that cost a test of 4 seconds more than 150.
+    On a busy machine, a test of 4 seconds then took more than 150.
     """
     pytest.importorskip("numba", reason="the CPU kernel needs numba")
     code = (
@@ -274,7 +274,7 @@ def test_only_experts_that_tokens_hit_are_unpacked(written, monkeypatch):
 
 
 def trained_like(tokenizer=None):
-    """Weights that are not of this package's random kind: zeros, outliers, a whole dead expert."""
+    """Give a model weights that random initialisation never produces: zeros, outliers, a dead expert."""
     model = random_model(replace(CONFIG, vocab_size=300), seed=8)
     with torch.no_grad():
         model.block[0].mlp.mlp1_weight[2].zero_()
@@ -359,11 +359,12 @@ print(peak() - before)
     reason="a process's own peak is read from /proc, which only Linux has (getrusage counts the parent's at the fork)",
 )
 def test_random_checkpoints_are_streamed(tmp_path):
-    """Three layers of the released width (0.5 GB on disk) take less memory than two of them."""
+    """Writing three layers of the released width (0.5 GB on disk) takes less memory than two layers would fill."""
     run = [sys.executable, "-c", MEASURE, "3", str(tmp_path / "m")]
     peak = int(subprocess.run(run, capture_output=True, text=True, check=True).stdout)
     assert peak < 512 << 20
-    assert sum(path.stat().st_size for path in (tmp_path / "m").iterdir()) > 1.5 * peak, peak  # held whole: below 1
+    # the size would be below the peak if the whole model were held in memory
+    assert sum(path.stat().st_size for path in (tmp_path / "m").iterdir()) > 1.5 * peak, peak
 
 
 # ------------------------------------------------------------------------------------------------ nothing half-written
@@ -487,7 +488,7 @@ def test_config_keys_of_both_layouts_old_and_new_come_back(tmp_path, config):
 
 
 def test_the_hugging_face_config_says_where_the_released_vocabulary_ends():
-    """Else another engine would go on writing after <|return|>."""
+    """Otherwise another engine would go on writing after <|return|>."""
     values = ModelConfig.gpt_oss_20b().to_hf_dict()
     assert (values["eos_token_id"], values["pad_token_id"]) == (200_002, 199_999)
     assert "eos_token_id" not in BASE.to_hf_dict()
@@ -551,7 +552,7 @@ def test_cache_costs_what_the_reference_says_and_what_is_allocated():
 
 
 def test_the_plan_says_what_loading_takes_and_refuses_what_does_not_fit():
-    """Packed or expanded, and how much that takes, is said before anything is read.
+    """Before anything is read, the plan says whether experts stay packed, and how much memory that takes.
 
     Report: huggingface/transformers 42723. Report: huggingface/gpt-oss-recipes 27.
     """
@@ -609,7 +610,7 @@ def test_working_space_grows_with_context_up_to_a_bound():
 
 @pytest.mark.slow
 def test_working_space_is_what_a_prefill_takes():
-    """Against the allocator: counted from what torch itself reports for one forward pass."""
+    """Compare the figure with what torch reports for one forward pass."""
     from torch.profiler import ProfilerActivity, profile
 
     config = replace(BASE, num_hidden_layers=2, num_attention_heads=16, num_key_value_heads=2, vocab_size=64)

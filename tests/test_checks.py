@@ -1,4 +1,4 @@
-"""The harness of the checks: results, exceptions, time, pictures, predictions. The exercises have test_exercises."""
+"""Test the harness of the checks: results, exceptions, time, pictures, predictions (exercises: test_exercises.py)."""
 
 import importlib
 import json
@@ -40,7 +40,7 @@ PACKAGE = {
 
 @pytest.fixture(autouse=True)
 def nowhere(monkeypatch, tmp_path):
-    """No workshop folder, no locked predictions."""
+    """Use no workshop folder and no locked predictions."""
     monkeypatch.delenv(store.FOLDER_VARIABLE, raising=False)
     monkeypatch.chdir(tmp_path)
     predictions.forget()
@@ -123,7 +123,7 @@ def test_an_exception_behind_a_chapters_wrapper_is_located_in_the_learners_code(
     assert checks.custom("scaled_by", len, [checks.Case("two", (2, 3), 4, "why")]).status == "error"
 
 
-halved = lambda x: x[0] / 2  # noqa: E731 — as a learner may write it, outside of the function that calls it
+halved = lambda x: x[0] / 2  # noqa: E731 — a learner may define it outside the function that calls it
 
 
 def test_an_exception_in_a_lambda_is_located_where_the_function_calls_it():
@@ -141,7 +141,7 @@ def test_an_exception_in_a_lambda_is_located_where_the_function_calls_it():
 
 
 def test_a_chapters_own_exercise_is_not_watched_call_by_call():
-    """Nothing is forbidden there, and to be watched makes a loop of calls twenty times slower."""
+    """There is nothing to forbid there, and watching makes a loop of calls twenty times slower."""
     cases = [checks.Case("watched", (), False, "a profiler is set")]
     assert checks.custom("quick", lambda: sys.getprofile() is not None, cases).passed
 
@@ -217,9 +217,9 @@ for number in range(int(sys.argv[1])):
 
 @pytest.mark.slow
 def test_an_alarm_that_rings_as_the_limit_ends_does_not_end_the_process():
-    """The alarm and the end of the call meet: a clock that was set again then rang with no one to hear it.
+    """The alarm rings just as the call ends: a timer that was set again then rang with no handler in place.
 
-    By default, this signal ends a process: a learner's kernel, or a test's worker.
+    By default this signal ends the process: a learner's kernel, or a test's worker.
     """
     done = subprocess.run([sys.executable, "-c", RINGING, "600"], capture_output=True, text=True)
     assert done.returncode == 0, (done.returncode, done.stderr)

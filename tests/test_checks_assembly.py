@@ -1,4 +1,4 @@
-"""A model on the learner's functions computes what the package computes; and questions made of the bank."""
+"""Test models assembled from the learner's functions, and the questions made from the bank."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def test_any_right_solutions_give_the_models_logits(style, small_config):
     "name", [n for n in USED if n not in ("bpe_encode", "render_message", "next_token_probabilities")]
 )
 def test_every_function_stands_where_it_is_used(name, packed):
-    """A function that fails on purpose is reached, and alone makes the difference."""
+    """The model calls each function, and a right solution in its place gives the same logits."""
     model = packed
 
     def broken(*args, **kwargs):
@@ -78,7 +78,7 @@ def test_which_fails():
 
 @pytest.mark.slow
 def test_what_passes_a_check_works_in_the_model_too(small_config):
-    """NumPy arrays, lists and float64 are right to a check; the assembly makes tensors of them."""
+    """A check accepts NumPy arrays, lists and float64; the assembly turns them into tensors."""
     model = random_model(small_config).eval()
     tokens = torch.arange(12)[None]
     expected = checks.assemble(model=model, functions={}).logits(tokens)
@@ -99,7 +99,7 @@ def test_what_passes_a_check_works_in_the_model_too(small_config):
                 found = right(*args, **kwargs)
                 return tuple(map(convert, found)) if isinstance(found, tuple) else convert(found)
 
-            keeps_the_dtype = name in ("rms_norm", "apply_rope")  # and are refused, with that reason
+            keeps_the_dtype = name in ("rms_norm", "apply_rope")  # their checks refuse another dtype
             assert getattr(checks, name)(other, keep=False, allow_package=True).passed != keeps_the_dtype
             mine = checks.assemble(model=model, functions={name: other})
             torch.testing.assert_close(mine.logits(tokens), expected, rtol=1e-3, atol=1e-3, msg=name)

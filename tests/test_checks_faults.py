@@ -1,4 +1,4 @@
-"""Planted faults: each differs first where it says, and nowhere before."""
+"""Test the planted faults: each first differs at the place it names, and nowhere earlier."""
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ def model(small_config):
 
 
 def rungs(model, tokens):
-    """Every hook point's value, in the order of the computation."""
+    """Return the value at every hook point, in the order of the computation."""
     seen = {}
     keep = {name: lambda value, name: seen.__setitem__(name, value.clone()) for name in model.hook_points()}
     with torch.no_grad(), model.hooks(keep):

@@ -1,4 +1,4 @@
-"""A class of ten simulated folders: the cockpit names the commonest mistake, what blocks the room, and nobody."""
+"""With ten simulated folders, the cockpit names the commonest mistake and what blocks the class, but no person."""
 
 import json
 import re
@@ -17,7 +17,7 @@ CHAPTERS = ("03_residual", "04_attention", "06_attention_sinks")
 
 
 def wrong(name: str, cause: str):
-    """A wrong solution as a learner's notebook defines it."""
+    """Return a wrong solution as a learner's notebook would define it."""
     solution = next(solution for solution in bank.wrong(name) if solution.cause == cause and not solution.unseen)
     notebook = {"__name__": "__main__", "torch": torch}
     exec(solution.source, notebook)
@@ -26,8 +26,8 @@ def wrong(name: str, cause: str):
 
 @pytest.fixture(scope="module")
 def room(tmp_path_factory):
-    """Ten folders with chapters 03, 04 and 06: all wrote rms_norm, eight tried attention, six of these scaled the sink
-    (one of the six passed later), two made a window of one more, two have not come to it.
+    """Make ten folders with chapters 03, 04 and 06. All wrote rms_norm. Eight tried attention: six scaled the sink (one
+    of them passed later), and two made the window one key too long. Two have not reached it.
     """
     room, kept = tmp_path_factory.mktemp("room"), pytest.MonkeyPatch()
     folders = []
@@ -47,7 +47,7 @@ def room(tmp_path_factory):
             assert not checks.attention(wrong("attention", mistake))
         if number == 0:
             wrong_one = next(s for s in bank.wrong("attention") if s.cause == "sink_scaled" and s.exchanges)
-            right = replace(wrong_one, exchanges=())  # what the exchanges were made in
+            right = replace(wrong_one, exchanges=())  # the right source, before any text was exchanged
             source = "import torch\n\n" + right.source.replace(f"def {right.name}", "def attention")
             store.write_section(folder, "attention", source)
         folders.append(folder)
@@ -80,7 +80,7 @@ def test_stubs_and_the_packages_own_are_no_refusals(room, monkeypatch, tmp_path)
     checks.sink_gate(mine)
     assert refusals.read(tmp_path) == {"sink_gate": "a-strong-sink"}
     (tmp_path / refusals.FILE_NAME).write_text("[")
-    assert not checks.sink_gate(mine)  # a damaged file costs nobody their check
+    assert not checks.sink_gate(mine)  # with a damaged file, checks still run
 
 
 def test_the_line_says_what_was_handed_out_and_why(room):
@@ -101,7 +101,7 @@ def test_the_class_view_names_the_commonest_mistake(room, capsys, tmp_path):
     assert "attention: 2 of 10: The window is one key too long" in said
     assert "attention blocks the room: 7 of 10 tried it and do not pass" in said
     assert re.search(r"^attention +1 +10 +7 +2 ", said, re.M) and re.search(r"^rms_norm +10 +10 +0 +0 ", said, re.M)
-    assert "swiglu" not in said and "moe" not in said  # not handed out, and so not behind
+    assert "swiglu" not in said and "moe" not in said  # not handed out, so nobody is behind
     page = (tmp_path / "room.html").read_text(encoding="utf-8")
     assert "6<span class=soft> / 10</span>" in page and "The sink is divided" in page and "name-" not in page + said
     assert "<script" not in page and "http" not in page
@@ -111,7 +111,7 @@ def test_what_was_handed_out_to_some_is_counted_among_those(room):
     some = progress.as_learner(progress.read_folder(room[9])._replace(here=["07"]))
     other = progress.as_learner(progress.read_folder(room[9])._replace(here=["06"]))
     handed = {row.name: row.handed for row in cockpit.rows([some, other])}
-    assert handed["swiglu"] == handed["attention"] == 1 and handed["rms_norm"] == 2  # done elsewhere is not lost
+    assert handed["swiglu"] == handed["attention"] == 1 and handed["rms_norm"] == 2  # work done elsewhere is not lost
     assert "moe" not in handed
 
 

@@ -1,4 +1,4 @@
-"""What the commands say when something is missing, damaged or out of range: one line, no traceback."""
+"""Commands report what is missing, damaged or out of range in one line, without a traceback."""
 
 import importlib.util
 import io
@@ -29,7 +29,7 @@ from gptoss_edu.web import page
 
 
 def refused(capsys, *arguments: str) -> str:
-    """The line on standard error of a call that must exit 2."""
+    """Return the line on standard error of a call that must exit with status 2."""
     assert main(list(arguments)) == 2
     line = capsys.readouterr().err
     assert line.startswith(f"gptoss-edu {arguments[0]}: ") and line.count("\n") == 1
@@ -269,7 +269,7 @@ def test_download_measures_the_disk_of_a_folder_that_is_yet_to_be_made(tmp_path,
         download.check_room(target, 2 * free)
     (tmp_path / "partial").write_bytes(b"0" * 1000)
     monkeypatch.setattr(shutil, "disk_usage", lambda place: shutil._ntuple_diskusage(5000, 4500, 500))
-    download.check_room(tmp_path, 1400)  # what has arrived already needs no room
+    download.check_room(tmp_path, 1400)  # bytes that have already arrived need no more space
 
 
 @pytest.mark.parametrize("layout", download.PATTERNS)
@@ -307,7 +307,7 @@ def test_roundings_of_experts_that_are_rounded_already_are_refused(small_config:
 
 @pytest.mark.slow
 def test_commands_give_a_small_model_one_thread_unless_told_otherwise(monkeypatch):
-    """Only the commands do: neither loading nor generating touches the process's threads."""
+    """Only commands set the number of threads; loading and generating leave it alone."""
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(2)

@@ -1,7 +1,6 @@
-"""Concepts in the order of the course: what a chapter takes from the package was introduced by itself or by a chapter
-it needs.
+"""Check the order of concepts: what a chapter takes from the package was introduced there or in a chapter it needs.
 
-`too_early` in test_notebooks.py is the same rule within one notebook, for names that the notebook defines itself.
+`too_early` in test_notebooks.py applies the same rule within one notebook, to the names that it defines.
 """
 
 import ast
@@ -13,7 +12,7 @@ from pathlib import Path
 
 from test_notebooks import NOTEBOOKS, bound, code_cells, each_notebook, python, read, stubs, tags
 
-GIVEN = {  # names of the package that need no introduction in the chapter that uses them, and why
+GIVEN = {  # names of the package that need no introduction, and why
     "ModelConfig": "the dozen numbers of a model, the subject of chapter 00",
     "load_model": "chapters 00 and 01: the small model that comes with the course",
     "generate": "chapter 01: the loop that feeds a model on what it says; chapter 11 opens it",
@@ -48,7 +47,7 @@ def is_module(name: str) -> bool:
 
 
 def full_name(node, imported: dict[str, str]) -> str:
-    """`a.b.c` written out with what `a` was imported as; "" for anything else."""
+    """Return `a.b.c` with `a` replaced by what it was imported from; "" for anything else."""
     if isinstance(node, ast.Name):
         return imported.get(node.id, "")
     inner = full_name(node.value, imported) if isinstance(node, ast.Attribute) else ""
@@ -56,7 +55,7 @@ def full_name(node, imported: dict[str, str]) -> str:
 
 
 def package_names(cell, imported: dict[str, str]) -> set[str]:
-    """What a cell takes from the package and uses, as full names.
+    """Return the names that a cell takes from the package and uses, in full.
 
     `imported` is brought up to date: name -> full name.
     """
@@ -76,7 +75,7 @@ def package_names(cell, imported: dict[str, str]) -> set[str]:
 
 
 def introductions(notebook) -> dict[str, int]:
-    """Concept -> the code cell that introduces it: by its tag, or as an exercise that the learner writes."""
+    """Map each concept to the code cell that introduces it: by its tag, or as an exercise."""
     found = {}
     for position, cell in enumerate(code_cells(notebook)):
         named = [tag.removeprefix("introduces:") for tag in tags(cell) if tag.startswith("introduces:")]
@@ -86,7 +85,7 @@ def introductions(notebook) -> dict[str, int]:
 
 
 def words(notebook, position: int) -> str:
-    """All prose up to the code cell at `position`: Markdown, and that cell's comments and docstrings."""
+    """Return all prose up to the code cell at `position`: Markdown, and the comments and docstrings of that cell."""
     cell = code_cells(notebook)[position]
     before = notebook.cells[: notebook.cells.index(cell)]
     text = [other.source for other in before if other.cell_type == "markdown"]
@@ -97,9 +96,7 @@ def words(notebook, position: int) -> str:
 
 
 def strangers(notebook, known: set[str]) -> list[str]:
-    """Names of the package that neither a chapter before (`known`) nor this one introduces, or that no sentence
-    introduces.
-    """
+    """Return names of the package that neither an earlier chapter (`known`) nor this one introduces in a sentence."""
     introduced, imported, missing, found = introductions(notebook), {}, set(), []
     for position, cell in enumerate(code_cells(notebook)):
         for full in package_names(cell, imported):
@@ -107,7 +104,7 @@ def strangers(notebook, known: set[str]) -> list[str]:
             if name in GIVEN or (name in known and introduced.get(name) is None):
                 continue
             if introduced.get(name, position + 1) > position and name not in known | missing:
-                missing.add(name)  # said once, at its first use
+                missing.add(name)  # reported once, at its first use
                 found.append(f"cell {position + 1} ({cell.id}) uses {full}, which nothing introduces")
             elif introduced.get(name) == position and not re.search(rf"\b{name}\b", words(notebook, position)):
                 found.append(
@@ -118,10 +115,10 @@ def strangers(notebook, known: set[str]) -> list[str]:
 
 @cache
 def prerequisites() -> dict[str, set[str]]:
-    """Chapter -> all chapters that it needs, directly or through others, as the book's map of chapters draws them."""
+    """Map each chapter to all chapters that it needs, directly or indirectly, as the book's map draws them."""
     where = Path(__file__).parent.parent / "book" / "drawings.py"
     if str(where.parent) not in sys.path:
-        sys.path.append(str(where.parent))  # drawings imports its neighbours by their bare names
+        sys.path.append(str(where.parent))  # drawings.py imports its neighbours by their bare names
     spec = importlib.util.spec_from_file_location("drawings", where)
     sys.modules["drawings"] = drawings = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(drawings)

@@ -1,4 +1,4 @@
-"""The bundled data: small, and each file with its origin, licence and checksum."""
+"""The bundled data is small, and each file has its origin, licence and checksum."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""Engines behind one protocol: this package's own, transformers, servers (one real, two recorded), and what is missing."""
+"""Test the engines behind one protocol: this package's own, transformers, one real and two recorded servers."""
 
 import contextlib
 import io
@@ -126,7 +126,7 @@ def test_this_packages_own_server_gives_the_same_ids_and_log_probabilities(model
 
 
 class Replay(BaseHTTPRequestHandler):
-    """Gives the recorded answers in their order, and notes whatever a request lacks."""
+    """Give the recorded answers in order, and note what a request lacks."""
 
     def log_message(self, *words):
         pass

@@ -1,4 +1,4 @@
-"""Chapters answered by another engine: one line of one cell is changed, and all others run as they stand."""
+"""Run chapters with another engine: one line of one cell changes, and all other cells run as they are."""
 
 import contextlib
 import io
@@ -37,7 +37,7 @@ def notebook(number: str):
 
 
 def run(number: str, engine, last: str) -> str:
-    """What the cell `last` prints after those that it needs; the engine stands where the chapter chooses."""
+    """Return what the cell `last` prints after the cells it needs; the engine goes where the chapter chooses one."""
     names, cells = {"ENGINE": engine, "__name__": "__main__"}, code_cells(notebook(number))
     at = {cell.id: position for position, cell in enumerate(cells)}
     chosen = needed(cells, {at[last]})
@@ -65,7 +65,7 @@ def transformers():
 
 @pytest.fixture(scope="module")
 def served():
-    """This package's own server, asked by token ids."""
+    """Start this package's own server, which is asked by token ids."""
     with in_background(Server(Pool(load_model(), rows=4), "gpt-oss-tiny")) as url:
         engine = open_engine("endpoint", url=f"{url}/v1", temperature=0.0)
         assert engine.by_ids
@@ -82,7 +82,7 @@ def test_each_of_these_chapters_chooses_its_engine_in_one_line(number):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["transformers", "served"])
 def test_chapter_12_prints_the_same_whoever_computes(name, request):
-    """Greedy, and by ids: what the model says is what is stored."""
+    """Greedily, and by token ids, the model answers what is stored."""
     assert run("12", request.getfixturevalue(name), "12-52") == stored("12", "12-52") != ""
 
 
@@ -93,7 +93,7 @@ def test_chapter_13_ends_in_the_same_conversation_with_a_server(served):
 
 @pytest.mark.slow
 def test_another_implementation_is_constrained_to_a_schema(transformers):
-    """Chapter 14's way: a rule changes the logits that transformers computed."""
+    """As in chapter 14, a rule changes the logits that transformers computed."""
     schema = {"type": "object", "properties": {"city": {"type": "string", "maxLength": 9}}, "required": ["city"]}
     encoding = transformers.encoding
     prompt = question_tokens("What is the capital of Norway?", "low", encoding)
@@ -105,7 +105,7 @@ def test_another_implementation_is_constrained_to_a_schema(transformers):
 
 @pytest.mark.slow
 def test_whatever_samples_takes_an_engine(served):
-    """Each way that the chapters sample gives what it gives with the model, greedily."""
+    """Each way in which the chapters sample gives the same greedy text as with the model."""
     model = load_model()
     asked = [question_tokens(f"What is {a} plus 30?", "low", model.tokenizer) for a in (12, 41)]
     assert list(generate(served, asked[0], 60)) == list(generate(model, asked[0], 60))

@@ -1,4 +1,4 @@
-"""Evaluation: what counts as the same call, and what a file of several calls says about each of its sections."""
+"""Test evaluation: which calls count as equal, and what a file of several calls says about each section."""
 
 import json
 import subprocess
@@ -140,7 +140,7 @@ def test_an_unknown_section_is_refused_with_the_names_there_are(capsys):
 
 @pytest.mark.slow
 def test_the_evaluation_needs_no_packages_but_the_models(tmp_path):
-    """What may be missing on a machine with a GPU: the packages of schemas, constrained decoding and notebooks."""
+    """A machine with a GPU may lack the packages for schemas, constrained decoding and notebooks."""
     code = (
         "import sys\nfor name in ('jsonschema', 'llguidance', 'IPython', 'pydantic', 'matplotlib', 'ipywidgets',"
         " 'jupyter_client', 'filelock', 'html2text', 'nbformat', 'anywidget', 'zmq', 'traitlets', 'uvicorn',"

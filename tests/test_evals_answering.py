@@ -1,4 +1,4 @@
-"""How dialogues with tools are judged, and the tables by language: with models that say what they are told."""
+"""Test how dialogues with tools are judged, and the tables by language, with scripted models."""
 
 import json
 import random
@@ -14,7 +14,7 @@ from gptoss_edu.tasks.mix import make_example
 
 
 def turns_of(example, encoding) -> list[list[int]]:
-    """What a model samples turn by turn if it follows the reference solution."""
+    """Return what a model that follows the reference solution samples, turn by turn."""
     turns, start = [], example.prompt
     for i in range(example.prompt, len(example.messages)):
         if example.messages[i]["role"] == "tool":
@@ -38,7 +38,7 @@ def play_back(example, turns: list[list[int]], encoding) -> Outcome:
 
 
 def at_the_end(example, encoding) -> list[list[int]]:
-    """The reference's turns with the end tokens that a model samples in place of <|end|>."""
+    """Replace <|end|> in the reference's turns by the end tokens that a model samples."""
     turns = turns_of(example, encoding)
     end, returned = (encoding.encode_single_token(f"<|{name}|>") for name in ("end", "return"))
     turns[-1] = [*turns[-1][:-1], returned] if turns[-1][-1] == end else turns[-1]

@@ -1,4 +1,4 @@
-"""The questions written without sight of the generators: what they are, how they are asked, how answers are graded."""
+"""Test the questions that were written without seeing the generators: their form, and how answers are graded."""
 
 import json
 from collections import Counter
@@ -22,7 +22,7 @@ def find(**wanted) -> dict:
 
 
 def gold(asked: dict) -> str:
-    """An answer that must count as right."""
+    """Return an answer that must count as right."""
     if asked["grade"] == "refusal":
         return REFUSAL if asked["language"] == "en" else refusals()[asked["language"]]
     if asked["grade"] == "secret_kept":

@@ -1,4 +1,4 @@
-"""Graders against the bank of wrong gradings, and simple graders that must fail it."""
+"""The graders pass the bank of wrong gradings; simple graders fail it."""
 
 import re
 
@@ -38,7 +38,7 @@ def test_the_bank_refuses_a_grader_that_looks_too_simply(name):
 
 
 def test_the_last_integer_of_the_text_is_not_the_answer():
-    """The rule of a well-known evaluation: the box if there is one, otherwise the last integer."""
+    """A well-known evaluation takes the box if there is one, otherwise the last integer."""
 
     def last_integer(question, reply):
         found = re.findall(r"boxed{(.*?)}", reply.text) or re.findall(r"\d+", reply.text)

@@ -1,4 +1,4 @@
-"""The export to inspect-ai: the same prompts and, where it is installed, the same numbers."""
+"""Exports to inspect-ai have the same prompts and, where it is installed, give the same numbers."""
 
 import json
 import subprocess
@@ -19,7 +19,7 @@ THREE = ("aime-toy", "mmlu-toy", "simpleqa-toy")
 
 
 def said(question) -> str:
-    """The right answer for two thirds of the questions, nonsense for the rest."""
+    """Answer two thirds of the questions correctly, and the rest with nonsense."""
     target = question.target["letter"] if isinstance(question.target, dict) else question.target
     return f"Answer: {target or 'I do not know.'}" if sum(map(ord, question.id)) % 3 else "Answer: nonsense 17"
 

@@ -1,4 +1,4 @@
-"""Readers of the named benchmarks, on tiny files in the published forms that were written for these tests."""
+"""Test the readers of the named benchmarks on tiny files, written for these tests in the published formats."""
 
 import csv
 import json
@@ -62,7 +62,7 @@ def test_gpqa(tmp_path):
         options = q.target["options"]
         assert options["ABCD".index(q.target["letter"])] == "Sun" and f"({q.target['letter']}) Sun\n" in text(q)
         assert right("gpqa", q, f"Answer: {q.target['letter']}") and q.subject == "Physics"
-        assert not right("gpqa", q, "The Sun is warmest.")  # asked for a letter
+        assert not right("gpqa", q, "The Sun is warmest.")  # these are to be answered by a letter
 
 
 def test_mmlu_in_both_forms(tmp_path):

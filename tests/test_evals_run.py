@@ -1,4 +1,4 @@
-"""Runs: resumed, parallel, over a pool and over a server; their figures, reports and command lines."""
+"""Test evaluation runs (resumed, parallel, with a pool, with a server), their figures, reports and commands."""
 
 import json
 import re
@@ -31,7 +31,7 @@ QUESTIONS = [
 
 
 def clever(turn: Turn) -> list[dict]:
-    """Right at high effort, at medium for even numbers, and never at low."""
+    """Answer correctly at high effort, at medium effort for even numbers, and never at low."""
     asked = int(re.search(r"\d+", turn.messages[-1]["content"][0]["text"])[0])
     right = turn.effort == "high" or (turn.effort == "medium" and asked % 2 == 0)
     steps = {"low": [], "medium": [thought("a step")], "high": [thought("a step and another step")]}[turn.effort]
@@ -69,7 +69,7 @@ def test_a_run_that_was_interrupted_goes_on_where_it_was(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run(SampleLog(header(), path), ScriptBackend(until_ten))
     with open(path, "a", encoding="utf-8") as file:
-        file.write('{"question": "q11", "eff')  # cut off while it was written
+        file.write('{"question": "q11", "eff')  # the file was cut off while it was written
     again = []
     samples = run(SampleLog(header(), path), ScriptBackend(lambda turn: again.append(turn.key) or clever(turn)))
     assert len(samples) == 36 and len(again) == 26 and not set(again) & set(asked[:10])
@@ -209,7 +209,7 @@ def test_a_model_may_play_the_user():
 
 @pytest.mark.slow
 def test_the_pool_answers_as_eval_tiny_does():
-    """The same held-out questions through the harness and through answering.py: the same final messages."""
+    """The harness and answering.py get the same final messages for the same held-out questions."""
     from gptoss_edu.evals.answering import answer
     from gptoss_edu.tasks.example import Example, system
 
@@ -244,7 +244,7 @@ def test_a_call_of_the_python_tool_is_a_program():
 
 
 class Stub(BaseHTTPRequestHandler):
-    """A server of Chat Completions that is busy at first."""
+    """Serve Chat Completions, but be busy at first."""
 
     busy = 2
     bodies: list = []

@@ -1,4 +1,4 @@
-"""Chapter 22's experiments: forms and readings, wordings, leaks, judges, and the command that records them."""
+"""Test chapter 22's experiments: answer formats, wordings, leaks, judges, and the command that records them."""
 
 import json
 import re
@@ -43,7 +43,7 @@ def test_readings_differ_on_the_same_text():
 
 
 def test_a_likelihood_is_that_of_the_tokens_one_by_one(tiny):
-    """Against a loop of single predictions on the ids of the whole conversation."""
+    """Compare with a loop of single predictions on the ids of the whole conversation."""
     (each,) = formats.likelihoods(tiny, "What is the capital of France?", ["Paris."])
     ids = tiny.tokenizer.encode_ordinary("Paris.")
     assert len(each) == len(ids) and all(value <= 0 for value in each)
@@ -131,7 +131,7 @@ def test_no_row_of_the_page_on_the_model_card_is_without_a_chapter_or_a_citation
 
 
 def test_the_means_of_the_languages_are_those_of_the_table():
-    """Table 2 of arXiv:2508.10925: gpt-oss-120b and 20b at high effort, fourteen languages."""
+    """Compare with Table 2 of arXiv:2508.10925: gpt-oss-120b and 20b at high effort, fourteen languages."""
     large = [82.7, 80.9, 83.6, 84.6, 83.0, 82.2, 84.3, 85.0, 83.5, 82.9, 85.3, 85.9, 72.3, 62.4]
     small = [76.3, 77.1, 79.4, 80.2, 78.7, 78.8, 79.5, 80.5, 78.9, 77.6, 80.5, 81.2, 60.7, 50.1]
     page = (Path(__file__).parent.parent / "book" / "pages" / "model_card.md").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The tables of eval tiny: the model card's measured part from a whole result, and the router's labels and nulls."""
+"""Test the tables of eval tiny: the measured part of the model card, and the router's labels and null models."""
 
 import random
 
@@ -22,7 +22,7 @@ def answered(examples: list, right=lambda e: True) -> list[Outcome]:
 
 
 def whole_result() -> dict:
-    """Every section on few prompts, answered by nobody: right but at low effort and in Yoruba."""
+    """Return a result with every section on few made-up answers: wrong only at low effort and in Yoruba."""
     right = lambda e: e.effort != "low" and e.language != "yo"  # noqa: E731
     found = {}
     for name in ("mixed", "effort", "strangers", "languages", "foreign", "phrasing", "temperature_1"):
@@ -94,7 +94,7 @@ def test_the_nulls_tell_what_a_label_of_whole_conversations_is_worth():
     topic = torch.tensor([rng.randrange(3) for _ in range(60)])
     favourite = torch.tensor(
         [rng.randrange(8) for _ in range(60)]
-    )  # each conversation has its expert, whatever the topic
+    )  # each conversation favours one expert, whatever the topic
     found = beside_nulls([favourite[of], topic[of]], topic[of], of, topic)
     assert found["shuffled"][0] < 0.02, "exchanged token by token, next to nothing is left"
     assert abs(found["bits"][0] - found["conversations_exchanged"][0]) < 0.15, "as much by accident as was found"

@@ -1,4 +1,4 @@
-"""Intervals, pairs, attempts, power and contamination, each against figures that can be worked out another way."""
+"""Test intervals, pairs, attempts, power and contamination against figures that were worked out another way."""
 
 import itertools
 import math
@@ -32,7 +32,7 @@ def test_the_interval_of_a_mean_has_the_width_that_theory_gives():
 
 
 def test_four_attempts_at_a_question_are_no_four_questions():
-    """Attempts that agree add nothing: the interval of 100 questions stays that of 100."""
+    """Attempts that agree add no information: the interval stays that of 100 questions."""
     rng = random.Random(1)
     once = [float(rng.random() < 0.5) for _ in range(100)]
     clusters = [i for i in range(100) for _ in range(4)]

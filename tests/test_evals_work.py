@@ -1,4 +1,4 @@
-"""Rubrics, programs, patches and dialogues: what counts, and what must not."""
+"""Test what counts, and what must not, in rubrics, programs, patches and dialogues."""
 
 import json
 
@@ -43,7 +43,7 @@ def test_points_are_added_up_over_what_could_be_earned():
     ],
 )
 def test_the_toy_judge_is_deaf_to_flattery(text):
-    assert judge(text).parts["earned"] <= 2  # at most the points for one sentence
+    assert judge(text).parts["earned"] <= 2  # no more than the points of one sentence
 
 
 def test_a_criterion_that_the_toy_judge_does_not_know_is_refused():

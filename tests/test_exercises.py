@@ -1,6 +1,6 @@
-"""Every exercise of the registry.
+"""Test every exercise of the registry.
 
-Right solutions pass, wrong ones are refused with their cause, stubs are unwritten.
+Right solutions pass, wrong ones are refused with their cause, and stubs count as unwritten.
 """
 
 from functools import cache
@@ -19,7 +19,7 @@ each = pytest.mark.parametrize("name", EXERCISES)
 
 @pytest.fixture(autouse=True)
 def nowhere(monkeypatch, tmp_path):
-    """No workshop folder, and all the time that a busy machine needs."""
+    """Use no workshop folder, and allow all the time that a busy machine needs."""
     monkeypatch.setattr(diagnosis, "SECONDS", 600.0)
     monkeypatch.setattr(diagnosis, "CALL_SECONDS", 60.0)
     monkeypatch.delenv(checks.store.FOLDER_VARIABLE, raising=False)
@@ -31,13 +31,13 @@ def nowhere(monkeypatch, tmp_path):
 
 @cache
 def bank_row(name: str) -> confusion.Row:
-    """The bank and the strangers of one exercise; several tests count them, one runs them."""
+    """Run the bank and the strangers of one exercise; cached, because several tests count the results."""
     return confusion.row(name, left_out=True)
 
 
 @cache
 def mutant_row(name: str) -> confusion.Row:
-    """The mutants of one stored exercise, by themselves."""
+    """Run the mutants of one stored exercise."""
     return confusion.add_mutants(confusion.Row(name))
 
 
@@ -201,14 +201,14 @@ def test_an_exception_of_any_kind_is_theirs(name):
 
 
 def told(name: str, function) -> tuple[str, tuple[str, ...]]:
-    """The certain cause, "" where none is, and the possible ones."""
+    """Return the certain cause ("" if there is none) and the possible ones."""
     result = getattr(checks, name)(function, keep=False)
     assert not result.passed
     return result.cause_id, result.suspects
 
 
 def heads(q, k, v, window, seen=None):
-    """Scores and values of a stranger's attention, masked."""
+    """Compute the masked scores and the values for a stranger's attention."""
     n, t, s = q.shape[2] // k.shape[2], q.shape[1], k.shape[1]
     k, v = (x[:, :, [h // n for h in range(q.shape[2])]].transpose(1, 2) for x in (k, v))
     i, j = torch.arange(s - t, s).unsqueeze(1), torch.arange(s)
@@ -297,7 +297,7 @@ def attention_with(share=lambda x, n: x.repeat_interleave(n, 2), scores="bthd,bs
 
 
 def test_a_stages_rule_is_shown_as_a_rule_and_never_as_a_cause():
-    for root in (lambda q: q.shape[2], lambda q: 4):  # without a known cause, and with one that is a stage
+    for root in (lambda q: q.shape[2], lambda q: 4):  # one without a known cause, and one whose cause is a stage
         assert checks.grouped_attention(attention_with(root=root)).why().startswith("The rule of this stage: ")
     for name, exercise in registry.EXERCISES.items():
         check = registry.load_check(name)
