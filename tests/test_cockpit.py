@@ -132,3 +132,13 @@ def test_folders_are_read_as_lines_are(room, capsys, tmp_path):
     assert main(["progress", str(room[1]), str(room[2]), str(tmp_path / "a")]) == 0
     said = capsys.readouterr().out
     assert "attention: 2 of 2: The sink" in said and "refusals.json is damaged" in said
+
+
+def test_a_rule_is_shown_as_one():
+    learner = cockpit.Learner(dict.fromkeys(cockpit.ORDER, "."), None, {"sink_gate": "a-strong-sink", "moe": "general"})
+    rows = {row.name: row for row in cockpit.rows([learner])}
+    ((_, stage),) = rows["sink_gate"].mistakes
+    assert stage.startswith('The rule of the stage "a strong sink": A large sink closes')
+    ((_, general),) = rows["moe"].mistakes
+    assert general.startswith("The rule of this exercise: out[token] = ")
+    assert not cockpit.in_words("attention", "sink_scaled").startswith("The rule")

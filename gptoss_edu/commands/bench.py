@@ -4,10 +4,10 @@ gptoss-edu bench cpu        20b's exact shape on the processor, compared with th
 gptoss-edu bench gpu        20b's and 120b's exact shapes on one GPU, compared with the floor and other engines
 gptoss-edu bench tiny       the bundled model, plain path and compiled step in turns, one sequence and thirty-two
 gptoss-edu bench growth     what a token costs as context, batch, layers and experts grow; waiting requests; traces
-gptoss-edu bench serve      the server: several clients against one, over HTTP and in the pool, and a soak test with
-faults gptoss-edu bench harmony    rendering and parsing, compared with openai-harmony gptoss-edu bench explorer   the
-trace explorer in headless Chromium gptoss-edu bench page       the model in a page: WebAssembly and plain JavaScript,
-with and without a trace
+gptoss-edu bench serve      the server: several clients against one, over HTTP and in the pool, and a soak test
+gptoss-edu bench harmony    rendering and parsing, compared with openai-harmony
+gptoss-edu bench explorer   the trace explorer in headless Chromium
+gptoss-edu bench page       the model in a page: WebAssembly and plain JavaScript, with and without a trace
 """
 
 import argparse

@@ -167,9 +167,9 @@ def as_learner(progress: Progress):
 
 
 def for_learner(progress: Progress, chapters: set[str] | None = None) -> str:
-    """Return every exercise of these chapters (None.
+    """Return every exercise of these chapters (None: of all), and of others only what has been done.
 
-    Of all) and of others only what has been done; the line to paste holds all.
+    The line to paste holds all.
     """
     from gptoss_edu import checks
     from gptoss_edu.course import progress as exercises

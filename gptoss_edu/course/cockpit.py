@@ -77,7 +77,9 @@ def commonest(found: list[Row], most: int = 5) -> list[tuple[Row, int, str]]:
 
 @cache
 def in_words(name: str, cause: str) -> str:
-    """Return the first sentence of a cause, or its code if this version does not know it."""
-    known = {code(identifier): text for identifier, text in registry.load_check(name).causes.items()}
-    text = known.get(cause, cause)
-    return text.split(". ")[0].rstrip(".") if cause in known else cause
+    """Return the first sentence of a cause; a rule says that it is one. A code that this version lacks stays a code."""
+    check = registry.load_check(name)
+    identifier = next((known for known in check.causes if code(known) == cause), None)
+    if identifier is None:
+        return cause
+    return check.in_words(identifier, "").split(". ")[0].rstrip(".")
