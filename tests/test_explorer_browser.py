@@ -1,4 +1,4 @@
-"""The explorer in headless Chromium: what it draws, says, costs and refuses. Needs Chromium and Playwright."""
+"""Test the explorer in headless Chromium: what it draws, says, costs and refuses. Needs Chromium and Playwright."""
 
 import re
 from xml.etree import ElementTree
@@ -99,7 +99,7 @@ def test_what_it_says_equals_the_trace(open_page, tiny_run):
 def test_by_keyboard_alone(open_page):
     run = synthetic_trace(90, seed=5)
     page = open_page(web.explore(run, t=40))
-    for _ in range(60):  # Tab reaches a view; no pointer is used
+    for _ in range(60):  # Tab moves to a view; no pointer is used
         page.keyboard.press("Tab")
         if page.evaluate("document.querySelector('#app').shadowRoot.activeElement?.dataset.area === 'strip'"):
             break
@@ -124,7 +124,7 @@ def test_by_keyboard_alone(open_page):
 
 
 def test_it_opens_on_the_answer(open_page, tiny_run):
-    """The answer's last word or number; where there is no final message, the last that the assistant wrote."""
+    """It selects the answer's last word or number or, without a final message, the last token of the assistant."""
     model = gptoss_edu.load_model()
     for text, expected in (
         ("<|channel|>final<|message|>12.<|return|>", "2"),
@@ -240,9 +240,9 @@ addEventListener("message", (event) => { window.heard.push(event.data); event.so
 
 
 def test_in_a_frame_the_theme_is_what_the_site_says(open_page):
-    """A light system and a dark site: dark. The site changes: so does the explorer.
+    """The theme of the site wins over the system's, and the explorer follows when the site changes it.
 
-    Nonsense and a chosen theme stay.
+    Unknown values change nothing, and a theme that the reader chose stays.
     """
     shown = "".join(web.explore(synthetic_trace(30), theme=t, height=400)._repr_html_() for t in ("auto", "light"))
     page = open_page(SITE % shown.replace('loading="lazy"', ""), ready="iframe")
@@ -283,7 +283,7 @@ def test_every_view_of_a_large_trace_draws(open_page):
 
 
 def test_updates_do_not_grow_with_the_text(open_page):
-    """Moving in a text ten times as long costs at most three times the script: only what is in sight is drawn."""
+    """Moving in a text ten times as long takes at most three times as much script: only what is in sight is drawn."""
     times = []
     for tokens in (150, 1500):
         page = open_page(web.explore(synthetic_trace(tokens)))
@@ -307,7 +307,7 @@ document.documentElement.dataset.ready = "1";
 
 
 def test_the_live_host_sends_interventions_and_cleans_up(open_page):
-    """The same module under anywidget's contract: render({model, el}), get, set, save_changes, on, off."""
+    """Run the module through anywidget's interface: render({model, el}), get, set, save_changes, on, off."""
     import base64
     import json
 
@@ -319,7 +319,7 @@ def test_the_live_host_sends_interventions_and_cleans_up(open_page):
     page.get_by_role("button", name="Run the model with these masks").click()
     sent = page.evaluate("window.saved.at(-1)")
     assert sent["number"] == 1 and [m["kind"] for m in sent["interventions"]] == ["MaskExpert"]
-    page.get_by_role("button", name="Ask", exact=True).click()  # what is shown as masked stays masked
+    page.get_by_role("button", name="Ask", exact=True).click()  # an expert that is shown as masked stays masked
     assert page.evaluate("window.saved.at(-1)") == {**sent, "number": 2}
     page.get_by_role("button", name="Undo all masks").click()
     page.get_by_role("button", name="Ask", exact=True).click()
@@ -332,7 +332,7 @@ def test_the_live_host_sends_interventions_and_cleans_up(open_page):
 
 
 def test_the_same_in_an_export_and_alone(open_page, tmp_path):
-    """A page shown by nbconvert and the page alone are drawn alike, pixel for pixel."""
+    """nbconvert's page and the explorer's own page are equal, pixel for pixel."""
     import nbformat
     from nbconvert import HTMLExporter
 

@@ -1,4 +1,4 @@
-"""The explorer for every eye: still where motion is unwanted, readable in raised contrast."""
+"""Test the explorer's accessibility: no motion where it is unwanted, readable with raised contrast."""
 
 import itertools
 import re
@@ -26,7 +26,7 @@ MOVING = """() => {
   const running = document.getAnimations().length + document.querySelector("#app").shadowRoot.getAnimations().length;
   return found.map((node) => node.tagName + "." + node.className).concat(running ? ["running: " + running] : []);
 }"""
-# A key, the next frame, and a second later: the pictures of all views.
+# Press a key; take pictures of all views in the next frame and a second later.
 DRAWN_AT_ONCE = """async (key) => {
   const app = window.explorer, frame = () => new Promise(requestAnimationFrame);
   const shown = () => app.panels.map((p) => p.canvas.toDataURL()).concat(app.say.textContent, [...app.panels].map((p) => p.stage.scrollTop));
@@ -49,14 +49,13 @@ def test_reduced_motion_means_no_motion(open_page):
     assert page.evaluate(MOVING) == []
     for key in ("ArrowRight", "End", "s", "z", "d"):
         assert page.evaluate(DRAWN_AT_ONCE, key) == {"changed": True, "settled": True}, key
-    page.evaluate("window.explorer.say.style.transition = 'color 1s'")  # motion would be noticed
+    page.evaluate("window.explorer.say.style.transition = 'color 1s'")  # the test would notice motion
     assert len(page.evaluate(MOVING)) == 1
 
 
 # ------------------------------------------------------------------------------------------------- raised contrast
 
-# Before every text on a canvas: its colour, and the colours that it is written on. After every stroke: its colour and
-# width.
+# Record, for every text on a canvas, its colour and the colours behind it; for every stroke, its colour and width.
 LISTEN = """
 window.written = [];
 window.stroked = [];
@@ -84,7 +83,7 @@ whole.stroke = function () {
   return stroke.apply(this, arguments);
 };
 """
-# Every text outside the canvases with its colour and what is behind it.
+# Return every text outside the canvases with its colour and the colour behind it.
 TEXTS = """() => {
   const found = [];
   for (const node of document.querySelector("#app").shadowRoot.querySelectorAll(".gx *")) {
@@ -101,7 +100,7 @@ TEXTS = """() => {
 
 
 def ratio(first: str, second: str) -> float:
-    """WCAG contrast of two colours as a browser names them."""
+    """Return the WCAG contrast of two colours, given as CSS colours."""
 
     def as_hex(name: str) -> str:
         if name.startswith("#"):
@@ -112,7 +111,7 @@ def ratio(first: str, second: str) -> float:
 
 
 def faint(page, least: float) -> list:
-    """Texts below a contrast: those of the elements, and those on the canvases by the pixels that they are written on."""
+    """Return the texts below a contrast, of elements and on canvases (there, measured against the pixels behind them)."""
     low = [
         (what, round(ratio(ink, ground), 2)) for what, ink, ground in page.evaluate(TEXTS) if ratio(ink, ground) < least
     ]
@@ -131,7 +130,7 @@ def two_runs():
 
 
 def use_all(page) -> None:
-    """Every shade of the tokens and colouring of the heads, the masks, the help and the tables."""
+    """Use every shading of tokens and colouring of heads, the masks, the help and the tables."""
     page.evaluate("['?', 'm'].forEach((key) => window.explorer.command(key))")
     for _ in range(6):
         page.evaluate("['x', 'g', 'ArrowRight', 'ArrowDown'].forEach((key) => window.explorer.command(key))")
@@ -142,16 +141,16 @@ def use_all(page) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_raised_contrast_is_seven_to_one(open_page, scheme):
-    """All text, on the page and on the canvases.
+    """Check all text, on the page and on the canvases.
 
-    And what is selected is framed in ink and paper, on whatever it lies.
+    The selection is framed in black and white, so that it shows on any colour.
     """
     page = open_page(two_runs(), script=LISTEN, scheme=scheme, contrast="more")
     use_all(page)
     assert faint(page, 7) == []
     look = "(name) => document.querySelector('#app').shadowRoot.querySelector('.gx').style.getPropertyValue(name)"
     ink, paper, final = (page.evaluate(look, name) for name in ("--ink", "--paper", "--final"))
-    assert ratio(ink, paper) >= 7 and ratio(final, paper) >= 7  # the frame of the selection, the ring of the focus
+    assert ratio(ink, paper) >= 7 and ratio(final, paper) >= 7  # the frame of the selection, the focus ring
     strokes = page.evaluate("window.stroked")
     for area in SELECTED:
         mine = [(color, width) for name, color, width in strokes if name == area]
@@ -164,9 +163,7 @@ def test_raised_contrast_is_seven_to_one(open_page, scheme):
 
 
 def test_the_ordinary_contrast_is_less(open_page):
-    """What the test above measures can be missed: without the preference some text is below seven to one, none below
-    4.5.
-    """
+    """Without the preference some text is below seven to one, so the test above can fail; none is below 4.5."""
     page = open_page(two_runs(), script=LISTEN)
     use_all(page)
     assert faint(page, 7) != [] and faint(page, 4.5) == []
@@ -185,13 +182,13 @@ def test_a_change_of_the_preference_is_followed(open_page):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_nothing_vanishes_in_forced_colours(open_page, scheme, theme):
-    """The reader's own few colours, also where the site's theme is the other one: every view and control is there."""
+    """With forced colours, every view and control shows, even if the site's theme is the opposite one."""
     shown = web.explore(synthetic_trace(60), synthetic_trace(60, seed=3), theme=theme)
     page = open_page(shown, script=LISTEN, scheme=scheme, forced_colors="active")
     use_all(page)
     assert page.evaluate("matchMedia('(forced-colors: active)').matches")
     assert faint(page, 7) == []
-    # A pressed button and the tip are told from the rest without the colours that were taken away.
+    # A pressed button and the tip stand out from the rest without the colours that were taken away.
     page.evaluate("(window.explorer.store.set({ zoom: true }), window.explorer.tip('words', 40, 40))")
     page.evaluate(PAINTED)
     look = "(b) => [getComputedStyle(b).backgroundColor, getComputedStyle(b).color, getComputedStyle(b).borderStyle]"

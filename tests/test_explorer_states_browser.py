@@ -1,6 +1,4 @@
-"""The explorer where a trace is unlike the usual one: equal names, other numbers of experts, nothing but choices, odd
-letters.
-"""
+"""Test the explorer with unusual traces: equal names, other numbers of experts, choices alone, odd letters."""
 
 import pytest
 
@@ -11,7 +9,7 @@ from gptoss_edu.trace.synthetic import synthetic_trace
 pytestmark = pytest.mark.browser
 PAINTED = "() => new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(r)))"
 GRAB = "() => window.explorer.panels.map((p) => [p.area, p.canvas.toDataURL()])"
-# All texts that are drawn, by panel.
+# Return all drawn texts, by panel.
 LISTEN = """
 window.written = [];
 const write = CanvasRenderingContext2D.prototype.fillText;
@@ -39,7 +37,7 @@ def select(page, **state):
 
 
 def test_two_runs_of_one_name_are_two(open_page):
-    """Every picture of the second run is its own, also where both are called "as it is"."""
+    """The second run has its own pictures, even if both runs are named "as it is"."""
     page = open_page(web.explore(synthetic_trace(60, seed=1), synthetic_trace(60, seed=2)))
     first = dict(page.evaluate(GRAB))
     select(page, side=1)
@@ -71,7 +69,7 @@ def test_another_number_of_experts(open_page, model, ids, k):
 
 
 def test_only_choices_make_no_numbers_up(open_page, model, ids):
-    """An engine's list of experts has no weights, margins, surprisal or heads: none are shown, and no control for them."""
+    """An engine's list of experts has no weights, margins, surprisal or heads; neither they nor their controls show."""
     run = trace.record(model, ids, level="routing")
     page = open_page(
         web.explore(
@@ -143,14 +141,14 @@ def test_a_page_that_cannot_open_says_why(chromium, tmp_path):
     path = tmp_path / "old.html"
     path.write_text(web.explore(synthetic_trace(20)).html, encoding="utf-8")
     page = chromium.new_page()
-    page.add_init_script("delete window.DecompressionStream")  # as in a browser of 2022
+    page.add_init_script("delete window.DecompressionStream")  # missing in browsers of 2022
     page.goto(path.as_uri())
     page.get_by_text("could not open: DecompressionStream is not defined").wait_for(timeout=10_000)
     page.close()
 
 
 def test_a_large_model_fits_a_phone(open_page):
-    """All 64 heads lie in the picture, and what 128 experts get is still large enough to be seen."""
+    """All 64 heads fit in the picture, and the marks of 128 experts are still large enough to be seen."""
     page = open_page(web.explore(synthetic_trace(40, 36, 64, 8, 128)), 360)
     right, width = page.evaluate("""() => {
       const { view, width } = window.explorer.panels.find((p) => p.area === "grid"), run = window.explorer.store.run;
@@ -165,4 +163,4 @@ def test_a_large_model_fits_a_phone(open_page):
       for (let i = 0; i < d.length; i += 4) n += Math.max(d[i], d[i + 1], d[i + 2]) - Math.min(d[i], d[i + 1], d[i + 2]) > 90;
       return n;
     }""")
-    assert coloured > 36 * 4 * 20  # the four dots of a layer, some twenty pixels each
+    assert coloured > 36 * 4 * 20  # the four dots of a layer, about twenty pixels each

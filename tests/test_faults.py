@@ -1,4 +1,4 @@
-"""Damaged and contradictory checkpoints and configs: each is refused with a message of its own, and no other error occurs."""
+"""Damaged and contradictory checkpoints and configs are refused, each with its own message, and nothing else is raised."""
 
 import json
 import os
@@ -27,7 +27,7 @@ CONFIG = replace(BASE, num_hidden_layers=2, intermediate_size=96, vocab_size=300
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """Sound checkpoints: one file in each layout, and hf in shards."""
+    """Write sound checkpoints: one file in each layout, and hf in shards."""
     folder = tmp_path_factory.mktemp("sound")
     for layout in ("original", "hf", "hf-bf16"):
         checkpoint.save_random(CONFIG, folder / layout, layout=layout, seed=1)
@@ -56,7 +56,7 @@ def weights(folder, number: int = 0):
 
 
 def header(change):
-    """A fault in the header of the first file: change(header dictionary)."""
+    """Return a fault in the header of the first file: change(header dictionary)."""
 
     def damage(folder):
         values, data = split(weights(folder))
@@ -67,7 +67,7 @@ def header(change):
 
 
 def tensors(change):
-    """The same file with other tensors: change(dictionary of name -> tensor)."""
+    """Return a fault in the tensors of the first file: change(dictionary of name -> tensor)."""
 
     def damage(folder):
         from safetensors.torch import load_file, save_file
@@ -80,7 +80,7 @@ def tensors(change):
 
 
 def config(change):
-    """A fault in config.json: change(dictionary)."""
+    """Return a fault in config.json: change(dictionary)."""
 
     def damage(folder):
         values = json.loads((folder / "config.json").read_text())
@@ -108,7 +108,7 @@ def index(change):
 
 
 def raw(change):
-    """The bytes of the first file, changed."""
+    """Return a fault in the bytes of the first file."""
 
     def damage(folder):
         weights(folder).write_bytes(change(weights(folder).read_bytes()))
@@ -167,7 +167,7 @@ def shift(values):
     values[SINKS]["data_offsets"][1] += 2
 
 
-FAULTS = {  # name: (source, what is done to it, error, words of the message: file or tensor or key, expected, found, what to do)
+FAULTS = {  # name: (source, damage, error, words of the message: file or tensor or key, expected, found, what to do)
     # the folder
     "nothing there": ("original", shutil.rmtree, CheckpointError, "expected a checkpoint folder, found nothing; check the path"),
     "a file": ("original", becomes_a_file, CheckpointError, "expected a checkpoint folder, found a file; name the folder"),
@@ -249,7 +249,7 @@ FAULTS = {  # name: (source, what is done to it, error, words of the message: fi
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_each_fault_is_refused_with_its_own_message(whole, tmp_path, name):
-    """Among them a layer without sinks, which other loaders skip in silence.
+    """One of the faults is a layer without sinks, which other loaders accept silently.
 
     Report: TransformerLensOrg/TransformerLens 1621. Report: huggingface/transformers 42736.
     Report: vllm-project/vllm 52156.

@@ -1,4 +1,4 @@
-"""Chapter 21's measurements: half a step is what rounding says, facts are new, an experiment leaves a record."""
+"""Test chapter 21's measurements: half a rounding step, facts that are new, the record of an experiment."""
 
 import json
 from dataclasses import replace
@@ -26,7 +26,7 @@ from gptoss_edu.viz import style, tuning_figures
 
 
 def test_more_than_half_a_step_is_another_code_and_less_is_the_old_one():
-    """Against mxfp4.pack itself: where the largest weight of a block stays, so does its scale."""
+    """Compare with mxfp4.pack: as long as a block's largest weight stays the same, so does its scale."""
     generator = torch.Generator().manual_seed(1)
     before = mxfp4.unpack(*mxfp4.pack(torch.randn(64, 128, generator=generator), "best"))
     update = torch.randn(before.shape, generator=generator) * before.abs().max() / 12
@@ -46,7 +46,7 @@ def test_half_steps_of_a_toy():
     before = torch.zeros(1, 32)
     before[0, :4] = torch.tensor([6.0, 4.0, 4.0, -0.5])
     update = torch.zeros(1, 32)
-    update[0, :4] = torch.tensor([-1.0, 1.0, -0.5, -0.25])  # half a step each, on the side that it goes to
+    update[0, :4] = torch.tensor([-1.0, 1.0, -0.5, -0.25])  # half a step each, in the direction of the change
     assert torch.equal(half_steps(before, before + update)[0, :4], torch.ones(4))
     assert torch.equal(half_steps(before, before), torch.zeros(1, 32))
 
@@ -71,7 +71,7 @@ def test_old_rows_are_the_same_each_time_and_short():
 
 
 def small_start(device=None):
-    """A model with gpt-oss-tiny's tokenizer and a tenth of its weights, the same at each call."""
+    """Return a model with gpt-oss-tiny's tokenizer and a tenth of its weights, the same at each call."""
     config = replace(SMOKE, num_hidden_layers=2, hidden_size=64, intermediate_size=64)
     model = random_model(config, seed=1).float()
     model.tokenizer = load_tokenizer(data_path("gpt-oss-tiny"))

@@ -1,4 +1,4 @@
-"""Fine-tuning: the loss counts what the renderer says, its gradients are transformers', a run resumes exactly."""
+"""Test fine-tuning: the loss counts the tokens that the renderer marks, gradients equal transformers', runs resume."""
 
 import json
 import random
@@ -79,7 +79,7 @@ def test_of_a_finished_turn_whose_thought_is_dropped_nothing_is_learnt(encoding)
 
 
 def test_padding_pieces_and_lengths_change_no_loss(encoding):
-    """The mean over all tokens that count, computed conversation by conversation without padding."""
+    """Compare with the mean over all counted tokens, computed conversation by conversation without padding."""
     model, rows = random_model(SMALL, seed=1), rows_of(encoding)
     total, count = 0.0, 0
     for row in rows:
@@ -95,7 +95,7 @@ def test_padding_pieces_and_lengths_change_no_loss(encoding):
 
 @pytest.mark.slow
 def test_gradients_equal_transformers(encoding):
-    """The same rows by GptOssForCausalLM with labels: -100 where nothing counts; 1e-4 of each gradient's scale."""
+    """Compare with GptOssForCausalLM on the same rows, with label -100 where nothing counts, to 1e-4 of each scale."""
     model, rows = random_model(SMALL, seed=2), rows_of(encoding)
     theirs = as_transformers(model)
     tokens, _, lengths = padded(rows)
@@ -301,7 +301,7 @@ def test_a_gradient_that_is_not_finite_ends_the_run(encoding):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, encoding):
-    """A small checkpoint and a file of conversations."""
+    """Write a small checkpoint and a file of conversations."""
     place = tmp_path_factory.mktemp("finetune")
     save(small(encoding), place / "small", "original", "best")
     (place / "talk.jsonl").write_text("\n".join(map(json.dumps, TALKS)))
@@ -330,7 +330,7 @@ def test_the_command_writes_adapters_and_merges_them(tmp_path, folder, capsys):
     said = capsys.readouterr().out
     assert "plan: " in said and "2 updates, loss " in said
     before, after = load_model(folder / "small", experts="packed"), load_model(out / "model", experts="packed")
-    for name, value in before.state_dict().items():  # experts without adapters: byte by byte as they were
+    for name, value in before.state_dict().items():  # experts without adapters keep their bytes
         same = torch.equal(value, after.state_dict()[name])
         assert same or name.endswith(("attn.qkv.weight", "attn.out.weight")), name
     merge = ["finetune", "merge", "--model", str(folder / "small"), "--adapter", str(out / "adapter")]

@@ -1,4 +1,4 @@
-"""A process as frames: drawn once, of one size, with words; a player in the lab, a page with stills elsewhere."""
+"""Test frames: drawn once, all of one size, each with a text; a player in the lab, a page with stills elsewhere."""
 
 import io
 
@@ -75,7 +75,7 @@ def test_what_is_no_process_is_refused(values, stills, sizes, said):
 
 
 def played(path) -> list[str]:
-    """The pages that the chapter's cells with `checks.play` have stored."""
+    """Return the pages stored by the chapter's cells that call `checks.play`."""
     cells = [cell for cell in code_cells(read(path)) if "checks.play(" in cell.source]
     results = [output for cell in cells for output in cell.outputs if output.output_type == "execute_result"]
     return [output.data["text/html"] for output in results]

@@ -1,4 +1,4 @@
-"""Frames in Chromium: play, pause, slider and keys; less motion; without JavaScript; print."""
+"""Test frames in Chromium: play, pause, slider and keys; reduced motion; without JavaScript; in print."""
 
 import matplotlib.pyplot as plt
 import pytest

@@ -1,6 +1,6 @@
-"""The compiled step of a small model: the same tokens as the reference path, and the reference path wherever it must.
+"""Test the compiled step of a small model: it gives the reference path's tokens, and steps aside where it must.
 
-The reference path is the judge throughout: a copy of each altered model that has no compiled step.
+The reference is always a copy of the altered model without the compiled step.
 """
 
 import copy
@@ -33,7 +33,7 @@ PROMPT = torch.arange(300, 340)[None]  # (1, 40): longer than the window
 
 @pytest.fixture(autouse=True)
 def compiled_steps(monkeypatch):
-    """All other tests keep to plain steps."""
+    """Allow compiled steps in this file; all other tests use plain steps."""
     monkeypatch.setenv("GPTOSS_EDU_STEP", "compiled")
 
 
@@ -46,7 +46,7 @@ def model():
 
 @contextmanager
 def counted():
-    """Within the block, how often the compiled step ran; READY's own is used."""
+    """Count how often the compiled step runs within the block; READY's own is used."""
     calls, right = [], fused_step.READY.step
 
     def count(*arguments):
@@ -62,7 +62,7 @@ def counted():
 
 @contextmanager
 def plain(model):
-    """Within the block, the model has no compiled step."""
+    """Give the model no compiled step within the block."""
     kept, model.quick_step = model.quick_step, None
     try:
         yield
@@ -72,7 +72,7 @@ def plain(model):
 
 @torch.no_grad()
 def decoded(model, steps: int = 3, cache=None) -> torch.Tensor:
-    """Logits (steps, v) of given tokens after the prompt, one at a time through a cache."""
+    """Return the logits (steps, v) of given tokens after the prompt, fed one at a time with a cache."""
     cache = model.new_cache(1, 64) if cache is None else cache
     model(PROMPT, cache=cache)
     return torch.cat([model(torch.tensor([[500 + i]]), cache=cache)[0] for i in range(steps)])
@@ -100,7 +100,7 @@ def test_it_is_off_unless_asked_for(model, monkeypatch):
 @pytest.mark.slow
 @torch.no_grad()
 def test_eighty_prompts_give_the_same_tokens(model):
-    """Rows of different lengths, past the window, in one batch: logits within 1e-5 of the scale, tokens equal."""
+    """Compare a batch of rows of different lengths, past the window: logits within 1e-5 of the scale, tokens equal."""
     generator = torch.Generator().manual_seed(0)
     prompts = torch.randint(256, 2000, (80, 8), generator=generator)
     lengths = torch.randint(1, 9, (80,), generator=generator)
@@ -123,7 +123,7 @@ def test_eighty_prompts_give_the_same_tokens(model):
 
 @pytest.mark.slow
 def test_generate_batch_and_the_pool_use_it_and_say_the_same(model):
-    """Rows that end drop out (`select`), rows of a pool join, wait and move (`rows`): the same tokens as without it."""
+    """Tokens stay the same when finished rows drop out (`select`) and rows of a pool join, wait and move (`rows`)."""
     prompts = [[300 + 7 * i, *range(400, 404 + 9 * i)] for i in range(5)]
     for ask in (
         lambda: list(generate(model, prompts[4], 12, temperature=0.8, seed=3)),
@@ -168,7 +168,7 @@ def test_a_row_that_does_not_count_stays_as_it_is(model):
 
 
 def test_a_nan_is_heard_of(model):
-    """A router that says NaN for one expert chooses it, as torch.topk does: the logits are NaN, not quietly others."""
+    """An expert whose router logit is NaN is chosen, as by torch.topk, so that the logits visibly become NaN."""
     spoilt = copied(model)
     spoilt.block[2].mlp.gate.bias.data[3] = float("nan")
     with counted() as calls:
@@ -188,7 +188,7 @@ def by_data(weight):
 
 
 def within_data(weight):
-    weight.data.mul_(1.5)  # leaves the version counter as it was
+    weight.data.mul_(1.5)  # does not change the version counter
 
 
 def by_numpy(weight):
@@ -207,7 +207,7 @@ def as_training_does(weight):
 @pytest.mark.parametrize("name", ["block.3.mlp.norm.scale", "block.1.mlp.mlp1_weight"])
 def test_changed_weights_count_at_the_next_step(model, change, name):
     altered, before = copied(model), decoded(model)
-    decoded(altered)  # a plan is there
+    decoded(altered)  # now there is a plan
     change(altered.get_parameter(name))
     with counted() as calls:
         after = decoded(altered)
@@ -219,7 +219,7 @@ def test_changed_weights_count_at_the_next_step(model, change, name):
 @torch.no_grad()
 @pytest.mark.parametrize("change", [in_place, by_data, within_data, by_numpy])
 def test_changed_experts_count_within_a_text(model, change):
-    """Also where nothing but the weights themselves tells of it: the same cache, at once."""
+    """They count at once and with the same cache, even if only the weights themselves reveal the change."""
     altered, cache = copied(model), model.new_cache(1, 64)
     altered(PROMPT, cache=cache)
     for token in range(300, 304):
@@ -235,7 +235,7 @@ def test_changed_experts_count_within_a_text(model, change):
 
 @torch.no_grad()
 def test_one_changed_number_counts_soon(model):
-    """Round torch's counter, in one text: after as many uses of its expert as the bytes have slices."""
+    """A change that bypasses torch's version counter is noticed once every slice of the bytes has been compared."""
     altered, cache = copied(model), model.new_cache(1, 128)
     altered(PROMPT, cache=cache)
     altered.block[0].mlp.gate.bias.data[:] = torch.arange(16.0) * 100  # experts 15 to 12 are always chosen
@@ -252,7 +252,7 @@ def test_one_changed_number_counts_soon(model):
 
 @torch.no_grad()
 def test_bytes_stand_for_experts_only_where_they_say_the_same(model):
-    """Weights from MXFP4 are read as bytes, others as they are; each expert for itself."""
+    """Each expert's weights are read as bytes if they came from MXFP4, and as they are otherwise."""
     altered = copied(model)
     altered.block[1].mlp.mlp1_weight.data[3] += 0.001
     cache = altered.new_cache(64, 64)
@@ -273,7 +273,7 @@ def test_bytes_say_every_number_of_mxfp4_and_no_other():
 
 
 def test_another_view_of_the_same_memory_is_noticed(model):
-    """A square matrix that is turned over has the same address and shape."""
+    """A transposed square matrix has the same address and shape."""
     altered = copied(model)
     decoded(altered)
     weight = altered.block[0].mlp.mlp2_weight
@@ -298,7 +298,7 @@ def exchanged_swiglu(x, alpha=1.702, limit=7.0):
 
 @contextmanager
 def set_to(owner, **values):
-    """Within the block, attributes of a module are these."""
+    """Set attributes of a module within the block."""
     kept = {name: getattr(owner, name) for name in values}
     for name, value in values.items():
         setattr(owner, name, value)
@@ -368,7 +368,7 @@ ASIDE = {
 @pytest.mark.slow
 @pytest.mark.parametrize("case", ASIDE)
 def test_it_steps_aside(model, case):
-    """Under each change the altered model computes, and afterwards the compiled step comes back."""
+    """Under each change the altered model computes; afterwards the compiled step is used again."""
     altered = model if case.startswith(("a mocked", "specimen")) else copied(model)
     decode = decoded.__wrapped__ if case == "gradients" else decoded
     decode(altered, 1)
@@ -385,7 +385,7 @@ def test_it_steps_aside(model, case):
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_planted_faults_show(model, kind):
-    """A fault of chapter 10, in weights or in hooks, shows as on the reference path."""
+    """Each fault of chapter 10, in weights or in hooks, has the same effect as on the reference path."""
     faulty = planted(model, kind, 2)
     ours = decoded(faulty)
     with plain(faulty):
@@ -393,7 +393,7 @@ def test_planted_faults_show(model, kind):
 
 
 def test_bytes_are_kept_for_the_matrix_they_were_made_of(model):
-    """A parameter that is registered anew stands behind the others of its module."""
+    """A parameter that is registered again comes last among the parameters of its module."""
     altered = copied(model)
     mlp = altered.block[2].mlp
     weight = mlp.mlp1_weight
@@ -418,7 +418,7 @@ def test_adapters_count(model):
 
 
 def test_a_cache_of_another_kind(model):
-    """The ring of chapter 11 that is too short, and a cache with a method of its own."""
+    """Try chapter 11's ring that is too short, and a cache that overrides a method."""
 
     class ShortRing(KVCache):
         def _slots(self, window):
@@ -446,7 +446,7 @@ def test_a_cast_model_takes_the_reference_path(model):
 
 
 def test_what_a_rope_of_its_own_does(model):
-    """`fresh_rope`, with which faults are planted, gives the compiled step its table too."""
+    """`fresh_rope`, which plants faults, gives its table to the compiled step too."""
     other = ModelConfig(**{**model.config.to_dict(), "rope_theta": 100.0})
     with model.fresh_rope(other):
         ours = decoded(model)

@@ -1,4 +1,4 @@
-"""Generation: sampling against literal references, seeds that repeat, batches that equal their rows, stops, errors."""
+"""Test generation: sampling against literal references, seeds that repeat, batches, stop tokens, errors."""
 
 import math
 from collections import Counter
@@ -24,9 +24,9 @@ PROMPTS = [PROMPT, PROMPT[:1], PROMPT[3:8]]
 
 
 def literal_probabilities(logits, temperature, top_p, top_k):
-    """The definition in float64: cold is the first largest; the k largest.
+    """Compute the definition in float64: temperature 0 takes the first largest; top-k keeps the k largest.
 
-    The shortest head of the sorted list that reaches p.
+    Top-p keeps the shortest beginning of the sorted list that reaches p.
     """
     logits = [float(x) for x in logits]
     order = sorted(range(len(logits)), key=lambda i: -logits[i])
@@ -89,7 +89,7 @@ def test_probabilities_are_the_literal_definition_anywhere(logits, temperature, 
     found = next_token_probabilities(logits, temperature, top_p, top_k)
     kept = np.sort(expected[expected > 0])[::-1]
     whole = np.sort(literal_probabilities(logits, temperature, 1.0, top_k))[::-1].cumsum()
-    if np.abs(whole[: len(kept)] - top_p).min() > 1e-5:  # else float32 may fall on the other side of top_p
+    if np.abs(whole[: len(kept)] - top_p).min() > 1e-5:  # closer sums may fall on the other side of top_p in float32
         np.testing.assert_allclose(found, expected, atol=1e-5)
     assert found.sum().item() == pytest.approx(1, abs=1e-5)
 
@@ -118,7 +118,7 @@ def test_pick_inverts_the_distribution():
 
 
 def reference(prompt, steps, temperature=0.0, top_p=1.0, top_k=None, seed=0):
-    """No cache, no batch: the whole sequence anew for each token; tokens and log-probabilities."""
+    """Return tokens and log-probabilities without cache or batch: read the whole sequence again for each token."""
     draws = torch.rand(steps, generator=torch.Generator().manual_seed(seed)).tolist()
     tokens, logprobs = list(prompt), []
     for number in range(steps):
@@ -177,7 +177,7 @@ def test_logprobs_are_the_models_own_before_temperature_and_truncation():
 
 @pytest.mark.slow
 def test_rows_end_at_their_stop_tokens_and_the_others_go_on_unchanged():
-    """Rows that ended leave the cache; nothing of it may show in the rows that remain."""
+    """Finished rows leave the cache, without any effect on the rows that remain."""
     prompts = [PROMPT[:n] for n in range(1, 9)]
     free = list(generate_batch(MODEL, prompts, 16, temperature=1.0, seed=1, stop_tokens=[]))
     stops = {free[2].tokens[0], free[5].tokens[1], free[5].tokens[4], free[9].tokens[3], free[12].tokens[7]}
@@ -208,7 +208,7 @@ def test_a_cache_carries_on_where_the_last_call_ended():
 
 
 def test_a_cache_that_would_run_out_is_refused_before_the_first_token():
-    need = len(PROMPT) + 6 - 1  # the last token is not read
+    need = len(PROMPT) + 6 - 1  # the last token is never fed
     cache = MODEL.new_cache(1, need - 1)
     stream = generate(MODEL, PROMPT, max_new_tokens=6, stop_tokens=[], cache=cache)
     with pytest.raises(
@@ -243,7 +243,7 @@ def test_pieces_shrink_so_that_scores_stay_within_their_bytes():
 
 
 def test_keys_that_the_cache_holds_count_for_the_size_of_a_piece(monkeypatch):
-    """A second prompt after a long first one: its scores reach over both."""
+    """After a long first prompt, the scores of a second one cover both."""
     largest = 4 * SMALL.num_attention_heads * 4 * 44  # bytes of 4 queries' scores against 44 keys
     monkeypatch.setattr(transformer, "SCORE_BYTES", largest)
     cache, sizes = MODEL.new_cache(1, 60), []
@@ -255,7 +255,7 @@ def test_keys_that_the_cache_holds_count_for_the_size_of_a_piece(monkeypatch):
 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
 def test_logits_that_are_no_numbers_are_refused(value):
-    """Otherwise the last id of the vocabulary would be drawn for ever."""
+    """Otherwise the last id of the vocabulary would be drawn forever."""
     with MODEL.hooks({"logits": lambda logits, _: torch.full_like(logits, value)}):
         with pytest.raises(GptOssError, match=r"from which a token can be drawn.*row 0 after 0 new tokens"):
             list(generate(MODEL, PROMPT, max_new_tokens=2))

@@ -1,4 +1,4 @@
-"""GGUF files: what is written against the package `gguf`, which llama.cpp's converter writes with; what is read, back."""
+"""Test GGUF files against the package `gguf`, which llama.cpp's converter uses, in both directions."""
 
 import json
 import random
@@ -40,7 +40,7 @@ def tiny_file(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def packed(tmp_path_factory):
-    """A random model with MXFP4 experts whose width is not its hidden size, in the `original` layout."""
+    """Save a random model with MXFP4 experts, their width unlike the hidden size, in the `original` layout."""
     folder = tmp_path_factory.mktemp("packed") / "m"
     checkpoint.save(strong_model(CONFIG, seed=4), folder, rounding="floor")
     return folder
@@ -50,7 +50,7 @@ def packed(tmp_path_factory):
 
 
 def test_there_and_back_every_byte_is_the_same(tiny_file, tmp_path):
-    """safetensors → GGUF → safetensors: weights, configuration and vocabulary, byte for byte."""
+    """safetensors → GGUF → safetensors keeps weights, configuration and vocabulary, byte for byte."""
     checkpoint.convert(tiny_file, tmp_path / "back", layout="original")
     for name in ("model.safetensors", "config.json", "dtypes.json", "tokenizer.tiktoken", "tokenizer.meta.json"):
         assert (tmp_path / "back" / name).read_bytes() == (TINY / name).read_bytes(), name
@@ -68,7 +68,7 @@ def test_hf_goes_there_and_back_too_and_computes_the_same(packed, tmp_path):
 
 
 def test_the_order_of_a_block():
-    """GGUF keeps values j and j + 16 of a block in one byte, safetensors 2j and 2j + 1; the low nibble is the first."""
+    """One byte holds values j and j + 16 of a block in GGUF, 2j and 2j + 1 in safetensors; the low nibble comes first."""
     values = torch.arange(32, dtype=torch.uint8) % 16
     ours = values[0::2] | (values[1::2] << 4)
     ggml = torch.tensor([int(values[j]) | int(values[j + 16]) << 4 for j in range(16)], dtype=torch.uint8)
@@ -82,7 +82,7 @@ def test_the_order_of_a_block():
 
 
 def test_their_reader_finds_the_same_numbers(packed, tmp_path):
-    """Every tensor of a written file, decoded by `gguf.quants`, is the model's own."""
+    """Every tensor of a written file, decoded by `gguf.quants`, equals the model's."""
     checkpoint.convert(packed, tmp_path / "m.gguf", layout="gguf")
     found = {
         t.name: theirs.quants.dequantize(t.data, t.tensor_type) for t in theirs.GGUFReader(tmp_path / "m.gguf").tensors
@@ -151,7 +151,7 @@ def test_o200k_has_as_many_merges_as_the_published_tokenizer(tmp_path):
 
 
 def with_their_writer(folder: Path, path: Path, kinds: dict, arch="gpt-oss", fused=False, **parts) -> Path:
-    """The model of a folder as another program writes it. kinds : part of a name → type; all else is F32."""
+    """Write a folder's model as another program would. kinds : part of a name → type; all others are F32."""
     writer = theirs.GGUFWriter(path, arch, **parts)
     config, state = ModelConfig.from_json(folder), load_model(folder, experts="dense").state_dict()
     writer.add_block_count(config.num_hidden_layers)
@@ -214,7 +214,7 @@ MADE_BY_OTHERS = {  # types by part of a name
 
 @pytest.mark.parametrize("what", MADE_BY_OTHERS)
 def test_files_that_other_programs_wrote_are_read(packed, tmp_path, what):
-    """Every weight is what `gguf.quants` decodes; where no type loses anything, so are the logits, to the bit."""
+    """Every weight equals what `gguf.quants` decodes; with lossless types the logits are equal to the bit."""
     kinds = MADE_BY_OTHERS[what]
     path = with_their_writer(packed, tmp_path / "m.gguf", kinds)
     found = {t.name: theirs.quants.dequantize(t.data, t.tensor_type) for t in theirs.GGUFReader(path).tensors}
@@ -234,9 +234,9 @@ def test_files_that_other_programs_wrote_are_read(packed, tmp_path, what):
 
 @pytest.mark.parametrize("number", [39, 4], ids=["in ggml's order", "in safetensors' order"])
 def test_files_that_ollama_made_are_read(packed, tmp_path, number):
-    """Ollama's own converter keeps qkv and gate_up whole, has other names, and first numbered MXFP4 otherwise.
+    """Ollama's converter keeps qkv and gate_up whole, has other names, and first gave MXFP4 another number.
 
-    Its type 4 keeps the nibbles as safetensors does: model and loader turn them when they are read.
+    Its type 4 orders the nibbles as safetensors does: its model and loader reorder them while reading.
     Source: ollama, convert/convert_gptoss.go and ml/backend/ggml/ggml.go.
     """
     path = with_their_writer(packed, tmp_path / "m.gguf", {"_exps": TYPE.MXFP4}, arch="gptoss", fused=True)
@@ -259,7 +259,7 @@ def test_files_that_ollama_made_are_read(packed, tmp_path, number):
 
 
 def q4_k(block: bytes) -> list[float]:
-    """One block of Q4_K as ggml-common.h describes it: 8 sub-blocks of 32, each with a six-bit scale and minimum."""
+    """Make one block of Q4_K as ggml-common.h describes it: 8 sub-blocks of 32, each with a six-bit scale and minimum."""
     d, least = struct.unpack("<2e", block[:4])
     s, q, out = block[4:16], block[16:], []
     for j in range(8):
@@ -272,7 +272,7 @@ def q4_k(block: bytes) -> list[float]:
 
 
 def test_k_quants_are_decoded_through_the_package(tmp_path):
-    """A row of 512 numbers in Q4_K, decoded by hand from the format's description."""
+    """Decode a row of 512 numbers in Q4_K by hand, following the format's description."""
     rng = np.random.default_rng(3)
     blocks = rng.integers(0, 256, (2, 144), dtype=np.uint8)
     blocks[:, 0:4] = np.frombuffer(struct.pack("<2e", 0.01, 0.02), np.uint8)
@@ -290,7 +290,7 @@ def test_without_the_package_a_k_quant_names_the_command(tmp_path, monkeypatch):
 
 
 def test_a_split_model_is_one_model(packed, tmp_path):
-    """llama.cpp splits large files; any part, or the folder, means the whole, and a missing part is named."""
+    """llama.cpp splits large files: any part, or the folder, loads the whole model, and a missing part is named."""
     path = with_their_writer(packed, tmp_path / "m.gguf", {"_exps": TYPE.MXFP4}, split_max_tensors=10)
     assert not path.exists()
     parts = sorted(tmp_path.glob("m-*.gguf"))
@@ -346,7 +346,7 @@ def test_what_gguf_cannot_say_is_refused(tmp_path):
 
 
 def changed(path: Path, target: Path, change) -> Path:
-    """The file written anew with other metadata or tensors."""
+    """Write the file again with other metadata or tensors."""
     file = format.GgufFile(path)
     metadata, tensors = dict(file.metadata), dict(file.tensors)
     change(metadata, tensors)
@@ -382,7 +382,7 @@ def test_a_gguf_file_of_something_else_is_called_so(packed, tmp_path, what):
 
 
 def test_a_damaged_file_is_one_sentence(packed, tmp_path):
-    """Cut anywhere, or with bytes changed in its header: an error of this package, never another one."""
+    """Cut anywhere, or with changed bytes in its header, a file raises this package's error and no other."""
     checkpoint.convert(packed, tmp_path / "m.gguf", layout="gguf")
     raw, draw, target = (tmp_path / "m.gguf").read_bytes(), random.Random(1), tmp_path / "n.gguf"
     header = min(tensor.begin for tensor in format.GgufFile(tmp_path / "m.gguf").tensors.values())
@@ -424,7 +424,7 @@ def test_of_two_models_in_a_folder_one_must_be_named(tiny_file, tmp_path):
 
 @pytest.fixture
 def home(tmp_path, monkeypatch, tiny_file):
-    """A home with Ollama and LM Studio in it, as these two lay out their models."""
+    """Make a home folder with models as Ollama and LM Studio lay them out."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     monkeypatch.delenv("OLLAMA_MODELS", raising=False)
@@ -491,7 +491,7 @@ def test_the_commands_take_gguf_files(home, tmp_path):
 
 
 def test_float32_files_hold_what_they_are_given(packed, tmp_path):
-    """For comparing arithmetic: the same model without MXFP4 and bfloat16, which llama.cpp computes in otherwise."""
+    """They allow comparing arithmetic, because llama.cpp computes differently with MXFP4 and bfloat16."""
     reader = CheckpointReader(packed)
     checkpoint.convert(packed, tmp_path / "m.gguf", layout="gguf")
     metadata = format.GgufFile(tmp_path / "m.gguf").metadata

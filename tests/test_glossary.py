@@ -1,4 +1,4 @@
-"""The glossary: every term once, in order, with a plain sentence; the bridge has its page in the book."""
+"""The glossary has every term once, in order, with a plain sentence; the bridge has its page in the book."""
 
 import re
 import shutil

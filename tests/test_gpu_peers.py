@@ -1,4 +1,4 @@
-"""What `bench gpu` does with other implementations, where no GPU is needed to see it."""
+"""Test how `bench gpu` treats other implementations, as far as that needs no GPU."""
 
 import json
 import os
@@ -27,13 +27,13 @@ print(json.dumps([row]))
 
 @pytest.fixture
 def llama_bench(tmp_path, monkeypatch) -> Path:
-    """A program of that name on the PATH that answers as llama-bench's `-o json` does."""
+    """Put a program named llama-bench on the PATH that answers as `llama-bench -o json` does."""
     if os.name == "nt":
         pytest.skip("a script with a first line that names its interpreter does not run on Windows")
     program = tmp_path / "llama-bench"
     script = tmp_path / "answer.py"
     script.write_text(LLAMA_BENCH, encoding="utf-8")
-    # By way of the shell: a first line that names an interpreter cannot name one in a folder with blanks.
+    # Start it through the shell: a "#!" line cannot name an interpreter in a folder with blanks.
     program.write_text(
         f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {shlex.quote(str(script))} "$@"\n', encoding="utf-8"
     )

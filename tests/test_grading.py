@@ -1,4 +1,4 @@
-"""The instructor's folder for nbgrader: cells, points, refusals. nbgrader itself runs in `make test-nbgrader`."""
+"""Test the instructor's folder for nbgrader: cells, points, refusals. nbgrader itself runs in `make test-nbgrader`."""
 
 import nbformat
 import pytest

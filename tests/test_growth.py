@@ -1,4 +1,4 @@
-"""`bench growth`: exponents of curves that are known, what a pool's round costs beside many that wait, the figure."""
+"""Test `bench growth`: exponents of known curves, a pool's cost per round with many requests waiting, the figure."""
 
 import argparse
 
@@ -29,7 +29,7 @@ def test_waiting_requests_are_counted_and_the_pool_still_serves():
 
 
 def test_a_token_of_the_bundled_model_needs_six_million_products():
-    """Counted by hand from the shapes: attention 167,936 and experts 786,432 per layer, 524,288 of the vocabulary."""
+    """Counted by hand from the shapes: attention 167,936 and experts 786,432 per layer, vocabulary 524,288."""
     shape = ModelConfig(**{**growth.SHAPE, "initial_context_length": 256, "rope_scaling_factor": 8.0})
     assert tiny.floors(shape)["multiply_adds_per_token"] == 6 * (98_304 + 65_536 + 4_096 + 786_432) + 524_288
 

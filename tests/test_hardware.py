@@ -1,6 +1,6 @@
-"""The numbers of hardware: chapter 18 shows the package's functions.
+"""Test the hardware figures: chapter 18 shows the package's functions.
 
-The recorded floors follow from shapes alone.
+The recorded lower bounds on time follow from shapes alone.
 """
 
 import json
@@ -23,7 +23,7 @@ SMALL, LARGE = ModelConfig.gpt_oss_20b(), ModelConfig.gpt_oss_120b()
 
 @pytest.fixture(scope="module")
 def shown() -> dict:
-    """The functions of the chapter's exercise cells."""
+    """Return the functions defined in the chapter's exercise cells."""
     notebook = nbformat.read(notebooks_path() / "18_real_weights_on_a_gpu.ipynb", as_version=4)
     names = {"np": np, "ModelConfig": ModelConfig, "cache_bytes": sizes.cache_bytes}
     for cell in notebook.cells:
@@ -72,7 +72,7 @@ def test_longest_context_is_the_last_that_fits(shown):
     ],
 )
 def test_the_recorded_floors_follow_from_the_shapes(config, row, context):
-    """What a run calls its floor is what sizes.py counts, over that run's own bandwidth."""
+    """A run's floor equals the bytes that sizes.py counts, divided by the bandwidth measured in that run."""
     for file in data_path("benchmarks").glob("gpu-nvidia-*.json"):
         run = json.loads(file.read_text())
         recorded = run["results"][row]["floor_milliseconds"] / 1e3 * run["ceilings"]["read_bytes_per_s"]

@@ -1,4 +1,4 @@
-"""Constrained decoding: what may come next, where a constraint holds, and answers of random weights."""
+"""Test constrained decoding: what may come next, where a constraint holds, and the answers of random weights."""
 
 import json
 
@@ -30,13 +30,13 @@ def ids(text, encoding):
 
 
 def allowed(constraint, text):
-    """What may come after a transcript, as a set of texts; None where everything may."""
+    """Return what may follow a transcript, as a set of texts; None if anything may."""
     mask = constraint.allowed(ids(text, constraint.encoding))
     return None if mask is None else {constraint.encoding.decode([i]) for i in np.flatnonzero(mask)}
 
 
 def test_a_constraint_holds_in_the_final_message_only(small):
-    """A grammar that begins at the first token masks the control tokens and garbles the header.
+    """A grammar that starts at the first token masks the control tokens and garbles the header.
 
     Report: lmstudio-ai/lmstudio-bug-tracker 1555. Report: InternLM/lmdeploy 4386.
     Report: vllm-project/vllm 23120.
@@ -85,7 +85,7 @@ def test_a_header_grammar_lets_no_malformed_header_through(small):
 
 
 def test_sampled_headers_parse_strictly(small):
-    """Walk the header grammar at random: whatever comes out, strict parsing reads it."""
+    """Walk the header grammar at random: strict parsing reads every result."""
     random = np.random.default_rng(0)
     seen = set()
     for _ in range(60):
@@ -142,7 +142,7 @@ def test_refs_recursion_and_allof_are_enforced(small):
 
 
 def sample(constraint, random, limit=400):
-    """Uniformly among what is allowed: text that no model ever biased."""
+    """Sample uniformly among the allowed tokens, so that no model biases the text."""
     out = []
     while len(out) < limit and (not out or out[-1] not in constraint.control.ends):
         out.append(int(random.choice(np.flatnonzero(constraint.allowed(out)))))
@@ -150,7 +150,7 @@ def sample(constraint, random, limit=400):
 
 
 def test_every_ended_answer_fits_its_schema(small):
-    """A walk over single bytes; the slow test has a model with the full vocabulary."""
+    """Walk over single bytes; the slow test uses a model with the full vocabulary."""
     random, prefix, ended = np.random.default_rng(1), ids("<|channel|>final<|message|>", small), 0
     for schema in varied_schemas(40, 3):
         out = sample(Constraint(small, final=json_schema(schema), prefix=prefix), random)
@@ -177,7 +177,7 @@ def test_the_full_vocabulary_is_masked_too(encoding):
 
 
 def test_arguments_are_text_and_escaped_once(encoding):
-    """Arguments that are JSON already are not dumped again.
+    """Arguments that are already JSON are not encoded again.
 
     Report: ggml-org/llama.cpp 19553.
     """
@@ -191,7 +191,7 @@ def test_arguments_are_text_and_escaped_once(encoding):
 
 
 def written_by_chance(encoding, constraint, seed, most=300):
-    """Tokens drawn evenly from what the constraint allows, control tokens preferred so that it ends."""
+    """Draw tokens uniformly from those allowed; prefer control tokens, so that the text ends."""
     generator, generated = np.random.default_rng(seed), []
     control = control_tokens(encoding)
     while len(generated) < most and not (generated and generated[-1] in control.stops):
@@ -204,10 +204,7 @@ def written_by_chance(encoding, constraint, seed, most=300):
 
 @pytest.mark.parametrize("seed", range(12))
 def test_a_call_that_is_demanded_comes(small, seed):
-    """At most one thought, then a call to one of the recipients, its arguments inside their schema.
-
-    Whatever is drawn.
-    """
+    """Any drawn text has at most one thought, then a call to one of the recipients with arguments in its schema."""
     grammars = {
         "functions.a": json_schema(
             {"type": "object", "properties": {"n": {"enum": [1, 2]}}, "required": ["n"], "additionalProperties": False}

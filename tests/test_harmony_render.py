@@ -1,4 +1,4 @@
-"""Rendering against openai-harmony: the same ids on generated conversations and on one hand-written case a feature."""
+"""Rendering gives openai-harmony's ids on generated conversations and on one hand-written case per feature."""
 
 import dataclasses
 
@@ -99,7 +99,7 @@ def test_the_trained_tools_are_the_references(reference):
         assert ours.to_dict() == theirs.model_dump(exclude_none=True)
 
 
-# --------------------------------------------------------------------------------------------- hand-written, a feature
+# ------------------------------------------------------------------------------------------- hand-written, per feature
 
 
 def test_a_call_with_its_result(encoding):
@@ -139,7 +139,7 @@ def test_schemas_that_the_format_cannot_express_become_any():
 
 
 def test_the_date_is_never_todays(encoding):
-    """The template asks the clock, which makes every prompt another one tomorrow.
+    """The published template reads the clock, so that each prompt would change from day to day.
 
     Report: openai/harmony 91.
     """
@@ -151,7 +151,7 @@ def test_the_date_is_never_todays(encoding):
 
 @pytest.mark.parametrize("effort", ["low", "medium", "high"])
 def test_reasoning_effort_stands_in_the_system_message(encoding, effort):
-    """The model knows of an effort only from this line.
+    """Only this line tells the model the reasoning effort.
 
     Report: ollama/ollama 11766. Report: ollama/ollama 12589.
     """
@@ -205,9 +205,9 @@ RESULT = Message("tool", "2", "commentary", "assistant", name="functions.f")
     [
         ([USER, THOUGHT, FINAL, USER], "1.11", "1.11"),
         ([USER, THOUGHT, FINAL], "1.1", "1.1"),
-        ([USER, THOUGHT, CALL, RESULT], "1111", "1111"),  # a running loop keeps its thoughts
+        ([USER, THOUGHT, CALL, RESULT], "1111", "1111"),  # a running tool loop keeps its thoughts
         ([USER, THOUGHT, CALL, RESULT, THOUGHT, FINAL, USER], "1.11.11", "1.11.11"),
-        # where the two differ: thoughts of the second turn,
+        # this is where the two differ: thoughts of the second turn,
         ([USER, FINAL, USER, THOUGHT, FINAL, USER], "111111", "111.11"),
         ([USER, THOUGHT, FINAL, USER, THOUGHT, FINAL, USER], "1.11111", "1.11.11"),
         # thoughts of a finished turn while the next one calls a tool,
@@ -217,7 +217,7 @@ RESULT = Message("tool", "2", "commentary", "assistant", name="functions.f")
     ],
 )
 def test_which_thoughts_are_dropped(messages, library, finished_turns, reference, encoding):
-    """Thoughts of finished turns go, those of the running tool loop stay.
+    """Thoughts of finished turns are dropped; those of the running tool loop stay.
 
     Report: vllm-project/vllm 45048. Report: vllm-project/vllm 27653.
     """
@@ -304,7 +304,9 @@ def test_labels_are_the_same_for_a_message_that_kept_its_ids(encoding):
 
 def test_a_parsed_message_goes_on_with_the_models_own_ids(encoding):
     special = encoding.encode_single_token
-    hello = [encoding.encode_single_token(piece) for piece in ("h", "e", "l", "l", "o")]  # not how it would be encoded
+    hello = [
+        encoding.encode_single_token(piece) for piece in ("h", "e", "l", "l", "o")
+    ]  # not the ids that encoding would give
     sampled = [
         special("<|channel|>"),
         *encoding.encode_ordinary("final"),
@@ -318,7 +320,7 @@ def test_a_parsed_message_goes_on_with_the_models_own_ids(encoding):
     assert render([answer], "user", encoding)[: len(own)] == [
         *own[:-1],
         special("<|end|>"),
-    ]  # no longer the stream's end
+    ]  # no longer the end of the stream
     changed = dataclasses.replace(answer, content="hello")
     assert changed.source is None and changed == answer
     assert render([changed], None, encoding) == render([answer], None, encoding, keep_tokens=False) != own

@@ -1,6 +1,4 @@
-"""Hook points: all of them fire with the shape that their axes promise, replace what they are told to, and leave no
-trace.
-"""
+"""Test the hook points: all fire with the shape of their axes, can replace their value, and leave nothing behind."""
 
 import pytest
 import torch
@@ -11,7 +9,7 @@ from gptoss_edu.errors import GptOssError
 MODEL = strong_model(BASE, seed=3)
 B, T = 2, 9
 TOKENS = random_tokens(BASE, B, T)
-SIZES = {  # the letters of the axes, each with a size of its own where the model allows it
+SIZES = {  # the letters of the axes, each with a different size where the model allows it
     "b": B,
     "t": T,
     "s": T,
@@ -28,7 +26,7 @@ SIZES = {  # the letters of the axes, each with a size of its own where the mode
 
 
 def sizes(axes: str) -> list[set[int]]:
-    """ "(b or 1, t, s)" to what each axis may measure."""
+    """Turn "(b or 1, t, s)" into the sizes that each axis may have."""
     return [
         {1 if word == "1" else SIZES[word] for word in axis.split(" or ")} for axis in axes.strip("(,)").split(", ")
     ]
@@ -88,12 +86,12 @@ def test_looking_changes_no_bit():
 
 @pytest.mark.parametrize("name", MODEL.hook_points())
 def test_replacing_works_at_every_point(name):
-    """Each intermediate is replaced by another value; the logits must follow, and be restored afterwards."""
+    """Replace each intermediate by another value: the logits must change, and be restored afterwards."""
     plain = MODEL(TOKENS)
 
     def other(value, _):
         if value.dtype == torch.bool:
-            return torch.eye(T, dtype=torch.bool).expand_as(value)  # everyone sees only itself
+            return torch.eye(T, dtype=torch.bool).expand_as(value)  # every query sees only itself
         if not value.is_floating_point():
             return (value + 1) % BASE.num_experts
         if name.endswith("scores"):
@@ -118,7 +116,7 @@ def test_points_carry_what_their_names_say():
     assert got[a + "mask"].dtype == torch.bool and torch.equal(got[a + "mask"][0], torch.ones(T, T).tril().bool())
     assert torch.equal(got[a + "scores"].isinf()[0, 0], ~got[a + "mask"][0])
     torch.testing.assert_close(got[a + "weights"].sum(-1), torch.ones(B, 4, T))
-    sink = got[a + "weights"][..., -1]  # the share of the last column is that of the sink
+    sink = got[a + "weights"][..., -1]  # the last column is the sink's share
     expected = torch.sigmoid(got[a + "sinks"][:, None] - got[a + "scores"].logsumexp(-1))
     torch.testing.assert_close(sink, expected)
     chosen = got[m + "router_logits"].topk(BASE.experts_per_token)
@@ -201,7 +199,7 @@ def test_a_replacement_of_another_shape_is_refused(bad, found):
 
 
 def test_hooks_see_single_steps_with_a_cache_too():
-    """Where all is visible no mask is made, unless someone looks."""
+    """If everything is visible, no mask is made unless a hook asks for it."""
     cache = MODEL.new_cache(B, 20)
     MODEL(TOKENS, cache=cache)
     masks = []

@@ -1,4 +1,4 @@
-"""The house of design: imports run downwards, no two rooms import each other, names are one for one thing."""
+"""Check the layout of the package: imports run downwards, no two rooms import each other, one name per thing."""
 
 import ast
 import subprocess
@@ -10,7 +10,7 @@ import pytest
 import gptoss_edu
 
 PACKAGE = Path(gptoss_edu.__file__).parent
-FLOORS = [  # from the ground up; a room may import its own floor's files and everything below
+FLOORS = [  # from the ground up; a room may import files of its own floor and of those below
     {"config", "errors", "hugging_face", "options", "resources"},
     {
         "bpe",
@@ -32,7 +32,7 @@ FLOORS = [  # from the ground up; a room may import its own floor's files and ev
     {"agent", "trace"},
     {"serve", "tasks"},
     {"training"},
-    {"evals"},  # compares what training rounds and saves
+    {"evals"},  # it compares what training rounds and saves
     {"viz", "web", "checks"},
     {"course"},
     {"commands", "benchmarks", "cli", "__main__"},
@@ -47,7 +47,7 @@ def room_of(module: str) -> str:
 
 
 def imports(path: Path) -> set[str]:
-    """Every module of the package that a file imports, also inside functions; type checking alone does not count."""
+    """Return every module of the package that a file imports, also inside functions, except for type checking only."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
@@ -100,7 +100,7 @@ def test_no_two_rooms_import_each_other():
 
 
 def test_a_sketch_of_an_upward_arrow_is_found(tmp_path, monkeypatch):
-    """The rule above can fail: the model must not import the agent."""
+    """Show that the rule above can fail: the model must not import the agent."""
     monkeypatch.setattr(sys.modules[__name__], "PACKAGE", tmp_path)
     (tmp_path / "norm.py").write_text("def f():\n    from gptoss_edu.agent import chat\n", encoding="utf-8")
     assert FLOOR[room_of(*[m for m in imports(tmp_path / "norm.py") if "agent" in m][:1])] > FLOOR["norm"]
@@ -110,7 +110,7 @@ def test_a_sketch_of_an_upward_arrow_is_found(tmp_path, monkeypatch):
     "command", ["--help", "chat --help", "generate --help", "workshop --help", "progress --help", "convert --help"]
 )
 def test_help_needs_no_pytorch(command):
-    """`import torch` alone takes seconds; nothing that only prints words may pay for it."""
+    """`import torch` alone takes seconds, so commands that only print text must not import it."""
     code = (
         "import sys\nfrom gptoss_edu.cli import main\n"
         f"try:\n    main({command.split()!r})\nexcept SystemExit:\n    pass\n"

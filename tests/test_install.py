@@ -1,4 +1,4 @@
-"""Whether anybody can install it: other machines, lower bounds, the entry point, users without a home folder."""
+"""Test installation: other machines, lower bounds, the entry point, users without a home folder."""
 
 import importlib.util
 import os
@@ -24,10 +24,10 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def load_check():
-    """The script .ci/check_install.py as a module; it is no part of the package."""
+    """Load the script .ci/check_install.py as a module; it is not part of the package."""
     spec = importlib.util.spec_from_file_location("check_install", ROOT / ".ci" / "check_install.py")
     module = importlib.util.module_from_spec(spec)
-    sys.modules["check_install"] = module  # where its dataclass looks itself up
+    sys.modules["check_install"] = module  # its dataclass looks itself up there
     spec.loader.exec_module(module)
     return module
 
@@ -37,7 +37,7 @@ check = load_check()
 
 @pytest.fixture
 def answers(monkeypatch):
-    """Replace uv: the table is made from answers given here, a function of the command; returns a setter."""
+    """Replace uv: the table is made from answer(command); return a function that sets it."""
 
     def replace(answer) -> None:
         monkeypatch.setattr(check, "get_uv", lambda: Path("uv"))
@@ -47,7 +47,7 @@ def answers(monkeypatch):
 
 
 def known_absent(command: str) -> str:
-    """What the index answers for a machine of WITHOUT: the package that has no wheel there."""
+    """Answer as the index does for a machine in WITHOUT: name the package that has no wheel there."""
     for _, platform, python, package in check.WITHOUT:
         if f"--python-platform {platform} --python-version {python}" in command:
             return f"{package}==1 has no wheels"
@@ -112,7 +112,7 @@ def test_settings_of_this_machine_do_not_reach_the_check(monkeypatch):
 
 
 def resolve(*arguments) -> subprocess.CompletedProcess:
-    """Run the real check; the test is skipped where there is no network."""
+    """Run the real check; skip the test without a network."""
     command = [sys.executable, str(ROOT / ".ci" / "check_install.py"), *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode == check.SKIPPED:
@@ -222,7 +222,7 @@ def test_the_doctor_tells_a_cuda_build_that_nothing_uses(monkeypatch):
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows has no SIGINT for one process")
 def test_ctrl_c_while_torch_is_imported_ends_with_one_line(tmp_path):
-    """Stands in for torch: an import that takes long, and takes every exception, as compiled code does."""
+    """Stand in for torch by an import that takes long and swallows every exception, as compiled code does."""
     (tmp_path / "torch.py").write_text(
         "import time\nprint('importing', flush=True)\nfor _ in range(600):\n"
         "    try:\n        time.sleep(0.1)\n    except BaseException:\n        pass\n"
@@ -247,10 +247,10 @@ def test_ctrl_c_is_a_keyboard_interrupt_where_nothing_is_imported():
 
 @pytest.fixture
 def nobody():
-    """A user that is only a number, in a folder that it may write to: a function that runs Python as that user."""
+    """Return a function that runs Python as a user with only a number, in a folder that this user may write to."""
     if os.name != "posix" or os.geteuid() != 0:
         pytest.skip("needs root, to become a user without a name")
-    with tempfile.TemporaryDirectory() as folder:  # pytest's own folders are closed to others
+    with tempfile.TemporaryDirectory() as folder:  # other users cannot enter pytest's own folders
         Path(folder).chmod(0o777)
         kept = {k: v for k, v in os.environ.items() if k not in ("HOME", "USER", "LOGNAME", "LNAME", "USERNAME")}
 
@@ -259,7 +259,7 @@ def nobody():
             for python in (
                 sys.executable,
                 "/usr/bin/python3",
-            ):  # the first may lie in a folder that only root may enter
+            ):  # the first may be in a folder that only root may enter
                 try:
                     return subprocess.check_output(
                         [python, "-c", program], env=environment, cwd=folder, user=54321, group=54321, text=True

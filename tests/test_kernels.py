@@ -1,4 +1,4 @@
-"""The Triton kernels against float64, in Triton's interpreter on a CPU and, marked gpu, on a card."""
+"""Test the Triton kernels against float64, in Triton's interpreter on a CPU and, marked gpu, on a GPU."""
 
 import math
 
@@ -31,7 +31,7 @@ from gptoss_edu.transformer import Transformer
 DEVICE = "cuda" if CUDA else "cpu"
 gpu = pytest.mark.gpu
 needs_gpu = pytest.mark.skipif(not CUDA, reason="needs an NVIDIA GPU (torch.cuda.is_available() is False)")
-# few, large programs: the interpreter pays for each program and each operation, not for their size
+# few large programs: the interpreter's time depends on their number and operations, not on their size
 LARGE = Tuning(
     qkv=(512, 128, 4, 1),
     out=(128, 64, 4, 2),
@@ -53,7 +53,7 @@ LARGE = Tuning(
 
 
 def small_config(**changes) -> ModelConfig:
-    """Two layers in sizes that are multiples of nothing but 32, with hidden and width different."""
+    """Return a configuration of two layers, all sizes multiples of 32 only, hidden size unlike expert width."""
     values = dict(
         num_hidden_layers=2, num_experts=8, experts_per_token=4, vocab_size=97, hidden_size=96, intermediate_size=160,
         head_dim=32, num_attention_heads=4, num_key_value_heads=2, sliding_window=8, initial_context_length=64,
@@ -63,7 +63,7 @@ def small_config(**changes) -> ModelConfig:
 
 
 def random_packed(config: ModelConfig, seed: int = 0, device="cpu") -> Transformer:
-    """A packed float32 model whose biases, sinks and scales all matter."""
+    """Return a packed float32 model whose biases, sinks and scales all matter."""
     with torch.device(device):
         model = Transformer(config, packed=True).eval()
     generator = torch.Generator(device).manual_seed(seed)
@@ -108,9 +108,9 @@ def test_matvec_is_norm_product_bias_and_residual(rows, c):
 
 @pytest.mark.parametrize("c", [32, 96, 256, 2880])
 def test_a_thread_of_a_matvec_has_two_columns_or_more(monkeypatch, c):
-    """With one row, its square is fused with the neighbour's.
+    """With one column per thread, the compiler fuses its square with the neighbour's.
 
-    Threads then disagree in the last bit of one sum.
+    Threads then differ in the last bit of one sum.
     """
     chosen = []
 
@@ -146,9 +146,9 @@ def unpack_bytes_kernel(bytes_, scales, low, high):
 @gpu
 @needs_gpu
 def test_two_numbers_at_a_time_are_unpacked_exactly():
-    """Every byte with every scale but 255 (NaN, which no checkpoint holds)."""
+    """Try every byte with every scale except 255 (NaN, which no checkpoint holds)."""
     pairs = torch.cartesian_prod(torch.arange(256), torch.arange(256)).to(torch.uint8)
-    pairs = pairs[pairs[:, 0] < 252]  # 252 and more times 6 leave bfloat16
+    pairs = pairs[pairs[:, 0] < 252]  # from 252 on, 6 times the scale overflows bfloat16
     scale, byte = (pairs[:, i].contiguous().to(DEVICE) for i in (0, 1))
     low, high = poison(len(pairs), dtype=torch.bfloat16), poison(len(pairs), dtype=torch.bfloat16)
     unpack_bytes_kernel[(len(pairs) // 1024,)](byte, scale, low, high)
@@ -192,7 +192,7 @@ def choose_kernel(logits, chosen, shares, E: tl.constexpr, BLOCK_E: tl.constexpr
 
 @pytest.mark.parametrize("e", [6, 32, 40, 128])
 def test_one_token_takes_the_same_experts_however_many_there_are(e):
-    """Negative logits, and equal ones that lie in different runs of 32: the lower number comes first."""
+    """Try negative logits, and equal ones in different groups of 32: of equal ones, the lower index comes first."""
     for seed in range(3):
         logits = randn(e, seed=seed) - 3.0
         logits[[e - 1, 2]] = logits.max() + 1.0
@@ -209,7 +209,7 @@ def test_keys_are_shared_by_fewer_programs_where_rows_make_enough():
 
 
 class Buffers:
-    """What `DecodeStep` hands to the kernels, for one test."""
+    """Hold the buffers that `DecodeStep` passes to the kernels, for one test."""
 
     def __init__(self, **values):
         vars(self).update(values)
@@ -263,7 +263,7 @@ def reference_tokens(lengths, config, seed=0):
 
 @pytest.mark.parametrize("window", [pytest.param(5, marks=pytest.mark.slow), pytest.param(16, marks=pytest.mark.long)])
 def test_whole_model_prefill_chunks_and_steps_like_the_reference(window):
-    """Ragged prompts, a second chunk over a full ring, steps in which one row rests."""
+    """Try prompts of different lengths, a second chunk over a full ring, and steps in which one row adds nothing."""
     config = small_config(sliding_window=window, num_experts=4, experts_per_token=2)
     reference = random_packed(config, 1)
     model = FastTransformer.from_reference(reference, DEVICE, LARGE)
@@ -314,15 +314,13 @@ def test_prefill_attention_against_float64_with_large_sinks(window):
 
 @pytest.mark.parametrize("window, past", [(None, (0, 37)), (None, (16, 17)), (8, (3, 8)), (8, (29, 0))])
 def test_one_token_a_row_attends_like_float64_and_is_kept(window, past):
-    """Splits with and without keys, a ring that is not full, just full and turned over, large sinks, a row that has
-    ended.
-    """
+    """Try splits with and without keys; a ring not full, just full, and wrapped; large sinks; a row that has ended."""
     config = small_config(sliding_window=8)
     h, g, d, b, slots = 4, 2, 32, 2, window or 40
     qkv, history = randn(b, (h + 2 * g) * d, seed=6), randn(2, b, 40, g, d, seed=7)
     layer = Buffers(window=window, sinks=torch.tensor([9.0, -math.inf, 0.0, 3.0], device=DEVICE))
     cos, sin = rope_cos_sin(torch.arange(41, device=DEVICE), config)
-    tuning = Tuning(**{**vars(LARGE), "splits": 2})  # 37 keys: two tiles and one
+    tuning = Tuning(**{**vars(LARGE), "splits": 2})  # 37 keys: two tiles, and a third in part
     splits = tuning.splits_for(b * g)
     buffers = Buffers(
         rope=(cos, sin),
@@ -333,7 +331,7 @@ def test_one_token_a_row_attends_like_float64_and_is_kept(window, past):
         part_max=poison(b, h, splits),
         part_sum=poison(b, h, splits),
     )
-    keys, values = torch.full((2, b, g, slots, d), 1e4, device=DEVICE)  # what lies in free slots must not matter
+    keys, values = torch.full((2, b, g, slots, d), 1e4, device=DEVICE)  # the contents of free slots must not matter
     for row, length in enumerate(past):
         for position in range(max(0, length - slots), length):
             keys[row, :, position % slots], values[row, :, position % slots] = history[:, row, position]
@@ -366,9 +364,7 @@ def test_loading_gives_the_files_bytes(tmp_path, layout):
 
 
 def shaped_like_20b(seed: int, **changes):
-    """Two layers in the released shape and a small vocabulary: exact (float32, weights in bfloat16's steps) and
-    bfloat16.
-    """
+    """Return two layers of the released shape, small vocabulary: in float32 (bfloat16's weights) and in bfloat16."""
     released = vars(ModelConfig.gpt_oss_20b())
     config = ModelConfig(**{**released, "num_hidden_layers": 2, "vocab_size": 97, "num_experts": 8, **changes})
     exact = random_packed(config, seed, "cuda")
@@ -382,14 +378,14 @@ def shaped_like_20b(seed: int, **changes):
 
 
 def token_errors(found: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
-    """Relative error of each token's logits (b, t, v), flat."""
+    """Return the relative error of each token's logits (b, t, v), flattened."""
     return ((found.double() - right.double()).norm(dim=-1) / right.double().norm(dim=-1)).flatten()
 
 
 @gpu
 @needs_gpu
 def test_20b_shaped_layers_in_bf16_are_as_close_to_float32_as_the_reference_is():
-    """Graph, float16 pairs and overlap as used: prompt, steps, two rows at once."""
+    """Use graph, float16 pairs and overlap as in practice: prompt, steps, two rows at once."""
     exact, halves = shaped_like_20b(7)
     model = FastTransformer.from_reference(halves)
     for rows in (1, 2):
@@ -402,14 +398,15 @@ def test_20b_shaped_layers_in_bf16_are_as_close_to_float32_as_the_reference_is()
         right, reference, ours = outputs
         theirs, errors = token_errors(reference, right), token_errors(ours, right)
         assert ours.isfinite().all()
-        assert errors.median() < 1.5 * theirs.median()  # router ties flip an expert in either now and then
+        # near router ties sometimes exchange an expert in one or the other
+        assert errors.median() < 1.5 * theirs.median()
         assert (errors > 0.1).double().mean() < 0.1 + 1.5 * (theirs > 0.1).double().mean()
 
 
 @gpu
 @needs_gpu
 def test_20b_shaped_layers_equal_transformers_around_the_window_and_in_chunks():
-    """Against GptOssForCausalLM in float32; tokens within 0.05 of a tie in a router are left out, and counted."""
+    """Compare with GptOssForCausalLM in float32; tokens within 0.05 of a router tie are left out, and counted."""
     pytest.importorskip("transformers", reason="transformers is not installed")
     from core_models import as_transformers
 
@@ -444,7 +441,8 @@ def test_20b_shaped_layers_equal_transformers_around_the_window_and_in_chunks():
         assert clear.double().mean() > 0.2 or length == 1
         if clear.any():
             assert errors[clear].median() < 0.02
-        assert (errors[clear] > 0.05).double().sum() <= 0.02 * length  # an earlier token's flipped expert reaches a few
+        # an earlier token with an exchanged expert affects a few
+        assert (errors[clear] > 0.05).double().sum() <= 0.02 * length
 
 
 @gpu

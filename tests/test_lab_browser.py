@@ -1,6 +1,4 @@
-"""A real JupyterLab in Chromium: chapters run, a slider moves, an exercise is answered wrongly and rightly, the live
-explorer answers.
-"""
+"""Test a real JupyterLab in Chromium: chapters, a slider, an exercise answered wrongly and rightly, the live explorer."""
 
 import json
 import os
@@ -23,7 +21,7 @@ RIGHT = """def rms_norm(x, scale, eps=1e-5):
     wide = x.float()
     return (wide * (wide.square().mean(-1, keepdim=True) + eps) ** -0.5 * scale.float()).to(x.dtype)"""
 
-# Opens a notebook and waits for its kernel; a run before that silently runs nothing.
+# Open a notebook and wait for its kernel; before that, running cells silently does nothing.
 OPEN = """async (path) => {
   const app = window.jupyterapp;
   await app.restored;
@@ -78,14 +76,16 @@ CELLS = "() => window.opened.content.widgets.map((cell) => [cell.model.type, cel
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
-    """JupyterLab's address; everything that it writes goes into a folder of its own."""
+    """Start JupyterLab and return its address; everything it writes goes into a folder of its own."""
     home = tmp_path_factory.mktemp("lab")
     course = home / "course"
     course.mkdir()
     for number in ("03", "06"):
         for path in notebooks_path().glob(f"{number}_*.ipynb"):
             clear(path, course / path.name)
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}  # without it the Lab asks and waits
+    kernel = {
+        "kernelspec": {"name": "python3", "display_name": "Python 3"}
+    }  # without it the lab opens a dialog and waits
     for name, cells in (("live", LIVE), ("asked", ASKED)):
         made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells], metadata=kernel)
         nbformat.write(made, course / f"{name}.ipynb")
@@ -115,7 +115,7 @@ def lab(tmp_path_factory):
 
 
 def clear(source: Path, target: Path) -> None:
-    """The notebook without outputs, so that whatever is seen was computed now."""
+    """Remove the notebook's outputs, so that everything shown was computed now."""
     notebook = json.loads(source.read_text(encoding="utf-8"))
     for cell in notebook["cells"]:
         if cell["cell_type"] == "code":
@@ -149,7 +149,7 @@ def page(chromium, lab):
 
 
 def run_from_top(page, path: str, seconds: int, cells: int = 40) -> None:
-    """As Run All Cells in the menu; no cell may fail."""
+    """Choose Run All Cells in the menu; no cell may fail."""
     assert page.evaluate(OPEN, path) >= cells
     page.evaluate(RUN_ALL)
     end = time.monotonic() + seconds
@@ -187,7 +187,7 @@ def test_a_slider_moves_and_its_effect_is_seen(page):
 
 
 def test_predictions_are_answered_by_keyboard(page, tmp_path):
-    """Run All gives nothing away; a letter and a confidence lock; the waiting answer opens; the saved file is HTML."""
+    """Run All reveals nothing; a letter and a confidence lock; the answer then opens; the saved file holds HTML."""
     from gptoss_edu.course import questions
 
     run_from_top(page, "asked.ipynb", 60, cells=4)
@@ -218,15 +218,13 @@ def test_predictions_are_answered_by_keyboard(page, tmp_path):
 
 
 def test_the_live_explorer_answers_anew(page):
-    """A question typed, an expert masked, the sinks removed: each brings new numbers, and its keys stay out of the
-    notebook.
-    """
+    """Typing a question, masking an expert and removing the sinks each give new numbers; keys do not reach the notebook."""
     trouble = []
     page.on("console", lambda message: message.type == "error" and trouble.append(message.text))
     page.on("pageerror", lambda error: trouble.append(str(error)))
     run_from_top(page, "live.ipynb", 90, cells=2)
     before = page.evaluate(CELLS)
-    here = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")  # the Lab may have kept other tests' notebooks open
+    here = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")  # the lab may have kept other tests' notebooks open
     shown, status = here.locator(".jp-OutputArea-output"), page.locator(".answer")
     status.get_by_text("Answer: ").wait_for(timeout=30_000)
     said = page.locator("#gx-say")
@@ -236,17 +234,17 @@ def test_the_live_explorer_answers_anew(page):
     page.keyboard.type("What is 13 plus 4?")  # typed, so that the notebook would see the keys too
     page.keyboard.press("Enter")
     page.locator(".answer", has_text=re.compile(r"Answer: .*17")).wait_for(timeout=60_000)
-    assert "assistant on final" in said.inner_text()  # it opens on the answer, not on what ends it
+    assert "assistant on final" in said.inner_text()  # it opens on the answer, not on its end token
 
     page.locator("[data-area=grid]").focus()
-    for key in ("a", "b", "x", "m"):  # in the notebook: a cell above, below, cut, markdown
+    for key in ("a", "b", "x", "m"):  # in the notebook: cell above, cell below, cut, Markdown
         page.keyboard.press(key)
     page.locator(".masks code").wait_for(timeout=10_000)
     page.get_by_role("button", name="Run the model with these masks").click()
     page.locator("[data-area=compare]").wait_for(timeout=60_000)
     masked = status.inner_text()
     assert "With the interventions: " in masked and "Surprisal changes by" in masked and "17" in masked
-    assert page.locator(".masks").inner_text().startswith("Masked: layer")  # still chosen, for the next question
+    assert page.locator(".masks").inner_text().startswith("Masked: layer")  # still selected for the next question
     page.get_by_label("without sinks").check()
     page.get_by_role("button", name="Ask", exact=True).click()
     page.locator(".answer", has_text="Mean sink mass changes by -0.").wait_for(timeout=60_000)

@@ -1,4 +1,4 @@
-"""Sliders in the chapters: each has a stored picture for the book, and each moves what its chapter says it moves."""
+"""Test the chapters' sliders: each has a stored picture for the book, and moves what its chapter says."""
 
 import copy
 
@@ -11,7 +11,7 @@ VIEW, STATE = "application/vnd.jupyter.widget-view+json", "application/vnd.jupyt
 
 
 def sliding(notebook) -> list[int]:
-    """Code cells that show live controls."""
+    """Return the code cells that show live controls."""
     return [i for i, cell in enumerate(code_cells(notebook)) if "widgets.interactive(" in cell.source]
 
 
@@ -35,9 +35,9 @@ def test_live_controls_are_stored_with_a_picture(path):
 
 
 def live(number: str, folder, monkeypatch, *shorter: tuple[str, str]):
-    """A chapter's first live control, and the list that collects its figures as `plt.show` shows them.
+    """Return a chapter's first live control, and a list that collects the figures shown by `plt.show`.
 
-    `shorter` : what its cells say, and what they do here instead, in less time.
+    `shorter` : maps texts of its cells to replacements that take less time.
     """
     cells, figures = copy.deepcopy(code_cells(chapter(number))), []
     for long, short in shorter:
@@ -51,7 +51,7 @@ def live(number: str, folder, monkeypatch, *shorter: tuple[str, str]):
     return namespace, namespace["control"], figures
 
 
-FEW = ('"addition"] * 2', '"addition"][:1]')  # one task: its loss has the same shape as that of all
+FEW = ('"addition"] * 2', '"addition"][:1]')  # one task is enough: its loss curve has the same shape as that of all
 
 
 @pytest.mark.slow

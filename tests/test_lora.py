@@ -1,4 +1,4 @@
-"""LoRA is what `peft` computes: forward, merge, training and files; and what it refuses."""
+"""Test that LoRA equals `peft`'s in forward pass, merge, training and files; and what it refuses."""
 
 import inspect
 import json
@@ -30,7 +30,7 @@ def peft():
 
 
 def adapted(name: str, patterns, seed: int = 1):
-    """A random model whose adapters say something: B is not zero, as it is in the beginning."""
+    """Return a random model whose adapters have an effect: B, which starts at zero, is filled."""
     model = strong_model(CONFIGS[name], seed)
     add_lora(model, 4, 8, patterns, seed)
     generator = torch.Generator().manual_seed(seed)
@@ -50,7 +50,7 @@ def test_the_file_has_fewer_than_120_lines():
 @pytest.mark.parametrize("patterns", SELECTIONS.values(), ids=SELECTIONS)
 @pytest.mark.parametrize("name", [NAMES[0], NAMES[3], NAMES[5]])
 def test_our_files_mean_the_same_to_peft(tmp_path, peft, name, patterns):
-    """peft loads what we wrote onto transformers' model: same logits, before its merge and after."""
+    """peft loads our files into transformers' model: the logits are equal before and after its merge."""
     ours = adapted(name, patterns)
     save_adapters(ours, tmp_path / "adapter")
     tokens = random_tokens(ours.config, 2, 40)
@@ -96,8 +96,7 @@ def test_what_peft_wrote_means_the_same_to_us(tmp_path, peft, settings):
 
 @pytest.mark.slow
 def test_trained_on_the_same_data_both_arrive_at_the_same_adapters(tmp_path, peft):
-    """Five steps of plain gradient descent from one start on the same tokens; Adam would divide rounding errors by
-    their own size."""
+    """Take five steps of plain gradient descent; Adam would divide rounding errors by their own size."""
     ours = strong_model(BASE, 4)
     add_lora(ours, 4, 8, ["attention", "router", "experts"], seed=5)
     save_adapters(ours, tmp_path / "start")
@@ -219,7 +218,7 @@ def test_other_kinds_of_adapters_are_refused(tmp_path, change, said):
 
 
 def test_the_one_peft_that_took_inputs_for_outputs_is_refused_where_it_matters(tmp_path):
-    """peft 0.19.0 wrote A for an expert's outputs and B for its inputs; 20b's down_proj is square."""
+    """peft 0.19.0 exchanged the inputs and outputs of an expert's A and B; 20b's square down_proj hides that."""
     for part in ("experts", "attention"):
         save_adapters(adapted(NAMES[0], [part]), tmp_path / part)
         path = tmp_path / part / "adapter_config.json"

@@ -1,4 +1,4 @@
-"""The memory plan says what autograd really keeps, counts what is trained exactly, and refuses what does not fit."""
+"""The memory plan counts what autograd keeps and what is trained exactly, and refuses what does not fit."""
 
 import pytest
 import torch
@@ -15,14 +15,14 @@ GB20 = ModelConfig.gpt_oss_20b()
 
 
 def kept_bytes(model, b: int, t: int, recompute: bool) -> int:
-    """Bytes of every tensor that autograd keeps, each storage once, parameters left out; counted, not computed."""
+    """Count the bytes of all tensors that autograd keeps, each storage once, without parameters."""
     own = {value.untyped_storage().data_ptr() for value in model.state_dict().values()}
     storages = {}
 
     def note(tensor):
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in own:
-            storages[storage.data_ptr()] = tensor  # held, so that no address is used twice
+            storages[storage.data_ptr()] = tensor  # kept alive, so that no address is reused
         return tensor
 
     tokens = random_tokens(model.config, b, t)
@@ -44,7 +44,7 @@ def test_activations_are_what_autograd_keeps(name, pack):
     for b, t in ((2, 64), (3, 96)):
         measured = kept_bytes(model, b, t, recompute=False)
         assert 0.9 < activation_bytes(config, b, t, size, pack, False) / measured < 1.15, (b, t)
-        measured = kept_bytes(model, b, t, recompute=True)  # after the forward pass: no layer is open
+        measured = kept_bytes(model, b, t, recompute=True)  # after the forward pass, no layer is open
         predicted = activation_bytes(config, b, t, size, pack, True) - layer_bytes(config, b, t, size, pack)
         assert 0.85 < predicted / measured < 1.25, (b, t)
 

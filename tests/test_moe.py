@@ -1,4 +1,4 @@
-"""The router and the experts: what the package computes is the literal definition."""
+"""The router and the experts agree with their definitions, written out literally."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def test_route_is_the_literal_definition(shape, k):
 
 @pytest.mark.parametrize("n", [1, 4])
 def test_the_mixture_is_the_literal_definition(n):
-    """Gate and up alternate in the rows of the first matrix; they are not its halves.
+    """Gate and up are alternating rows of the first matrix, not its two halves.
 
     Report: vllm-project/vllm 27024. Report: vllm-project/vllm 29273. Report: ROCm/ATOM 885.
     """
@@ -38,7 +38,7 @@ def test_the_mixture_is_the_literal_definition(n):
 
 
 def test_the_gate_is_clamped_from_above_only():
-    """Below -7 the gated value is tiny, and a clamp there hides behind any tolerance of the logits' scale.
+    """Below -7 the gated value is tiny, so that a wrong clamp there stays within any tolerance on the logits.
 
     Report: PrimeIntellect-ai/prime-rl 2365.
     """

@@ -1,4 +1,4 @@
-"""The bug museum: specimens that change what they say and leave nothing behind, rooms, and the table of tests."""
+"""Test the bug museum: specimens that change what they claim and leave nothing behind, rooms, the table of tests."""
 
 import sys
 
@@ -29,7 +29,7 @@ CAUGHT_BY = {  # specimen -> tests of the table that catch it; all others let it
 
 
 def everything() -> dict:
-    """Every function of the package's modules and classes, by where it stands."""
+    """Return every function of the package's modules and classes, by its place."""
     found = {}
     for name, module in list(sys.modules.items()):
         if name.startswith("gptoss_edu") and module is not None:
@@ -46,7 +46,7 @@ def everything() -> dict:
 @pytest.mark.parametrize("name", specimens())
 def test_a_specimen_is_planted_everywhere_and_leaves_nothing_behind(name):
     with plant(name):
-        pass  # what it needs is imported
+        pass  # now everything it needs is imported
     before = everything()
     with pytest.raises(ZeroDivisionError), plant(name):
         changed = {place for place, value in everything().items() if before.get(place) is not value}
@@ -129,7 +129,7 @@ ROOM_EXERCISES = registry.by_chapter()["26"]
 
 @pytest.mark.parametrize("name", ROOM_EXERCISES)
 def test_a_rooms_mutants_are_wrong_and_its_right_code_is_right(name):
-    """A mutant that agrees with the right code on every probe and every good test could not be caught."""
+    """A mutant that agrees with the right code on all inputs of the good tests could not be caught."""
     from gptoss_edu.checks import bank
 
     _, test = bank.right(name)[0].function()

@@ -1,4 +1,4 @@
-"""MXFP4 against the OCP Microscaling specification, written out here in exact arithmetic, and against brute force."""
+"""Test MXFP4 against the OCP Microscaling specification, written out in exact arithmetic, and against brute force."""
 
 import math
 import subprocess
@@ -43,7 +43,7 @@ def codes_of(blocks: torch.Tensor) -> np.ndarray:
 
 
 def as_dtype(exact: np.ndarray, largest: float) -> np.ndarray:
-    """What a narrower float makes of exact values that need no rounding: only overflow is left."""
+    """Convert exact values that need no rounding to a narrower float: only overflow changes them."""
     return np.where(np.abs(exact) > largest, np.copysign(np.inf, exact), exact)
 
 
@@ -52,7 +52,7 @@ def as_dtype(exact: np.ndarray, largest: float) -> np.ndarray:
 
 @pytest.mark.parametrize("dtype, largest", [(torch.float32, FLOAT32_MAX), (torch.bfloat16, BFLOAT16_MAX)])
 def test_all_bytes_under_all_scales_are_the_specifications(dtype, largest):
-    """The low nibble comes first: exchanged ones have the same histogram.
+    """The low nibble comes first; a histogram would not notice exchanged nibbles.
 
     Report: kekzl/imp 567.
     """
@@ -106,7 +106,7 @@ def test_pieces_change_nothing(monkeypatch):
 
 
 def brute_codes(block: np.ndarray, byte: int) -> list[int]:
-    """For each weight the code whose value is nearest, of two equally near the one with mantissa bit 0, by search."""
+    """Search the nearest code for each weight; of two equally near, take the one with mantissa bit 0."""
     scale, codes = spec_e8m0(byte), []
     for weight in block:
         sign = 8 if np.signbit(weight) else 0
@@ -120,22 +120,22 @@ def brute_error(block: np.ndarray, byte: int) -> float:
 
 
 def brute_scale(block: np.ndarray, rounding: str) -> int:
-    """The shared exponent by the definition of each rule, searched among all 255."""
+    """Search all 255 shared exponents for the one that each rule defines."""
     largest = np.abs(block).max()
     if largest == 0:
         return 0
     floor = max(byte for byte in range(-200, 255) if 2.0 ** (byte - 127) * 4 <= largest)
     up = min(byte for byte in range(-200, 255) if 2.0 ** (byte - 127) * 6 >= largest)
-    floor, up = max(floor, 0), min(max(up, 0), 252)  # under 253 the values 4 and 6 would unpack to infinity
+    floor, up = max(floor, 0), min(max(up, 0), 252)  # with 253 the values 4 and 6 would unpack to infinity
     if rounding == "best":
         return up if brute_error(block, up) < brute_error(block, floor) else floor
     return {"floor": floor, "up": up}[rounding]
 
 
 def hard_blocks() -> np.ndarray:
-    """Blocks at which a rule can go wrong.
+    """Return blocks on which a rule can go wrong.
 
-    Exact ties, powers of two, saturation, zeros, signs, subnormals, huge ones.
+    They hold exact ties, powers of two, saturation, zeros, signs, subnormals and huge values.
     """
     rng = np.random.default_rng(0)
     middles = [0.25, 0.75, 1.25, 1.75, 2.5, 3.5, 5.0]
@@ -200,7 +200,7 @@ raw_blocks = st.lists(
 @examples(200)
 @given(raw_blocks)
 def test_with_the_scales_given_every_finite_block_comes_back_byte_for_byte(rows):
-    """Other bytes come back where another rule chooses the scales: so the rule has a name, and scales may be given.
+    """Another rule for the scales gives other bytes; therefore the rule is named, and scales can be passed.
 
     Report: openai/gpt-oss 108. Report: vllm-project/vllm 43557.
     """
@@ -219,7 +219,7 @@ def test_every_byte_under_every_finite_scale_comes_back():
 
 
 def test_without_the_scales_other_bytes_may_come_back_but_the_same_weights():
-    """A block without a magnitude of 4 or more has several representations: why `convert` keeps the scales."""
+    """A block whose magnitudes are all below 4 has several representations, so `convert` keeps the scales."""
     blocks, scales = torch.full((1, 1, 16), 0x22, dtype=torch.uint8), torch.tensor([[127]], dtype=torch.uint8)  # ones
     weight = mxfp4.unpack(blocks, scales)
     again = mxfp4.pack(weight, "floor")
@@ -292,7 +292,7 @@ print(peak() - before - out.nbytes)
     sys.platform == "win32", reason="the peak of a process is read with the resource module, which Windows lacks"
 )
 def test_memory_is_bounded_by_pieces_not_by_the_tensor():
-    """24 million weights (94 MB in float32): the working space beside input and output stays under 48 MB.
+    """For 24 million weights (94 MB in float32), working space beside input and output stays below 48 MB.
 
     Report: unslothai/unsloth-zoo 266.
     """
