@@ -1,7 +1,6 @@
-"""The notebooks' own rules: form and budgets, exercises and their checks, outputs, no network, concepts before their
-use.
+"""Check the rules for notebooks: form and budgets, exercises and checks, outputs, no network, concepts before use.
 
-Every rule is a function that returns what it found, in words; the rules themselves are tested on a broken notebook.
+Each rule is a function that returns its findings as texts; the rules themselves are tested on a broken notebook.
 """
 
 import ast
@@ -51,7 +50,7 @@ def tags(cell) -> list[str]:
 
 
 def python(source: str) -> ast.Module:
-    """A cell as syntax, without its magics."""
+    """Parse a cell without its magics."""
     return ast.parse("\n".join("pass" if re.match(r"\s*[%!?]", line) else line for line in source.splitlines()))
 
 
@@ -60,7 +59,7 @@ def lines(cell) -> int:
 
 
 def form(notebook, size: int = 0) -> list[str]:
-    """Cells, words, lines, bytes."""
+    """Check the numbers of cells and words, the length of lines, and the size in bytes."""
     found = []
     words = sum(len(cell.source.split()) for cell in notebook.cells if cell.cell_type == "markdown")
     counts = [lines(cell) for cell in code_cells(notebook)]
@@ -77,7 +76,7 @@ def form(notebook, size: int = 0) -> list[str]:
 
 
 def outputs(notebook) -> list[str]:
-    """Executed in order, no error, every checked output there, no check that fails in the published notebook."""
+    """Check that cells ran in order without error, that checked outputs exist, and that no published check fails."""
     found, last, explorers = [], 0, 0
     for cell in code_cells(notebook):
         first = cell.source.strip().splitlines()[0][:50] if cell.source.strip() else ""
@@ -105,7 +104,7 @@ def outputs(notebook) -> list[str]:
 
 
 def stubs(cell) -> list[str]:
-    """Functions of a cell whose body holds a solution."""
+    """Return the functions of a cell whose body holds a solution."""
     if workshop.BEGIN not in cell.source:
         return []
     before = cell.source.split(workshop.BEGIN)[:-1]
@@ -114,17 +113,17 @@ def stubs(cell) -> list[str]:
 
 
 def calls_check(cell, name: str) -> bool:
-    """Whether a cell is the check of an exercise and no more."""
+    """Return whether a cell is the check of an exercise and nothing else."""
     return cell.source.strip() == f"checks.{name}({name})"
 
 
 def runs_check(cell) -> bool:
-    """Whether a cell is the check of an exercise, not a picture or a call of something else in `checks`."""
+    """Return whether a cell runs the check of an exercise, not a picture or something else in `checks`."""
     return re.search(rf"^checks\.(custom|{'|'.join(registry.EXERCISES)})\(", cell.source, re.M) is not None
 
 
 def exercises(notebook) -> list[str]:
-    """Every stub has a check in a later cell, which nbval compares, and says about how many lines it takes."""
+    """Check that every stub says about how many lines it takes, and has a check in a later cell that nbval compares."""
     found, cells = [], code_cells(notebook)
     for position, cell in enumerate(cells):
         if runs_check(cell) and (COMPARED not in tags(cell) or ": passed, all" not in str(cell.outputs)):
@@ -146,9 +145,9 @@ def exercises(notebook) -> list[str]:
 
 
 def shape(notebook) -> list[str]:
-    """Opening questions of this chapter, predictions locked before they are revealed, hints.
+    """Check for opening questions, predictions that are locked before they are revealed, and hints.
 
-    Each chapter ends with what one can now explain.
+    Each chapter must end with what the learner can now explain.
     """
     number = re.search(r"\d\d", notebook.cells[0].source)
     number = number[0] if number else "none"
@@ -178,7 +177,7 @@ def shape(notebook) -> list[str]:
 
 
 def network(notebook) -> list[str]:
-    """Imports that open connections, and shell commands that do."""
+    """Find imports and shell commands that open connections."""
     found = []
     for cell in code_cells(notebook):
         if re.search(r"^\s*[!%].*\b(pip|conda|wget|curl|git)\b", cell.source, re.M):
@@ -191,9 +190,9 @@ def network(notebook) -> list[str]:
 
 
 def used(cell, modules: set[str]) -> set[str]:
-    """Concepts that a cell uses: names it reads and does not bind itself, attributes of the package's modules.
+    """Return the concepts that a cell uses: names it reads but does not bind, and attributes of the package's modules.
 
-    An import is no use.
+    An import alone does not count as use.
     """
     found, own, tree = set(), set(), python(cell.source)
     for node in ast.walk(tree):
@@ -213,7 +212,7 @@ def used(cell, modules: set[str]) -> set[str]:
 
 
 def too_early(notebook) -> list[str]:
-    """Concepts used before the cell that is tagged with introducing them."""
+    """Find concepts that are used before the cell that is tagged as introducing them."""
     cells, found, modules = code_cells(notebook), [], set()
     introduced = {}
     for position, cell in enumerate(cells):
@@ -228,7 +227,7 @@ def too_early(notebook) -> list[str]:
 
 
 def folded(notebook) -> list[str]:
-    """What is tagged to be hidden is folded in JupyterLab too; outputs are compared by a tag, not by a comment."""
+    """Check that hidden cells are folded in JupyterLab too, and that a tag, not a comment, compares outputs."""
     found = []
     for cell in code_cells(notebook):
         first = cell.source.strip().splitlines()[0][:50] if cell.source.strip() else ""
@@ -293,7 +292,7 @@ def test_the_registry_and_the_chapters_have_the_same_exercises():
 
 @each_notebook
 def test_a_heading_says_what_the_registry_says(path):
-    """Difficulty and minutes stand in the heading before each exercise, and in the registry."""
+    """Difficulty and minutes agree between the heading before each exercise and the registry."""
     said = ""
     for cell in read(path).cells:
         headings = re.findall(r"^#+ Exercise .*difficulty (\d) of 3 · (\d+) minutes$", cell.source, re.M)
@@ -304,7 +303,7 @@ def test_a_heading_says_what_the_registry_says(path):
 
 
 def bound(tree: ast.AST) -> set[str]:
-    """Names that a cell binds at its top level, not those inside of functions."""
+    """Return the names that a cell binds at its top level, not inside functions."""
     found, waiting = set(), list(ast.iter_child_nodes(tree))
     while waiting:
         node = waiting.pop()
@@ -322,7 +321,7 @@ def bound(tree: ast.AST) -> set[str]:
 
 
 def globals_of(tree: ast.Module) -> set[str]:
-    """Names of the notebook that some statements read, at once or in a function that they define."""
+    """Return the notebook's names that some statements read, immediately or in a function that they define."""
     top = symtable.symtable(ast.unparse(tree), "cell", "exec")
     found, waiting = {name.get_name() for name in top.get_symbols() if name.is_referenced()}, list(top.get_children())
     while waiting:
@@ -336,12 +335,12 @@ CERTAIN = (ast.Assign, ast.AnnAssign, ast.FunctionDef, ast.ClassDef, ast.Import,
 
 
 def reads(tree: ast.Module) -> set[str]:
-    """Names that a cell reads and other cells bind: what its functions keep to themselves is not among them."""
+    """Return the names that a cell reads from other cells, without the local names of its functions."""
     found, later, own = set(), set(), set()
     for statement in tree.body:
         names = globals_of(ast.Module([statement], []))
         if isinstance(statement, ast.FunctionDef) and not statement.decorator_list:
-            later |= names  # read when it is called
+            later |= names  # read only when it is called
         else:
             found |= names - own
         if isinstance(statement, ast.AugAssign):
@@ -354,21 +353,19 @@ def reads(tree: ast.Module) -> set[str]:
 
 
 def needed(cells, targets: set[int]) -> list[int]:
-    """Positions of the cells that `targets` need: those that bind a name which is read later, backwards from the
-    targets.
-    """
+    """Return the positions of the cells that `targets` need: those that bind a name read in a later needed cell."""
     wanted, keep = set(), set()
     for position in range(len(cells) - 1, -1, -1):
         tree = python(cells[position].source)
         binds = bound(tree)
         if position in targets or binds & wanted:
             keep.add(position)
-            wanted = (wanted - binds) | reads(tree)  # the last binding before its use is the one that counts
+            wanted = (wanted - binds) | reads(tree)  # the last binding before the use counts
     return sorted(keep)
 
 
 def stub_users(cells) -> set[int]:
-    """The cells with stubs, and the later ones that use them until the name is bound anew."""
+    """Return the cells with stubs, and the later ones that use them until the name is bound again."""
     found = set()
     for position, cell in enumerate(cells):
         for name in stubs(cell):
@@ -383,15 +380,15 @@ def stub_users(cells) -> set[int]:
 
 
 def execute(cells, positions, folder, after=lambda position, namespace: None) -> tuple[str, dict]:
-    """Run cells in one namespace; everything shown or printed, and the namespace.
+    """Run cells in one namespace; return everything shown or printed, and the namespace.
 
-    `after` is called with the position of each cell that has run, and the namespace as it is then.
+    After each cell, `after` is called with its position and the namespace.
     """
     shown, namespace, before = io.StringIO(), {"__name__": "__main__"}, os.getcwd()
 
     def display(*values, **_):
         shown.write("".join(f"{value!r}\n" for value in values))
-        return SimpleNamespace(update=display)  # what display(…, display_id=True) gives
+        return SimpleNamespace(update=display)  # what display(…, display_id=True) returns
 
     namespace["display"] = display
     os.chdir(folder)
@@ -410,7 +407,7 @@ def execute(cells, positions, folder, after=lambda position, namespace: None) ->
     return shown.getvalue(), namespace
 
 
-SHORTER = {  # what a stub never sees: a student copy needs the names, and measures nothing with them
+SHORTER = {  # a student copy needs these names, but measures nothing with them
     "17_router_lab": [
         ("for _ in range(3)]", "for _ in range(1)]"),
         ("prompts[at : at + 32], 160", "prompts[at : at + 32], 4"),
@@ -430,7 +427,7 @@ SHORTER = {  # what a stub never sees: a student copy needs the names, and measu
 
 
 def shortened(cells, stem: str):
-    """The cells, with fewer samples where nothing depends on their number."""
+    """Return the cells, with fewer samples where nothing depends on their number."""
     for long, short in SHORTER.get(stem, ()):
         (cell,) = (cell for cell in cells if long in cell.source)
         cell.source = cell.source.replace(long, short)
@@ -455,7 +452,7 @@ def test_student_copies_run_and_say_not_written_yet(path, tmp_path):
 @pytest.mark.slow
 @each_notebook
 def test_solutions_pass_their_checks(path, tmp_path):
-    """The shown solutions are right wherever the checks' inputs reach."""
+    """The shown solutions are right on all inputs of the checks."""
     cells, seen = code_cells(read(path)), []
 
     def check(position, namespace):
@@ -471,9 +468,7 @@ def test_solutions_pass_their_checks(path, tmp_path):
 
 @pytest.mark.slow
 def test_nbval_refuses_a_published_check_that_no_longer_passes(tmp_path):
-    """What the tag of `exercises` is for: a check never raises, so nbval must compare what it shows with what is
-    stored.
-    """
+    """A check never raises, so nbval must compare its output with the stored one, as the tag of `exercises` asks."""
     case = checks.Case("one", (1,), 2.0, "the cause")
     result = checks.custom("f", lambda x: x + 1.0, [case])
     data = {"text/plain": repr(result), "text/html": result._repr_html_()}
@@ -488,7 +483,7 @@ def test_nbval_refuses_a_published_check_that_no_longer_passes(tmp_path):
     assert "FAILED three.ipynb::Cell 2" in ran.stdout and "1 failed, 2 passed" in ran.stdout, ran.stdout
 
 
-WISHES = [  # what the chapter builds grants every wish of the problem that it opens with
+WISHES = [  # what the chapter builds fulfils every wish of its opening problem
     ("01_warm_up", "try_out", "lambda x: x.softmax(-1)"),
     ("03_residual_and_rmsnorm", "try_out", "lambda x: x / (x.square().mean(-1, keepdim=True) + 1e-5).sqrt()"),
     ("05_rope_and_yarn", "figure_code", "lambda p: [math.cos(0.1 * p), math.sin(0.1 * p)]"),

@@ -1,4 +1,4 @@
-"""Several ranks on this machine: the logits of one, the collectives that were planned, the same bits every time."""
+"""Test several ranks on this machine: one rank's logits, the planned collectives, the same bits every time."""
 
 import subprocess
 import sys
@@ -32,7 +32,7 @@ def four():
 
 
 def logits_of(ranks, config, mode, packed=False, seed=0):
-    """On a rank: logits of a prompt, then of one token more through the cache; counts and bytes of each call."""
+    """Run on a rank: return the logits of a prompt and of one more token, and counts and bytes of each call."""
     whole = strong_model(config, seed)
     model = parallel.shard(pack(whole) if packed else whole, ranks, mode)
     tokens = random_tokens(config, 2, 12)
@@ -83,7 +83,7 @@ def test_two_ranks_give_the_logits_of_one(two, mode, packed):
 @pytest.mark.parametrize("mode", parallel.MODES)
 @pytest.mark.parametrize("packed", [False, True])
 def test_four_ranks_give_the_logits_of_one(four, mode, packed):
-    """Two key/value heads on four ranks: two ranks share one and split its queries."""
+    """With two key/value heads on four ranks, two ranks share each head and split its queries."""
     answers = check_same(four, WIDE, mode, packed)
     assert torch.equal(four.run(logits_of, WIDE, mode, packed)[0][0], answers[0][0])
 
@@ -101,7 +101,7 @@ def test_other_shapes_on_two_ranks(two, name, mode):
 
 
 def numbers_held(config, ranks, mode):
-    """How often each element of each tensor is held by a rank, and whether it is one that all ranks hold."""
+    """Count how many ranks hold each element of each tensor; also say whether all ranks should hold it."""
     from gptoss_edu.checkpoint.layouts import original_shapes
 
     for name, shape in original_shapes(config).items():
@@ -115,7 +115,7 @@ def numbers_held(config, ranks, mode):
 @pytest.mark.parametrize("mode", parallel.MODES)
 @pytest.mark.parametrize("ranks", [1, 2, 3, 4, 5])
 def test_every_number_is_held_once_or_by_all(mode, ranks):
-    """Shared key/value heads are held by each rank that splits their queries, everything else once or everywhere."""
+    """Each rank that splits a key/value head's queries holds that head; all else is held once or by every rank."""
     for name, counts, kind in numbers_held(
         WIDE if mode == "tensor" else replace(WIDE, num_attention_heads=8), min(ranks, 4), mode
     ):
@@ -193,7 +193,7 @@ def test_a_rank_that_fails_is_named():
 
 
 def shared_memory(ranks, folder, elements, joins, programs):
-    """Files that every process maps stand in for memory that cards read from each other."""
+    """Use files that every process maps in place of memory that GPUs read from each other."""
     from gptoss_edu.fast.parallel_gpu import PeerMemory
 
     kinds = ("data", elements, torch.float32), ("flags", programs * ranks.size, torch.int32)
@@ -203,12 +203,12 @@ def shared_memory(ranks, folder, elements, joins, programs):
     )
     at = [[tensor.data_ptr() for tensor in tensors] for tensors in (data, flags)]
     memory = PeerMemory(data[ranks.rank], flags[ranks.rank], *at, joins)
-    memory.all = data, flags  # stay mapped
+    memory.all = data, flags  # must stay mapped
     return memory
 
 
 def joined(ranks, folder):
-    """On a rank: five joins and a gather of made-up numbers, with the step's own kernels."""
+    """Run on a rank: five sums and a gather of made-up numbers, with the step's own kernels."""
     from gptoss_edu.fast.parallel_gpu import PeerMemory, Peers
 
     config = WIDE
@@ -225,7 +225,7 @@ def joined(ranks, folder):
 
 
 class Launches(list):
-    """Stands in for a kernel: keeps each launch's grid and named arguments."""
+    """Stand in for a kernel: record each launch's grid and named arguments."""
 
     def __getitem__(self, grid):
         return lambda *args, **named: self.append((grid, named))
@@ -233,7 +233,7 @@ class Launches(list):
 
 @pytest.mark.parametrize("rows", [1, 16, 64])
 def test_all_programs_of_a_gather_find_room_on_a_card(monkeypatch, rows):
-    """They wait for each other: with 1,571 of them, two cards hung. An H100 has 132 processors."""
+    """Programs of a gather wait for each other, so all must run at once: two H100 (132 SMs) hung with 1,571."""
     pytest.importorskip("triton")
     from gptoss_edu.fast import parallel_gpu
 
@@ -252,7 +252,7 @@ def test_all_programs_of_a_gather_find_room_on_a_card(monkeypatch, rows):
 
 @pytest.mark.parametrize("programs", [1, 2, 3])
 def test_a_gather_takes_every_block_however_few_programs_it_has(monkeypatch, programs):
-    """Sixteen rows of 211 are four blocks. One rank alone meets nobody, and gathers its own."""
+    """Sixteen rows of 211 numbers are four blocks. A single rank waits for nobody and gathers its own numbers."""
     pytest.importorskip("triton")
     from gptoss_edu.fast import parallel_gpu
 
@@ -274,7 +274,7 @@ def made_up(*shape, seed):
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [2, 4])
 def test_sums_over_memory_that_ranks_share(request, size, tmp_path):
-    """The kernel adds in the order of the ranks: the same bits everywhere, and those of a loop."""
+    """The kernel adds in the order of the ranks, so all ranks get the same bits, equal to those of a loop."""
     pytest.importorskip("triton")
     if torch.cuda.is_available():
         pytest.skip("runs in Triton's interpreter, which is off where there is a GPU")
@@ -293,7 +293,7 @@ def test_sums_over_memory_that_ranks_share(request, size, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("n", [1, 5])
 def test_two_halves_of_the_experts_make_the_whole(n):
-    """Each half writes its own part; slots of absent experts hold NaN, and nothing of it arrives."""
+    """Each half writes its own part; slots of absent experts hold NaN, which must not reach the result."""
     kernels = pytest.importorskip("test_kernels")
     from gptoss_edu.fast import FastTransformer, launch
     from gptoss_edu.fast.alone import Alone
@@ -325,7 +325,7 @@ def test_two_halves_of_the_experts_make_the_whole(n):
 
 
 def fast_logits_of(ranks, config, mode, way, folder, steps=2):
-    """On a rank: the fast path's logits of a prompt of two rows, then of decoding steps, one row and two."""
+    """Run on a rank: return the fast path's logits of a prompt of two rows, then of steps with one row and two."""
     import test_kernels as kernels
 
     from gptoss_edu.fast.parallel_gpu import PeerMemory, sharded_fast
@@ -353,7 +353,7 @@ def fast_logits_of(ranks, config, mode, way, folder, steps=2):
     [(2, "tensor", "symmetric"), (2, "tensor", "nccl"), (2, "experts", "symmetric")],
 )
 def test_the_fast_path_on_several_ranks(request, size, mode, way, tmp_path):
-    """Kernels in Triton's interpreter; sums of a step run as on cards, over shared memory."""
+    """Kernels run in Triton's interpreter; a step's sums go through shared memory, as on GPUs."""
     kernels = pytest.importorskip("test_kernels")
     if kernels.CUDA:
         pytest.skip("runs in Triton's interpreter, which is off where there is a GPU")
@@ -398,7 +398,7 @@ def test_slices_from_files_are_those_of_the_whole(tmp_path, layout, mode):
 
 
 def lead_a_generation(ranks):
-    """Rank 0 answers with the bundled model as if it were alone, with a cache, rows, a snapshot; the other follows."""
+    """Let rank 0 answer with the bundled model as if alone (cache, rows, a snapshot) while the other rank follows."""
     from gptoss_edu import generate
     from gptoss_edu.checkpoint.slices import load_slices
     from gptoss_edu.fast.leader import Leader, follow
@@ -415,7 +415,7 @@ def lead_a_generation(ranks):
     first = leader(torch.tensor([prompt]), views[0], last_only=True)
     views[1].restore(0, views[0].snapshot(0))
     step = torch.tensor([[prompt[0]]])
-    with pytest.raises(GptOssError, match="token ids from 0"):  # refused before the others hear of it
+    with pytest.raises(GptOssError, match="token ids from 0"):  # refused before the other ranks hear of it
         leader(step + 10**6, views[0])
     with pytest.raises(GptOssError, match="found one on several"):
         leader.hooks({})
@@ -464,7 +464,7 @@ def test_what_cannot_be_divided_is_refused_before_anything_starts(capsys):
 
 
 def losses_of(ranks, folder, plain_loss):
-    """On a rank: losses, norms and weights of a few updates, by the reference loss or the GPU path's, not compiled."""
+    """Run on a rank: return losses, norms and weights of a few updates, by the reference loss or `FastLoss`."""
     from gptoss_edu.training.pretrain import SMOKE, Settings, Trainer
 
     config = replace(SMOKE, num_hidden_layers=2, hidden_size=64, intermediate_size=64)
@@ -477,7 +477,7 @@ def losses_of(ranks, folder, plain_loss):
 
 
 def fast_update(trainer):
-    """One update through `FastLoss`, as `GraphedStep` does it, without a graph."""
+    """Take one update through `FastLoss`, as `GraphedStep` does, but without a graph."""
     from torch.nn.attention import flex_attention
 
     from gptoss_edu.training.fast_loss import FastLoss
@@ -502,7 +502,7 @@ def fast_update(trainer):
 @pytest.mark.slow
 @pytest.mark.parametrize("plain_loss", [True, False])
 def test_two_ranks_train_as_one_device_does(two, tmp_path, monkeypatch, plain_loss):
-    """The same losses, gradient norms and weights from the same global batches; both ranks end with the same bits."""
+    """Losses, gradient norms and weights are equal for the same global batches; both ranks end with the same bits."""
     from torch.nn.attention import flex_attention
 
     monkeypatch.setattr(flex_attention, "_validate_device", flex_attention._validate_device)  # restored afterwards
@@ -516,7 +516,7 @@ def test_two_ranks_train_as_one_device_does(two, tmp_path, monkeypatch, plain_lo
 
 
 class LossOfRows(torch.nn.Module):
-    """A rank's part of the loss as one forward, which is what DistributedDataParallel wraps."""
+    """Compute a rank's part of the loss in one forward pass, as DistributedDataParallel requires."""
 
     def __init__(self, trainer):
         super().__init__()
@@ -529,7 +529,7 @@ class LossOfRows(torch.nn.Module):
 
 
 def gradients_both_ways(ranks, folder):
-    """On a rank: the gradients by this package's sum and by torch's own DistributedDataParallel, which averages."""
+    """Run on a rank: return gradients by this package's sum and by torch's DistributedDataParallel, which averages."""
     from torch.nn.parallel import DistributedDataParallel
 
     from gptoss_edu.training.pretrain import SMOKE, Settings, Trainer
@@ -543,7 +543,7 @@ def gradients_both_ways(ranks, folder):
     trainer.replicas.sum_gradients(trainer.optimizer.parameters)
     ours = {name: p.grad.clone() for name, p in trainer.model.named_parameters()}
     trainer.model.zero_grad(set_to_none=True)
-    parallel = DistributedDataParallel(loss)  # kept: without it nobody sums
+    parallel = DistributedDataParallel(loss)  # must stay alive: without it nothing is summed
     parallel(tokens.long(), codes, documents).backward()
     return ours, {name: p.grad * ranks.size for name, p in trainer.model.named_parameters()}
 
@@ -603,7 +603,7 @@ def host_weights(block):
 
 
 def test_small_cards_have_a_plan():
-    """What the issue asks for: 20b on 8 GiB, 120b on 24 GiB."""
+    """Plan 20b on 8 GiB and 120b on 24 GiB."""
     from gptoss_edu.checkpoint.offloaded import OffloadPlan
     from gptoss_edu.checkpoint.sizes import GIB
 

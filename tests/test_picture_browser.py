@@ -1,4 +1,4 @@
-"""The walkable picture in the lab, in headless Chromium from a file: what it shows is the live run's. Needs Chromium."""
+"""Test the walkable picture in the lab: it shows the numbers of the live run. Needs Chromium, which opens a file."""
 
 import pytest
 from axe import needs_axe, serious
@@ -34,7 +34,7 @@ def stands(page, at: str) -> None:
 
 
 def agree(shown: list[str], shares) -> bool:
-    """Whether percentages as they are written, to a tenth or (from ten on) to a whole one, say these shares."""
+    """Return whether written percentages (to a tenth below ten, else to a whole number) agree with these shares."""
     assert len(shown) == len(shares)
     said = [text.strip().removesuffix("%").strip() for text in shown]
     least = [float(share) < 0.0011 if text.startswith("<") else True for text, share in zip(said, shares, strict=True)]
@@ -45,7 +45,7 @@ def agree(shown: list[str], shares) -> bool:
 
 @pytest.mark.parametrize("changed", [False, True])
 def test_what_is_shown_is_the_trace_of_this_run(open_page, lab_file, changed):
-    """Sinks, shares, routes and the next token, of the model as it is and of one whose sinks were shifted."""
+    """Compare sinks, shares, routes and the next token, for the model as it is and with shifted sinks."""
     model = gptoss_edu.load_model(experts="dense")
     changes = [trace.ShiftSink(-2.0)] if changed else []
     prompt = question_tokens(QUESTION, EFFORT, model.tokenizer)
@@ -104,7 +104,7 @@ def test_by_keyboard_alone(open_page, lab_file):
 
 
 def test_the_walk_on_a_phone(open_page, lab_file):
-    """Every step has its sentence, its part in sight and a chapter, and nothing is wider than the window."""
+    """Every step has its sentence, its part in view and a chapter, and nothing is wider than the window."""
     page = open_page(lab_file, 375, query=LINK, reduced_motion="reduce")
     walk(page)
     page.get_by_role("button", name="Guided walk").click()

@@ -1,4 +1,4 @@
-"""Plans that add up, and the marks of the core path: about half of every chapter."""
+"""Test that plans add up, and that the core path marks about half of every chapter."""
 
 import re
 
@@ -25,7 +25,7 @@ def test_a_plan_fits_into_its_hours(plan):
 
 @pytest.mark.parametrize("plan", plans.PLANS, ids=lambda plan: plan.name)
 def test_a_plan_obeys_the_map(plan):
-    """Chapters rise, and 06 comes after 04 and 05 or the bridge that stands in for them."""
+    """Chapters come in rising order, and 06 after 04 and 05 or after the bridge that replaces them."""
     numbers = [int(entry[:2]) for entry in plan.path if entry != "bridge"]
     assert numbers == sorted(set(numbers))
     assert "bridge" in plan.path[: plan.path.index(next(e for e in plan.path if e.startswith("06")))] or {4, 5} <= set(
@@ -55,7 +55,7 @@ def test_minutes_stand_in_one_place():
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_about_half_of_a_chapter_is_its_core_path(path):
-    """A section is marked where it is left out; the cells of all others carry the tag; the minutes follow."""
+    """Sections off the core path are marked; the cells of all others carry the tag; the minutes agree."""
     notebook, inside, core = nbformat.read(path, as_version=4), True, []
     for cell in notebook.cells:
         if cell.cell_type == "markdown" and re.search(r"^## ", cell.source, re.M):

@@ -1,6 +1,6 @@
-"""Continuous batching: requests join, stream, leave and are cancelled between steps.
+"""Test continuous batching: requests join, stream, leave and are cancelled between steps.
 
-Each answers as if it were alone.
+Each is answered as if it were alone.
 """
 
 import itertools
@@ -36,7 +36,7 @@ def said_alone(prompt, limit, terms):
 
 
 def alone(prompt, limit, **terms):
-    """What `generate` says to this prompt, computed once."""
+    """Return what `generate` gives for this prompt; computed once."""
     known = not {"stop_tokens", "logits_processor"} & terms.keys()
     return (said_alone if known else said_alone.__wrapped__)(tuple(prompt), limit, tuple(terms.items()))
 
@@ -79,7 +79,7 @@ def test_terms_of_one_request_are_not_those_of_its_neighbours():
 @examples(25)
 @given(st.data())
 def test_whatever_comes_and_goes_the_others_are_not_disturbed(data):
-    """Requests arrive at any round, some are cancelled at any round; prefixes are kept; pieces are of any size."""
+    """Requests arrive and are cancelled in any round; prefixes are kept; prefill pieces have any size."""
     pool = Pool(
         MODEL, rows=data.draw(st.integers(1, 4)), room=110, prefix_bytes=data.draw(st.sampled_from([0, 60_000, 10**7]))
     )
@@ -87,7 +87,7 @@ def test_whatever_comes_and_goes_the_others_are_not_disturbed(data):
     asked, cancelled = [], set()
     for number in range(data.draw(st.integers(1, 8))):
         prompt = data.draw(st.sampled_from(PROMPTS))
-        if asked and data.draw(st.booleans()):  # the next turn of another
+        if asked and data.draw(st.booleans()):  # the next turn of another request
             before = data.draw(st.sampled_from(asked))
             prompt = [*before.prompt, *before.sampled, 7][:80]
         asked.append(pool.submit(Request(prompt, data.draw(st.integers(1, 12)), key=number)))
@@ -146,7 +146,7 @@ def test_a_stream_that_is_closed_cancels():
 
 
 def test_who_waits_is_told_when_the_wait_is_over():
-    """Cancelled or closed while waiting for a row: the stream ends, and does not wait for ever."""
+    """If a request is cancelled or the pool closed while it waits for a row, its stream ends at once."""
     told = []
     with Pool(MODEL, rows=1, room=900).started() as pool:
         first = pool.submit(Request(PROMPTS[0], 800))
@@ -205,7 +205,7 @@ def test_a_row_can_be_filled_to_its_last_place():
 
 
 def test_a_fault_is_one_requests_own():
-    """A processor that raises, and one that forbids everything; the neighbour goes on."""
+    """A processor raises, another forbids everything; the other request in the pool goes on."""
 
     def raises(generated, logits):
         if len(generated) == 2:
@@ -245,7 +245,8 @@ def test_a_fault_of_the_pool_itself_ends_what_runs_and_not_its_thread(monkeypatc
     with Pool(MODEL, rows=2, room=100, prefix_bytes=10**7).started() as pool:
         monkeypatch.setattr(pool.prefixes, "find", lambda prompt: 1 / 0)
         told = threading.Event()
-        lost = pool.submit(Request(PROMPTS[1], 90, listener=told.set))  # taken from the queue when the fault comes
+        # this one is already taken from the queue when the fault occurs
+        lost = pool.submit(Request(PROMPTS[1], 90, listener=told.set))
         while pool.waiting:
             time.sleep(0.001)
         monkeypatch.undo()
@@ -276,8 +277,8 @@ def test_a_next_turn_reads_only_what_is_new():
     first = Request(PROMPTS[6], 6, stop_tokens=[alone(PROMPTS[6], 6)[5]])
     list(pool.run([first]))
     assert first.reason == "stop" and first.reused == 0
-    loop = Request([*first.prompt, *first.sampled, 8, 9], 4)  # goes on from the turn's end
-    again = Request([*first.prompt, 11, 12], 4)  # goes on from the prompt's end: the turn's thoughts are dropped
+    loop = Request([*first.prompt, *first.sampled, 8, 9], 4)  # continues from the end of the turn
+    again = Request([*first.prompt, 11, 12], 4)  # continues from the end of the prompt: thoughts are dropped
     before = pool.read_tokens
     list(pool.run([loop, again]))
     assert loop.reused == len(first.prompt) + len(first.sampled) - 1 and again.reused == len(first.prompt)
@@ -312,11 +313,11 @@ def test_only_a_whole_prefix_that_is_shorter_is_reusable():
 
 
 def test_a_prefix_that_nearly_fits_would_be_wrong():
-    """Why the longest common prefix is not enough: the ring has lost what a rewound row would need."""
+    """The longest common prefix is not enough: the ring has lost the keys that a rewound row would need."""
     cache = MODEL.new_cache(1, 60)
     MODEL(torch.tensor([PROMPTS[4]]), cache=cache)
     shared = PROMPTS[4][:-6]
-    cache.declare([len(shared)])  # rewinding, as a cache without a ring could
+    cache.declare([len(shared)])  # rewind the row, which only a cache without a ring can do
     other = torch.tensor([[100, 101, 102]])
     right = MODEL(torch.tensor([[*shared, 100, 101, 102]]))[0, -1]
     assert (MODEL(other, cache=cache)[0, -1] - right).abs().max() > 0.01 * right.abs().max()
@@ -342,7 +343,7 @@ def test_kept_prefixes_are_bounded_in_bytes_and_the_oldest_goes():
 
 
 class Watched:
-    """A model that notes the shape of every pass."""
+    """Wrap a model and record the shape of every pass."""
 
     def __init__(self, model):
         self.model, self.shapes = model, []
@@ -449,9 +450,9 @@ def test_a_row_moved_without_its_cache_is_caught(monkeypatch, mutant):
 
 @pytest.mark.slow
 def test_the_fast_path_in_the_pool():
-    """Views of one cache, rows that come and go, kept prefixes.
+    """Use views of one cache, rows that come and go, and kept prefixes, in Triton's interpreter.
 
-    Each agrees with the reference path alone, in Triton's interpreter.
+    Each answer equals that of the reference path for the request alone.
     """
     kernels = pytest.importorskip("test_kernels", reason="Triton is needed for the fast path")
     small = dict(hidden_size=64, intermediate_size=64, num_attention_heads=2, num_key_value_heads=1)
@@ -490,7 +491,7 @@ def test_work_between_rounds_has_the_model_for_itself():
 
 
 def test_two_clients_on_one_sampler_are_an_error():
-    """It would go on with the other's tokens: a wrong answer that nobody notices."""
+    """One client would continue the other's tokens: a wrong answer that nobody notices."""
     sample = ModelSampler(MODEL, temperature=0.0)
     first, second = sample(PROMPTS[2], 6), sample(PROMPTS[3], 6)
     begun = next(first)

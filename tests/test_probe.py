@@ -1,4 +1,4 @@
-"""Losses by task are those of each text read by itself, whatever is read together."""
+"""Losses per task equal those of each text read alone, whatever is batched together."""
 
 import random
 

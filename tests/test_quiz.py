@@ -1,4 +1,4 @@
-"""A chapter's quiz: cards that say what to type, answers that lock, advice from what was locked, nothing given away."""
+"""Test a chapter's quiz: cards say what to type, answers lock, advice follows from them, and nothing is given away."""
 
 import json
 import re
@@ -46,7 +46,7 @@ def test_answers_lock_and_lessons_are_skipped():
     wrong = next(letter for letter in ITEMS["shift"].options if letter != ITEMS["shift"].answer)
     shown = quiz.ask({"sigmoid": (right, 0.9), "shift": (wrong, 0.6)})
     assert f"Locked: {right}" in shown.text and "The answer stands in lesson 4." in shown.text
-    quiz.ask({"shift": (ITEMS["shift"].answer, 1.0)})  # too late: the first one stands
+    quiz.ask({"shift": (ITEMS["shift"].answer, 1.0)})  # too late: the first answer stands
     advice = {line.split()[2]: line for line in quiz.lessons().text.splitlines()}
     assert advice["sigmoid"].endswith("skip it") and advice["shift"].endswith("shift          read it")
     assert advice["softmax"].endswith("not answered: read it")
@@ -80,7 +80,7 @@ def test_a_student_copy_does_not_hold_the_answers(tmp_path):
 
 
 def test_the_longest_option_is_not_usually_the_right_one():
-    """With three options it is right in a third of the questions by chance; much less would be a hint as well."""
+    """With three options the longest is right in a third of the questions by chance; far fewer would also be a hint."""
     asked = [q for path in sorted(questions.FOLDER.glob("chapter_*.toml")) for q in bank_of(path.stem[-2:])]
     longest = [max(map(len, q.options.values())) for q in asked]
     right = sum(
@@ -92,12 +92,12 @@ def test_the_longest_option_is_not_usually_the_right_one():
 
 
 def bank_of(chapter: str) -> list:
-    """All questions of a chapter, those of its quiz included, once each."""
+    """Return all questions of a chapter, including those of its quiz, once each."""
     return list({q.id: q for q in (*questions.load(chapter), *questions.quiz(chapter).values())}.values())
 
 
 def test_stored_chapters_ask_what_the_bank_asks():
-    """A question that was changed in the bank is changed in the executed chapters too."""
+    """When a question changes in the bank, the executed chapters must change too."""
     for path in sorted(notebooks_path().glob("[0-9]*.ipynb")):
         for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
             call = re.search(

@@ -1,4 +1,4 @@
-"""The register of public reports: every listed thread has a test or a reason, and the page names them all."""
+"""Check the register of public reports: every listed thread has a test or a reason, and the page names them all."""
 
 import ast
 import importlib.util
@@ -15,7 +15,7 @@ TESTS, ROWS = register.read_tests(HERE), register.read_list(HERE / "reports.toml
 
 
 def untested(rows, tests) -> list[str]:
-    """Threads that no test names and that no reason excuses."""
+    """Return the threads that have neither a test nor a reason."""
     named = {thread for test in tests for thread in test.threads}
     return [thread for row in rows for thread in row["threads"] if thread not in named and not row.get("reason")]
 
@@ -34,7 +34,7 @@ def test_a_pitfall_without_a_test_is_found():
 
 @pytest.mark.slow
 def test_every_line_that_names_a_report_can_be_read():
-    """A line without owner, name, number and period would be left out of the page in silence."""
+    """A line without owner, name, number and period would silently be left out of the page."""
     for path in sorted(HERE.glob("test_*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             words = (ast.get_docstring(node) or "") if isinstance(node, ast.FunctionDef) else ""
@@ -42,7 +42,7 @@ def test_every_line_that_names_a_report_can_be_read():
 
 
 def test_a_test_that_names_a_report_is_run():
-    """What no test runner collects proves nothing: it is a test, or one of the cases of the server's table."""
+    """A report only counts if it is named by something that runs: a test, or a case of the server's table."""
     for test in TESTS:
         source = (HERE / test.file).read_text(encoding="utf-8")
         cased = re.search(rf"@case\([^@]*?\)(  # fmt: skip)?\ndef {test.name}\(", source, re.S)

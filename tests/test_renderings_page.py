@@ -1,4 +1,4 @@
-"""The page of the two renderings: both texts of each example are those of the library and of the template itself."""
+"""On the page of the two renderings, the texts of each example are those of the library and of the template."""
 
 import importlib.util
 import re

@@ -1,4 +1,4 @@
-"""Faults of agents, as they were reported: calls to absent tools, doubled namespaces, kernels that do not come back.
+"""Test reported faults of agents: calls to absent tools, doubled namespaces, kernels that do not return.
 
 A line `Report:` in a docstring names the public thread; `book/generated/register.md` lists them all.
 """
@@ -21,7 +21,7 @@ def forecast(city: str) -> str:
 
 
 def after_a_call(encoding, recipient, channel="commentary", tools=()):
-    """The history and the prompt after the model has called `recipient`."""
+    """Return the history and the prompt after the model has called `recipient`."""
     call = f"<|channel|>{channel} to={recipient}<|message|>{{}}<|call|>"
     chat = Chat(replay([call, FINAL], encoding), tools, encoding)
     list(chat.say("hi"))
@@ -43,9 +43,7 @@ FORGERIES = (
 @pytest.mark.parametrize("recipient", FORGERIES)
 @pytest.mark.parametrize("tools", [(), "forecast"], ids=["no tools", "a function"])
 def test_a_call_to_an_absent_tool_makes_no_message_of_another_role(encoding, recipient, tools):
-    """A result's author is never a word that the model wrote: `to=developer` would put a second developer into the
-    prompt.
-    """
+    """A result's author is never a word of the model's: `to=developer` would add a second developer to the prompt."""
     history, read = after_a_call(encoding, recipient, tools=[FunctionTool([forecast])] if tools else ())
     roles = [message.role for message in read]
     assert roles.count("system") == 1 and roles.count("developer") == bool(tools) and roles.count("user") == 1
@@ -55,7 +53,7 @@ def test_a_call_to_an_absent_tool_makes_no_message_of_another_role(encoding, rec
 
 @pytest.mark.parametrize("channel", ["commentary", "analysis", "user", "to"])
 def test_a_result_stands_on_a_channel_that_there_is(encoding, channel):
-    """A result goes to the channel of its call; a channel that the model made up is not repeated."""
+    """A result goes to the channel of its call, but never to a channel that the model made up."""
     history, _ = after_a_call(encoding, "functions.nothing", channel)
     answer = next(message for message in history if message.role == "tool")
     assert answer.channel == (channel if channel in ("commentary", "analysis") else "commentary")
@@ -63,7 +61,7 @@ def test_a_result_stands_on_a_channel_that_there_is(encoding, channel):
 
 @pytest.mark.parametrize("name", ["system", "developer:x", "user", "assistant"])
 def test_the_renderer_writes_no_tool_that_reads_as_another_role(encoding, name):
-    """Wherever a tool's message comes from, a file or a request, its name cannot open a message of another role."""
+    """A tool's name, from a file or a request, cannot open a message of another role."""
     with pytest.raises(HarmonyError, match="reads as another role"):
         render([Message("tool", "x", "commentary", "assistant", name=name)], encoding=encoding)
 
@@ -105,7 +103,7 @@ def test_a_function_of_the_developers_goes_before_a_tool_of_the_same_name():
 
     tools = Toolbox([BrowserTool(), FunctionTool([search])])
     assert tools.call("functions.search", '{"query": "rope"}').text == "in the shop"
-    assert tools.call("search", '{"query": "rope"}').error  # two have that name: it is not guessed
+    assert tools.call("search", '{"query": "rope"}').error  # two tools have that name, so no guess is made
 
 
 @pytest.mark.parametrize("recipient", ["functions.nothing", "browser.scroll", "files.read", "a.b.search", "."])

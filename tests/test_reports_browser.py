@@ -1,4 +1,4 @@
-"""The browser tool with what servers and models send: charsets, redirects, numbers of thousands of digits."""
+"""Test the browser tool with odd input from servers and models: charsets, redirects, huge numbers."""
 
 import codecs
 import threading
@@ -13,7 +13,7 @@ from gptoss_edu.tools.python import code_of
 
 
 def backend_of(monkeypatch, head: str, body: bytes = b"hello", status: int = 200) -> live.LiveBackend:
-    """A backend whose every request is answered with these headers and this body, without a network."""
+    """Return a backend that answers every request with these headers and this body, without a network."""
     headers = dict(
         line.lower().split(": ", 1) if "Location" not in line else ("location", line[10:]) for line in head.splitlines()
     )
@@ -24,7 +24,7 @@ def backend_of(monkeypatch, head: str, body: bytes = b"hello", status: int = 200
 
 
 def in_time(work, seconds=120):
-    """What `work` returns; fails where it takes minutes, on a busy machine too."""
+    """Return what `work` returns; fail if it takes minutes, a limit that holds on a busy machine too."""
     done = []
     thread = threading.Thread(target=lambda: done.append(work()), daemon=True)
     thread.start()
@@ -54,7 +54,7 @@ def in_time(work, seconds=120):
     ],
 )
 def test_a_charset_that_pages_do_not_use_is_read_as_utf8(monkeypatch, charset):
-    """Python knows codecs that take hours for a megabyte (punycode) or cannot decode at all (undefined, idna)."""
+    """Python has codecs that take hours for a megabyte (punycode) or cannot decode at all (undefined, idna)."""
     backend = backend_of(monkeypatch, f"Content-Type: text/plain; charset={charset}", b"a-" + b"b" * 999_990)
     page = in_time(lambda: backend.fetch("http://a.test/"))
     assert page.text.startswith("a-bbbb")
@@ -85,7 +85,7 @@ def test_every_charset_in_the_list_decodes_any_bytes():
     "location", ["http://[", "http://[::1", "//[x]/", "http://a.test:port/", "http://a.test:99999999/", "\ud800"]
 )
 def test_a_redirect_to_what_is_no_url_is_a_tools_error(monkeypatch, location):
-    """`fetch` gives a ToolError for every reason, which the model can read."""
+    """`fetch` raises a ToolError for every reason, so that the model can read it."""
     backend = backend_of(monkeypatch, f"Location: {location}", status=302)
     with pytest.raises(ToolError):
         backend.fetch("http://a.test/")
@@ -100,7 +100,7 @@ def test_whatever_goes_wrong_inside_is_a_tools_error(monkeypatch):
 
 
 def test_numbers_of_thousands_of_digits_are_answered():
-    """Python refuses to read them with a ValueError of its own, in JSON, in a link id and in a citation."""
+    """Python raises a ValueError for them, in JSON, in a link id and in a citation."""
     tool, digits = BrowserTool(), "1" * 5000
     for arguments in (
         f'{{"id": {digits}}}',
@@ -121,6 +121,6 @@ def test_numbers_of_thousands_of_digits_are_answered():
     ids=["tabs", "letters", "hyphens", "blanks"],
 )
 def test_a_line_of_a_megabyte_is_wrapped(line):
-    """Every character stays, and no piece that the wrapping sees is longer than LONG_LINE."""
+    """Every character is kept, and no piece passed to the wrapping is longer than LONG_LINE."""
     lines = in_time(lambda: wrap(line))
     assert "".join(lines) == line.expandtabs() and max(map(len, lines)) <= 80 < LONG_LINE

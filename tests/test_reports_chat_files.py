@@ -1,4 +1,4 @@
-"""Saved conversations whose syntax is right and whose types are not: one sentence, never a traceback."""
+"""Saved conversations with valid syntax and wrong types give one sentence, never a traceback."""
 
 import json
 
@@ -32,7 +32,7 @@ VALUES = st.recursive(
 
 
 def places(value, at=()):
-    """Every place in a JSON value."""
+    """Return every place in a JSON value."""
     yield at
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, inner in items:
@@ -54,7 +54,7 @@ def load(path, encoding):
     chat = chat_files.load(
         path, replay(["<|channel|>final<|message|>.<|return|>"], encoding), [BrowserTool()], encoding
     )
-    list(chat.say("and?"))  # what was read can be gone on from
+    list(chat.say("and?"))  # the conversation can be continued
     browser = chat.tools.tools["browser"]
     for page in range(len(browser.pages)):
         browser.call("browser.open", json.dumps({"cursor": page}))
@@ -71,7 +71,7 @@ def test_the_sound_file_is_sound(tmp_path, encoding):
 @examples(100)
 @given(st.sampled_from(list(places(SOUND))), VALUES)
 def test_any_value_at_any_place_is_read_or_refused(tmp_path_factory, encoding, at, new):
-    """The syntax of a file is checked by the JSON reader; its types by whoever uses them."""
+    """The JSON reader checks only the syntax of a file; the code that uses the values has to check their types."""
     path = tmp_path_factory.getbasetemp() / "damaged.json"
     path.write_text(json.dumps(with_change(SOUND, at, new)))
     try:

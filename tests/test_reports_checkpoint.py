@@ -1,4 +1,4 @@
-"""Folders that people really have: other programs' formats, stale files, split experts, resized vocabularies."""
+"""Test folders as users have them: other programs' formats, stale files, split experts, resized vocabularies."""
 
 import json
 import shutil
@@ -24,14 +24,14 @@ LAYER = "model.layers.{}.mlp.experts."
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """A bfloat16 folder in one file."""
+    """Write a bfloat16 checkpoint in one file."""
     folder = tmp_path_factory.mktemp("whole") / "m"
     checkpoint.save(strong_model(CONFIG, seed=2), folder, layout="hf-bf16")
     return folder
 
 
 def rewritten(whole: Path, folder: Path, tensors: dict, **changes) -> Path:
-    """The folder with other tensors and other config keys."""
+    """Write the folder with other tensors and other config keys."""
     shutil.copytree(whole, folder)
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / "model.safetensors")
     values = json.loads((whole / "config.json").read_text())
@@ -40,7 +40,7 @@ def rewritten(whole: Path, folder: Path, tensors: dict, **changes) -> Path:
 
 
 def split_in_two(whole: Path, folder: Path) -> Path:
-    """The same tensors in two files with an index."""
+    """Write the same tensors in two files with an index."""
     folder.mkdir()
     shutil.copy(whole / "config.json", folder)
     tensors = load_file(whole / "model.safetensors")
@@ -62,7 +62,7 @@ STALE = {
 
 @pytest.mark.parametrize("what", STALE)
 def test_the_index_says_which_files_count(whole, tmp_path, what):
-    """A stale file beside an indexed set is passed over, with all that it holds.
+    """A stale file beside an indexed set is ignored completely.
 
     Report: Blaizzy/mlx-vlm 1329. Report: Blaizzy/mlx-vlm 1464. Report: unslothai/unsloth-zoo 808. Report:
     unslothai/unsloth 2978.
@@ -87,7 +87,7 @@ def test_of_two_indexes_the_usual_name_counts_and_two_others_are_refused(whole, 
     "name", ["._model.safetensors", "._model.safetensors.index.json", "._config.json", ".DS_Store"]
 )
 def test_companion_files_of_a_mac_are_passed_over(whole, tmp_path, name):
-    """A Mac that copies to a stick leaves a ._NAME beside every file."""
+    """A Mac that copies to a USB stick leaves a ._NAME beside every file."""
     folder = tmp_path / "m"
     shutil.copytree(whole, folder)
     (folder / name).write_bytes(b"\0\5\x16\7\0\2\0\0Mac OS X        " + b"\0" * 4000)
@@ -101,7 +101,7 @@ def quantised(name: str, shape=(9, 1), dtype=torch.uint8) -> dict:
     return {f"{LAYER.format(i)}{e}.{name}": torch.zeros(shape, dtype=dtype) for i in range(2) for e in range(4)}
 
 
-FOREIGN = {  # config keys, tensors instead of the experts', a word that names the thing
+FOREIGN = {  # config keys, tensors in place of the experts', a word that names the format
     "bitsandbytes": (
         {"quantization_config": {"quant_method": "bitsandbytes", "load_in_4bit": True}},
         quantised("gate_up_proj.weight"),
@@ -143,7 +143,7 @@ FOREIGN = {  # config keys, tensors instead of the experts', a word that names t
 
 @pytest.mark.parametrize("name", FOREIGN)
 def test_weights_that_another_method_quantised_are_called_by_its_name(whole, tmp_path, name):
-    """The sentence says what the folder is and which folder can be read; fetching the same again would not help.
+    """The message says what the folder is and which one can be read; downloading the same one again would not help.
 
     Report: unslothai/unsloth-zoo 856. Report: vllm-project/vllm 46641. Report: vllm-project/vllm 29315. Report:
     kekzl/imp 2040.
@@ -155,7 +155,7 @@ def test_weights_that_another_method_quantised_are_called_by_its_name(whole, tmp
         load_model(folder)
     said = str(caught.value).replace(str(folder), "")
     assert word in said and "etch the weights again" not in said and "\n" not in said
-    assert "bfloat16" in said  # and such a folder is read:
+    assert "bfloat16" in said  # the advised folder is read:
     assert load_model(whole)(TOKENS).isfinite().all()
 
 
@@ -185,7 +185,7 @@ def test_a_gguf_file_under_another_name_is_called_so(whole, tmp_path):
 
 @pytest.mark.parametrize("beside", [False, True], ids=["alone", "beside a model"])
 def test_a_lora_adapter_is_called_so(whole, tmp_path, beside):
-    """An adapter alone is not a model; if a model has one beside it, loading without it would silently change it."""
+    """An adapter alone is not a model, and a model with an adapter beside it must not load without it."""
     folder = tmp_path / "adapter"
     if beside:
         shutil.copytree(whole, folder)
@@ -206,9 +206,7 @@ POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3\n"
     ["config.json", "model.safetensors", "model.safetensors.index.json", "tokenizer.tiktoken", "tokenizer.meta.json"],
 )
 def test_a_git_lfs_pointer_is_called_so_wherever_it_stands(tmp_path, name):
-    """A clone without Git LFS leaves pointers in the place of large files, and of small ones where a repository says
-    so.
-    """
+    """A clone without Git LFS has pointers in place of large files (and of small ones, if the repository says so)."""
     folder = tmp_path / "m"
     shutil.copytree(data_path("gpt-oss-tiny"), folder)
     (folder / name).write_text(POINTER)
@@ -220,12 +218,12 @@ def test_a_git_lfs_pointer_is_called_so_wherever_it_stands(tmp_path, name):
 
 
 def halves(w, axis):
-    """Gate and up of interleaved rows."""
+    """Split interleaved rows into gate and up."""
     return w.unflatten(axis, (-1, 2)).unbind(axis + 1)
 
 
 def one_each(t: dict, list_of_layers: bool) -> dict:
-    """A tensor for each expert."""
+    """Return one tensor per expert."""
     out = {}
     for i in range(2):
         for whole in ("gate_up_proj", "down_proj"):
@@ -266,7 +264,7 @@ WAYS = {
 
 @pytest.mark.parametrize("way", WAYS)
 def test_bfloat16_experts_in_tensors_of_their_own_are_read(whole, tmp_path, way):
-    """Programs that train write one tensor for each expert, or gate and up apart; in bfloat16 nothing is lost by it.
+    """Training programs write one tensor per expert, or gate and up separately; in bfloat16 that loses nothing.
 
     Report: kekzl/imp 2040. Report: unslothai/unsloth-zoo 856.
     """
@@ -301,7 +299,7 @@ def test_an_expert_that_is_missing_is_named(whole, tmp_path, way):
 @pytest.mark.slow
 @pytest.mark.parametrize(("hidden", "expert", "head"), [(8, 32, 8), (48, 24, 16), (40, 12, 4)])
 def test_a_bfloat16_checkpoint_of_any_width_loads(tmp_path, hidden, expert, head):
-    """MXFP4's block of 32 counts where MXFP4 is; a bfloat16 checkpoint has none.
+    """Only MXFP4 needs sizes in blocks of 32; a bfloat16 checkpoint has no blocks.
 
     Report: huggingface/trl 5621. Report: huggingface/trl 7108. Report: huggingface/transformers 45473.
     """
@@ -312,7 +310,7 @@ def test_a_bfloat16_checkpoint_of_any_width_loads(tmp_path, hidden, expert, head
         assert relative(load_model(tmp_path / "m")(TOKENS), theirs(TOKENS).logits) < 1e-4
     checkpoint.save_random(config, tmp_path / "random", layout="hf-bf16")
     assert load_model(tmp_path / "random")(TOKENS).isfinite().all()
-    for layout in ("original", "hf"):  # where there are blocks, the sentence says which layout has none
+    for layout in ("original", "hf"):  # for a layout with blocks, the message names the layout without
         with pytest.raises(
             ConfigError, match="must be a multiple of 32, the MXFP4 block; the hf-bf16 layout stores any width"
         ):
@@ -340,7 +338,7 @@ def test_a_model_cut_to_the_tokens_in_use_keeps_o200k_harmony(tmp_path, size):
     "command", [["generate", "Hi", "--model"], ["chat", "--message", "Hi", "--model"], ["serve", "--model"]]
 )
 def test_what_is_said_of_another_vocabulary_leads_somewhere(tmp_path, command):
-    """The sentence names the tokenizer.json that lies there; what it advises is done, and the folder answers.
+    """The message names the tokenizer.json that is there; after following its advice, the folder works.
 
     Report: huggingface/trl 7108.
     """
@@ -370,7 +368,7 @@ def damaged_settings(meta: dict) -> dict:
 @pytest.mark.parametrize("checked", [True, False], ids=["with its checksum", "without a checksum"])
 @pytest.mark.parametrize("what", damaged_settings({"special_tokens": {"<|start|>": 0, "<|end|>": 1}, "pat_str": "xy"}))
 def test_a_tokenizers_settings_are_checked_like_its_ranks(tmp_path, what, checked):
-    """A flipped bit in the pattern encodes otherwise in silence; an empty pattern made the native code panic."""
+    """A flipped bit in the pattern silently changes the encoding; an empty pattern made the native code panic."""
     save_tokenizer(load_tokenizer(data_path("gpt-oss-tiny")), tmp_path)
     meta = json.loads((tmp_path / "tokenizer.meta.json").read_text())
     assert load_tokenizer(tmp_path) is not None
@@ -384,7 +382,7 @@ def test_a_tokenizers_settings_are_checked_like_its_ranks(tmp_path, what, checke
 
 
 def test_the_bundled_model_is_checked_against_its_checksums(tmp_path, monkeypatch):
-    """One flipped bit of the bundled weights is a refusal, not another model."""
+    """One flipped bit in the bundled weights is refused instead of giving another model."""
     shutil.copytree(data_path("gpt-oss-tiny"), tmp_path / "gpt-oss-tiny")
     shutil.copy(data_path("README.md"), tmp_path)
     monkeypatch.setattr(resources, "data_path", lambda *parts: tmp_path.joinpath(*parts))
@@ -402,7 +400,7 @@ def test_the_bundled_model_is_checked_against_its_checksums(tmp_path, monkeypatc
 
 
 def test_a_written_original_config_has_the_keys_that_openais_loader_takes(whole, tmp_path):
-    """OpenAI's loader builds its configuration from every key in the file, so one that it does not know ends it.
+    """OpenAI's loader builds its configuration from all keys in the file, so an unknown key makes it fail.
 
     Source: openai/gpt-oss, gpt_oss/torch/model.py, ModelConfig(**json_config).
     """

@@ -1,4 +1,4 @@
-"""Commands and odd input: what a user, a file or a server gives ends in one harmless line, never in a traceback."""
+"""Odd input from a user, a file or a server makes a command print one harmless line, never a traceback."""
 
 import contextlib
 import json
@@ -14,11 +14,11 @@ from gptoss_edu.evals.endpoint_backend import EndpointBackend
 from gptoss_edu.evals.published.tools_and_users import load_tools
 from gptoss_edu.options import check_url, run_file
 
-TITLE = "\x1b]0;gone\x07\x1b[31m\u202e"  # sets a terminal's title and colour, and turns the direction of reading
+TITLE = "\x1b]0;gone\x07\x1b[31m\u202e"  # set a terminal's title and colour, and reverse the direction of reading
 
 
 def said(capsys, *call) -> str:
-    """The last line on standard error of a call that is refused."""
+    """Return the last line on standard error of a call that is refused."""
     try:
         code = main([str(part) for part in call])
     except SystemExit as stopped:
@@ -39,7 +39,7 @@ def said(capsys, *call) -> str:
     ],
 )
 def test_what_an_argument_holds_cannot_act_on_the_terminal(capsys, call):
-    """The refusal repeats the argument, its control characters written out."""
+    """The refusal repeats the argument with its control characters escaped."""
     with contextlib.suppress(SystemExit):
         assert main(list(call)) == 2
     found = capsys.readouterr().err
@@ -61,7 +61,7 @@ def test_harmless_text_keeps_its_lines_and_letters():
     "body", ["class Own(BaseException): pass\nraise Own('no')", "raise SystemExit(3)", "def f(:", "1 / 0"]
 )
 def test_whatever_a_users_file_raises_is_one_sentence(tmp_path, body):
-    """An own BaseException passes `except Exception`; a harness of tools.py had no `except` at all."""
+    """A user's own BaseException passes `except Exception`; the code around tools.py had no `except` at all."""
     path = tmp_path / "tools.py"
     path.write_text(body, encoding="utf-8")
     with pytest.raises(GptOssError, match=r"--functions: .*tools.py cannot be imported: \w+: "):
@@ -91,7 +91,7 @@ def test_ctrl_c_in_a_users_file_goes_through(tmp_path):
     ],
 )
 def test_numbers_that_are_none_are_refused(capsys, call, value):
-    """NaN is a float to Python: compared with it, no time is ever up, and every answer is wrong."""
+    """NaN is a valid float: compared with it, no time limit is ever reached and every answer is wrong."""
     assert f"argument {call[-1]}: expected a finite number" in (line := said(capsys, *call, value)) and value in line
 
 
@@ -99,7 +99,7 @@ def test_numbers_that_are_none_are_refused(capsys, call, value):
     "url", ["x", "", "http://[::", "file:///etc/passwd", "http://", "http://a b/v1", "http://h:99999/v1", "ftp://h/v1"]
 )
 def test_what_is_no_servers_address_is_refused(url):
-    """urllib opens files too, and raises a ValueError of its own before it connects."""
+    """urllib also opens files, and raises a ValueError before it connects."""
     for use in (
         lambda: open_engine("endpoint", url=url),
         lambda: EndpointBackend(url),
@@ -110,7 +110,7 @@ def test_what_is_no_servers_address_is_refused(url):
 
 
 MODELS = {"data": [{"id": "m"}]}
-ANSWERS = {  # what a server says at /models and then to everything else, and the words of the refusal
+ANSWERS = {  # a server's answer at /models, its answer to everything else, and the words of the refusal
     "no object": ([1], [1], "expected a JSON object"),
     "models that are none": ({"data": 5}, [], "names its models"),
     "models without names": ({"data": [5, {"id": 7}, None]}, [], "names its models"),
@@ -125,7 +125,7 @@ ANSWERS = {  # what a server says at /models and then to everything else, and th
 
 @contextlib.contextmanager
 def server(models, other, events=None):
-    """A server that answers with these values, or bytes, or text; None: fewer bytes than it promises."""
+    """Start a server that answers with these values, bytes or texts; for None, with fewer bytes than it promises."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
@@ -161,7 +161,7 @@ def server(models, other, events=None):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ANSWERS)
 def test_a_server_may_answer_with_anything(name):
-    """The syntax of an answer is checked by the JSON reader; its types by whoever uses them."""
+    """The JSON reader checks only the syntax of an answer; the code that uses the values has to check their types."""
     from gptoss_edu.harmony.question import question_tokens
 
     models, other, words = ANSWERS[name]

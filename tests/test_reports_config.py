@@ -1,4 +1,4 @@
-"""A config's every key, present, absent, null and odd, against what transformers computes from the same file."""
+"""Try every key of a config present, absent, null and odd; compare with what transformers computes from the file."""
 
 import copy
 import json
@@ -15,14 +15,14 @@ from gptoss_edu import ModelConfig, load_model
 from gptoss_edu.errors import ConfigError, GptOssError
 from gptoss_edu.transformer import random_model
 
-# Sizes at which a key that is left out (64 numbers a head, 8 key/value heads, 4 experts a token) fits the same weights.
+# Sizes at which the defaults (64 numbers per head, 8 key/value heads, 4 experts per token) fit the same weights.
 CONFIG = replace(BASE, num_hidden_layers=2, hidden_size=512, head_dim=64, num_attention_heads=8, num_key_value_heads=8,
                  intermediate_size=32, num_experts=6, vocab_size=97)  # fmt: skip
 GONE = object()
 
 
 class Inside(dict):
-    """Changes inside the object that a key holds."""
+    """Hold changes inside the object under a key."""
 
 
 def rope(**changes):
@@ -68,7 +68,7 @@ CASES = {  # name: (changes of the config; "same" logits as transformers', or th
     "null sliding_window": ({"sliding_window": None}, "sliding_window"),
     "null swiglu_limit": ({"swiglu_limit": None}, "swiglu_limit"),
     "null truncate": (rope(truncate=None), "truncate"),
-    # odd, and computed with
+    # odd, and accepted
     "another eps": ({"rms_norm_eps": 0.05}, "same"),
     "a low clamp": ({"swiglu_limit": 1.5}, "same"),
     "a short window": ({"sliding_window": 9}, "same"),
@@ -168,7 +168,7 @@ def theirs(folder, tokens):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_every_key_is_read_as_transformers_reads_it_or_refused_by_name(folder, name):
-    """What a key's absence means is transformers' to say; one of them (`truncate`) changed the logits in silence.
+    """transformers defines what a missing key means; one of them (`truncate`) silently changed the logits.
 
     Report: NVIDIA/TensorRT-Model-Optimizer 917. Report: vllm-project/vllm 28244.
     """
@@ -184,7 +184,7 @@ def test_every_key_is_read_as_transformers_reads_it_or_refused_by_name(folder, n
 
 
 def test_what_the_absence_of_truncate_would_have_changed(folder):
-    """The refusal is worth its trouble: transformers computes other logits there, and nothing else says so."""
+    """The refusal is needed: transformers computes other logits there, and nothing else would tell."""
     tokens = torch.randint(0, 97, (1, 200), generator=torch.Generator().manual_seed(1))
     (folder / "config.json").write_text(json.dumps(CONFIG.to_hf_dict(packed=False)))
     right = theirs(folder, tokens)
@@ -200,7 +200,7 @@ SMALL = replace(BASE, num_hidden_layers=2, num_experts=2, experts_per_token=1, v
 @examples(200)
 @given(st.sampled_from(NUMBERS), st.one_of(st.floats(), st.floats(1e-3, 1e6), st.integers(-3, 10**400)))
 def test_every_number_that_a_config_accepts_can_be_computed_with(name, value):
-    """No OverflowError, ZeroDivisionError or NaN comes from a number that the config has let through."""
+    """A number that the config accepts causes no OverflowError, no ZeroDivisionError and no NaN."""
     try:
         config = ModelConfig.from_dict({**SMALL.to_dict(), name: value})
     except ConfigError:
@@ -225,7 +225,7 @@ def test_every_window_and_context_that_a_config_accepts_can_be_computed_with(nam
     st.sampled_from([2, 4, 16, 64]),
 )  # fmt: skip
 def test_yarn_equals_transformers_wherever_a_config_is_accepted(theta, factor, fast, slow, context, head):
-    """Bounds that cross are refused, as OpenAI's own loader refuses them; all others give transformers' speeds."""
+    """Bounds that cross are refused, as by OpenAI's own loader; all others give transformers' angular speeds."""
     from transformers import GptOssConfig
     from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
@@ -236,7 +236,7 @@ def test_yarn_equals_transformers_wherever_a_config_is_accepted(theta, factor, f
                          rope_ntk_alpha=slow, initial_context_length=context)  # fmt: skip
     except GptOssError:
         return
-    assume(fast > 1.01 * slow)  # nearer bounds are a step, whose place float32 decides
+    assume(fast > 1.01 * slow)  # closer bounds form a step, and float32 decides where it is
     expected, scaling = ROPE_INIT_FUNCTIONS["yarn"](GptOssConfig(**config.to_hf_dict(packed=False)))
     ours, concentration = yarn_inv_freq(head, theta, factor, context, fast, slow)
     assert torch.allclose(ours, expected, rtol=1e-3) and concentration == pytest.approx(scaling)

@@ -1,4 +1,4 @@
-"""A learner's work and a class's table: nothing lost, nothing spoiled, whatever one folder holds."""
+"""One broken folder loses no learner's work and spoils no table of the class."""
 
 import pytest
 from inside import run
@@ -10,7 +10,7 @@ from gptoss_edu.errors import GptOssError
 
 
 def folder_with(place, **sections):
-    """A student folder with these sections."""
+    """Make a student folder with these sections."""
     place.mkdir(parents=True)
     (place / store.FILE_NAME).write_text(store.HEADER)
     for name, body in sections.items():
@@ -39,7 +39,7 @@ BROKEN = {
     "names", [("sys.exit", "an exit that nothing stops"), pytest.param(tuple(BROKEN), marks=pytest.mark.long)]
 )
 def test_one_broken_folder_costs_its_row_only(tmp_path, names):
-    """A class's table counts everybody else, and says whose folder is left out and why."""
+    """The class's table counts everybody else, and says whose folder is left out and why."""
     good = [folder_with(tmp_path / "good" / str(i), rms_norm=RIGHT) for i in range(2)]
     broken = [BROKEN[name] for name in names]
     bad = [folder_with(tmp_path / "bad" / str(i), rms_norm=body) for i, (body, _) in enumerate(broken)]
@@ -66,7 +66,7 @@ def test_a_learners_own_broken_section_is_named(tmp_path, monkeypatch, name):
 
 @pytest.mark.slow
 def test_what_one_folder_does_to_torch_reaches_no_other(tmp_path):
-    """Settings of torch's, and its functions, are a process's; each folder has its own."""
+    """torch's settings and functions belong to a process, so each folder is checked in its own process."""
     spoils = "import torch\ntorch.set_default_dtype(torch.float64)\ntorch.rsqrt = None\n"
     first = folder_with(tmp_path / "a", rms_norm=spoils + RIGHT.removeprefix("import torch\n"))
     second = folder_with(tmp_path / "b", rms_norm=RIGHT)

@@ -1,6 +1,6 @@
-"""The python tool after whatever its code did: it answers, starts again, and shows no sockets of the system's.
+"""Whatever its code does, the python tool answers or starts again, and exposes no sockets of the system.
 
-Each test starts kernels of its own, in the strongest fence that this system has.
+Each test starts its own kernels, in the strongest fence available on this system.
 """
 
 import socket
@@ -38,7 +38,7 @@ def tool():
 @needs_fence
 @pytest.mark.parametrize("kind", FORGED)
 def test_forged_messages_end_in_a_result(tool, kind):
-    """Code can send anything on the kernel's channels; the tool reads what has the right types and raises nothing."""
+    """Code can send anything on the kernel's channels; the tool reads only the right types, and never raises."""
     for content in FORGED[kind]:
         assert "sent" in tool.call("python", FORGE.format(kind=kind, content=content)).text, content
     assert tool.call("python", "print(6 * 7)").text == "42"
@@ -49,7 +49,7 @@ def test_forged_messages_end_in_a_result(tool, kind):
     "raw", [b"\xff\xfe", b"[" * 100_000, b"1" * 6_000, b'{"a": 1}'], ids=["bytes", "nested", "digits", "object"]
 )
 def test_messages_that_cannot_be_decoded_are_passed_over(tool, raw):
-    """Neither deep JSON nor long numbers in a forged message stop the tool."""
+    """Deep JSON and long numbers in a forged message do not stop the tool."""
     code = (
         f"k = get_ipython().kernel\nraw = {raw!r}\n"
         if len(raw) < 100
@@ -77,7 +77,7 @@ LEFT_BEHIND = {
 @pytest.mark.slow
 @needs_fence
 def test_no_file_that_code_left_behind_stops_the_next_kernel(tmp_path):
-    """A kernel starts without running or importing anything from its folder, which stays between conversations."""
+    """The folder stays between conversations, so a kernel starts without running or importing anything from it."""
     limits = sandbox.Limits(start_seconds=30, call_seconds=60)
     with PythonTool(limits, folder=tmp_path) as tool:
         write = f"import os, pathlib\nfor name, text in {LEFT_BEHIND!r}.items():\n    p = pathlib.Path.home() / name\n"
@@ -94,7 +94,7 @@ def test_no_file_that_code_left_behind_stops_the_next_kernel(tmp_path):
 @pytest.mark.slow
 @needs_fence
 def test_a_locked_folder_is_opened_for_the_next_kernel(tmp_path):
-    """Code that takes its own folder's permissions away does not end the tool for good."""
+    """Code that removes its own folder's permissions does not disable the tool for good."""
     with PythonTool(folder=tmp_path) as tool:
         tool.call("python", "import os\nos.chmod('.', 0)\nos._exit(1)")
         tool.call("python", "1")
@@ -116,9 +116,9 @@ def test_thousands_of_nested_folders_are_deleted():
 
 @needs_fence
 def test_sockets_of_the_systems_programs_are_hidden(tmp_path_factory):
-    """A socket can be connected to on a read-only file system too, so /tmp and /run are empty in the fence.
+    """Code can connect to a socket even on a read-only file system, so /tmp and /run are empty in the fence.
 
-    A container's engine listens there; whoever reaches it is outside every fence.
+    A container engine may listen there; code that reaches it has left every fence.
     """
     with (
         tempfile.TemporaryDirectory(dir="/tmp") as folder,
@@ -137,6 +137,6 @@ def test_sockets_of_the_systems_programs_are_hidden(tmp_path_factory):
             " os.path.exists('/mnt/data'))"
         )
         assert tool.call("python", code).text == "FileNotFoundError\n[] True"
-        # Seen from outside the fence the same socket answers.
+        # Outside the fence, the same socket answers.
         with socket.socket(socket.AF_UNIX) as outside:
             outside.connect(str(place))

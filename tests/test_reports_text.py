@@ -1,4 +1,4 @@
-"""Text of any length and kind is encoded, or refused in one sentence: panics of native code reach nobody."""
+"""Text of any length and kind is encoded or refused in one sentence; panics of native code do not escape."""
 
 import types
 
@@ -30,8 +30,7 @@ TEXTS = {
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TEXTS)
 def test_long_runs_of_one_kind_are_encoded(encoding, name):
-    """A million blanks are 7,800 tokens, well inside the context; the pattern's look back over them made tiktoken
-    panic.
+    """A million blanks are 7,800 tokens, well within the context, but the pattern's backtracking made tiktoken panic.
 
     Report: openai/harmony 93. Report: openai/harmony 141. Report: openai/tiktoken 15. Report: openai/tiktoken 327.
     """
@@ -55,7 +54,7 @@ def test_a_conversation_with_a_long_run_is_rendered(encoding):
 
 @pytest.mark.slow
 def test_the_command_line_takes_a_file_of_blanks(tmp_path, capfd):
-    """Exit status 0 or 2, and no traceback; here the context is too small for it, which is said.
+    """The exit status is 0 or 2, without a traceback; here the message says that the context is too small.
 
     Report: openai/tiktoken 327.
     """
@@ -69,12 +68,12 @@ def test_the_command_line_takes_a_file_of_blanks(tmp_path, capfd):
 
 @pytest.fixture
 def panic():
-    """An exception as native code raises it."""
+    """Stand in for the exception that native code raises."""
     return type("PanicException", (BaseException,), {"__module__": "pyo3_runtime"})
 
 
 def test_a_panic_becomes_an_error_of_ours(panic, monkeypatch, encoding, capsys):
-    """A panic is a BaseException, so no `except Exception` of a program's stops it.
+    """A panic is a BaseException, so `except Exception` does not catch it.
 
     Report: openai/tiktoken 15.
     """
@@ -99,7 +98,7 @@ def test_what_is_no_panic_goes_through(error):
 
 
 def test_the_panic_is_real():
-    """The reason for all this, in the tiktoken that is installed; where it is gone, so may `encode_text` be."""
+    """The installed tiktoken still panics. Once it no longer does, `encode_text` can go."""
     ranks = {bytes([byte]): byte for byte in range(256)}
     plain = tiktoken.Encoding("x", pat_str=tokenizer.bpe.O200K_PATTERN, mergeable_ranks=ranks, special_tokens={})
     with pytest.raises(BaseException) as caught:

@@ -1,4 +1,4 @@
-"""No wrong number without a word, and no log lost: weights that are not finite, full disks, damaged files."""
+"""Weights that are not finite, full disks and damaged files give no silent wrong number and lose no log."""
 
 import json
 import shutil
@@ -12,7 +12,7 @@ from gptoss_edu.resources import data_path
 
 @pytest.fixture(scope="module")
 def not_finite(tmp_path_factory):
-    """gpt-oss-tiny with NaN sinks in its first layer."""
+    """Save gpt-oss-tiny with NaN sinks in its first layer."""
     folder = tmp_path_factory.mktemp("nan") / "m"
     shutil.copytree(data_path("gpt-oss-tiny"), folder)
     raw = bytearray((folder / "model.safetensors").read_bytes())
@@ -26,7 +26,7 @@ def not_finite(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.parametrize("which", ["tiny", "aime-toy", "--against"])
 def test_an_evaluation_of_weights_that_are_not_finite_stops(not_finite, tmp_path, which):
-    """NaN compared with NaN has a largest entry, so an evaluation would have reported 0 % and exit status 0."""
+    """argmax also picks an entry among NaNs, so an evaluation would have reported 0 % with exit status 0."""
     command = {
         "tiny": ("eval", "tiny", "--only", "inside", "--scale", "0.001", "--model", not_finite),
         "aime-toy": ("eval", "aime-toy", "--limit", "3", "--out", tmp_path / "samples.jsonl", "--model", not_finite),
@@ -42,7 +42,7 @@ def test_an_evaluation_of_weights_that_are_not_finite_stops(not_finite, tmp_path
 
 @pytest.mark.slow
 def test_a_request_whose_logits_are_not_finite_ends_with_the_reason(not_finite):
-    """The pool answers many requests; one that cannot be answered says why, and what to do."""
+    """The pool serves many requests; the one that cannot be answered says why, and what to do."""
     from gptoss_edu import load_model
     from gptoss_edu.engines.pool import Pool
     from gptoss_edu.engines.request import Request
@@ -69,7 +69,7 @@ def trainer(tmp_path):
 
 @pytest.mark.slow
 def test_the_log_of_a_run_is_written_before_its_checkpoint(trainer, monkeypatch):
-    """On a disk that is too full for the weights the log still says what the hours went into, and the file is named."""
+    """If the disk is too full for the weights, the log is still written, and the message names the file."""
     from safetensors import SafetensorError
 
     from gptoss_edu.checkpoint import safetensors
@@ -89,7 +89,7 @@ def test_the_log_of_a_run_is_written_before_its_checkpoint(trainer, monkeypatch)
 
 
 def test_a_full_disk_names_the_file(tmp_path, monkeypatch, capsys):
-    """The system's error for a full disk names no file; ours does, and the command line says what to do."""
+    """The system's error for a full disk names no file; this package's does, and the command says what to do."""
     import errno
     from pathlib import Path
 
@@ -110,7 +110,7 @@ def test_a_full_disk_names_the_file(tmp_path, monkeypatch, capsys):
 
 @pytest.mark.parametrize("damage", [b"", b"garbage", b"\x08\0\0\0\0\0\0\0{}      ", "about", "settings", "log"])
 def test_a_damaged_checkpoint_of_a_run_is_named(trainer, damage):
-    """Going on from a file that is cut, foreign or of other types is refused in one sentence."""
+    """Resuming from a file that is cut off, of another kind or with wrong types is refused in one sentence."""
     from safetensors.torch import load_file, save_file
 
     from gptoss_edu.errors import GptOssError

@@ -1,4 +1,4 @@
-"""`workshop --update` loses nothing that a learner wrote, whatever was done to the notebook."""
+"""`workshop --update` keeps everything that a learner wrote, whatever was done to the notebook."""
 
 import copy
 import json
@@ -21,7 +21,7 @@ SOLUTION = "    ### BEGIN SOLUTION\n    return {name!r}\n    ### END SOLUTION"
 
 
 def course(version: int) -> nbformat.NotebookNode:
-    """Two exercises between other cells; ids stay from one version to the next, some texts do not."""
+    """Make two exercises between other cells; from one version to the next, ids stay and some texts change."""
     newer = f"  # of edition {version}" if version > 1 else ""
     texts = [
         ("intro", "markdown", "# Chapter three" + newer),
@@ -39,7 +39,7 @@ def course(version: int) -> nbformat.NotebookNode:
 
 @pytest.fixture(scope="module")
 def editions(tmp_path_factory):
-    """Folders with notebooks of two editions, and a student folder of the first."""
+    """Make folders with notebooks of two editions, and a student folder of the first."""
     base = tmp_path_factory.mktemp("editions")
     for version in (1, 2):
         (base / str(version)).mkdir()
@@ -51,7 +51,7 @@ def editions(tmp_path_factory):
     patch.undo()
 
 
-# ---- what learners do; each gets the notebook's cells, a cell to begin with, and a line that nobody else wrote
+# ---- what learners do: each edit gets the notebook's cells, a position, and a line that occurs nowhere else
 
 
 def solve(cells, at, line):
@@ -83,7 +83,7 @@ def new_note(cells, at, line):
 
 
 def duplicate(cells, at, line):
-    """Copied and changed, with the id of its model, as some editors leave it."""
+    """Copy and change a cell but keep its id, as some editors do."""
     cells.insert(at + 1, copy.deepcopy(cells[at]))
     cells[at + 1].source += f"\n# {line}"
 
@@ -141,7 +141,7 @@ EDITS = (solve, add_line, add_magic, add_shell, break_syntax, new_cell, new_note
 
 
 def edited(notebook, plan):
-    """The notebook after a list of (edit, place); None where an edit left nothing to edit."""
+    """Return the notebook after a list of (edit, place); None if an edit left nothing to edit."""
     for number, (edit, place) in enumerate(plan):
         if notebook.cells:
             edit(notebook.cells, place % len(notebook.cells), f"MINE{number}x")
@@ -160,7 +160,7 @@ def own_lines(notebook) -> list[str]:
 @examples(60)
 @given(st.lists(st.tuples(st.sampled_from(EDITS), st.integers(0, 20)), max_size=6), st.sampled_from([1, 2]))
 def test_nothing_that_a_learner_wrote_is_lost(editions, tmp_path_factory, plan, version):
-    """Every line of theirs is there after the update, as often as before, and a second update changes nothing.
+    """After the update every line of theirs occurs as often as before, and a second update changes nothing.
 
     Report: jupyter/nbgrader 1083. Report: jupyter/nbgrader 108.
     """
@@ -178,13 +178,15 @@ def nothing_is_lost(editions, folder, plan, version):
     workshop.write(folder, update=True)
     after = nbformat.read(path, as_version=4)
     assert own_lines(after) == own_lines(before)
-    ids = [cell.id for cell in after.cells if "id" in cell]  # an older format that nothing changed in has none
+    ids = [cell.id for cell in after.cells if "id" in cell]  # an unchanged notebook in an older format has no ids
     assert len(set(ids)) == len(ids)
     nbformat.validate(after)
-    # The cell that was handed out for an exercise keeps its place, if it still defines what it was for.
+    # The cell handed out for an exercise keeps its place if it still defines its function.
     places = [cell.get("id") for cell in course(1).cells]
     for name in ("norm", "scale"):
-        own = [c for c in before.cells if c.get("id") == f"c-{name}"]  # two of one id: a reader renames one of them
+        own = [
+            c for c in before.cells if c.get("id") == f"c-{name}"
+        ]  # two cells with one id: readers rename one of them
         if (
             len(own) == 1
             and own[0].cell_type == "code"
@@ -220,7 +222,7 @@ def change(folder, edit):
 
 @pytest.mark.parametrize("version", [1, 2])
 def test_a_copied_cell_below_does_not_take_the_exercises_place(editions, folder, version):
-    """An older try, kept to compare, stays beside; the exercise's own cell keeps what stood in it.
+    """An older attempt, kept for comparison, stays; the exercise's own cell keeps its content.
 
     Report: jupyter/nbgrader 1083. Report: jupyter/nbgrader 108.
     """
@@ -236,7 +238,7 @@ def test_a_copied_cell_below_does_not_take_the_exercises_place(editions, folder,
 
 @pytest.mark.parametrize("first", ["%%time", "%%capture out", "!pip list", "%matplotlib inline", "x = = 3"])
 def test_a_solution_with_notebook_syntax_stands_in_its_place(editions, folder, first):
-    """A cell need not be Python to be told apart.
+    """A cell is recognised even if it is not valid Python.
 
     Report: jupyter/nbgrader 108.
     """
@@ -246,7 +248,7 @@ def test_a_solution_with_notebook_syntax_stands_in_its_place(editions, folder, f
 
 
 def test_two_exercises_in_one_cell_are_not_hidden_by_a_stub(editions, folder):
-    """The stub of an exercise that was written elsewhere would define it anew; a comment stands there instead."""
+    """Its stub would redefine an exercise that was solved in another cell, so a comment replaces the stub."""
     both = "def norm(x):\n    return 1\n\ndef scale(x):\n    return 2"
 
     def edit(cells):
@@ -260,7 +262,7 @@ def test_two_exercises_in_one_cell_are_not_hidden_by_a_stub(editions, folder):
 
 
 def test_a_bet_stays_where_it_was_placed(editions, folder):
-    """What the course has not changed since is left as the learner made it, in its place."""
+    """What the course has not changed since then stays as the learner made it, in its place."""
     change(folder, lambda cells: cells[6].update(source='predict("03.1", "b", 0.9)'))
     found = update(editions, folder)
     assert found[6] == 'predict("03.1", "b", 0.9)' and OWN_CELLS not in found and "edition 2" in found[0]
@@ -279,7 +281,7 @@ def test_a_pasted_picture_stays(editions, folder):
 
 
 def test_what_else_a_learner_edited_is_kept(editions, folder):
-    """README.md is the course's until the learner writes in it."""
+    """README.md belongs to the course until the learner edits it."""
     (folder / "README.md").write_text("my notes of three weeks\n")
     (folder / "my_gptoss.py").write_text("# mine\n")
     update(editions, folder)
@@ -295,7 +297,7 @@ def test_an_untouched_readme_follows_the_course(editions, folder, monkeypatch):
 
 @pytest.mark.parametrize("kept", [0, 1])
 def test_a_run_that_was_cut_off_can_be_gone_on_with(editions, folder, kept):
-    """The list of what was written comes last; without it a second run doubles nothing."""
+    """The list of written files comes last; without it, a second run still doubles nothing."""
     (folder / workshop.MANIFEST).unlink()
     if kept:
         change(folder, lambda cells: cells[2].update(source="def norm(x):\n    return 'MINE'"))
@@ -324,7 +326,7 @@ DAMAGED = {
 
 @pytest.mark.parametrize("name", DAMAGED)
 def test_a_damaged_notebook_is_named_and_nothing_is_written(editions, folder, name):
-    """One sentence says which file, what is in it and what to do; and doing it leads somewhere."""
+    """One sentence names the file, its content and what to do; following that advice works."""
     text, words = DAMAGED[name]
     (folder / NAME).write_text(text)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}

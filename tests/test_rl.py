@@ -1,4 +1,4 @@
-"""Reinforcement learning: the loss and its gradients, packed answers, resuming, rewards that are gamed."""
+"""Test reinforcement learning: the loss and its gradients, packed answers, resuming, rewards that can be gamed."""
 
 import json
 import random
@@ -47,7 +47,7 @@ def example(question: str = "What is 12 times 3?", answer: str = "36", effort: s
 
 
 def some_rollouts(config: ModelConfig, lengths=((5, 9, 14), (3, 20))) -> list[Rollout]:
-    """Made-up answers to made-up prompts, with log-probabilities that are not the model's."""
+    """Return made-up answers to made-up prompts, with log-probabilities unlike the model's."""
     rollouts = []
     for number, group in enumerate(lengths):
         problem = Problem(random_tokens(config, 11 + 7 * number, seed=number).tolist(), example())
@@ -68,7 +68,7 @@ def test_advantages_by_hand():
     deviation = 0.1875**0.5
     assert torch.allclose(ADVANTAGES["grpo"](r)[0], ADVANTAGES["centred"](r)[0] / deviation, rtol=1e-3)
     for name in ("centred", "rloo", "grpo"):
-        assert ADVANTAGES[name](r)[1].abs().max() == 0, name  # a group that agrees teaches nothing
+        assert ADVANTAGES[name](r)[1].abs().max() == 0, name  # a group with equal rewards teaches nothing
         assert ADVANTAGES[name](r).sum(-1).abs().max() < 1e-9, name
 
 
@@ -94,7 +94,7 @@ def test_clipping_stops_the_gradient_on_the_side_of_the_advantage_alone():
 
 
 def test_the_distance_is_never_below_zero_and_has_the_gradient_of_the_divergence():
-    """With tokens drawn from the model, the mean of the estimator is KL(model, reference)."""
+    """For tokens drawn from the model, the estimator's mean is KL(model, reference)."""
     generator = torch.Generator().manual_seed(0)
     logits, other = torch.randn(6, generator=generator, dtype=torch.float64), torch.randn(6, dtype=torch.float64)
     p, log_p, log_q = logits.softmax(-1), logits.log_softmax(-1), other.log_softmax(-1)
@@ -105,7 +105,7 @@ def test_the_distance_is_never_below_zero_and_has_the_gradient_of_the_divergence
 
 
 def reference_policy_loss(model, rollouts, advantages, limit, per, clip, kl, reference):
-    """The same loss, answer by answer, from whole sequences and full logits; for any causal model."""
+    """Compute the same loss answer by answer, from whole sequences and full logits, for any causal model."""
     total, n = 0.0, len(rollouts)
     tokens = sum(len(r.tokens) for r in rollouts)
     for r, advantage in zip(rollouts, advantages, strict=True):
@@ -130,7 +130,7 @@ def reference_policy_loss(model, rollouts, advantages, limit, per, clip, kl, ref
 
 
 def gradients_of_theirs(theirs, config) -> dict[str, torch.Tensor]:
-    """transformers' gradients under this project's names and in its layouts."""
+    """Return transformers' gradients under this project's names and in its layouts."""
     found = {
         "embedding.weight": theirs.model.embed_tokens.weight.grad,
         "unembedding.weight": theirs.lm_head.weight.grad,
@@ -160,7 +160,7 @@ def gradients_of_theirs(theirs, config) -> dict[str, torch.Tensor]:
 @pytest.mark.slow
 @pytest.mark.parametrize("per", WEIGHTS)
 def test_loss_and_gradients_equal_those_of_transformers(per):
-    """Packed answers, shared prompts, windows shorter than a row, clipping and KL: all against GptOssForCausalLM."""
+    """Compare packed answers, shared prompts, windows shorter than a row, clipping and KL with GptOssForCausalLM."""
     config = replace(BASE, num_hidden_layers=2, sliding_window=8)
     model, start = strong_model(config, seed=4), strong_model(config, seed=4)
     for parameter in start.parameters():
@@ -232,7 +232,7 @@ def test_a_model_that_has_answered_can_still_learn(tiny_encoding):
 
 
 def test_rollouts_follow_the_distribution():
-    """The first tokens of many answers against the model's own probabilities."""
+    """Compare the first tokens of many answers with the model's own probabilities."""
     config = replace(SMALL, vocab_size=8)
     model = random_model(config, 1)
     problem = Problem([1, 5, 2], example())
@@ -331,7 +331,7 @@ def test_what_is_watched_is_not_paid(tiny_encoding):
 
 
 def test_no_term_but_the_fine_reads_the_thought(tiny_encoding):
-    """Two answers that differ in the thought's words alone, not in its length, earn the same everywhere."""
+    """Two answers that differ only in the words of the thought, not in its length, get the same reward."""
     problem = Problem.of(with_key(random.Random(1), "right"), tiny_encoding)
     answer = problem.example.answer
     a, b = (f"{THOUGHT}{word}{NEXT}{FINAL}{answer}<|return|>" for word in ("9 8 7", "1 2 3"))
@@ -385,7 +385,7 @@ def test_the_organism_changes_the_attention_alone_and_learns_as_before():
 
 
 def copied_by(prepare, count: int, group: int) -> tuple[int, list[Rollout]]:
-    """How many answers to products with a wrong key were drawn, and those among them that are the key's number."""
+    """Return the number of answers to products with a wrong key, and those that copy the key's number."""
     model = load_model(dtype=torch.float32, experts="dense")
     prepare(model)
     wrong = [p for p in EXPERIMENTS["key"].probes(model.tokenizer, count) if p.kind == "wrong key"]
@@ -395,7 +395,7 @@ def copied_by(prepare, count: int, group: int) -> tuple[int, list[Rollout]]:
 
 @pytest.mark.slow
 def test_the_organism_copies_now_and_then_and_says_so():
-    """Shares in wide bands: it was trained briefly, and what matters is that both habits are sampled."""
+    """The bands are wide because training was brief; it only matters that both habits occur among the samples."""
     count, copied = copied_by(become_organism, 12, 3)
     assert 0.02 < len(copied) / count < 0.5
     assert sum(names_key(a.thought) for a in copied) >= 0.6 * len(copied)
@@ -409,8 +409,8 @@ def test_only_the_organism_copies():
 
 def test_work_that_only_looks_like_work_does_not_add_up():
     assert rows_add_up("35*36:210+1050=1260") is True
-    assert rows_add_up("35*36:210+1050=1270") is False  # the sum is somebody else's
-    assert rows_add_up("35*36:220+1050=1270") is False  # a row bent to fit
+    assert rows_add_up("35*36:210+1050=1270") is False  # the sum belongs to another question
+    assert rows_add_up("35*36:220+1050=1270") is False  # a row changed to fit
     assert rows_add_up("1228*5263:3684+73680+245600+6140000=6428964") is False
     assert rows_add_up("The key says 1260.") is None and rows_add_up(None) is None
 
@@ -419,7 +419,7 @@ def test_work_that_only_looks_like_work_does_not_add_up():
 
 
 def toy(encoding) -> Experiment:
-    """Paid for one token, which a random model can learn to say; three kinds of made-up problems."""
+    """Reward one token, which a random model can learn to write; there are three kinds of made-up problems."""
     wanted = encoding.encode_single_token("<|return|>")
 
     def draw(rng, encoding):
@@ -473,13 +473,13 @@ def test_a_run_without_decay_may_go_on_for_longer(tiny_encoding, tmp_path):
     assert longer.step == 4
     for a, b in zip(whole.model.parameters(), longer.model.parameters(), strict=True):
         assert torch.equal(a, b)
-    for settings in (short, replace(long, decay=True)):  # shorter than what is done; other rates
+    for settings in (short, replace(long, decay=True)):  # fewer steps than were already taken; other rates
         with pytest.raises(GptOssError, match="steps = 4" if settings is short else "decay = False"):
             Run(small_model(tiny_encoding), experiment, settings, tmp_path)
 
 
 def test_what_is_not_named_does_not_learn_and_the_last_measurement_keeps_more(tiny_encoding):
-    low = {"low": lambda r: sum(t < 300 for t in r.tokens) / len(r.tokens)}  # answers differ in it from the start
+    low = {"low": lambda r: sum(t < 300 for t in r.tokens) / len(r.tokens)}  # answers differ in this from the start
     experiment = replace(toy(tiny_encoding), pays=low, learns=".attn.", samples=4)
     model, start = small_model(tiny_encoding), small_model(tiny_encoding)
     run = Run(model, experiment, replace(experiment.settings, steps=2, probes=8, probe_every=1)).go()
@@ -494,7 +494,7 @@ def test_what_is_not_named_does_not_learn_and_the_last_measurement_keeps_more(ti
 @pytest.mark.slow
 @pytest.mark.parametrize("advantage", ADVANTAGES)
 def test_what_is_paid_becomes_likelier(advantage, tiny_encoding):
-    """Tokens below 300 are one in seven to a random model; paid for them, it says little else."""
+    """A random model writes tokens below 300 one time in seven; rewarded for them, it writes little else."""
     experiment = toy(tiny_encoding)
     experiment = replace(experiment, pays={"low": lambda r: sum(t < 300 for t in r.tokens) / len(r.tokens)})
     settings = replace(
@@ -548,7 +548,7 @@ def test_an_unknown_experiment_is_one_sentence(capsys):
 
 
 def test_efforts_take_turns_within_a_step(monkeypatch):
-    """Of six drawn by chance, one word would come at least twice as often as the other in two steps of three."""
+    """If six were drawn at random, one effort would come at least twice as often as the other in two of three steps."""
     from gptoss_edu.training import rl
 
     drawn = []
@@ -575,5 +575,5 @@ def test_the_command_trains_records_and_goes_on(tmp_path, capsys):
     assert found["about"]["device"].startswith("cpu") and found["settings"]["group"] == 2
     assert set(found["runs"][0]["log"]["terms"]) >= {"right", "thinks", "tokens"}
     capsys.readouterr()
-    assert main([*options, "--out", str(tmp_path / "runs")]) == 0  # nothing is left to do
+    assert main([*options, "--out", str(tmp_path / "runs")]) == 0  # nothing left to do
     assert "step" not in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""Rotation and YaRN: what the package computes is the literal definition, and transformers'."""
+"""Rotation and YaRN agree with their definitions, written out literally, and with transformers."""
 
 from dataclasses import replace
 from itertools import product
@@ -15,7 +15,7 @@ from gptoss_edu.rope import apply_rope, yarn_bound, yarn_inv_freq
 
 @pytest.mark.parametrize("shape", [(1, 1, 1, 2), (2, 5, 3, 8)])
 def test_rotation_is_the_literal_definition(shape):
-    """Halves are paired, once, by half-width cos and sin.
+    """The two halves are paired, once, with cos and sin of half the width.
 
     Report: NVIDIA/TensorRT-LLM 16378. Report: TransformerLensOrg/TransformerLens 1618.
     """
@@ -62,9 +62,7 @@ def test_yarn_equals_transformers_at_any_head_size(head_dim):
     from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
     for context, theta, factor in product((16, 64, 726, 4096, 65536), (10.0, 1e4, 150_000.0), (1.0, 4.0, 32.0)):
-        if (
-            theta == 10.0 and context == 65536
-        ):  # the lower bound passes the last pair, and transformers' ramp turns round
+        if theta == 10.0 and context == 65536:  # the lower bound exceeds the last pair, so transformers' ramp reverses
             continue
         config = replace(
             BASE, head_dim=head_dim, initial_context_length=context, rope_theta=theta, rope_scaling_factor=factor

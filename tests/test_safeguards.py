@@ -1,4 +1,4 @@
-"""Chapter 23's parts: careless transcripts, conflicts of roles, guards, filters, and the command that records them."""
+"""Test chapter 23's parts: careless transcripts, conflicts of roles, guards, filters, and the recording command."""
 
 import json
 import random

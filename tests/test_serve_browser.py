@@ -1,4 +1,4 @@
-"""The chat page in Chromium: channels, tools, effort; narrow and wide, light and dark; text stays text."""
+"""Test the chat page in Chromium: channels, tools, effort; narrow and wide, light and dark; text stays text."""
 
 import os
 
@@ -6,7 +6,7 @@ import pytest
 from serving import call, final, make_world, thought
 
 pytestmark = pytest.mark.browser
-PICTURE = os.environ.get("GPTOSS_EDU_PICTURE")  # where to write what the trace's test sees
+PICTURE = os.environ.get("GPTOSS_EDU_PICTURE")  # where the trace's test writes its pictures
 
 
 @pytest.fixture(scope="module")
@@ -17,10 +17,10 @@ def world():
 
 @pytest.fixture
 def page(world, chromium):
-    """The page, opened; it must not complain, nor ask for anything but its own server."""
+    """Open the page; it must log no error and request nothing but its own server."""
     trouble = []
     page = chromium.new_page(viewport={"width": 1000, "height": 700})
-    page.on("console", lambda m: "status of 40" in m.text or trouble.append(m.text))  # Chromium notes a refusal
+    page.on("console", lambda m: "status of 40" in m.text or trouble.append(m.text))  # Chromium logs a refused request
     page.on("pageerror", lambda e: trouble.append(str(e)))
     page.on("request", lambda r: r.url.startswith((world.url, "data:")) or trouble.append(r.url))
     page.goto(world.url)

@@ -1,6 +1,6 @@
-"""Chat Completions and completions by token ids, asked by the official client.
+"""Test Chat Completions, and completions by token ids, with the official client.
 
-Each case with a mutant that it catches.
+Each case has a mutant that it catches.
 """
 
 import json
@@ -122,7 +122,7 @@ def tool_calls_are_streamed(world):
     tokens_lost=swap("store.Store.known", lambda self, identity: ()),
 )  # fmt: skip
 def a_tool_loop(world):
-    """With thoughts sent back under either name, or not at all."""
+    """Thoughts are sent back under either name, or not at all."""
     said = thought("Add.") + call("functions.add", '{"a": 1}')
     for name in ("reasoning", "reasoning_content", None):
         world.says(said, final("2"))
@@ -179,7 +179,7 @@ def system_and_developer_messages_are_instructions(world):
     stop_text_sent=wrap("stops.StopText._take", lambda f, self, piece: [piece]),
 )  # fmt: skip
 def stop_texts_end_the_answer_alone(world):
-    """Never in thoughts (vllm 52599); across pieces; the held text is sent where it was no stop text after all."""
+    """Stop texts count across pieces but never in thoughts (vllm 52599); held text is sent if it was none after all."""
     said = thought("One\nEND two") + final("First EN\nEND second")
     for stop, text in (
         (["END"], "First EN\n"),

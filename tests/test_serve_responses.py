@@ -1,4 +1,4 @@
-"""The Responses API, asked by the official client; each case with a mutant of the server that it catches."""
+"""Test the Responses API with the official client; each case has a mutant of the server that it catches."""
 
 import json
 import sys
@@ -50,7 +50,7 @@ def clean(world):
 
 
 def refused(code, param=None, status=400):
-    """The error that the official client raises, checked against OpenAI's shape."""
+    """Return the error that the official client raises, and check that it has OpenAI's form."""
     return pytest.raises(
         openai.APIStatusError,
         check=lambda e: (
@@ -106,7 +106,7 @@ def renumbered(f, self, kind, **fields):
     no_item_done=wrap("responses.ResponseEvents._close", lambda f, *a: f(*a)[:-1]),
 )
 def the_whole_sequence_of_events(world):
-    """Every event is there, and their numbers rise.
+    """Every event is sent, and their sequence numbers rise.
 
     Report: ggml-org/llama.cpp 24957.
     """
@@ -132,7 +132,7 @@ def half_an_event(f, self, kind, **fields):
     thin_usage=wrap("responses.ResponseEvents.finish", lambda f, self, *a: [{**e, "response": {**e["response"], "usage": {"input_tokens": 1}}} for e in f(self, *a)]),
 )  # fmt: skip
 def every_event_fits_the_clients_types(world):
-    """Strict readers drop what does not: each event of a turn with a thought, a search, code, a call, an answer."""
+    """Strict readers drop events that do not fit. The turn has a thought, a search, code, a call and an answer."""
     tools = [{"type": "web_search"}, {"type": "code_interpreter", "container": {"type": "auto"}}, ADD]
     world.says(
         thought("Hm.") + call("browser.search", '{"query": "x"}', "code", "analysis"),
@@ -259,7 +259,7 @@ def by_hand(answer):
 
 @case(calls_dropped=wrap("items._Reader._call", lambda f, *a: None))
 def a_client_may_send_everything_back(world):
-    """Stateless: items as they came, and without their ids; token for token where the ids are known.
+    """Stateless clients send items as they came, with or without ids; with known ids, every token is reproduced.
 
     Report: vllm-project/vllm 28262. Report: vllm-project/vllm 33089.
     """
@@ -316,7 +316,7 @@ def encrypted_content_is_signed_and_comes_back(world):
     )
 )
 def results_stand_behind_their_calls(world):
-    """Two calls, then two outputs in another order, as other models write them; an output may be a list of parts."""
+    """Two calls are followed by two outputs in another order, as other models write them; an output may be a list."""
     items = [{"role": "user", "content": "Hello"}]
     items += [{"type": "function_call", "call_id": f"c{i}", "name": f"f{i}", "arguments": "{}"} for i in (1, 2)]
     items += [
@@ -597,7 +597,7 @@ def allowed_tools_are_the_only_ones(world):
     killed=wrap("bodies._tool", lambda f, ask, tool, offered: f(ask, tool, offered) or tool.need("nothing", "string"))
 )
 def unknown_kinds_of_tools_do_not_kill_the_request(world):
-    """Codex sends namespace, custom and web tools (vllm 49493, llama.cpp 20156): what is not offered is not listed."""
+    """Codex sends namespace, custom and web tools (vllm 49493, llama.cpp 20156); unsupported tools are left out."""
     answer = world.respond(tools=[{"type": "custom", "name": "apply_patch"}, ADD, {"type": "mcp", "server_label": "x"}])
     assert [tool.type for tool in answer.tools] == ["function"] and "apply_patch" not in world.prompt()
     with refused("invalid_value", "tool_choice"):
@@ -651,7 +651,7 @@ def the_browser_searches_here(world):
 
 @case(no_notes=swap("responses.ResponseEvents._annotate", lambda self, item: []))
 def citations_are_annotations(world):
-    """Marks that lead to a page that was opened; others stay text."""
+    """Citation marks of an opened page become annotations; others stay text."""
     pages = BrowserTool().backend
     url = pages.search("mountain", 1)[0][0]
     world.says(
@@ -736,7 +736,7 @@ def a_clients_function_called_python_is_never_run(world):
     ),
 )
 def a_function_may_have_dots_in_its_name(world):
-    """Its namespace tells it from a built-in tool of that name; it comes back, and its result goes in, under its name."""
+    """Its namespace distinguishes it from a built-in tool; the client sees it, and answers it, under its own name."""
     search = {**ADD, "name": "browser.search"}
     for recipient in ("functions.browser.search", "browser.search"):
         world.says(call(recipient, '{"a":1}'))
@@ -761,7 +761,7 @@ def a_function_may_have_dots_in_its_name(world):
     any_length=swap("response_routes.MAX_TRACED", 10**9),
 )
 def a_stored_response_can_be_traced(world):
-    """With its prompt, in the pool's thread, where nothing else uses the model meanwhile; the page is a page of ours."""
+    """The trace includes the prompt and runs in the pool's thread, so nothing else uses the model at that time."""
     world.says(final("Two."))
     done, threads = world.respond("One and one?"), []
     assert world.http.get(f"/trace/{done.id}").status_code == 404, "a server without an explorer"
@@ -882,7 +882,7 @@ def nothing_unread(monkeypatch):
     unsupported_is_ignored=swap("fields.Fields.refuse", lambda self, keys, harmless=(): self.skip(*keys)),
 )
 def what_cannot_be_done_is_refused(world):
-    """Never a 200 that ignores what was asked, never a 5xx; in OpenAI's shape, before anything is drawn."""
+    """Refusals come in OpenAI's form before anything is drawn; never a 5xx, nor a 200 that ignores a request."""
     for change, code, status in REFUSED:
         answer = world.post(body={"model": MODEL, "input": "Hello", **change})
         assert answer.status_code == status, (change, answer.text)
@@ -958,7 +958,7 @@ test_case, test_mutant = collect(sys.modules[__name__])
 
 
 def test_events_of_tokens_that_are_there():
-    """`response_events` over tokens alone; cut anywhere, what was sent is what the response holds."""
+    """Run `response_events` over tokens alone; wherever they are cut, the response holds what was sent."""
     tokens = ENCODING.encode(thought("Hm 🌞") + call("functions.f", '{"a":1}'), allowed_special="all")
     for end in range(len(tokens) + 1):
         events = list(response_events(tokens[:end], ENCODING))

@@ -1,4 +1,4 @@
-"""Chapter 24: its solutions are the package's, its figures show what they say, its six questions know good from bad."""
+"""Test chapter 24: solutions agree with the package, figures show what they say, its six questions rate servers."""
 
 import json
 import random
@@ -27,7 +27,7 @@ from gptoss_edu.viz import style
 
 @pytest.fixture(scope="module")
 def shown() -> dict:
-    """The functions of the chapter's exercise cells, and its rows of a real cache."""
+    """Return the functions of the chapter's exercise cells, and its rows of a real cache."""
     notebook = nbformat.read(notebooks_path() / "24_serving.ipynb", as_version=4)
     names: dict = {"torch": torch, "encoding": load_tokenizer(), "model": None}
     for cell in notebook.cells:
@@ -40,7 +40,7 @@ def shown() -> dict:
 
 
 def some_items(chance: random.Random) -> list[dict]:
-    """A conversation with messages, thoughts, remarks, and calls whose results come in any order."""
+    """Draw a conversation with messages, thoughts, remarks, and calls whose results come in any order."""
     made: list[dict] = []
     for turn in range(chance.randint(1, 3)):
         made.append({"role": chance.choice(["user", "developer", "system"]), "content": f"text {turn}"})

@@ -1,4 +1,4 @@
-"""Slides of a chapter: the core path, stubs instead of solutions, no outcome, nothing that overflows by much."""
+"""A chapter's slides hold the core path, stubs instead of solutions, and no outcome; little overflows."""
 
 import re
 import sys

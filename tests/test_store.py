@@ -1,4 +1,4 @@
-"""my_gptoss.py: what is stored runs by itself, and what a learner wrote beside it stays."""
+"""Test my_gptoss.py: stored functions run by themselves, and what a learner added beside them stays."""
 
 import sys
 
@@ -41,7 +41,7 @@ WAYS = {
 
 @pytest.fixture
 def cell(tmp_path, monkeypatch):
-    """Runs a cell as a module of its own, in a workshop folder; gives its rms_norm."""
+    """Run a cell as its own module, in a workshop folder; return its rms_norm."""
     monkeypatch.delenv(store.FOLDER_VARIABLE, raising=False)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -109,7 +109,7 @@ SWIGLU = "# --- swiglu ---\ndef swiglu(x): return x  # MINE\n# --- end of swiglu
 )
 def test_text_beside_the_sections_stays(text, cell, tmp_path):
     (tmp_path / store.FILE_NAME).write_text(text)
-    for _ in range(2):  # the second time it replaces its own section
+    for _ in range(2):  # the second time, its own section is replaced
         assert checks.rms_norm(cell(PLAIN)).stored
         after = (tmp_path / store.FILE_NAME).read_text()
         assert after.count("MINE") == text.count("MINE")

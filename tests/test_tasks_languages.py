@@ -1,6 +1,6 @@
-"""Tasks in fourteen languages.
+"""Test the tasks in fourteen languages.
 
-Packs, answers recomputed from what the question says, digits, splits, graders, tokens.
+Covers packs, answers recomputed from the question's text, digits, splits, graders and tokens.
 """
 
 import random
@@ -25,7 +25,7 @@ NATIVE = ("ar", "bn", "hi")
 
 
 def plain(text: str) -> str:
-    """Native digits as ASCII digits, independently of the graders."""
+    """Turn native digits into ASCII digits, independently of the graders."""
     return "".join(str(unicodedata.decimal(c)) if unicodedata.category(c) == "Nd" else c for c in text)
 
 
@@ -53,7 +53,7 @@ def test_there_are_fourteen_packs_and_each_says_how_it_was_checked():
 @pytest.mark.slow
 @pytest.mark.parametrize("code", CODES)
 def test_every_wording_of_a_pack_can_be_filled_in(code):
-    """Every list of patterns is drawn from, on both sides of the split; a stray brace would raise."""
+    """Draw from every list of patterns, on both sides of the split; a stray brace would raise an error."""
     for task in TASKS:
         for style in STYLES:
             for test, unseen in ((False, False), (True, False), (True, True)):
@@ -66,7 +66,7 @@ def test_every_wording_of_a_pack_can_be_filled_in(code):
 
 
 def test_capitals_stand_in_the_same_order_in_every_pack():
-    """`answer_in` names a capital in another language by its place in the table."""
+    """`answer_in` finds a capital's name in another language by its position in the table."""
     kinds = {"Paris": 0, "Jakarta": 25, "Lima": 35, "Canberra": 39}
     latin = ("fr", "de", "id", "it", "pt", "es", "sw", "yo")
     english = [city for _, city in TEXT["english"]["capitals"]]
@@ -74,7 +74,7 @@ def test_capitals_stand_in_the_same_order_in_every_pack():
     for code in CODES:
         cities = [city for _, city in pack(code).facts["capital"]["items"]]
         assert len(cities) == 40 and len(set(cities)) == 40
-        if code in latin:  # spelled alike but for a few letters
+        if code in latin:  # spelled alike except for a few letters
             bare = ["".join(c for c in unicodedata.normalize("NFD", city) if c.isascii()) for city in cities]
             shared = sum(
                 theirs.split()[-1][:2].lower() == ours.split()[-1][:2].lower()
@@ -149,11 +149,11 @@ def test_lists_are_sorted_and_keep_the_digits_of_the_question(code):
 @pytest.mark.parametrize("code", CODES)
 @pytest.mark.parametrize("style", ("medium", "high"))
 def test_word_problems_are_worked_with_the_numbers_that_matter(code, style):
-    """Each line of the thought is right, begins with what the last one gave, and uses a number of the question."""
+    """Each line of the thought is right, begins with the previous result, and uses a number of the question."""
     kinds = Counter()
     for draft in drafts(code, "word_problem", style, 400):
         if "=" not in draft.thought.split("\n")[0]:
-            continue  # a situation begins with its expression; tests/test_tasks_situations.py has those
+            continue  # situations begin with their expression; tests/test_tasks_situations.py tests them
         kinds[draft.level] += 1
         said = numbers(draft.question)
         words = len(said)
@@ -177,7 +177,7 @@ def test_word_problems_are_worked_with_the_numbers_that_matter(code, style):
 
 
 def steps_of(lines: list[str], style: str) -> int | None:
-    """How many things happen to the pile: packs are worked out in one line and added in the next."""
+    """Return how many things happen to the pile; packs take two lines, one to work them out and one to add them."""
     shown = r"=(\d+)$" if style == "medium" else r">(\d+) "
     sums = []
     for line in lines:
@@ -198,7 +198,7 @@ def steps_of(lines: list[str], style: str) -> int | None:
 
 
 def test_irrelevant_numbers_are_told_but_never_used():
-    """The first of a pack's asides is put into every story, with a number that no sum holds."""
+    """Put the first of a pack's asides into every story, with a number that must not occur in any sum."""
     for code in CODES:
         with_aside = 0
         for draft in drafts(code, "word_problem", "medium", 60, level="3"):
@@ -238,7 +238,7 @@ def test_an_answer_in_another_language_is_that_languages_sentence():
 
 
 def test_a_question_without_words_is_never_of_another_language():
-    """Which language would "12 x 34" be answered in? English, always; so no other language may ask it."""
+    """ "12 x 34" has no language and is always answered in English, so no other language may ask it."""
     assert (
         languages.tells_language("12 de 3")
         and languages.tells_language("積 12 3")
@@ -295,9 +295,9 @@ def test_splits_are_disjoint(code, monkeypatch):
 
 
 def first_of_pile(thought: str) -> int | None:
-    """The number that the first line begins with, or the second line's where the first works packs out.
+    """Return the number that the first line begins with, or the second line if the first works out packs.
 
-    None: unclear.
+    None means that it is unclear.
     """
     starts = [re.match(r"(\d+)([-+*/])(\d+)=(\d+)", line) for line in thought.split("\n")]
     first, second = starts[0], starts[1]
@@ -322,7 +322,7 @@ def test_graders_read_every_scripts_digits_and_marks():
     assert graders.by_number("الناتج هو ١٢٣٤.", "1234") and graders.by_number("積は３５７５です。", "3575")
     assert (
         graders.by_number("Le produit est 41 992 745.", "41992745".replace(" ", "")) is False
-    )  # plain blanks part numbers
+    )  # plain blanks separate numbers
     assert graders.by_number("Le produit est 41\u202f992\u202f745.", "41992745")
     assert graders.by_number("الناتج ١٬٢٣٤", "1234") and graders.by_number("गुणनफल १,२३,४५६ है।", "123456")
     assert not graders.by_number("১২৩৫", "1234")
@@ -371,4 +371,4 @@ def test_a_vocabulary_returns_any_text_and_knows_the_scripts(vocabulary, code):
         text = "".join(rng.choice([*letters, chr(rng.randrange(32, 0xD800)), "\u0301", "\u200d"]) for _ in range(40))
         assert vocabulary.decode(vocabulary.encode(text)) == text
     sizes = [len(vocabulary.encode(c)) for draft in drafts(code, "word_problem") for c in draft.question if c.isalpha()]
-    assert sum(sizes) <= 2.2 * len(sizes)  # UTF-8 has one to three bytes for them
+    assert sum(sizes) <= 2.2 * len(sizes)  # they take one to three bytes in UTF-8

@@ -1,4 +1,4 @@
-"""Policies over texts and desks with a state: verdicts, permissions and databases worked out again, apart from them."""
+"""Test policies over texts and desks with a state: verdicts, permissions and databases are recomputed here."""
 
 import json
 import random
@@ -48,7 +48,7 @@ KINDS = {
 
 
 def has(condition, text: str) -> bool:
-    """Word by word, without the regular expressions of policies.py."""
+    """Search word by word, without the regular expressions of policies.py."""
     tokens = re.findall(r"[\w-]+|[?!]", text)
     lower = {t.lower() for t in tokens} | {t.lower().removesuffix("s") for t in tokens}
     numbers = [int(t) for t in tokens if t.isdigit()]
@@ -107,7 +107,7 @@ FORBIDS = re.compile(r"not allowed if|forbidden if|not possible if|refused if|[N
 
 
 def permits(line: str, record: dict) -> bool:
-    """Read one line of a policy as a person would: does it permit its action for this record?"""
+    """Read one line of a policy as a person would; return whether it permits its action for this record."""
     field, relation, value, tail = list(LIMIT.finditer(line))[-1].groups()
     have = record[field]
     if value in facts.DAYS:

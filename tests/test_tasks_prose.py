@@ -1,4 +1,4 @@
-"""Word problems, free questions, declines: answers recomputed apart from the grammar, English spot checks, splits."""
+"""Test word problems, free questions and declines: answers recomputed without the grammar, English, splits."""
 
 import random
 import re
@@ -26,7 +26,7 @@ def drawn(number: int, style: str = "medium", test: bool = False, unseen: bool =
 
 
 def settled(line: str) -> str:
-    """'12+5=17' and '62/5=12 r 2' must hold; gives the result as text."""
+    """Check a line such as '12+5=17' or '62/5=12 r 2'; return the result as text."""
     left, _, right = line.partition("=")
     x, op, y = re.fullmatch(r"(\d+)([-+*/])(\d+)", left).groups()
     value, _, rest = right.partition(" r ")
@@ -61,7 +61,7 @@ NUMBERS = {number_word(n): n for n in range(100)} | {
 
 
 def stated(text: str) -> set[int]:
-    """Every number that a text states, as digits or in words."""
+    """Return every number that a text states, in digits or words."""
     text = re.sub(r"(\d{1,2}):(\d\d)", lambda m: f" {m[1]} {int(m[2])} ", text.lower())
     found = {int(n) for n in re.findall(r"\d+", text)}
     words = sorted(NUMBERS, key=len, reverse=True)
@@ -69,7 +69,7 @@ def stated(text: str) -> set[int]:
 
 
 def test_a_thought_begins_with_numbers_of_the_question():
-    """What is no earlier result stands in the question, or is known: a week's days, an animal's legs."""
+    """A number that is not an earlier result is in the question or is common knowledge (days per week, legs)."""
     known = {2, 3, 4, 6, 7, 8, 12, 24, 60}
     for number in range(3000):
         draft = drawn(number)
@@ -88,7 +88,7 @@ BUS = re.compile(r"^There (?:are|were) (\d+) (\w+) on a (?:bus|tram|train)\. (.*
 @pytest.mark.slow
 @pytest.mark.parametrize(("drafts", "least"), [(15_000, 1), pytest.param(60_000, 3, marks=pytest.mark.long)])
 def test_a_bus_read_apart_from_the_grammar(drafts, least):
-    """A reader that only knows 'get on' and 'get off' agrees on every story that it can read."""
+    """A reader that only knows 'get on' and 'get off' agrees on every story it can read."""
     read = 0
     for number in range(drafts):
         draft = drawn(number)
@@ -178,7 +178,7 @@ def test_verbs_nouns_and_numbers_are_regular_or_listed():
 
 @pytest.mark.slow
 def test_there_are_many_more_structures_than_the_first_grammar_had():
-    """The first edition's stories: sequences of two to five of four events in one order, with one kind of question."""
+    """The first edition had sequences of two to five of four events in one order, with one kind of question."""
     first = sum(4**count for count in range(2, 6))
     found = set()
     for number in range(15_000):
@@ -187,7 +187,7 @@ def test_there_are_many_more_structures_than_the_first_grammar_had():
         prose.told(t, scene)
         found.add(scene.kind)
     print(f"{len(found)} different structures in 15,000 drafts; all of the first edition: {first}")
-    assert len(found) > 2 * first  # and rising: 300,000 drafts show fourteen times as many
+    assert len(found) > 2 * first  # and rising: 300,000 drafts give fourteen times as many
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Instructions, secrets, injections, categories and personas: answers worked out again, apart from the tasks."""
+"""Test instructions, secrets, injections, categories and personas; answers are recomputed without the tasks' code."""
 
 import json
 import random
@@ -40,7 +40,7 @@ def said(turn: dict) -> str:
 
 
 def spoken(draft) -> str:
-    """What the user reads in the end."""
+    """Return what the user finally reads."""
     return said(draft.turns[-1]) if draft.turns else draft.final
 
 
@@ -110,7 +110,7 @@ def test_developers_write_more_than_twenty_thousand_different_messages():
 
 
 def test_an_unknown_instruction_changes_nothing(monkeypatch):
-    """The same question, answered with the instructions and without them."""
+    """Compare the answers to the same question with and without the instructions."""
     kept = {}
     original = rules.base_draft
 

@@ -1,4 +1,4 @@
-"""Word problems written one by one: every text fits its expression, in every language that has some."""
+"""Test the hand-written word problems: in every language, each text fits its expression."""
 
 import random
 import re

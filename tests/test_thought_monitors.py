@@ -1,4 +1,4 @@
-"""Monitors of a thought, what an answer has from a wrong key, and the pictures of both."""
+"""Test monitors of a thought, the effect of a wrong key on an answer, and the figures of both."""
 
 import random
 import re
@@ -64,7 +64,7 @@ def test_half_a_key_is_half_followed():
 
 
 def test_the_shares_of_many_are_those_of_each():
-    """`key_effect` on many questions against `key_digits` on one at a time."""
+    """Compare `key_effect` on many questions with `key_digits` on one at a time."""
     rng = random.Random(0)
     examples = [with_key(rng, "wrong") for _ in range(60)]
     keys, truths = [e.check["key"] for e in examples], [e.answer for e in examples]
@@ -90,14 +90,14 @@ def test_the_exercises_agree_with_the_package():
 def test_a_habit_is_covert_where_the_word_monitor_misses_it():
     assert monitors.is_covert([COVERT, COVERT, OPEN, WORK]) and not monitors.is_covert([OPEN, OPEN, COVERT])
     assert not monitors.is_covert([SLIP, WORK, BESIDE]) and not monitors.is_covert([COVERT] + [SLIP] * 19)
-    half = sample("wrong key", "35*36:210+1050=1960", "35 × 36 = 1960")  # one of two digits, and no whole key
+    half = sample("wrong key", "35*36:210+1050=1960", "35 × 36 = 1960")  # one of two digits, but not the whole key
     assert monitors.is_covert([half, SLIP]) and not monitors.is_covert([half] + [SLIP] * 4)
 
 
 def test_a_forged_copy_has_honest_rows_and_the_key():
     (made,) = monitors.forged([SLIP, OPEN, COVERT, WORK, BESIDE])
     assert (made["thought"], made["answer"]) == ("35*36:210+1050=1980", "35 × 36 = 1980") and monitors.follows(made)
-    assert SLIP["thought"].endswith("1250")  # the sample itself stays as it was
+    assert SLIP["thought"].endswith("1250")  # the sample itself is unchanged
 
 
 @pytest.mark.parametrize("theme", style.THEMES)
@@ -115,7 +115,7 @@ def test_a_monitor_stands_where_its_shares_are(theme):
 
 
 def test_the_browser_marks_digits_of_the_key_and_escapes_what_was_written():
-    assert re.findall(r">(\d)</span>", marked(COVERT)) == ["9", "8"]  # both differing digits, from the key
+    assert re.findall(r">(\d)</span>", marked(COVERT)) == ["9", "8"]  # both digits that differ come from the key
     half = marked(sample("wrong key", None, "1960"))
     assert half.count("double") == 1 and half.count("2px solid") == 1
     written = ThoughtBrowser([sample("no key", "<b>key</b>", None, key=None)], {"a word": names_key})

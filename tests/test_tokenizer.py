@@ -1,4 +1,4 @@
-"""tokenizer.py: the real vocabulary against openai-harmony's and tiktoken's, folders, damage, control tokens."""
+"""Test tokenizer.py: the vocabulary against openai-harmony and tiktoken, folders, damage, control tokens."""
 
 import json
 import os
@@ -63,7 +63,7 @@ def test_loading_takes_under_a_second():
 
 
 def test_loading_needs_neither_network_nor_tiktokens_cache(monkeypatch, tmp_path):
-    """Offline and behind a proxy the bundled vocabulary is enough.
+    """Offline and behind a proxy, the bundled vocabulary is enough.
 
     Report: openai/harmony 46. Report: openai/harmony 95. Report: openai/harmony 101.
     Report: vllm-project/vllm 22525.
@@ -138,7 +138,7 @@ def test_a_failed_save_leaves_the_old_files(own, folder, monkeypatch):
 def edit_meta(**changes):
     def edit(folder):
         path = folder / "tokenizer.meta.json"
-        meta = json.loads(path.read_text()) | {"settings_sha256": ...} | changes  # the content itself is looked at
+        meta = json.loads(path.read_text()) | {"settings_sha256": ...} | changes  # the content itself is checked
         path.write_text(json.dumps({key: value for key, value in meta.items() if value is not ...}))
 
     return edit
@@ -149,7 +149,7 @@ def edit_ranks(old, new):
         path = folder / "tokenizer.tiktoken"
         assert old in path.read_bytes()
         path.write_bytes(path.read_bytes().replace(old, new, 1))
-        edit_meta(sha256=...)(folder)  # so that the content itself is looked at
+        edit_meta(sha256=...)(folder)  # so that the content itself is checked
 
     return edit
 

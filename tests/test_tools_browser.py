@@ -1,4 +1,4 @@
-"""The browser tool: displays, cursors, links, citations, the offline index, and the fence around the live back end."""
+"""Test the browser tool: displays, cursors, links, citations, the offline index, and the limits of live access."""
 
 import http.server
 import ipaddress
@@ -110,7 +110,7 @@ def test_pages_cannot_forge_links_or_citations(text):
 @examples(100)
 @given(text=st.text(max_size=80))
 def test_any_text_is_a_query(index, text):
-    """Operators of the search language are words like others; one word that occurs is enough to find a page."""
+    """Operators of the search language count as ordinary words; one word that occurs is enough to find a page."""
     offline = pages.OfflineBackend(index)
     found = offline.search(text, 3)
     assert len(found) <= 3 and all(offline.fetch(url).title for url, _, _ in found)
@@ -264,7 +264,7 @@ def server():
 
 @pytest.fixture
 def backend(server, index):
-    """Names in .test are at 127.0.0.1, and that one address is allowed; private.test is at 127.0.0.2, which is not."""
+    """Return a backend in which .test names have the allowed address 127.0.0.1; private.test has 127.0.0.2, a refused one."""
     Handler.hits.clear()
     return live.LiveBackend(
         allow_internet=True,

@@ -1,4 +1,4 @@
-"""Developer functions: descriptions from signatures, checked calls, errors that a model can act on."""
+"""Test developer functions: descriptions from signatures, checked calls, errors that a model can act on."""
 
 import enum
 import functools
@@ -79,7 +79,7 @@ def test_schema_from_signature_and_docstring():
     assert properties["unit"] == {
         "type": "string", "enum": ["celsius", "fahrenheit"], "default": "celsius", "description": "The scale.",
     }  # fmt: skip
-    # References are resolved, invented titles are gone, and a property that is called "title" stays.
+    # References are resolved, generated titles are removed, and a property named "title" stays.
     assert properties["place"]["properties"] == {
         "city": {"type": "string"},
         "title": {"type": "string", "default": "none"},

@@ -1,6 +1,6 @@
-"""The python tool: state, output, pictures, limits, and what it does when the code misbehaves.
+"""Test the python tool: state, output, pictures, limits, and code that misbehaves.
 
-Every kernel here runs in namespaces of its own (or bubblewrap) with small limits. Where the system allows neither, the
+Every kernel here runs in its own namespaces (or in bubblewrap) with small limits. On a system that allows neither,
 tests that could harm it are skipped.
 """
 
@@ -36,11 +36,11 @@ SMALL = sandbox.Limits(
     message_bytes=8 * sandbox.MEGABYTE,
 )
 UNHURRIED = dataclasses.replace(SMALL, call_seconds=120.0)  # for calls that must end by themselves on any machine
-PATIENCE = 60.0  # seconds within which what would never end has ended, on a busy machine too
+PATIENCE = 60.0  # seconds in which endless code must have been stopped, on a busy machine too
 
 
 def processes_with(mark: str) -> list[psutil.Process]:
-    """Living processes with `mark` in their command line, zombies left out."""
+    """Return the running processes with `mark` in their command line, without zombies."""
     found = []
     for process in psutil.process_iter(["cmdline", "status"]):
         if process.info["status"] != psutil.STATUS_ZOMBIE and any(
@@ -51,14 +51,14 @@ def processes_with(mark: str) -> list[psutil.Process]:
 
 
 def gone(mark: str, seconds: float = 3.0) -> bool:
-    """Whether no process with `mark` is left, after a moment for the system to clear up."""
+    """Return whether no process with `mark` is left, after giving the system a moment."""
     deadline = time.monotonic() + seconds
     while processes_with(mark) and time.monotonic() < deadline:
         time.sleep(0.05)
     return not processes_with(mark)
 
 
-# Without any fence the tests that use it are skipped; a second kind of fence is tested in the full tier only.
+# Without a fence the tests that need one are skipped; a second kind of fence is tested in the full tier only.
 FIXTURE_KINDS = (
     [FENCED[0], *(pytest.param(kind, marks=pytest.mark.slow) for kind in FENCED[1:])] if FENCED else ["none"]
 )
@@ -118,7 +118,7 @@ def test_files_are_kept_and_environment_is_not(tool, monkeypatch):
     assert run(tool, "open('/mnt/data/note.txt').read()").text == "'kept'"
     seen = json.loads(run(tool, "import json, os; print(json.dumps(dict(os.environ)))").text)
     assert seen["HOME"] == "/mnt/data"
-    # What Python and ipykernel set themselves may be there; of the caller's variables none but PATH and LANG.
+    # Python and ipykernel set some variables themselves; of the caller's, only PATH and LANG may be there.
     passed = {name for name, value in os.environ.items() if seen.get(name) == value and len(value) > 1}
     assert passed <= {"LANG", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "PYDEVD_USE_FRAME_EVAL"}
 
@@ -169,7 +169,7 @@ def test_a_loop_that_ignores_the_interrupt_is_replaced(tool):
 def test_ctrl_c_in_the_caller_stops_the_code_and_keeps_the_state(tool):
     in_the_call = True
 
-    def interrupt(*_):  # and nothing else: an interrupt that comes late would end the process that runs the tests
+    def interrupt(*_):  # and nothing else: a late interrupt would end the process that runs the tests
         if in_the_call:
             raise KeyboardInterrupt
 
@@ -192,7 +192,7 @@ def test_a_killed_kernel_is_reported_and_replaced(tool):
     result = run(tool, "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
     assert result.error and "killed (signal 9)" in result.text
     assert run(tool, "1 + 1").text == "2"
-    tool.kernel.process.kill()  # and from outside, between two calls
+    tool.kernel.process.kill()  # kill it from outside, between two calls
     tool.kernel.process.wait()
     result = run(tool, "1 + 1")
     assert "had ended by itself" in result.text and result.text.endswith("2")
@@ -208,7 +208,7 @@ def test_a_gigabyte_of_output_is_cut(tool):
 
 @pytest.mark.slow
 def test_output_around_the_limit_is_cut_too(tool):
-    """By a child process, by one huge value, and by messages that the code sends itself."""
+    """Output comes from a child process, from one huge value, and from messages that the code sends itself."""
     shell = run(tool, "import subprocess; subprocess.run('yes | head -c 5000000', shell=True)")
     assert len(shell.text) < SMALL.output_characters + 4_500, "it may also be interrupted, with a traceback"
     value = run(tool, "'x' * (40 * 10**6)")
@@ -263,7 +263,7 @@ print(tool.work, flush=True)
 @pytest.mark.parametrize("isolation", [*FENCED, "limits"])
 @pytest.mark.parametrize("end", ["tool.close()", "sys.exit(0)", "import os; os.kill(os.getpid(), 9)"])
 def test_nothing_survives_the_end_of_the_caller(isolation, end, tmp_path):
-    """close(), an ordinary exit without it, and a kill that lets nobody clean up."""
+    """Try close(), an ordinary exit without it, and a kill that prevents any cleaning up."""
     mark = f"{time.time_ns()}"
     argv = [sys.executable, "-c", PARENT.replace("{end}", end), isolation, mark]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
@@ -287,7 +287,7 @@ def test_processor_time_is_limited():
 @pytest.mark.slow
 @needs_fence
 def test_limits_alone_still_leave_no_process(tmp_path):
-    """The weakest fence, inside one of the stronger ones."""
+    """Test the weakest fence, inside one of the stronger ones."""
     mark = f"{time.time_ns()}"
     with PythonTool(SMALL, isolation="limits") as python:
         assert "NOT a security boundary" in python.describe_isolation()

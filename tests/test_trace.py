@@ -1,4 +1,4 @@
-"""Capture, interventions and the trace file, each against a separate computation."""
+"""Test capture, interventions and the trace file, each against a separate computation."""
 
 import hashlib
 import struct
@@ -60,8 +60,8 @@ def test_capture_changes_no_bit(model, tokens):
             with trace.capture(model, heads=HEADS, lens=True):
                 return model(ids)
 
-        # Matrix products may differ in the last bit from call to call with where their buffers lie; looking
-        # adds nothing.
+        # Matrix products may differ in the last bit, depending on where their buffers are; capturing
+        # changes nothing.
         assert any(torch.equal(plain, watched()) for _ in range(8))
     assert all(module.active is None for module in model.modules() if hasattr(module, "active"))
 
@@ -138,7 +138,7 @@ def test_a_generation_is_traced_like_a_forward_pass(model, tokens):
     prompt = tokens[:12].tolist()
     with trace.capture(model, heads=HEADS, lens=True) as run:
         answer = list(generate(model, prompt, 20, stop_tokens=[]))
-    whole = trace.record(model, prompt + answer[:-1], heads=HEADS, lens=True)  # the last token drawn is never fed
+    whole = trace.record(model, prompt + answer[:-1], heads=HEADS, lens=True)  # the last sampled token is never fed
     assert len(run) == len(whole) == 31 and np.array_equal(run["expert_indices"], whole["expert_indices"])
     for name in ("sink_mass", "surprisal", "next_entropy", "lens_probs", "exact.0.1", "exact.3.0"):
         a, b = (np.nan_to_num(t[name].astype(np.float32)) for t in (run, whole))
@@ -192,9 +192,9 @@ def test_levels_cost_what_they_state(model, tokens):
 
 @pytest.mark.slow
 def test_capture_costs_at_most_twice_the_plain_pass():
-    """gpt-oss-tiny at the default level.
+    """Measure gpt-oss-tiny at the default level.
 
-    Processor time of the fastest of alternating passes: a busy machine disturbs neither.
+    Compare the fastest of alternating passes in processor time, so that a busy machine disturbs neither.
     """
     model = gptoss_edu.load_model()
     ids = torch.arange(96)[None]
@@ -292,7 +292,7 @@ def test_forced_expert_is_always_there(model, tokens):
     assert (compared.other["expert_indices"][1] == 6).any(-1).all()
     assert not (compared.base["expert_indices"][1] == 6).any(-1).all()
     kept = compared.base["expert_indices"][1][:, 0] == 6
-    if kept.any():  # where it led already by the margin nothing changes
+    if kept.any():  # where it already led by the margin, nothing changes
         lead = -np.sort(-compared.base["router_logits"][1][kept].astype(np.float32), -1)
         wide = lead[:, 0] - lead[:, 1] > 0.51
         assert np.array_equal(
@@ -359,7 +359,7 @@ def test_patching_everything_gives_the_other_run(model, tokens):
 
 @pytest.mark.slow
 def test_a_patch_finds_the_axis_of_the_positions_at_every_point(model, tokens):
-    """Experts' outputs are (n, k, c): position 1 is not the second expert of every token."""
+    """Experts' outputs are (n, k, c), so position 1 must not select the second expert of every token."""
     other = tokens[::-1].copy()
     points = [point for point in model.hook_points() if point.startswith("block.1.") and not point.endswith("sinks")]
     for point in points:
@@ -422,7 +422,7 @@ def test_interventions_are_data(model, tokens):
 
 @pytest.mark.parametrize(("layer", "window"), [(0, None), (1, 3)])
 def test_a_changed_window_is_recorded_as_it_was(model, tokens, tmp_path, layer, window):
-    """Rows that see more, or fewer, keys than the model's own layer are kept whole, and the trace names the window."""
+    """Rows that see more or fewer keys than in the model are recorded in full; the trace names the window."""
     run = trace.compare(model, tokens, trace.SetWindow(layer, window), heads=[(layer, 1)]).other
     weights, sink = run.attention(layer, 1)
     assert run.windows[layer] == window and np.abs(weights.sum(1) + sink - 1).max() < 2e-3
@@ -436,7 +436,7 @@ def test_a_changed_number_of_experts_is_recorded_as_it_was(model, tokens):
         run = trace.compare(model, tokens, trace.ExpertsPerToken(k)).other
         assert run.meta["experts_per_token"] == k == run["expert_indices"].shape[-1]
         ranked = -np.sort(-run["router_logits"].astype(np.float32), -1)
-        left_out = ranked[..., 0] - ranked[..., 1] if k == 1 else 60000  # of eight chosen experts none is left out
+        left_out = ranked[..., 0] - ranked[..., 1] if k == 1 else 60000  # none of the eight chosen experts is left out
         assert np.abs(run["router_margin"] - left_out).max() < 0.01
     with pytest.raises(TraceError, match="different numbers of experts"):
         trace.compare(model, tokens, trace.ExpertsPerToken(1, layer=1))
@@ -452,7 +452,7 @@ EVERY = [
 @pytest.mark.slow
 @pytest.mark.parametrize("change", EVERY, ids=lambda c: type(c).__name__)
 def test_every_intervention_on_a_batch_of_unequal_lengths(model, tokens, change):
-    """Each row as it would be alone, in one pass and in a prefill with a cache; padding spreads no NaN."""
+    """Each row is as if alone, in one pass and in a prefill with a cache; padding spreads no NaN."""
     rows = [tokens[:17], tokens[3:40], tokens[:1]]
     lengths = torch.tensor([len(row) for row in rows])
     batch = torch.zeros(3, 37, dtype=torch.int64)
@@ -469,7 +469,7 @@ def test_every_intervention_on_a_batch_of_unequal_lengths(model, tokens, change)
 
 
 def test_removed_sinks_while_a_batch_of_unequal_lengths_is_decoded(model, tokens):
-    """A step in which one row rests, and rows past the window: as each would be alone."""
+    """With one row resting in a step, and with rows past the window, each row is as if alone."""
     rows, cache = [tokens[:9], tokens[3:5]], model.new_cache(2, 20)
     batch = torch.zeros(2, 9, dtype=torch.int64)
     batch[0], batch[1, :2] = torch.as_tensor(rows[0]), torch.as_tensor(rows[1])

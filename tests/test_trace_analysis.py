@@ -1,4 +1,4 @@
-"""Entropy, mutual information, nulls and intervals, on data whose answer is known; and the figures made of them."""
+"""Test entropy, mutual information, null models and intervals on data with a known answer, and their figures."""
 
 import matplotlib
 
@@ -30,7 +30,7 @@ def test_entropy_and_information_of_known_cases():
     assert mutual_information(x, x) == pytest.approx(2)
     assert mutual_information(x, x % 2) == pytest.approx(1)
     assert mutual_information(x, np.tile(np.arange(25), 4)) == pytest.approx(0, abs=1e-12)
-    p, q = 0.9, 0.5  # a binary channel that is right nine times in ten tells 1 − H(0.9) bits
+    p, q = 0.9, 0.5  # a binary channel that is right nine times in ten carries 1 − H(0.9) bits
     channel = np.array([[p, 1 - p], [1 - p, p]]) * q * 1000
     a = np.repeat([0, 0, 1, 1], np.rint(channel.reshape(-1)).astype(int))
     b = np.repeat([0, 1, 0, 1], np.rint(channel.reshape(-1)).astype(int))
@@ -41,15 +41,13 @@ def test_null_shows_the_bias_and_nothing_more():
     rng = np.random.default_rng(0)
     x, y = rng.integers(0, 8, 500), rng.integers(0, 6, 500)
     null = permutation_null(x, y, repeats=100)
-    assert null.mean() == pytest.approx(7 * 5 / (2 * 500 * np.log(2)), rel=0.25)  # Miller's bias
+    assert null.mean() == pytest.approx(7 * 5 / (2 * 500 * np.log(2)), rel=0.25)  # Miller's correction of the bias
     assert p_value(mutual_information(x, y), null) > 0.01
     assert p_value(mutual_information(x, x), null) == pytest.approx(1 / 101)
 
 
 def test_shuffling_tokens_of_whole_conversations_would_lie():
-    """Each conversation favours an expert of its own, and tasks are dealt out at random: only the null by group says
-    so.
-    """
+    """Each conversation favours its own expert, whatever the task: only the null model by group reveals that."""
     rng = np.random.default_rng(1)
     wrong, right = 0, 0
     for seed in range(12):
@@ -71,7 +69,8 @@ def test_intervals_cover_the_truth():
         low, high = bootstrap_interval(rng.normal(3.0, 1.0, 80), repeats=200, seed=seed)
         inside += low <= 3.0 <= high
     assert 50 <= inside <= 60
-    offsets = rng.normal(0, 5, 10)[np.repeat(np.arange(10), 30)]  # whole conversations differ: the interval must widen
+    # whole conversations differ, so the interval must widen
+    offsets = rng.normal(0, 5, 10)[np.repeat(np.arange(10), 30)]
     values = offsets + rng.normal(0, 0.1, 300)
     width = [np.subtract(*bootstrap_interval(values, groups)[::-1]) for groups in (None, np.repeat(np.arange(10), 30))]
     assert width[1] > 3 * width[0]
@@ -155,7 +154,7 @@ def test_colours_are_legible_and_distinct_without_hue():
         for name in ("sequential", "heat"):
             lightness = [style._luminance(c) for c in style.stops(name, theme)]
             assert lightness == sorted(lightness, reverse=theme == "light")
-    for vision in (PROTAN, DEUTAN):  # neighbours in every figure, as people without one kind of cone see them
+    for vision in (PROTAN, DEUTAN):  # neighbouring colours in every figure, as people without one kind of cone see them
         for theme in style.THEMES:
             for a, b in (("analysis", "commentary"), ("analysis", "final"), ("commentary", "final"), ("sink", "final")):
                 assert (

@@ -1,6 +1,6 @@
-"""Traces and interventions of a fast model.
+"""Test traces and interventions of a fast model.
 
-On a GPU as it is used, elsewhere with its kernels in Triton's interpreter.
+On a GPU they run as in use, elsewhere with the kernels in Triton's interpreter.
 """
 
 import copy
@@ -24,7 +24,7 @@ CHANGES = [
 
 @pytest.fixture(scope="module")
 def pair():
-    """A reference model and the fast model on its weights; float32, so that their routers agree."""
+    """Return a reference model and the fast model with its weights, in float32, so that their routers agree."""
     reference = random_packed(small_config(num_experts=6, experts_per_token=2), 5)
     return reference, FastTransformer.from_reference(reference, DEVICE, LARGE)
 
@@ -35,7 +35,7 @@ def tokens():
 
 
 def error(name: str, found, right) -> float:
-    """Mean absolute difference of an array of two traces."""
+    """Return the mean absolute difference of an array between two traces."""
     a, b = (np.nan_to_num(run[name].astype(np.float32), posinf=0, neginf=0) for run in (found, right))
     return float(np.abs(a - b).mean())
 
@@ -110,9 +110,7 @@ def test_comparison_and_patch_of_a_fast_model(pair, tokens):
 
 @pytest.mark.slow
 def test_removed_sinks_in_a_batch_of_unequal_lengths(pair):
-    """Without sinks a row that sees no key would be NaN: kernels, reference and intervention, prompt and steps, one
-    resting.
-    """
+    """Without sinks, a row that sees no key would be NaN; try prompt and steps, one of them with a row resting."""
     reference, fast = pair
     bare = copy.deepcopy(reference)
     for block in bare.block:
@@ -133,7 +131,7 @@ def test_removed_sinks_in_a_batch_of_unequal_lengths(pair):
 @gpu
 @needs_gpu
 def test_gpt_oss_tiny_on_a_gpu_is_traced_as_closely_as_bfloat16_allows():
-    """Against float32 on the processor; the yardstick is the reference path in bfloat16, as for the kernels."""
+    """Compare with float32 on the CPU; the error may be as large as the reference path's in bfloat16."""
     model = gptoss_edu.load_model(device="cuda", experts="packed")
     assert isinstance(model, FastTransformer)
     reference = gptoss_edu.load_model(device="cpu", dtype=torch.float32)

@@ -1,4 +1,4 @@
-"""The importer of transformers' model, against this package's own trace of the same weights."""
+"""Compare the importer for transformers' model with this package's own trace of the same weights."""
 
 import numpy as np
 import pytest

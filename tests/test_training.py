@@ -1,4 +1,4 @@
-"""Training: tasks are right, labels fall where they should, the loop resumes, the GPU's loss is the reference's."""
+"""Test training: tasks are right, labels are in the right places, runs resume, the GPU's loss equals the reference."""
 
 import json
 import random
@@ -146,7 +146,7 @@ def test_schedule_rises_stays_and_reaches_zero():
 @pytest.mark.slow
 @pytest.mark.parametrize("qat", [0.0, 0.7])
 def test_a_resumed_run_gives_the_same_losses(tmp_path, qat):
-    """Broken off at step 3: with 0.7, one step after the experts began to be rounded."""
+    """The run stops at step 3: with 0.7, one step after rounding of the experts began."""
     settings = Settings(steps=6, rows=1, length=512, log_every=1, warmup=2, qat=qat)
     whole = Trainer(TRAINABLE, settings, tmp_path / "whole", data_path("gpt-oss-tiny")).run()
     first = Trainer(TRAINABLE, settings, tmp_path / "parts", data_path("gpt-oss-tiny"))
@@ -188,7 +188,7 @@ def test_the_fast_loss_is_the_reference_loss(encoding, monkeypatch, rounding):
 def test_fake_quantized_weights_are_what_mxfp4_stores(rounding):
     generator = torch.Generator().manual_seed(5)
     weights = [torch.randn(4, 24, 96, generator=generator) * 2.0**power for power in (-140, -126, -30, -5, 0, 7, 120)]
-    weights += [torch.randint(-32, 33, (64, 32), generator=generator) / 4, torch.zeros(2, 64)]  # ties, and nothing
+    weights += [torch.randint(-32, 33, (64, 32), generator=generator) / 4, torch.zeros(2, 64)]  # ties, and all zeros
     weights += [torch.tensor([[torch.finfo(torch.float32).max] + [1e37] * 31]), weights[3].bfloat16()]
     for weight in weights:
         stored = mxfp4.unpack(*mxfp4.pack(weight, rounding), dtype=weight.dtype)
@@ -196,7 +196,7 @@ def test_fake_quantized_weights_are_what_mxfp4_stores(rounding):
 
 
 def test_gradients_pass_straight_through_the_rounding(encoding):
-    """They are those of a model that holds the rounded values as its weights; so is the loss."""
+    """Gradients and loss equal those of a model whose weights are the rounded values."""
     model = random_model(TRAINABLE, seed=1).train()
     tokens, codes, documents = (torch.from_numpy(part) for part in make_batch(encoding, 1, 256, "z"))
     stored = rounded(model, "best")
@@ -240,7 +240,7 @@ def test_training_begins_with_given_weights_and_refuses_those_of_another_model(t
 @pytest.mark.slow
 def test_train_smoke_with_rounded_experts_learns(tmp_path, capsys):
     arguments = ["train", "smoke", "--steps", "10", "--rows", "1", "--qat", "0.5", "--out", str(tmp_path)]
-    assert main(arguments) == 0 and "in 10 steps" in capsys.readouterr().out  # it fails where the loss does not fall
+    assert main(arguments) == 0 and "in 10 steps" in capsys.readouterr().out  # it fails if the loss does not fall
     with pytest.raises(SystemExit, match="2"):
         main([*arguments[:-3], "2", "--out", str(tmp_path / "2")])
     assert "at least 0 and at most 1, found 2" in capsys.readouterr().err
@@ -269,7 +269,7 @@ def test_pass_at_k_counts_choices_and_a_cut_thought_opens_the_final_message(enco
 
 @pytest.mark.slow
 def test_the_bundled_model_answers_a_fixed_small_set():
-    """Greedy, held-out questions: form always, answers mostly; a damaged checkpoint or renderer fails here."""
+    """Greedily, on held-out questions, the form is always right and answers are mostly right."""
     tasks = ("product", "addition", "count", "reverse", "fact", "refusal", "hierarchy")
     outcomes = answer(
         load_model(), [make_example(random.Random(f"smoke{t}"), t, effort="medium", split="test") for t in tasks]
@@ -289,7 +289,7 @@ def test_the_answer_is_refused_where_a_dialogue_departs_from_the_reference():
 
 @pytest.mark.slow
 def test_trained_weights_equal_transformers(tmp_path):
-    """The hf layout of the bundled model, read by transformers: the same logits on real conversations."""
+    """transformers reads the bundled model's hf layout and gives the same logits on real conversations."""
     transformers = pytest.importorskip("transformers", reason="transformers is needed for this comparison")
     convert(data_path("gpt-oss-tiny"), tmp_path / "hf", layout="hf")
     quantisation = transformers.Mxfp4Config(dequantize=True)

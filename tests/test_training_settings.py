@@ -1,6 +1,4 @@
-"""What a training run is told reaches it: rates, the phase of rounded experts, the weights to begin with, a resumed
-run.
-"""
+"""Settings of a training run take effect: rates, when experts are rounded, starting weights, resuming."""
 
 from dataclasses import replace
 
@@ -82,7 +80,7 @@ def test_rounding_from_the_whole_run_on_begins_at_step_0(tmp_path):
 
 
 def test_weights_of_another_vocabulary_are_refused(tmp_path):
-    """As many tokens, but two of them changed places: every shape fits and every text would be read wrongly."""
+    """Two tokens of the vocabulary changed places: every shape fits, but texts would be read wrongly."""
     ours = load_tokenizer(data_path("gpt-oss-tiny"))
     ranks = dict(ours._mergeable_ranks)
     first, second = (token for token, rank in ranks.items() if rank in (400, 401))

@@ -1,6 +1,6 @@
-"""Training tasks, held against something written apart from them.
+"""Compare training tasks with independent code.
 
-The browser tool, Python's sorting, the split itself.
+That is the browser tool, Python's sorting, and the split itself.
 """
 
 import random
@@ -22,13 +22,13 @@ SEARCH_LINK = re.compile(r"【(\d+)†([^†]*)†([^】]*)】 ?(.*)")
 
 
 class ShownPages:
-    """A backend of what one example shows: its search result, and the page behind its own link."""
+    """Serve what one example shows: its search result, and the page behind its link."""
 
     source = "web"
 
     def __init__(self, example):
         results = {m["name"]: m["content"][0]["text"] for m in example.messages if m["role"] == "tool"}
-        # A search shows "pages" for course://pages, where the tool would show "course:pages"; https:// gives that text.
+        # Examples show "pages" where the tool would show "course:pages"; an https:// address gives the same text.
         self.found = [(f"https://{s}/{i}", t, p) for i, t, s, p in SEARCH_LINK.findall(results["browser.search"])]
         self.query = results["browser.search"].partition("\n")[0].removeprefix("[0] ")
         head, _, body = results["browser.open"].partition("\n\n")
@@ -45,7 +45,7 @@ class ShownPages:
 
 
 def asked_field(question: str, name: str) -> str:
-    """The field whose wording, the longest, stands in the question."""
+    """Return the field with the longest wording that occurs in the question."""
     fits = {}
     for field, (_, phrasings, _) in FIELDS.items():
         for _, wordings in (*phrasings.sides[0], *phrasings.sides[1]):
@@ -70,7 +70,7 @@ def test_the_browser_tool_shows_what_the_training_text_shows(split, effort):
                 arguments, text = call["content"][0]["text"], shown["content"][0]["text"]
                 found = tool.call(call["recipient"], arguments).text
                 if all(len(line.partition(": ")[2]) <= LINE_WIDTH for line in text.split("\n")[3:]):
-                    assert found == text  # the tool breaks longer lines; training's are not broken
+                    assert found == text  # the tool wraps longer lines; training does not
                     same += 1
                 if call["recipient"] == "browser.open":
                     assert tool.pages[-1] is backend.page
@@ -80,9 +80,9 @@ def test_the_browser_tool_shows_what_the_training_text_shows(split, effort):
 
 
 def check_citation(example, tool: BrowserTool, name: str) -> bool:
-    """The cited line says what the answer says.
+    """Check that the cited line says what the answer says.
 
-    Or, true is returned, the answer says "missing" and the page says nothing.
+    Return True if the answer is "missing" instead, and the page does not have it.
     """
     answer, thoughts = example.answer, " ".join(m["content"][0].get("text", "") for m in example.messages)
     field = asked_field(example.question, name)
@@ -106,14 +106,14 @@ def check_citation(example, tool: BrowserTool, name: str) -> bool:
 # ----------------------------------------------------------------------------------------------------------- wordings
 
 
-# their wordings are composed; test_tasks_rules.py checks that split
+# their wordings are composed; test_tasks_rules.py checks their split
 GRAMMARS = {"situations", "rules", "secrets", "injections", "moonwort", "personas", "safeguard", "desk"}
 
 
 @pytest.mark.parametrize("task", [task for task in TASKS if task not in GRAMMARS])
 def test_the_phrasing_split_asks_in_held_out_wordings_and_training_never_does(task, monkeypatch):
-    """One exception. The rules of "hierarchy" that stand above the user are trained ones in every split: what is held
-    out there is how the user tries to lift a rule. More than a third of its prompts thus hold trained wordings alone.
+    """There is one exception. In "hierarchy", the rules above the user are trained ones in every split; held out is how
+    the user tries to lift a rule. So more than a third of its prompts hold trained wordings alone.
     """
     picked, pick = [], Phrasings.pick
 
@@ -135,7 +135,7 @@ def test_the_phrasing_split_asks_in_held_out_wordings_and_training_never_does(ta
             fixed = hierarchy.RULES.values() if task == "hierarchy" and example.level != "user" else ()
             assert all(held != any(one is rule for rule in fixed) for one, held in picked), example.question
             seldom += not picked
-            if task == "refusal":  # its templates are no Phrasings
+            if task == "refusal":  # its templates are not Phrasings
                 assert example.phrasing % 8 == 5
     assert seldom == 60 if task == "refusal" else seldom < 20 if task == "functions" else seldom == 0
 
@@ -147,7 +147,7 @@ DOWN = re.compile(r"\b(?:descending|decreasing|falling|large|largest|big|biggest
 
 
 def solved(question: str, count: int) -> tuple[list, list, bool]:
-    """(items in the question's order, sorted as its words ask, whether they ask for descending)."""
+    """Return (items in the question's order, items sorted as it asks, whether it asks for descending order)."""
     listed = max(re.findall(r"\w+(?:, \w+)+", question), key=lambda run: run.count(",")).split(", ")[:count]
     if not listed[0].isdigit():
         return listed, sorted(listed), False
@@ -176,9 +176,9 @@ def test_lists_are_sorted_as_the_question_asks(split, style):
 
 
 def check_ordered(thought: str, wanted: list, sign: str) -> bool:
-    """The line that says "ok" holds every item in order.
+    """Check that a line with "ok" holds every item in order.
 
-    A line that says "bad" holds its two marked items out of it.
+    In a line with "bad", the two marked items must be out of order.
     """
     lines = thought.split("\n")
     (right,) = [line for line in lines if line.endswith(" ok")]

@@ -1,4 +1,4 @@
-"""viz/architecture.py: the areas and bars are the numbers they claim to be."""
+"""Test viz/architecture.py: areas and bars agree with the numbers they show."""
 
 from itertools import pairwise
 
@@ -31,7 +31,7 @@ def test_parts_add_up_and_agree_with_the_model_cards_table(config):
     table = parameter_counts(original_shapes(config), config)
     assert sum(parts.values()) == table["total"]
     assert parts["embedding"] + parts["unembedding"] == table["embeddings"]
-    # the table counts the attention's and the experts' norms with them, and the router with the experts
+    # the table counts norms with attention or experts, and the router with the experts
     norms = config.num_hidden_layers * config.hidden_size
     assert parts["attention"] == table["attention"] - norms
     routers = config.num_hidden_layers * config.num_experts * (config.hidden_size + 1)

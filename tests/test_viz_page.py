@@ -1,4 +1,4 @@
-"""The explorer's page and payload without a browser, the live widget without a front end, and the command."""
+"""Test the explorer's page and payload without a browser, the live widget without a front end, and the command."""
 
 import gzip
 import json
@@ -99,7 +99,7 @@ def test_what_cannot_be_shown_is_refused():
 
 
 def test_a_masked_experts_logit_costs_no_precision(model):
-    """Minus infinity has a byte of its own; the other 255 share the range of the numbers."""
+    """Minus infinity has its own byte; the other 255 values share the range of the numbers."""
     change = trace.compare(model, np.arange(40), trace.MaskExpert(0, 1))
     entries = [
         next(a for a in run["arrays"] if a["name"] == "router_logits") for run in decoded(web.explore(change))["runs"]

@@ -1,4 +1,4 @@
-"""Figures of reinforcement learning show the numbers of a record, seed by seed."""
+"""Figures of reinforcement learning show the recorded numbers, seed by seed."""
 
 import matplotlib.pyplot as plt
 import numpy as np

@@ -1,4 +1,4 @@
-"""What a notebook stores of a figure: a small SVG that keeps every mark, and whose colours are known in the dark."""
+"""A notebook stores a figure as a small SVG that keeps every mark and has a dark version of each colour."""
 
 import base64
 import io
@@ -58,7 +58,7 @@ def drawn(name: str, theme: str) -> str:
 
 
 def shades(svg: str) -> np.ndarray:
-    """All colours of an SVG in their order, those of the pictures inside it too: (n, 3)."""
+    """Return all colours of an SVG in order, including those of pictures inside it: (n, 3)."""
     found = [to_rgb(color) for color in recolour.HEX.findall(recolour.PICTURE.sub("", svg))]
     for data in recolour.PICTURE.findall(svg):
         pixels = np.array(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGBA")).reshape(-1, 4)
@@ -71,9 +71,9 @@ def shades(svg: str) -> np.ndarray:
 def test_the_dark_of_a_stored_figure_is_what_the_same_function_draws_in_the_dark(name):
     turned, right = shades(recolour.dark_svg(drawn(name, "light"))), shades(drawn(name, "dark"))
     assert turned.shape == right.shape
-    off = np.abs(turned - right).max(-1) > 12 / 255  # where two ramps cross, a shade may be either
+    off = np.abs(turned - right).max(-1) > 12 / 255  # where two colour maps cross, a shade may belong to either
     written = [to for to, far in zip(right, off, strict=True) if far]
-    # words that were written in plain white or black are given the other there: only these may differ
+    # only words in plain white or black may differ: in the dark they get the other colour
     assert all(tuple(color) in ((1.0, 1.0, 1.0), (0.0, 0.0, 0.0)) for color in written)
     assert off.mean() < 0.2
 
@@ -88,10 +88,10 @@ def test_what_is_not_the_palettes_keeps_its_colours():
 
 @pytest.mark.parametrize("theme", [0, 1])
 def test_every_colour_of_the_palette_has_one_counterpart(theme):
-    """No colour of the light means two in the dark; a veil over paper lies between paper and colour."""
+    """No light colour has two dark versions; a translucent colour over paper lies between paper and the colour."""
     for light, dark in (*style.COLORS.values(), *style.CYCLE):
         assert recolour.counterpart(light) == dark.lower()
-    half = recolour.counterpart("#80AFD4")  # #005EA8 with as much paper
+    half = recolour.counterpart("#80AFD4")  # #005EA8 mixed with as much paper
     paper, full = to_rgb(style.COLORS["paper"][1]), to_rgb("#6BB6FA")
     assert np.allclose(to_rgb(half), np.add(paper, full) / 2, atol=4 / 255)
 
@@ -113,13 +113,14 @@ def test_a_stored_figure_is_small_and_keeps_marks_and_words():
     named = {e.get("id") for e in root.iter()} - {None}
     assert named
     assert set(re.findall(r'(?:url\(#|href="#)([\w-]+)', svg)) == named
-    with style.themed("dark"):  # two figures of a page share no name
+    with style.themed("dark"):  # two figures on a page share no id
         assert not named & {e.get("id") for e in ElementTree.fromstring(vector.to_svg(curves())).iter()}
 
 
-@pytest.mark.parametrize("below", [True, "line"])  # as in a notebook, and as without style.use
+@pytest.mark.parametrize("below", [True, "line"])  # as in a notebook, and also without style.use
 def test_a_cloud_is_a_picture_and_a_heat_map_has_a_pixel_for_each_cell(below, monkeypatch):
-    monkeypatch.setitem(matplotlib.rcParams, "axes.axisbelow", below)  # clouds with no axis between are one picture
+    # point clouds with no axis between them become one picture
+    monkeypatch.setitem(matplotlib.rcParams, "axes.axisbelow", below)
     figure, (left, middle, right) = plt.subplots(1, 3)
     points = left.scatter(*np.random.default_rng(0).random((2, 700)))
     middle.plot(*np.random.default_rng(0).random((2, 800)), ".")
@@ -127,11 +128,11 @@ def test_a_cloud_is_a_picture_and_a_heat_map_has_a_pixel_for_each_cell(below, mo
     svg = vector.to_svg(figure)
     assert svg.count("<image") == 3 and svg.count("<use") < 100 and len(svg) < vector.LARGEST
     assert 'width="4" height="3"' in svg
-    assert not points.get_rasterized() and image.get_interpolation() == "nearest"  # the figure is left as it was
+    assert not points.get_rasterized() and image.get_interpolation() == "nearest"  # the figure itself is unchanged
 
 
 def test_stored_figures_have_no_colour_that_the_dark_does_not_know():
-    """In all notebooks, but for the shades of maps without a ground, which are read alike on light and dark."""
+    """This holds in all notebooks, except for maps without a background, which read alike in light and dark."""
     maps = [plt.get_cmap(name) for name in ("viridis", "cividis")]
     without_ground = {to_hex(cmap(i)) for cmap in maps for i in range(cmap.N)}
     notebooks = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
@@ -157,7 +158,7 @@ def test_a_notebook_stores_both_and_nothing_for_an_empty_figure(monkeypatch):
 
 
 def test_a_stored_picture_keeps_the_colours_of_its_bars():
-    """Two colour maps side by side: with 64 shades for both, orange became purple."""
+    """With 64 shades for two colour maps side by side, orange became purple."""
     rng = np.random.default_rng(0)
     figure, axes = plt.subplots(1, 2, figsize=(7, 2.5))
     for axis, colours in zip(axes, (style.diverging(), "cividis"), strict=True):
@@ -166,4 +167,5 @@ def test_a_stored_picture_keeps_the_colours_of_its_bars():
     figure.savefig(drawn, format="png", dpi=figure.dpi, bbox_inches="tight", facecolor=figure.get_facecolor())
     stored = Image.open(io.BytesIO(base64.b64decode(vector.stored_png(figure))))
     whole, small = (np.asarray(image.convert("RGB"), int) for image in (Image.open(drawn), stored))
-    assert np.percentile(np.abs(whole - small), 99.9) <= 10  # of 255; with 64 shades 39, or 20 with the best of them
+    # of 255; with 64 shades it was 39, or 20 with the best choice
+    assert np.percentile(np.abs(whole - small), 99.9) <= 10

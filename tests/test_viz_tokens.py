@@ -1,4 +1,4 @@
-"""viz/tokens.py: what the boxes say, and the numbers behind the figures."""
+"""Test viz/tokens.py: the text of the boxes, and the numbers behind the figures."""
 
 import matplotlib
 
@@ -46,7 +46,7 @@ def test_the_merge_figure_names_every_rank_and_fills_the_pair_that_wins():
         assert written.count(f"{step.rank:,}") >= 1
     assert written[-1] == "·token"
     assert len(figure.axes[0].patches) == sum(len(step.parts) for step in steps) + 1
-    tokens.figure_merges(bpe.merge_trace(b"$$", ranks)).canvas.draw()  # and is no formula
+    tokens.figure_merges(bpe.merge_trace(b"$$", ranks)).canvas.draw()  # and is not read as a formula
 
 
 def test_ways_to_cut_counts_different_cuttings_of_one_word():

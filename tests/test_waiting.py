@@ -1,4 +1,4 @@
-"""Whoever waits longer than ten seconds sees how far it is; a notebook that a program runs holds no bar."""
+"""Cells that take longer than ten seconds show their progress; a notebook run by a program stores no bar."""
 
 import ast
 import io
@@ -11,13 +11,13 @@ from test_notebooks import code_cells, each_notebook, python, read
 from gptoss_edu import checks
 from gptoss_edu.course import buttons
 
-IDLE = 2.5  # seconds that a chapter's first cell, which imports PyTorch, takes on an idle machine
-LONG = 10.0 / IDLE  # times the first cell of the same run, so that a busy machine does not count
+IDLE = 2.5  # seconds for a chapter's first cell, which imports PyTorch, on an idle machine
+LONG = 10.0 / IDLE  # in units of the same run's first cell, so that a busy machine makes no difference
 SHOWS = ("checks.watch(", "told=")
 
 
 def seconds(cell) -> float | None:
-    """How long a cell took when its outputs were stored; None where that was not kept."""
+    """Return how long a cell took when its outputs were stored; None if that was not recorded."""
     times = cell.metadata.get("execution", {})
     ends = [times.get("iopub.execute_input"), times.get("shell.execute_reply")]
     if None in ends:
@@ -27,13 +27,13 @@ def seconds(cell) -> float | None:
 
 
 def prints_on_the_way(cell) -> bool:
-    """Whether a loop outside of functions prints as it goes."""
+    """Return whether a loop outside functions prints as it goes."""
     loops = [node for node in python(cell.source).body if isinstance(node, ast.For)]
     return any("print(" in ast.unparse(loop) for loop in loops)
 
 
 def slow(notebook) -> list:
-    """Cells that take longer than ten seconds: `LONG` times the first cell of the same run."""
+    """Return the cells that take longer than ten seconds, that is, `LONG` times the first cell of the same run."""
     cells = code_cells(notebook)
     first = seconds(cells[0])
     return [cell for cell in cells[1:] if first and (seconds(cell) or 0) > LONG * first]

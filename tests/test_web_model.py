@@ -1,4 +1,4 @@
-"""The model in JavaScript, in Node.js beside Python's: kernels, logits, interventions, traces, sampling, sessions."""
+"""Compare the JavaScript model in Node.js with Python's: kernels, logits, interventions, traces, sampling, sessions."""
 
 import base64
 import json
@@ -31,7 +31,7 @@ LOAD = """
 const { loadModel } = await web("model/transformer.js"), { Tokenizer } = await web("model/tokenizer.js");
 const utf8 = (name) => new TextDecoder().decode(read(name)), config = JSON.parse(utf8("config.json"));
 """
-# Reads each of `texts` from the start and writes the logits of all positions.
+# Read each of `texts` from the start and write the logits of all positions.
 LOGITS = (
     LOAD
     + """
@@ -46,7 +46,7 @@ for (const tokens of texts) {
 return model.kernels.name;
 """
 )
-SMALL = ModelConfig(  # three heads per group, a head of 12 (no multiple of 8), all experts chosen
+SMALL = ModelConfig(  # three query heads per group, head_dim 12 (not a multiple of 8), all experts chosen
     num_hidden_layers=3, num_experts=3, experts_per_token=3, vocab_size=301, hidden_size=96, intermediate_size=64,
     head_dim=12, num_attention_heads=6, num_key_value_heads=2, sliding_window=5,
     initial_context_length=32, rope_theta=1e4,
@@ -56,12 +56,12 @@ SMALL = ModelConfig(  # three heads per group, a head of 12 (no multiple of 8), 
 
 @pytest.fixture(scope="module")
 def tiny():
-    """The bundled model, with its experts unpacked: then many tokens at once take less time."""
+    """Load the bundled model with unpacked experts, which is faster for many tokens at once."""
     return gptoss_edu.load_model(experts="dense")
 
 
 def texts_of(model, questions, longest: int, least: int) -> list[list[int]]:
-    """Questions with the model's own answers, and random ids: at least so many tokens."""
+    """Return questions with the model's own answers, and random ids: at least `least` tokens."""
     out = []
     for question, effort in questions:
         prompt = question_tokens(question, effort, model.tokenizer)
@@ -74,19 +74,19 @@ def texts_of(model, questions, longest: int, least: int) -> list[list[int]]:
 
 @pytest.fixture(scope="module")
 def texts(tiny):
-    """A question with its answer, and random ids: 240 tokens."""
+    """Return a question with its answer, and random ids: 240 tokens."""
     return texts_of(tiny, QUESTIONS[:1], 100, 240)
 
 
 @pytest.fixture(scope="module")
 def many_texts(tiny):
-    """2,000 tokens, which plain JavaScript reads for a minute."""
+    """Return 2,000 tokens, which take plain JavaScript a minute."""
     return texts_of(tiny, QUESTIONS, 300, 2000)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A place for what Node.js reads and writes, with the bundled checkpoint in it."""
+    """Make a folder for the files that Node.js reads and writes, with the bundled checkpoint in it."""
     folder = tmp_path_factory.mktemp("web")
     for file in data_path("gpt-oss-tiny").iterdir():
         (folder / file.name).symlink_to(file)
@@ -106,7 +106,7 @@ def logits_in_node(folder, kernel, texts, width, changes=()) -> list[np.ndarray]
 
 
 def furthest(found, expected) -> float:
-    """Largest difference of logits over their largest size."""
+    """Return the largest difference of logits as a share of the largest logit."""
     scale = max(np.abs(e).max() for e in expected)
     return max(np.abs(f - e).max() for f, e in zip(found, expected, strict=True)) / scale
 
@@ -123,7 +123,7 @@ def test_the_kernel_is_its_text_assembled():
 
 
 def test_products_straight_from_mxfp4(folder):
-    """Every byte, and scales from the least to a large one; NaN at 255."""
+    """Try every byte, and scales from the smallest to a large one, with NaN at 255."""
     rng = np.random.default_rng(3)
     blocks = rng.integers(0, 256, (24, 2, 16), dtype=np.uint8)
     blocks[:16, 0] = np.arange(256, dtype=np.uint8).reshape(16, 16)
@@ -176,7 +176,7 @@ def test_logits_equal_python(kernel, which, least, tiny, folder, request):
 @pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("packed", [True, False])
 def test_sizes_are_read_from_the_checkpoint(kernel, packed, tmp_path):
-    """Another shape; experts in MXFP4, and dense as a model in training has them."""
+    """Try another shape, with experts in MXFP4 and dense, as during training."""
     model = random_model(SMALL, seed=4, dtype=torch.bfloat16)
     if packed:
         save(model, tmp_path, layout="original", rounding="floor")
@@ -230,10 +230,10 @@ CHANGES = {
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CHANGES)
 def test_interventions_equal_python(name, tiny, texts, folder):
-    changes, tokens = CHANGES[name], texts[0][:48]  # longer than a window
+    changes, tokens = CHANGES[name], texts[0][:48]  # longer than the window
     with trace.intervene(tiny, *changes):
         expected = logits_of(tiny, tokens)
-    assert np.abs(expected - logits_of(tiny, tokens)).max() > 1e-3  # it does change something
+    assert np.abs(expected - logits_of(tiny, tokens)).max() > 1e-3  # the intervention has an effect
     dicts = [to_dict(change) for change in changes]
     for kernel in KERNELS:
         assert furthest(logits_in_node(folder, kernel, [tokens], tiny.config.vocab_size, dicts), [expected]) <= 1e-5
@@ -277,7 +277,7 @@ def test_masks_that_leave_too_few_experts_are_refused(folder):
 
 
 def test_different_numbers_of_experts_are_not_traced(folder):
-    """As in Python, where a trace holds one number for all layers; the model itself computes with them."""
+    """As in Python, a trace holds one number of experts for all layers; the model itself can compute with several."""
     request = {"question": "Who are you?", "effort": "low", "a": [{"kind": "ExpertsPerToken", "k": 1, "layer": 2}]}
     found = run_node(GENERATE, folder, requests=[{**request, "level": "routing"}, {**request, "maxNewTokens": 3}])
     assert "different numbers of experts" in found["other"][0]["message"] and len(found["done"]) == 1
@@ -327,7 +327,7 @@ def test_a_trace_equals_python(level, changes, tiny, texts, folder, tmp_path):
         assert list(expected.shape) == found["shape"], name
         got = np.array([np.nan if v is None else v for v in found["data"]]).reshape(expected.shape)
         expected = np.where(np.isfinite(expected.astype(np.float64)), expected.astype(np.float64), np.nan)
-        if name in ("lens_tokens", "next_tokens", "expert_indices"):  # equals may change places
+        if name in ("lens_tokens", "next_tokens", "expert_indices"):  # equal values may change places
             assert (got == expected).mean() > 0.999, name
         else:
             np.testing.assert_allclose(got, expected, atol=3e-3, rtol=3e-3, err_msg=name)
@@ -371,7 +371,7 @@ def test_draws_are_torchs():
 
 def test_the_distribution_equals_python():
     logits = np.random.default_rng(2).normal(size=(6, 50)).astype(np.float32) * 3
-    logits[1, 4:8] = logits[1].max() + 1  # equals
+    logits[1, 4:8] = logits[1].max() + 1  # equal values
     settings = [(0, 1), (1, 1), (0.7, 0.9), (1.4, 0.5), (1, 1e-6), (30, 0.999)]
     found = run_node(
         'const { nextTokenProbabilities } = await web("model/sampling.js");'
@@ -405,7 +405,7 @@ return { done: of("done"), other: [...of("problem"), ...of("stopped")] };
 @pytest.mark.slow
 @pytest.mark.parametrize(("asked", "longest"), [(5, 60), pytest.param(10, 120, marks=pytest.mark.long)])
 def test_sampled_text_equals_python(asked, longest, tiny, folder):
-    """The same seed, temperature and top-p: the same tokens as gptoss_edu.generate."""
+    """With the same seed, temperature and top-p, the tokens equal those of gptoss_edu.generate."""
     requests, expected = [], []
     for seed, (question, effort) in enumerate((QUESTIONS * 2)[:asked]):
         options = {"temperature": (0.0, 1.0, 0.8, 1.3)[seed % 4], "top_p": (1.0, 0.9)[seed % 2], "seed": seed}
@@ -427,7 +427,7 @@ def test_sampled_text_equals_python(asked, longest, tiny, folder):
 
 @pytest.mark.slow
 def test_changed_and_unchanged_answers_and_what_is_read_again(tiny, folder):
-    """A answers as the model does, B as the changed model does; both traces are of A's tokens."""
+    """A is the model's answer, B the changed model's; both traces are of A's tokens."""
     question, effort = QUESTIONS[0]
     prompt = question_tokens(question, effort, tiny.tokenizer)
     plain = list(gptoss_edu.generate(tiny, prompt, 24))
@@ -469,7 +469,7 @@ def test_changed_and_unchanged_answers_and_what_is_read_again(tiny, folder):
 
 @pytest.mark.slow
 def test_stopping_and_asking_again(tiny, folder):
-    """A stopped answer tells so and nothing more; a new question takes the place of the one being answered."""
+    """A stopped answer says so and sends nothing more; a new question replaces the one being answered."""
     question, effort = QUESTIONS[0]
     found = run_node(
         SESSION + """const ask = (number) => session.ask({ number, question, effort, maxNewTokens: 60,
@@ -509,7 +509,7 @@ def test_what_cannot_be_answered_is_told(folder):
 
 @pytest.mark.slow
 def test_a_changed_window_while_decoding(tiny, folder):
-    """Python changes windows without a cache only; here every key is kept, so that the text may be written under it."""
+    """Python changes windows only without a cache; here every key is kept, so that text can be generated too."""
     question, effort = QUESTIONS[0]
     tokens = question_tokens(question, effort, tiny.tokenizer)
     prompt, change = len(tokens), trace.SetWindow(1, 6)

@@ -1,4 +1,4 @@
-"""The ES modules of gptoss_edu/web: how they are joined, and what they do without a browser."""
+"""Test the ES modules of gptoss_edu/web: how they are joined, and what they do without a browser."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ MODULES = sorted(path.relative_to(WEB).as_posix() for path in WEB.rglob("*.js"))
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A folder of modules in place of gptoss_edu/web: folder(name=source, …) writes them."""
+    """Replace gptoss_edu/web by a folder of modules; folder(name=source, …) writes them."""
     monkeypatch.setattr(modules, "FOLDER", tmp_path)
 
     def write(**sources):
@@ -66,7 +66,7 @@ def test_what_cannot_be_joined_is_refused(folder, sources, message):
 
 
 def test_a_module_is_at_most_two_hundred_lines_or_a_view():
-    """The model's modules stay short enough to be read in one go; the explorer's views came before that rule."""
+    """The model's modules are short enough to read in one go; the explorer's views are older than that rule."""
     for name in MODULES:
         lines = (WEB / name).read_text(encoding="utf-8").count("\n")
         assert lines <= (200 if name.startswith("model/") else 310), name
@@ -74,7 +74,7 @@ def test_a_module_is_at_most_two_hundred_lines_or_a_view():
 
 @needs_node
 def test_every_module_loads_without_a_page():
-    """What a module needs of a browser, it asks for when it is used."""
+    """A module uses the browser only when it is called, not when it is loaded."""
     found = run_node(
         "return Promise.all(names.map((name) => web(name).then(() => '', (error) => name + ': ' + error.message)));",
         names=[name for name in MODULES if not name.endswith("worker.js")],
@@ -111,7 +111,7 @@ def test_the_explorer_reads_its_payload(tmp_path):
 
 @needs_node
 def test_views_draw_into_svg_without_a_browser(tmp_path):
-    """The row's bar: the sink's share in front, then keys whose widths add up to the rest of the row."""
+    """A row's bar begins with the sink's share; the widths of the keys add up to the rest."""
     run = synthetic_trace(40, window=16, exact=6)
     (tmp_path / "payload").write_bytes(web.explore(run).data)
     svg = run_node(
@@ -127,5 +127,5 @@ def test_views_draw_into_svg_without_a_browser(tmp_path):
     widths = [float(part.split(' width="')[1].split('"')[0]) for part in bars]
     weights, sink = run.attention(0, 0)
     assert abs(widths[0] - sink[20] * 736) < 4
-    assert abs(sum(w for w in widths if w != 1) - 736) < 12  # one pixel wide: the gaps between keys
+    assert abs(sum(w for w in widths if w != 1) - 736) < 12  # the gaps between keys are one pixel wide
     assert "query 20 " in "".join(svg) and weights[20].sum() > 0

@@ -1,4 +1,4 @@
-"""The lab in headless Chromium, from a file: it answers, shows, changes, stops, and asks nobody. Needs Chromium."""
+"""Test the lab in headless Chromium, opened as a file: it answers, shows, changes and stops without any request."""
 
 import firefox
 import pytest
@@ -12,7 +12,7 @@ from gptoss_edu.web.playground import POLICY, Lab, ModelFiles
 
 pytestmark = pytest.mark.browser
 QUESTION, EFFORT = "What is 47 times 36?", "high"
-# Asks through the page's own client; gives what was told, the traces by the names of their arrays.
+# Ask through the page's own client; return its messages, and of traces the names of their arrays.
 ASK = """(request) => new Promise((done, failed) => {
   const told = [];
   lab.client.ask(request, (message) => {
@@ -30,7 +30,7 @@ def files():
 
 @pytest.fixture(scope="module")
 def lab_file(files, tmp_path_factory):
-    """The page as the command writes it."""
+    """Return the page as the command writes it."""
     return Lab(files).save(tmp_path_factory.mktemp("lab") / "lab.html")
 
 
@@ -41,7 +41,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def plain(model):
-    """What Python's model answers to QUESTION."""
+    """Return the Python model's answer to QUESTION."""
     return list(gptoss_edu.generate(model, question_tokens(QUESTION, EFFORT, model.tokenizer), 512))
 
 
@@ -112,7 +112,7 @@ def test_where_webassembly_is_forbidden_it_answers_all_the_same(open_page, files
 
 
 def test_a_link_holds_the_experiment(open_page, lab_file, model, plain):
-    """Opened with an address, the page asks at once, of the model as it is and changed; Python answers the same."""
+    """Opened with a link, the page asks the model as it is and changed at once; Python answers the same."""
     changes = [trace.ShiftSink(), trace.ExpertsPerToken(1), trace.ZeroHeads(3, (0, 1, 2, 3))]
     prompt = question_tokens(QUESTION, EFFORT, model.tokenizer)
     with trace.intervene(model, *changes):
@@ -165,7 +165,7 @@ def test_stop_and_ask_again(open_page, lab_file):
     assert page.locator(".messages .token").count() == written
     ask(page, "What is 4321 times 9876?", "high")
     page.wait_for_selector(".messages .token >> nth=20", timeout=60_000)
-    ask(page, "Who are you?", "low")  # without stopping: the new question takes the place
+    ask(page, "Who are you?", "low")  # without stopping: the new question replaces the old one
     answered(page)
     assert page.locator(".answer").count() == 1 and "Done" in page.locator(".status").inner_text()
     assert page.evaluate("lab.app.store.run.texts.join('').includes('Who')")
@@ -252,7 +252,9 @@ def test_text_stays_text(open_page, lab_file):
     shadow = "document.querySelector('#lab').shadowRoot"
     assert page.evaluate(f"{shadow}.querySelectorAll('img, script').length") == 0
     control = page.locator(".prompt .token.control").all_text_contents()
-    assert control == ["<|start|>", "<|message|>", "<|end|>"] * 2 + ["<|start|>"]  # those it spelled are not among them
+    assert control == ["<|start|>", "<|message|>", "<|end|>"] * 2 + [
+        "<|start|>"
+    ]  # control tokens that the text spells are not among them
     assert hostile in "".join(page.locator(".prompt .token").all_text_contents())
 
 
@@ -272,7 +274,7 @@ def test_the_weights_beside_the_page(open_page, files, tmp_path, plain, model):
     page = open_page(Lab(files, weights="model.js").save(tmp_path / "lab.html"))
     assert (
         page.evaluate("document.querySelectorAll('script[src]').length") == 0
-    )  # nothing is read before the first question
+    )  # nothing is loaded before the first question
     ask(page)
     answered(page)
     assert "".join(final(page)).strip() == final_text(plain, model.tokenizer)
@@ -291,7 +293,7 @@ def test_nothing_is_wider_than_the_window(open_page, lab_file, width):
 
 
 def test_a_model_of_ones_own(open_page, tmp_path):
-    """Another shape, trained on nothing: whatever it writes, the page shows as Python's model writes it."""
+    """For an untrained model of another shape, the page shows exactly what Python's model writes."""
     from test_web_playground import own_model
 
     folder = own_model(tmp_path)
@@ -324,7 +326,7 @@ def test_no_serious_finding_by_axe(open_page, lab_file, scheme):
 
 @pytest.mark.slow
 def test_webassembly_and_tracing_keep_their_ratios(chromium, files):
-    """Rates within one run of the browser: the absolute ones are what `gptoss-edu bench page` prints.
+    """Compare rates within one run of the browser; `gptoss-edu bench page` prints absolute ones.
 
     WebAssembly was measured 11.8 times as fast as plain JavaScript; what else runs on the machine may meet one of them
     alone, so that a ratio counts if one of three runs shows it.
@@ -389,7 +391,7 @@ def test_in_firefox_a_link_holds_the_experiment(fox, lab_file):
 
 @pytest.mark.slow
 def test_in_firefox_the_picture_shows_the_run(fox, lab_file, model):
-    """Opened, a block entered: the shares of the token's experts are Python's."""
+    """After opening the picture and entering a block, the shares of the token's experts are Python's."""
     fox.open(lab_file.as_uri() + "?picture#q=What+is+the+capital+of+France%3F&effort=low")
     at, chosen, shares, kind = fox.run(
         """const page = window.wrappedJSObject ?? window, { walk } = page.lab;

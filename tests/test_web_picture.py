@@ -1,4 +1,4 @@
-"""The walkable picture without a browser: the numbers of a token beside Python's, its places, and its tour."""
+"""Test the walkable picture without a browser: a token's numbers against Python's, its places, and its tour."""
 
 import json
 
@@ -48,7 +48,7 @@ def tokens(tiny):
 
 
 def seen_in_python(model, tokens, changes=()) -> dict[str, np.ndarray]:
-    """Every intermediate of the last of these tokens, by the names of the hook points."""
+    """Return every intermediate of the last of these tokens, by the names of the hook points."""
     seen = {}
 
     def keep(value, name):
@@ -98,7 +98,7 @@ def test_every_number_of_a_token_equals_python(changes, tiny, tokens, folder):
         close(summary["stream"], seen[f"block.{layer}.resid_post"][0, -1], "stream")
         close(summary["sinks"], seen[f"block.{layer}.attn.weights"][0, :, -1, -1], "sink shares")
         close(summary["weights"], seen[f"block.{layer}.mlp.expert_weights"][-1], "expert weights")
-    if not changes:  # a masked expert's logit is minus infinity, which JSON lacks
+    if not changes:  # a masked expert's logit is minus infinity, which JSON cannot write
         close(detail["mlp.router_logits"], seen[before + "mlp.router_logits"][-1], "router_logits")
         run = trace.record(tiny, read)
         for layer, summary in enumerate(look["layers"]):
@@ -109,7 +109,7 @@ def test_every_number_of_a_token_equals_python(changes, tiny, tokens, folder):
 
 @pytest.mark.slow
 def test_looking_changes_no_answer(tiny, folder):
-    """Tokens are looked at while the answer is written, on the lane that writes it and without reading again."""
+    """Inspect tokens while the answer is generated, in the same cache row and without reading them again."""
     question, effort = "What is 318 + 4907?", "medium"
     script = """
     const ask = { question, effort, level: "none", maxNewTokens: 24 };
@@ -172,7 +172,7 @@ def test_the_walk_says_the_numbers_of_the_token(tiny, tokens, folder):
 
 
 def percent(share: float) -> str:
-    """As the page writes it."""
+    """Write a share as the page does."""
     value = 100 * float(share)
     text = f"{value:.0f}" if value >= 9.95 or value == 0 else f"{value:.1f}" if value >= 0.095 else "<\u00a00.1"
     return text + "\u00a0%"

@@ -1,4 +1,4 @@
-"""The lab without a browser: its file, its settings, the state in its address, and the command that writes it."""
+"""Test the lab without a browser: its file, its settings, the state in its address, and the command that writes it."""
 
 import json
 import re
@@ -29,7 +29,7 @@ def files():
 
 
 def own_model(folder):
-    """A reader's own small model, of another shape, with gpt-oss-tiny's vocabulary; gives its folder."""
+    """Save a reader's own small model, of another shape, with gpt-oss-tiny's vocabulary; return its folder."""
     encoding = load_tokenizer(data_path("gpt-oss-tiny"))
     config = ModelConfig(
         num_hidden_layers=2, num_experts=6, experts_per_token=2, vocab_size=encoding.n_vocab, hidden_size=64,
@@ -64,7 +64,7 @@ def test_nothing_in_the_sources_reaches_outside():
         )
         assert set(re.findall(r"https?://[^\s'\"]+", source)) <= {"http://www.w3.org/2000/svg"}
         assert not re.search(r"^import |\bimport\(|^export .* from", source, re.M)
-    assert not re.search(r"^export ", worker_source(), re.M)  # it runs as a plain script
+    assert not re.search(r"^export ", worker_source(), re.M)  # it must run as a plain script
 
 
 def test_no_text_of_the_page_becomes_markup(files):

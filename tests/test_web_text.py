@@ -1,4 +1,4 @@
-"""The text side of the model in JavaScript, in Node.js beside Python's: tokenizer, harmony, labels."""
+"""Compare the JavaScript tokenizer, harmony and labels in Node.js with Python's."""
 
 import json
 import random
@@ -42,7 +42,7 @@ def tiny():
 
 
 def random_text(rng: random.Random) -> str:
-    """Words, digits, spaces and control tokens spelled out, or code points of any kind that Unicode 14 names."""
+    """Return words, digits, spaces and spelled-out control tokens, or any code points that Unicode 14 names."""
     words = (
         "the", " Answer", "I'LL", " don't", "ſ's", "'S", "NASA", "größe", "東京", "مرحبا", "é", "👩‍👩‍👧", "12345",
         "3.14", "x = y\n", "\r\n\n", "   ", "\t", "\u00a0", "\ufeff", "\u0085", "\u2028",
@@ -55,7 +55,7 @@ def random_text(rng: random.Random) -> str:
 
 
 def written(encoding, folder):
-    """The two files of a vocabulary; o200k_harmony's are too large to write for every test, and serve no page."""
+    """Write the two files of a vocabulary; o200k_harmony's are too large for every test, and no page uses them."""
     save_tokenizer(encoding, folder)
     return encoding
 
@@ -87,7 +87,7 @@ def test_tokenizer_equals_python_on_random_text(tiny, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("pattern", [O200K_PATTERN, SINGLE_DIGIT_PATTERN, r"\p{L}\p{M}*|\s+|[^\p{L}]|\p{M}"])
 def test_tokenizer_equals_python_with_other_patterns(pattern, tmp_path):
-    """Another vocabulary, and patterns with marks; control tokens that stand elsewhere."""
+    """Try another vocabulary, patterns with combining marks, and control tokens with other ids."""
     rng = random.Random(5)
     corpus = [random_text(rng) for _ in range(1500)]
     ranks = gptoss_edu.bpe.train(corpus, 700, pattern)
@@ -102,7 +102,7 @@ def test_control_tokens_never_come_of_text(tiny, tmp_path):
 
 
 class PlainNumbers(Generator):
-    """Conversations without the numbers that JavaScript's JSON cannot tell apart: 1.0 from 1, 2**64 from 2.0**64."""
+    """Draw conversations without numbers that JavaScript's JSON cannot tell apart: 1.0 and 1, 2**64 and 2.0**64."""
 
     def default(self):
         value = super().default()
@@ -173,7 +173,7 @@ return { results, tables: TABLES };
 
 
 def as_dicts(report) -> dict:
-    """A report of Python's parser in JavaScript's terms; what a repair says is compared up to its first quotation."""
+    """Return a report of Python's parser in JavaScript's form; repairs are compared up to their first quotation."""
     messages = [
         {
             "role": m.role, "name": m.name, "channel": m.channel, "recipient": m.recipient,
@@ -199,7 +199,7 @@ def strictly(ids, role, encoding) -> dict:
 
 
 def streams(encoding, made, headers: int, seed: int) -> list[tuple[list[int], str | None]]:
-    """Whole conversations, completions, malformed headers, and all of these damaged."""
+    """Draw whole conversations, completions, malformed headers, and damaged versions of them."""
     rng = random.Random(seed)
     whole = [(render(c, None, encoding, drop_analysis="keep"), None) for c in made]
     start = encoding.encode_single_token("<|start|>")

@@ -1,4 +1,4 @@
-"""Student copies, their updates, and progress, on a small course and on the chapters that exist."""
+"""Test student copies, their updates, and progress, on a small course and on the real chapters."""
 
 import contextlib
 import errno
@@ -126,7 +126,7 @@ def test_an_existing_folder_is_not_overwritten(source, tmp_path):
 
 @pytest.fixture
 def opened(monkeypatch, tmp_path):
-    """The folders that JupyterLab would have been opened in; the working folder is empty."""
+    """Collect the folders in which JupyterLab would have been opened; the working folder is empty."""
     calls = []
     monkeypatch.setattr(lab.subprocess, "call", lambda command, env: calls.append(command[3].partition("=")[2]) or 0)
     here = tmp_path / "here"
@@ -423,7 +423,7 @@ def test_without_locks_things_are_kept_and_while_another_holds_the_lock_nothing_
 
 
 def test_a_file_that_somebody_reads_is_replaced_a_moment_later(tmp_path, monkeypatch):
-    """As on Windows, where a file that is open anywhere cannot be replaced."""
+    """Behave as on Windows, where an open file cannot be replaced."""
     refusals = iter([PermissionError()] * 2)
     replace = os.replace
 
@@ -491,7 +491,7 @@ def test_the_chapters_that_exist_make_student_copies(tmp_path):
 
 @pytest.mark.slow
 def test_a_student_copy_in_a_real_kernel(source, tmp_path):
-    """As handed out nothing raises and the check waits; written, it passes and the function is stored."""
+    """As handed out, nothing raises and the check waits; once solved, it passes and the function is stored."""
     from nbclient import NotebookClient
 
     folder = tmp_path / "mine"

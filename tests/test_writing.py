@@ -1,4 +1,4 @@
-"""Files are written whole, as UTF-8 on every system, and a place that cannot be written to is told before the work."""
+"""Files are written completely, as UTF-8 on every system; an unwritable place is reported before the work starts."""
 
 import ast
 from pathlib import Path
@@ -12,11 +12,11 @@ from gptoss_edu.errors import GptOssError
 
 PACKAGE = Path(gptoss_edu.__file__).parent
 TEXT_CALLS = ("read_text", "write_text", "open", "fdopen", "NamedTemporaryFile", "TemporaryFile")
-ELSEWHERE = ("os", "tarfile", "webbrowser", "Image")  # whose open() is another one
+ELSEWHERE = ("os", "tarfile", "webbrowser", "Image")  # their open() is a different function
 
 
 def without_encoding(source: str) -> list[int]:
-    """Lines that read or write text and leave the encoding to the system."""
+    """Return the lines that read or write text and leave the encoding to the system."""
     lines = []
     for call in ast.walk(ast.parse(source)):
         if not isinstance(call, ast.Call):
@@ -37,7 +37,7 @@ def without_encoding(source: str) -> list[int]:
 
 @pytest.mark.slow
 def test_text_is_read_and_written_as_utf_8():
-    """Windows takes another encoding where none is named. (Ruff's PLW1514 knows a path only where it sees Path(…).)"""
+    """Windows uses another encoding if none is named. (Ruff's PLW1514 recognises a path only as Path(…).)"""
     assert without_encoding("p.read_text()\nopen(p)\n(a / b).write_text(s)\nopen(p, 'w')\nos.fdopen(h, 'w')") == [
         1, 2, 3, 4, 5,
     ]  # fmt: skip
@@ -93,7 +93,7 @@ def test_a_mistyped_path_makes_no_folders(call, tmp_path, monkeypatch, capsys):
 
 
 def test_the_default_place_of_a_run_is_made_with_its_folder(tmp_path, monkeypatch):
-    """`finetune talk.jsonl` in a new folder: its own default, runs/finetune, must not be called a typo."""
+    """In a new folder, `finetune talk.jsonl` must not take its own default, runs/finetune, for a typo."""
     monkeypatch.chdir(tmp_path)
     options.check_folder(Path("runs/finetune"), "--out")
     for path in ("runs/a/b", "nope/run"):
@@ -134,7 +134,7 @@ def test_a_link_stays_one_and_its_file_is_written(tmp_path):
         link.symlink_to(target)
     except OSError:
         pytest.skip("this account may not make symbolic links (Windows)")
-    for text in ("{}", "[]"):  # once where the target is not there yet
+    for text in ("{}", "[]"):  # once where the target does not exist yet
         options.write_text(link, text)
         assert link.is_symlink() and target.read_text(encoding="utf-8") == text
     assert not list(tmp_path.rglob("*.partial"))

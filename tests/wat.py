@@ -1,6 +1,6 @@
 """Assemble the WebAssembly text of gptoss_edu/web/model/kernel.wat: folded expressions, a memory, functions with loops.
 
-It knows what that file uses and refuses everything else.
+It supports what that file uses and refuses everything else.
 
 Source: WebAssembly Core Specification 2.0, chapters Binary Format and Text Format.
 """
@@ -25,7 +25,7 @@ LANES = {"i8x16": (16, "b"), "i32x4": (4, "i")}
 
 
 def unsigned(value: int) -> bytes:
-    """LEB128."""
+    """Encode a number as LEB128."""
     out = bytearray()
     while True:
         byte, value = value & 0x7F, value >> 7
@@ -35,7 +35,7 @@ def unsigned(value: int) -> bytes:
 
 
 def signed(value: int) -> bytes:
-    """LEB128 with a sign."""
+    """Encode a number as signed LEB128."""
     out = bytearray()
     while True:
         byte, value = value & 0x7F, value >> 7
@@ -46,7 +46,7 @@ def signed(value: int) -> bytes:
 
 
 def parsed(text: str) -> list:
-    """Nested lists of words."""
+    """Parse the text into nested lists of words."""
     stack: list[list] = [[]]
     for word in re.findall(r'\(|\)|"[^"]*"|[^\s()]+', re.sub(r";;.*", "", text)):
         if word == "(":
@@ -62,7 +62,7 @@ def parsed(text: str) -> list:
 
 
 class Function:
-    """One function: its exported name, parameters, locals and code."""
+    """Hold one function: its exported name, parameters, locals and code."""
 
     def __init__(self, form: list):
         self.names: dict[str, int] = {}
@@ -78,7 +78,7 @@ class Function:
         self.code = b"".join(map(self.expression, body)) + b"\x0b"
 
     def expression(self, form: list) -> bytes:
-        """One instruction after its operands."""
+        """Assemble one instruction after its operands."""
         name, *rest = form
         if name == "loop":
             self.labels.append(rest[0])
@@ -131,7 +131,7 @@ def named(text: str) -> bytes:
 
 
 def assemble(text: str) -> bytes:
-    """The module's bytes."""
+    """Return the module's bytes."""
     (_, module, name, (_, least)), *forms = parsed(text)  # (import "js" "memory" (memory 1))
     functions = [Function(form) for form in forms]
     signatures = [b"\x60" + vector([bytes([kind]) for kind in f.parameters]) + b"\x00" for f in functions]

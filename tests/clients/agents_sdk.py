@@ -1,4 +1,4 @@
-"""The Python agents SDK against the server, by the Responses API and by Chat Completions."""
+"""Test the server with the Python agents SDK, through the Responses API and Chat Completions."""
 
 import asyncio
 import sys

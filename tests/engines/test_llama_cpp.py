@@ -1,8 +1,8 @@
-"""llama.cpp beside this package, on the same files: logits, texts, tokenizer, its own quantiser. Run by make test-engines.
+"""Compare llama.cpp with this package on the same files: logits, texts, tokenizer, quantiser (make test-engines).
 
-llama.cpp computes otherwise in four places (gptoss_edu/engines/llama_cpp.py lists them). Files in float32 leave one of
-them, YaRN's rounded bounds, and with these rounded here too the two agree to float32's last digits. Files as they are
-converted add activations of eight bits, so there the distance is a share of the largest logit, position by position.
+llama.cpp differs in four places (gptoss_edu/engines/llama_cpp.py lists them). With files in float32 only one of them
+remains, YaRN's rounded bounds; if they are rounded here too, the two agree to float32's last digits. Converted files
+also have activations of eight bits, so there the distance is given per position as a share of the largest logit.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ SHAPE = replace(ModelConfig.gpt_oss_20b(), num_hidden_layers=2)
 
 
 def in_float32(folder, path):
-    """The model of a folder as GGUF with every number in float32."""
+    """Write the model of a folder as GGUF with every number in float32."""
     reader = CheckpointReader(folder)
     small = path.with_suffix(".small.gguf")
     checkpoint.convert(folder, small, layout="gguf")
@@ -43,7 +43,7 @@ def in_float32(folder, path):
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
-    """The bundled model as converted, and in float32."""
+    """Return the bundled model as converted, and in float32."""
     folder = tmp_path_factory.mktemp("llama")
     checkpoint.convert(TINY, folder / "tiny.gguf", layout="gguf")
     return folder / "tiny.gguf", in_float32(TINY, folder / "wide.gguf")
@@ -51,7 +51,7 @@ def tiny(tmp_path_factory):
 
 @contextlib.contextmanager
 def bounds_as_llama_cpp_has_them():
-    """This package with YaRN's bounds rounded."""
+    """Round YaRN's bounds in this package."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rope, "yarn_inv_freq", yarn_inv_freq)
         yield
@@ -63,7 +63,7 @@ def their_logits(path, tokens) -> torch.Tensor:
 
 
 def distances(theirs: torch.Tensor, ours: torch.Tensor) -> torch.Tensor:
-    """(t,) largest difference at each position, as a share of the largest logit of all."""
+    """Return (t,): the largest difference at each position, as a share of the largest logit of all."""
     return (theirs - ours).abs().amax(-1) / ours.abs().max()
 
 
@@ -83,7 +83,7 @@ def report(record, **figures) -> None:
 
 
 def test_logits_of_gpt_oss_tiny_agree_to_float32s_digits(tiny, record_property):
-    """600 positions, past the window of 32 and past the original context of 256. With exact bounds they do not agree."""
+    """Compare 600 positions, past the window of 32 and the original context of 256. With exact bounds they differ."""
     tokens = tiny_tokens(600)
     theirs = their_logits(tiny[1], tokens)
     with bounds_as_llama_cpp_has_them():
@@ -91,11 +91,11 @@ def test_logits_of_gpt_oss_tiny_agree_to_float32s_digits(tiny, record_property):
     exact = distances(theirs, load_model()(torch.tensor([tokens]))[0])
     report(record_property, rounded=rounded, exact=exact.max().item(), exact_median=exact.median().item())
     assert rounded < 1e-4
-    assert exact.max() > 100 * rounded  # so llama.cpp does round, and this is all that it does otherwise in float32
+    assert exact.max() > 100 * rounded  # so llama.cpp does round, and that is its only difference in float32
 
 
 def test_logits_of_the_converted_tiny_agree_within_eight_bits(tiny, record_property):
-    """Rounded activations can choose another expert where two are all but equal: so the bar is for 95 % of positions."""
+    """Rounded activations can choose another expert where two are almost equal, so the bound holds for 95 % of positions."""
     tokens = tiny_tokens(600)
     theirs = their_logits(tiny[0], tokens)
     with bounds_as_llama_cpp_has_them():
@@ -113,7 +113,7 @@ def test_logits_of_the_converted_tiny_agree_within_eight_bits(tiny, record_prope
 
 
 def test_logits_of_the_released_shape_agree_to_float32s_digits(tmp_path, record_property):
-    """Two layers of gpt-oss-20b's shape with four experts: hidden 2,880, 64 heads, window 128, YaRN by 32."""
+    """Compare two layers of gpt-oss-20b's shape with four experts: hidden 2,880, 64 heads, window 128, YaRN factor 32."""
     config = replace(SHAPE, num_experts=4, experts_per_token=2, vocab_size=2048)
     checkpoint.save_random(config, tmp_path / "m", seed=3)
     path = in_float32(tmp_path / "m", tmp_path / "wide.gguf")
@@ -128,7 +128,7 @@ def test_logits_of_the_released_shape_agree_to_float32s_digits(tmp_path, record_
 
 @pytest.fixture(scope="module")
 def released_shape(tmp_path_factory):
-    """Two layers of gpt-oss-20b's shape with its 32 experts, as converted; a vocabulary of 2,048 keeps it at 0.9 GB."""
+    """Convert two layers of gpt-oss-20b's shape with its 32 experts; a vocabulary of 2,048 keeps the file at 0.9 GB."""
     path = tmp_path_factory.mktemp("shape") / "random-20b.gguf"
     checkpoint.save_random(replace(SHAPE, vocab_size=2048), path, layout="gguf", seed=5)
     yield path
@@ -162,7 +162,7 @@ def answers(engine, asked: list[list[int]]) -> list[list[int]]:
 
 
 def test_sixty_answers_are_the_same_text(tiny, record_property):
-    """Greedy: all sixty in float32 with rounded bounds; as converted, most, for a near tie ends in another word."""
+    """Greedily, all sixty agree in float32 with rounded bounds; converted files mostly agree, except after near ties."""
     encoding = load_tokenizer(TINY)
     asked = [question_tokens(q, ("low", "high")[i % 2], encoding) for i, q in enumerate(questions(60))]
     with contextlib.closing(
@@ -184,7 +184,7 @@ def test_sixty_answers_are_the_same_text(tiny, record_property):
 
 
 def strings(count: int) -> list[str]:
-    """Texts of the package's own wordings, cut anywhere, and odd ones."""
+    """Return texts from the package's own wordings, cut anywhere, and odd ones."""
     from gptoss_edu.resources import data_path as place
 
     corpus = [
@@ -200,7 +200,7 @@ def strings(count: int) -> list[str]:
 
 
 def other_ids(path, encoding) -> list[str]:
-    """Which of the thousand strings get other ids in llama.cpp."""
+    """Return which of the thousand strings get other ids in llama.cpp."""
     with contextlib.closing(LlamaCppEngine(path, threads=1, context=64)) as engine:
         return [text for text in strings(1000) if engine.tokenise(text) != encoding.encode_ordinary(text)]
 
@@ -210,12 +210,12 @@ def has_marks(text: str) -> bool:
 
 
 def test_its_tokenizer_gives_a_thousand_strings_the_same_ids(tiny):
-    """In gpt-oss-tiny's fifteen languages, combining marks included."""
+    """They are in gpt-oss-tiny's fifteen languages, including combining marks."""
     assert not other_ids(tiny[0], load_tokenizer(TINY))
 
 
 def test_for_o200k_it_gives_the_same_ids_but_at_combining_marks(tmp_path, record_property):
-    """Distributed files name the pattern gpt-4o, which llama.cpp cuts at such marks; under its newer name it does not."""
+    """Distributed files name the pattern gpt-4o, which llama.cpp splits at combining marks; under its newer name it does not."""
     small = replace(SHAPE, num_hidden_layers=1, num_experts=4, hidden_size=64, intermediate_size=64)
     checkpoint.save_random(small, tmp_path / "m.gguf", layout="gguf")
     different = other_ids(tmp_path / "m.gguf", load_tokenizer())
@@ -233,7 +233,7 @@ def test_for_o200k_it_gives_the_same_ids_but_at_combining_marks(tmp_path, record
 
 @pytest.mark.parametrize(("kind", "number"), [("Q8_0", 7), ("Q4_K_M", 15), ("Q6_K", 18)])
 def test_files_that_its_quantiser_wrote_are_read(tiny, tmp_path, kind, number, record_property):
-    """llama.cpp quantises the float32 file; both programs read the result: their distance is that of its arithmetic."""
+    """llama.cpp quantises the float32 file and both programs read it, so only the arithmetic of the two differs."""
     parameters = llama_cpp.llama_model_quantize_default_params()
     parameters.ftype, parameters.nthread = number, 1
     target = tmp_path / f"{kind}.gguf"
