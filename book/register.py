@@ -18,23 +18,21 @@ HEAD = (
 
 @dataclass(frozen=True)
 class Test:
-    """A test that names threads: its file, its name, the first sentence of its docstring, and the threads."""
+    """A test that names threads: its file, its name, and the threads."""
 
     file: str
     name: str
-    says: str
     threads: tuple[str, ...]
 
 
 def read_tests(folder: Path) -> list[Test]:
     """Return every function of the test files whose docstring names a report."""
     found = []
-    for path in sorted(folder.glob("test_*.py")):
+    for path in sorted(folder.rglob("test_*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.FunctionDef) and "Report:" in (words := ast.get_docstring(node) or ""):
                 threads = tuple(f"{name} {number}" for name, number in THREAD.findall(words))
-                says = " ".join(re.split(r"\n\n|Report:", words)[0].split())
-                found.append(Test(path.name, node.name, says, threads))
+                found.append(Test(path.relative_to(folder).as_posix(), node.name, threads))
     return found
 
 
@@ -44,22 +42,15 @@ def read_list(path: Path) -> list[dict]:
 
 
 def page(folder: Path) -> str:
-    """Markdown: one table for each area, and one for the reports that no row lists."""
+    """Markdown: one table for each area."""
     tests, rows = read_tests(folder), read_list(folder / "reports.toml")
-    listed = {thread for row in rows for thread in row["threads"]}
-    others = [test for test in tests if not set(test.threads) & listed]
-    threads = listed | {thread for test in tests for thread in test.threads}
-    parts = [HEAD.format(threads=len(threads), tests=len(tests))]
+    parts = [HEAD.format(threads=sum(len(row["threads"]) for row in rows), tests=len(tests))]
     for area in dict.fromkeys(row["area"] for row in rows):
         lines = [f"\n## {area[0].upper()}{area[1:]}\n", "| what went wrong | where | tested by |", "|---|---|---|"]
         for row in (row for row in rows if row["area"] == area):
             own = [test for test in tests if set(test.threads) & set(row["threads"])]
             cells = [named(test) for test in own] + ([row["reason"]] if "reason" in row else [])
             lines.append(f"| {row['symptom']} | {links(row['threads'])} | {'<br>'.join(cells)} |")
-        parts.append("\n".join(lines) + "\n")
-    if others:
-        lines = ["\n## Others\n", "| tested by | where |", "|---|---|"]
-        lines += [f"| {named(test)}: {test.says} | {links(test.threads)} |" for test in others]
         parts.append("\n".join(lines) + "\n")
     return "".join(parts)
 

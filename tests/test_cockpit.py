@@ -123,6 +123,12 @@ def test_a_code_of_another_version_is_shown_as_it_is():
     assert "No exercise was handed out" in cockpit_page.page([])
 
 
+def test_a_class_of_one_is_one_learner(room):
+    alone = progress.read_folder(room[9])
+    assert progress.for_teacher([alone]).startswith("1 learner; ")
+    assert "<h1>1 learner</h1>" in cockpit_page.page([progress.as_learner(alone)])
+
+
 @pytest.mark.slow
 def test_folders_are_read_as_lines_are(room, capsys, tmp_path):
     from gptoss_edu.cli import main

@@ -236,6 +236,10 @@ def test_the_replayed_world_shows_injected_errors_and_does_not_teach_them(encodi
     ids=str,
 )
 def test_a_recipe_that_would_train_less_than_it_says_is_refused(encoding, how, said):
+    """A pattern that matches no weight would silently leave the experts untrained.
+
+    Report: unslothai/unsloth 3405.
+    """
     with pytest.raises(GptOssError, match=said):
         Finetuner(small(encoding), TALKS, Recipe(**how))
 

@@ -160,6 +160,9 @@ assert "hello" in str(token_strip("hello", load_tokenizer()))
 @pytest.mark.network
 @pytest.mark.parametrize("name", PROBES)
 def test_a_lower_bound_is_the_first_version_that_works(name, tmp_path):
+    """Report: pydantic/pydantic 12360. Report: pydantic/pydantic 12380. Report: pydantic/pydantic 8797. Report:
+    openai/tiktoken 536.
+    """
     below, probe = PROBES[name]
     bound = next(line for line in PROJECT["dependencies"] if line.startswith(f"{name}>=")).partition(">=")[2]
     codes = {}

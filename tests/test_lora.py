@@ -245,10 +245,20 @@ def test_files_that_do_not_belong_are_refused(tmp_path):
 
 @pytest.mark.parametrize("layout", ["original", "hf", "hf-bf16"])
 def test_a_merged_model_is_exported_in_every_layout(tmp_path, layout):
+    """The files hold what the experts learned; a merge that looks for other names would silently lose it.
+
+    Report: unslothai/unsloth-zoo 885.
+    """
     model = merge_lora(adapted(NAMES[0], ["attention", "router", "experts"]))
+    plain = strong_model(CONFIGS[NAMES[0]], 1).state_dict()
     checkpoint.save(model, tmp_path / "out", layout, None if layout == "hf-bf16" else "best")
-    again = load_model(tmp_path / "out", dtype=torch.float32, experts="dense")
-    for name, value in model.state_dict().items():
+    again = load_model(tmp_path / "out", dtype=torch.float32, experts="dense").state_dict()
+
+    def stored(name: str, value: torch.Tensor) -> torch.Tensor:
         rounds = name.endswith(("mlp1_weight", "mlp2_weight")) and layout != "hf-bf16"
-        expected = mxfp4.unpack(*mxfp4.pack(value, "best")) if rounds else value.to(torch.bfloat16).float()
-        assert torch.equal(again.state_dict()[name], expected), name
+        return mxfp4.unpack(*mxfp4.pack(value, "best")) if rounds else value.to(torch.bfloat16).float()
+
+    for name, value in model.state_dict().items():
+        assert torch.equal(again[name], stored(name, value)), name
+        if name.endswith(("mlp1_weight", "mlp2_weight", "qkv.weight", "attn.out.weight", "gate.weight")):
+            assert (again[name] != stored(name, plain[name])).float().mean() > 0.2, name

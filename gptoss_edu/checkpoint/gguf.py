@@ -193,7 +193,7 @@ class GgufFile:
             ) from None
         except (ValueError, KeyError, struct.error, RecursionError, MemoryError):
             raise CheckpointError(
-                f"{self.path}: damaged: its GGUF header is not readable; fetch the file again."
+                f"{self.path}: damaged: the header of this GGUF file is not readable; fetch the file again."
             ) from None
 
     def _read(self, cursor: _Cursor) -> None:

@@ -205,7 +205,8 @@ def for_teacher(everyone: list[Progress]) -> str:
     from gptoss_edu.course import cockpit
 
     found = cockpit.rows([as_learner(entry) for entry in everyone])
-    lines = [f"{len(everyone)} learners; only what was handed out is counted", ""]
+    who = "1 learner" if len(everyone) == 1 else f"{len(everyone)} learners"
+    lines = [f"{who}; only what was handed out is counted", ""]
     lines.append(f"{'':26} pass   of  stuck  not tried")
     for row in found:
         rest = row.handed - row.passing - row.stuck

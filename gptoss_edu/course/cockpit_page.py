@@ -37,7 +37,7 @@ def page(learners: list[cockpit.Learner]) -> str:
     found = cockpit.rows(learners)
     chapters = sorted({row.chapter for row in found})
     parts = [
-        f"<h1>{len(learners)} learners</h1>",
+        f"<h1>{len(learners)} learner{'' if len(learners) == 1 else 's'}</h1>",
         f"<p class=soft>{_chapters(chapters)}. Only what was handed out is counted; nobody is named.</p>",
         _blocked(cockpit.blocking(found)),
         _mistakes(cockpit.commonest(found)),
