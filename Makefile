@@ -15,7 +15,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -p no:nbval
 ONCE_MORE := $(if $(AGAIN),|| $(PYTEST) -n 0 --last-failed --last-failed-no-failures=none)
 
 .PHONY: tour lab quick test test-long test-deep notebooks lint format check-install test-lowest test-clients \
-        test-nbgrader test-engines clean
+        test-nbgrader test-engines cell-times clean
 
 tour: $(VENV)/.base
 	$(BIN)/gptoss-edu tour
@@ -39,6 +39,9 @@ test-deep: $(VENV)/.test  ## half an hour: every property-based test with at lea
 notebooks: $(VENV)/.test
 	OMP_NUM_THREADS=1 $(NBVAL) -n 2 --dist=loadfile notebooks \
 		$(if $(AGAIN),|| { again=$$($(BIN)/python .ci/failed_notebooks.py) && OMP_NUM_THREADS=1 $(NBVAL) $$again; })
+
+cell-times: $(VENV)/.test  ## half an hour: the slowest cells of each notebook, in processor time
+	$(BIN)/gptoss-edu bench notebooks notebooks/*.ipynb
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -16,7 +16,7 @@ from importlib import import_module
 from gptoss_edu.cli import describe
 from gptoss_edu.errors import GptOssError
 
-WHAT = ("cpu", "gpu", "tiny", "growth", "serve", "harmony", "explorer", "page")
+WHAT = ("cpu", "gpu", "tiny", "growth", "serve", "harmony", "explorer", "page", "notebooks")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
