@@ -19,6 +19,10 @@ if not torch.cuda.is_available():
 from gptoss_edu import ModelConfig, load_tokenizer
 from gptoss_edu.errors import GptOssError
 
+# nbformat imports it through jsonschema, which goes without it: its 38 grammars, for formats that no notebook
+# uses, take seconds to compile in every process.
+sys.modules.setdefault("rfc3987_syntax", None)
+
 
 def pytest_collection_modifyitems(items):
     """Skip the GPU tests on a machine without a GPU, and say so."""

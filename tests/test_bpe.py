@@ -134,6 +134,7 @@ def test_trainer_on_real_text_equals_counting_anew():
     assert list(bpe.train(text, 380).items()) == list(slow_train(text, 380, bpe.O200K_PATTERN).items())
 
 
+@pytest.mark.slow
 def test_training_is_one_to_one_repeats_and_ignores_the_order_of_texts():
     texts = SOURCE.split("\n\n")
     ranks = bpe.train(texts, 600)

@@ -31,6 +31,7 @@ def fed(model, tokens, chunks, cache=None):
     return torch.cat(logits, dim=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "chunks",
     [[40], [1], [7], [8], [9], [16], [20], [1, 39], [39, 1], [8, 1], [7, 1], [9, 1], [3, 1, 5, 1, 17, 1]],

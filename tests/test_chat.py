@@ -273,6 +273,7 @@ def test_repairs_are_reported(encoding):
     assert any(isinstance(e, Repaired) for e in events) and events[-1].reason == "answered" and consistent(chat)
 
 
+@pytest.mark.slow
 @examples(60)
 @given(st.data())
 def test_any_token_stream_leaves_a_consistent_history(encoding, data):

@@ -162,6 +162,7 @@ class Maker:
         return out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("training", [False, True], ids=["prompts", "training examples"])
 def test_every_token_is_the_published_templates(encoding, training):
     """Three hundred conversations each. Report: openai/harmony 91. Report: LostRuins/koboldcpp 1673."""
@@ -176,6 +177,7 @@ def test_every_token_is_the_published_templates(encoding, training):
     assert not rare and len(maker.seen) >= 30, (rare, len(maker.seen))
 
 
+@pytest.mark.slow
 def test_the_template_in_gguf_files_writes_the_same_text():
     """It covers everything but built-in tools and defaults inside oneOf."""
     from transformers.utils.chat_template_utils import _compile_jinja_template

@@ -160,6 +160,7 @@ def without_kernel(model):
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("layout", ["original", "hf"])
 def test_packed_equals_dense(written, layout, dtype):
@@ -184,6 +185,7 @@ def test_packed_experts_let_gradients_through(written):
     assert relative(*grads) < 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [1, 2, 5])
 def test_the_cpu_kernel_computes_what_unpacking_does(n):
     pytest.importorskip("numba", reason="the CPU kernel needs numba: pip install 'gptoss-edu[cpu]'")

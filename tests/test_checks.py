@@ -490,6 +490,7 @@ def test_opening_questions_come_from_the_right_chapters():
     assert "<details" in questions.ask("06.1").html
 
 
+@pytest.mark.slow
 def test_confusion_command(tmp_path, capsys):
     assert confusion.main(["swiglu", "--markdown", str(tmp_path / "table.md")]) == 0
     assert "| `swiglu` | 8 | 4 of 4 |" in capsys.readouterr().out

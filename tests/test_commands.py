@@ -298,6 +298,7 @@ def test_a_vocabulary_is_learnt_and_never_written_over_another(capsys, tmp_path)
     assert "at least one" in refused(capsys, "train", "tokenizer", "--out", str(tmp_path), "--examples", "0")
 
 
+@pytest.mark.slow
 def test_roundings_of_experts_that_are_rounded_already_are_refused(small_config: ModelConfig):
     with torch.device("meta"):
         model = Transformer(small_config, packed=True)

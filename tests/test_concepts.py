@@ -10,6 +10,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
+import pytest
 from test_notebooks import NOTEBOOKS, bound, code_cells, each_notebook, python, read, stubs, tags
 
 GIVEN = {  # names of the package that need no introduction, and why
@@ -134,6 +135,7 @@ def test_a_concept_is_introduced_before_its_use_in_the_order_of_the_course(path)
     assert strangers(read(path), {name for notebook in before for name in introductions(notebook)}) == []
 
 
+@pytest.mark.slow
 def test_what_is_given_without_introduction_is_used():
     used_names, imported = set(), {}
     for path in NOTEBOOKS:

@@ -75,6 +75,7 @@ def test_a_desk_that_was_changed_although_it_is_forbidden_makes_the_dialogue_wro
     assert outcome.text and not outcome.correct
 
 
+@pytest.mark.slow
 def test_every_language_gets_as_many_questions_of_the_same_levels_at_every_effort():
     examples = by_language.core_examples(4)
     assert len(examples) == 15 * len(by_language.CORE) * 4 * 3

@@ -135,6 +135,7 @@ def test_an_injection_is_asked_with_the_call_and_its_result_in_the_prompt():
         assert render(Conversation.from_dict(example.prompt_conversation), encoding=load_model().tokenizer)
 
 
+@pytest.mark.slow
 def test_another_file_needs_no_calls(tmp_path):
     rows = [{key: value for key, value in q.items() if key != "call"} for q in blind.questions()]
     path = tmp_path / "more.jsonl"

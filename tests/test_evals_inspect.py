@@ -31,6 +31,7 @@ def ours(name: str) -> list[dict]:
     return run_benchmark(named(name), questions, ScriptBackend(lambda turn: said(by_id[turn.key[0]])), log)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", THREE)
 def test_the_exported_files_hold_the_same_prompts_and_the_same_grader(name, tmp_path):
     questions = read_questions(named(name), None)

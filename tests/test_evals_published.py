@@ -285,6 +285,7 @@ def test_every_benchmark_has_a_toy_and_says_what_it_reads():
         assert b.title and b.measures.endswith(".") and b.form and b.licence and b.source
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, b in BENCHMARKS.items() if b.toy])
 def test_toys_make_the_same_questions_each_time(name):
     found = read_questions(named(name), None)

@@ -227,6 +227,7 @@ def test_the_pool_answers_as_eval_tiny_does():
         PoolBackend(model, 1, 32).submit(Turn("k", questions[0].prompt))
 
 
+@pytest.mark.slow
 def test_a_turn_that_is_cut_off_says_so():
     backend = PoolBackend(load_model(), 2)
     backend.submit(Turn("k", [message("user", "Compute 12 * 34.")], "high", max_new_tokens=5))

@@ -76,6 +76,7 @@ PROGRAM = {"tests": [{"input": "3 4\n", "output": "12\n"}, {"input": "5 6\n", "o
 GOOD = "Here:\n```python\na, b = map(int, input().split())\nprint(a * b)\n```"
 
 
+@pytest.mark.slow
 @needs_posix
 @pytest.mark.parametrize(
     ("text", "kind"),

@@ -72,6 +72,7 @@ def test_a_question_made_of_the_bank_uses_no_stranger():
     assert len(strangers) >= 4 and not [title for title in strangers for text in shown if f"({title})" in text]
 
 
+@pytest.mark.slow
 @each
 def test_a_bank_is_written_for_its_exercise(name):
     check, solutions = getattr(checks, name), bank.solutions(name)
@@ -176,6 +177,7 @@ ODD = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @each
 def test_nothing_is_ever_raised_at_the_learner(name):
     for body in ODD:

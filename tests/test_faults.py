@@ -327,6 +327,7 @@ def scratch(whole, tmp_path_factory):
     return folder / "x", (whole / "original" / "model.safetensors").read_bytes(), {n: sound[n] for n in sound.infos}
 
 
+@pytest.mark.slow
 @examples(150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.floats(0, 0.999999), st.integers(0, 255)), min_size=1, max_size=4))
 def test_flipped_bytes_in_a_header_give_an_error_or_the_same_tensors(scratch, flips):
@@ -347,6 +348,7 @@ def test_flipped_bytes_in_a_header_give_an_error_or_the_same_tensors(scratch, fl
         assert found[name].dtype == value.dtype and torch.equal(found[name], value), name
 
 
+@pytest.mark.slow
 @examples(150)
 @given(
     st.dictionaries(

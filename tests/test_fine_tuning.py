@@ -94,6 +94,7 @@ def test_an_experiment_leaves_a_record(tmp_path, monkeypatch, name):
     assert {key: [run["seed"] for run in runs] for key, runs in found["runs"].items()} == {"one": [0, 1], "two": [0, 1]}
 
 
+@pytest.mark.slow
 def test_every_figure_is_drawn_in_both_themes():
     abilities = {"known facts": [3, 4], "thought, low": 2.0}
     for theme in ("light", "dark"):

@@ -144,6 +144,7 @@ def test_a_rounded_forward_is_the_stored_model_and_the_gradient_reaches_the_weig
 # ------------------------------------------------------------------------------------------------ a run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "recipe",
     [
@@ -344,6 +345,7 @@ def test_the_command_writes_adapters_and_merges_them(tmp_path, folder, capsys):
     assert torch.equal(again.state_dict()[name], after.state_dict()[name])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "layout, store", [("hf-bf16", []), ("original", ["--store", "best"]), ("hf", ["--store", "up"])]
 )

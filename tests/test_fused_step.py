@@ -28,6 +28,7 @@ from gptoss_edu.training.adapters import add_lora
 
 pytest.importorskip("numba", reason="the compiled step needs numba: pip install 'gptoss-edu[cpu]'")
 step_products = pytest.importorskip("gptoss_edu.fast.step_products")
+pytestmark = pytest.mark.slow  # its kernels are compiled first
 PROMPT = torch.arange(300, 340)[None]  # (1, 40): longer than the window
 
 
@@ -97,7 +98,6 @@ def test_it_is_off_unless_asked_for(model, monkeypatch):
     assert calls == [] and fused_step.READY.ask() is None
 
 
-@pytest.mark.slow
 @torch.no_grad()
 def test_eighty_prompts_give_the_same_tokens(model):
     """Compare a batch of rows of different lengths, past the window: logits within 1e-5 of the scale, tokens equal."""
@@ -121,7 +121,6 @@ def test_eighty_prompts_give_the_same_tokens(model):
         assert close(ring, other)
 
 
-@pytest.mark.slow
 def test_generate_batch_and_the_pool_use_it_and_say_the_same(model):
     """Tokens stay the same when finished rows drop out (`select`) and rows of a pool join, wait and move (`rows`)."""
     prompts = [[300 + 7 * i, *range(400, 404 + 9 * i)] for i in range(5)]
@@ -202,7 +201,6 @@ def as_training_does(weight):
     weight.requires_grad_(False)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("change", [in_place, by_data, within_data, by_numpy, as_training_does])
 @pytest.mark.parametrize("name", ["block.3.mlp.norm.scale", "block.1.mlp.mlp1_weight"])
 def test_changed_weights_count_at_the_next_step(model, change, name):
@@ -365,7 +363,6 @@ ASIDE = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("case", ASIDE)
 def test_it_steps_aside(model, case):
     """Under each change the altered model computes; afterwards the compiled step is used again."""
@@ -382,7 +379,6 @@ def test_it_steps_aside(model, case):
     assert len(calls) == 6
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_planted_faults_show(model, kind):
     """Each fault of chapter 10, in weights or in hooks, has the same effect as on the reference path."""

@@ -124,6 +124,7 @@ def test_names_and_types_are_those_that_llama_cpp_knows(tiny_file):
     assert all(format.TYPES[number] == sizes[number] for number in format.TYPES if number != format.OLD_MXFP4)
 
 
+@pytest.mark.slow
 def test_the_vocabulary_is_written_as_theirs_reads_it(tiny_file):
     fields, encoding = theirs.GGUFReader(tiny_file).fields, load_tokenizer(TINY)
     tokens, types = (fields[f"tokenizer.ggml.{key}"].contents() for key in ("tokens", "token_type"))
@@ -212,6 +213,7 @@ MADE_BY_OTHERS = {  # types by part of a name
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", MADE_BY_OTHERS)
 def test_files_that_other_programs_wrote_are_read(packed, tmp_path, what):
     """Every weight equals what `gguf.quants` decodes; with lossless types the logits are equal to the bit."""

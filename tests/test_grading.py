@@ -13,6 +13,7 @@ def cells_of(path, kind):
     return [cell for cell in cells if cell.metadata.get("nbgrader", {}).get(kind)]
 
 
+@pytest.mark.slow
 def test_every_exercise_is_a_solution_and_a_graded_cell_with_its_points(tmp_path):
     made = nbgrader.write(tmp_path / "course")
     there = {path.stem[:2] for path in workshop.chapters()}

@@ -169,6 +169,7 @@ def test_answers_of_random_weights_fit_their_schemas(number):
     assert found["ended"] >= 0.95 * number and found["valid"] == found["ended"]
 
 
+@pytest.mark.slow
 def test_the_full_vocabulary_is_masked_too(encoding):
     constraint = Constraint(encoding, final=json_schema(CITY))
     assert allowed(constraint, '<|channel|>final<|message|>{"city":"Oslo"}') == {"<|return|>"}

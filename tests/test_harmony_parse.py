@@ -197,6 +197,7 @@ STRICTER = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("transcript", STRICTER)
 def test_where_strict_is_stricter_than_openai_harmony(transcript, reference, encoding):
     tokens = ids(transcript, encoding)

@@ -104,6 +104,7 @@ def test_replacing_works_at_every_point(name):
     assert torch.equal(MODEL(TOKENS), plain)
 
 
+@pytest.mark.slow
 def test_points_carry_what_their_names_say():
     got = {}
     names = [n for n in MODEL.hook_points() if n.startswith("block.2.")] + ["logits"]

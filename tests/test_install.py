@@ -274,6 +274,7 @@ def nobody():
         yield run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("home", [{}, {"HOME": "/"}, {"HOME": "/nonexistent"}], ids=["none", "root folder", "absent"])
 def test_a_user_without_home_or_name_gets_one_for_the_time_being(nobody, home):
     program = "import getpass, pathlib, sys, gptoss_edu.__main__ as e; sys.argv = ['x', '--version']; e.main()"

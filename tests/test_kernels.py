@@ -93,6 +93,7 @@ def randn(*shape, seed=0, dtype=torch.float32) -> torch.Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(DEVICE, dtype)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows, c", [(96, 160), (33, 96), (7, 64)])
 def test_matvec_is_norm_product_bias_and_residual(rows, c):
     x, w, gain, bias, residual = (randn(*s, seed=i) for i, s in enumerate([(c,), (rows, c), (c,), (rows,), (rows,)]))
@@ -190,6 +191,7 @@ def choose_kernel(logits, chosen, shares, E: tl.constexpr, BLOCK_E: tl.constexpr
         tl.store(shares + i, weights[i])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("e", [6, 32, 40, 128])
 def test_one_token_takes_the_same_experts_however_many_there_are(e):
     """Try negative logits, and equal ones in different groups of 32: of equal ones, the lower index comes first."""
@@ -297,6 +299,7 @@ def test_one_sequence_steps_past_the_window_like_the_reference():
         assert relative(model(tokens[:, i : i + 1], cache)[0, 0].cpu(), right[0, i]) < 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("window", [None, 7])
 def test_prefill_attention_against_float64_with_large_sinks(window):
     config = small_config()
@@ -312,6 +315,7 @@ def test_prefill_attention_against_float64_with_large_sinks(window):
     assert relative(heads.cpu(), right.reshape(t, h * d)) < 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("window, past", [(None, (0, 37)), (None, (16, 17)), (8, (3, 8)), (8, (29, 0))])
 def test_one_token_a_row_attends_like_float64_and_is_kept(window, past):
     """Try splits with and without keys; a ring not full, just full, and wrapped; large sinks; a row that has ended."""

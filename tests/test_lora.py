@@ -243,6 +243,7 @@ def test_files_that_do_not_belong_are_refused(tmp_path):
         load_adapters(strong_model(BASE), tmp_path / "adapter")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["original", "hf", "hf-bf16"])
 def test_a_merged_model_is_exported_in_every_layout(tmp_path, layout):
     """The files hold what the experts learned; a merge that looks for other names would silently lose it.

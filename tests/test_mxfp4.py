@@ -197,6 +197,7 @@ raw_blocks = st.lists(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @examples(200)
 @given(raw_blocks)
 def test_with_the_scales_given_every_finite_block_comes_back_byte_for_byte(rows):

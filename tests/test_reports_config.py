@@ -197,6 +197,7 @@ SMALL = replace(BASE, num_hidden_layers=2, num_experts=2, experts_per_token=1, v
                 intermediate_size=32, head_dim=16, num_attention_heads=2, num_key_value_heads=1)  # fmt: skip
 
 
+@pytest.mark.slow
 @examples(200)
 @given(st.sampled_from(NUMBERS), st.one_of(st.floats(), st.floats(1e-3, 1e6), st.integers(-3, 10**400)))
 def test_every_number_that_a_config_accepts_can_be_computed_with(name, value):
@@ -219,6 +220,7 @@ def test_every_window_and_context_that_a_config_accepts_can_be_computed_with(nam
     assert random_model(config)(torch.tensor([[1, 2, 3]])).isfinite().all()
 
 
+@pytest.mark.slow
 @examples(200)
 @given(
     st.floats(1.5, 1e6), st.floats(1, 100), st.floats(0.01, 100), st.floats(0.01, 100), st.integers(1, 10_000),

@@ -35,6 +35,7 @@ def tool():
         yield python
 
 
+@pytest.mark.slow
 @needs_fence
 @pytest.mark.parametrize("kind", FORGED)
 def test_forged_messages_end_in_a_result(tool, kind):
@@ -114,6 +115,7 @@ def test_thousands_of_nested_folders_are_deleted():
     assert not tool.work.exists()
 
 
+@pytest.mark.slow
 @needs_fence
 def test_sockets_of_the_systems_programs_are_hidden(tmp_path_factory):
     """Code can connect to a socket even on a read-only file system, so /tmp and /run are empty in the fence.

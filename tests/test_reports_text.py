@@ -46,6 +46,7 @@ def test_shorter_runs_get_tiktokens_own_ids(encoding, length):
     assert encoding.decode(encode_text(encoding, text)) == text
 
 
+@pytest.mark.slow
 def test_a_conversation_with_a_long_run_is_rendered(encoding):
     """Report: openai/harmony 93."""
     tokens = render([Message("user", TEXTS["blanks"])], encoding=encoding)

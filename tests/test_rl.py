@@ -547,6 +547,7 @@ def test_an_unknown_experiment_is_one_sentence(capsys):
     assert all(f"  {name} " in listed for name in EXPERIMENTS)
 
 
+@pytest.mark.slow
 def test_efforts_take_turns_within_a_step(monkeypatch):
     """If six were drawn at random, one effort would come at least twice as often as the other in two of three steps."""
     from gptoss_edu.training import rl

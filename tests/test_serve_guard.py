@@ -443,6 +443,7 @@ def the_page_loads_nothing_from_elsewhere(world):
     assert "http://" not in answer.text.replace("http://www.w3.org/", "") and "https://" not in answer.text
 
 
+pytestmark = pytest.mark.slow
 test_case, test_mutant = collect(sys.modules[__name__])
 
 

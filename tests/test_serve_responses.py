@@ -954,6 +954,7 @@ def a_seed_makes_an_answer_repeatable(world):
     assert shown[0] == shown[1] != shown[2]
 
 
+pytestmark = pytest.mark.slow
 test_case, test_mutant = collect(sys.modules[__name__])
 
 

@@ -45,6 +45,7 @@ def test_slides_ask_for_nothing_from_elsewhere(monkeypatch, tmp_path):
         assert address not in head
 
 
+@pytest.mark.slow
 def test_a_handout_for_each_part():
     pages = handouts.handouts()
     assert len(pages) >= 5 and sum(page.count("<section>") for page in pages.values()) == len(chapters())

@@ -144,6 +144,7 @@ CALLED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("split", SPLITS)
 def test_what_a_desk_does_is_what_its_policy_says(split):
     done = declined = 0

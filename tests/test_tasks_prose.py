@@ -38,6 +38,7 @@ def settled(line: str) -> str:
     return right
 
 
+@pytest.mark.slow
 def test_every_line_of_a_thought_holds_and_the_last_one_is_the_answer():
     for number in range(3000):
         draft = drawn(number)
@@ -68,6 +69,7 @@ def stated(text: str) -> set[int]:
     return found | {NUMBERS[w] for w in re.findall(rf"\b({'|'.join(words)})\b", text)}
 
 
+@pytest.mark.slow
 def test_a_thought_begins_with_numbers_of_the_question():
     """A number that is not an earlier result is in the question or is common knowledge (days per week, legs)."""
     known = {2, 3, 4, 6, 7, 8, 12, 24, 60}

@@ -194,6 +194,7 @@ def test_leaks_are_found_in_every_disguise_and_nowhere_else(text, secret, leaked
     assert secret_kept(text, secret) is (not leaked and bool(text))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("split", SPLITS)
 def test_the_answer_keeps_the_secret_which_stands_in_the_message_of_its_owner(split):
     wishes = 0

@@ -37,6 +37,7 @@ def test_o200k_harmony_is_complete_and_one_to_one():
     assert load_tokenizer() is encoding  # built once
 
 
+@pytest.mark.slow
 def test_control_tokens_are_openai_harmonys(monkeypatch):
     harmony = pytest.importorskip(
         "openai_harmony", reason="needs openai-harmony, an independent table of control tokens"
@@ -62,6 +63,7 @@ def test_loading_takes_under_a_second():
     assert best < 1.0
 
 
+@pytest.mark.slow
 def test_loading_needs_neither_network_nor_tiktokens_cache(monkeypatch, tmp_path):
     """Offline and behind a proxy, the bundled vocabulary is enough.
 
@@ -103,6 +105,7 @@ def test_a_folder_brings_its_own_vocabulary_back(own, folder):
     assert sorted(os.listdir(folder)) == ["tokenizer.meta.json", "tokenizer.tiktoken"]
 
 
+@pytest.mark.slow
 def test_o200k_survives_a_folder_too(tmp_path):
     save_tokenizer(load_tokenizer(), tmp_path)
     back = load_tokenizer(str(tmp_path))

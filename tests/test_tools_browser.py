@@ -99,6 +99,7 @@ def test_citations(browser):
     assert "".join(c.mark for c in cited) in re.sub(r"[^【】†L\d-]", "", answer.replace(" nor", ""))
 
 
+@pytest.mark.slow
 @examples(100)
 @given(st.text(max_size=80))
 def test_pages_cannot_forge_links_or_citations(text):
@@ -107,6 +108,7 @@ def test_pages_cannot_forge_links_or_citations(text):
     assert "【7" not in page.text and "【" not in page.title
 
 
+@pytest.mark.slow
 @examples(100)
 @given(text=st.text(max_size=80))
 def test_any_text_is_a_query(index, text):

@@ -219,6 +219,7 @@ def test_output_around_the_limit_is_cut_too(tool):
     assert run(tool, "'fine'").text == "'fine'"
 
 
+@pytest.mark.slow
 def test_a_deleted_folder_is_reported_and_replaced(tool):
     run(tool, "gone = 1")
     shutil.rmtree(tool.scratch)

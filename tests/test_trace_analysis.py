@@ -97,6 +97,7 @@ def test_a_corpus_counts_like_a_loop(traces):
         Corpus(traces, effort=["low"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_every_figure_in_both_themes(traces, theme):
     t, corpus = traces[0], Corpus(traces, effort=list("abab"))

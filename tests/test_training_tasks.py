@@ -110,6 +110,7 @@ def check_citation(example, tool: BrowserTool, name: str) -> bool:
 GRAMMARS = {"situations", "rules", "secrets", "injections", "moonwort", "personas", "safeguard", "desk"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", [task for task in TASKS if task not in GRAMMARS])
 def test_the_phrasing_split_asks_in_held_out_wordings_and_training_never_does(task, monkeypatch):
     """There is one exception. In "hierarchy", the rules above the user are trained ones in every split; held out is how
@@ -157,6 +158,7 @@ def solved(question: str, count: int) -> tuple[list, list, bool]:
     return items, sorted(items, reverse=falling), falling
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize("split", SPLITS)
 def test_lists_are_sorted_as_the_question_asks(split, style):

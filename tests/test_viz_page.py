@@ -68,6 +68,7 @@ def test_budgets_of_a_stored_explorer():
     assert one.data == web.explore(synthetic_trace(130)).data  # the same trace gives the same bytes
 
 
+@pytest.mark.slow
 def test_smaller_maps_are_means_of_the_larger(model):
     tokens = np.random.default_rng(0).integers(0, 5000, 101)
     run = trace.record(model, tokens, heads=[(1, 2)], lens=False)
@@ -98,6 +99,7 @@ def test_what_cannot_be_shown_is_refused():
     assert decoded(web.explore(synthetic_trace(30), t=np.int64(3), zoom=True))["start"] == {"t": 3, "zoom": True}
 
 
+@pytest.mark.slow
 def test_a_masked_experts_logit_costs_no_precision(model):
     """Minus infinity has its own byte; the other 255 values share the range of the numbers."""
     change = trace.compare(model, np.arange(40), trace.MaskExpert(0, 1))

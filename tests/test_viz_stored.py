@@ -117,6 +117,7 @@ def test_a_stored_figure_is_small_and_keeps_marks_and_words():
         assert not named & {e.get("id") for e in ElementTree.fromstring(vector.to_svg(curves())).iter()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("below", [True, "line"])  # as in a notebook, and also without style.use
 def test_a_cloud_is_a_picture_and_a_heat_map_has_a_pixel_for_each_cell(below, monkeypatch):
     # point clouds with no axis between them become one picture
@@ -131,6 +132,7 @@ def test_a_cloud_is_a_picture_and_a_heat_map_has_a_pixel_for_each_cell(below, mo
     assert not points.get_rasterized() and image.get_interpolation() == "nearest"  # the figure itself is unchanged
 
 
+@pytest.mark.slow
 def test_stored_figures_have_no_colour_that_the_dark_does_not_know():
     """This holds in all notebooks, except for maps without a background, which read alike in light and dark."""
     maps = [plt.get_cmap(name) for name in ("viridis", "cividis")]
@@ -157,6 +159,7 @@ def test_a_notebook_stores_both_and_nothing_for_an_empty_figure(monkeypatch):
     assert vector.stored_svg(figure) is None and vector.stored_png(figure)
 
 
+@pytest.mark.slow
 def test_a_stored_picture_keeps_the_colours_of_its_bars():
     """With 64 shades for two colour maps side by side, orange became purple."""
     rng = np.random.default_rng(0)

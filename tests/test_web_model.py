@@ -239,6 +239,7 @@ def test_interventions_equal_python(name, tiny, texts, folder):
         assert furthest(logits_in_node(folder, kernel, [tokens], tiny.config.vocab_size, dicts), [expected]) <= 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -276,6 +277,7 @@ def test_masks_that_leave_too_few_experts_are_refused(folder):
 # -------------------------------------------------------------------------------------------------------------- trace
 
 
+@pytest.mark.slow
 def test_different_numbers_of_experts_are_not_traced(folder):
     """As in Python, a trace holds one number of experts for all layers; the model itself can compute with several."""
     request = {"question": "Who are you?", "effort": "low", "a": [{"kind": "ExpertsPerToken", "k": 1, "layer": 2}]}

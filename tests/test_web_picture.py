@@ -178,6 +178,7 @@ def percent(share: float) -> str:
     return text + "\u00a0%"
 
 
+@pytest.mark.slow
 def test_every_place_lies_in_the_model_and_has_a_caption_and_a_chapter(tokens, folder):
     script = """
     const all = [{ kind: "model" }, { kind: "tokens" }, { kind: "embedding" }, { kind: "output" }];
