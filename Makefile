@@ -8,11 +8,13 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 NBVAL := $(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=120 -o cache_dir=build/nbval -q
 
+# Tests and notebooks start hundreds of Python processes: compiled files are kept, also where the environment forbids it.
+export PYTHONDONTWRITEBYTECODE :=
+
 # With AGAIN=yes (continuous integration), what failed runs once more, in one process and by itself: a test, or a whole
 # notebook. A test that passes only then depends on what ran before it: both runs are printed, and it is to be fixed
 # like any other fault. A notebook's kernel now and then loses a reply on a busy machine.
-# The tests start hundreds of Python processes, so compiled files are kept even where the environment forbids it.
-PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -p no:nbval
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -p no:nbval
 ONCE_MORE := $(if $(AGAIN),|| $(PYTEST) -n 0 --last-failed --last-failed-no-failures=none)
 
 .PHONY: tour lab quick test test-long test-deep notebooks lint format check-install test-lowest test-clients \
