@@ -184,9 +184,8 @@ def nothing_is_lost(editions, folder, plan, version):
     # The cell handed out for an exercise keeps its place if it still defines its function.
     places = [cell.get("id") for cell in course(1).cells]
     for name in ("norm", "scale"):
-        own = [
-            c for c in before.cells if c.get("id") == f"c-{name}"
-        ]  # two cells with one id: readers rename one of them
+        # if two cells have one id, readers rename one of them
+        own = [c for c in before.cells if c.get("id") == f"c-{name}"]
         if (
             len(own) == 1
             and own[0].cell_type == "code"

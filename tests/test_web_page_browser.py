@@ -252,9 +252,8 @@ def test_text_stays_text(open_page, lab_file):
     shadow = "document.querySelector('#lab').shadowRoot"
     assert page.evaluate(f"{shadow}.querySelectorAll('img, script').length") == 0
     control = page.locator(".prompt .token.control").all_text_contents()
-    assert control == ["<|start|>", "<|message|>", "<|end|>"] * 2 + [
-        "<|start|>"
-    ]  # control tokens that the text spells are not among them
+    # control tokens that the text spells are not among them
+    assert control == ["<|start|>", "<|message|>", "<|end|>"] * 2 + ["<|start|>"]
     assert hostile in "".join(page.locator(".prompt .token").all_text_contents())
 
 
