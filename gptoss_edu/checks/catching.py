@@ -59,12 +59,12 @@ def catching(
             raise TypeError("nothing was returned")
         if not (isinstance(made, tuple) and len(made) == 2 and all(map(callable, made))):
             return "not two functions"
-        mended, test = made
+        fixed, test = made
         if kind == "pair":
             return "two functions"
-        if kind == "mended":
+        if kind == "fixed":
             return next(
-                (f"differs for {label}" for label, args in _named(probes) if not _same(mended, right, args)), "agrees"
+                (f"differs for {label}" for label, args in _named(probes) if not _same(fixed, right, args)), "agrees"
             )
         if kind == "size":
             counted = Counted(right, count)
@@ -73,12 +73,12 @@ def catching(
         found = outcome(test, right if kind == "right" else mutants[label].function)
         return found if kind == "right" else found.partition(":")[0]
 
-    check = CaseCheck(name, "() -> (mended, test)", through)
+    check = CaseCheck(name, "() -> (fixed, test)", through)
 
     @check.cases
     def cases():
-        pair = "Return the fixed function and your test of it: `return mended, test`."
-        fixed = (
+        pair = "Return the fixed function and your test of it: `return fixed, test`."
+        agrees = (
             "The fixed function must give what the right one gives. Find the line that differs from "
             "the rule in the chapter that built it."
         )
@@ -91,7 +91,7 @@ def catching(
         )
         return [
             Case("two functions", ("pair",), "two functions", pair),
-            Case("mended", ("mended",), "agrees", fixed),
+            Case("fixed", ("fixed",), "agrees", agrees),
             Case("the right code passes", ("right",), "passes", sound),
             *(
                 Case(m.label, ("mutant", m.label), "fails", f"This one slipped through. {m.advice}")
@@ -124,11 +124,11 @@ def _short(value) -> str:
     return text if len(text) < 60 else text[:57] + "…"
 
 
-def _same(mended: Callable, right: Callable, args: tuple) -> bool:
+def _same(fixed: Callable, right: Callable, args: tuple) -> bool:
     """Return whether both give the same: numbers to a thousandth of each value, everything else exactly."""
     wanted = right(*copied(args))
     with time_limit(SECONDS):
-        found = mended(*copied(args))
+        found = fixed(*copied(args))
     if not hasattr(wanted, "numpy"):
         return found == wanted
     found, wanted = to_numpy(found).astype(float), to_numpy(wanted).astype(float)

@@ -58,7 +58,7 @@ BANK = Bank("clamp_room")
 
 @BANK.right("four pairs, compared relatively")
 def clamp_room():
-    def mended(x):
+    def fixed(x):
         gate, up = x[..., 0::2].clamp(max=7.0), x[..., 1::2].clamp(-7.0, 7.0)
         return gate * torch.sigmoid(1.702 * gate) * (up + 1)
 
@@ -67,12 +67,12 @@ def clamp_room():
         gate, factor = torch.tensor([-20.0, 7.0, 1.0]), torch.tensor([4.0, 1.0, -6.0])
         assert torch.allclose(found, gate * torch.sigmoid(1.702 * gate) * factor, rtol=1e-3, atol=0)
 
-    return mended, test
+    return fixed, test
 
 
-BANK.wrong("two functions", "the mended one alone", ("return mended, test", "return mended"))
-BANK.wrong("mended", "still clamped from below", ("clamp(max=7.0), x", "clamp(-7.0, 7.0), x"))
-BANK.wrong("mended", "no clamp at all", ("x[..., 0::2].clamp(max=7.0)", "x[..., 0::2]"))
+BANK.wrong("two functions", "the fixed function alone", ("return fixed, test", "return fixed"))
+BANK.wrong("fixed", "still clamped from below", ("clamp(max=7.0), x", "clamp(-7.0, 7.0), x"))
+BANK.wrong("fixed", "no clamp at all", ("x[..., 0::2].clamp(max=7.0)", "x[..., 0::2]"))
 BANK.wrong(
     "the right code passes",
     "the reviewer's rule",
@@ -109,10 +109,10 @@ BANK.wrong(
     "small",
     "a grid",
     (
-        "    return mended, test",
+        "    return fixed, test",
         (
             "    def large(swiglu):\n        assert swiglu(torch.zeros(200)).shape == (100,)\n       "
-            " test(swiglu)\n\n    return mended, large"
+            " test(swiglu)\n\n    return fixed, large"
         ),
     ),
 )

@@ -65,7 +65,7 @@ BANK = Bank("nibbles_room")
 
 @BANK.right("one kind of byte, two scales")
 def nibbles_room():
-    def mended(blocks, scales):
+    def fixed(blocks, scales):
         values = torch.tensor(LEVELS)
         pairs = torch.stack((values[(blocks & 15).long()], values[(blocks >> 4).long()]), dim=-1)  # (G, 16, 2)
         return (pairs.flatten(1) * torch.exp2(scales.float() - 127)[:, None]).flatten()
@@ -75,20 +75,20 @@ def nibbles_room():
         found = unpack(blocks, torch.tensor([127, 128], dtype=torch.uint8))
         assert found.tolist() == [1, -0.5] * 16 + [2, -1] * 16
 
-    return mended, test
+    return fixed, test
 
 
 ASKED = "assert found.tolist() == [1, -0.5] * 16 + [2, -1] * 16"
-BANK.wrong("two functions", "called already", ("return mended, test", "return mended, test(mended)"))
+BANK.wrong("two functions", "called already", ("return fixed, test", "return fixed, test(fixed)"))
 BANK.wrong(
-    "mended",
+    "fixed",
     "still exchanged",
     (
         "values[(blocks & 15).long()], values[(blocks >> 4).long()]",
         "values[(blocks >> 4).long()], values[(blocks & 15).long()]",
     ),
 )
-BANK.wrong("mended", "one after the other", ("dim=-1)  # (G, 16, 2)", "dim=1)"))
+BANK.wrong("fixed", "one after the other", ("dim=-1)  # (G, 16, 2)", "dim=1)"))
 BANK.wrong(
     "the right code passes", "the high nibble first", (ASKED, "assert found.tolist() == [-0.5, 1] * 16 + [-1, 2] * 16")
 )
@@ -125,12 +125,12 @@ BANK.wrong(
     "small",
     "every byte",
     (
-        "    return mended, test",
+        "    return fixed, test",
         (
             "    def large(unpack):\n        test(unpack)\n"
             "        every = torch.arange(256, dtype=torch.uint8).view(16, 16)\n"
             "        assert unpack(every, torch.full((16,), 127, dtype=torch.uint8)).isfinite().all()\n\n"
-            "    return mended, large"
+            "    return fixed, large"
         ),
     ),
 )

@@ -56,7 +56,7 @@ BANK = Bank("sinks_room")
 
 @BANK.right("one score of 0 against two sinks")
 def sinks_room():
-    def mended(scores, sinks):
+    def fixed(scores, sinks):
         b, h, t, _ = scores.shape
         column = sinks.view(1, h, 1, 1).expand(b, h, t, 1)
         return torch.cat((scores, column), dim=-1).softmax(dim=-1)
@@ -66,17 +66,17 @@ def sinks_room():
         wanted = torch.tensor([[-3.0], [3.0]]).sigmoid()  # (h, s) shares left to the key
         assert torch.allclose(found[0, :, 0, :1], wanted)
 
-    return mended, test
+    return fixed, test
 
 
 GIVEN, ASKED = "torch.tensor([3.0, -3.0])", "assert torch.allclose(found[0, :, 0, :1], wanted)"
-BANK.wrong("two functions", "what the test found", ("return mended, test", "return mended, test(mended)"))
+BANK.wrong("two functions", "what the test found", ("return fixed, test", "return fixed, test(fixed)"))
 BANK.wrong(
-    "mended",
+    "fixed",
     "still without its sink",
     ("torch.cat((scores, column), dim=-1).softmax(dim=-1)", "torch.cat((scores.softmax(dim=-1), 0 * column), dim=-1)"),
 )
-BANK.wrong("mended", "the sink's column cut off", ("softmax(dim=-1)\n\n", "softmax(dim=-1)[..., :-1]\n\n"))
+BANK.wrong("fixed", "the sink's column cut off", ("softmax(dim=-1)\n\n", "softmax(dim=-1)[..., :-1]\n\n"))
 BANK.wrong(
     "the right code passes",
     "the keys' shares sum to one",

@@ -53,7 +53,7 @@ BANK = Bank("stream_room")
 
 @BANK.right("an é cut in two, twice")
 def stream_room():
-    def mended(chunks):
+    def fixed(chunks):
         decoder, shown = codecs.getincrementaldecoder("utf-8")("replace"), []
         for chunk in chunks:
             shown.append("".join(decoder.decode(token) for token in chunk))
@@ -63,13 +63,13 @@ def stream_room():
         found = stream([[b"a", b"b\xc3"], [b"\xa9", b"c\xc3"]])
         assert found == ["ab", "éc", "\ufffd"]
 
-    return mended, test
+    return fixed, test
 
 
 BYTES, ASKED = '[[b"a", b"b\\xc3"], [b"\\xa9", b"c\\xc3"]]', 'assert found == ["ab", "éc", "\\ufffd"]'
-BANK.wrong("two functions", "the other way round, in a list", ("return mended, test", "return [test, mended]"))
-BANK.wrong("mended", "tokens decoded alone", ("decoder.decode(token) for", 'token.decode("utf-8", "replace") for'))
-BANK.wrong("mended", "what is held is thrown away", ('decoder.decode(b"", final=True)]', '""]'))
+BANK.wrong("two functions", "the other way round, in a list", ("return fixed, test", "return [test, fixed]"))
+BANK.wrong("fixed", "tokens decoded alone", ("decoder.decode(token) for", 'token.decode("utf-8", "replace") for'))
+BANK.wrong("fixed", "what is held is thrown away", ('decoder.decode(b"", final=True)]', '""]'))
 BANK.wrong("the right code passes", "no text for the end", (ASKED, 'assert found == ["ab", "éc"]'))
 BANK.wrong(
     "each token alone", "plain letters", (BYTES, '[[b"a", b"b"], [b"c"]]'), (ASKED, 'assert found == ["ab", "c", ""]')

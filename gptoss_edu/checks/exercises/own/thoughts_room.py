@@ -72,7 +72,7 @@ BANK = Bank("thoughts_room")
 
 @BANK.right("two finished turns and a running one")
 def thoughts_room():
-    def mended(messages):
+    def fixed(messages):
         last = max((i for i, message in enumerate(messages) if message == ANSWER), default=-1)
         return [message != THOUGHT or i > last for i, message in enumerate(messages)]
 
@@ -80,13 +80,13 @@ def thoughts_room():
         finished = [THOUGHT, CALL, RESULT, ANSWER]
         assert kept([*finished, THOUGHT, ANSWER, THOUGHT, CALL]) == [0, 1, 1, 1, 0, 1, 1, 1]
 
-    return mended, test
+    return fixed, test
 
 
 ASKED = "assert kept([*finished, THOUGHT, ANSWER, THOUGHT, CALL]) == [0, 1, 1, 1, 0, 1, 1, 1]"
-BANK.wrong("two functions", "the test alone", ("return mended, test", "return test"))
-BANK.wrong("mended", "every thought goes", ("message != THOUGHT or i > last", "message != THOUGHT"))
-BANK.wrong("mended", "the first answer counts", ("max((i", "min((i"))
+BANK.wrong("two functions", "the test alone", ("return fixed, test", "return test"))
+BANK.wrong("fixed", "every thought goes", ("message != THOUGHT or i > last", "message != THOUGHT"))
+BANK.wrong("fixed", "the first answer counts", ("max((i", "min((i"))
 BANK.wrong("the right code passes", "the loop's thoughts go too", (ASKED, ASKED.replace("0, 1, 1, 1]", "0, 1, 0, 1]")))
 BANK.wrong(
     "every thought dropped",

@@ -54,7 +54,7 @@ BANK = Bank("window_room")
 
 @BANK.right("two queries, each counted")
 def window_room():
-    def mended(query_positions, key_positions, window):
+    def fixed(query_positions, key_positions, window):
         q, k = query_positions[:, None], key_positions[None, :]
         return (k <= q) & (k > q - window)
 
@@ -62,13 +62,13 @@ def window_room():
         queries, keys = torch.tensor([2, 3]), torch.arange(5)
         assert mask(queries, keys, 2).tolist() == [[0, 1, 1, 0, 0], [0, 0, 1, 1, 0]]
 
-    return mended, test
+    return fixed, test
 
 
 ROWS = "assert mask(queries, keys, 2).tolist() == [[0, 1, 1, 0, 0], [0, 0, 1, 1, 0]]"
-BANK.wrong("two functions", "the test alone", ("return mended, test", "return test"))
-BANK.wrong("mended", "still one key too long", ("(k > q - window)", "(k >= q - window)"))
-BANK.wrong("mended", "one key too short", ("(k > q - window)", "(k > q - window + 1)"))
+BANK.wrong("two functions", "the test alone", ("return fixed, test", "return test"))
+BANK.wrong("fixed", "still one key too long", ("(k > q - window)", "(k >= q - window)"))
+BANK.wrong("fixed", "one key too short", ("(k > q - window)", "(k > q - window + 1)"))
 BANK.wrong(
     "the right code passes",
     "the reported bug taken for right",
