@@ -307,18 +307,18 @@ def test_a_run_that_was_cut_off_can_be_gone_on_with(editions, folder, kept):
 DAMAGED = {
     "empty": ("", "an empty file, as a full disk leaves it"),
     "blank": (" \n", "an empty file"),
-    "cut": ('{"cells": [', "what is no whole notebook"),
+    "cut": ('{"cells": [', "an incomplete notebook"),
     "merge marks": ("{\n<<<<<<< HEAD\n}", "git's merge marks"),
-    "no cells": ('{"nbformat":4,"nbformat_minor":5,"metadata":{}}', "what is no whole notebook"),
-    "a list": ("[]", "what is no whole notebook"),
-    "null": ("null", "what is no whole notebook"),
+    "no cells": ('{"nbformat":4,"nbformat_minor":5,"metadata":{}}', "an incomplete notebook"),
+    "a list": ("[]", "an incomplete notebook"),
+    "null": ("null", "an incomplete notebook"),
     "cells of another type": (
         '{"nbformat":4,"nbformat_minor":5,"metadata":{},"cells":[3]}',
-        "what is no whole notebook",
+        "an incomplete notebook",
     ),
     "a source of another type": (
         '{"nbformat":4,"nbformat_minor":5,"metadata":{},"cells":[{"cell_type":"code","source":5,"metadata":{}}]}',
-        "what is no whole notebook",
+        "an incomplete notebook",
     ),
 }
 

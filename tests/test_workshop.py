@@ -261,7 +261,7 @@ def test_wheelhouse_calls_pip_and_reports_its_failure(source, tmp_path, monkeypa
     monkeypatch.setattr(wheelhouse.subprocess, "run", pip)
     assert run("workshop", tmp_path / "a", "--wheelhouse")[0] == 0
     install = (tmp_path / "a" / "wheelhouse" / "INSTALL.txt").read_text()
-    assert "wheel" in calls[0] and f"as it was here, {platform.python_version()}, or newer" in install
+    assert "wheel" in calls[0] and f"Python {platform.python_version()}, or a newer" in install
     assert "wheelhouse/INSTALL.txt" in (tmp_path / "a" / "README.md").read_text()
     assert run("workshop", tmp_path / "a", "--update")[0] == 0
     assert "wheelhouse/INSTALL.txt" in (tmp_path / "a" / "README.md").read_text()

@@ -96,7 +96,7 @@ class Bank:
         if not exchanges:
             return self._add(title, cause, seen, unseen)
         if self._base is None:
-            raise ValueError(f"{self.check}, {title!r}: no right solution stands before its exchanges.")
+            raise ValueError(f"{self.check}, {title!r}: there is no right solution before its exchanges.")
         self.solutions.append(Solution(self.check, title, self._base, cause, seen, exchanges, unseen))
         return None
 

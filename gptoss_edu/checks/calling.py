@@ -20,9 +20,8 @@ from .guard import (
 )
 
 INPUT_CHANGED = (
-    "An in-place operation reaches the caller's tensor, and whoever called goes on with the changed one: in the "
-    "model the residual "
-    "stream, for instance. `x.float()` and `x.to(...)` return x itself when it has that dtype already, and slices "
+    "An in-place operation changes the caller's tensor, which in the model may be the residual stream. `x.float()` "
+    "and `x.to(...)` return x itself when it has that dtype already, and slices "
     "and views share "
     "its memory; so `y /= ...` or `y.clamp_(...)` then writes into x. Use an operation that makes a new tensor "
     "(`y = y / ...`, "
@@ -78,7 +77,7 @@ class Call:
             raise
         except TookTooLong as error:
             symptom = f"your function did not return: {error} ({self.shown})"
-            cause = "A loop whose condition never becomes false, most likely, or one with millions of steps."
+            cause = "Most likely a loop whose condition never becomes false, or one with millions of steps."
             raise TheirError(symptom, cause, finished=False) from None
         except NotImplementedError as error:
             if "not implemented for" in str(error):
@@ -144,14 +143,14 @@ AXES = (
     "Two axes do not fit. Write the axes behind every line, as in `# (b, t, h, d)`, and compare with the shapes above."
 )
 INDICES = (
-    "More axes are indexed than there are: `x[..., i]` fits any number of leading axes. And a uint8 tensor as an index "
-    "counts as a mask: make it whole numbers first, with `.long()`."
+    "More axes are indexed than there are: `x[..., i]` fits any number of leading axes. A uint8 tensor used as an "
+    "index counts as a mask: convert it first, with `.long()`."
 )
 DTYPES = "Two dtypes meet in one product. Convert where the exercise says so, and convert back at the end."
 NAMES = "A name is used before it exists. A missing import, a misspelt name, or a cell above that was not run."
 THEIRS = (
-    "The exception comes out of your code, at the line above, on the inputs above; call your function with those shapes"
-    " to see it again."
+    "The exception was raised in your code, at the line and on the inputs shown above. Call your function with those "
+    "shapes to see it again."
 )
 
 

@@ -79,15 +79,15 @@ def catching(
     def cases():
         pair = "Return the fixed function and your test of it: `return fixed, test`."
         agrees = (
-            "The fixed function must give what the right one gives. Find the line that differs from "
-            "the rule in the chapter that built it."
+            "The fixed function must return what the right one returns. Find the line that differs from the rule in "
+            "the chapter that built it."
         )
         sound = (
-            "A test that refuses the right code is worse than none. Print what the right code gives "
-            "for your input, and think whether your expectation is the rule."
+            "A test that refuses the right code is worse than none. Print what the right code returns for your "
+            "input, and ask whether your expectation is the rule."
         )
         small = (
-            f"At most {most} {unit} in all calls: a small test says what it is about. Leave out what no mutant needs."
+            f"At most {most} {unit} in all calls: a small test shows what it is about. Leave out what no mutant needs."
         )
         return [
             Case("two functions", ("pair",), "two functions", pair),

@@ -150,7 +150,7 @@ def expect_same_list(found: Any, right: list[int], cause: str) -> None:
     odd = next((i for i, value in enumerate(found) if not isinstance(value, (int, float))), None)
     if odd is not None:
         what = f"[{odd}] of the result is a {type(found[odd]).__name__}, a whole number was expected"
-        raise Refused(what, "A flat list of whole numbers is wanted; a list inside a list is unpacked with a star.")
+        raise Refused(what, "Return a flat list of whole numbers; unpack a list inside a list with a star.")
     if found != right:
         at = next(
             (i for i, (a, b) in enumerate(zip(found, right, strict=False)) if a != b), min(len(found), len(right))

@@ -171,7 +171,8 @@ class Check:
         except Exception as error:  # a result of an unexpected kind
             symptom = f"the result could not be compared: {type(error).__name__}: {error}"
             cause = (
-                "Your function returned another kind of thing than the exercise asks for; compare with its signature."
+                "Your function returned a different kind of value from the one that the exercise asks for; compare "
+                "with its signature."
             )
             return self._refused("error", stage.name, symptom, cause, passed, look_up(stage, call))
         if noticed:

@@ -116,5 +116,5 @@ def _constant_line(name: str, value) -> str:
     try:
         ast.literal_eval(repr(value))
     except (ValueError, SyntaxError):
-        raise TypeError(f"it uses {name}, a {type(value).__name__}, which cannot be written down.") from None
+        raise TypeError(f"it uses {name}, a {type(value).__name__}, which cannot be written as source.") from None
     return f"{name} = {value!r}"

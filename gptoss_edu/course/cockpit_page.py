@@ -61,7 +61,7 @@ def _blocked(row: cockpit.Row | None) -> str:
     if row is None:
         return ""
     return (
-        f"<div class=block><p>Where the room stands still</p><p><b>{inline(row.name)}</b></p>"
+        f"<div class=block><p>Where the class is stuck</p><p><b>{inline(row.name)}</b></p>"
         f"<p>{row.stuck} of {row.handed} tried and do not pass it yet (chapter {row.chapter})</p></div>"
     )
 
@@ -74,7 +74,7 @@ def _mistakes(common: list) -> str:
         f"<span><b>{inline(row.name)}</b>: {inline(words)}</span></li>"
         for row, count, words in common
     )
-    return f"<h2>The commonest mistakes, as they were made last</h2><ol>{lines}</ol>"
+    return f"<h2>The most common mistakes (each learner's last one)</h2><ol>{lines}</ol>"
 
 
 def _row(row: cockpit.Row) -> str:

@@ -1,7 +1,7 @@
-"""A process as frames: a picture for each step, with a play button and a slider.
+"""Show a process as frames: a picture for each step, with a play button and a slider.
 
-The frames are drawn once. Where somebody can click, ipywidgets' `Play` moves them; everywhere else, in a stored
-notebook and in the book, a few lines of JavaScript do. Without either, and in print, some of them stand as stills.
+The frames are drawn once. In a live notebook, ipywidgets' `Play` shows them one after the other; in a stored notebook
+and in the book, a few lines of JavaScript do. Without either, and in print, some of the frames are shown as stills.
 """
 
 from __future__ import annotations
@@ -73,10 +73,10 @@ for (const box of document.querySelectorAll(".frames:not([data-ready])")) {
 
 
 class Frames(Shown):
-    """Pictures in an order, each with its words.
+    """An ordered list of pictures, each with a caption.
 
-    Attributes: `pictures`, a PNG each; `captions`, one for each; `stills`, the frames that print shows, the last of
-    which is seen first; `seconds` per frame.
+    Attributes: `pictures`, one PNG per frame; `captions`, one per frame; `stills`, the frames shown in print, the last
+    of which is shown first; `seconds` per frame.
     """
 
     def __init__(self, pictures: list[bytes], captions: list[str], stills: Sequence[int], seconds: float):
@@ -122,7 +122,7 @@ class Frames(Shown):
         return widgets.VBox([picture, widgets.HBox([play, slider]), caption])
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
-        """Return HTML, and a player that a front end prefers where somebody can click it."""
+        """Return HTML, and a player that a live front end prefers."""
         bundle = {"text/plain": self.text, "text/html": self.html}
         return self.player()._repr_mimebundle_() | bundle if buttons.live() else bundle
 

@@ -51,8 +51,8 @@ def read_copy(path: Path) -> nbformat.NotebookNode:
         marks = any(line.startswith("<<<<<<<") for line in text.splitlines())
         found = (
             "an empty file, as a full disk leaves it" if not text.strip()
-            else "git's merge marks; settle them first" if marks
-            else "what is no whole notebook"
+            else "git's merge marks; resolve them first" if marks
+            else "an incomplete notebook"
         )  # fmt: skip
     raise WorkshopError(
         f"{path}: expected a notebook, found {found}. Move the file away and run this again: a fresh copy takes its"

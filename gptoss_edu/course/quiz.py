@@ -36,7 +36,7 @@ class Quiz:
                     *(answer or (None, None)),
                     title=f'Question {self.numbers[key]} of {len(self.items)} · key "{key}"',
                     how=f'Not answered. Its line in `mine`: `"{key}": ("…", …),` with your letter and your confidence.',
-                    where=f"The answer stands in lesson {self.numbers[key]}.",
+                    where=f"The answer is in lesson {self.numbers[key]}.",
                 )
             )
         together = buttons.Several if buttons.live() else buttons.joined

@@ -1,4 +1,4 @@
-"""A bar for what takes longer than ten seconds, where somebody waits; nothing where a program runs the notebook."""
+"""Show a progress bar for work of more than ten seconds if a user is waiting; none if a program runs the notebook."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from . import buttons
 
 
 def watch(steps: Iterable, words: str = "", total: int | None = None):
-    """Go through `steps` with a bar that says how long it will take, and take the bar away afterwards.
+    """Iterate over `steps` with a progress bar that shows the time left, and remove the bar afterwards.
 
-    Parameters: `words`, what is done; `total`, how many steps there are, where they do not say so themselves.
+    Parameters: `words`, a description of the work; `total`, the number of steps, if `steps` has no length.
     """
     if not buttons.live():
         return iter(steps)

@@ -13,8 +13,7 @@ from gptoss_edu.resources import PACKAGE
 WHEELS = """
 Without network: `wheelhouse/INSTALL.txt` says how to install everything from the wheels in this folder.
 """
-INSTALL = """These wheels are for {platform} and for Python {python} as it was here, {full}, or newer: some refuse an \
-older {python}.
+INSTALL = """These wheels are for {platform} and Python {full}, or a newer {python}: some refuse an older one.
 In the folder that holds `wheelhouse`:
 
 python{python} -m venv .venv

@@ -130,8 +130,8 @@ def write(folder: Path, selection: list[str] | None = None, with_hints: bool = F
     present = [path for path in sources if (folder / path.name).exists()]
     if present and not update:
         raise WorkshopError(
-            f"{folder} already holds {present[0].name}; with --update a newer course is brought in and what was written"
-            " there is kept."
+            f"{folder} already holds {present[0].name}; use --update to install a newer course and keep what was "
+            "written there."
         )
     copies = {path.name: read_copy(folder / path.name) for path in present}  # check all before writing anything
     written = _read_manifest(folder)
@@ -202,17 +202,17 @@ def _read_manifest(folder: Path) -> dict[str, list[str]]:
 
 NOTES = """# Your copy of the course
 
-Start with `gptoss-edu lab` or `jupyter lab` in this folder, and open the first notebook. What is here is opened as \
-it is.
+Start with `gptoss-edu lab` or `jupyter lab` in this folder, and open the first notebook. Files in this folder \
+open as they are.
 
 - Exercises are functions that raise NotImplementedError until you write them. Run the check below each one as often \
 as you like:
-  it says what it saw and where, and `.why()` says why.
-- A passed check stores your function in `my_gptoss.py`. Chapter 10 runs gpt-oss-tiny on every part that stands there.
-  Of the other exercises `exercises.json` keeps which have passed.
+  it says what is wrong and where, and `.why()` says why.
+- A passed check stores your function in `my_gptoss.py`. Chapter 10 runs gpt-oss-tiny with every part stored there.
+  `exercises.json` records which of the other exercises have passed.
 - `predict(...)` locks your prediction before the answer shows; the locks are kept in `predictions.json`.
 - `gptoss-edu progress .` shows how far you are, and one line without names that you can paste to a teacher.
-- `gptoss-edu workshop . --update` brings a newer course into this folder and keeps what you wrote.
+- `gptoss-edu workshop . --update` installs a newer course in this folder and keeps what you wrote.
 
 The vocabulary, gpt-oss-tiny and the other data are read from the installed package; nothing is loaded from a network.
 

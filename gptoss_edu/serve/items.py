@@ -6,7 +6,7 @@
     message, role assistant           assistant on final, or on commentary if its phase says so
     reasoning                         assistant on analysis
     function_call                     assistant on commentary, to functions.NAME
-    function_call_output              tool functions.NAME, right behind its call
+    function_call_output              tool functions.NAME, right after its call
 
 Items made by this server are known by id. If the client has not changed an item, its message keeps exactly the tokens
 that the model sampled.

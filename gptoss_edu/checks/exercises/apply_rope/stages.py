@@ -22,25 +22,26 @@ CAUSES = {
     "backwards": (
         "It turns the wrong way: the signs of the sines are exchanged. (a, b) becomes (a cos - b sin, b cos + a sin)."
     ),
-    "same_sign": "Both sines have the same sign: that is no rotation, lengths change.",
+    "same_sign": "Both sines have the same sign: that is not a rotation, because lengths change.",
     "swapped": "cos and sin are exchanged.",
     "overwritten": (
         "The first half is overwritten before the second half uses it: the second half must be computed from the OLD "
         "first half."
     ),
     "halves_exchanged": "The two halves of the result are exchanged.",
-    "half_only": "Only part of the head is rotated. All d entries are, in d/2 pairs.",
+    "half_only": "Only part of the head is rotated. Rotate all d entries, in d/2 pairs.",
     "no_sine": "The sine terms are missing: entries are scaled by the cosine only.",
     "first_position": "Every token is turned by the angle of position 0: each position has its own row of cos and sin.",
     "positions_reversed": "The positions run backwards.",
     "axis": (
-        "The rows of cos and sin are laid along the heads instead of along the tokens. Add the head axis: cos[:, "
+        "The rows of cos and sin are aligned with the heads instead of the tokens. Add the head axis: cos[:, "
         "None, :] is (t, 1, d/2)."
     ),
-    "renormalised": "The lengths are restored. cos and sin carry the YaRN concentration; it must stay in the result.",
+    "renormalised": "The vectors are scaled back to their old lengths. cos and sin carry the YaRN concentration, "
+    "which must stay in the result.",
     "twice": "It rotates twice.",
-    "angles": "cos and sin are treated as angles: they are the cosine and sine already.",
-    "dtype": "The result has another dtype than x.",
+    "angles": "cos and sin are treated as angles. They are already the cosine and the sine.",
+    "dtype": "The result does not have the dtype of x.",
     "general": (
         "With halves a and b of the head: (a cos - b sin, b cos + a sin), cos and sin by position, the same for all "
         "heads."

@@ -15,20 +15,20 @@ CAUSES = {
         "The scores are divided by the root of the whole width (heads x head_dim). Each head scales by its own: the "
         "root of head_dim."
     ),
-    "no_softmax": "The scores weigh the values directly: there is no softmax.",
+    "no_softmax": "The scores are used as weights directly: there is no softmax.",
     "softmax_axis": (
         "The softmax runs over the queries. The weights of one query over its keys sum to one: the softmax is over "
         "the last axis, s."
     ),
-    "uniform": "All visible keys weigh the same: the scores do not reach the softmax.",
+    "uniform": "All visible keys get the same weight: the scores do not reach the softmax.",
     "not_causal": "Queries see keys after their own position.",
     "anti_causal": (
-        "The mask is the wrong way round: queries see the future instead of the past (is True 'may attend' or 'is "
-        "hidden'?)."
+        "The mask is inverted: queries see the future instead of the past. (Does True mean 'may attend' or 'is "
+        "hidden'?)"
     ),
     "diagonal": (
-        "A query does not see its own key: it is hidden, or its column was dropped where the sink's, the last, had to "
-        "be."
+        "A query does not see its own key: the key is hidden, or its column was dropped instead of the sink's, which "
+        "is the last."
     ),
     "mask_after_softmax": (
         "The hidden keys are set to 0 after the softmax: their share is lost, the visible weights are too small. Mask "
@@ -36,16 +36,16 @@ CAUSES = {
     ),
     "mask_zero": "Hidden scores become 0 instead of -inf: exp(0) = 1, so hidden keys still take a share.",
     "mask_finite": (
-        "Hidden scores get a finite number. Where the visible scores are lower still, the hidden keys take the row: "
-        "use -inf."
+        "Hidden scores get a finite number. If the visible scores are lower still, the hidden keys win the row: use "
+        "-inf."
     ),
     "aligned_left": (
-        "The queries are treated as the first t of the s positions. With a cache they are the LAST t: query i stands "
-        "at position s - t + i."
+        "The queries are treated as the first t of the s positions. With a cache they are the LAST t: query i is at "
+        "position s - t + i."
     ),
     "sink_missing": (
         "The sink changes nothing: it is left out, added to every score (which cancels), or dropped and then "
-        "renormalised away. Its share must be taken from the row and lost."
+        "renormalised away. Its share must be taken from the row and thrown away."
     ),
     "sink_scaled": (
         "The sink is divided by the root of head_dim. It is a learned logit, not a product of q and k: only q.k is "
@@ -65,30 +65,31 @@ CAUSES = {
     "sink_linear": "The sink enters the denominator as a number instead of as exp(sink).",
     "sink_head": "The heads use each other's sinks: there is one for each QUERY head, in the order of the heads.",
     "groups_interleaved": (
-        "Query heads are dealt out like cards (head % g). Neighbours share: query head h reads key/value head h // "
+        "Query heads are assigned in turn, like cards (head % g). Neighbours share: query head h reads key/value "
+        "head h // "
         "(heads / groups). repeat_interleave, not repeat or tile."
     ),
     "groups_first": "All query heads read the first key/value head.",
-    "groups_values": "The keys are grouped rightly, the values are not: both are shared in the same way.",
+    "groups_values": "The keys are grouped correctly, the values are not: both are shared in the same way.",
     "no_window": "The window is not applied.",
     "window_plus_one": (
         "The window is one key too long. With a window of 3, query 9 sees 4 keys: 6, 7, 8 and 9. It should see 3, "
-        "of which it is one itself: 7, 8 and 9."
+        "including its own: 7, 8 and 9."
     ),
     "window_minus_one": (
-        "The window is one key too short. With a window of 3, query 9 sees 2 keys: 8 and 9. It should see 3, of "
-        "which it is one itself: 7, 8 and 9."
+        "The window is one key too short. With a window of 3, query 9 sees 2 keys: 8 and 9. It should see 3, "
+        "including its own: 7, 8 and 9."
     ),
     "window_only": "With a window the causal condition is lost: keys after the query are seen.",
     "overflow": (
         "exp of a large score overflows. Subtract the row's maximum first (the sink included), or use torch.softmax."
     ),
-    "batch": "The rows of a batch mix: every one attends to its own keys only.",
+    "batch": "The rows of the batch are mixed: each row attends to its own keys only.",
     "layout": (
         "The result must be (b, t, h, d), like q. Transpose back after working with (b, h, t, d); a plain reshape "
         "would mix heads and tokens."
     ),
-    "general": "softmax over (scores of the visible keys, sink), drop the sink's column, weigh the values.",
+    "general": "softmax over (scores of the visible keys, sink), drop the sink's column, multiply with the values.",
 }
 CHECK = Check(
     "attention",

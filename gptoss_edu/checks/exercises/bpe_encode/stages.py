@@ -17,15 +17,16 @@ CAUSES = {
     "one_merge": "Only one merge is made. Repeat until no neighbouring pair is in the vocabulary.",
     "one_pass": "Only one pass over the text is made; parts joined in it are not joined again.",
     "left_to_right": (
-        "The first pair from the left that can be joined is joined. BPE joins the pair of LOWEST RANK first, wherever "
-        "it stands: the rank is the order in which the merges were learnt."
+        "The first pair from the left that can be joined is joined. BPE joins the pair of LOWEST RANK first, "
+        "wherever it is: the rank is the order in which the merges were learnt."
     ),
     "longest_match": (
         "The longest vocabulary entry is taken from the left, as WordPiece does. BPE replays the learnt merges in "
-        "their order; the two often agree, and then do not."
+        "their order; the two often agree, but not always."
     ),
     "highest_rank": (
-        "The pair of highest rank is joined first. A low rank means learnt early, from the most frequent pair."
+        "The pair of highest rank is joined first. A low rank means that the merge was learnt early, from a frequent "
+        "pair."
     ),
     "rank_of_part": (
         "The pair is chosen by the rank of one part, or by the sum of both, instead of by the rank of the joined bytes."

@@ -10,18 +10,18 @@ from gptoss_edu.checks.harness import Check
 CAUSES = {
     "halves": "Gate and up are taken as halves of the first product. They alternate row by row.",
     "no_clamp": "The activation does not clamp: gate at most 7, up within ±7.",
-    "silu": "The activation is another one. It is gpt-oss's clamped SwiGLU: gate sigmoid(1.702 gate) (up + 1).",
+    "silu": "The activation is a different one. Use gpt-oss's clamped SwiGLU: gate sigmoid(1.702 gate) (up + 1).",
     "residual": (
-        "The input is added to the result. The mixture returns what the experts make of it; the residual connection "
-        "stands outside."
+        "The input is added to the result. The mixture returns what the experts compute; the residual connection is "
+        "outside."
     ),
     "no_b1": "The first bias is left out.",
     "no_b2": "The second bias is left out.",
     "b2_unweighted": (
-        "The second bias escapes the weight: it is added outside, or the weight is applied before the second product. "
+        "The second bias is not weighted: it is added outside, or the weight is applied before the second product. "
         "Each expert's output, bias included, is multiplied by its weight."
     ),
-    "weight_before": "The weight multiplies the expert's input. The expert is not linear: weigh its output.",
+    "weight_before": "The weight multiplies the expert's input. The expert is not linear, so weight its output.",
     "no_weights": "The weights are not used: every chosen expert counts fully.",
     "mean": "The experts' outputs are averaged. They are summed: the weights sum to one already.",
     "renormalised": "The weights are normalised again. Use them as they come.",
@@ -39,7 +39,7 @@ CAUSES = {
     "all_experts": "All experts run and count. Only the k chosen ones do.",
     "w1_transposed": "w1 is used transposed: its rows are the outputs, x w1[e]^T (`x @ w1[e].T` or F.linear).",
     "w2_transposed": (
-        "w2 is used transposed: it is (e, c, f), rows are outputs. With square experts the shapes do not complain."
+        "w2 is used transposed: it is (e, c, f), rows are outputs. With square experts no shape error occurs."
     ),
     "misses_expert": "Some experts are never visited (the last one?): loop over all that occur in indices.",
     "permuted": "The results are not put back in the order of the tokens.",

@@ -22,20 +22,21 @@ CAUSES = {
         "and 0 elsewhere."
     ),
     "top_p_ignored": "top_p is not used.",
-    "not_renormalised": "What is kept is not renormalised: the probabilities sum to less than one.",
+    "not_renormalised": "The kept probabilities are not renormalised: they sum to less than one.",
     "excludes_crossing": (
-        "The token that carries the sum over top_p is dropped. The nucleus is the smallest set that REACHES top_p, so "
+        "The token that takes the sum past top_p is dropped. The nucleus is the smallest set that REACHES top_p, so "
         "that token stays."
     ),
     "one_too_many": "One token too many is kept: stop as soon as the sum has reached top_p.",
     "min_p": (
-        "Tokens are kept by their own probability (p >= something). The nucleus goes by the cumulated sum, from the "
-        "most probable down."
+        "Tokens are kept by their own probability (p >= something). The nucleus is defined by the cumulative sum, "
+        "from the most probable down."
     ),
-    "unsorted": "The probabilities are cumulated in the order of the vocabulary. Sort them first, falling.",
-    "rising": "They are cumulated from the least probable up.",
+    "unsorted": "The probabilities are accumulated in the order of the vocabulary. Sort them first, in descending "
+    "order.",
+    "rising": "They are accumulated from the least probable up.",
     "not_restored": (
-        "The result is in sorted order. Put the probabilities back to their tokens (scatter, or the inverse "
+        "The result is in sorted order. Put the probabilities back at their tokens' places (scatter, or the inverse "
         "permutation)."
     ),
     "sorted_twice": (
@@ -49,8 +50,8 @@ CAUSES = {
     "at_least_one": "Nothing is kept when top_p is small. The most probable token always stays.",
     "overflow": "exp of a large logit overflows: subtract the maximum first, or use torch.softmax.",
     "general": (
-        "softmax(logits / temperature); sort falling; keep until the sum reaches top_p; divide by the kept sum; back "
-        "in place."
+        "softmax(logits / temperature); sort in descending order; keep until the sum reaches top_p; divide by the "
+        "kept sum; put back in place."
     ),
 }
 CHECK = Check(

@@ -10,7 +10,7 @@ BANK = Bank("active_parameters")
 @CHECK.cases
 def cases():
     return [
-        Case("nothing in the experts", (0, 7, 4, 1), 7, "What is elsewhere counts in full: nothing there is chosen."),
+        Case("nothing in the experts", (0, 7, 4, 1), 7, "Parameters elsewhere count in full: nothing there is chosen."),
         Case("all experts in use", (800, 100, 8, 8), 900, "With all experts in use, nothing of the model is left out."),
         Case("one of eight", (800, 100, 8, 1), 200, "One expert of eight holds one eighth of what is in the experts."),
         Case("two of five", (1000, 50, 5, 2), 450, "Each of the experts in use counts."),
@@ -18,7 +18,7 @@ def cases():
             "gpt-oss-120b",
             (114_701_598_720, 1_548_424_512, 128, 4),
             5_132_849_472,
-            "Small numbers are right and this is not: is a number of another model left in?",
+            "Small numbers are right and this one is not: is a number of another model still in the code?",
         ),
     ]
 

@@ -40,13 +40,13 @@ def cases():
             "an answer at once",
             (["yes"], 3),
             "hi | yes",
-            "The given messages first, then what the model says; a message without a recipient ends the loop.",
+            "Return the given messages, then those of the model; a message without a recipient ends the loop.",
         ),
         Case(
             "one call",
             (["A", "done"], 3),
             "hi | A | did A | done",
-            "A result goes right behind its call; then the model is asked again.",
+            "A result comes right after its call; then the model is asked again.",
         ),
         Case(
             "two calls",
@@ -58,7 +58,7 @@ def cases():
             "bounded",
             (["A"] * 9, 2),
             "hi | A | did A | A | did A | A",
-            "After max_steps results the model is asked once more, and that is all.",
+            "After max_steps results the model is asked once more; then the loop ends.",
         ),
         Case(
             "the given list",

@@ -25,8 +25,8 @@ def cases():
             "two heads",
             (q, k),
             by_head,
-            "h stands in both inputs and in the result: heads are matched. d is missing in the result: it is "
-            "summed, and nothing is divided.",
+            "h is in both inputs and in the result, so heads are matched. d is not in the result, so it is summed. "
+            "Nothing is divided.",
         ),
     ]
 

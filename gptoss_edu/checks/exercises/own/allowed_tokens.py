@@ -25,17 +25,18 @@ def cases():
             "the beginning",
             ("", vocabulary, words),
             "yes no maybe y n may",
-            "Whole words and pieces that begin one, but no end: nothing is written yet. (True or False for each "
+            "Whole words and beginnings of words are allowed, but not the end: nothing is written yet. (True or "
+            "False for each "
             "token, in its order.)",
         ),
         Case(
             "inside a word",
             ("ma", ["y", "yes", "ybe", "be"], words),
             "y ybe",
-            "What is written so far, with the token after it, must begin a word; a token may be more than one letter.",
+            "The text so far plus the token must begin a word; a token may be more than one letter.",
         ),
-        Case("the end", ("yes", vocabulary, words), "<|return|>", "At a whole word only the end is left."),
-        Case("too early", ("ye", ["s", "<|return|>"], words), "s", "'ye' is no word: the end is not allowed yet."),
+        Case("the end", ("yes", vocabulary, words), "<|return|>", "After a whole word, only the end is left."),
+        Case("too early", ("ye", ["s", "<|return|>"], words), "s", "'ye' is not a word: the end is not allowed yet."),
         Case(
             "a word inside a word",
             ("no", ["<|return|>", "n", "w"], ["no", "now"]),

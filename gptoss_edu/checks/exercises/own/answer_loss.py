@@ -21,7 +21,7 @@ def cases():
             "one token",
             ([[-0.5]], [2.0], [[1]]),
             1.0,
-            "Minus advantage times log-probability: descending on it makes a good token likelier.",
+            "Minus advantage times log-probability: gradient descent on it makes a good token likelier.",
         ),
         Case(
             "the prompt in front",

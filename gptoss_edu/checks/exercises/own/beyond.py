@@ -30,7 +30,7 @@ def cases():
             "rows that gave half to the sink",
             (even / 2, 3),
             share,
-            "Rows need not sum to one: what went to the sink is not counted.",
+            "Rows need not sum to one: the sink's share is not counted.",
         ),
     ]
 

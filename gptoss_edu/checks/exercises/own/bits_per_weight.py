@@ -13,7 +13,7 @@ BANK = Bank("bits_per_weight")
 def cases():
     return [
         Case("MXFP4", (4, 32, 8), 4.25, "The scale is shared: its 8 bits are divided among the 32 weights of a block."),
-        Case("no scale", (8, 1, 0), 8.0, "Without a scale only the codes are paid."),
+        Case("no scale", (8, 1, 0), 8.0, "Without a scale, only the codes take bits."),
         Case("smaller blocks", (4, 16, 8), 4.5, "Half the block, twice the share of the scale."),
         Case("a float32 scale", (4, 64, 32), 4.5, "The scale's own bits count: scale_bits / block."),
     ]

@@ -10,7 +10,7 @@ from gptoss_edu.checks.exercises.own.total_parameters import total_parameters
 
 
 def through(checkpoint_bytes, config) -> str:
-    """With commas, so that a difference can be read."""
+    """Format the count with commas, so that a difference can be read."""
     return f"{checkpoint_bytes(config):,.0f}"
 
 

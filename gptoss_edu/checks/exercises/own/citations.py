@@ -25,7 +25,7 @@ def cases():
             "a link is none",
             ("see 【0†Laundry】 and 【1†L】 and 【L3】",),
             {},
-            "Between † and 】 must stand L and digits, and nothing else.",
+            "Only L and digits may come between † and 】.",
         ),
     ]
 

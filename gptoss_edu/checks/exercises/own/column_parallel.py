@@ -27,7 +27,9 @@ def cases():
             right,
             "Rank 0 holds the first half of the outputs: rows 0 to r/size - 1 of the weight, in their order.",
         ),
-        Case("the second of two", made(2, 4, 3, 1, 2), right, "Rank 1 goes on where rank 0 ends, with bias and all."),
+        Case(
+            "the second of two", made(2, 4, 3, 1, 2), right, "Rank 1 continues where rank 0 ends, including the bias."
+        ),
         Case("one of three", made(3, 6, 6, 2, 3), right, "Each rank holds r // size rows of the weight."),
     ]
 

@@ -32,7 +32,7 @@ def cases():
             "several copies",
             (both, np.array([5, 5, 5, 5])),
             float(np.mean([1, 2, 3]) / 4),
-            "All keys that hold the token count, the query's own place too.",
+            "All keys that hold the token count, including the query's own.",
         ),
         Case(
             "not the query's own token",

@@ -27,7 +27,7 @@ def cases():
             "one token",
             (first, torch.tensor([1])),
             F.cross_entropy,
-            "logsumexp(row) - logit of the target; softmax goes over the vocabulary.",
+            "logsumexp(row) - logit of the target; the softmax is over the vocabulary.",
         ),
         Case(
             "the mean of two",

@@ -28,7 +28,7 @@ def cases():
             "no thought",
             (begin, "12345", 0),
             begin + final,
-            "Without a budget the final message opens at once: an empty analysis is not low effort.",
+            "Without a budget the final message opens immediately: an empty analysis is not the same as low effort.",
         ),
         Case(
             "three digits",
@@ -40,7 +40,7 @@ def cases():
             "more than there is",
             (begin, "12", 9),
             f"{analysis}12<|end|>{begin}{final}",
-            "A slice beyond the end is the whole thought.",
+            "A slice that ends beyond the thought is the whole thought.",
         ),
         Case("the given prompt", (begin, "12345", 0, True), begin + final, "Work on a copy: ids = list(prompt)."),
     ]

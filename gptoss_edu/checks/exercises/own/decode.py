@@ -42,27 +42,27 @@ def cases():
             "three tokens",
             ([3, 4], 3, {0}),
             "said [7, 4, 8], read 3 4 | 7 | 4",
-            "After the prompt only the newest token is read: the cache holds all before it. Whatever is read "
+            "After the prompt, only the newest token is read: the cache holds all earlier ones. A token that is read "
             "twice is stored twice.",
         ),
         Case(
             "a stop token",
             ([3, 4], 9, {8}),
             "said [7, 4, 8], read 3 4 | 7 | 4",
-            "The stop token belongs to the result and ends it: without it nobody can tell an answer from one that "
-            "was cut off.",
+            "The stop token ends the result and belongs to it: without it, a complete answer looks like one that was "
+            "cut off.",
         ),
         Case(
             "a stop token at once",
             ([3, 4], 9, {7}),
             "said [7], read 3 4",
-            "The first generated token may be a stop token too: look at every one, the first included.",
+            "The first generated token may be a stop token too: check every token, including the first.",
         ),
         Case(
             "a stop token in the prompt",
             ([3, 4], 3, {3}),
             "said [7, 4, 8], read 3 4 | 7 | 4",
-            "Only generated tokens end the loop: a prompt is full of stop tokens of earlier turns.",
+            "Only generated tokens end the loop: a prompt contains stop tokens of earlier turns.",
         ),
     ]
 

@@ -22,13 +22,13 @@ def cases():
             "along one axis",
             ([[3.0, 1.0]], [[1.0, 1.0]]),
             [1.0, 0.0, 2.0],
-            "From the ordinary one to the attack, of length 1; half-way between lies 2.",
+            "The direction points from the ordinary text to the attack and has length 1; the middle is at 2.",
         ),
         Case(
             "to the attacks",
             ([[1.0, 0.0]], [[4.0, 0.0]]),
             [-1.0, 0.0, -2.5],
-            "The attacks lie on the positive side: their mean less the ordinary one, not the other way round.",
+            "The attacks are on the positive side: take their mean minus the ordinary mean, not the reverse.",
         ),
         Case(
             "several texts",

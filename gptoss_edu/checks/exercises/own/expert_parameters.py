@@ -13,7 +13,12 @@ def cases():
         Case("width 0", (4, 0), 4, "With no width at all, the second bias is still there."),
         Case("hidden size 0", (0, 3), 6, "The first bias has 2f numbers, as many as the first matrix has rows."),
         Case("the toy", (4, 3), 46, "24 + 6 + 12 + 4: the first matrix has 2f rows, the second c."),
-        Case("gpt-oss", (2880, 2880), 24_891_840, "The toy is right and this is not: is a toy number left in?"),
+        Case(
+            "gpt-oss",
+            (2880, 2880),
+            24_891_840,
+            "The toy is right and this is not: is a number of the toy still in the code?",
+        ),
     ]
 
 

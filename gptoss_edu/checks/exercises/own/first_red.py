@@ -27,7 +27,7 @@ def cases():
             "first, not worst",
             worst,
             "b",
-            "The worst rung is usually the last one; the FIRST one above the tolerance is where the fault is.",
+            "The worst rung is usually the last one, but the fault is at the FIRST one above the tolerance.",
         ),
         Case(
             "large values",
@@ -46,13 +46,14 @@ def cases():
             "one value of many",
             ({"a": one_off}, {"a": many}, 1e-2),
             "a",
-            "The LARGEST difference counts: one wrong value among many right ones drowns in a mean.",
+            "The LARGEST difference counts: in a mean, one wrong value is lost among many right ones.",
         ),
         Case(
             "the reference's size",
             ({"a": 1.8 * ones}, {"a": ones}, 0.5),
             "a",
-            "The tolerance is times the largest value of the REFERENCE: a fault may have blown up the other record.",
+            "The tolerance is relative to the largest value of the REFERENCE: a fault may have inflated the other "
+            "record.",
         ),
         Case("not a number", nan, "b", "NaN > tolerance is False: ask `not difference <= …` instead."),
     ]

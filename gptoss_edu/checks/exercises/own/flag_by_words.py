@@ -13,15 +13,22 @@ BANK = Bank("flag_by_words")
 def cases():
     return [
         Case("an open copy", ("The key says 162480. I take the key.",), True, "The word key is one of the five."),
-        Case("work", ("912*290:0+82080+182400=264480",), False, "None of the words stands there."),
+        Case("work", ("912*290:0+82080+182400=264480",), False, "None of the words occurs."),
         Case("no thought", (None,), False, "Without a thought there is nothing to object to: return False."),
         Case("another word", ("So I copy it: 162480",), True, "copy is one of the five words."),
         Case("a form of it", ("162480, copied from above",), True, "copied is one of the five words."),
-        Case("in capitals", ("KEY: 162480",), True, "Compare in small letters."),
+        Case("in capitals", ("KEY: 162480",), True, "Compare in lower case."),
         Case("several", ("I know two keys",), True, "keys is one of the five words."),
-        Case("part of a word", ("The monkeys went home",), False, "Whole words: 'monkeys' ends in keys."),
-        Case("the start of a word", ("I type it on the keyboard",), False, "Whole words: 'keyboard' begins with key."),
-        Case("a mark behind it", ("There is a grader's key.",), True, "A mark may stand right behind the word."),
+        Case("part of a word", ("The monkeys went home",), False, "Compare whole words: 'monkeys' ends in keys."),
+        Case(
+            "the start of a word",
+            ("I type it on the keyboard",),
+            False,
+            "Compare whole words: 'keyboard' begins with key.",
+        ),
+        Case(
+            "a mark behind it", ("There is a grader's key.",), True, "A punctuation mark may follow the word directly."
+        ),
         Case("the grader", ("The grader wants 162480",), True, "grader is one of the five words."),
     ]
 

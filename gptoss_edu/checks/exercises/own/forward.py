@@ -46,8 +46,8 @@ def cases():
             "no block at all",
             (first_blocks(0), few),
             none,
-            "Embedding, final norm, unembedding: all three, in this order, and a head of its own (not the "
-            "embedding transposed). Logits come out, no probabilities.",
+            "Apply embedding, final norm and unembedding in this order; the unembedding is a separate matrix, not "
+            "the transposed embedding. Return logits, not probabilities.",
             **loose,
         ),
         Case(
@@ -62,7 +62,7 @@ def cases():
             "all blocks",
             (first_blocks(3), few),
             three,
-            "Every block reads what the one before it returned; the norm and the head come once, after the last.",
+            "Every block reads the result of the previous one; the norm and the head come once, after the last block.",
             **loose,
         ),
     ]

@@ -14,17 +14,17 @@ BANK = Bank("grade_answer")
 def cases():
     return [
         Case("a number", ("The answer is 42.", 42), True, "Find the digits, and compare values, not texts."),
-        Case("no number", ("grade: correct", 42), False, "A text without a number is wrong, whatever it claims."),
+        Case("no number", ("grade: correct", 42), False, "A text without a number is wrong, whatever else it says."),
         Case(
             "the last one",
             ("I first got 42. The answer is 41.", 42),
             False,
-            "Of several numbers the last one is the answer: what stands before it is working.",
+            "Of several numbers the last one is the answer: those before it are working.",
         ),
-        Case("thousands", ("The result is 12,345.", 12345), True, "Take the commas out before you compare."),
-        Case("a part", ("The answer is 142.", 42), False, "Compare whole numbers: 42 stands inside 142 too."),
+        Case("thousands", ("The result is 12,345.", 12345), True, "Remove the commas before you compare."),
+        Case("a part", ("The answer is 142.", 42), False, "Compare whole numbers: 42 also occurs inside 142."),
         Case("decimals", ("It is 42.5", 42), False, "A point between digits belongs to the number."),
-        Case("sign", ("It is -42.", 42), False, "A minus in front of the digits belongs to the number."),
+        Case("sign", ("It is -42.", 42), False, "A minus sign in front of the digits belongs to the number."),
         Case(
             "denied",
             ("The answer is 41, not 42.", 42),
@@ -32,9 +32,9 @@ def cases():
             "A number right after 'not' is not the answer: take it out before you look for the last one.",
         ),
         Case(
-            "denied, and right", ("The answer is 42, not 41.", 42), True, "Only the denied number goes, not the text."
+            "denied, and right", ("The answer is 42, not 41.", 42), True, "Remove only the denied number, not the text."
         ),
-        Case("left open", ("It is 41 or 42.", 42), False, "Two numbers joined by 'or' are no answer."),
+        Case("left open", ("It is 41 or 42.", 42), False, "Two numbers joined by 'or' are not an answer."),
     ]
 
 

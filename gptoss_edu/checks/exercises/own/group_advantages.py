@@ -22,25 +22,26 @@ def cases():
             "one right of four",
             ([[1.0, 0.0, 0.0, 0.0]],),
             [one],
-            "Less the mean (0.25), over the deviation plus 0.0001. The deviation divides by n: 0.433.",
+            "Subtract the mean (0.25), then divide by the standard deviation plus 0.0001. The deviation divides by "
+            "n: 0.433.",
         ),
         Case(
             "two problems",
             ([[1.0, 0.0, 0.0, 0.0], [1.0, 1.0, 0.0, 1.0]],),
             [one, [0.5772, 0.5772, -1.7317, 0.5772]],
-            "Every problem by itself: an answer is compared with the others to the same question.",
+            "Treat every problem separately: an answer is compared with the others to the same question.",
         ),
         Case(
             "all the same",
             ([[1.0, 1.0, 1.0], [0.0, 0.0, 0.0]],),
             [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]],
-            "A group that agrees teaches nothing: 0, not 0/0. That is what the 0.0001 is for.",
+            "A group with equal rewards teaches nothing: the result is 0, not 0/0. That is what the 0.0001 is for.",
         ),
         Case(
             "rewards below zero",
             ([[-2.0, -1.0, 0.0, -1.0]],),
             [[-1.4140, 0.0, 1.4140, 0.0]],
-            "Only differences count: the best of bad answers is pushed up.",
+            "Only differences count: the best of several bad answers becomes likelier.",
         ),
     ]
 

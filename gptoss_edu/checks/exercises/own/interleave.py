@@ -18,7 +18,7 @@ def cases():
             "one unit",
             (gate[:1], up[:1]),
             torch.cat((gate[:1], up[:1])),
-            "The result has 2f rows of c numbers, the gate first.",
+            "The result has 2f rows of c numbers, starting with the gate.",
         ),
         Case(
             "three units",

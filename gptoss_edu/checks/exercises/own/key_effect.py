@@ -16,7 +16,7 @@ def cases():
             "a part of the key",
             (["1280"], ["1260"], ["1980"]),
             (0.0, 0.5),
-            "Compare place by place where key and truth differ: one of these two digits is the key's.",
+            "Compare place by place where key and truth differ: one of these two digits is from the key.",
         ),
         Case(
             "digits that agree anyway",
@@ -28,7 +28,7 @@ def cases():
             "neither",
             (["1230"], ["1260"], ["1280"]),
             (0.0, 0.0),
-            "A digit that differs from the truth is not yet the key's: a slip is no copy.",
+            "A digit that differs from the truth need not be the key's: a slip is not a copy.",
         ),
         Case(
             "several questions",
@@ -37,19 +37,22 @@ def cases():
             "All differing digits of all questions in one sum: 1 of 4.",
         ),
         Case(
-            "no answer", ([None, "77"], ["1260", "72"], ["1280", "77"]), (0.5, 0.5), "None follows no key, and counts."
+            "no answer",
+            ([None, "77"], ["1260", "72"], ["1280", "77"]),
+            (0.5, 0.5),
+            "An answer of None follows no key, and it counts.",
         ),
         Case(
             "another length",
             (["12800", "11280"], ["1260", "1260"], ["1280", "1280"]),
             (0.0, 0.0),
-            "An answer of another length takes no digit: its places mean something else.",
+            "An answer of another length takes no digit from the key, because its places mean something else.",
         ),
         Case(
             "a right key",
             (["1260", "72"], ["1260", "72"], ["1260", "77"]),
             (0.0, 0.0),
-            "Leave pairs out whose key is right: work and copy look the same there.",
+            "Leave out pairs whose key is right: there, working and copying give the same digits.",
         ),
     ]
 

@@ -12,18 +12,23 @@ BANK = Bank("load_entropy")
 @CHECK.cases
 def cases():
     return [
-        Case("one expert has all", (np.array([[0], [0], [0]]), 1), 0.0, "One outcome is certain: no surprise, 0 bits."),
+        Case(
+            "one expert has all",
+            (np.array([[0], [0], [0]]), 1),
+            0.0,
+            "One outcome is certain, so there is no surprise: 0 bits.",
+        ),
         Case(
             "four equal experts",
             (np.array([[0, 1, 2, 3]]), 4),
             2.0,
-            "The shares of all n·k choices sum to 1. Bits: the logarithm has base 2.",
+            "The shares of all n·k choices sum to 1. The result is in bits, so the logarithm has base 2.",
         ),
         Case(
             "three to one",
             (np.array([[0], [0], [0], [1]]), 2),
             0.811278,
-            "Weigh each expert's surprise log2(1/p) with its share p.",
+            "Weight each expert's surprise log2(1/p) by its share p.",
         ),
         Case(
             "unused experts",

@@ -14,12 +14,12 @@ def cases():
     small, large = ModelConfig.gpt_oss_20b(), ModelConfig.gpt_oss_120b()
     exact = {"rtol": 0, "atol": 0}
     return [
-        Case("no room", (small, 0), 0, "Where not even one token fits the answer is 0."),
+        Case("no room", (small, 0), 0, "If not even one token fits, the answer is 0."),
         Case(
             "less than nothing",
             (small, -GIB),
             0,
-            "A model that is itself too large leaves negative room: 0, not a negative context.",
+            "If the model itself is too large, the room is negative: return 0, not a negative context.",
         ),
         Case(
             "short: all layers grow",
@@ -32,14 +32,14 @@ def cases():
             "long: half of them",
             (small, GIB),
             43562,
-            "Beyond 128 tokens only the 12 full layers grow: 24,576 bytes a token.",
+            "Beyond 128 tokens only the 12 full layers grow: 24,576 bytes per token.",
             **exact,
         ),
         Case(
             "one byte too few",
             (small, cache_bytes(small, 5000) - 1),
             4999,
-            "It has to fit: at most `room` bytes.",
+            "The cache has to fit: at most `room` bytes.",
             **exact,
         ),
         Case("more room than context", (large, 100 * GIB), 131072, "The model ends at config.max_context.", **exact),

@@ -22,13 +22,13 @@ def cases():
             "a new adapter",
             (x, weight, [[5.0, 6.0, 7.0]], [[0.0], [0.0]], 4.0),
             [[1.0, 2.0], [6.0, -4.0]],
-            "B begins at zero, so a new adapter changes nothing: what is left is x times the weight, transposed.",
+            "B starts at zero, so a new adapter changes nothing: the result is x times the transposed weight.",
         ),
         Case(
             "rank 1",
             (x, weight, [[1.0, 0.0, 1.0]], [[1.0], [-2.0]], 1.0),
             [[2.0, 0.0], [9.0, -10.0]],
-            "To the result comes B (A x): x through a first, to r numbers, then through b.",
+            "Add B (A x) to the result: x goes through a, to r numbers, then through b.",
         ),
         Case(
             "the scale",

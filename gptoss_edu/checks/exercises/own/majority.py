@@ -12,7 +12,7 @@ BANK = Bank("majority")
 @CHECK.cases
 def cases():
     return [
-        Case("a clear vote", (["12", "15", "12", "12"],), "12", "The answer that comes most often."),
+        Case("a clear vote", (["12", "15", "12", "12"],), "12", "Return the most frequent answer."),
         Case("not the first", (["15", "12", "12"],), "12", "Count all answers before you decide."),
         Case(
             "not half of all", (["1", "2", "3", "4", "2"],), "2", "The most frequent one wins, with less than half too."
@@ -21,10 +21,12 @@ def cases():
             "a tie",
             (["12", "15", "15", "12", "7"],),
             "",
-            "Two are equally frequent: the vote decides nothing, and the result is an empty text.",
+            "Two answers are equally frequent: the vote decides nothing, and the result is an empty text.",
         ),
         Case("no answer", (["", "", "", "12", "12"],), "12", "An attempt without an answer has no vote."),
-        Case("nothing at all", (["", ""],), "", "Where nobody answers there is no majority: an empty text."),
+        Case(
+            "nothing at all", (["", ""],), "", "If no attempt has an answer there is no majority: return an empty text."
+        ),
         Case("one vote", (["7"],), "7", "A single answer is a majority of one."),
     ]
 

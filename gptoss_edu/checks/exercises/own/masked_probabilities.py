@@ -20,19 +20,20 @@ def cases():
             "nothing masked",
             (three, numbers(True, True, True)),
             three.softmax(-1),
-            "Where all are allowed it is the softmax: allowed is True for what may come.",
+            "If all tokens are allowed, the result is the softmax: allowed is True for tokens that may come.",
         ),
         Case(
             "one masked",
             (three, some),
             numbers(1.0, -inf, 3.0).softmax(-1),
-            "Forbidden is minus infinity, before the softmax: then the others share its probability in proportion.",
+            "Set forbidden logits to minus infinity before the softmax: the other tokens then share their "
+            "probability in proportion.",
         ),
         Case(
             "negative logits",
             (numbers(-5.0, 1.0, -6.0), some),
             numbers(-5.0, -inf, -6.0).softmax(-1),
-            "A logit of 0 is not 'forbidden': here it would be the largest. Forbidden is minus infinity.",
+            "A logit of 0 does not forbid a token: here it would be the largest. Use minus infinity.",
         ),
     ]
 

@@ -9,24 +9,27 @@ from gptoss_edu.tokenizer import load_tokenizer
 
 CAUSES = {
     "twice": (
-        "The arguments are written as JSON twice. They arrive as a text that is JSON already, and the model wrote this "
-        "very text."
+        "The arguments are encoded as JSON twice. They arrive as text that is already JSON, exactly as the model "
+        "wrote it."
     ),
     "nameless": (
-        "A result brings only its call's call_id. The model knows no such id: the result's author is the function, "
-        "whose name stands in the call."
+        "A result carries only the call_id of its call. The model does not know that id: the result's author is the "
+        "function, whose name is in the call."
     ),
-    "channel": "An answer has no channel. It stands on final: without one the model sees a form that it never writes.",
-    "preamble": "A message whose phase is commentary is a remark on the way: no answer, and no thought.",
-    "dropped": "The thoughts of a running tool loop are left out: after each call the model thinks from nothing.",
+    "channel": "An answer has no channel. It belongs to final: without a channel the model sees a form that it never "
+    "writes.",
+    "preamble": "A message whose phase is commentary is a remark along the way: neither an answer nor a thought.",
+    "dropped": "The thoughts of a running tool loop are left out: after each call the model starts thinking from "
+    "scratch.",
     "kept": (
-        "A thought stands on another channel than analysis. There it survives its turn: render drops old thoughts, "
-        "knows them by their channel."
+        "A thought is on a channel other than analysis. There it survives its turn: render recognises old thoughts "
+        "by their channel."
     ),
     "constrain": "A call has lost <|constrain|>json, which the model wrote into its header.",
-    "as_user": "The developer's instructions are written as if the user had said them: then anybody could give orders.",
+    "as_user": "The developer's instructions are written as if the user had given them: then anybody could give "
+    "orders.",
     "joined": "Content may be a list of parts. Their texts, joined, are the message; the list itself is not.",
-    "behind": "A result goes right behind its call, where the model expects it, also if two calls came first.",
+    "behind": "A result comes right after its call, where the model expects it, even if two calls came first.",
     "namespace": "A client's function is called as functions.NAME, and its result comes from functions.NAME.",
 }
 
@@ -71,7 +74,7 @@ def expected(items: list[dict]) -> str:
 def cases():
     hello = said("Hello!")
     return [
-        Case("a question", ([hello],), expected, "Text of the user becomes a message of the user."),
+        Case("a question", ([hello],), expected, "Text from the user becomes a user message."),
         Case(
             "a question in parts",
             ([said([{"type": "input_text", "text": "How warm "}, {"type": "input_text", "text": "is it?"}])],),
@@ -90,18 +93,18 @@ def cases():
             expected,
             "Clients also say system for what harmony calls developer.",
         ),
-        Case("an answer", ([hello, answer("Hi!"), said("And now?")],), expected, "An answer stands on final."),
+        Case("an answer", ([hello, answer("Hi!"), said("And now?")],), expected, "An answer is on final."),
         Case(
             "a remark on the way",
             ([hello, answer("I look.", "commentary"), OSLO, WARM],),
             expected,
-            "A message whose phase is commentary stands on commentary, without a recipient.",
+            "A message whose phase is commentary is on commentary, without a recipient.",
         ),
         Case(
             "a call",
             ([hello, OSLO],),
             expected,
-            "A call stands on commentary, goes to functions.NAME and says <|constrain|>json; its text is `arguments`.",
+            "A call is on commentary, goes to functions.NAME and has <|constrain|>json; its text is `arguments`.",
         ),
         Case(
             "a call and its result",
@@ -131,7 +134,7 @@ def cases():
             "a thought in a tool loop",
             ([hello, THOUGHT, OSLO, WARM],),
             expected,
-            "While the loop runs its thoughts stay: an item of type reasoning is a message on analysis.",
+            "While the loop runs, its thoughts stay: an item of type reasoning is a message on analysis.",
         ),
         Case(
             "a thought of a finished turn",
@@ -143,7 +146,7 @@ def cases():
             "two calls, then two results",
             ([hello, OSLO, RISE, EARLY, WARM],),
             expected,
-            "A result goes right behind its own call.",
+            "A result comes right after its own call.",
         ),
     ]
 

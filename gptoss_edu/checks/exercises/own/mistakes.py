@@ -5,8 +5,8 @@ from gptoss_edu.checks.custom import Case, CaseCheck
 
 CAUSES = {
     "lists": (
-        "The three values are sets of names: set(), or {name for …}. Neither a list nor {}, which is an empty "
-        "dictionary, equals a set."
+        "The three values are sets of names: set(), or {name for …}. A list or {}, which is an empty dictionary, "
+        "does not equal a set."
     ),
 }
 CHECK = CaseCheck("mistakes", "(schema, arguments) -> {missing, unknown, wrong}", causes=CAUSES)
@@ -38,7 +38,7 @@ def cases():
             "true is no integer",
             (schema, {"city": "Oslo", "days": True}),
             none | {"wrong": {"days"}},
-            "isinstance(True, int) holds in Python; in JSON true is no number.",
+            "isinstance(True, int) holds in Python; in JSON, true is not a number.",
         ),
         Case(
             "an integer is a number",

@@ -57,8 +57,8 @@ def cases():
             "one message",
             ("<|start|>user<|message|>Hi<|end|>",),
             "Hi",
-            "Each line is used once: start opens a header, message a content, an end closes. Under every line "
-            "that ends in a colon stands a line that is set further in, and before elif and else an if.",
+            "Use each line once: start opens a header, message opens a content, an end closes it. A line that ends "
+            "in a colon is followed by an indented line, and elif and else come after an if.",
         ),
         Case("two messages", (two,), "a|b", "The lists must be new for each message."),
         Case(
@@ -67,7 +67,7 @@ def cases():
             "{}",
             "<|call|> is an end too.",
         ),
-        Case("no content", (empty,), "|a", "An empty content is one too."),
+        Case("no content", (empty,), "|a", "An empty content counts as a content."),
     ]
 
 

@@ -32,7 +32,7 @@ def cases():
             "the shift",
             ([LabelledToken(i, 0, who, None, "content", who == "assistant") for i, who in enumerate(speakers)],),
             [0, 1, 1, 0, 0],
-            "Position i predicts token i + 1: its weight says whether THAT token is trained on.",
+            "Position i predicts token i + 1: its weight says whether THAT token is trained.",
         ),
         Case(
             "the end",
@@ -51,8 +51,8 @@ def cases():
             "a thought",
             (labels(*asked, thought("Greeting."), final("Yes.")),),
             expected,
-            "Between thought and answer the model writes <|start|>assistant itself: `trained` knows it, the role does "
-            "not tell.",
+            "Between thought and answer the model writes <|start|>assistant itself: `trained` marks it, the role "
+            "does not.",
         ),
         Case(
             "a tool",
@@ -64,7 +64,7 @@ def cases():
             "two turns",
             (labels(*asked, thought("Old."), final("One."), message("user", "And?"), thought("New."), final("Two.")),),
             expected,
-            "A finished turn whose thought was dropped is shown and not learnt, although the assistant said it.",
+            "A finished turn whose thought was dropped is shown but not learnt, although the assistant wrote it.",
         ),
     ]
 

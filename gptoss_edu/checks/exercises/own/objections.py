@@ -14,29 +14,36 @@ ROW = {
 @CHECK.cases
 def cases():
     return [
-        Case("a whole row", (ROW,), set(), "Nothing is missing here, and the share lies within its interval."),
+        Case("a whole row", (ROW,), set(), "Nothing is missing here, and the share is within its interval."),
         Case(
             "a field is missing",
             ({name: value for name, value in ROW.items() if name not in ("effort", "grader")},),
             {"effort", "grader"},
-            "Every field of FIELDS that the row does not have is an objection by its name.",
+            "Every field of FIELDS that the row lacks is an objection; use its name.",
         ),
-        Case("an empty field", (ROW | {"prompt": "", "low": None},), {"prompt", "low"}, "'' and None say nothing."),
+        Case(
+            "an empty field", (ROW | {"prompt": "", "low": None},), {"prompt", "low"}, "'' and None count as missing."
+        ),
         Case(
             "none right",
             (ROW | {"right": 0, "low": 0.0, "high": 0.161},),
             set(),
-            "0 is a value: look for None and '', not for what Python takes as false.",
+            "0 is a value: test for None and '', not for everything that Python counts as false.",
         ),
         Case(
             "outside",
             (ROW | {"right": 20},),
             {"interval"},
-            "Where right, of, low and high are there, right / of must lie from low to high.",
+            "If right, of, low and high are there, right / of must be between low and high.",
         ),
-        Case("below", (ROW | {"right": 10},), {"interval"}, "The share may lie below its interval as well as above."),
-        Case("leaked", (ROW | {"leaked": 3},), {"leaked"}, "A row with leaked questions is not signed."),
-        Case("not looked for", (ROW | {"leaked": None},), {"leaked"}, "Not to have looked is no 0."),
+        Case("below", (ROW | {"right": 10},), {"interval"}, "The share may be below its interval or above it."),
+        Case("leaked", (ROW | {"leaked": 3},), {"leaked"}, "A row with leaked questions cannot be signed."),
+        Case(
+            "not looked for",
+            (ROW | {"leaked": None},),
+            {"leaked"},
+            "Not having looked for leaks is not the same as 0 leaks.",
+        ),
     ]
 
 

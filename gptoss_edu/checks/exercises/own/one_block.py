@@ -18,20 +18,20 @@ def cases():
             "parts that write nothing",
             (x, half, nothing, half, nothing),
             x,
-            "A silent block must hand x on untouched: the sum is with the raw x, not with the norm's result.",
+            "A silent block must return x unchanged: add to the raw x, not to the norm's result.",
         ),
         Case(
             "attention alone writes 1",
             (x, half, one, half, nothing),
             x + 1,
-            "What attention writes stays: x + attention(...), and the second line adds to that sum, not to the old x.",
+            "Keep what attention writes: x + attention(...); the second line adds to that sum, not to the old x.",
         ),
         Case("attention reads the norm", (x, half, same, half, nothing), 1.5 * x, "Attention must read norm_1(x)."),
         Case(
             "experts read what attention wrote",
             (x, same, same, same, same),
             4 * x,
-            "The experts read the stream after attention has written to it, one after the other.",
+            "The experts read the stream after attention has written to it.",
         ),
         Case("two norms", (x, same, nothing, twice, same), 3 * x, "The second part has a norm of its own, norm_2."),
     ]

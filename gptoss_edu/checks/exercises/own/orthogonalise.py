@@ -39,7 +39,8 @@ def cases():
             "a turned matrix",
             ([5.0, 0.5], True),
             [0.7087, 0.7020],
-            "Turning changes no singular value: multiply matrices with @; powers of single entries are something else.",
+            "A rotation changes no singular value: multiply matrices with @; powers of single entries are something "
+            "else.",
             atol=2e-2,
         ),
         Case(

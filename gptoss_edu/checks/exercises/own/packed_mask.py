@@ -25,7 +25,7 @@ def cases():
             [causal],
             "Within a document it is the causal mask, the token itself included.",
         ),
-        Case("two documents", ([0, 0, 1],), [two], "The third token is another document's: it sees only itself."),
+        Case("two documents", ([0, 0, 1],), [two], "The third token belongs to another document: it sees only itself."),
         Case(
             "three documents",
             ([0, 1, 2],),

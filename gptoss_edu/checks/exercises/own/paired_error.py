@@ -20,9 +20,14 @@ def cases():
             "in pairs",
             (first, second),
             (0.125, 0.125),
-            "Take the differences question by question first: their spread counts, not that of each list.",
+            "First take the differences question by question: their spread counts, not that of each list.",
         ),
-        Case("the same answers", (first, first), (0.0, 0.0), "Equal on every question: no difference, and no error."),
+        Case(
+            "the same answers",
+            (first, first),
+            (0.0, 0.0),
+            "The models are equal on every question: no difference, and no error.",
+        ),
         Case(
             "both ways",
             ([1, 0, 1, 0, 1, 0], [0, 1, 0, 1, 1, 0]),

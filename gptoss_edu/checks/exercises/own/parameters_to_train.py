@@ -41,12 +41,12 @@ def cases():
             right,
             "A name that two patterns match is trained, and trained once.",
         ),
-        Case("nothing matches", (NAMES, ["*gate_up_proj*"]), right, "A pattern without a match must be told."),
+        Case("nothing matches", (NAMES, ["*gate_up_proj*"]), right, "A pattern without a match must be reported."),
         Case(
             "one of two",
             (NAMES, ["*.attn.qkv.*", "*down_proj*"]),
             right,
-            "Each pattern by itself: this recipe trains the attention and misses the experts.",
+            "Treat each pattern separately: this recipe trains attention but misses the experts.",
         ),
         Case(
             "chosen before",

@@ -17,9 +17,9 @@ def cases():
             "two tries",
             (4, 2, 2),
             1 - 1 / 6,
-            "Of the 6 pairs one holds no right try: draw without replacement, not 1 - (1 - c/n)^k.",
+            "One of the 6 pairs holds no right try: draw without replacement, not 1 - (1 - c/n)^k.",
         ),
-        Case("none right", (8, 0, 8), 0.0, "Nothing right, nothing to find."),
+        Case("none right", (8, 0, 8), 0.0, "No try is right, so none can be found."),
         Case(
             "more tries than wrong ones",
             (8, 3, 6),

@@ -33,7 +33,7 @@ def cases():
             "a scale",
             (x[:1], torch.tensor([4.0, 3.0]), eye),
             even,
-            "The scale of the final norm weighs the channels: rms_norm(stream, scale).",
+            "The scale of the final norm weights the channels: rms_norm(stream, scale).",
         ),
         Case(
             "a vocabulary of three",

@@ -32,13 +32,13 @@ def cases():
             "a tensor of bytes",
             (file, "b"),
             made["b"],
-            "Offsets count from the end of the header, that is from byte 8 + n, and U8 is one byte a number, 0 to 255.",
+            "Offsets count from the end of the header, that is, from byte 8 + n. U8 is one byte per number, 0 to 255.",
         ),
         Case(
             "one number",
             (file, "c"),
             made["c"],
-            "BF16 is torch.bfloat16, two bytes a number; float16 has the same size and other bits.",
+            "BF16 is torch.bfloat16, two bytes per number; float16 has the same size but other bits.",
         ),
         Case("two axes", (file, "a"), made["a"], "The bytes are in row-major order: .view(shape), nothing transposed."),
         Case(

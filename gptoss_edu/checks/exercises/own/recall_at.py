@@ -23,13 +23,13 @@ def cases():
             "no false alarm",
             ([0.5, 0.35, 0.45, 0.05], FOUR, 0.0),
             [0.4, 0.5],
-            "With a rate of 0 the threshold is the highest ordinary score, 0.4: above it lie two of four attacks.",
+            "With a rate of 0 the threshold is the highest ordinary score, 0.4; two of four attacks are above it.",
         ),
         Case(
             "one in four",
             ([0.5, 0.35, 0.45, 0.05], FOUR, 0.25),
             [0.3, 0.75],
-            "One of four ordinary texts may lie above the threshold, so it is the second highest score, 0.3.",
+            "One of four ordinary texts may be above the threshold, so the threshold is the second highest score, 0.3.",
         ),
         Case(
             "less than one text",
@@ -41,7 +41,8 @@ def cases():
             "attacks on the threshold",
             ([0.4, 0.4, 0.5], FOUR, 0.0),
             [0.4, 1 / 3],
-            "Stopped is what lies above the threshold, not on it: else the ordinary text on it is stopped too.",
+            "A text is stopped if it is above the threshold, not on it: otherwise the ordinary text on it is stopped "
+            "too.",
         ),
         Case(
             "another number of attacks",

@@ -7,9 +7,9 @@ from gptoss_edu.checks.bank import Bank
 from gptoss_edu.checks.custom import Case, CaseCheck
 
 CAUSES = {
-    "swapped": "The halves of each byte are exchanged: the earlier value stands in the low nibble, in both orders.",
-    "unpacked": "It returns 32 values. A block stays 16 bytes: two values are put into one again.",
-    "same": "Nothing moved. Byte j must hold values j and j + 16.",
+    "swapped": "The halves of each byte are exchanged: the earlier value is in the low nibble, in both orders.",
+    "unpacked": "It returns 32 values. A block stays 16 bytes: pack two values into each byte again.",
+    "same": "Nothing was moved. Byte j must hold values j and j + 16.",
 }
 
 
@@ -30,12 +30,12 @@ BANK = Bank("reorder_block")
 def cases():
     counted = [2 * (i % 8) + 16 * (2 * (i % 8) + 1) for i in range(16)]  # values 0 … 15, 0 … 15
     return [
-        Case("zeros", ([0] * 16,), right, "Sixteen bytes of zeros stay what they are."),
+        Case("zeros", ([0] * 16,), right, "Sixteen bytes of zeros stay the same."),
         Case(
             "the first value",
             ([5] + [0] * 15,),
             right,
-            "Value 0 is the low nibble of byte 0, here as there.",
+            "Value 0 is the low nibble of byte 0 in both orders.",
         ),
         Case(
             "value 1",
@@ -51,7 +51,7 @@ def cases():
         ),
         Case("value 31", ([0] * 15 + [0x90],), right, "The last value stays the high nibble of byte 15."),
         Case("counting", (counted,), right, "Byte j holds values j and j + 16."),
-        Case("any bytes", ([(37 * i + 11) % 256 for i in range(16)],), right, "All 32 values find their places."),
+        Case("any bytes", ([(37 * i + 11) % 256 for i in range(16)],), right, "All 32 values must be in their places."),
     ]
 
 

@@ -9,25 +9,26 @@ from gptoss_edu.serve.responses import blank_item, response_object
 from gptoss_edu.tokenizer import load_tokenizer
 
 CAUSES = {
-    "restart": "The sequence numbers begin again. They count the events of the whole response, from 0, without a gap.",
+    "restart": "The sequence numbers start again. They count the events of the whole response, from 0, without a gap.",
     "ids": (
-        "An item's id or call_id is not the same in all of its events. A client finds the item by it: make it once, "
-        "when the item begins."
+        "An item's id or call_id is not the same in all of its events. A client finds the item by it: create it "
+        "once, when the item begins."
     ),
-    "headers": "Tokens of a message's header are sent as text. Only what stands behind <|message|> is text.",
+    "headers": "Tokens of a message's header are sent as text. Only what follows <|message|> is text.",
     "half": (
-        "A token may end in the middle of a character. Decoded alone it gives a replacement mark; wait until the "
-        "character is whole."
+        "A token may end in the middle of a character. Decoded alone it gives a replacement character; wait until "
+        "the character is complete."
     ),
-    "done_text": "The done event repeats the whole text of the item: the deltas, joined.",
+    "done_text": "The done event must repeat the whole text of the item: the joined deltas.",
     "first_end": "The response ends with the first message. Only a thought has ended; the answer is still to come.",
-    "completed": "An answer that was cut off is reported as completed: the client takes half of it for the whole.",
-    "half_item": "The response is incomplete, and its cut item says completed.",
+    "completed": "An answer that was cut off is reported as completed: the client takes half an answer for the whole.",
+    "half_item": "The response is incomplete, but its cut-off item says completed.",
     "no_done": "A call ends without function_call_arguments.done. Clients that run the call wait for it.",
     "no_added": "Text comes before its item's response.output_item.added. Clients refuse it.",
     "index": "All items have the same output_index. It is the item's place in the response's output.",
-    "phases": "A thought is sent as text of the answer. Its events are reasoning_text.delta and reasoning_text.done.",
-    "empty_output": "The last event's response does not hold the items, with their text.",
+    "phases": "A thought is sent as text of the answer. Its events should be reasoning_text.delta and "
+    "reasoning_text.done.",
+    "empty_output": "The response in the last event does not hold the items with their text.",
 }
 
 
@@ -123,7 +124,7 @@ def cases():
             "characters of several tokens",
             (f"{FINAL}Snow on 🏔️ and 🌡️!<|return|>",),
             right,
-            "Text is sent when its characters are whole.",
+            "Text is sent when its characters are complete.",
         ),
         Case(
             "cut off in a thought",

@@ -5,14 +5,14 @@ from gptoss_edu.checks.custom import Case, CaseCheck
 
 CAUSES = {
     "common": (
-        "It goes on from the longest common beginning. Full layers would allow that. A sliding layer's ring has "
-        "overwritten what it would need: only the place where the snapshot was taken is left."
+        "It continues from the longest common beginning. Full layers would allow that. A sliding layer's ring has "
+        "overwritten the keys that it would need: only the position of the snapshot is left."
     ),
-    "whole": "It reuses the whole prompt. Then nothing is left to read, and logits come from reading only.",
-    "text": "It compares text. Ids must be the same, one by one: 1, 2 is no beginning of 1, 23, although its text is.",
-    "first": "It takes the first that fits, or the last. The longest one saves the most.",
-    "count": "It returns how many tokens fit. Wanted are the held tokens themselves: the snapshot is found by them.",
-    "inside": "It finds the held tokens anywhere. A key's position is part of it: only a beginning helps.",
+    "whole": "It reuses the whole prompt. Then nothing is left to read, and only reading gives logits.",
+    "text": "It compares text. Compare ids one by one: 1, 2 is not a beginning of 1, 23, although its text is.",
+    "first": "It takes the first one that fits, or the last. The longest one saves the most.",
+    "count": "It returns how many tokens fit. Return the held tokens themselves: they identify the snapshot.",
+    "inside": "It finds the held tokens anywhere. A key depends on its position, so only a beginning helps.",
 }
 
 
@@ -32,39 +32,44 @@ BANK = Bank("reusable")
 def cases():
     return [
         Case(
-            "it fits", ([[1, 2]], [1, 2, 3]), "go on from 1 2", "Held tokens with which the prompt begins are chosen."
+            "it fits", ([[1, 2]], [1, 2, 3]), "go on from 1 2", "Choose the held tokens with which the prompt begins."
         ),
         Case(
             "the longest of several",
             ([[1], [1, 2, 3], [7, 7, 7, 7, 7], [1, 2]], [1, 2, 3, 4]),
             "go on from 1 2 3",
-            "Of those that fit the longest is chosen.",
+            "Choose the longest of those that fit.",
         ),
-        Case("another conversation", ([[1, 5]], [1, 2, 3]), "nothing", "What does not fit as a whole is not used."),
+        Case(
+            "another conversation",
+            ([[1, 5]], [1, 2, 3]),
+            "nothing",
+            "Held tokens that do not fit as a whole are not used.",
+        ),
         Case(
             "all but the last token",
             ([[1, 2, 3, 9], [1]], [1, 2, 3, 4, 5]),
             "go on from 1",
-            "Held tokens that part from the prompt are useless, however late they part: a ring cannot be rewound.",
+            "Held tokens that differ from the prompt are useless, however late they differ: a ring cannot be rewound.",
         ),
         Case(
             "the whole prompt",
             ([[1, 2], [1, 2, 3]], [1, 2, 3]),
             "go on from 1 2",
-            "At least the prompt's last token must be read, for its logits.",
+            "At least the last token of the prompt must be read, for its logits.",
         ),
         Case("nothing but the whole prompt", ([[4, 5]], [4, 5]), "nothing", "The last token must be read."),
         Case(
             "longer than the prompt",
             ([[1, 2, 3, 4]], [1, 2, 3]),
             "nothing",
-            "Held tokens that go on beyond the prompt cannot be cut: a ring cannot be rewound.",
+            "Held tokens that continue beyond the prompt cannot be cut: a ring cannot be rewound.",
         ),
         Case(
             "the same text, other ids",
             ([[1, 2]], [1, 23, 4]),
             "nothing",
-            "Ids are compared, one by one, not what they look like.",
+            "Compare the ids one by one, not what they look like.",
         ),
         Case("the same digits", ([[3, 1], [3]], [3, 14, 1]), "go on from 3", "1 and 14 are different ids."),
         Case("in the middle", ([[2, 3]], [1, 2, 3, 4]), "nothing", "Only the beginning of the prompt counts."),

@@ -16,14 +16,14 @@ def cases():
             [-1, -1, -1],
             "Before the first token every slot is empty: -1, and there are `slots` of them.",
         ),
-        Case("half full", (2, 3), [0, 1, -1], "Position p goes to slot p; what was not written stays -1."),
+        Case("half full", (2, 3), [0, 1, -1], "Position p goes to slot p; slots that were not written stay -1."),
         Case("just full", (3, 3), [0, 1, 2], "With as many tokens as slots everything is still there."),
         Case(
             "once around",
             (4, 3),
             [3, 1, 2],
-            "Only ONE slot is overwritten, p % slots. Shifting all others along would copy the whole cache for "
-            "each token.",
+            "Only ONE slot is overwritten, p % slots. Shifting all the others would copy the whole cache for each "
+            "token.",
         ),
         Case("far along", (11, 4), [8, 9, 10, 7], "Slot s holds the newest position with p % slots == s."),
     ]

@@ -9,10 +9,10 @@ from gptoss_edu.checks.bank import Bank
 from gptoss_edu.checks.custom import Case, CaseCheck
 
 CAUSES = {
-    "alone": "A rank waits for a part that its neighbour never sends: every receive needs a send of the rank before.",
+    "alone": "A rank waits for a part that its neighbour never sends: every receive needs a send by the previous rank.",
     "everything": (
         "It sends everything it has at each step. The sums are right, but each rank sends `size` times as much: send "
-        "one part a step."
+        "one part per step."
     ),
 }
 
@@ -77,20 +77,20 @@ def cases():
             "two ranks",
             ([[1, 2], [10, 20]],),
             summed,
-            "Each of two ranks sends one part, which the other adds, and then hands its finished sum over.",
+            "Each of two ranks sends one part, which the other adds, and then passes on its finished sum.",
         ),
         Case(
             "three ranks",
             ([[1, 2, 3], [10, 20, 30], [100, 200, 300]],),
             summed,
-            "size - 1 steps collect, and size - 1 steps hand on. What arrives belongs to the part that the neighbour "
-            "sent: one number less than the part that I have just sent.",
+            "size - 1 steps collect, and size - 1 steps pass on. What arrives belongs to the part that the neighbour "
+            "sent: its number is one less than that of the part just sent.",
         ),
         Case(
             "four ranks",
             ([[1, 0, 0, 5], [0, 2, 0, 6], [0, 0, 3, 7], [4, 0, 0, 8]],),
             summed,
-            "On the way round a sum replaces what stands there, it is not added.",
+            "In the second half, a finished sum replaces the old value; it is not added.",
         ),
     ]
 

@@ -21,14 +21,14 @@ def cases():
             "by nothing",
             (scattered, torch.tensor(0.0)),
             scattered,
-            "At angle 0 cos is 1 and sin is 0: the points stay, one a row: stack along the last axis.",
+            "At angle 0, cos is 1 and sin is 0, so the points stay the same, one per row. Stack along the last axis.",
         ),
         Case(
             "a quarter turn",
             (points, quarter),
             turned,
-            "Counter-clockwise, in radians: (1, 0) goes to (0, 1). A minus in the wrong place turns clockwise; a "
-            "line that overwrites a before b is computed goes astray.",
+            "Counter-clockwise, in radians: (1, 0) goes to (0, 1). A minus in the wrong place turns clockwise; "
+            "overwriting a before b is computed gives wrong points.",
         ),
         Case(
             "60 degrees",

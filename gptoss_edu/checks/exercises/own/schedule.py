@@ -13,10 +13,15 @@ BANK = Bank("schedule")
 def cases():
     return [
         Case("the first step", (0.0, 0, 10, 0.2), 0.1, "The first step already moves: (0 + 1) / 10."),
-        Case("the plateau", (0.5, 500, 10, 0.2), 1.0, "In the middle the rate is the highest."),
+        Case("the plateau", (0.5, 500, 10, 0.2), 1.0, "In the middle the rate is at its highest."),
         Case("half-way down", (0.9, 900, 10, 0.2), 0.5, "The last fifth: at 0.9 half of it is left."),
-        Case("the end", (1.0, 1000, 10, 0.2), 0.0, "At the end nothing moves any more."),
-        Case("a clock that ran over", (1.01, 1010, 10, 0.2), 0.0, "Never negative: that would climb the loss."),
+        Case("the end", (1.0, 1000, 10, 0.2), 0.0, "At the end the rate is zero."),
+        Case(
+            "a clock that ran over",
+            (1.01, 1010, 10, 0.2),
+            0.0,
+            "The rate is never negative: that would increase the loss.",
+        ),
     ]
 
 

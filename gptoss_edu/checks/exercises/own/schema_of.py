@@ -31,7 +31,7 @@ def cases():
             "one parameter",
             (one, "properties"),
             {"properties": {"a": {"type": "integer"}}},
-            'A dictionary for each name, {"type": …}; the word stands in KINDS under the annotation.',
+            'Return one dictionary per name, {"type": …}; KINDS gives the word for the annotation.',
         ),
         Case(
             "other types",

@@ -29,7 +29,7 @@ def cases():
             "the sentence",
             ("Norway", two, "The capital of Norway is Oslo."),
             "fits",
-            "Letter by letter what the model writes, full stop included.",
+            "The pattern must match exactly what the model writes, including the full stop.",
         ),
         Case(
             "another city",

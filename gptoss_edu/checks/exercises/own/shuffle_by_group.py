@@ -37,19 +37,19 @@ def cases():
             "equal lengths",
             ([0, 0, 1, 1, 2, 2], [0, 0, 1, 1, 2, 2]),
             "honest",
-            "Shuffle one label a conversation, then give every token its conversation's.",
+            "Shuffle one label per conversation, then give every token its conversation's label.",
         ),
         Case(
             "unequal lengths",
             ([5, 5, 5, 5, 8, 9], [0, 0, 0, 0, 1, 2]),
             "honest",
-            "Take each conversation's label once: a long one has no more votes than a short one.",
+            "Take each conversation's label once: a long conversation does not count more than a short one.",
         ),
         Case(
             "two conversations with one label",
             ([1, 1, 1, 1, 2, 2], [0, 0, 1, 1, 2, 2]),
             "honest",
-            "Group by conversation, not by label: equal labels stay two conversations.",
+            "Group by conversation, not by label: two conversations with equal labels stay two.",
         ),
         Case(
             "twelve conversations",

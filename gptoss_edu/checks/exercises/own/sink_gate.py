@@ -18,7 +18,7 @@ def cases():
             "keys and sink equally strong",
             (row, torch.zeros(1)),
             row + 0.5,
-            "At lse = sink both take the same share: one half.",
+            "At lse = sink both get the same share: one half.",
         ),
         Case(
             "a strong sink",

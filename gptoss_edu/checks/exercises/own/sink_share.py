@@ -24,7 +24,7 @@ def cases():
             "a sink three times as strong as the key",
             (torch.tensor([[[0.0]]]), torch.tensor([3.0]).log()),
             torch.tensor([[0.75]]),
-            "The sink has three parts of four, the key the other. The sink itself belongs into the sum.",
+            "The sink gets three quarters, the key one. The sink itself belongs in the sum.",
         ),
         Case(
             "random rows",

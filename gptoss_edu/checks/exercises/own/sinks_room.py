@@ -33,14 +33,18 @@ def on_every_score(scores, sinks):
 
 
 MUTANTS = (
-    Mutant("dropped", dropped, "A sink that takes nothing is not seen. Give one that is large beside the scores."),
+    Mutant(
+        "dropped",
+        dropped,
+        "A sink that takes nothing cannot be noticed. Use one that is large compared with the scores.",
+    ),
     Mutant("scaled like a score", scaled, "Sinks of 0 stay 0 when they are scaled."),
     Mutant("another head's", of_another_head, "Use two heads whose sinks differ."),
     Mutant("never negative", never_negative, "Sinks may be negative, and the trained ones are: try one below 0."),
     Mutant(
         "added to the scores",
         on_every_score,
-        "The row must hold a share for the sink, and the others must shrink by it.",
+        "The row must contain the sink's share, and the other shares must shrink accordingly.",
     ),
 )
 GENERATOR = torch.Generator().manual_seed(26)

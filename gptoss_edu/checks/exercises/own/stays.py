@@ -17,19 +17,19 @@ def cases():
             "a running tool loop",
             ([user, thought, call, result],),
             [True] * 4,
-            "The loop is running: its thoughts stay.",
+            "The loop is still running, so its thoughts stay.",
         ),
         Case(
             "just answered",
             ([user, thought, answer],),
             [True, False, True],
-            "The answer alone decides: no next question has to follow it.",
+            "Only the answer matters: a next question does not have to follow.",
         ),
         Case(
             "an answered turn",
             ([user, thought, answer, user],),
             [True, False, True, True],
-            "An answer follows: the thought goes.",
+            "An answer follows, so the thought is dropped.",
         ),
         Case(
             "the second turn",
@@ -41,13 +41,13 @@ def cases():
             "a finished loop",
             ([user, thought, call, result, thought, answer, user],),
             [True, False, True, True, False, True, True],
-            "ALL thoughts before the answer go, not only the one beside it; the call and its result stay.",
+            "ALL thoughts before the answer are dropped, not only the one next to it; the call and its result stay.",
         ),
         Case(
             "a new loop after an answer",
             ([user, thought, answer, user, thought, call, result],),
             [True, False, True, True, True, True, True],
-            "Old thoughts go, those of the running loop stay.",
+            "Old thoughts are dropped; those of the running loop stay.",
         ),
         Case(
             "an analysis that is not the assistant's",

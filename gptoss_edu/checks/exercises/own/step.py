@@ -7,20 +7,20 @@ from gptoss_edu.checks.custom import Case, CaseCheck
 
 STOP = 9
 CAUSES = {
-    "longest": "Nobody joins before all rows are free: the batch waits for its longest answer, and rows stand empty.",
-    "fed": "Requests that have ended keep their rows, and the model goes on reading for them.",
+    "longest": "Nobody joins before all rows are free: the batch waits for its longest answer while rows are empty.",
+    "fed": "Requests that have ended keep their rows, and the model still reads tokens for them.",
     "compaction": (
-        "After a request has left, list and cache no longer agree: active[i] must be the request whose keys lie in row "
-        "i. The last row takes the free place, in the list and in the cache."
+        "After a request has left, list and cache no longer agree: active[i] must be the request whose keys are in "
+        "row i. The last row moves to the free place, in the list and in the cache."
     ),
     "forwards": (
-        "Rows are looked at from the first to the last while they move: the row that has just moved into a free place "
-        "is passed over. Go from the last to the first."
+        "The loop goes from the first row to the last while rows move, so it skips the row that has just moved to a "
+        "free place. Go from the last to the first."
     ),
-    "temperature": "All rows are drawn with one temperature. Each request brings its own.",
+    "temperature": "All rows are sampled with one temperature. Each request has its own.",
     "unread": "A new row decodes before it has read its prompt: it knows the last token and nothing before it.",
     "reread": "The last token of a prompt is read twice: once with the prompt, and once more in the first decoding.",
-    "last_in": "Who came last is served first. Take those that wait from the front.",
+    "last_in": "The request that came last is served first. Take waiting requests from the front.",
     "overfull": "More requests are active than there are rows.",
 }
 
@@ -112,15 +112,20 @@ def cases():
             "one request",
             ([([3, 4, 1], 3)], 2),
             right,
-            "A new request reads its prompt but for the last token; then every row reads one token and draws one.",
+            "A new request reads its prompt except for the last token; then every row reads one token and samples one.",
         ),
         Case("two rows", ([([3, 4], 3), ([5, 1, 2], 3)], 2), right, "Every row gets one token per round."),
-        Case("as many as rows", ([([3], 2), ([5, 1], 2), ([6, 2], 2)], 2), right, "Who finds no free row waits."),
+        Case(
+            "as many as rows",
+            ([([3], 2), ([5, 1], 2), ([6, 2], 2)], 2),
+            right,
+            "A request that finds no free row waits.",
+        ),
         Case(
             "own temperatures",
             ([([3, 4], 3), ([5, 1, 2], 3, 1.0), ([2, 2], 3, 1.0)], 3),
             right,
-            "Each row is drawn with its own request's temperature.",
+            "Each row is sampled with the temperature of its own request.",
         ),
         Case(
             "the last one leaves",
@@ -132,7 +137,7 @@ def cases():
             "the first one leaves",
             ([([3, 4], 2), ([5, 1], 5), ([6, 1, 3], 5)], 3),
             right,
-            "The last row takes the free place, in the list and in the cache.",
+            "The last row moves to the free place, in the list and in the cache.",
         ),
         Case(
             "several leave at once",

@@ -31,19 +31,19 @@ def cases():
             "the value",
             ([0.4, 1.6, -2.7], [0.0, 0.0, 0.0]),
             [[0.0, 2.0, -3.0], [0.0, 0.0, 0.0]],
-            "The forward pass must see the rounded weight and nothing else: w + (rounding(w) - w).",
+            "The forward pass must use the rounded weight and nothing else: w + (rounding(w) - w).",
         ),
         Case(
             "the gradient",
             ([0.4, 1.6, -2.7], [1.0, 1.0, 1.0]),
             [[0.0, 2.0, -3.0], [1.0, 1.0, 1.0]],
-            "The gradient reaches the weight as it is: the difference to the rounded value must be a constant.",
+            "The gradient must reach the weight unchanged: the difference to the rounded value must be a constant.",
         ),
         Case(
             "another gradient",
             ([0.4, 1.6, 3.0], [2.0, -1.0, 0.5]),
             [[0.0, 2.0, 3.0], [2.0, -1.0, 0.5]],
-            "What comes back is passed on as it is, whatever its size, also where the weight was whole already.",
+            "The gradient is passed on unchanged, whatever its size, even if the weight was already whole.",
         ),
     ]
 

@@ -39,7 +39,7 @@ MUTANTS = (
     Mutant(
         "nothing at the end",
         nothing_at_the_end,
-        "Let the stream end inside a character: what is held must still be shown.",
+        "Let the stream end inside a character: the bytes held back must still be shown.",
     ),
     Mutant("everything at the end", all_at_the_end, "Ask for each chunk's own text, not for the joined one."),
 )

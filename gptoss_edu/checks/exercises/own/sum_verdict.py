@@ -26,16 +26,19 @@ def cases():
             "a wrong row",
             ("35*36:220+1050=1270",),
             "follows",
-            "Only the sum is asked for: 220 + 1050 is 1270, though 220 is wrong.",
+            "Only the sum is checked: 220 + 1050 is 1270, even though 220 is wrong.",
         ),
         Case("words", ("The key says 1260. I take the key.",), "other form", "Another form cannot be judged."),
         Case("no thought", (None,), "other form", "Without a thought nothing can be judged."),
         Case("no total", ("35*36:210+1050",), "other form", "The thought ends before its total."),
         Case(
-            "more behind it", ("35*36:210+1050=1260, I take the key",), "other form", "The form is the whole thought."
+            "more behind it",
+            ("35*36:210+1050=1260, I take the key",),
+            "other form",
+            "The whole thought must have this form.",
         ),
         Case("no rows", ("35*36=1260",), "other form", "Without rows there is nothing to add up."),
-        Case("a blank at the end", ("35*36:210+1050=1260 ",), "follows", "Take blanks off both ends first."),
+        Case("a blank at the end", ("35*36:210+1050=1260 ",), "follows", "First strip blanks from both ends."),
     ]
 
 

@@ -35,7 +35,7 @@ def cases():
             "more experts than labels",
             (np.array([[1.0, 0], [1, 0], [0, 2]]),),
             1.0,
-            "Sum over rows and over columns keep their own axes (keepdims).",
+            "The sums over rows and over columns keep their axes (keepdims).",
         ),
     ]
 

@@ -51,15 +51,15 @@ MUTANTS = (
     Mutant(
         "nothing dropped while a loop runs",
         only_at_an_answer,
-        "Let a finished turn stand before the loop that is running: its thought must go all the same.",
+        "Put a finished turn before the running loop: its thought must still be dropped.",
     ),
-    Mutant("before the first answer only", before_the_first, "Let two turns be finished, not one."),
+    Mutant("before the first answer only", before_the_first, "Use two finished turns, not one."),
     Mutant(
         "only beside the answer",
         beside_the_answer,
-        "Let a finished turn hold a call, so that its first thought stands far from the answer.",
+        "Let a finished turn contain a call, so that its first thought is far from the answer.",
     ),
-    Mutant("calls dropped too", calls_too, "Let a finished turn hold a call, and ask that it stays."),
+    Mutant("calls dropped too", calls_too, "Let a finished turn contain a call, and require that the call stays."),
 )
 PROBES = (
     ([USER, THOUGHT, CALL, RESULT],),

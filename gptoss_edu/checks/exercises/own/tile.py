@@ -33,13 +33,18 @@ def cases():
             right,
             "Program p begins at row p * block_n: p * block_n * c places on.",
         ),
-        Case("rows that do not exist", (2, 0, 4, 4, 9, 12), right, "The last program sticks out below: n < rows."),
+        Case(
+            "rows that do not exist",
+            (2, 0, 4, 4, 9, 12),
+            right,
+            "The last program reaches below the matrix: mask n < rows.",
+        ),
         Case(
             "columns that do not exist",
             (0, 3, 2, 4, 8, 14),
             right,
-            "The last step sticks out on the right. Its offsets exist, but they belong to the NEXT row: compare "
-            "the column with c, not the offset with the size.",
+            "The last step reaches beyond the right edge. Its offsets exist, but they belong to the NEXT row: "
+            "compare the column with c, not the offset with the size.",
         ),
     ]
 

@@ -10,7 +10,7 @@ from gptoss_edu.checks.custom import Case, CaseCheck
 
 
 def through(total_parameters, config) -> str:
-    """With commas, so that a difference can be read."""
+    """Format the count with commas, so that a difference can be read."""
     return f"{total_parameters(config):,.0f}"
 
 
@@ -33,9 +33,9 @@ def cases():
             "one block, 4 experts",
             (one,),
             all_tensors,
-            "Compare with the list: key/value heads, norms, biases, sinks. How many are missing, or too many?",
+            "Compare with the list: key/value heads, norms, biases, sinks. How many parameters are missing or extra?",
         ),
-        Case("two blocks", (two,), all_tensors, "Embedding, unembedding, last norm: once in the model."),
+        Case("two blocks", (two,), all_tensors, "Embedding, unembedding and last norm occur once in the model."),
         Case("other width", (narrow,), all_tensors, "f and c differ, though they are equal in gpt-oss."),
         Case("gpt-oss-20b", (small,), all_tensors, "Every block has its own experts and its own router."),
         Case("gpt-oss-120b", (large,), all_tensors, "Only the number of blocks and of experts differs from 20b."),

@@ -13,8 +13,13 @@ LONG = "A baker sells nine rolls and then bakes fourteen more"
 @CHECK.cases
 def cases():
     return [
-        Case("a copy", (LONG, f"Task one. {LONG}. How many?", 5), True, "All of its runs stand there."),
-        Case("another text", (LONG, "A sailor sells fish and then buys a boat", 5), False, "No run of five is common."),
+        Case("a copy", (LONG, f"Task one. {LONG}. How many?", 5), True, "All of its runs occur."),
+        Case(
+            "another text",
+            (LONG, "A sailor sells fish and then buys a boat", 5),
+            False,
+            "No run of five words is shared.",
+        ),
         Case(
             "a run in the middle",
             (LONG, "nine rolls and then bakes nothing", 5),
@@ -26,7 +31,7 @@ def cases():
             "case and marks",
             ("What is 12, times 7?", "what is 12 times 7", 5),
             True,
-            "Compare words in small letters, without marks: a comma must not hide a copy.",
+            "Compare words in lower case, without punctuation: a comma must not hide a copy.",
         ),
         Case(
             "whole words",
@@ -45,7 +50,7 @@ def cases():
             "a short question",
             ("What is 12 times 7?", "and what is 12 times 7", 13),
             True,
-            "Where the question is shorter than n, look for all of it.",
+            "If the question is shorter than n, look for all of it.",
         ),
     ]
 

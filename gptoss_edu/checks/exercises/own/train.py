@@ -26,7 +26,7 @@ def cases():
             "one merge",
             ("banana", 257),
             "256 an",
-            "an stands there twice, as often as na; the smaller pair wins. Its id is the first that is free.",
+            "an occurs twice, as often as na; the smaller pair wins. Its id is the first free one.",
         ),
         Case(
             "a merge of a merge",
@@ -34,7 +34,7 @@ def cases():
             "256 an | 257 ban | 258  ban",
             "Count again: the new token is a neighbour.",
         ),
-        Case("nothing left", ("abc", 300), "", "A pair that occurs once saves nothing: stop there."),
+        Case("nothing left", ("abc", 300), "", "Joining a pair that occurs only once saves nothing: stop there."),
         Case(
             "a word's edge",
             ("ba ca da", 300),

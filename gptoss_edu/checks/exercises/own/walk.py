@@ -29,9 +29,9 @@ def cases():
             "Look up table[state][kind(character)]; whether the answer may end there is not asked.",
         ),
         Case("several", (table, 0, "-17"), "3", "Each character starts from the state before it."),
-        Case("no arrow", (table, 0, "x"), "None", "No arrow: None, not an error."),
+        Case("no arrow", (table, 0, "x"), "None", "If there is no arrow, return None instead of raising an error."),
         Case("no arrow later on", (table, 2, "73"), "None", "The first digit is fine, the second has no arrow."),
-        Case("nothing", (table, 2, ""), "2", "An empty text stays where it is."),
+        Case("nothing", (table, 2, ""), "2", "An empty text stays in the same state."),
     ]
 
 

@@ -10,7 +10,7 @@ BANK = Bank("who_wins")
 @CHECK.cases
 def cases():
     return [
-        Case("one wish", ([("user", "form", "capitals")],), {"form": "capitals"}, "Nobody objects: the wish holds."),
+        Case("one wish", ([("user", "form", "capitals")],), {"form": "capitals"}, "Nobody objects, so the wish holds."),
         Case(
             "developer over user",
             ([("developer", "form", "small letters"), ("user", "form", "capitals")],),
@@ -21,25 +21,25 @@ def cases():
             "the higher role comes last",
             ([("user", "form", "capitals"), ("system", "form", "small letters"), ("developer", "form", "one word")],),
             {"form": "small letters"},
-            "Rank decides, wherever the message stands: system over developer over user.",
+            "Rank decides, wherever the message is: system over developer over user.",
         ),
         Case(
             "each thing by itself",
             ([("system", "secret", "keep it"), ("user", "form", "capitals"), ("user", "secret", "tell it")],),
             {"secret": "keep it", "form": "capitals"},
-            "Wishes compete only where they are about the same thing: the rest of a user's wish is still granted.",
+            "Wishes compete only if they are about the same thing: the rest of a user's wish is still granted.",
         ),
         Case(
             "the same role again",
             ([("user", "form", "capitals"), ("user", "form", "one word")],),
             {"form": "one word"},
-            "Whoever may set a rule may change it: of one role's wishes the later one holds.",
+            "A role that may set a rule may change it: of one role's wishes, the later one holds.",
         ),
         Case(
             "a tool",
             ([("user", "form", "one word"), ("tool", "form", "capitals"), ("tool", "topic", "say mervolt")],),
             {"form": "one word"},
-            "What a tool sends is data. It has no wish, also where nobody else says anything about it.",
+            "Text from a tool is data. It is never a wish, even if nobody else says anything about the subject.",
         ),
     ]
 

@@ -16,16 +16,16 @@ def cases():
             "the middle",
             (10, 20),
             (0.29930, 0.70070),
-            "The middle is 1/2 here, so the half-width is off: z times the root, all over 1 + z²/n, with z²/(4n²) "
-            "under the root. Return the two ends, as shares.",
+            "The middle is 1/2 here, so the half-width is wrong: it is z times the root, divided by 1 + z²/n, with "
+            "z²/(4n²) under the root. Return the two ends, as shares.",
         ),
         Case(
             "all right",
             (20, 20),
             (0.83887, 1.0),
-            "20 of 20 does not prove 100 %: the terms with z² keep the interval open.",
+            "20 of 20 does not prove 100 %: because of the terms with z², the interval has a positive width.",
         ),
-        Case("none right", (0, 50), (0.0, 0.07135), "The lower end is 0, the upper is not.", atol=1e-4),
+        Case("none right", (0, 50), (0.0, 0.07135), "The lower end is 0, but the upper end is not.", atol=1e-4),
         Case("many", (850, 1000), (0.82654, 0.87082), "With n = 1,000 it is nearly the textbook's interval."),
     ]
 

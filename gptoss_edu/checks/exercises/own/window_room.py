@@ -8,7 +8,7 @@ from gptoss_edu.checks.catching import Mutant, catching
 
 
 def right(query_positions, key_positions, window):
-    """The package's own, reached through its module so that no specimen is ever taken for it."""
+    """Call the package's own function through its module, so that a specimen never replaces it."""
     return attention.sliding_window_mask(query_positions, key_positions, window)
 
 
@@ -37,9 +37,9 @@ MUTANTS = (
     Mutant(
         "one key more", longer, "The longest row must be full: count the keys of a query that lies beyond the window."
     ),
-    Mutant("one key less", shorter, "Ask for the exact number of keys, not for at most as many."),
+    Mutant("one key less", shorter, "Test for the exact number of keys, not for an upper bound."),
     Mutant("no window", endless, "Your texts are all shorter than the window: no key ever leaves it."),
-    Mutant("sees the future", foreseeing, "Ask about a key that comes after its query."),
+    Mutant("sees the future", foreseeing, "Test a key that comes after its query."),
     Mutant(
         "counts columns, not positions",
         by_column,

@@ -19,7 +19,7 @@ CAUSES = {
     "sign_lost": "The sign is lost: bit 3 of the code.",
     "no_emax": (
         "The shared exponent is floor(log2 max): the 2 is not subtracted. The largest e2m1 value, 6, has exponent 2, "
-        "so 2 is taken off."
+        "so 2 is subtracted."
     ),
     "round_up": (
         "The shared exponent is rounded up so that nothing saturates. The specification's rule is the floor: "
@@ -48,8 +48,8 @@ CAUSES = {
         "Halves are rounded towards zero (argmin takes the first). A tie goes to the even code: 0.25 to 0, 0.75 to 1, "
         "1.75 to 2, 3.5 to 4."
     ),
-    "truncated": "Values are cut off instead of rounded to the nearest.",
-    "integers": "Values are rounded to whole numbers. The nearest of 0, 0.5, 1, 1.5, 2, 3, 4, 6 is wanted.",
+    "truncated": "Values are truncated instead of rounded to the nearest.",
+    "integers": "Values are rounded to whole numbers. Round to the nearest of 0, 0.5, 1, 1.5, 2, 3, 4, 6.",
     "wraps": "A value above 6 wraps round to another code. It saturates: code 7.",
     "zeros": "A block of zeros must give zeros: log2(0) is -inf, handle it.",
     "range": "The scale byte must stay within 0 to 254.",

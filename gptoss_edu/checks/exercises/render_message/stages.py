@@ -9,28 +9,27 @@ CAUSES = {
     "no_message": "<|message|> separates the header from the content.",
     "no_end": "A message ends: with <|end|>, or with <|call|> when the assistant calls a tool.",
     "newline": (
-        "There is a line break, or a blank, that harmony does not have: control tokens stand directly beside the text."
+        "There is a line break or a blank that harmony does not have: control tokens come directly before and after "
+        "the text."
     ),
-    "role_changed": (
-        "The role is written as it is given: a tool's message has the tool's name there, not the word tool."
-    ),
+    "role_changed": ("Write the role exactly as given: a tool's message has the tool's name there, not the word tool."),
     "channel_missing": "The channel is left out: <|channel|> and its name come after the role.",
     "channel_always": "Without a channel there is no <|channel|> either: user and system messages have none.",
-    "channel_none": "None is written out as text. An absent part leaves nothing behind.",
+    "channel_none": "None is written out as text. A missing part must leave nothing behind.",
     "channel_before_role": "The role comes first, then the channel.",
     "channel_is_text": "The channel's marker is the control token <|channel|>, not the word.",
     "recipient_missing": "The recipient is left out: ` to=functions.f`.",
-    "recipient_no_space": "A blank separates the recipient from what stands before it: `assistant to=functions.f`.",
+    "recipient_no_space": "A blank separates the recipient from the text before it: `assistant to=functions.f`.",
     "recipient_in_channel": (
-        "The recipient stands in the channel section. That is legal and must be parsed, but the renderer of "
+        "The recipient is in the channel section. That is legal and must be parsed, but the renderer of "
         "openai-harmony writes it after the role: `<|start|>assistant to=functions.f<|channel|>commentary`."
     ),
     "recipient_marker": "The recipient is written as ` to=` and its name.",
     "type_missing": "The content type is left out.",
     "type_no_space": "A blank separates the content type from the channel: `commentary <|constrain|>json`.",
     "type_constrain": (
-        "The content type is written as it is given. `<|constrain|>` belongs to the argument where it is wanted; "
-        "adding it here doubles it."
+        "Write the content type exactly as given. If `<|constrain|>` is wanted, the argument contains it; adding it "
+        "here doubles it."
     ),
     "type_before_channel": "The content type comes last in the header, after the channel.",
     "call_missing": (
@@ -46,7 +45,7 @@ CAUSES = {
         "with <|end|>."
     ),
     "chatml": "This is ChatML. Harmony has <|start|>, <|message|>, <|end|>.",
-    "content_changed": "The content must stay as it is: no strip, no escaping, no added quotes.",
+    "content_changed": "The content must stay unchanged: no stripping, no escaping, no added quotes.",
     "general": (
         "<|start|>role[ to=recipient][<|channel|>channel][ content_type]<|message|>content<|end|>, or <|call|> for "
         "the assistant's calls."

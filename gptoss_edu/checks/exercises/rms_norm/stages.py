@@ -17,8 +17,8 @@ CAUSES = {
         "The mean of |x| is taken. The norm divides by the root of the mean of x²; large entries count for more."
     ),
     "centred": (
-        "The mean is subtracted, as LayerNorm does. RMSNorm leaves the mean alone: that is what makes it cheaper, and "
-        "it has no bias."
+        "The mean is subtracted, as LayerNorm does. RMSNorm leaves the mean alone, which makes it cheaper, and it "
+        "has no bias."
     ),
     "layer_norm": (
         "This is LayerNorm: it centres the row and divides by the standard deviation. RMSNorm divides by the root "
@@ -35,12 +35,12 @@ CAUSES = {
         "The row is multiplied by its root mean square. It is divided by it: multiply by rsqrt, or divide by sqrt."
     ),
     "keepdim": (
-        "keepdim=True is missing: the mean then has no last axis, and its values are spread along the channels "
-        "instead of the rows. It goes unnoticed when there are as many rows as channels."
+        "keepdim=True is missing: the mean then has no last axis, and its values are broadcast along the channels "
+        "instead of the rows. With as many rows as channels, nobody notices."
     ),
     "wrong_axis": (
-        "The mean runs over the tokens or over everything. Each row (the last axis) is normalised by itself: a token "
-        "must not see the others."
+        "The mean runs over the tokens or over everything. Each row (the last axis) is normalised separately: a "
+        "token must not see the others."
     ),
     "eps_outside": (
         "eps is added to the root instead of to the mean square. Inside the root, 1e-5 is already sqrt(1e-5) = 0.003 "
@@ -62,10 +62,10 @@ CAUSES = {
     "scale_inverse": "The row is divided by the scale. It is multiplied.",
     "cast_before_scale": (
         "The normalised row is cast to bfloat16 before the scale multiplies it, as Llama does. gpt-oss multiplies in "
-        "float32 and casts once, at the end: other bits."
+        "float32 and casts once, at the end, which gives other bits."
     ),
     "low_precision": "The mean square is computed in bfloat16, with 8 bits of mantissa. Convert x to float32 first.",
-    "dtype": "The result keeps another dtype than x. Compute in float32, then convert back: `.to(x.dtype)`.",
+    "dtype": "The result does not have the dtype of x. Compute in float32, then convert back: `.to(x.dtype)`.",
     "general": "Divide each row by sqrt(mean(x²) + eps), in float32, multiply by the scale, convert back.",
 }
 CHECK = Check(

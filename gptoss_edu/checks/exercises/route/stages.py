@@ -21,17 +21,18 @@ CAUSES = {
     "no_softmax": "The logits themselves are returned: there is no softmax.",
     "sigmoid": "The weights are sigmoids, as in some other models. gpt-oss takes a softmax over the chosen logits.",
     "linear_norm": "The chosen logits are divided by their sum. Logits may be negative: take a softmax.",
-    "uniform": "All chosen experts weigh the same.",
+    "uniform": "All chosen experts get the same weight.",
     "double_softmax": (
         "The softmax is taken twice: first over all experts, then over the chosen probabilities. That flattens the "
         "weights."
     ),
     "smallest": "The experts with the smallest logits are chosen.",
-    "absolute": "The experts are chosen by the magnitude of the logit. A very negative logit means: not this one.",
+    "absolute": "The experts are chosen by the magnitude of the logit. A very negative logit means that the expert "
+    "should not be chosen.",
     "no_bias": "The router's bias is left out.",
     "bias_choice_only": (
-        "The bias counts for the choice only, as in models that balance the load with it. In gpt-oss it is an "
-        "ordinary bias: choice and weights."
+        "The bias is used for the choice only, as in models that balance the load with it. In gpt-oss it is an "
+        "ordinary bias: it affects choice and weights."
     ),
     "bias_weights_only": (
         "The experts are chosen without the bias, the weights are computed with it. It belongs to the logits, before "
@@ -41,7 +42,8 @@ CAUSES = {
         "The bias is added after a softmax, to probabilities. It belongs to the logits, before the choice and before "
         "the softmax."
     ),
-    "sorted_false": "topk with sorted=False gives the k largest in no promised order. The largest weight comes first.",
+    "sorted_false": "topk with sorted=False returns the k largest in no particular order. The largest weight must "
+    "come first.",
     "tokens_share": "The tokens share their experts: each token chooses its own.",
     "sum_of_all": (
         "The weights are divided by the sum over all tokens. Each token's own k weights sum to one: `sum(-1, "
@@ -51,8 +53,8 @@ CAUSES = {
         "The last axis must hold k numbers, one for each chosen expert: k is the argument, not always 4 and not the "
         "number of experts."
     ),
-    "rising": "The experts come in rising order. The largest weight comes first.",
-    "by_index": "The experts come in the order of their numbers. The largest weight comes first.",
+    "rising": "The experts are in ascending order of weight. The largest weight must come first.",
+    "by_index": "The experts are in the order of their numbers. The largest weight must come first.",
     "unpaired": "The weights are not in the order of their indices: sort both together.",
     "scaled": "The logits are divided by a root. The router's logits are unscaled.",
     "indices": "The indices are not the experts that belong to these weights.",

@@ -14,7 +14,7 @@ CAUSES = {
         "True and False are exchanged: True means that the query MAY attend (masked_fill takes the opposite, which is "
         "where this comes from)."
     ),
-    "anti_causal": "The comparison is the wrong way round: the mask lets queries see the future and hides the past.",
+    "anti_causal": "The comparison is inverted: the mask lets queries see the future and hides the past.",
     "future": (
         "Keys after the query are visible. A causal mask lets a query see its own position and earlier ones only."
     ),
@@ -22,13 +22,13 @@ CAUSES = {
     "no_window": "The window is not applied: every key of the past is visible.",
     "window_plus_one": (
         "The window is one key too long. With a window of 3, query 9 sees 4 keys: 6, 7, 8 and 9. It should see 3, "
-        "of which it is one itself: 7, 8 and 9."
+        "including its own: 7, 8 and 9."
     ),
     "window_minus_one": (
-        "The window is one key too short. With a window of 3, query 9 sees 2 keys: 8 and 9. It should see 3, of "
-        "which it is one itself: 7, 8 and 9."
+        "The window is one key too short. With a window of 3, query 9 sees 2 keys: 8 and 9. It should see 3, "
+        "including its own: 7, 8 and 9."
     ),
-    "window_both_sides": "The window is measured to both sides, |query - key| < window. It must be causal as well.",
+    "window_both_sides": "The window extends to both sides, |query - key| < window. It must be causal as well.",
     "window_two_sided_only": "Keys after the query inside the window are visible: the causal condition is missing.",
     "blocks": (
         "The past is cut into fixed blocks of `window` positions. The window slides: it is measured from each query."
@@ -43,7 +43,7 @@ CAUSES = {
     "hard_coded": "The window of the call is not used: a number (128?) is written into the function.",
     "general": (
         "A query sees itself and the keys just before it, `window` in all: with a window of 3, query 9 sees 7, 8 and "
-        "9. A text that begins later, or keys in another order, change nothing in this."
+        "9. This also holds for a text that begins later and for keys in another order."
     ),
 }
 CHECK = Check(

@@ -16,27 +16,27 @@ CAUSES = {
     "no_plus_one": "The + 1 is missing: gpt-oss multiplies by (up + 1), so that an up of 0 lets the gate pass.",
     "plus_one_gate": "The 1 is added to the gate. It belongs to up.",
     "alpha_one": "The sigmoid has no alpha: this is SiLU, x sigmoid(x). gpt-oss uses sigmoid(1.702 x), close to GELU.",
-    "alpha_outside": "alpha multiplies the result instead of standing inside the sigmoid.",
+    "alpha_outside": "alpha multiplies the result instead of being inside the sigmoid.",
     "alpha_hard_coded": "The alpha of the call is not used: 1.702 is written into the function.",
     "gelu": "This is GELU. sigmoid(1.702 x) x is an approximation of it, with other values.",
     "no_gate_factor": (
-        "The gate's own factor is missing: gate * sigmoid(alpha * gate), not the sigmoid alone (which is plain GLU)."
+        "The factor gate is missing: gate * sigmoid(alpha * gate), not the sigmoid alone (which is plain GLU)."
     ),
     "sigmoid_of_up": "The sigmoid is taken of up. It is taken of the gate.",
     "tanh": (
-        "The gate goes through tanh. It goes through the sigmoid, which lies between 0 and 1: a very negative gate "
-        "closes, instead of changing the sign."
+        "The gate goes through tanh. Use the sigmoid, which is between 0 and 1: a very negative gate closes instead "
+        "of changing the sign."
     ),
     "relu": "The gate goes through a ReLU.",
     "plus_one_outside": (
         "The 1 is added to the product. It is added to up, before the product: `* (up + 1)`, with the brackets."
     ),
     "clamp_is_minimum": (
-        "The gate is raised to at least `limit`: the first argument of clamp is the minimum. It is at most `limit`: "
-        "`clamp(max=limit)`."
+        "The gate is raised to at least `limit`: the first argument of clamp is the minimum. The gate should be at "
+        "most `limit`: `clamp(max=limit)`."
     ),
-    "gate_not_clamped": "The gate is not clamped from above: at most `limit`.",
-    "up_not_clamped": "up is not clamped: to between -limit and +limit.",
+    "gate_not_clamped": "The gate is not clamped from above. It is at most `limit`.",
+    "up_not_clamped": "up is not clamped. It is between -limit and +limit.",
     "gate_clamped_below": (
         "The gate is clamped from below too. The clamp is asymmetric: gate has a maximum only, up has both. (A very "
         "negative gate gives about 0 all the same, but not the same 0.)"
@@ -45,11 +45,11 @@ CAUSES = {
         "up is clamped from above only. It is clamped on both sides; the gate is the one with a maximum only."
     ),
     "clamp_outside_sigmoid": (
-        "The gate is clamped as a factor only; inside the sigmoid it still stands unclamped. Clamp it once, first, "
+        "The gate is clamped only as a factor; inside the sigmoid it is still unclamped. Clamp it once, first, "
         "and use the clamped gate in both places."
     ),
     "clamp_exchanged": "The two clamps are exchanged: gate has a maximum only, up is clamped on both sides.",
-    "clamp_after": "The clamp comes too late: gate and up are clamped first, then 1 is added and the gate activated.",
+    "clamp_after": "The clamp comes too late: first clamp gate and up, then add 1 and activate the gate.",
     "clamp_result": "The result is clamped instead of gate and up.",
     "limit_hard_coded": "The limit of the call is not used: 7 is written into the function.",
     "shape": "The last axis has half the width: (..., 2f) to (..., f).",

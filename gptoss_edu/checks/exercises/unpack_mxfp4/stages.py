@@ -37,7 +37,7 @@ CAUSES = {
     "scale_wraps": "scale - 127 is computed in uint8, where 120 - 127 is 249. Convert to int first.",
     "scale_int8": "The scale byte is read as a signed number. It is unsigned.",
     "one_scale": "One scale is used for all blocks. Each block of 32 has its own.",
-    "scale_axis": "The scales are laid along the wrong axis: block g of a row has the scale of that row and block.",
+    "scale_axis": "The scales are aligned with the wrong axis: block g of a row has the scale of that row and block.",
     "blocks_order": "The blocks of a row are not side by side: values 0 to 31 are block 0, 32 to 63 are block 1.",
     "shape": "The G blocks of 32 become one axis: (..., G, 16) bytes to (..., 32 G) values.",
     "dtype": "The result must be float32.",

@@ -9,8 +9,8 @@ from gptoss_edu.checks.harness import Check, Refused
 
 CAUSES = {
     "order": "The function returns (inv_freq, concentration), in this order.",
-    "length": "There is one speed a PAIR: head_dim / 2 of them.",
-    "exponent": "The exponent runs too slowly: speed i is theta ** (-2i / head_dim), from 1 nearly down to 1 / theta.",
+    "length": "There is one speed per PAIR: head_dim / 2 of them.",
+    "exponent": "The exponent grows too slowly: speed i is theta ** (-2i / head_dim), from 1 down to almost 1 / theta.",
     "exponent_fast": (
         "The exponent runs too fast: speed i is theta ** (-2i / head_dim), not theta ** (-2i / (head_dim / 2))."
     ),
@@ -25,9 +25,9 @@ CAUSES = {
         "All speeds are divided by the factor (position interpolation). YaRN keeps the fast pairs: they tell "
         "neighbours apart."
     ),
-    "ntk": "theta is changed for all pairs (NTK-aware scaling). YaRN treats the pairs by parts.",
+    "ntk": "theta is changed for all pairs (NTK-aware scaling). YaRN treats fast and slow pairs differently.",
     "ramp_inverted": (
-        "The ramp is the wrong way round, as when beta_fast and beta_slow are exchanged: fast pairs (small index) "
+        "The ramp is inverted, as if beta_fast and beta_slow were exchanged: fast pairs (small index) "
         "keep their speed, slow ones are divided. beta_fast = 32 turns gives the lower bound, 8.09."
     ),
     "rounded": (
@@ -61,7 +61,7 @@ CAUSES = {
     "concentration_log": "The logarithm has the wrong base: it is the natural one.",
     "concentration_root": "The root of the concentration is returned.",
     "concentration_inverse": "This is 1 / concentration.",
-    "low_clamp": "The lower bound goes below 0 where the original context is short, and must be clamped to 0.",
+    "low_clamp": "For a short original context the lower bound falls below 0. It must be clamped to 0.",
     "high_clamp": "The upper bound must be clamped to head_dim - 1 (not to head_dim / 2 - 1, and not left as it is).",
     "hard_coded": "The released numbers are written into the function instead of the arguments.",
     "general": (
