@@ -10,7 +10,10 @@ import gptoss_edu
 
 PACKAGE = "gptoss_edu"
 MODEL = "bpe tokenizer norm rope attention moe mxfp4 cache hooks transformer generation ladder"
-TRAINING = "training.lessons training.packing training.objective training.optim training.pretrain training.quantize"
+TRAINING = (
+    "training.lessons training.packing training.objective training.optim training.fresh training.pretrain "
+    "training.quantize"
+)
 EVALS = "evals.suite evals.answering evals.benchmark evals.run_benchmark evals.uncertainty evals.contamination"
 ROOMS = {  # page: (title, what it says at its top, modules; a star: and all in it)
     "model": ("The model", "What chapters 01 to 11 build, a file for each idea.", MODEL),

@@ -21,7 +21,7 @@ from gptoss_edu.evals.fine_tuning import (
 )
 from gptoss_edu.resources import data_path
 from gptoss_edu.training.finetune import Recipe
-from gptoss_edu.training.pretrain import SMOKE
+from gptoss_edu.training.fresh import SMOKE
 from gptoss_edu.viz import style, tuning_figures
 
 

@@ -8,7 +8,8 @@ import torch
 from harmony_cases import small_encoding
 from jsonschema import Draft202012Validator
 
-from gptoss_edu.benchmarks.harmony import bench_structured, varied_schemas
+from gptoss_edu.benchmarks.harmony import bench_structured
+from gptoss_edu.benchmarks.varied_schemas import varied_schemas
 from gptoss_edu.harmony import HarmonyError, Message, control_tokens, parse, render
 from gptoss_edu.harmony.constrain import Constraint, json_schema, lark, regex
 

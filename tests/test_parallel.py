@@ -465,7 +465,8 @@ def test_what_cannot_be_divided_is_refused_before_anything_starts(capsys):
 
 def losses_of(ranks, folder, plain_loss):
     """Run on a rank: return losses, norms and weights of a few updates, by the reference loss or `FastLoss`."""
-    from gptoss_edu.training.pretrain import SMOKE, Settings, Trainer
+    from gptoss_edu.training.fresh import SMOKE
+    from gptoss_edu.training.pretrain import Settings, Trainer
 
     config = replace(SMOKE, num_hidden_layers=2, hidden_size=64, intermediate_size=64)
     settings = Settings(steps=4, rows=2, length=256, warmup=2, log_every=1, seed=3)
@@ -532,7 +533,8 @@ def gradients_both_ways(ranks, folder):
     """Run on a rank: return gradients by this package's sum and by torch's DistributedDataParallel, which averages."""
     from torch.nn.parallel import DistributedDataParallel
 
-    from gptoss_edu.training.pretrain import SMOKE, Settings, Trainer
+    from gptoss_edu.training.fresh import SMOKE
+    from gptoss_edu.training.pretrain import Settings, Trainer
 
     config = replace(SMOKE, num_hidden_layers=2, hidden_size=64, intermediate_size=64)
     trainer = Trainer(config, Settings(steps=1, rows=2, length=256, seed=3), f"{folder}/ddp", TINY, "cpu", ranks)

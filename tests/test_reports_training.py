@@ -59,7 +59,8 @@ def test_a_request_whose_logits_are_not_finite_ends_with_the_reason(not_finite):
 
 @pytest.fixture
 def trainer(tmp_path):
-    from gptoss_edu.training.pretrain import SMOKE, Settings, Trainer
+    from gptoss_edu.training.fresh import SMOKE
+    from gptoss_edu.training.pretrain import Settings, Trainer
 
     settings = Settings(seconds=None, steps=2, workers=0, rows=2, length=64, log_every=1, save_every=1e9)
     trainer = Trainer(SMOKE, settings, tmp_path / "run", data_path("gpt-oss-tiny"), "cpu")

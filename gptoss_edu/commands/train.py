@@ -109,7 +109,8 @@ def run(args) -> int:
     import torch
 
     from gptoss_edu.fast.ranks import start
-    from gptoss_edu.training.pretrain import SMOKE, TINY, Settings, Trainer
+    from gptoss_edu.training.fresh import SMOKE, TINY
+    from gptoss_edu.training.pretrain import Settings, Trainer
 
     torch.set_float32_matmul_precision("highest")
     device = args.device or ("cuda" if args.what == "tiny" and torch.cuda.is_available() else "cpu")

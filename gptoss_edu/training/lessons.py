@@ -24,10 +24,10 @@ from gptoss_edu.resources import data_path
 from gptoss_edu.tokenizer import load_tokenizer
 from gptoss_edu.transformer import Transformer
 
+from .fresh import TINY, initialise
 from .objective import reference_loss
 from .optim import Optimizer, schedule
 from .packing import make_batch
-from .pretrain import TINY, initialise
 
 LESSON = replace(
     TINY,
