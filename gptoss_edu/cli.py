@@ -58,13 +58,17 @@ def main(argv: list[str] | None = None) -> int:
         elif hasattr(stream, "reconfigure"):  # show "?" for characters that the terminal lacks
             with suppress(OSError, ValueError):  # already in use or closed: leave it as it is
                 stream.reconfigure(errors="replace")
+    code = 0
     try:
         code = dispatch(sys.argv[1:] if argv is None else argv)
         sys.stdout.flush()
         return code
     except BrokenPipeError:  # the reader is gone, as with `| head`: not an error
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it flushes at exit
-        return 0
+        code = 0
+    except OSError as error:  # a full disk, where the output goes to a file
+        code = code or refused("gptoss-edu", error)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it flushes at exit
+    return code
 
 
 def dispatch(argv: list[str]) -> int:
@@ -96,11 +100,7 @@ def dispatch(argv: list[str]) -> int:
     except BrokenPipeError:
         raise
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
-        advice = "free some space or name another place." if full else "check the path and its permissions."
-        where = f"{error.filename}: {error.strerror}; {advice}" if error.filename else error
-        print(f"gptoss-edu {argv[0]}: {harmless(str(where))}", file=sys.stderr)
-        return 2
+        return refused(f"gptoss-edu {argv[0]}", error)
     except KeyboardInterrupt:
         print(f"\ngptoss-edu {argv[0]}: interrupted.", file=sys.stderr)
         return 130
@@ -109,6 +109,16 @@ def dispatch(argv: list[str]) -> int:
             raise
         print(f"gptoss-edu {argv[0]}: a native library gave up ({error}); give it less, or in parts.", file=sys.stderr)
         return 2
+
+
+def refused(who: str, error: OSError) -> int:
+    """Print what the system refused and what to do, as one line; return exit code 2."""
+    full = error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+    advice = "free some space or name another place." if full else "check the path and its permissions."
+    name = error.filename or ("the output" if full else None)  # a print to a full disk names no file
+    where = f"{name}: {error.strerror}; {advice}" if name else error
+    print(f"{who}: {harmless(str(where))}", file=sys.stderr)
+    return 2
 
 
 def overview() -> str:

@@ -184,6 +184,17 @@ def write_bytes(path: Path, content: bytes) -> None:
             partial.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def named_in_errors(path: Path):
+    """Put `path` into an OSError that names no file, such as that of a full disk."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from None
+
+
 def not_the_file(start: bytes | str) -> str | None:
     """Recognise, by its first bytes, a placeholder for a file; return what it is and what to do, else None.
 

@@ -1,8 +1,12 @@
 """Weights that are not finite, full disks and damaged files give no silent wrong number and lose no log."""
 
+import errno
 import json
+import os
 import shutil
 import struct
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from inside import run
@@ -91,9 +95,6 @@ def test_the_log_of_a_run_is_written_before_its_checkpoint(trainer, monkeypatch)
 
 def test_a_full_disk_names_the_file(tmp_path, monkeypatch, capsys):
     """The system's error for a full disk names no file; this package's does, and the command says what to do."""
-    import errno
-    from pathlib import Path
-
     from gptoss_edu import cli, options
 
     def full(self, data):
@@ -107,6 +108,57 @@ def test_a_full_disk_names_the_file(tmp_path, monkeypatch, capsys):
     assert cli.main(["workshop", str(tmp_path / "course"), "--chapters", "03"]) == 2
     said = capsys.readouterr().err
     assert "No space left on device; free some space or name another place." in said and str(tmp_path) in said
+
+
+has_full_disk = pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+
+
+def test_a_trace_on_a_full_disk_names_its_file(tmp_path, monkeypatch):
+    """The system's error while a file is written names no file."""
+    from gptoss_edu.trace import file
+
+    def full(handle):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=r"No space left on device: '.*a\.trace'"):
+        file.save(SimpleNamespace(meta={}, arrays={}), tmp_path / "a.trace")
+    assert not list(tmp_path.iterdir())
+
+
+@has_full_disk
+def test_a_log_of_samples_on_a_full_disk_is_named():
+    from gptoss_edu.evals.sample_log import SampleLog
+
+    with pytest.raises(OSError, match="No space left on device: '/dev/full'"):
+        SampleLog._write(SimpleNamespace(path=Path("/dev/full")), {"question": 1})
+
+
+def test_a_folder_of_adapters_on_a_full_disk_is_named(tmp_path):
+    """The safetensors library has an error of its own for a full disk, which is no OSError."""
+    from safetensors import SafetensorError
+
+    from gptoss_edu.checkpoint.safetensors import new_folder
+    from gptoss_edu.errors import CheckpointError
+
+    with pytest.raises(CheckpointError, match=r"adapter: cannot be written \(.*No space left.*Free some space"):
+        with new_folder(tmp_path / "adapter"):
+            raise SafetensorError("I/O error: No space left on device (os error 28)")
+    assert not list(tmp_path.iterdir())
+
+
+@has_full_disk
+def test_output_to_a_file_on_a_full_disk_ends_in_one_line(monkeypatch, capfd):
+    """`gptoss-edu … > FILE`: a short output reaches the disk only at the end, when it is flushed."""
+    from gptoss_edu import cli
+
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr("sys.stdout", full)
+        assert cli.main(["--version"]) == 2
+        monkeypatch.undo()
+    assert capfd.readouterr().err == (
+        "gptoss-edu: the output: No space left on device; free some space or name another place.\n"
+    )
 
 
 @pytest.mark.parametrize("damage", [b"", b"garbage", b"\x08\0\0\0\0\0\0\0{}      ", "about", "settings", "log"])

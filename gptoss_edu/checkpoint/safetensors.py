@@ -259,10 +259,10 @@ def new_folder(folder):
         if folder.exists():  # empty, as checked above; Windows does not rename onto it
             folder.rmdir()
         os.replace(partial, folder)
-    except OSError as error:
+    except (SafetensorError, OSError) as error:  # safetensors raises no OSError for a full disk
+        why = getattr(error, "strerror", None) or error
         raise CheckpointError(
-            f"{folder}: cannot be written ({error.strerror or error}); nothing was left behind. Free some space"
-            " or choose another place."
+            f"{folder}: cannot be written ({why}); nothing was left behind. Free some space or choose another place."
         ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)

@@ -12,6 +12,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from pathlib import Path
 
 from gptoss_edu.errors import GptOssError
+from gptoss_edu.options import named_in_errors
 
 from .benchmark import Benchmark, Grade, Question, Reply
 
@@ -57,7 +58,7 @@ class SampleLog:
             self._write({"header": self.header})
 
     def _write(self, line: dict) -> None:
-        with open(self.path, "a", encoding="utf-8") as file:
+        with named_in_errors(self.path), open(self.path, "a", encoding="utf-8") as file:
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
     @property

@@ -32,6 +32,7 @@ from pathlib import Path
 import numpy as np
 
 from gptoss_edu.errors import TraceError
+from gptoss_edu.options import named_in_errors
 
 from .record import Trace
 
@@ -90,7 +91,7 @@ def save(trace: Trace, path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=path.name + ".", suffix=".part", dir=path.parent)
     try:
-        with os.fdopen(handle, "wb") as out:
+        with named_in_errors(path), os.fdopen(handle, "wb") as out:
             out.write(_PREFIX.pack(MAGIC, VERSION, zlib.crc32(header), len(header)) + header)
             out.write(b"\0" * (_padded(out.tell()) - out.tell()))
             for array in arrays:
