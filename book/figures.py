@@ -19,6 +19,7 @@ from gptoss_edu.viz import recolour
 PIXELS = 100 / 72  # of a page for each point: figures are made at 100 pixels an inch
 HEAD = re.compile(r'<svg [^>]*?width="([\d.]+)pt" height="([\d.]+)pt"[^>]*?viewBox="([^"]*)"[^>]*?style="([^"]*)">')
 NAMED = re.compile(r'( id="|href="#|url\(#)(f\w{6}-\d+)')
+FRAME = re.compile(r'<img class="([^"]*)"( data-frame="\d+" alt="[^"]*") src="data:image/png;base64,([^"]+)">')
 EMBEDDED = re.compile(r"<image [^>]*/>")
 STATIC = Path(__file__).parent / "_static"
 PICTURE = '<img class="figure{kind}" src="../_static/figures/{name}.png" alt="{words}" width="{wide}" loading="lazy">'
@@ -89,13 +90,33 @@ def pictures(png: bytes, words: str) -> str:
     return f'<div class="drawn">{light}{_image(dark, words, " on-dark") if dark else ""}</div>'
 
 
+def frames(page: str) -> str | None:
+    """Show each frame of a process once per theme, its pictures in files of their own; None where there are none."""
+    return FRAME.sub(_frame, page) if '<div class="frames' in page else None
+
+
+def _frame(match: re.Match) -> str:
+    kind, rest, data = match.groups()
+    light = base64.b64decode(data)
+    dark = recolour.dark_picture(light)
+    shown = [(light, "on-light" if dark else "on-paper"), *([(dark, "on-dark")] if dark else [])]
+    return "".join(
+        f'<img class="{kind} {theme}"{rest} src="../_static/figures/{_stored(png)}.png">' for png, theme in shown
+    )
+
+
 def _image(png: bytes, words: str, kind: str) -> str:
+    wide, _ = Image.open(io.BytesIO(png)).size
+    return PICTURE.format(kind=kind, name=_stored(png), words=escape(words), wide=wide)
+
+
+def _stored(png: bytes) -> str:
+    """Write a picture beside the pages, and return its name."""
     name = hashlib.sha256(png).hexdigest()[:16]
     path = STATIC / "figures" / f"{name}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(png)
-    wide, _ = Image.open(io.BytesIO(png)).size
-    return PICTURE.format(kind=kind, name=name, words=escape(words), wide=wide)
+    return name
 
 
 def write_colors() -> None:

@@ -123,7 +123,9 @@ def _renew_outputs(cell, stem: str, words: str) -> None:
             output.data = {"text/html": drawn}
             continue
         page = output.get("data", {}).get("text/html", "")
-        shown = explorers.element(page, stem) or predictions.card(page) or predictions.outcome(page)
+        shown = (
+            explorers.element(page, stem) or predictions.card(page) or predictions.outcome(page) or figures.frames(page)
+        )
         if shown:
             output.data["text/html"] = shown
             if 'class="outcome"' in shown:

@@ -512,6 +512,24 @@ def test_figures_wear_the_theme(open_chapter, chapter):
         page.close()
 
 
+@pytest.mark.parametrize("scheme", style.THEMES)
+def test_a_process_is_played_in_the_pages_theme(open_chapter, scheme):
+    """One picture of a frame is seen, in the page's theme; in print the still ones, all light."""
+    page = open_chapter("chapters/11_cache_and_decoding.html", 1400, scheme)
+    page.wait_for_selector(".frames[data-ready]")
+    seen = """() => [...document.querySelectorAll(".frames img")]
+      .filter((image) => getComputedStyle(image).display !== "none")
+      .map((image) => [Number(image.dataset.frame), image.naturalWidth > 0, image.classList.contains("on-dark")])"""
+    box = page.locator(".frames")
+    for number in (0, 7):
+        box.locator("input").fill(str(number))
+        page.wait_for_function("document.querySelector('.frames img.shown.on-light').complete")
+        assert page.evaluate(seen) == [[number, True, scheme == "dark"]]
+    page.emulate_media(media="print")
+    stills = page.evaluate(seen)
+    assert stills and not any(dark for *_, dark in stills)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_explorer_is_the_same_in_a_chapter_and_on_its_own_page(open_chapter, open_page, scheme):
     """Compare with the explorer alone at the same width: equally tall, equal pixels; only the token strip scrolls."""

@@ -29,7 +29,7 @@ STYLE = """
   .frames-controls, .frames .caption { display: none }
   .frames img.shown { display: none }
   .frames img.still { display: inline-block; width: auto; max-width: 49% }
-  .frames img.still:only-of-type, .frames.one img.still { max-width: 100% }
+  .frames.one img.still { max-width: 100% }
 }
 """
 # Who asked for less motion gets a button that goes on by one frame.
@@ -39,13 +39,14 @@ for (const box of document.querySelectorAll(".frames:not([data-ready])")) {
   const pictures = [...box.querySelectorAll("img")], caption = box.querySelector(".caption");
   const controls = box.querySelector(".frames-controls"), [button, slider] = controls.children;
   const still = matchMedia("(prefers-reduced-motion: reduce)");
-  const last = pictures.length - 1;
+  const last = Number(slider.max);
   let timer = 0;
   const show = (number) => {
-    pictures.forEach((picture, at) => picture.classList.toggle("shown", at === number));
-    caption.textContent = pictures[number].alt;
+    const of = pictures.filter((picture) => Number(picture.dataset.frame) === number); // one, or one per theme
+    pictures.forEach((picture) => picture.classList.toggle("shown", of.includes(picture)));
+    caption.textContent = of[0].alt;
     slider.value = number;
-    slider.setAttribute("aria-valuetext", pictures[number].alt);
+    slider.setAttribute("aria-valuetext", of[0].alt);
   };
   const stop = () => {
     clearInterval(timer);
@@ -92,7 +93,8 @@ class Frames(Shown):
         for number, (picture, words) in enumerate(zip(self.pictures, self.captions, strict=True)):
             kind = " ".join(["shown"] * (number == first) + ["still"] * (number in self.stills))
             data = base64.b64encode(picture).decode()
-            images.append(f'<img class="{kind}" alt="{escape(words)}" src="data:image/png;base64,{data}">')
+            told = f'class="{kind}" data-frame="{number}" alt="{escape(words)}"'
+            images.append(f'<img {told} src="data:image/png;base64,{data}">')
         one = " one" if len(self.stills) == 1 else ""
         return (
             f'<div class="frames{one} tex2jax_ignore" role="group" aria-label="A process, frame by frame" '
