@@ -14,8 +14,9 @@ from gptoss_edu.errors import GptOssError
 
 from . import peer_kernels
 from .alone import Alone
+from .decode_step import MAX_GRAPH_ROWS
 from .launch import Tuning, extra
-from .model import MAX_GRAPH_ROWS, FastTransformer
+from .model import FastTransformer
 from .parallel import Share
 from .ranks import Ranks
 
