@@ -126,6 +126,27 @@ def test_a_trace_on_a_full_disk_names_its_file(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_finished_notebook_is_copied_whole_or_not_at_all(tmp_path, monkeypatch):
+    """`lab --solutions` skips what is there already; half a notebook would stay half for good."""
+    from gptoss_edu.commands import lab
+
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks" / "01_a.ipynb").write_text("the whole notebook")
+    monkeypatch.setattr(lab, "notebooks_path", lambda: tmp_path / "notebooks")
+    write = Path.write_bytes
+
+    def full(path, content):
+        write(path, content[:5])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match=r"No space left on device: '.*01_a\.ipynb'"):
+        patch.setattr(Path, "write_bytes", full)
+        lab.finished_folder(tmp_path / "mine")
+    assert not list((tmp_path / "mine").iterdir())
+    lab.finished_folder(tmp_path / "mine")
+    assert (tmp_path / "mine" / "01_a.ipynb").read_text() == "the whole notebook"
+
+
 @has_full_disk
 def test_a_log_of_samples_on_a_full_disk_is_named():
     from gptoss_edu.evals.sample_log import SampleLog

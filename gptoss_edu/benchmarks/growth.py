@@ -25,7 +25,7 @@ from gptoss_edu import ModelConfig, __version__, random_model
 from gptoss_edu.engines.pool import Pool
 from gptoss_edu.engines.request import Request
 from gptoss_edu.fast import fused_step
-from gptoss_edu.options import check_writable, positive, write_text
+from gptoss_edu.options import check_writable, named_in_errors, positive, write_text
 
 from .cpu import processor
 
@@ -85,7 +85,8 @@ def run(args: argparse.Namespace) -> None:
         from gptoss_edu.viz.growth_figures import figure_growth
 
         style.use("light")
-        figure_growth(results).savefig(args.figure)
+        with named_in_errors(args.figure):
+            figure_growth(results).savefig(args.figure)
 
 
 # ----------------------------------------------------------------------------------------------------- measure and fit

@@ -9,13 +9,12 @@ gptoss-edu lab -- --no-browser       everything after -- is passed to JupyterLab
 import argparse
 import importlib.util
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 from gptoss_edu.errors import GptOssError
-from gptoss_edu.options import check_folder
+from gptoss_edu.options import check_folder, write_bytes
 from gptoss_edu.resources import PACKAGE, notebooks_path
 
 STUDENT, FINISHED = Path("my-course"), Path("gptoss-notebooks")
@@ -75,5 +74,5 @@ def finished_folder(folder: Path | None) -> Path:
     target.mkdir(exist_ok=True)
     for notebook in sorted(source.glob("*.ipynb")):
         if not (target / notebook.name).exists():
-            shutil.copyfile(notebook, target / notebook.name)
+            write_bytes(target / notebook.name, notebook.read_bytes())  # whole, or the next run would skip it
     return target

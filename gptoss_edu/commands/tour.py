@@ -19,7 +19,7 @@ import time
 import webbrowser
 from pathlib import Path
 
-from gptoss_edu.options import check_folder, check_question, one_thread_if_small, write_text
+from gptoss_edu.options import check_folder, check_question, named_in_errors, one_thread_if_small, write_text
 from gptoss_edu.resources import PACKAGE
 
 QUESTION = "What is 46 * 73?"
@@ -201,7 +201,9 @@ def pictures(model, question: str, folder: Path) -> Path:
     }
     parts = []
     for name, (caption, draw) in figures.items():
-        draw().savefig(folder / f"{name}.png", dpi=120, bbox_inches="tight")
+        path = folder / f"{name}.png"
+        with named_in_errors(path):
+            draw().savefig(path, dpi=120, bbox_inches="tight")
         plt.close("all")
         parts.append(
             f'<figure><img src="{name}.png"'

@@ -10,7 +10,6 @@ import copy
 import hashlib
 import json
 import re
-import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -180,7 +179,7 @@ def _back_up(target: Path, report: Report) -> None:
     """Back up a file beside itself."""
     names = (f"{target.stem}.before-update-{n}{target.suffix}" for n in range(1, 1000))
     backup = next(path for name in names if not (path := target.with_name(name)).exists())
-    shutil.copyfile(target, backup)
+    write_bytes(backup, target.read_bytes())
     report.backups.append(backup.name)
 
 
