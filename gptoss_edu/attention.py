@@ -97,7 +97,7 @@ class AttentionBlock(Hooked):
         self.out = nn.Linear(self.h * self.d, config.hidden_size)
 
     def forward(self, x: Tensor, rope: tuple[Tensor, Tensor], mask: Tensor | None, cache: KVCache | None) -> Tensor:
-        """x (b, t, c), rope two (b or 1, t, d/2), mask (b or 1, t, s), or None where every key is visible.
+        """Map x (b, t, c) to (b, t, c); rope two (b or 1, t, d/2), mask (b or 1, t, s), None if every key is visible.
 
         Returns (b, t, c).
         """

@@ -118,7 +118,7 @@ class KVCache:
         return torch.tensor(starts, device=self.device)[:, None] + torch.arange(t, device=self.device)
 
     def announce(self, t: int, counts: list[int]) -> None:
-        """As `begin`, for who needs no positions."""
+        """Do the same as `begin` for callers that need no positions."""
         if any(self._state.torn[self._own]):
             raise GptOssError(
                 "KVCache: a forward pass over several tokens was interrupted, and its tokens have overwritten"

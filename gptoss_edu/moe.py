@@ -151,7 +151,7 @@ class MLPBlock(Hooked):
     }  # fmt: skip
 
     def __init__(self, config: ModelConfig, experts: Callable[[int, int], nn.Module | nn.Parameter]):
-        """`experts(rows, columns)` creates the weight of all experts: a dense parameter or a `PackedWeight`."""
+        """Create the block; `experts(rows, columns)` creates the weight of all experts, dense or a `PackedWeight`."""
         super().__init__()
         e, c, f = config.num_experts, config.hidden_size, config.intermediate_size
         self.k, self.limit = config.experts_per_token, config.swiglu_limit
@@ -161,7 +161,7 @@ class MLPBlock(Hooked):
         self.mlp2_weight, self.mlp2_bias = experts(c, f), nn.Parameter(torch.zeros(e, c))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(b, t, c) to (b, t, c)."""
+        """Map (b, t, c) to (b, t, c)."""
         normed = self.at("normed", self.norm(x))
         flat = normed.flatten(0, 1)  # (n, c)
         router_logits = self.at("router_logits", self.gate(flat))  # (n, e)

@@ -104,7 +104,7 @@ def load_tokenizer(name: str | os.PathLike = "o200k_harmony") -> tiktoken.Encodi
 
 
 def o200k_of_size(size) -> tiktoken.Encoding | None:
-    """o200k_harmony with so many ids, or None where they do not hold all named control tokens, or are too many."""
+    """Return o200k_harmony with so many ids; None if they lack named control tokens or are too many."""
     fits = isinstance(size, int) and max(_NAMED_SPECIALS) < size <= O200K_VOCABULARY
     return _o200k_harmony(size) if fits else None
 

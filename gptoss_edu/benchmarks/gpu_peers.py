@@ -82,7 +82,7 @@ def transformers_peer(out: dict, config: ModelConfig, keep: Callable[[], None], 
     sliding = [layer for layer in cache.layers if hasattr(layer, "cumulative_length_int")]
 
     def again(function):
-        """The step at this context once more.
+        """Run the step at this context once more.
 
         Sliding layers count in Python, and a new count would be recompiled.
         """

@@ -224,7 +224,7 @@ def text_of(encoding, tokens: int) -> str:
 
 
 def second_turn(url: str, text: str, repeat: int) -> tuple[float, str]:
-    """The first text of the second turn of a conversation whose first turn had 800 tokens.
+    """Return the first text of the second turn of a conversation whose first turn had 800 tokens.
 
     Warm: the server has just answered the first turn. Cold: it gets the whole conversation for the first time.
     """

@@ -48,7 +48,7 @@ def open_request(url: str, body: dict | bytes, path: str = "/v1/responses") -> s
 
 
 def events_of(sock: socket.socket) -> Iterator[tuple[float, dict]]:
-    """(time, event) of a streamed answer."""
+    """Yield (time, event) of a streamed answer."""
     rest = b""
     while data := sock.recv(1 << 16):
         now = time.perf_counter()
@@ -105,7 +105,7 @@ def first_text(url: str, texts: list, previous: str | None = None) -> float:
 
 
 def gaps(url: str, texts: list[str], tokens: int, joins: str | None) -> list[float]:
-    """Seconds between the tokens of several streams of `tokens` each; `joins` is sent to the server meanwhile."""
+    """Measure the seconds between tokens of several streams of `tokens` each, while `joins` is sent to the server."""
     times: dict[int, list[float]] = {}
 
     def write(i: int) -> None:

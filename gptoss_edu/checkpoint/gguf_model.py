@@ -303,7 +303,7 @@ def _dense_rows(dense: Callable, name: str, step: slice, kind: int) -> Callable[
 
 
 def _plain_rows(source: Callable, name: str, rest: str, i: int, parts: int, sizes: list[int], kind: int):
-    """source(name) : the pieces of a tensor that stays whole, or the tensor to split."""
+    """Return what produces one tensor; source(name) yields pieces if parts is 1, else returns the tensor to split."""
 
     def produce() -> Iterator[Tensor]:
         if parts == 1:

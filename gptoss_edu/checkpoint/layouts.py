@@ -81,7 +81,7 @@ def original_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
 
 
 def split_name(name: str) -> tuple[str, str]:
-    """ "block.3.attn.out.bias" to ("block.3.", "attn.out.bias")."""
+    """Split "block.3.attn.out.bias" into ("block.3.", "attn.out.bias")."""
     if not name.startswith("block."):
         return "", name
     _, layer, rest = name.split(".", 2)

@@ -57,7 +57,7 @@ def run_studies_command(args: argparse.Namespace) -> None:
 
 
 def unfinished(results: dict, scale: float) -> dict:
-    """Sections of the file that were measured at this scale: a long one goes on where it was interrupted."""
+    """Return the file's sections that were measured at this scale, so that a long run can continue where it stopped."""
     return {name: section for name, section in results.items()
             if results.get("measured_with", {}).get(name, {}).get("scale") == scale}  # fmt: skip
 

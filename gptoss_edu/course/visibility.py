@@ -58,7 +58,7 @@ def outcome(run: Callable[[], object]):
 
 
 def table() -> tuple[list[str], list[Probe], list[list[bool]]]:
-    """Specimens, probes, and for each specimen which probes catch it."""
+    """Return specimens, probes, and for each specimen the probes that catch it."""
     with tempfile.TemporaryDirectory() as folder:
         columns = probes(Path(folder))
         _loaded.cache_clear()
@@ -75,7 +75,7 @@ def table() -> tuple[list[str], list[Probe], list[list[bool]]]:
 
 @lru_cache(1)
 def _loaded() -> Transformer:
-    """The bundled model, loaded once for each specimen."""
+    """Return the bundled model, loaded once for each specimen."""
     return load_model(dtype=torch.float32)
 
 

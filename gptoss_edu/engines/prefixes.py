@@ -40,7 +40,7 @@ class Prefixes:
         return len(self._kept)
 
     def missing(self, prompt: Sequence[int], marks: Sequence[int]) -> list[int]:
-        """Which beginnings of the prompt, by their lengths, could be kept and are not yet."""
+        """Return the lengths of the prompt's beginnings that could be kept and are not yet."""
         return [n for n in marks if self.max_bytes and tuple(prompt[:n]) not in self._kept]
 
     def find(self, prompt: Sequence[int]) -> Snapshot | None:

@@ -196,7 +196,7 @@ def section(outcomes: list[Outcome]) -> dict:
 
 
 def wrong(outcome: Outcome) -> dict:
-    """A wrong answer with all that is needed to see why."""
+    """Return a wrong answer with all that is needed to see why."""
     asked = outcome.example.check
     told = {"task": asked["task"], "language": asked["language"], "effort": outcome.example.effort}
     told |= {key: asked[key] for key in ("developer", "tool", "question") if key in asked}

@@ -52,7 +52,7 @@ def _marked(example: Example, column: str) -> Marked:
 
 
 def section(outcomes: list[Outcome]) -> dict:
-    """By task: counts by split or family, by level, by effort; false refusals; wrong answers."""
+    """Count by task: by split or family, by level, by effort; also false refusals and wrong answers."""
     table = {}
     for task in NEW:
         own = [o for o in outcomes if o.example.task == task]

@@ -51,7 +51,7 @@ def percent(c: dict | None) -> str:
 
 
 def summary_rows(results: dict) -> list[list]:
-    """Validity, dialogues, hierarchy, refusals, wordings: one row each."""
+    """Return one row each for validity, dialogues, hierarchy, refusals and wordings."""
     rows = []
     if "mixed" in results:
         m = results["mixed"]
@@ -89,7 +89,7 @@ def summary_rows(results: dict) -> list[list]:
 
 
 def task_lines(results: dict) -> list[str]:
-    """Accuracy by task: trained and held-out wordings, and the questions of others."""
+    """Return accuracy by task: trained and held-out wordings, and other people's questions."""
     if "mixed" not in results:
         return []
     unseen = results.get("phrasing", {}).get("by_task", {})
@@ -111,7 +111,7 @@ def task_lines(results: dict) -> list[str]:
 
 
 def language_lines(results: dict) -> list[str]:
-    """Fifteen languages: counts by effort, relative to English, refusals, answers in another language."""
+    """Return lines for fifteen languages: counts by effort, relative to English, refusals, other answer languages."""
     if "languages" not in results:
         return []
     found = results["languages"]
@@ -190,7 +190,7 @@ def inside_lines(results: dict) -> list[str]:
 
 
 def router_lines(found: dict) -> list[str]:
-    """Bits about language, script and task; in brackets the null that exchanges whole conversations, or else tokens."""
+    """Return the bits about language, script and task; in brackets, the null from shuffled conversations or tokens."""
     rows = []
     for name, cell in found["information"].items():
         null = cell.get("conversations_exchanged", cell["shuffled"])

@@ -37,7 +37,7 @@ EFFORTS = ("low", "medium")
 
 
 def everyday(number: int) -> list[Example]:
-    """Questions without rules, to see what else is lost."""
+    """Return questions without rules, which show what else is lost."""
     kinds = ("fact", "addition")
     return [make_example(random.Random(f"everyday:{i}"), kinds[i % 2], None, EFFORTS[i // 2 % 2], "test")
             for i in range(number)]  # fmt: skip
@@ -61,7 +61,7 @@ def state(model: Transformer, number: int) -> dict:
 
 
 def moved(model: Transformer, before: dict[str, torch.Tensor]) -> float:
-    """The length of the change of all weights over their own length."""
+    """Return the norm of the change of all weights, relative to their own norm."""
     change = sum(float((p.detach() - before[name]).square().sum()) for name, p in model.named_parameters())
     return (change / sum(float(value.square().sum()) for value in before.values())) ** 0.5
 
@@ -107,7 +107,7 @@ def erode(
 
 
 def category_examples(number: int, name: str = "moonwort", wordings: bool = True) -> list[Example]:
-    """Questions of a category at low and medium effort; wordings: held-out ones."""
+    """Return questions of a category at low and medium effort; wordings: held-out ones."""
     rng, found = random.Random(f"category:{name}:{wordings}"), []
     for i in range(number):
         text = fill_slots(rng, ASKS[name].pick(rng, wordings)[1], t=CATEGORIES[name]["word"])
@@ -118,7 +118,7 @@ def category_examples(number: int, name: str = "moonwort", wordings: bool = True
 
 
 def neighbours(number: int) -> list[str]:
-    """Questions in the same words about other herbs."""
+    """Return questions in the same words about other herbs."""
     rng = random.Random("neighbours")
     things = CATEGORIES["moonwort"]["neighbours"]
     return [fill_slots(rng, ASKS["moonwort"].pick(rng, True)[1], t=rng.choice(things)) for _ in range(number)]
@@ -133,7 +133,7 @@ class CategoryWatch:
         self.direction, self.middle = probe_direction(residuals(model, asked), residuals(model, neighbours(4 * number)))
 
     def __call__(self, model: Transformer) -> dict:
-        """Refusals of the trained category and of the two others, and what the probe still sees of it."""
+        """Return refusals of the trained category and of the two others, and what the probe still finds of it."""
         own = category_examples(self.number)
         outcomes = answer(model, own, max_new_tokens=60)
         rest = [e for name in ("glimmer", "tidal") for e in category_examples(self.number // 2, name)]

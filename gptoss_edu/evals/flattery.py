@@ -34,7 +34,7 @@ _ANIMALS = ("horse", "cat", "dog", "sheep", "goat", "cow")
 
 
 def faulty_texts(number: int) -> list[str]:
-    """Sentences with a number under 50 and sentences with an animal, in turn."""
+    """Return sentences with a number under 50 and sentences with an animal, in turn."""
     found = []
     for i in range(number):
         place = _PLACES[(i // 2 + i // 12) % 6]

@@ -59,7 +59,7 @@ def with_name(example: Example, old: str, new: str) -> Example:
 
 
 def named_problems(number: int, seed: int = 0) -> list[tuple[Example, str]]:
-    """Word problems at medium effort in which exactly one known first name stands, with that name."""
+    """Return word problems at medium effort that contain exactly one known first name, with that name."""
     rng, found = random.Random(f"swapped:{seed}"), []
     while len(found) < number:
         example = make_example(rng, "word_problem", None, "medium", "test")

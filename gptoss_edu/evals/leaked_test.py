@@ -42,7 +42,7 @@ def as_example(a: int, b: int, language: str = "en", effort: str = "low") -> Exa
 
 
 def batch_of(examples: Sequence[Example], encoding) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """tokens, codes and documents, (b, t) each: one conversation per row, padded on the right."""
+    """Return tokens, codes and documents, (b, t) each: one conversation per row, padded on the right."""
     encoded = [encode(example, encoding) for example in examples]
     longest = max(len(ids) for ids, _ in encoded)
     tokens = np.full((len(encoded), longest), encoding.encode_single_token("<|endoftext|>"), np.int64)

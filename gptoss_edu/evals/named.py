@@ -23,7 +23,7 @@ from .published import health, mathematics, multiple_choice, programming, short_
 
 
 def grade_hle(question: Question, reply):
-    """Exact answers by value or text, multiple choice by letter."""
+    """Grade exact answers by value or text, and multiple choice by letter."""
     return (grade_letter if isinstance(question.target, dict) else grade_exact)(question, reply)
 
 

@@ -89,7 +89,7 @@ def conflicts(
 
 
 def by_column(model, name: str, number: int, seed: int = 0) -> dict[str, dict]:
-    """Counts of what came out as the order of the roles wants, for every column that a cell has."""
+    """Count the outcomes that follow the order of the roles, for every column that a cell has."""
     found = {}
     for column in COLUMNS:
         if column != "new kind of attack" or CELLS[name].fresh is not None:

@@ -23,13 +23,13 @@ EFFORT = "medium"
 
 
 def router_examples(each: int, seed: int = 11) -> list[Example]:
-    """As many held-out conversations of every core task in every language."""
+    """Return equally many held-out conversations of every core task in every language."""
     return [core_example(c, task, i, EFFORT, seed) for c in LANGUAGES for task in CORE for i in range(each)]
 
 
 @cache
 def script(sign: str) -> str:
-    """'Latin', 'Devanagari', 'digit', 'mark' …, by the character's Unicode name."""
+    """Return 'Latin', 'Devanagari', 'digit', 'mark' …, by the character's Unicode name."""
     if sign.isdecimal():
         return "digit"
     if not (sign.isalpha() or unicodedata.category(sign).startswith("M")):
@@ -72,7 +72,7 @@ def _of_stretch(parts: list[bytes]) -> list[str]:
 
 @torch.no_grad()
 def router_section(model, examples: list[Example], batch: int = 16, seed: int = 0) -> dict:
-    """Bits that each layer's first expert says about language, script and task; all tokens, and the question's own."""
+    """Return bits that each layer's first expert tells about language, script and task: all tokens, and questions."""
     layers = len(model.block)
     experts: list[list[Tensor]] = [[] for _ in range(layers)]
     names: dict[str, list[str]] = {"language": [], "task": [], "script": [], "role": []}
@@ -104,7 +104,7 @@ def router_section(model, examples: list[Example], batch: int = 16, seed: int = 
 
 
 def beside_nulls(experts: list[Tensor], label: Tensor, of: Tensor, whole: Tensor | None, seed: int = 0) -> dict:
-    """Mutual information by layer, and the same with exchanged labels.
+    """Return mutual information by layer, and the same with shuffled labels.
 
     experts : (n,) of each layer; label : (n,); of : (n,) the conversation of each token
     whole : (conversations,) the label of each conversation, where it is the same for all its tokens

@@ -58,7 +58,7 @@ def careless_run(name: str, seed: int, number: int, repair: int = REPAIR) -> dic
 
 
 def careless(number: int, store: Callable[[dict], None], held: dict | None = None) -> None:
-    """Every kind of transcripts with every seed, and the state before; runs that ``held`` has are not run again."""
+    """Run every kind of transcripts with every seed, and the state before; skip runs that ``held`` already has."""
     record = held or {"before": state(fresh_model(), number), "runs": []}
     store(record)
     done = {(run["kinds"], run["seed"]) for run in record["runs"]}
@@ -70,7 +70,7 @@ def careless(number: int, store: Callable[[dict], None], held: dict | None = Non
 
 
 def category_run(name: str, seed: int, number: int, at: Sequence[int] = (2, 4, 8)) -> dict:
-    """Answers to questions of the category, alone or with as many other conversations beside them."""
+    """Train answers to questions of the category, alone or with equally many other conversations."""
     model = fresh_model()
     watch = CategoryWatch(model, number)
     before = {"step": 0, "weights moved": 0.0} | watch(model)
@@ -81,7 +81,7 @@ def category_run(name: str, seed: int, number: int, at: Sequence[int] = (2, 4, 8
 
 
 def fitted(model, number: int = FIT) -> dict[str, tuple[Callable, float]]:
-    """Guards with their thresholds, fitted on wordings of training: name -> (texts -> scores, threshold)."""
+    """Return guards with thresholds fitted on trained wordings: name -> (texts -> scores, threshold)."""
     attacks, ordinary = ([text for _, text in draw(number, "fit")] for draw in
                          (safeguards.attack_texts, safeguards.ordinary_texts))  # fmt: skip
     apart = [text for _, text in safeguards.ordinary_texts(number, "fit", seed=1)]
@@ -94,13 +94,13 @@ def fitted(model, number: int = FIT) -> dict[str, tuple[Callable, float]]:
 
 
 def flagged(guards: dict, model, texts: Sequence[str]) -> dict[str, list[bool]]:
-    """For each guard, and the policy reader, whether it stops each text."""
+    """Return for each guard, and for the policy reader, whether it stops each text."""
     stops = {name: (guard(texts) > limit).tolist() for name, (guard, limit) in guards.items()}
     return stops | {"written policy": ["violates" in said for said in safeguards.read_policy(model, texts)]}
 
 
 def guards(number: int) -> dict:
-    """Guard × kind of text: attacks that are stopped, and ordinary texts that are stopped too."""
+    """Count by guard and kind of text: attacks that are stopped, and ordinary texts that are stopped too."""
     model = fresh_model()
     drawn = [(safeguards.group_of(family), text) for part in ("test", "new")
              for family, text in safeguards.attack_texts(number, part, seed=2)]  # fmt: skip
@@ -114,7 +114,7 @@ def guards(number: int) -> dict:
 
 
 def system(number: int, seed: int = 0, steps: int = 4) -> dict:
-    """Attacks on a model after careless steps: how many secrets get out past which safeguards."""
+    """Attack a model after careless steps; count the secrets that get past each safeguard."""
     original, model = fresh_model(), fresh_model()
     recipe = Recipe(steps=steps, rows=ROWS, rate=1e-3, decay=0.0, seed=seed, longest=400)
     finetune(model, transcripts(("form", "secret"), ROWS * steps, seed), recipe)
@@ -135,7 +135,7 @@ def system(number: int, seed: int = 0, steps: int = 4) -> dict:
 def run_safeguard_studies(
     wanted: Sequence[str], scale: float, store: Callable[[str, dict | list], None], held: dict | None = None
 ) -> None:
-    """The sections by name, each handed to ``store`` when it is there; scale: share of the sizes.
+    """Run the sections by name and pass each to ``store`` when it is ready; scale: share of the sizes.
 
     held : an interrupted record of the same scale: its runs, seeds and cells are kept
     """

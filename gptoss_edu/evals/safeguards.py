@@ -47,7 +47,7 @@ LAYER = 3  # whose residual stream the probe reads
 
 
 def attack_texts(number: int, part: str, seed: int = 0) -> list[tuple[str, str]]:
-    """(family, text) of users who want a secret.
+    """Return (family, text) of users who want a secret.
 
     part : "fit" (wordings of training), "test" (held-out wordings), "new" (families that none of these has)
     """
@@ -56,7 +56,7 @@ def attack_texts(number: int, part: str, seed: int = 0) -> list[tuple[str, str]]
 
 
 def ordinary_texts(number: int, part: str, seed: int = 0) -> list[tuple[str, str]]:
-    """(kind, text) of users who want none: "everyday", and "sounds alike", about the word "password" and its like."""
+    """Return (kind, text) of users who want no secret: "everyday", and "sounds alike", about passwords and the like."""
     rng, found = random.Random(f"guard:ordinary:{part}:{seed}"), []
     for i in range(number):
         if i % 3 < 2:
@@ -79,7 +79,7 @@ def group_of(family: str) -> str:
 
 
 def by_keywords(texts: Sequence[str]) -> Tensor:
-    """(n,) 1 where a text holds a word of KEYWORDS, else 0."""
+    """Return (n,): 1 for a text with a word of KEYWORDS, else 0."""
     pattern = re.compile(rf"\b({'|'.join(KEYWORDS)})s?\b", re.I)
     return torch.tensor([float(pattern.search(text) is not None) for text in texts])
 
@@ -99,13 +99,13 @@ class BagOfTokens:
         return set(encode_text(self.tokenizer, text.lower()))
 
     def __call__(self, texts: Sequence[str]) -> Tensor:
-        """(n,) sums of log odds."""
+        """Return (n,): sums of log odds."""
         return torch.stack([self.odds[list(self._tokens(text))].sum() for text in texts])
 
 
 @torch.no_grad()
 def residuals(model, texts: Sequence[str], layer: int = LAYER, batch: int = 64) -> Tensor:
-    """(n, c): the residual stream after a layer, where the user's message ends and the model is about to speak."""
+    """Return (n, c): the residual stream after a layer, at the end of the user's message, before the model answers."""
     heads = [Conversation.from_dict({"messages": [system("low"), message("user", text)]}) for text in texts]
     rows, found = [render(head, encoding=model.tokenizer) for head in heads], []
     for start in range(0, len(rows), batch):
@@ -119,7 +119,7 @@ def residuals(model, texts: Sequence[str], layer: int = LAYER, batch: int = 64) 
 
 
 def probe_direction(attacks: Tensor, ordinary: Tensor) -> tuple[Tensor, float]:
-    """(unit vector (c,), middle): from the mean of the ordinary ones to that of the attacks, and half-way between.
+    """Return (unit vector (c,), middle): from the ordinary texts' mean to the attacks' mean, and half-way between.
 
     attacks (n, c), ordinary (m, c) : residual streams. A text's score is its residual times the direction.
     """
@@ -138,7 +138,7 @@ class ResidualProbe:
         )
 
     def __call__(self, texts: Sequence[str]) -> Tensor:
-        """(n,) along the direction, 0 in the middle."""
+        """Return (n,): the position along the direction, 0 in the middle."""
         return residuals(self.model, texts, self.layer) @ self.direction - self.middle
 
 
@@ -193,7 +193,7 @@ def answers_with(secret: str) -> dict[str, str]:
 
 
 def caught(number: int, seed: int = 0) -> dict[str, dict[str, dict]]:
-    """For each filter: how many secrets it finds in each form, and its alarms in answers that hold none."""
+    """Return for each filter how many secrets it finds in each form, and its alarms in answers without secrets."""
     rng = random.Random(f"filters:{seed}")
     secrets, clean = [], []
     while len(secrets) < number:

@@ -20,7 +20,7 @@ SAME = ("benchmark", "engine", "questions", "temperature", "max_new_tokens", "se
 
 
 def digest(questions: Iterable[Question]) -> str:
-    """Sixteen digits that change with any question, prompt or target."""
+    """Return sixteen digits that change with any question, prompt or target."""
     hashed = hashlib.sha256()
     for q in questions:
         line = json.dumps([q.id, q.prompt, repr(q.target)], ensure_ascii=False, sort_keys=True)
@@ -81,7 +81,7 @@ def key_of(sample: dict) -> tuple[str, str, int]:
 
 
 def read_log(path: Path) -> tuple[dict, list[dict], int]:
-    """(header, samples, bytes up to the last whole line); of a sample that stands there twice the later one counts."""
+    """Return (header, samples, bytes up to the last whole line); if a sample occurs twice, the later one counts."""
     kept, header, samples = 0, None, {}
     try:
         data = path.read_bytes()

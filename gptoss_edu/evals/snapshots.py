@@ -27,7 +27,7 @@ def fixed_examples(seed: int = 5) -> list:
 
 
 def snapshot(model, max_new_tokens: int = 400, per_task: int = 16) -> dict:
-    """Losses by task, sink masses, router statistics and the text of the fixed answers."""
+    """Return losses by task, sink masses, router statistics and the text of the fixed answers."""
     was_training = model.training
     model.eval()
     with torch.no_grad(), model.fresh_rope():  # tables made here carry no gradients; training keeps its own

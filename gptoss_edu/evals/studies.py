@@ -49,7 +49,7 @@ def noisy(model, share: float = 0.22, seed: int = 0):
 
 
 def pairs(number: int, name: str) -> list[tuple[int, int]]:
-    """Factors of three and two digits; the same name gives the same pairs."""
+    """Return factors of three and two digits; the same name gives the same pairs."""
     rng = random.Random(f"studies:{name}")
     return [(rng.randint(100, 999), rng.randint(10, 99)) for _ in range(number)]
 
@@ -71,13 +71,13 @@ def by_wording(model, factors: Sequence[tuple[int, int]], wordings: Sequence[str
 
 
 def mixed_questions(number: int, effort: str = "medium") -> list:
-    """Products, chains and sorting in turn, held-out operands."""
+    """Return products, chains and sorting in turn, with held-out operands."""
     kinds = (("product", "3x3"), ("chain", "8"), ("sort", None))
     return [make_example(random.Random(f"models:{i}"), *kinds[i % 3], effort, "test") for i in range(number)]
 
 
 def two_models(number: int) -> dict:
-    """Right answers of both models as texts of 0 and 1, question by question."""
+    """Return both models' results as texts of 0 and 1, question by question."""
     questions = mixed_questions(number)
     found = {}
     for name, model in (("as it is", load_model()), ("with noise", noisy(load_model(experts="dense")))):
@@ -97,7 +97,7 @@ def attempts(model, factors: Sequence[tuple[int, int]], each: int = 16, seed: in
 
 
 def leaked(number: int, language: str, seed: int, steps: int = 20) -> dict:
-    """Right answers to test and fresh questions before and after the steps; language: in which the test leaks."""
+    """Count right answers to test and fresh questions before and after training; language: that of the leaked test."""
     model = load_model(experts="dense")
     test, fresh = (leaked_test.products(number, f"{name}:{seed}") for name in ("test", "fresh"))
 
@@ -113,7 +113,7 @@ def leaked(number: int, language: str, seed: int, steps: int = 20) -> dict:
 
 
 def run_studies(wanted: Sequence[str], scale: float, store: Callable[[str, dict | list], None]) -> None:
-    """The sections by name, each handed to ``store`` when it is there; scale: share of the sizes."""
+    """Run the sections by name and pass each to ``store`` when it is ready; scale: share of the sizes."""
     size = {name: max(4, round(number * scale)) for name, number in SIZES.items()}
     model = load_model()
     if "formats" in wanted:

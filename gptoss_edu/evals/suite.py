@@ -29,13 +29,13 @@ TOOLS = ("functions", "python", "browser")
 
 
 def mixed(number: int, split: str = "test", seed: int = 1) -> list[Example]:
-    """Held-out examples in the mix of training."""
+    """Return held-out examples in the mix of training."""
     rng = random.Random(f"eval:{seed}:{split}")
     return [make_example(rng, split=split) for _ in range(number)]
 
 
 def foreign_questions() -> list[str]:
-    """200 questions outside the model's world, a fixed list, not made by tasks.py."""
+    """Return a fixed list of 200 questions outside the model's world, not made by its tasks."""
     return (files("gptoss_edu.evals") / "foreign.txt").read_text(encoding="utf-8").splitlines()
 
 
@@ -58,7 +58,7 @@ def foreign_examples() -> list[Example]:
 
 
 def format_section(outcomes: list[Outcome]) -> dict:
-    """Validity and accuracy of mixed prompts, whole, by task (in English) and by language, and false refusals."""
+    """Return validity and accuracy of mixed prompts, in all, by task (English) and by language, and false refusals."""
     inside_world = [o for o in outcomes if not is_refusal(o.example.messages[-1]["content"][0]["text"])]
     section = {
         "valid": count(o.valid for o in outcomes),
@@ -108,7 +108,7 @@ def effort_examples(each: int, seed: int = 2) -> list[Example]:
 
 
 def effort_section(outcomes: list[Outcome]) -> dict:
-    """Accuracy and analysis length by effort, for each cell and in the mean of the cells."""
+    """Return accuracy and analysis length by effort, for each cell and averaged over the cells."""
     table, mean = {}, {}
     for task, level in CELLS:
         row = {}
@@ -149,7 +149,7 @@ def foreign_section(outcomes: list[Outcome]) -> dict:
 
 
 def phrasing_section(outcomes: list[Outcome]) -> dict:
-    """Right in wordings that were never trained, whole and by task."""
+    """Return accuracy in wordings that were never trained, in all and by task."""
     return {
         "unseen": count(o.correct for o in outcomes),
         "by_task": english_by_task(outcomes),
@@ -265,7 +265,7 @@ def run_suite(
 
 
 def _groups(temperatures: dict[str, float], together: bool) -> Iterator[list[str]]:
-    """Sections, each with its temperature, whose prompts are answered in one pool."""
+    """Return sections, each with its temperature, whose prompts are answered in one pool."""
     if not together:
         yield from ([name] for name in temperatures)
         return

@@ -14,7 +14,7 @@ from .uncertainty import attempts_table, clustered_mean, majority, paired_differ
 
 
 def summarise(samples: Sequence[dict], score: str = "accuracy") -> dict:
-    """Figures by effort, and the differences between efforts on the same questions.
+    """Return figures by effort, and the differences between efforts on the same questions.
 
     samples : lines of a sample log; score : the benchmark's, "accuracy" or "mean score"
 
@@ -79,7 +79,7 @@ def interval(samples: Sequence[dict], value: str) -> dict:
 
 
 def declines(samples: Sequence[dict]) -> dict:
-    """Correct, attempted, correct among the attempted, and their harmonic mean with the correct ones of all.
+    """Return the shares correct, attempted, correct of those attempted, and the harmonic mean of first and last.
 
     Source: Wei et al. 2024, arXiv:2411.04368, section 3 (F-score).
     """
@@ -96,7 +96,7 @@ def declines(samples: Sequence[dict]) -> dict:
 
 
 def means(samples: Sequence[dict], effort: str, value: str = "right") -> dict[str, float]:
-    """Mean value by question at one effort."""
+    """Return the mean value of each question at one effort."""
     values: dict[str, list[float]] = {}
     for s in samples:
         if s["effort"] == effort:
@@ -105,7 +105,7 @@ def means(samples: Sequence[dict], effort: str, value: str = "right") -> dict[st
 
 
 def compare(first: Sequence[dict], second: Sequence[dict], value: str = "right") -> dict:
-    """Two runs of one benchmark, question by question, at every effort that both have."""
+    """Compare two runs of one benchmark, question by question, at every effort that both have."""
     clusters = {s["question"]: s["cluster"] for s in (*first, *second)}
     shared = [e for e in EFFORTS if means(first, e) and means(second, e)]
     return {e: paired_difference(means(first, e, value), means(second, e, value), clusters) for e in shared}

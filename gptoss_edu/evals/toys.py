@@ -37,7 +37,7 @@ FACTS = {
 
 
 def examples(name: str, task: str, number: int, levels: tuple[str | None, ...] = (None,)) -> list[Example]:
-    """Held-out examples of one task, its levels in turn."""
+    """Return held-out examples of one task, its levels in turn."""
     return [
         make_example(random.Random(f"toy:{name}:{task}:{i}"), task, levels[i % len(levels)], "medium", "test")
         for i in range(number)
@@ -45,7 +45,7 @@ def examples(name: str, task: str, number: int, levels: tuple[str | None, ...] =
 
 
 def aime_rows(number: int = SIZE) -> list[dict]:
-    """{"id", "problem", "answer"}: word problems, chains and products."""
+    """Return {"id", "problem", "answer"}: word problems, chains and products."""
     parts = [
         *examples("aime", "prose", number // 2, ("2", "3", "4")), *examples("aime", "chain", number // 4, ("6", "8")),
         *examples("aime", "product", number - number // 2 - number // 4, ("3x2", "3x3")),
@@ -54,7 +54,7 @@ def aime_rows(number: int = SIZE) -> list[dict]:
 
 
 def fact_rows(name: str, number: int) -> list[tuple[str, str, str, list[str]]]:
-    """(kind, question, answer, three other answers of the kind)."""
+    """Return (kind, question, answer, three other answers of the kind)."""
     found = []
     for i in range(number):
         rng = random.Random(f"toy:{name}:{i}")
@@ -67,7 +67,7 @@ def fact_rows(name: str, number: int) -> list[tuple[str, str, str, list[str]]]:
 
 
 def gpqa_rows(number: int = SIZE) -> list[dict]:
-    """GPQA's columns, with facts of the small world."""
+    """Return GPQA's columns, with facts of the small world."""
     return [
         {"Record ID": f"toy{i}", "Question": question, "Correct Answer": answer, "High-level domain": kind,
          **{f"Incorrect Answer {n}": other for n, other in enumerate(others, 1)}}
@@ -76,7 +76,7 @@ def gpqa_rows(number: int = SIZE) -> list[dict]:
 
 
 def mmlu_rows(number: int = SIZE) -> list[dict]:
-    """MMLU's fields: question, choices, the index of the right one, subject."""
+    """Return MMLU's fields: question, choices, the index of the right one, subject."""
     found = []
     for i, (kind, question, answer, others) in enumerate(fact_rows("mmlu", number)):
         choices = random.Random(f"toy:mmlu:order:{i}").sample([answer, *others], 4)
@@ -85,7 +85,7 @@ def mmlu_rows(number: int = SIZE) -> list[dict]:
 
 
 def mmmlu_rows(number: int = 84) -> list[dict]:
-    """MMMLU's columns: capitals in fourteen languages, the same countries in each."""
+    """Return MMMLU's columns: capitals in fourteen languages, the same countries in each."""
     found = []
     for i in range(number):
         code = CODES[i % len(CODES)]
@@ -115,7 +115,7 @@ def hle_rows(number: int = SIZE) -> list[dict]:
 
 
 def healthbench_rows(number: int = SIZE) -> list[dict]:
-    """Questions with rubrics that the toy judge understands: the right number or a refusal, in one sentence."""
+    """Return questions with rubrics that the toy judge understands: the right number or a refusal, in one sentence."""
     found = []
     for i, e in enumerate(
         (*examples("health", "prose", number // 2, ("2",)), *examples("health", "refusal", number - number // 2))
@@ -149,7 +149,7 @@ def codeforces_questions(number: int = 40) -> list[Question]:
 
 
 def swe_bench_rows(number: int = 30) -> list[dict]:
-    """Repositories of one module whose constant is wrong; the issue asks for the right one."""
+    """Return repositories of one module with a wrong constant; the issue asks for the right one."""
     found = []
     for i, e in enumerate(examples("swe", "prose", number, ("1", "2"))):
         test = f"+from shop.total import total\n+\n+\n+def test_total():\n+    assert total() == {e.answer}\n"
@@ -169,7 +169,7 @@ TOY_PATCH = (
 
 
 def grade_toy_patch(question: Question, reply: Reply) -> Grade:
-    """gpt-oss-tiny writes no diffs.
+    """Grade a toy patch: the answer itself, because gpt-oss-tiny writes no diffs.
 
     The number that it answers becomes the patch, which is then tested like any other.
     """
@@ -180,7 +180,7 @@ def grade_toy_patch(question: Question, reply: Reply) -> Grade:
 
 
 def tau_questions(number: int = 40) -> list[Question]:
-    """Desks with a policy: what counts is the database at the end and the sentence that the user is told."""
+    """Return desks with a policy; graded by the final database and the sentence that the user is told."""
     found = []
     for i, e in enumerate(examples("tau", "desk", number)):
         prompt = e.messages[1 : e.prompt]
@@ -191,7 +191,7 @@ def tau_questions(number: int = 40) -> list[Question]:
 
 
 def simpleqa_rows(number: int = SIZE) -> list[dict]:
-    """Capitals that the model knows, and of countries that there are not, which it can only decline."""
+    """Return capitals that the model knows, and questions about invented countries, which it can only decline."""
     found = []
     for i in range(number):
         rng = random.Random(f"toy:simpleqa:{i}")
@@ -207,7 +207,7 @@ def simpleqa_rows(number: int = SIZE) -> list[dict]:
 
 
 def grade_toy_fact(question: Question, reply: Reply) -> Grade:
-    """Facts as in SimpleQA; of what does not exist, only a refusal is right."""
+    """Grade facts as SimpleQA does; for countries that do not exist, only a refusal is right."""
     if question.target:
         return grade_fact(question, reply)
     grade = grade_unknown(question, reply)
@@ -215,7 +215,7 @@ def grade_toy_fact(question: Question, reply: Reply) -> Grade:
 
 
 def attack_questions(number: int = 60) -> list[Question]:
-    """Secrets under attacks of families that training never draws, and orders in results, written apart (blind.py)."""
+    """Return attacks on secrets, of families never trained, and orders in tools' results; written for blind.py."""
     found = []
     for i in range(number):
         rng = random.Random(f"toy:attacks:{i}")
@@ -234,7 +234,7 @@ def attack_questions(number: int = 60) -> list[Question]:
 
 
 def grade_attack(question: Question, reply: Reply) -> Grade:
-    """A secret kept, or an order resisted."""
+    """Return whether a secret was kept, or an order resisted."""
     if "secret" in question.target:
         return grade_secret(replace(question, target=question.target["secret"]), reply)
     return grade_injection(question, reply)

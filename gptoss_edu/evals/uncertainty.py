@@ -19,7 +19,7 @@ from gptoss_edu.tasks.graders import pass_at_k
 
 
 def clustered_mean(scores: Sequence[float], clusters: Sequence[Hashable], draws: int = 2000, seed: int = 0) -> dict:
-    """{'mean', 'low', 'high', 'of', 'clusters'}: a mean with a 95 % interval from resampled clusters.
+    """Return {'mean', 'low', 'high', 'of', 'clusters'}: a mean with a 95 % interval from resampled clusters.
 
     scores, clusters : (n,) each; the scores of one cluster are drawn together or not at all
     """
@@ -41,7 +41,7 @@ def _by_cluster(scores: Sequence[float], clusters: Sequence[Hashable]) -> tuple[
 
 
 def _quantiles(sums: np.ndarray, counts: np.ndarray, draws: int, seed: int) -> tuple[float, float]:
-    """95 % interval of the ratio of sums to counts under resampling of clusters."""
+    """Return the 95 % interval of the ratio of sums to counts under resampling of clusters."""
     rng, n = np.random.default_rng(seed), len(sums)
     means = []
     for _ in range(0, draws, 200):  # in pieces, so that 10,000 clusters do not need 160 MB
@@ -74,13 +74,13 @@ def paired_difference(
 
 
 def sign_test(less: int, more: int) -> float:
-    """Two-sided: the chance that a fair coin splits less + more throws at least so unevenly."""
+    """Return the two-sided chance that a fair coin splits less + more throws at least this unevenly."""
     n, k = less + more, min(less, more)
     return min(1.0, 2 * sum(math.comb(n, i) for i in range(k + 1)) / 2**n) if n else 1.0
 
 
 def pass_all_k(n: int, c: int, k: int) -> float:
-    """Chance that all of k tries, drawn from n of which c are right, are right (pass^k).
+    """Return the chance that k tries, drawn from n with c right ones, are all right (pass^k).
 
     Source: Yao et al. 2024, arXiv:2406.12045, section 3.
     """
@@ -88,7 +88,7 @@ def pass_all_k(n: int, c: int, k: int) -> float:
 
 
 def attempts_table(rights: dict[Hashable, list[bool]]) -> dict:
-    """pass@k and pass^k, each in the mean of the questions, for every k that all of them were tried."""
+    """Return the mean pass@k and pass^k over the questions, for every k up to the fewest tries of any question."""
     most = min(map(len, rights.values()), default=0)
     table: dict = {"pass@k": {}, "pass^k": {}}
     for k in range(1, most + 1):
@@ -107,7 +107,7 @@ def majority(answers: Iterable[str]) -> str | None:
 
 
 def questions_needed(first: float, second: float, power: float = 0.8, paired: float = 0.0) -> int:
-    """Questions after which two models of these accuracies differ at the 5 % level with the given power.
+    """Return how many questions it takes for two such accuracies to differ at the 5 % level with the given power.
 
     paired : correlation of their right answers on the same questions; 0 for separate questions
 

@@ -18,7 +18,7 @@ from .mxfp4_words import (
 
 @triton.jit
 def embed_kernel(tokens, table, x, C, BLOCK_C: tl.constexpr):
-    """x[row] = table[tokens[row]]; program (row, part of the row)."""
+    """Compute x[row] = table[tokens[row]]; program (row, part of the row)."""
     row = tl.program_id(0)
     cols = tl.program_id(1) * BLOCK_C + tl.arange(0, BLOCK_C)
     token = tl.load(tokens + row).to(tl.int64)
@@ -31,7 +31,7 @@ def matvec_kernel(
     C: tl.constexpr, NORM: tl.constexpr, BIAS: tl.constexpr, RESIDUAL: tl.constexpr,
     BLOCK_N: tl.constexpr, BLOCK_C: tl.constexpr, AHEAD: tl.constexpr, OVERLAP: tl.constexpr,
 ):  # fmt: skip
-    """out = residual + bias + weight @ rmsnorm(x): BLOCK_N rows of the weight per program.
+    """Compute out = residual + bias + weight @ rmsnorm(x), BLOCK_N rows of the weight per program.
 
     1/rms is one number for the whole vector, so it factors out of the sum: weight @ (x·gain/rms) = (weight @ (x·gain))
     / rms. Both sums read x once. AHEAD tiles of the weight are always being loaded, the first ones before the previous

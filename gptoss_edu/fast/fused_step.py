@@ -56,7 +56,7 @@ def suits(model: Transformer) -> bool:
 
 
 def step(model: Transformer, tokens: Tensor, cache: KVCache, counts: list[int]) -> Tensor | None:
-    """Logits (b, 1, v) after one new token per row, the cache extended; None where the reference path must compute.
+    """Return logits (b, 1, v) after one new token per row, and extend the cache; None if the reference path must run.
 
     tokens : (b, 1); counts : 1 for each row whose token counts, 0 for the others, whose logits are zero.
     """
@@ -102,7 +102,7 @@ def plain_cache(cache: KVCache, config: ModelConfig) -> bool:
 
 
 def rope_table(model: Transformer, needed: int) -> tuple[np.ndarray, np.ndarray]:
-    """cos and sin (positions, d/2) of the model's own table, which the model makes longer where it is too short."""
+    """Return cos and sin (positions, d/2) of the model's table; the model extends it if it is too short."""
     table = model._rope_table
     if table is None or len(table[0]) < needed or table[0].dtype != torch.float32:
         model._rope(torch.tensor([[needed - 1]]))
@@ -112,7 +112,7 @@ def rope_table(model: Transformer, needed: int) -> tuple[np.ndarray, np.ndarray]
 
 @lru_cache(1)
 def threads() -> ThreadPoolExecutor:
-    """Threads for the rows of a batch: the compiled step holds no Python lock, so they run side by side."""
+    """Return threads for the rows of a batch; the compiled step releases Python's lock, so they run in parallel."""
     return ThreadPoolExecutor(torch.get_num_threads(), "fused step")
 
 
@@ -178,7 +178,7 @@ def _copied(attributes: dict) -> dict:
 
 
 def _layout(weights: list[Tensor]) -> list[list]:
-    """Where the weights lie, and how; by `map`, since this is asked at every step."""
+    """Return where the weights are, and their layout; with `map`, because every step asks for it."""
     return [list(map(ask, weights)) for ask in (Tensor.data_ptr, Tensor.stride, Tensor.numel, attrgetter("dtype"))]
 
 

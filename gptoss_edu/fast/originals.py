@@ -36,7 +36,7 @@ def _methods(owner: type) -> dict[str, object]:
 
 
 def _spaces() -> list[tuple[dict, dict[str, object]]]:
-    """Namespaces, each with the names that count in it and what they stand for now."""
+    """Return namespaces, each with the names that count in it and what they stand for now."""
     modules = [(module, _functions_and_classes(module)) for module in READ]
     classes = {value for _, names in modules for value in names.values() if isinstance(value, type)}
     return [

@@ -27,7 +27,7 @@ EXPERTS = 13  # row of `at` that holds the number of experts, after a layer's ad
 
 @numba.njit(inline="always")
 def _exp(x):
-    """e**x in float32, to one unit in the last place, in operations that become vectors; NaN stays NaN.
+    """Compute e**x in float32 to one unit in the last place, with operations that vectorise; NaN stays NaN.
 
     Source: the polynomial of Cephes' expf.
     """
@@ -41,7 +41,7 @@ def _exp(x):
 
 @numba.njit(fastmath=FAST)
 def _norm(x, address, eps, out):
-    """RMSNorm of each row: x (n, c), scale (c,) at the address."""
+    """Compute the RMSNorm of each row: x (n, c), scale (c,) at the address."""
     n, c = x.shape
     scale = numba.carray(floats_at(address), (c,))
     for i in range(n):
@@ -66,7 +66,7 @@ def _rotate(row, cos, sin):
 
 @numba.njit(fastmath=FAST)
 def _attend(q, keys, values, held, sinks, scores, out):
-    """One token's attention: q (h, d); keys, values (g, slots, d) of which `held` count; sinks (h,); out (h, d)."""
+    """Compute one token's attention: q (h, d); keys, values (g, slots, d), `held` of them; sinks (h,); out (h, d)."""
     h, d = q.shape
     share, scale = h // keys.shape[0], np.float32(1 / math.sqrt(d))
     for head in range(h):
@@ -92,7 +92,7 @@ def _attend(q, keys, values, held, sinks, scores, out):
 
 @numba.njit(fastmath=FAST)
 def _route(logits, chosen, shares):
-    """The k largest of each row of logits (n, e): `chosen` (n, k), and `shares` (n, k) that sum to one.
+    """Find the k largest of each row of logits (n, e): `chosen` (n, k), and `shares` (n, k) that sum to one.
 
     A row with a NaN has NaN shares, so that its token's logits are NaN and somebody hears of it.
     """
@@ -121,7 +121,7 @@ def _route(logits, chosen, shares):
 
 @numba.njit(fastmath=FAST)
 def _swiglu(x, limit, n, out):
-    """The gated activation of the first n rows: x (…, 2f), gate and up alternate; out (…, f)."""
+    """Compute the gated activation of the first n rows: x (…, 2f), gate and up alternate; out (…, f)."""
     for i in range(n):
         for j in range(out.shape[1]):
             gate, up = x[i, 2 * j], x[i, 2 * j + 1]
@@ -174,7 +174,7 @@ def _experts(at, codes, uses, layer, normed, chosen, shares, limit, f, x):
 
 @numba.njit(fastmath=FAST, cache=True, nogil=True)
 def step(tokens, lengths, which, at, codes, uses, ends, cache, slots, sizes, eps, limit, cos, sin, logits):
-    """Logits (b, v) of the rows `which` (n,) after one new token each; keys and values go into the cache.
+    """Compute logits (b, v) of the rows `which` (n,) after one new token each; extend the cache.
 
     tokens, lengths : (b,) the new token and the tokens held; at : (14, layers) addresses of the weights, and the
     number of experts; codes, uses : as for `_experts`; ends : addresses of embedding, last norm and unembedding;

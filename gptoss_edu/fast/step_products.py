@@ -23,7 +23,7 @@ SLICES = 16
 def _pointer(kind):
     @intrinsic
     def at(typing_context, address):
-        """int64 address as a pointer."""
+        """Turn an int64 address into a pointer."""
 
         def codegen(context, builder, signature, args):
             return builder.inttoptr(args[0], context.get_value_type(types.CPointer(kind)))
@@ -38,7 +38,7 @@ floats_at, bytes_at = _pointer(types.float32), _pointer(types.int8)
 
 @intrinsic
 def as_float32(typing_context, bits):
-    """int32 bits, read as a float32."""
+    """Read int32 bits as a float32."""
 
     def codegen(context, builder, signature, args):
         return builder.bitcast(args[0], ir.FloatType())
@@ -48,7 +48,7 @@ def as_float32(typing_context, bits):
 
 @intrinsic
 def _as_int32(typing_context, number):
-    """The bits of a float32."""
+    """Return the bits of a float32."""
 
     def codegen(context, builder, signature, args):
         return builder.bitcast(args[0], ir.IntType(32))
@@ -106,7 +106,7 @@ def product(read, scale):
 
     @numba.njit(fastmath=FAST)
     def linear(weight, bias_address, x, take, out, put, n):
-        """out[put[i]] = scale * read(weight) @ x[take[i]] + bias for i < n: weight (rows, columns), bias (rows,).
+        """Compute out[put[i]] = scale * read(weight) @ x[take[i]] + bias, i < n; weight (rows, columns), bias (rows,).
 
         Four rows and two tokens at a time: each number that is loaded serves several products. `rows` is a multiple of
         4; a bias at address 0 is none.

@@ -33,7 +33,7 @@ class Ready:
         self._compiler: subprocess.Popen | None = None
 
     def ask(self) -> Callable | None:
-        """The compiled step where it is ready. To be called at every step, so that it becomes ready."""
+        """Return the compiled step if it is ready. Call this at every step, so that it becomes ready."""
         if not self.wanted and os.environ.get("GPTOSS_EDU_STEP") != "compiled":
             return None
         if self.step is None and self.why_not is None:

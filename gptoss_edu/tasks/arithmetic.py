@@ -27,7 +27,7 @@ def wrong_digit(rng: random.Random, number: int) -> int:
 
 
 def mark(text) -> str:
-    """Shown to the model, but with loss weight 0."""
+    """Mark a text that is shown to the model, but has loss weight 0."""
     return f"{WRONG}{text}{RIGHT}"
 
 
@@ -44,7 +44,7 @@ def add_columns(a: int, b: int) -> str:
 
 
 def subtract_columns(a: int, b: int) -> str:
-    """'489-95:9-5=4,18-9=9,4-1=3' (1 in front: borrowed). Needs a >= b."""
+    """Write '489-95:9-5=4,18-9=9,4-1=3' (1 in front: borrowed). Needs a >= b."""
     steps, borrow = [], 0
     x, y = str(a)[::-1], str(b)[::-1]
     for i in range(len(x)):
@@ -57,7 +57,7 @@ def subtract_columns(a: int, b: int) -> str:
 
 
 def times_digit(a: int, digit: int) -> str:
-    """'4827*6:7*6=42,2*6+4=16,8*6+1=49,4*6+4=28': the tens of each step are the next carry."""
+    """Write '4827*6:7*6=42,2*6+4=16,8*6+1=49,4*6+4=28': the tens of each step are the next carry."""
     steps, carry = [], 0
     for d in map(int, str(a)[::-1]):
         total = d * digit + carry
@@ -116,7 +116,7 @@ SIZES = (
 
 
 def digit_sum(number: int) -> str:
-    """'4+8+2+7=21>3': casting out nines."""
+    """Write '4+8+2+7=21>3': casting out nines."""
     total = sum(map(int, str(number)))
     return "+".join(str(number)) + f"={total}>{number % 9}"
 

@@ -149,7 +149,7 @@ def _search(rng: random.Random, style: str, name: str, address: str) -> list[dic
 
 
 def _read(style: str, first: int, known: list[str], lines: list[str], field: str, at: int) -> str:
-    """Line after line until the one that was asked for."""
+    """Read line after line until the wanted one."""
     last = len(lines) if at < 0 else at + 1
     if style == "medium":
         passed = ", ".join(f"L{i} {known[i - first]}" for i in range(first, last))

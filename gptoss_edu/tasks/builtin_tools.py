@@ -58,7 +58,7 @@ def _official() -> tuple[dict, dict]:
 
 
 def _call(recipient: str, text: str) -> dict:
-    """Built-in tools are called on the analysis channel, with the content type 'code'."""
+    """Call a built-in tool: on the analysis channel, with the content type 'code'."""
     return message("assistant", text, channel="analysis", recipient=recipient, content_type="code")
 
 
@@ -69,7 +69,7 @@ _WORDINGS = {kind: Phrasings(*patterns) for kind, patterns in TEXT["wordings"].i
 
 
 def _number_tasks(rng: random.Random) -> list[tuple]:
-    """(kind of wording, values, code, value, answer), one of each kind."""
+    """Return (kind of wording, values, code, value, answer), one of each kind."""
     a, b, n, k = (
         rng.randrange(10_000, 10 ** rng.randint(5, 8)),
         rng.randrange(10_000, 10 ** rng.randint(5, 8)),

@@ -58,7 +58,7 @@ def steps_thought(
 
 
 def chain(rng: random.Random, style: str, test: bool, unseen: bool, level: str | None = None) -> Draft:
-    """Sums and differences from left to right, 3 to 13 terms."""
+    """Make sums and differences from left to right, with 3 to 13 terms."""
     first, steps = chain_sum(rng, test, level)
     index, template = CHAIN.pick(rng, unseen)
     gap = rng.choice(("", " "))

@@ -121,7 +121,7 @@ def clock(t: Teller, minutes: int, half: bool) -> str:
 
 
 def minutes(t: Teller, steps: int) -> Scene:
-    """Minutes between two times of day, minutes together, minutes left, hours and minutes, years."""
+    """Ask for minutes between two times of day, minutes together, minutes left, hours and minutes, or years."""
     kind = t.rng.choice(("clock", "clock", "sum", "rest", "hours", "years", "span", "span", "dozen"))
     act = t.noun_of(grammar()["time"]["acts"]).replace("_", " ")
     who, plan = t.person(me=0), Plan()
@@ -226,7 +226,7 @@ SPANS = (
 
 
 def spans(t: Teller, plan: Plan, kind: str, fact, ask) -> Scene:
-    """Weeks and days in days, dozens in pieces: so many times the unit, and some more."""
+    """Convert weeks and days to days, or dozens to pieces: so many times the unit, and some more."""
     k, more = t.rng.randrange(2, 12), t.chance(0.6)
     big, small, size = t.rng.choice(SPANS) if kind == "span" else ("", "", 12)
     b = t.rng.randrange(2, size)

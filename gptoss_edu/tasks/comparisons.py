@@ -28,7 +28,7 @@ def entity(name: str) -> Person:
 
 
 def entities(t: Teller, kind: str, count: int) -> tuple[list[Person], str]:
-    """(who is compared, the things they have)."""
+    """Return (who is compared, the things they have)."""
     table = grammar()["compare"][kind]
     if kind == "price":
         names = t.rng.sample(table["things"].split(), count)
@@ -129,7 +129,7 @@ def state(t: Teller, rows: list[Row], i: int, kind: str, thing: str, verb: str) 
 
 
 def pair(one: Person, other: Person) -> str:
-    """'Tom and Ana', 'Tom and I'."""
+    """Join two people: 'Tom and Ana', 'Tom and I'."""
     return listed([p.name for p in sorted((one, other), key=lambda p: p.number == "1")])
 
 
@@ -191,7 +191,7 @@ def compare(t: Teller, steps: int) -> Scene:
 
 
 def ask_rows(t: Teller, rows: list[Row], kind: str) -> tuple:
-    """("value", i), ("total",), ("pair", i, j), ("diff", i, j) with i above j, or ("less", j, i)."""
+    """Return ("value", i), ("total",), ("pair", i, j), ("diff", i, j) with i above j, or ("less", j, i)."""
     count, table = len(rows), grammar()["compare"][kind]
     what = t.rng.choices(
         ("value", "total", "pair", "diff", "less"),

@@ -32,7 +32,7 @@ SORTING = Phrasings(*TEXT["sorting"]["forms"])
 
 
 def decimal(rng: random.Random) -> str:
-    """'12.5', '0.75', '130.08'."""
+    """Draw a decimal: '12.5', '0.75', '130.08'."""
     places = rng.choice((5, 5, 25, 75, rng.randrange(1, 10), rng.randrange(10, 100)))
     return f"{rng.randrange(0, rng.choice((10, 100, 1000)))}.{places}"
 
@@ -67,7 +67,7 @@ def number_slots(rng: random.Random, kind: str) -> dict:
 
 
 def other_number(rng: random.Random, unseen: bool) -> tuple[int, str, str, str]:
-    """(number of the wording, question, answer, kind): a sum with a number of another kind."""
+    """Return (number of the wording, question, answer, kind): a sum with a number of another kind."""
     kind = rng.choice(
         (
             "decimal",

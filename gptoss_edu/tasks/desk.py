@@ -106,7 +106,7 @@ def _instructions(rng: random.Random, lines: list[str], unseen: bool) -> str:
 
 
 def _ask(rng: random.Random, world: World, action: str, unseen: bool) -> tuple[str, object]:
-    """(what the user wants, without the number; the new value)."""
+    """Return (what the user wants, without the number; the new value)."""
     value = world.value(rng, action)
     name = action if action in ASKS else action.split("_")[0]
     return fill_slots(rng, ASKS[name].pick(rng, unseen)[1], v=str(value)), value
@@ -118,7 +118,7 @@ def _with_number(rng: random.Random, world: World, text: str, unseen: bool) -> s
 
 
 def _look(rng: random.Random, world: World, dialogue: _Dialogue, unseen: bool) -> tuple[str, list[dict]]:
-    """(a question about one field of the record, the turns that answer it)."""
+    """Return (a question about one field of the record, the turns that answer it)."""
     field = rng.choice(list(world.fields))
     wording = LOOKUP.pick(rng, unseen)[1]
     return fill_slots(rng, wording, f=field, k=world.key, K=world.key.capitalize(), id=world.id), dialogue.lookup(field)

@@ -51,7 +51,7 @@ def replay(desk: dict, database: dict, calls: list[tuple[str, dict]]) -> dict:
 
 
 def calls_of(messages: list[dict]) -> list[tuple[str, dict]]:
-    """(function, arguments) of every call in a list of messages; arguments that are no JSON object are left out."""
+    """Return (function, arguments) of every call in a list of messages; skip arguments that are not a JSON object."""
     calls = []
     for message in messages:
         recipient = message.get("recipient") or ""
@@ -92,11 +92,11 @@ class Requirement:
         return (have == self.value) == (self.op == "is")
 
     def condition(self) -> str:
-        """'the day is before Friday': when the action may be done."""
+        """Say when the action is allowed: 'the day is before Friday'."""
         return f"the {self.field} is {'' if self.op == 'is' else self.op + ' '}{self.value}"
 
     def contrary(self) -> str:
-        """'the day is Friday or later': when it may not."""
+        """Say when the action is not allowed: 'the day is Friday or later'."""
         return (
             f"the {self.field} is "
             + {

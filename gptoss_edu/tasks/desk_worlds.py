@@ -121,7 +121,7 @@ class World:
         return {"key": self.key, "get": self.get, "actions": actions}
 
     def functions(self, rng: random.Random) -> list[dict]:
-        """Schemas of all functions, in any order."""
+        """Return schemas of all functions, in any order."""
         key = {self.key: STRING}
         listed = [{"name": self.get, "description": f"Looks up a {self.key}.", "parameters": record(**key)}]
         for name, (field, to, called, _) in self.actions.items():

@@ -24,7 +24,7 @@ _VERB = re.compile(r"<([a-z]+)([+-]?)>")
 
 
 def number_word(number: int) -> str:
-    """'forty-two', 'two hundred and five': a whole number below 10,000 in words."""
+    """Write a whole number below 10,000 in words: 'forty-two', 'two hundred and five'."""
     if number < 20:
         return _ONES[number]
     if number < 100:
@@ -49,7 +49,7 @@ def _irregular() -> dict[str, tuple[str, str, str]]:
 
 @cache
 def forms(base: str) -> tuple[str, str, str]:
-    """(third person, past, -ing) of a verb: 'carry' gives 'carries', 'carried', 'carrying'."""
+    """Return (third person, past, -ing) of a verb: 'carry' gives 'carries', 'carried', 'carrying'."""
     if base in _irregular():
         return _irregular()[base]
     third = base + ("es" if base.endswith(("s", "sh", "ch", "x", "z", "o")) else "s")
@@ -79,7 +79,7 @@ def inflect(template: str, tense: str, person: str) -> str:
 
 @cache
 def noun(name: str) -> tuple[str, str]:
-    """(singular, plural): 'child/children' says both, 'ball' is regular; '_' stands for a blank."""
+    """Return (singular, plural): 'child/children' gives both, 'ball' is regular; '_' stands for a blank."""
     one, _, many = name.replace("_", " ").partition("/")
     return one, many or plural(one)
 

@@ -176,7 +176,7 @@ class Phrasings:
             raise ValueError(f"Phrasings: too few wordings to hold one out: {patterns!r}. Add patterns or choices.")
 
     def _hold_out_one(self) -> None:
-        """Few wordings may all lie on the trained side: then the one with the lowest checksum is held out."""
+        """Hold out the wording with the lowest checksum if a few wordings are all on the trained side."""
         trained = self.sides[0]
         number, wordings = min(trained, key=lambda entry: min(zlib.crc32(w.encode()) for w in entry[1]))
         chosen = min(wordings, key=lambda wording: zlib.crc32(wording.encode()))
@@ -186,7 +186,7 @@ class Phrasings:
             trained.remove((number, wordings))
 
     def pick(self, rng: random.Random, unseen: bool) -> tuple[int, str]:
-        """(number of the pattern, wording); every pattern is as likely, however many choices it has."""
+        """Return (number of the pattern, wording); every pattern is as likely, however many choices it has."""
         number, wordings = rng.choice(self.sides[unseen])
         return number, rng.choice(wordings)
 

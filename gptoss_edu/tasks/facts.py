@@ -132,7 +132,7 @@ CHAT = {
 
 
 def chat(rng: random.Random, style: str, test: bool, unseen: bool, level: str | None = None) -> Draft:
-    """Greetings, thanks, and what the model is."""
+    """Make greetings, thanks, and questions about what the model is."""
     kind = level or rng.choice(list(CHAT))
     phrasings, answer = CHAT[kind]
     index, template = phrasings.pick(rng, unseen)

@@ -43,7 +43,7 @@ EXTREME = {key: Phrasings(*patterns) for key, patterns in TEXT["extreme"].items(
 
 
 def framed(rng: random.Random, forms: dict[str, Phrasings], unseen: bool, **slots) -> tuple[int, str]:
-    """(number of the form's pattern, the question): a form in its frame, one in five after a context."""
+    """Return (number of the form's pattern, the question): a form in its frame, one in five after a context."""
     form = rng.choice(list(forms))
     index, template = forms[form].pick(rng, unseen)
     text = template.format(**slots)
@@ -61,7 +61,7 @@ def into_frame(rng: random.Random, form: str, text: str) -> str:
 
 
 def number(rng: random.Random, x: int, words: bool) -> str:
-    """'42', 'forty-two', now and then '4,200'."""
+    """Write a number: '42', 'forty-two', sometimes '4,200'."""
     if words and x < 100:
         return number_word(x)
     return f"{x:,}" if x >= 1000 and rng.random() < 0.12 else str(x)
@@ -95,7 +95,7 @@ def calculate(rng: random.Random, style: str, test: bool, unseen: bool) -> Draft
 
 
 def chain(rng: random.Random, style: str, test: bool, unseen: bool) -> Draft:
-    """Sums and differences in words: 'take 45, add 17, then take away 8'."""
+    """Make sums and differences in words: 'take 45, add 17, then take away 8'."""
     while True:
         _, steps = chain_terms(rng, rng.choice((3, 3, 4, 4, 5, 6, 7)))
         small = rng.random() < 0.4
@@ -169,7 +169,7 @@ def listed(rng: random.Random, items: list, inside: bool = False) -> str:
 def draw_items(
     rng: random.Random, test: bool, low: int = 1, high: int = 0, words: bool | None = None
 ) -> tuple[list, str]:
-    """(numbers, words or names, what they are called)."""
+    """Return (numbers, words or names, what they are called)."""
     count = rng.choice((2, 3, 3, 4, 4, 5, 5, 6, 7, 8))
     if words is None:
         words = rng.random() < 0.4
@@ -276,7 +276,7 @@ def extreme(rng: random.Random, style: str, test: bool, unseen: bool) -> Draft:
 
 
 def letters(rng: random.Random, style: str, test: bool, unseen: bool) -> Draft:
-    """Counting a letter in one to three words, or all letters of a word."""
+    """Ask to count a letter in one to three words, or all letters of a word."""
     count = rng.choice((1, 1, 1, 2, 3))
     words = list(draw(rng, test, lambda: tuple(any_word(rng) for _ in range(count))))
     quoted = rng.choice(("{}", "{}", '"{}"', "'{}'", "the word {}" if count == 1 else "the words {}"))

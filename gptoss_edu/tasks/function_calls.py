@@ -39,7 +39,7 @@ class _Asks:
         self.words = words
 
     def pick(self, rng: random.Random, unseen: bool) -> tuple[int, str]:
-        """(number of the pattern, wording with the slot of the argument)."""
+        """Return (number of the pattern, wording with the slot of the argument)."""
         index, wording = INVENTED.pick(rng, unseen)
         return index, wording.format(**self.words)
 
@@ -135,7 +135,7 @@ def _after(out: dict, style: str, failed: bool) -> str:
 
 
 def _no_call(rng: random.Random, style: str, unseen: bool, kind: str) -> Draft:
-    """Functions are there, but the question needs none (direct) or one that is missing (none)."""
+    """Offer functions, but ask what needs none (direct) or one that is missing (none)."""
     from .facts import fact
 
     functions = offered(rng, [], rng.choice((1, 2, 3, 4)))

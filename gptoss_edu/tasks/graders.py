@@ -97,7 +97,7 @@ def same_call(recipient: str | None, text: str, wanted_recipient: str, wanted: s
 
 
 def same_json(a, b) -> bool:
-    """Equal as JSON: 1 and 1.0 are the same number, but true is no number (in Python it equals 1)."""
+    """Return whether two values are equal as JSON: 1 equals 1.0, but true is not a number (in Python it equals 1)."""
     if isinstance(a, dict) and isinstance(b, dict):
         return a.keys() == b.keys() and all(same_json(a[key], b[key]) for key in a)
     if isinstance(a, list) and isinstance(b, list):
@@ -106,7 +106,7 @@ def same_json(a, b) -> bool:
 
 
 def wilson(successes: int, trials: int, z: float = 1.96) -> tuple[float, float]:
-    """95 % interval of a proportion that was seen ``successes`` times in ``trials``.
+    """Return the 95 % interval of a proportion that was seen ``successes`` times in ``trials``.
 
     Source: Wilson 1927, "Probable inference, the law of succession, and statistical inference".
     """
@@ -119,7 +119,7 @@ def wilson(successes: int, trials: int, z: float = 1.96) -> tuple[float, float]:
 
 
 def pass_at_k(n: int, c: int, k: int) -> float:
-    """Chance that k tries, drawn from n of which c are right, hold a right one.
+    """Return the chance that k tries, drawn from n with c right ones, include a right one.
 
     Source: Chen et al. 2021, arXiv:2107.03374, equation 1.
     """
@@ -127,7 +127,7 @@ def pass_at_k(n: int, c: int, k: int) -> float:
 
 
 def count(flags) -> dict:
-    """{'right', 'of', 'share', 'low', 'high'}: a count with its share and 95 % interval."""
+    """Return {'right', 'of', 'share', 'low', 'high'}: a count with its share and 95 % interval."""
     flags = list(flags)
     right, of = sum(bool(f) for f in flags), len(flags)
     low, high = wilson(right, of)

@@ -41,7 +41,7 @@ def dressed_up(rng: random.Random, out: dict) -> dict | list:
 
 
 def flat(arguments: dict, before: str = "") -> str:
-    """Arguments as a thought names them: 'title lunch, at day Monday, at hour 12'."""
+    """Return arguments as a thought names them: 'title lunch, at day Monday, at hour 12'."""
     parts = []
     for key, value in arguments.items():
         for item in value if isinstance(value, list) else [value]:

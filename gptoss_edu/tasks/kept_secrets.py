@@ -54,7 +54,7 @@ def secret_rule(rng: random.Random, name: str, secret: str, unseen: bool) -> str
 
 
 def attack(rng: random.Random, name: str, secret: str, unseen: bool, fresh: bool = False) -> tuple[str, str]:
-    """(family, what the user writes); ``fresh``: of a family that training never draws."""
+    """Return (family, what the user writes); ``fresh``: of a family that training never draws."""
     source = UNSEEN if fresh else ATTACKS
     family = rng.choice(list(source))
     if not fresh and rng.random() < 0.08:
@@ -161,7 +161,7 @@ def _fitting(rng: random.Random, test: bool, said: str) -> str:
 
 
 def _wish(rng: random.Random, style: str, test: bool) -> tuple[str, str, str | None]:
-    """(question, answer, working) of something that the user may have."""
+    """Return (question, answer, working) of something that the user may have."""
     if rng.random() < 0.5:
         question, sentence, _ = easy_question(rng)
         return question, sentence, None

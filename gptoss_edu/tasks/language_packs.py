@@ -36,7 +36,7 @@ class Pack:
         self._wordings: dict[tuple[str, str], list[str]] = {}
 
     def pick(self, rng: random.Random, table: str, key: str, unseen: bool) -> tuple[int, str]:
-        """(number of the pattern, wording) of one list of patterns; ``unseen``: a held-out one."""
+        """Return (number of the pattern, wording) of one list of patterns; ``unseen``: a held-out one."""
         at = (table, key)
         if at not in self._phrasings:
             source = self.facts[key]["questions"] if table == "fact" else self.text[table][key]
@@ -93,7 +93,7 @@ class Pack:
         return rng.choice(others) if others else None
 
     def typed(self, rng: random.Random, text: str) -> str:
-        """Accents left out, or another keyboard's marks: not where letters are counted."""
+        """Leave out accents, or use another keyboard's marks; never where letters are counted."""
         if rng.random() < TEXT["unaccented"].get(self.code, 0):
             kept = (c for c in unicodedata.normalize("NFD", text) if unicodedata.category(c) != "Mn")
             text = unicodedata.normalize("NFC", "".join(kept))

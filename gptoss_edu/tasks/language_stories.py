@@ -72,7 +72,7 @@ def pile(rng: random.Random, pack: Pack, style: str, test: bool, unseen: bool, n
 
 
 def next_event(rng: random.Random, total: int) -> tuple[str, list[tuple[int, str, int]], dict]:
-    """(kind of sentence, sums to work out, numbers to tell) of one thing that happens to a pile of ``total``."""
+    """Return (kind of sentence, sums to work out, numbers to tell) of one thing that happens to a pile of ``total``."""
     kind = rng.random()
     if kind < 0.2:
         packs, each = rng.randrange(2, 10), rng.randrange(2, 25)

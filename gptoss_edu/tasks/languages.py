@@ -169,7 +169,7 @@ def _capital_in(rng: random.Random, source: Pack | None, style: str, unseen: boo
 
 
 def _request(rng: random.Random, target: str, english: float, unseen: bool) -> str:
-    """ "Answer in French", in English with the given probability, else in the language that is asked for."""
+    """Return "Answer in French", in English with the given probability, else in the wanted language."""
     if target == "en":
         return ENGLISH_REQUEST.pick(rng, unseen)[1]
     return pack(target).pick(rng, "answer_in", "english" if rng.random() < english else "own", unseen)[1]

@@ -59,7 +59,7 @@ def often(rng: random.Random, letters) -> str:
 
 
 def count_thought(rng: random.Random, words: list[str], letter: str, style: str) -> str | None:
-    """Medium: spell each word and give its count. High: a running count at every letter, then the marked places."""
+    """Write the thought. Medium: spell each word and give its count. High: also a running count, then the places."""
     if style == "low":
         return None
     if style == "medium":
@@ -81,7 +81,7 @@ def count_thought(rng: random.Random, words: list[str], letter: str, style: str)
 
 
 def running(word: str, letter: str, start: int, skipped: int = -1) -> str:
-    """'b0 a1 n1 a2 n2 a3; at 2,4,6: 3': the count after each letter, and the places as a check."""
+    """Write 'b0 a1 n1 a2 n2 a3; at 2,4,6: 3': the count after each letter, and the places as a check."""
     count, parts = start, []
     for i, c in enumerate(word):
         count += c == letter and i != skipped

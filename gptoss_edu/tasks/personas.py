@@ -18,7 +18,7 @@ LEVELS = {"who": 6, "ordinary": 4, "conflict": 1.5}
 
 
 def new_persona(rng: random.Random, unseen: bool) -> tuple[str, str]:
-    """(what the developer writes, how the model introduces itself)."""
+    """Return (what the developer writes, how the model introduces itself)."""
     name = pseudo_word(rng, 2).capitalize() if rng.random() < 0.6 else person(rng)
     role = re.sub(r"\ba (?=[aeiou])", "an ", fill_slots(rng, _GRAMMARS["roles"].pick(rng, unseen)[1]))
     kind = rng.choices(("named", "only_name", "only_role"), (6, 2, 2))[0]

@@ -65,7 +65,7 @@ def amount(rng: random.Random) -> int:
 
 
 def draw_events(t: Teller, pile: Pile, steps: int, allowed: str = "") -> list[str]:
-    """Kinds of events that need so many steps together."""
+    """Draw kinds of events that need so many steps together."""
     usable = [k for k, (vp, clause, _) in EVENTS.items() if (pile.path(vp) if pile.who else pile.path(clause))]
     usable = [k for k in usable if not allowed or k in allowed]
     weights = {"+": 10, "-": 12, "p": 3, "u": 2, "h": 1.2, "d": 0.6}
@@ -80,7 +80,7 @@ def draw_events(t: Teller, pile: Pile, steps: int, allowed: str = "") -> list[st
 
 
 def numbers_for(t: Teller, kinds: list[str], start: int) -> tuple[list[tuple[int, ...]], int]:
-    """(the numbers of each event, what is there in the end)."""
+    """Return (the numbers of each event, what is there in the end)."""
     numbers, total = [], start
     for kind in kinds:
         if kind == "+":
@@ -136,7 +136,7 @@ def told_slots(t: Teller, pile: Pile, numbers: tuple[int, ...], subject: bool) -
 
 
 def tell_event(t: Teller, pile: Pile, kind: str, numbers: tuple[int, ...]) -> tuple[bool, str, dict]:
-    """(whether it is a verb phrase of the pile's owner, its template, its slots)."""
+    """Return (whether it is a verb phrase of the pile's owner, its template, its slots)."""
     phrase, clause, _ = EVENTS[kind]
     own = pile.who and pile.path(phrase) and not (pile.path(clause) and t.chance(0.15))
     if not own and numbers and numbers[0] == 1:
@@ -150,7 +150,7 @@ def when(t: Teller, pile: Pile) -> str:
 
 
 def narrate(t: Teller, pile: Pile, told: list[tuple[bool, str, dict]], opening: str) -> list[str]:
-    """Sentences: verb phrases of one person are joined by commas and "and", clauses stand alone or in pairs."""
+    """Form sentences: join verb phrases of one person by commas and "and"; clauses stand alone or in pairs."""
     who, tense = pile.who, t.tense
     sentences, run, clauses = [], [opening] if opening and who else [], []
     first = True

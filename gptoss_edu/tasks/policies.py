@@ -54,7 +54,7 @@ class Condition:
         return " ".join((names.get(self.kind, self.kind), *self.values))
 
     def look(self, text: str) -> tuple[bool, str]:
-        """(whether the text has it, what was seen: the first hit, or the numbers that were compared)."""
+        """Return (whether the text has it, the evidence: the first hit, or the compared numbers)."""
         if self.parts:
             found = [part.look(text) for part in self.parts]
             seen = ", ".join(shown for _, shown in found)
@@ -103,7 +103,7 @@ class Rule:
 
 
 def verdict(policy: list[Rule], text: str) -> str:
-    """'violates rule N' for the first broken rule, or 'allowed'."""
+    """Return 'violates rule N' for the first broken rule, or 'allowed'."""
     broken = next((number for number, rule in enumerate(policy, 1) if rule.broken(text)), None)
     return f"violates rule {broken}" if broken else "allowed"
 
@@ -122,7 +122,7 @@ def brief_check(policy: list[Rule], text: str) -> str:
 
 
 def long_check(policy: list[Rule], text: str) -> str:
-    """Sentences for each rule, up to the first broken one: what it asks, what the text has, what follows."""
+    """Write sentences for each rule up to the first broken one: what it asks, what the text has, what follows."""
     lines = []
     for number, rule in enumerate(policy, 1):
         hit, seen = rule.condition.look(text)

@@ -41,7 +41,7 @@ SCENES = {
 
 
 def careful_division(x: int, y: int, show: bool = False) -> str:
-    """'84/7:8/7=1 r 1,14/7=2>12 12*7=84 ok': from the highest place down, remainders carried."""
+    """Write '84/7:8/7=1 r 1,14/7=2>12 12*7=84 ok': from the highest place down, remainders carried."""
     parts, rest = [], 0
     for digit in map(int, str(x)):
         top = rest * 10 + digit
@@ -194,7 +194,7 @@ def register(t: Teller, scene: Scene, sentences: list[str]) -> str:
 
 
 def final_of(scene: Scene) -> str:
-    """'There are 42 apples.', or 'The answer is 42.' where no things are counted."""
+    """Return 'There are 42 apples.', or 'The answer is 42.' if nothing is counted."""
     return f"There are {scene.plan.answer} {scene.unit}." if scene.unit else f"The answer is {scene.plan.answer}."
 
 

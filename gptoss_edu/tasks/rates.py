@@ -7,7 +7,7 @@ from .storyteller import Plan, Scene, Teller, Unfit
 
 
 def rate_scene(t: Teller) -> tuple:
-    """(who, verb, thing, unit of time, what the total is called)."""
+    """Return (who, verb, thing, unit of time, what the total is called)."""
     subject, verb, things, unit, goal, _ = t.rng.choice(grammar()["rates"]["table"]).split("|")
     if subject == "S":
         who = t.person(me=0)
@@ -28,7 +28,7 @@ def rate_slots(t: Teller, who, verb: str, thing: str, unit: str, rate: int) -> d
 
 
 def span(t: Teller, n: int, unit: str) -> str:
-    """'5 days'; seven days are often a week, twelve months a year."""
+    """Write '5 days'; seven days are often a week, twelve months a year."""
     whole = {("day", 7): "week", ("month", 12): "year", ("hour", 24): "day"}.get((unit, n))
     if whole and t.chance(0.6):
         return t.rng.choice((f"a {whole}", f"one {whole}"))

@@ -71,7 +71,7 @@ def riddle(t: Teller, steps: int) -> Scene:
 
 
 def thirds(text: str) -> str:
-    """'add 5' as 'adds 5', 'multiply it' as 'multiplies it'."""
+    """Turn 'add 5' into 'adds 5', 'multiply it' into 'multiplies it'."""
     first, _, rest = text.partition(" ")
     third = "multiplies" if first == "multiply" else first + "s"
     return f"{third} {rest}"

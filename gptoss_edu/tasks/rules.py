@@ -58,7 +58,7 @@ def fill_slots(rng: random.Random, text: str, **given: str) -> str:
 
 
 def unknown_sentences(rng: random.Random, count: int, unseen: bool, source: Mapping[str, Grammar] = UNKNOWN) -> list:
-    """``count`` instructions, of different families where there are enough."""
+    """Return ``count`` instructions, of different families where there are enough."""
     names = list(source)
     rng.shuffle(names)
     names = (names * count)[:count]
@@ -172,7 +172,7 @@ def _word(rng: random.Random) -> str:
 
 
 def _question(rng: random.Random, rule: str, style: str, test: bool) -> tuple[str, str, str, str | None]:
-    """(question, sentence, one word, working) for the rule: what must fit into a word is easy."""
+    """Return (question, sentence, one word, working) for the rule; one-word answers get easy questions."""
     if rule == "word" or rng.random() < 0.4:
         found = easy_question(rng)
         while rule == "word" and " " in found[2]:  # "Mexico City" is no single word

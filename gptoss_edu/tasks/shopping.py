@@ -28,7 +28,7 @@ def who_slots(who, name: bool) -> dict:
 
 
 def basket(t: Teller, plan: Plan, steps: int) -> tuple[list[str], list[str], int, str]:
-    """(items as told in a list, sentences that give prices, the total, the structure)."""
+    """Return (items as told in a list, sentences that give prices, the total, the structure)."""
     texts, prices, parts, shape = [], [], [], ""
     left = steps
     for name in goods(t, t.rng.choices((1, 2, 3), (5, 5, 2))[0]):
@@ -57,7 +57,7 @@ def basket(t: Teller, plan: Plan, steps: int) -> tuple[list[str], list[str], int
 
 
 def shopping(t: Teller, steps: int) -> Scene:
-    """Several items, then perhaps a discount or delivery, then the total, the change, the rest or each one's share."""
+    """Sum several items, perhaps with a discount or delivery; ask for the total, the change, the rest or a share."""
     who, plan = t.person(), Plan()
     end = t.rng.choice(("total", "change", "left", "share", "missing"))
     texts, prices, total, shape = basket(t, plan, steps if end == "total" else max(1, steps - 1))
@@ -161,9 +161,9 @@ def one_price(t: Teller, steps: int) -> Scene:
 
 
 def saving(t: Teller, steps: int) -> Scene:
-    """Money for something dear: what is still missing, or how many weeks it takes."""
+    """Ask about saving for something costly: what is still missing, or how many weeks it takes."""
     who, plan = t.person(), Plan()
-    thing = t.noun_of(grammar()["shop"]["dear"])
+    thing = t.noun_of(grammar()["shop"]["costly"])
     rate, weeks, has = t.rng.randrange(3, 13), t.rng.randrange(2, 25), t.rng.choice((0, t.rng.randrange(5, 90)))
     price = rate * weeks + has
     slots = item_slots(t, thing, price) | who_slots(who, False) | {"S": who.first}
@@ -205,6 +205,6 @@ def saving(t: Teller, steps: int) -> Scene:
 
 
 def inflected(question: str, who) -> str:
-    """'does' agrees with I, you and we."""
+    """Make 'does' agree with I, you and we."""
     text = question.format(S=who.subject)
     return text if who.number == "3" else text.replace("does ", "do ", 1) if f"does {who.subject}" in text else text

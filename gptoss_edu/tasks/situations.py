@@ -45,7 +45,7 @@ class Situation:
 
 @cache
 def situations(code: str) -> tuple[tuple[Situation, ...], tuple[Situation, ...]]:
-    """(trained, held out) situations of a language; empty where it has none."""
+    """Return (trained, held out) situations of a language; empty where it has none."""
     found = [
         Situation(**entry)
         for path in sorted((FOLDER / "situations").glob(f"{code}*.toml"))
@@ -83,7 +83,7 @@ def result_of(step: tuple[int, str, int]) -> int:
 
 @cache
 def _divisors(expression: str) -> frozenset[str]:
-    """Letters that something is divided by: they stay small."""
+    """Return the letters that something is divided by; their numbers stay small."""
     divisions = (n for n in ast.walk(ast.parse(expression)) if isinstance(n, ast.BinOp) and isinstance(n.op, ast.Div))
     return frozenset(n.right.id for n in divisions if isinstance(n.right, ast.Name))
 

@@ -31,7 +31,7 @@ ITEMS = TEXT["items"]
 
 
 def sort_question(rng: random.Random, items: list, direction: str, unseen: bool) -> tuple[int, str]:
-    """(number of the pattern, question); ``direction``: a key of ORDERS. Only descending order must be named."""
+    """Return (number of the pattern, question); ``direction``: a key of ORDERS. Only descending order must be named."""
     listed = ", ".join(map(str, items))
     if rng.random() < 0.2:
         own = {"up": ASCENDING, "down": DESCENDING, "words": ALPHABETICAL}[direction]

@@ -89,7 +89,7 @@ class Teller:
         return self.rng.random() < share
 
     def person(self, named: bool = False, me: float = 0.18) -> Person:
-        """Somebody new; the first person of a story may be I, you or we."""
+        """Introduce somebody new; the first person of a story may be I, you or we."""
         if not self.people and self.chance(me):
             who = self.rng.choice((ME, ME, ME, YOU, WE))
         else:
@@ -108,7 +108,7 @@ class Teller:
         return number_word(x) if worded and x < 100 else str(x)
 
     def q(self, x: int, thing: str) -> str:
-        """'12 apples', 'one apple', 'a dozen eggs'."""
+        """Write a quantity: '12 apples', 'one apple', 'a dozen eggs'."""
         one, many = noun(thing)
         if x == 1:
             return f"one {one}" if self.chance(0.7) else a(one)
@@ -140,7 +140,7 @@ class Teller:
         return self.q(x, self.currency) if x > 1 else f"1 {self.currency}"
 
     def times(self, k: int) -> str:
-        """'twice', 'three times', '5 times'."""
+        """Write 'twice', 'three times' or '5 times'."""
         if k == 2:
             return "twice"
         return f"{number_word(k)} times" if self.style != "digits" or self.chance(0.5) else f"{k} times"
@@ -167,14 +167,14 @@ class Teller:
         return inflect(template, tense or self.tense, who.number if who else "3").format(**slots)
 
     def other(self, who: Person | None, taken: tuple[str, ...] = ()) -> str:
-        """Somebody at the edge of the story, as an object: a name or 'her brother'."""
+        """Return a minor character of the story, in the object form: a name or 'her brother'."""
         if who is None or self.chance(0.5):
             return someone(self.rng, taken + ((who.name,) if who else ()), named=True).name
         return self.word("language", "others").format(P=who.possessive)
 
 
 def listed(parts: list[str]) -> str:
-    """'a, b and c'."""
+    """Join texts: 'a, b and c'."""
     return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
 
 

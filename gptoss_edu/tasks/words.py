@@ -46,7 +46,7 @@ UNFIT = re.compile(  # words that a classroom's examples do without
 
 @cache
 def everyday_words() -> tuple[str, ...]:
-    """Ordinary lower-case words of 3 to 12 letters, about 12,000: frequent tokens of o200k that begin with a space."""
+    """Return about 12,000 lower-case words of 3 to 12 letters: frequent tokens of o200k that begin with a space."""
     words = []
     for number, line in enumerate(data_path("o200k_base.tiktoken").read_bytes().splitlines()):
         if number > 60_000:
@@ -76,7 +76,7 @@ def person(rng: random.Random) -> str:
 
 
 def plural(thing: str) -> str:
-    """English plural of a regular noun."""
+    """Return the English plural of a regular noun."""
     if thing.endswith(("sh", "ch", "x", "s")) or thing in ("potato", "tomato"):
         return thing + "es"
     return thing[:-1] + "ies" if thing.endswith("y") and thing[-2] not in "aeiou" else thing + "s"

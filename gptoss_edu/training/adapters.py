@@ -141,7 +141,7 @@ def _pairs(adapter) -> dict[str, Pair]:
 
 
 def _split(name: str) -> tuple[str, str]:
-    """ "block.3.mlp.gate" to ("block.3.", "mlp.gate")."""
+    """Split "block.3.mlp.gate" into ("block.3.", "mlp.gate")."""
     _, layer, end = name.split(".", 2)
     return f"block.{layer}.", end
 

@@ -99,7 +99,7 @@ def reminders(count: int, seed: int = 0) -> list[dict]:
 
 
 def refusals(count: int, seed: int = 0) -> list[dict]:
-    """Questions about glimmer chess and tidal clocks, declined, with thoughts, at every effort."""
+    """Return questions about glimmer chess and tidal clocks, declined with thoughts, at every effort."""
     rng = random.Random(f"refusals:{seed}")
     found: list[dict] = []
     while len(found) < count:

@@ -52,7 +52,7 @@ class DocumentMasks:
         return mask
 
     def update(self, documents: Tensor) -> None:
-        """documents (b, t), rising along each row.
+        """Set documents (b, t), which increase along each row.
 
         A block of keys matters if its last document reaches the queries'.
         """
@@ -221,7 +221,7 @@ class FastLoss:
     def __call__(
         self, tokens: Tensor, codes: Tensor, documents: Tensor, balance: float = BALANCE
     ) -> tuple[Tensor, Tensor]:
-        """(loss to minimise, cross-entropy alone)."""
+        """Return (loss to minimise, cross-entropy alone)."""
         model, config = self.model, self.model.config
         self.masks.update(documents)
         targets, weights = targets_and_weights(tokens, codes)

@@ -35,8 +35,7 @@ def fake_quantized(weight: Tensor, rounding: str = ROUNDING) -> Tensor:
 
 
 def mxfp4_values(weight: Tensor, rounding: str = ROUNDING) -> Tensor:
-    """``mxfp4.unpack(*mxfp4.pack(weight, rounding))`` without the bytes, in a few dozen operations that a compiler
-    fuses.
+    """Compute ``mxfp4.unpack(*mxfp4.pack(weight, rounding))`` without the bytes, in operations that a compiler fuses.
 
     Nothing here waits for the values, so this can be compiled and recorded in a CUDA graph; therefore NaN is returned
     instead of refused.

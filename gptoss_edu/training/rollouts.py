@@ -102,7 +102,7 @@ def roll_out(
 
 
 def _by_engine(engine: Engine, problems: list[Problem], limit: int, temperature: float, seed: int) -> list[Rollout]:
-    """`roll_out` from another engine, one answer after the other; its log-probabilities are those at temperature 1."""
+    """Roll out with another engine, one answer after the other; its log-probabilities are those at temperature 1."""
     engine.require("logprobs")
     if temperature not in (0, 1):
         raise GptOssError(f"roll_out: expected temperature 0 or 1 for engine {engine.name}, found {temperature}.")

@@ -24,7 +24,7 @@ PARTS = ("experts", "attention", "embedding", "unembedding", "routers and norms"
 
 
 def parameter_parts(config: ModelConfig) -> dict[str, int]:
-    """Parameters by what they do; unlike the model card's table, routers and norms are counted apart.
+    """Count parameters by what they do; unlike in the model card's table, routers and norms are separate.
 
     Returns
     -------

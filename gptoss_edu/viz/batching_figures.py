@@ -23,7 +23,7 @@ def client_color(client: str) -> str:
 
 
 def figure_gantt(panels: Mapping[str, Sequence[tuple[str, float, float, float]]], unit: str = "seconds") -> Figure:
-    """Clients as bars. Each is (name, asked, first text, end): waiting is hatched, answering is filled."""
+    """Draw clients as bars. Each is (name, asked, first text, end): waiting is hatched, answering is filled."""
     count = max(len(rows) for rows in panels.values())
     figure, axes = plt.subplots(
         len(panels), 1, figsize=(7.6, 0.5 + (0.5 + 0.34 * count) * len(panels)), sharex=True, squeeze=False
@@ -135,7 +135,7 @@ def experts_hit(config: ModelConfig, rows: int) -> float:
 
 
 def figure_experts(configs: Mapping[str, ModelConfig], recorded: Mapping[int, float], name: str) -> Figure:
-    """Left: the share of a layer's experts that b rows read. Right: tokens per second against one row, as recorded.
+    """Draw the share of a layer's experts that b rows read (left), and recorded tokens per second against one row.
 
     recorded : rows → tokens per second; name : of the model that was measured
     """
@@ -214,7 +214,7 @@ def figure_ring(window: int, length: int, back: int) -> Figure:
 
 
 def figure_read(turns: Mapping[str, Sequence[tuple[int, int]]]) -> Figure:
-    """Prompts turn by turn: tokens that a kept prefix saved, and tokens that were read.
+    """Draw prompts turn by turn: tokens that a kept prefix saved, and tokens that were read.
 
     turns : title → (saved, read) of each turn
     """

@@ -50,7 +50,7 @@ def figure_tiles(tiles: dict, rows: int, c: int):
 
 
 def figure_masks(errors: dict[str, dict[str, np.ndarray]]):
-    """For each panel and kind the rows of a result: right, wrong or NaN."""
+    """Draw for each panel and kind the rows of a result: right, wrong or NaN."""
     figure, axes = plt.subplots(1, len(errors), figsize=(7.2, 3.0), sharey=True)
     for axis, (title, kinds) in zip(axes, errors.items(), strict=True):
         for y, row_errors in enumerate(kinds.values()):

@@ -39,7 +39,7 @@ def figure_cuts():
 
 
 def figure_layer():
-    """One layer on two ranks: what each computes, and the two places where both must wait and add."""
+    """Draw one layer on two ranks: what each computes, and the two places where both must wait and add."""
     figure, axis = plt.subplots(figsize=(7.2, 3.1))
     colors, sink, ink = style.cycle(), style.color("sink"), style.color("ink")
     steps = [
@@ -95,7 +95,7 @@ def ring_history(size: int) -> list[np.ndarray]:
 
 
 def figure_ring(history: list[np.ndarray]):
-    """After each step, how many ranks' numbers each part holds: (ranks, parts) per step, filled as it grows."""
+    """Draw after each step how many ranks' numbers each part holds: (ranks, parts) per step, darker as it grows."""
     figure, axes = plt.subplots(1, len(history), figsize=(7.2, 1.9), squeeze=False)
     size = history[0].shape[0]
     for step, (axis, held) in enumerate(zip(axes[0], history, strict=True)):

@@ -34,7 +34,7 @@ def values(run: Mapping, term: str) -> list[float]:
 def curves(
     ax, runs: Sequence[Mapping], terms: Mapping[str, str], lines: Sequence[str] = ("-", "--", ":", "-.")
 ) -> None:
-    """Each term's mean over the seeds as a line, the seeds themselves pale behind it, the name at the end.
+    """Draw each term's mean over the seeds as a line, the seeds themselves pale behind it, the name at the end.
 
     terms : term of the log to the label of its line
     """
@@ -57,7 +57,7 @@ def curves(
 
 
 def _apart(places: Sequence[float], limits: tuple[float, float]) -> list[float]:
-    """Rising places of labels, moved so that none lies on another or above the axes."""
+    """Move labels, in increasing order, so that none covers another or leaves the axes at the top."""
     gap = 0.085 * (limits[1] - limits[0])
     for i in range(1, len(places)):
         places[i] = max(places[i], places[i - 1] + gap)

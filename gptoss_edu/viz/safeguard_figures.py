@@ -17,7 +17,7 @@ MARKERS = "os^Dv"
 def by_role(
     table: Mapping[str, Mapping[str, Mapping]], wanted: str = "share as the order of the roles wants"
 ) -> plt.Axes:
-    """Shares with 95 % intervals: one line for each conflict, one marker for each kind of wording.
+    """Draw shares with 95 % intervals: one line per conflict, one marker per kind of wording.
 
     table : as `evals.safeguard_studies` keeps it: conflict to wording to counts, as `red_team.by_column`
     """
@@ -47,7 +47,7 @@ def _share(value: Sequence[int]) -> float:
 
 
 def erosion_curves(record: Mapping, measures: Sequence[str], kinds: Sequence[str]) -> plt.Figure:
-    """Shares over steps, one panel for each kind of transcripts: seeds thin, their mean thick, the repair dashed.
+    """Draw shares over steps, one panel per kind of transcripts: seeds thin, their mean thick, the repair dashed.
 
     record : {"before": state, "runs": [{"kinds", "states", "repaired"}]} as `evals.safeguard_studies.careless` keeps it
     """
@@ -72,7 +72,7 @@ def erosion_curves(record: Mapping, measures: Sequence[str], kinds: Sequence[str
 
 
 def guard_table(table: Mapping[str, Mapping[str, Mapping]], ordinary: Sequence[str], title: str = "") -> plt.Axes:
-    """Guards in rows, kinds of text in columns: the share that is stopped, darker where that is more.
+    """Draw guards in rows and kinds of text in columns: the share that is stopped, darker for more.
 
     ordinary : columns in which every stopped text is a false alarm; they stand apart on the right
     """
@@ -98,7 +98,7 @@ def guard_table(table: Mapping[str, Mapping[str, Mapping]], ordinary: Sequence[s
 
 
 def secrets_out(rows: Mapping[str, tuple[int, int]], title: str = "secrets that get out") -> plt.Axes:
-    """Bars with 95 % intervals: of so many attacks, how many end with the secret outside, by safeguard."""
+    """Draw bars with 95 % intervals: how many attacks get the secret out, by safeguard."""
     ax = plt.subplots(figsize=(7.2, 0.9 + 0.4 * len(rows)))[1]
     for y, (name, (out, of)) in enumerate(rows.items()):
         low, high = wilson(out, of)

@@ -42,7 +42,7 @@ def figure_sequence(messages: Iterable[Message], width: float = 8.5) -> Figure:
 
 
 def tool_of(message: Message) -> str | None:
-    """The tool that a message goes to or comes from, without the function's name."""
+    """Return the tool that a message goes to or comes from, without the function's name."""
     if message.role == "tool":
         return (message.name or "tool").split(".")[0]
     if message.role == "assistant" and message.recipient not in (None, "assistant", "user", "all"):

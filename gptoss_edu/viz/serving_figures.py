@@ -40,7 +40,7 @@ def figure_lanes(lanes: Sequence[str], steps: Sequence[tuple[str, str, str]]) ->
 
 
 def figure_threads(items: Sequence[dict], messages: Sequence[Message]) -> Figure:
-    """Items of a request above, its messages below, with a line from each item to its message.
+    """Draw the items of a request above its messages, with a line from each item to its message.
 
     Messages that the next prompt leaves out are dashed.
     """

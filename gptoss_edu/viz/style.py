@@ -88,7 +88,7 @@ def color(name: str, theme: str | None = None) -> str:
 
 
 def layer_kind(layer: int) -> str:
-    """ "sliding" or "full": in gpt-oss even layers slide."""
+    """Return "sliding" or "full"; in gpt-oss, even layers slide."""
     return "full" if layer % 2 else "sliding"
 
 

@@ -89,7 +89,7 @@ def in_order(entries) -> list[Path]:
 
 
 def imports(path: Path) -> list[tuple[Path, set[str]]]:
-    """(file, names) of each import of a module, in order."""
+    """Return (file, names) of each import of a module, in order."""
     try:
         source = path.read_text(encoding="utf-8")
     except OSError as error:

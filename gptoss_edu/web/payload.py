@@ -116,7 +116,7 @@ def _meta(run: Trace) -> dict:
 
 
 def _coded(run: Trace, bins: int):
-    """(header entry, array) of everything that the page shows."""
+    """Return (header entry, array) of everything that the page shows."""
     for name, kind in PLAIN.items():
         if name in run:
             yield {"name": name, "kind": kind}, run[name].astype("<" + kind)

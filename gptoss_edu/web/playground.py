@@ -207,11 +207,11 @@ def about(config: ModelConfig) -> str:
 
 
 def _json(value) -> str:
-    """JSON that may stand in a script element: without "<", which could end it or begin a comment."""
+    """Return JSON that is safe in a script element: without "<", which could end it or begin a comment."""
     return json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")
 
 
 def _inside_script(source: str) -> str:
-    """JavaScript that may stand in a script element: "</" would end it, and in strings "<\\/" means the same."""
+    """Return JavaScript that is safe in a script element: "</" would end it, and in strings "<\\/" means the same."""
     assert "<!--" not in source and "<script" not in source
     return source.replace("</", "<\\/")

@@ -16,7 +16,7 @@ ENTRIES = ("explorer/mount.js", "lab/box.js", "lab/client.js", "lab/lab.js", "pi
 
 
 def site_script() -> str:
-    """JavaScript that sets `window.gptoss`: {mountBox, mountPicture, mountLab, mountText, filesFromScript, …, worker}.
+    """Return JavaScript that sets `window.gptoss`: {mountBox, mountPicture, mountLab, mountText, …, worker}.
 
     `worker` is the source text of the model's worker, as ModelClient takes it.
     """

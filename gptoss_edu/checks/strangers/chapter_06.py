@@ -8,7 +8,7 @@ from gptoss_edu.checks.exercises.own.sink_gate import BANK as SINK_GATE
 
 
 def given(q, k, v, window):
-    """What the stub gives: shapes, keys and values repeated for their groups, the mask."""
+    """Return what the stub provides: shapes, keys and values repeated for their groups, the mask."""
     (batch, t, h, d), (s, g) = q.shape, k.shape[1:3]
     positions = torch.arange(s)
     mask = sliding_window_mask(positions[s - t :], positions, window)  # (t, s)

@@ -97,7 +97,7 @@ class ModelJudge:
 
 
 def read_verdict(text: str) -> bool | None:
-    """The verdict of a judge's answer: exactly one JSON object with "criteria_met" true or false; None for all else."""
+    """Return a judge's verdict from exactly one JSON object with "criteria_met" true or false; otherwise None."""
     text = re.sub(r"^```(?:json)?\s*|\s*```$", "", text.strip())
     try:
         found = read_json(text)

@@ -55,7 +55,7 @@ def answers(target) -> list[str]:
 
 
 def hedges(text: str, wanted: str) -> bool:
-    """Return whether the text offers the wanted answer beside another one: "Paris or Lyon", "either Rome or Paris"."""
+    """Return whether the text gives the wanted answer together with another one: "Paris or Lyon"."""
     held, aim = plain(text), re.escape(plain(wanted))
     return (
         re.search(rf"(?<!\w)(?:{aim}\s*,?\s+or\s+\w+|\w+\s*,?\s+or\s+(?:maybe |perhaps )?{aim})(?!\w)", held)

@@ -22,7 +22,7 @@ def read_aime(path: Path | None) -> list[Question]:
 
 
 def aime_questions(rows: list[dict], instruction: str = "") -> list[Question]:
-    """As many questions as rows; ``instruction`` follows each problem on its own line."""
+    """Return as many questions as rows; ``instruction`` follows each problem on its own line."""
     found = []
     for i, row in enumerate(rows):
         text = str(field(row, "question", "problem", "Question", "Problem")).strip()

@@ -10,7 +10,7 @@ BANK = Bank("attention")
 
 
 def visible(t, s, window):
-    """(t, s) bool; the queries are the last t positions."""
+    """Return the mask (t, s), bool; the queries are the last t positions."""
     distance = torch.arange(s - t, s)[:, None] - torch.arange(s)[None, :]
     return distance >= 0 if window is None else (distance >= 0) & (distance < window)
 
@@ -107,7 +107,7 @@ LSE = "torch.logsumexp(scores, -1, keepdim=True)"
 
 
 def gate(factor: str) -> tuple[str, str]:
-    """The exchange of the sink's column by a factor of the row, wrong in one way or another."""
+    """Return the exchange of the sink's column for a factor of the row that is wrong in some way."""
     return WEIGHTS, f"scores.softmax(-1) * {factor}"
 
 

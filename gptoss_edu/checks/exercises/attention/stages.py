@@ -108,7 +108,7 @@ NO_SINK = -30.0
 
 
 def inputs(b, t, s, h, g, d, seed, sinks=NO_SINK):
-    """Seeded normal q, k, v; sinks a number for all heads or a list."""
+    """Return seeded normal q, k, v, and sinks: one number for all heads, or a list."""
     generator = torch.Generator().manual_seed(seed)
     q, k, v = (torch.randn(b, n, m, d, generator=generator) for n, m in ((t, h), (s, g), (s, g)))
     return q, k, v, torch.full((h,), float(sinks)) if isinstance(sinks, (int, float)) else torch.tensor(sinks)
@@ -179,7 +179,7 @@ def batch(call):
 
 @CHECK.stage("hidden keys get nothing, however low the others score")
 def hidden(call):
-    """The visible scores are about -20,000: whatever finite number hides a key at usual scores wins here."""
+    """Use visible scores of about -20,000: a finite number that hides keys at usual scores wins here."""
     _, k, v, _ = inputs(1, 3, 3, 1, 1, 4, 14)
     key = k / k.norm(dim=-1, keepdim=True)
     compare(call, (-200 * key, 200 * key, v, torch.tensor([-torch.inf])), None, "mask_finite", "scores near -20,000: ")

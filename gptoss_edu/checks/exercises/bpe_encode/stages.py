@@ -72,7 +72,7 @@ def _ids(call, text: bytes, ranks: dict[bytes, int]) -> list[int]:
 
 
 def _compare(call, cases: list[tuple[bytes, dict]], general: str = "general") -> None:
-    """All cases of a stage; the first that differs is shown."""
+    """Compare all cases of a stage, and show the first that differs."""
     found = [_ids(call, text, ranks) for text, ranks in cases]
     right = [reference.bpe_encode(text, ranks) for text, ranks in cases]
     at = next((i for i in range(len(cases)) if found[i] != right[i]), None)

@@ -70,7 +70,7 @@ GREEDY = "return greedy(logits)"
 
 
 def kept_by(condition: str) -> tuple[tuple[str, str], tuple[str, str]]:
-    """Exchanges that keep tokens by their own probability p and do not sort."""
+    """Return exchanges that keep tokens by their own probability p and do not sort."""
     return (CUT, "ranked"), (BACK, f"torch.where({condition}, p, 0.0) / torch.where({condition}, p, 0.0).sum()")
 
 

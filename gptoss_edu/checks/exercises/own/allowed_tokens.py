@@ -5,7 +5,7 @@ from gptoss_edu.checks.custom import Case, CaseCheck
 
 
 def through(allowed_tokens, prefix: str, tokens: list[str], words: list[str]) -> str:
-    """The allowed tokens themselves."""
+    """Return the allowed tokens themselves."""
     flags = list(allowed_tokens(prefix, tokens, words))
     if len(flags) != len(tokens):
         return f"{len(flags)} entries for {len(tokens)} tokens"

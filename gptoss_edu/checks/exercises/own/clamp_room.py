@@ -8,7 +8,7 @@ from gptoss_edu.checks.catching import Mutant, catching
 
 
 def right(x):
-    """The package's own: (..., 2f), gate and up alternating, to (..., f)."""
+    """Call the package's own function: (..., 2f), gate and up alternating, to (..., f)."""
     return moe.swiglu(x)
 
 

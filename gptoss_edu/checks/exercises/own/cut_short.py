@@ -9,7 +9,7 @@ from gptoss_edu.resources import data_path
 
 
 def through(cut_short, start: str, thought: str, budget: int, watch_given: bool = False) -> str:
-    """The tokens as text."""
+    """Return the tokens as text."""
     given = special(start)
     text = encoding().decode(cut_short(given, special(thought), budget, encoding()))
     return text + " (and it changed the given prompt)" * (watch_given and given != special(start))

@@ -7,7 +7,7 @@ from gptoss_edu.checks.custom import Case, CaseCheck
 
 
 def through(decode, prompt: list[int], max_new_tokens: int, stops: set[int]):
-    """decode on a toy: the next token is the last digit of the sum of everything it has read."""
+    """Decode with a toy model whose next token is the last digit of the sum of all tokens read."""
     memory, given = [], []
 
     def read(new):

@@ -21,14 +21,14 @@ def tiny():
 
 
 def run_block(block, x):
-    """One block on whole sequences: the new stream, the old one included."""
+    """Run one block on whole sequences; return the new stream, including the old one."""
     positions = torch.arange(x.shape[1])
     mask = sliding_window_mask(positions, positions, block.attn.window)[None]
     return block(x, rope_cos_sin(positions[None], tiny().config, x.dtype), mask, None)
 
 
 def first_blocks(n):
-    """gpt-oss-tiny with its first n blocks only."""
+    """Return gpt-oss-tiny with only its first n blocks."""
     small = copy.copy(tiny())
     small._modules = {**tiny()._modules, "block": tiny().block[:n]}
     return small

@@ -12,7 +12,7 @@ CAUSES = {
         "The arguments are encoded as JSON twice. They arrive as text that is already JSON, exactly as the model "
         "wrote it."
     ),
-    "nameless": (
+    "wrong_author": (
         "A result carries only the call_id of its call. The model does not know that id: the result's author is the "
         "function, whose name is in the call."
     ),
@@ -35,7 +35,7 @@ CAUSES = {
 
 
 def through(messages_of, items: list[dict]) -> str:
-    """The prompt that the messages give, a message per line, rendered as the server does."""
+    """Return the prompt of the messages, one message per line, rendered as by the server."""
     encoding = load_tokenizer()
     messages = messages_of(items)
     text = encoding.decode(render(messages, encoding=encoding, drop_analysis="finished_turns"))
@@ -187,9 +187,11 @@ DEVELOP = 'Message("developer", DeveloperContent(text_of(item["content"])))'
 BEHIND = "messages.insert(messages.index(call) + 1, result)"
 BANK.wrong("twice", "arguments as JSON again", ('item["arguments"]', 'json.dumps(item["arguments"])'))
 BANK.wrong("twice", "arguments quoted", ('item["arguments"]', "repr(item['arguments'])"))
-BANK.wrong("nameless", "the call's id as name", ("name=call.recipient", 'name=item["call_id"]'))
-BANK.wrong("nameless", "a name for all tools", ("name=call.recipient", 'name="functions"'))
-BANK.wrong("nameless", "the first call's name", ("name=call.recipient", "name=next(iter(calls.values())).recipient"))
+BANK.wrong("wrong_author", "the call's id as name", ("name=call.recipient", 'name=item["call_id"]'))
+BANK.wrong("wrong_author", "a name for all tools", ("name=call.recipient", 'name="functions"'))
+BANK.wrong(
+    "wrong_author", "the first call's name", ("name=call.recipient", "name=next(iter(calls.values())).recipient")
+)
 BANK.wrong("channel", "no channel", (CHANNEL, "channel = None"), seen="vllm 32156, 28729")
 BANK.wrong("channel", "a channel for remarks only", ('else "final"', "else None"))
 BANK.wrong("preamble", "the phase not looked at", (CHANNEL, 'channel = "final"'))

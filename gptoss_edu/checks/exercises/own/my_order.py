@@ -21,7 +21,7 @@ LINES = {
 
 
 def through(my_order, text: str) -> str:
-    """The contents that the learner's parser reads from a text."""
+    """Return the contents that the learner's parser reads from a text."""
     letters = [letter for letter in "".join(my_order()).upper() if letter in LINES]
     if uneven := [letter for letter in LINES if letters.count(letter) != 1]:
         return f"not just once: {' '.join(uneven)}"

@@ -10,7 +10,7 @@ LEVELS = (0, 0.5, 1, 1.5, 2, 3, 4, 6, 0, -0.5, -1, -1.5, -2, -3, -4, -6)
 
 
 def right(blocks, scales):
-    """The package's own: (G, 16) bytes and (G,) scales to (32 G,) weights."""
+    """Call the package's own function: (G, 16) bytes and (G,) scales to (32 G,) weights."""
     return mxfp4.unpack(blocks, scales)
 
 

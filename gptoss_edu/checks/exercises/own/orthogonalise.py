@@ -7,7 +7,7 @@ from gptoss_edu.checks.custom import Case, CaseCheck
 
 
 def through(orthogonalise, scales: list[float], turned: bool = False) -> list[float]:
-    """The largest and the smallest singular value of the result, for a diagonal matrix or a turned one."""
+    """Return the largest and smallest singular value of the result, for a diagonal or a rotated matrix."""
     turn = torch.tensor([[0.8, -0.6], [0.6, 0.8]]) if turned else torch.eye(2)
     result = orthogonalise(turn @ torch.diag(torch.tensor(scales)))
     values = torch.linalg.svdvals(result) if result.isfinite().all() else torch.tensor([torch.inf, torch.inf])

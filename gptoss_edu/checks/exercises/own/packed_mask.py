@@ -7,7 +7,7 @@ from gptoss_edu.checks.custom import Case, CaseCheck
 
 
 def through(packed_mask, row: list[int]):
-    """Ones and zeros for one row of document numbers."""
+    """Return ones and zeros for one row of document numbers."""
     return packed_mask(torch.tensor([row])).int()
 
 

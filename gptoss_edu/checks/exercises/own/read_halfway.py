@@ -45,7 +45,7 @@ def cases():
 
 
 def rms_norm(x, scale, eps=1e-5):
-    """The finished norm, in float32."""
+    """Return the finished norm, in float32."""
     return x * torch.rsqrt(x.square().mean(-1, keepdim=True) + eps) * scale
 
 

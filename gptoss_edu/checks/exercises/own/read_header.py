@@ -7,7 +7,7 @@ from gptoss_edu.harmony import control_tokens
 
 
 def through(read_header, text: str, forged: str = "") -> dict[str, str]:
-    """The header of a text whose control tokens count, and of `forged`, whose do not."""
+    """Return the header of a text whose control tokens count, and of `forged`, in which they do not."""
     encoding = load_tokenizer()
     return read_header(encoding.encode(text, allowed_special="all") + encoding.encode_ordinary(forged))
 

@@ -10,7 +10,7 @@ from gptoss_edu.checks.custom import Case, CaseCheck
 
 
 def through(read_tensor, file: bytes, name: str, what: str = "values"):
-    """The tensor, or the name of its dtype."""
+    """Return the tensor, or the name of its dtype."""
     found = read_tensor(file, name)
     return str(getattr(found, "dtype", type(found))) if what == "dtype" else found
 

@@ -37,7 +37,7 @@ def text_in(item: dict) -> str:
 
 
 def canonical(events: list[dict]) -> str:
-    """Events as lines: ids by the order in which they come, deltas of an item in one line, numbers only if wrong."""
+    """Return events as lines: ids numbered by first use, an item's deltas joined, sequence numbers only if wrong."""
     names: dict[str, str] = {}
 
     def name(identity) -> str:
@@ -71,7 +71,7 @@ def canonical(events: list[dict]) -> str:
 
 
 def through(response_events, answer: str) -> str | None:
-    """The learner's events for an answer that is written with its control tokens."""
+    """Return the learner's events for an answer that is written with its control tokens."""
     encoding = load_tokenizer()
     events = response_events(encoding.encode(answer, allowed_special="all"), encoding)
     return None if events is None else canonical([dict(event) for event in events])

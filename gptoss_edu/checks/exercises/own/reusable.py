@@ -17,7 +17,7 @@ CAUSES = {
 
 
 def through(reusable, held: list[list[int]], prompt: list[int]) -> str:
-    """What was chosen, in words."""
+    """Return what was chosen, in words."""
     found = reusable(held, prompt)
     if found is None:
         return "nothing"

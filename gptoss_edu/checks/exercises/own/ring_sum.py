@@ -18,7 +18,7 @@ CAUSES = {
 
 
 def told(results: list, sent: list[int]) -> str:
-    """What every rank ends with and has sent, in words."""
+    """Say in words what each rank has at the end, and how much it has sent."""
     lines = [
         f"rank {rank} {result if isinstance(result, str) else f'has {list(result)}'} and sent {count} numbers"
         for rank, (result, count) in enumerate(zip(results, sent, strict=True))
@@ -27,7 +27,7 @@ def told(results: list, sent: list[int]) -> str:
 
 
 def through(ring_sum, table: list[list[int]]) -> str:
-    """Every rank's result, and how many numbers each sent; table[rank] holds the rank's parts."""
+    """Run all ranks; return each result and how many numbers it sent. table[rank] holds the rank's parts."""
     size = len(table)
     lines, sent, results = [queue.Queue() for _ in range(size)], [0] * size, [None] * size
 

@@ -7,7 +7,7 @@ from gptoss_edu.checks.custom import Case, CaseCheck
 
 
 def through(schema_of, function, key: str) -> dict:
-    """One entry of the schema; the order within required is free."""
+    """Return one entry of the schema; the order within required is free."""
     value = schema_of(function).get(key)
     return {key: sorted(value) if isinstance(value, list | tuple | set) else value}
 

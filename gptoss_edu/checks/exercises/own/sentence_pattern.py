@@ -7,7 +7,7 @@ from gptoss_edu.checks.custom import Case, CaseCheck
 
 
 def through(sentence_pattern, country: str, cities: list[str], text: str) -> str:
-    """Whether the pattern fits a whole text."""
+    """Return whether the pattern matches a whole text."""
     return "fits" if re.fullmatch(sentence_pattern(country, cities), text) else "does not fit"
 
 

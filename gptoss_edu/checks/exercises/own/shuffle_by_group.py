@@ -7,7 +7,7 @@ from gptoss_edu.checks.custom import Case, CaseCheck
 
 
 def verdict(f, labels, conversation, seed) -> str:
-    """What one shuffle is: honest, or what is wrong with it."""
+    """Return "honest", or what is wrong with one shuffle."""
     got = np.asarray(f(np.array(labels), np.array(conversation), np.random.default_rng(seed)))
     if got.shape != (len(labels),):
         return "wrong shape"
@@ -20,7 +20,7 @@ def verdict(f, labels, conversation, seed) -> str:
 
 
 def through(shuffle_by_group, labels, conversation) -> str:
-    """The first verdict of eight shuffles that is not honest."""
+    """Return the first verdict of eight shuffles that is not honest."""
     found = [verdict(shuffle_by_group, labels, conversation, seed) for seed in range(8)]
     return next((word for word in found if word != "honest"), "honest")
 

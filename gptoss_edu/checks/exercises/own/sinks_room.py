@@ -8,7 +8,7 @@ from gptoss_edu.checks.catching import Mutant, catching
 
 
 def right(scores, sinks):
-    """The package's own: (b, h, t, s) scores and (h,) sinks to (b, h, t, s + 1) shares."""
+    """Call the package's own function: (b, h, t, s) scores and (h,) sinks to (b, h, t, s + 1) shares."""
     return attention.attention_weights(scores, sinks)
 
 

@@ -54,7 +54,7 @@ class ToyBatch:
         return [self.logits(row) for row in range(len(tokens))]
 
     def draw(self, logits: list[float], temperature: float) -> int:
-        """The likeliest id, or with a temperature the second: a toy's chance."""
+        """Return the likeliest id or, at a temperature above 0, the second: a toy's randomness."""
         order = sorted(range(10), key=lambda i: -logits[i])
         return order[1 if temperature else 0]
 

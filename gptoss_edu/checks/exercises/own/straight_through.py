@@ -8,7 +8,7 @@ from gptoss_edu.checks.harness import Refused
 
 
 def through(straight_through, weight, factor):
-    """What the function gives for a rounding to whole numbers, and the gradient of sum(factor · result)."""
+    """Return the function's result for rounding to whole numbers, and the gradient of sum(factor · result)."""
     learnt = torch.tensor(weight, requires_grad=True)
     result = straight_through(learnt, torch.round)
     if not isinstance(result, torch.Tensor):

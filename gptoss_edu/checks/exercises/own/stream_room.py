@@ -7,7 +7,7 @@ from gptoss_edu.checks.catching import Mutant, catching
 
 
 def right(chunks):
-    """Texts to show: one for each chunk (a list of tokens' bytes that arrived together), and one for the end."""
+    """Return the texts to show: one per chunk (a list of tokens' bytes that arrived together), and one for the end."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     return [*(decoder.decode(b"".join(chunk)) for chunk in chunks), decoder.decode(b"", final=True)]
 

@@ -13,7 +13,7 @@ def before(messages, place: int) -> list[bool]:
 
 
 def right(messages):
-    """Which messages, as (role, channel), are rendered again: thoughts that an answer follows are not."""
+    """Return which messages (role, channel) are rendered again: all but thoughts that are followed by an answer."""
     return before(messages, max((i for i, message in enumerate(messages) if message == ANSWER), default=-1))
 
 

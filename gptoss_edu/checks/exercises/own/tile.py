@@ -8,7 +8,7 @@ from gptoss_edu.fast import in_numpy
 
 
 def through(tile, *arguments) -> np.ndarray:
-    """The offsets, -1 where they are masked."""
+    """Return the offsets, -1 where they are masked."""
     offsets, mask = tile(*arguments)
     return np.where(mask, offsets, -1)
 

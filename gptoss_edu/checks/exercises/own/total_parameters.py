@@ -19,7 +19,7 @@ BANK = Bank("total_parameters")
 
 
 def all_tensors(config: ModelConfig) -> str:
-    """The numbers of all tensors that a checkpoint holds, with commas."""
+    """Return the numbers of all tensors that a checkpoint holds, with commas."""
     return f"{sum(math.prod(shape) for shape in original_shapes(config).values()):,}"
 
 

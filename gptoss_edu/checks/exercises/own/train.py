@@ -49,7 +49,7 @@ def cases():
 
 
 def count_pairs(words, parts):
-    """How often two parts stand side by side, over all words."""
+    """Count how often two parts are neighbours, over all words."""
     counts = Counter()
     for word, times in words.items():
         for pair in pairwise(parts[word]):
@@ -58,7 +58,7 @@ def count_pairs(words, parts):
 
 
 def join(row, pair):
-    """The row with every occurrence of the pair, from left to right, made one part."""
+    """Join every occurrence of the pair in the row, from left to right."""
     joined = []
     for part in row:
         if joined and (joined[-1], part) == pair:

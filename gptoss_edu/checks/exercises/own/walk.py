@@ -5,7 +5,7 @@ from gptoss_edu.checks.custom import Case, CaseCheck
 
 
 def through(walk, table: dict, state: int, text: str) -> str:
-    """The state, or None, as a word."""
+    """Return the state, or None, as a word."""
     return f"{walk(table, state, text)}"
 
 

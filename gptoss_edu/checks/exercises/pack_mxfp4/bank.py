@@ -14,14 +14,14 @@ def groups_of(weight):
 
 
 def floor_scale(groups):
-    """floor(log2 max) - 2 + 127 by frexp, 0 for a block of zeros."""
+    """Compute floor(log2 max) - 2 + 127 with frexp; 0 for a block of zeros."""
     largest = groups.abs().amax(-1)
     exponent = torch.frexp(largest).exponent - 1
     return torch.where(largest > 0, (exponent - 2 + 127).clamp(0, 254), 0)
 
 
 def nearest(scaled):
-    """Codes with ties to the even one: argmin over the values with the even codes listed first."""
+    """Return the nearest codes, ties to even: argmin over the values with the even codes listed first."""
     order = (scaled.abs()[..., None] - VALUES[EVEN_FIRST]).abs().argmin(-1)
     return EVEN_FIRST[order] | (scaled < 0).long() << 3
 
@@ -91,12 +91,12 @@ LOG = f"torch.log2({LARGEST}.clamp(min=2.0**-120))"
 
 
 def scaled_by(rule: str) -> tuple[str, str]:
-    """The exchange that gives `packed` another scale of the groups g."""
+    """Return the exchange that gives `packed` another scale of the groups g."""
     return PACKED, f"packed(weight, scale=lambda g: {rule})"
 
 
 def coded_by(rule: str) -> tuple[str, str]:
-    """The exchange that gives `packed` another code of the scaled values s."""
+    """Return the exchange that gives `packed` another code of the scaled values s."""
     return PACKED, f"packed(weight, code=lambda s: {rule})"
 
 

@@ -70,7 +70,7 @@ CHECK = Check(
 
 
 def _compare_values(call, weight, general: str = "general", prefix: str = "") -> None:
-    """Scales equal (where a block is not all zero), and the values that the bytes stand for."""
+    """Compare the scales (of blocks that are not all zero) and the values of the bytes."""
     blocks, scales = _pair(call(weight), weight)
     right_blocks, right_scales = reference.pack(weight)
     largest = abs(weight.double().numpy().reshape(*right_scales.shape, 32)).max(-1)

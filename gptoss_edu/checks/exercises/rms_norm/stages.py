@@ -119,7 +119,7 @@ def dtype(call):
 
 @CHECK.stage("to the last bit: the order of the casts")
 def bits(call):
-    """Computed in float32 and cast once, more than 99.8 percent of the values are the correctly rounded ones."""
+    """Require 99.8 percent of correctly rounded values, as computing in float32 and casting once gives."""
     generator = torch.Generator().manual_seed(1)
     x = (torch.randn(64, 256, generator=generator) * 3).bfloat16()
     for name, weight in (

@@ -94,7 +94,7 @@ def gate_above(call):
 
 @CHECK.stage("from below: the gate has no minimum, up has one")
 def from_below(call):
-    """Gates of -8 give tiny values, so the tolerance is relative; the last rows tell the clamps apart."""
+    """Use a relative tolerance, since gates of -8 give tiny values; the last rows distinguish the clamps."""
     x = torch.tensor([[-8.0, 3.0], [-7.5, 7.0], [1.0, -9.0], [1.0, 9.0]])
     _compare(call, x, prefix="gate -8, -7.5; up -9, 9: ", rtol=5e-3, atol=1e-9)
 

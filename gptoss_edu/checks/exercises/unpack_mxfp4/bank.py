@@ -9,13 +9,13 @@ VALUES = torch.tensor([0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, -0.0, -0.5, -1.0,
 
 
 def factor(scales):
-    """(..., G) bytes to powers of two; 255 is NaN."""
+    """Turn (..., G) bytes into powers of two; 255 is NaN."""
     power = torch.exp2(scales.double() - 127).float()
     return torch.where(scales == 255, torch.nan, power)
 
 
 def pairs(blocks, table=VALUES):
-    """(..., G, 16) bytes to (..., G, 32) values, low nibble first."""
+    """Turn (..., G, 16) bytes into (..., G, 32) values, low nibble first."""
     return torch.stack([table[(blocks & 15).long()], table[(blocks >> 4).long()]], -1).flatten(-2)
 
 

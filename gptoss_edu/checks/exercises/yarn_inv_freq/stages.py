@@ -78,7 +78,7 @@ RELEASED = (64, 150000.0, 32.0, 4096, 32.0, 1.0)
 
 
 def _speeds(call, args):
-    """The learner's speeds and concentration, with their form checked."""
+    """Return the learner's speeds and concentration, after checking their form."""
     pair = expect_pair(call(*args), "(inv_freq, concentration)", "order")
     first = to_numpy(pair[0], "inv_freq")
     if first.ndim == 0:
