@@ -26,7 +26,7 @@ def test_what_computes_is_told_from_what_waits(tmp_path, capsys, monkeypatch):
     assert found[3].processor > 5 * found[4].processor and found[4].passed > 5 * found[4].processor
     assert found[3].ratio > 5 * found[4].ratio and found[4].line == "time.sleep(1.5)"
     assert file.read_bytes() == before
-    monkeypatch.setattr(notebooks, "BUDGET", found[3].processor / 3)
+    monkeypatch.setattr(notebooks, "BUDGET", found[3].ratio / 3)
     with monkeypatch.context() as timed:
         timed.setattr(notebooks, "time_cells", lambda path, timeout: list(found.values()))
         assert main(["bench", "notebooks", str(file), "--most", "1"]) == 0

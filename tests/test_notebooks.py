@@ -28,6 +28,7 @@ from gptoss_edu.resources import notebooks_path
 
 matplotlib.use("Agg")
 
+REVEALED = re.compile(r"(display\()?checks\.reveal\(\s*\"[^\"]+\",\s*answer=")
 MAX_CELLS, MAX_WORDS, MAX_LINES, MAX_MEDIAN_LINES, MAX_BYTES = 60, 2500, 40, 8, 1_000_000
 MAX_HTML, MAX_EXPLORERS = 300_000, 2
 COMPARED = "nbval-check-output"  # nbval's tag: a stored output is compared when the notebook runs again
@@ -63,8 +64,9 @@ def form(notebook, size: int = 0) -> list[str]:
     found = []
     words = sum(len(cell.source.split()) for cell in notebook.cells if cell.cell_type == "markdown")
     counts = [lines(cell) for cell in code_cells(notebook)]
-    if len(notebook.cells) > MAX_CELLS:
-        found.append(f"{len(notebook.cells)} cells, at most {MAX_CELLS}")
+    shown = [cell for cell in notebook.cells if not (REVEALED.match(cell.source) and "hide-input" in tags(cell))]
+    if len(shown) > MAX_CELLS:
+        found.append(f"{len(shown)} cells, at most {MAX_CELLS}")
     if words > MAX_WORDS:
         found.append(f"{words} words, at most {MAX_WORDS}")
     if counts and statistics.median(counts) > MAX_MEDIAN_LINES:
@@ -227,12 +229,14 @@ def too_early(notebook) -> list[str]:
 
 
 def folded(notebook) -> list[str]:
-    """Check that hidden cells are folded in JupyterLab too, and that a tag, not a comment, compares outputs."""
+    """Check that hidden cells are folded in JupyterLab, that no outcome is visible, and that a tag compares outputs."""
     found = []
     for cell in code_cells(notebook):
         first = cell.source.strip().splitlines()[0][:50] if cell.source.strip() else ""
         if "hide-input" in tags(cell) and not cell.metadata.get("jupyter", {}).get("source_hidden"):
             found.append(f"tagged hide-input, but not folded: {first!r}")
+        if re.search(REVEALED, cell.source) and "hide-input" not in tags(cell):
+            found.append(f"the outcome of a prediction stands in plain sight: {first!r}")
         if "NBVAL_CHECK_OUTPUT" in cell.source:
             found.append(f"a comment asks to compare the output; the tag {COMPARED} does: {first!r}")
     return found
@@ -265,6 +269,7 @@ def test_a_broken_notebook_breaks_every_rule():
         new_code_cell("gate = 1  # NBVAL_CHECK_OUTPUT", execution_count=4, metadata={"tags": ["hide-input"]}),
         new_code_cell("checks.custom('g', g, [])", execution_count=5, metadata={"tags": [COMPARED]}),
         new_code_cell("sinks = 2", execution_count=6, metadata={"tags": ["introduces:sinks"]}),
+        new_code_cell('x = 1\nchecks.reveal("06.x", answer="c")', execution_count=6),
         new_code_cell(
             "1",
             execution_count=7,
@@ -273,11 +278,11 @@ def test_a_broken_notebook_breaks_every_rule():
     ]
     broken = new_notebook(cells=cells)
     assert len(form(broken, 2_000_000)) == 3
-    assert len(outputs(broken)) == 5
-    assert len(folded(broken)) == 2
+    assert len(outputs(broken)) == 6
+    assert len(folded(broken)) == 3
     assert len(exercises(broken)) == 4
     assert len(network(broken)) == 2
-    assert len(shape(broken)) == 5
+    assert len(shape(broken)) == 6
     assert len(too_early(broken)) == 1
     many = new_notebook(cells=[new_code_cell("\n".join("x = 1" for _ in range(9))) for _ in range(MAX_CELLS + 1)])
     assert len(form(many)) == 2

@@ -72,7 +72,7 @@ def test_a_wrong_port_is_named_and_placed(model, exchange, cause, red):
     assert not verdict.passed and verdict.check.cause_id == cause and verdict.red.name == red
     assert max(verdict.inputs.differences) > 1e-2 and f"first red rung is {red}" in str(verdict)
     figure = verdict.figure()
-    assert red in [text.get_text() for text in figure.axes[0].texts]
+    assert f"first red rung: {red}" in [text.get_text() for text in figure.axes[0].texts]
 
 
 def test_weak_inputs_are_told_what_they_cannot_find():

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 TOOLS = ("browser", "python")
 SHORT_CONTEXT = 8192  # up to here tools have short descriptions, as in gpt-oss-tiny's training
 HELP = """\
+Ask, for instance: What is 46 * 73?   How many letters "r" are in strawberry?   What is the capital of France?
 /effort low|medium|high  reasoning effort from now on
 /save FILE               write the conversation
 /new                     forget the conversation

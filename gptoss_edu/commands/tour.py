@@ -167,15 +167,16 @@ def pictures(model, question: str, folder: Path) -> Path:
         "parameters": (
             (
                 "Where the 20.9 billion parameters of gpt-oss-20b sit: four fifths of them in experts that a given"
-                " token does not use."
+                " token does not use. An expert is a small network; each token passes through four in every layer."
             ),
             lambda: architecture.figure_parameters(ModelConfig.gpt_oss_20b(), "gpt-oss-20b"),
         ),
         "attention_sliding": (
             (
-                f"A head of an even layer: it sees only the last {config.sliding_window} tokens, and may leave its"
-                f" attention on the sink. Shown is the whole conversation, {last} tokens; the share of the sink in the"
-                " title is the mean over all of them."
+                "A head is one way of looking back: each row is a token, and its shades say how much it reads at each"
+                f" earlier one. This head, of an even layer, sees only the last {config.sliding_window} tokens. What it"
+                " does not want to spend on any of them goes to its sink, which holds nothing. Shown is the whole"
+                f" conversation, {last} tokens; the share of the sink in the title is the mean over all of them."
             ),
             lambda: attention_figures.attention(run, *heads[0]),
         ),
@@ -195,7 +196,9 @@ def pictures(model, question: str, folder: Path) -> Path:
             lambda: attention_figures.head_grid(run),
         ),
         "router": (
-            "Which 4 experts each token goes to in one layer, and how much each counts: " + shown + ".",
+            "The router picks 4 experts for each token. Which ones in one layer, and how much each counts: "
+            + shown
+            + ".",
             lambda: router_figures.router_map(run, 2, first=first),
         ),
     }

@@ -83,9 +83,7 @@ def _ask(args):
     cost = bytes_per_token(model.config, "exact", heads, len(run), lens="lens_tokens" in run)["total"]
     prompt = len(question_tokens(args.question, args.effort, model.tokenizer))
     print(f"answer: {said or beginning(tokens[prompt:], model.tokenizer)}")
-    print(
-        f"{len(run)} tokens, {run.bytes_per_token():,.0f} bytes per token (at most {cost:,} are promised at this level)"
-    )
+    print(f"{len(run)} tokens, {run.bytes_per_token():,.0f} bytes per token (the limit of this level is {cost:,})")
     if "path" in run.meta["origin"]:
         print(f"traced with {run.meta['origin']['path']}: equal to its answers within the fast path's tolerance")
     if not changes:

@@ -28,6 +28,8 @@ td.bar { width: 55%; } td.name { white-space: nowrap; } td.of { text-align: righ
 .stuck { background: repeating-linear-gradient(135deg, var(--stuck) 0 .3em, var(--paper) .3em .42em); }
 .key i { display: inline-block; width: 1em; height: .75em; border-radius: .15em; margin: 0 .35em 0 1.1em; }
 .key i:first-child { margin-left: 0; } .key .rest { background: var(--rest); }
+@media (max-width: 40em) { tr { display: grid; grid-template-columns: 2.2em 1fr auto; margin: .35em 0; }
+  td.of { order: 1; padding-right: 0; } td.bar { order: 2; grid-column: 1 / -1; width: auto; padding: .1em 0; } }
 @media print { body { font-size: 12pt; } }
 """
 

@@ -184,46 +184,73 @@ def figure_scaling(prediction: dict, shape: str, guess: float, measured: dict[in
 
 
 def figure_ladder(rungs, tolerance: float):
-    """Draw the relative difference at each rung, on a logarithmic scale, marking the first above the tolerance."""
-    figure, axis = plt.subplots(figsize=(7.2, 2.6))
-    values = np.array([max(rung.relative, 1e-9) for rung in rungs])
-    above = values > tolerance
-    colors = [style.color("wrong") if bad else style.color("right") for bad in above]
-    axis.bar(range(len(values)), values, color=colors)
+    """Draw the relative difference at each rung, the first above the tolerance named; exact zeros are hollow dots."""
+    figure, axis = plt.subplots(figsize=(7.6, 3.2))
+    values, floor = np.array([rung.relative for rung in rungs]), tolerance * 1e-6
+    above = ~(values <= tolerance)  # NaN is above
+    heights = np.clip(np.nan_to_num(values, nan=1.0, posinf=1.0), floor, None)
+    places = np.arange(len(values))
+    for bad, name, hatch in ((False, "right", ""), (True, "wrong", "//")):
+        chosen = (above == bad) & (heights > floor)
+        axis.bar(places[chosen], heights[chosen], color=style.color(name), edgecolor=style.color("paper"), hatch=hatch)
+    top, zeros = max(heights.max(), tolerance) * 300, places[heights <= floor]
+    if len(zeros):
+        look = {"mfc": "none", "mec": style.color("right"), "markersize": 4, "label": "exactly equal"}
+        axis.plot(zeros, np.full(len(zeros), floor * 2), "o", **look)
+        axis.legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False, fontsize=9, borderpad=0, handletextpad=0)
     axis.axhline(tolerance, color=style.color("muted"), linestyle=":")
+    axis.text(-0.8, tolerance * 1.7, "tolerance", color=style.color("muted"), fontsize=9)
+    _mark_layers(axis, [rung.name for rung in rungs], top)
     if above.any():
         first = int(np.argmax(above))
         axis.annotate(
-            rungs[first].name,
-            (first, values[first]),
-            xytext=(first - 1, values.max() * 2),
+            f"first red rung: {rungs[first].name}",
+            (first, heights[first]),
+            xytext=(max(first - 1, len(values) * 0.42), heights.max() * 8),
             ha="right",
             arrowprops={"arrowstyle": "->", "color": style.color("ink")},
-            color=style.color("ink"),
         )
-    axis.set(yscale="log", xlabel="rungs, in the order of the computation", ylabel="relative difference")
-    axis.set_ylim(1e-9, values.max() * 20)
+    axis.set(yscale="log", ylim=(floor, top), xlim=(-1, len(values)), xticks=[], ylabel="relative difference")
+    axis.set_xlabel("rungs, in the order of the computation")
     return figure
 
 
+def _mark_layers(axis, names: list[str], top: float) -> None:
+    """Name the layers above their rungs, and draw a line before each."""
+    layers = [int(name.split(".")[1]) if name.startswith("block.") else -1 for name in names]
+    for layer in sorted(set(layers) - {-1}):
+        own = [place for place, one in enumerate(layers) if one == layer]
+        axis.axvline(own[0] - 0.5, color=style.color("grid"), linewidth=0.8, zorder=0)
+        axis.text(
+            (own[0] + own[-1]) / 2, top / 4, f"layer {layer}", ha="center", fontsize=9, color=style.color("muted")
+        )
+
+
 def figure_block(block: np.ndarray):
-    """Draw the 32 values of a block: its bytes in the order of safetensors and of GGUF, each with its two values."""
-    figure, axes = plt.subplots(2, 1, figsize=(7.2, 2.4))
+    """Draw the 32 values of a block in the order of safetensors and of GGUF: each byte's two values, and its digits."""
+    figure, axes = plt.subplots(2, 1, figsize=(7.6, 3.0))
+    values = np.stack([block & 15, block >> 4], axis=-1).reshape(-1)  # (32,)
     places = {
-        "safetensors: 16 bytes (the scale lies in a tensor of its own)": [(2 * i, 2 * i + 1) for i in range(16)],
-        "GGUF: the scale, then 16 bytes": [(i, i + 16) for i in range(16)],
+        "safetensors: neighbours share a byte; the scale lies in a tensor of its own": [
+            (2 * i, 2 * i + 1) for i in range(16)
+        ],
+        "GGUF: the scale, then bytes that hold value i and value i + 16": [(i, i + 16) for i in range(16)],
     }
     for axis, (title, pairs) in zip(axes, places.items(), strict=True):
-        axis.set(xlim=(-1.6, 16), ylim=(0, 1), xticks=[], yticks=[])
+        axis.set(xlim=(-1.6, 16), ylim=(-0.42, 1), xticks=[], yticks=[])
         axis.set_title(title, fontsize=9.5, loc="left")
         axis.spines[:].set_visible(False)
+        axis.text(-0.3, -0.2, "byte", ha="right", va="center", fontsize=8, color=style.color("muted"))
         if title.startswith("GGUF"):
-            axis.add_patch(Rectangle((-1.4, 0.1), 0.9, 0.8, facecolor=style.color("sink")))
-            axis.text(-0.95, 0.5, "s", ha="center", va="center", color=style.color("paper"))
-        for byte, pair in enumerate(pairs):
-            for half, value in enumerate(pair):
+            _box(axis, -1.5, 0.1, 1.2, 0.8, "scale", style.color("neutral"))
+        for byte, (low, high) in enumerate(pairs):
+            for half, value in enumerate((low, high)):
                 late = value >= 16
                 color = style.cycle()[1] if late else style.cycle()[0]
                 _box(axis, byte + 0.04 + 0.46 * half, 0.1, 0.46, 0.8, str(value), color, HATCHES[late])
                 axis.texts[-1].set_fontsize(7)
+            digits = f"{int(values[high]) << 4 | int(values[low]):02x}"  # the high nibble is written first
+            axis.text(byte + 0.5, -0.2, digits, ha="center", va="center", fontsize=8.5, family="monospace")
+    note = "bytes in hexadecimal: the right digit, the low nibble, is the value in the left box"
+    axes[1].set_xlabel(note, fontsize=8.5, color=style.color("muted"), loc="right")
     return figure
