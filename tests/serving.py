@@ -100,7 +100,7 @@ class ScriptedModel:
     def __call__(self, tokens, cache, lengths, last_only):
         assert last_only
         self.is_held = not self.hold.is_set()
-        self.hold.wait(20)
+        self.hold.wait(120)
         time.sleep(self.delay)
         if self.fail is not None:
             raise self.fail
@@ -204,8 +204,8 @@ def make_world(guard: Guard | None = None, rows=4, waiting=8, tools=("browser", 
     with in_background(server) as url:
         key = (guard and guard.key) or "unused"
         with (
-            httpx.Client(base_url=url, timeout=30) as http,
-            OpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0, timeout=30) as client,
+            httpx.Client(base_url=url, timeout=120) as http,
+            OpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0, timeout=120) as client,
         ):
             world = World(server, model, url, client, http)
             submit = pool.submit

@@ -621,8 +621,8 @@ def a_call_that_nobody_offers_is_answered_here(world):
 
 @case(never_ends=swap("turn.MAX_UNKNOWN", 10**6))
 def calls_that_nobody_offers_end(world):
-    world.model.answer = lambda prompt: call("files.read", "{}")
-    answer = world.client.with_options(timeout=3).responses.create(model=MODEL, input="Hello")
+    world.model.answer = lambda prompt: call("files.read", "{}") if len(world.prompts) < 20 else final("?")
+    answer = world.respond()
     assert answer.status == "incomplete" and len(world.prompts) == 4
 
 
@@ -797,19 +797,16 @@ def _done(value):
 
 @case(not_bounded=swap("turn.MAX_CALLS", 10**6))
 def built_in_calls_are_bounded(world):
-    world.model.answer = lambda prompt: call("python", "1", "code", "analysis")
-    answer = world.client.with_options(timeout=5).responses.create(
-        model=MODEL,
-        input="Hello",
-        max_tool_calls=2,
-        tools=[{"type": "code_interpreter", "container": {"type": "auto"}}],
-    )
+    tools = [{"type": "code_interpreter", "container": {"type": "auto"}}]
+    run = call("python", "1", "code", "analysis")
+    world.model.answer = lambda prompt: run if len(world.prompts) < 20 else final("Too many.")
+    answer = world.respond(max_tool_calls=2, tools=tools)
     assert answer.status == "incomplete" and max(tool.ran.count("1") for tool in FakePython.alive) == 2
     assert "The limit of 2 tool calls is reached" in world.prompt()
     world.model.answer = lambda prompt: (
-        call("python", "1", "code", "analysis") if "limit of 16" not in prompt else final("Enough.")
+        final("Enough.") if "limit of 16" in prompt else run if len(world.prompts) < 60 else final("Too many.")
     )
-    assert world.respond(tools=[{"type": "code_interpreter", "container": {"type": "auto"}}]).output_text == "Enough."
+    assert world.respond(tools=tools).output_text == "Enough."
 
 
 # ------------------------------------------------------------------------------------------------------------ refusals

@@ -6,6 +6,7 @@ import json
 import re
 import threading
 import time
+from dataclasses import replace
 
 import openai_harmony
 import pytest
@@ -170,10 +171,8 @@ def test_html_to_text():
 
 @pytest.mark.parametrize("html", ["<ul><li>x" * 100_000, "<" * 1_000_000], ids=["nested lists", "open brackets"])
 def test_html_that_would_take_hours_is_given_up(html):
-    started = time.monotonic()
     with pytest.raises(ToolError, match="within 0\\.3 s"):
         pages.page_from_html(html, "https://example.org/", seconds=0.3)
-    assert time.monotonic() - started < 60, "seconds on a busy machine, but not hours"
 
 
 # ---- the live back end, against a server on the loopback interface; the address policy is injected
@@ -232,15 +231,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def slow(self):
         self.answer("text/plain", b"a")
-        for _ in range(500):
-            time.sleep(0.05)
-            self.wfile.write(b"a")
+        self.trickle(b"a")
 
     def slow_headers(self):
         self.wfile.write(b"HTTP/1.0 200 OK\r\n")
-        for _ in range(500):
+        self.trickle(b"X-Filler: a\r\n")
+
+    def trickle(self, piece):
+        """Write for five minutes or more; the client hangs up long before on any machine."""
+        for _ in range(6000):
             time.sleep(0.05)
-            self.wfile.write(b"X-Filler: a\r\n")
+            self.wfile.write(piece)
+        self.hits.append("all was written")
 
     def other(self):
         kinds = {"/image": ("image/png", {}), "/zip": ("text/plain", {"Content_Encoding": "gzip"})}
@@ -270,7 +272,7 @@ def backend(server, index):
     Handler.hits.clear()
     return live.LiveBackend(
         allow_internet=True,
-        limits=live.FetchLimits(seconds=0.5, bytes=200_000, redirects=3, ports=(server,)),
+        limits=live.FetchLimits(seconds=120, convert_seconds=120, bytes=200_000, redirects=3, ports=(server,)),
         allowed=lambda address: str(address) == "127.0.0.1",
         resolve=lambda host, port: ["127.0.0.2"] if host.startswith("private") else ["127.0.0.1"],
         offline=pages.OfflineBackend(index),
@@ -329,16 +331,19 @@ def test_a_page_of_ten_megabytes_is_cut(backend, server):
 
 @pytest.mark.parametrize("path", ["/slow", "/headers"])
 def test_a_slow_page_is_given_up(backend, server, path):
-    started = time.monotonic()
-    with pytest.raises(ToolError, match=r"took longer than 0\.5 s"):
+    backend.limits = replace(backend.limits, seconds=0.5)
+    with pytest.raises(ToolError, match=r"took longer than 0\.5 s|not found in time"):
         backend.fetch(f"http://a.test:{server}{path}")
-    assert time.monotonic() - started < 20
+    assert "all was written" not in Handler.hits
 
 
 def test_a_slow_resolver_is_given_up(backend, server):
-    backend.resolve = lambda host, port: time.sleep(3) or ["127.0.0.1"]
+    backend.limits = replace(backend.limits, seconds=0.2)
+    given_up = threading.Event()
+    backend.resolve = lambda host, port: given_up.wait(300) and ["127.0.0.1"]
     with pytest.raises(ToolError, match="not found in time"):
         backend.fetch(f"http://a.test:{server}/page")
+    given_up.set()
 
 
 @pytest.mark.parametrize("path", ["/image", "/zip", "/missing", "/to?"])
