@@ -1,5 +1,6 @@
-"""Predictions in the book: a card whose choices are buttons, and an outcome that stays closed until one is made."""
+"""Predictions and questions in the book: cards whose choices are buttons; what came of them opens with a choice."""
 
+import hashlib
 import re
 from html import escape
 
@@ -9,6 +10,13 @@ CARD = re.compile(
     + r"<div>((?:(?!<div)[\s\S])*?)</div>((?:<div>&ensp;<b>\w</b>&ensp;(?:(?!<div)[\s\S])*?</div>)+)"
     + r"<div style='margin-top:.4em'><i>(?:(?!<div)[\s\S])*?</i></div></div>"
 )
+ASKED = re.compile(  # a question with its answer folded, and where it is from
+    r"(?:<i>(chapter \d\d)</i>)?<div>((?:(?!<div)[\s\S])*?)</div>"
+    r"((?:<div>&ensp;<b>\w</b>&ensp;(?:(?!<div)[\s\S])*?</div>)+)"
+    r"<details [^>]*><summary [^>]*>Answer</summary><div [^>]*><div><b>(\w)</b>: ((?:(?!<div)[\s\S])*?)</div>"
+    r"((?:<div style='margin-top:.3em'>(?:<div>(?:(?!<div)[\s\S])*?</div>)+</div>)?)</div></details>"
+)
+AROUND = re.compile(r"<div style=\"border-left[^\"]*\"><div><b>((?:Before you begin|Question)[^<]*)</b></div>")
 OPTION = re.compile(r"<div>&ensp;<b>(\w)</b>&ensp;(.*?)</div>", re.S)
 OUTCOME = re.compile(BOX.format(r"[^<]*: the answer is \w") + r"([\s\S]*)</div>")
 UNLOCKED = "<div><i>No prediction was locked for this one.</i></div>"
@@ -22,15 +30,43 @@ def card(page: str) -> str | None:
 
 def _card(title: str, question: str, options: str) -> str:
     kind = "Prediction" if title.startswith("Prediction") else title.partition(" · ")[0]
+    return _choices(_name(title), kind, question, options, "how it came out")
+
+
+def _choices(name: str, kind: str, question: str, options: str, opens: str) -> str:
     buttons = "".join(
         f'<button type="button" aria-pressed="false" data-choice="{key}"><b>{key}</b><span>{text}</span></button>'
         for key, text in OPTION.findall(options)
     )
     return (
-        f'<div class="predict" data-prediction="{_name(title)}"><p class="kind">{kind}</p><p>{question}</p>'
-        f'<div class="choices" role="group" aria-label="Your answer">{buttons}</div>'
-        '<p class="note" role="status">Choose before you read on; how it came out then opens below.</p></div>'
+        f'<div class="predict" data-prediction="{name}" data-opens="{opens}"><p class="kind">{kind}</p>'
+        f'<p>{question}</p><div class="choices" role="group" aria-label="Your answer">{buttons}</div>'
+        f'<p class="note" role="status">Choose before you read on; {opens} then opens below.</p></div>'
     )
+
+
+def asked(page: str, stem: str) -> str | None:
+    """Questions whose answers are folded as cards with buttons, each before its answer; None where there are none.
+
+    stem : the chapter they stand in. The same question in another chapter is asked again.
+    """
+
+    around = AROUND.search(page)
+    title = around[1] if around else ""
+
+    def both(match: re.Match) -> str:
+        where, question, options, answer, because, others = match.groups()
+        name = f"asked-{hashlib.sha256(f'{stem} {question}'.encode()).hexdigest()[:8]}"
+        return (
+            _choices(name, (where or title).capitalize(), question, options, "the answer")
+            + f'<details class="answer"><summary>Answer</summary><div class="outcome" data-outcome="{name}" '
+            f'data-answer="{answer}"><p class="kind">The answer is {answer}<span class="said"></span></p>'
+            f"<div>{because}</div>{others}</div></details>"
+        )
+
+    found, number = ASKED.subn(both, page)
+    head = "" if title.startswith("Question") else f'<p class="title">{title}</p>'
+    return AROUND.sub(lambda _: f'<div class="asked">{head}', found, count=1) if number else None
 
 
 def outcome(page: str) -> str | None:

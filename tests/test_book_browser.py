@@ -357,6 +357,22 @@ def test_a_choice_opens_how_it_came_out_and_is_kept(open_chapter):
     assert not outcome.is_visible()
 
 
+def test_the_opening_questions_are_answered_by_a_click(open_chapter):
+    """Each question has buttons, and its own answer opens; no answer on any page is folded without them."""
+    page = open_chapter("chapters/06_attention_sinks.html", 375)
+    cards, answers = page.locator(".asked .predict"), page.locator(".asked .outcome")
+    assert cards.count() == answers.count() == 3 and not any(answer.is_visible() for answer in answers.all())
+    cards.nth(1).locator("button").first.click()
+    assert [answer.is_visible() for answer in answers.all()] == [False, True, False]
+    assert "The answer is a; you chose a" in answers.nth(1).inner_text()
+    assert answers.nth(1).get_attribute("data-right") == "yes"
+    assert "the answer stands open below" in cards.nth(1).locator(".note").inner_text()
+    for path in sorted((SITE / "chapters").glob("*.html")):
+        text = path.read_text(encoding="utf-8")
+        assert text.count("<summary>Answer</summary>") == text.count('data-opens="the answer"'), path.name
+        assert '<b>Before you begin' not in text, path.name
+
+
 def test_a_term_shows_its_meaning_to_the_keyboard(open_chapter):
     page = open_chapter("chapters/06_attention_sinks.html")
     link = page.locator("article a[href*='glossary.html#term-']").first

@@ -61,9 +61,9 @@
       outcome.querySelector(".said").textContent = choice ? `; you chose ${choice}` : "";
       outcome.dataset.right = choice ? (choice === outcome.dataset.answer ? "yes" : "no") : "";
     }
-    const note = card.querySelector(".note");
-    if (!choice) note.textContent = "Choose before you read on; how it came out then opens below.";
-    else if (outcomes.length) note.innerHTML = `You chose ${choice}. <a href="#">Take it back</a>; how it came out stands open below.`;
+    const note = card.querySelector(".note"), { opens } = card.dataset;
+    if (!choice) note.textContent = `Choose before you read on; ${opens} then opens below.`;
+    else if (outcomes.length) note.innerHTML = `You chose ${choice}. <a href="#">Take it back</a>; ${opens} stands open below.`;
     else note.innerHTML = `You chose ${choice}. <a href="#">Take it back</a>; a later chapter tells how it came out.`;
     if (choice && outcomes.length) outcomes[0].id ||= `outcome-${name.replaceAll(".", "-")}`;
   }
