@@ -123,12 +123,11 @@ def _renew_outputs(cell, stem: str, words: str) -> None:
             output.data = {"text/html": drawn}
             continue
         page = output.get("data", {}).get("text/html", "")
-        shown = (
-            explorers.element(page, stem) or predictions.card(page) or predictions.outcome(page) or figures.frames(page)
-        )
-        if shown:
+        came_out = predictions.outcome(page)
+        inside = explorers.element(page, stem) or predictions.card(page) or predictions.asked(page, stem)
+        if shown := came_out or inside or figures.frames(page):
             output.data["text/html"] = shown
-            if 'class="outcome"' in shown:
+            if came_out:
                 cells.fold_output(
                     cell, "how it came out" if len(cell.outputs) == 1 else "the result, and how it came out"
                 )

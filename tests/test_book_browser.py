@@ -360,7 +360,8 @@ def test_a_choice_opens_how_it_came_out_and_is_kept(open_chapter):
 def test_the_opening_questions_are_answered_by_a_click(open_chapter):
     """Each question has buttons, and its own answer opens; no answer on any page is folded without them."""
     page = open_chapter("chapters/06_attention_sinks.html", 375)
-    cards, answers = page.locator(".asked .predict"), page.locator(".asked .outcome")
+    opening = page.locator(".asked").first
+    cards, answers = opening.locator(".predict"), opening.locator(".outcome")
     assert cards.count() == answers.count() == 3 and not any(answer.is_visible() for answer in answers.all())
     cards.nth(1).locator("button").first.click()
     assert [answer.is_visible() for answer in answers.all()] == [False, True, False]
@@ -370,7 +371,7 @@ def test_the_opening_questions_are_answered_by_a_click(open_chapter):
     for path in sorted((SITE / "chapters").glob("*.html")):
         text = path.read_text(encoding="utf-8")
         assert text.count("<summary>Answer</summary>") == text.count('data-opens="the answer"'), path.name
-        assert '<b>Before you begin' not in text, path.name
+        assert "<b>Before you begin" not in text, path.name
 
 
 def test_a_term_shows_its_meaning_to_the_keyboard(open_chapter):
