@@ -79,7 +79,7 @@ LEFT_BEHIND = {
 @needs_fence
 def test_no_file_that_code_left_behind_stops_the_next_kernel(tmp_path):
     """The folder stays between conversations, so a kernel starts without running or importing anything from it."""
-    limits = sandbox.Limits(start_seconds=30, call_seconds=60)
+    limits = sandbox.Limits(start_seconds=600, call_seconds=600)
     with PythonTool(limits, folder=tmp_path) as tool:
         write = f"import os, pathlib\nfor name, text in {LEFT_BEHIND!r}.items():\n    p = pathlib.Path.home() / name\n"
         write += (

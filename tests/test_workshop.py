@@ -499,7 +499,7 @@ def test_a_student_copy_in_a_real_kernel(source, tmp_path):
     notebook = nbformat.read(folder / "03_norm.ipynb", as_version=4)
 
     def shown() -> str:
-        NotebookClient(notebook, timeout=60, resources={"metadata": {"path": str(folder)}}).execute()
+        NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(folder)}}).execute()
         return str(notebook.cells[-2].outputs)
 
     assert "not written yet" in shown()
