@@ -207,11 +207,11 @@ def for_teacher(everyone: list[Progress]) -> str:
     found = cockpit.rows([as_learner(entry) for entry in everyone])
     who = "1 learner" if len(everyone) == 1 else f"{len(everyone)} learners"
     lines = [f"{who}; only what was handed out is counted", ""]
-    lines.append(f"{'':26} pass   of  stuck  not tried")
+    lines.append(f"{'':26} pass  of  stuck  not tried")
     for row in found:
         rest = row.handed - row.passing - row.stuck
         bar = "#" * round(30 * row.passing / row.handed)
-        lines.append(f"{row.name:26} {row.passing:4} {row.handed:4} {row.stuck:6} {rest:10}  {bar}")
+        lines.append(f"{row.name:26} {row.passing:4} {row.handed:3} {row.stuck:6} {rest:10}  {bar}")
     blocked, common = cockpit.blocking(found), cockpit.commonest(found)
     if blocked:
         lines += ["", f"{blocked.name} blocks the room: {blocked.stuck} of {blocked.handed} tried it and do not pass"]
