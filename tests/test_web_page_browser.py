@@ -281,6 +281,17 @@ def test_the_weights_beside_the_page(open_page, files, tmp_path, plain, model):
 
 
 @pytest.mark.parametrize("width", [375, 1400])
+def test_the_head_of_the_page_is_seen_whole(open_page, lab_file, width):
+    """Title and buttons lie inside the header, and a click at a button's centre meets it."""
+    page = open_page(lab_file, width)
+    head = page.locator("header.bar").first.bounding_box()
+    for part in (page.locator("header.bar h1").first, *page.locator("header.bar button:visible").all()):
+        box = part.bounding_box()
+        assert head["y"] <= box["y"] and box["y"] + box["height"] <= head["y"] + head["height"] + 1
+    page.get_by_role("button", name="Dark or light").click(trial=True, timeout=5_000)
+
+
+@pytest.mark.parametrize("width", [375, 1400])
 def test_nothing_is_wider_than_the_window(open_page, lab_file, width):
     page = open_page(lab_file, width, reduced_motion="reduce")
     for summary in page.locator("details.fold summary").all():

@@ -71,7 +71,7 @@ export function bars(entries, { most = 1, digits = inPercent } = {}) {
   const list = el("ul", { class: "bars" });
   for (const { text, token, share, shown = digits(share), colour } of entries) {
     const row = el("li");
-    const bar = el("span", { class: "bar", "aria-hidden": "true" });
+    const bar = el("span", { class: "meter", "aria-hidden": "true" });
     const fill = el("span");
     fill.style.width = `max(2px, ${(100 * Math.max(0, share)) / most}%)`;
     if (colour) fill.style.background = colour;

@@ -63,8 +63,8 @@ a.chapter { color: var(--final); }
 .squares span { aspect-ratio: 1; border-radius: 2px; background: var(--grid); }
 .bars { list-style: none; margin: 0; padding: 0; display: grid; gap: 3px; }
 .bars li { display: grid; grid-template-columns: minmax(56px, 34%) 1fr 52px; gap: 8px; align-items: center; font-size: 12.5px; }
-.bar { height: 10px; background: var(--raised); border-radius: 3px; overflow: hidden; }
-.bar span { display: block; height: 100%; background: var(--final); border-radius: 3px; }
+.meter { height: 10px; background: var(--raised); border-radius: 3px; overflow: hidden; }
+.meter span { display: block; height: 100%; background: var(--final); border-radius: 3px; }
 .flow.model .bars li { grid-template-columns: 30px minmax(16px, 1fr) 48px; gap: 4px; }
 .figure { text-align: right; font-variant-numeric: tabular-nums; }
 .bars .chip { justify-self: start; }
@@ -121,6 +121,6 @@ a.chapter { color: var(--final); }
 }
 @media (prefers-reduced-motion: reduce) { .card.opens { transition: none; } }
 @media (forced-colors: active) {
-  .bar span, .columnbars span, .squares span, .vector, .chip { forced-color-adjust: none; }
+  .meter span, .columnbars span, .squares span, .vector, .chip { forced-color-adjust: none; }
 }
 `;
