@@ -496,3 +496,15 @@ def test_confusion_command(tmp_path, capsys):
     assert "| `swiglu` | 8 | 4 of 4 |" in capsys.readouterr().out
     assert (tmp_path / "table.md").read_text().startswith("| exercise |")
     assert confusion.main(["nothing"]) == 2
+
+
+def test_a_guess_that_no_solution_bears_out_is_told_as_a_guess():
+    """Float32 throughout but for one factor: no mistake of the bank gives these bits, so none is said to be it."""
+
+    def rounded_factor(x, scale, eps):
+        factor = torch.rsqrt(x.float().pow(2).mean(-1, keepdim=True) + eps) * scale.float()
+        return (x.float() * factor.to(x.dtype)).to(x.dtype)
+
+    result = checks.rms_norm(rounded_factor, keep=False)
+    assert result.cause_id == "" and "(.why() gives a hint)" in repr(result)
+    assert str(result.why()).startswith("No known mistake gives exactly this result. Check this first: ")

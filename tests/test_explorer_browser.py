@@ -353,3 +353,23 @@ def test_the_same_in_an_export_and_alone(open_page, tmp_path):
     )
     for area in AREAS:
         assert exported.evaluate(grab, area) == alone.evaluate(grab, area), area
+
+
+def test_attention_beyond_a_window_that_was_left_out_is_drawn(open_page):
+    """The map of a sliding layer is empty beyond its window; where the mask was left out, it is not."""
+    from gptoss_edu.course.specimens import plant
+
+    model = gptoss_edu.load_model()
+    ids = model.tokenizer.encode("What is 12 times 7? " * 12)[:60]
+    drawn = """() => {
+      const { store, panels, theme } = window.explorer;
+      const { keys } = panels.find((panel) => panel.area === "matrix").view.picture(store.run, 0, 0, theme);
+      const pixels = keys.getContext("2d").getImageData(0, 0, 20, keys.height).data;
+      return pixels.slice(-80).filter((_, i) => i % 4 === 3).reduce((a, b) => a + (b > 0), 0);
+    }"""
+    right = open_page(web.explore(trace.record(model, ids)))
+    with plant("long"):
+        planted = open_page(web.explore(trace.record(model, ids)))
+    assert right.evaluate(drawn) == 0 and planted.evaluate(drawn) > 10
+    assert right.evaluate("window.explorer.store.run.windows[0]") == 32
+    assert planted.evaluate("window.explorer.store.run.windows[0]") is None

@@ -602,3 +602,19 @@ def test_labels_of_harmony_text():
     assert all(KINDS[names["kind"][i]] == "digit" and SECTIONS[names["section"][i]] == "content" for i in digits)
     assert SECTIONS[names["section"][0]] == "control" and SECTIONS[names["section"][1]] == "header"
     assert set(trace.label_tokens([1, 2], None)["message"]) == {-1}
+
+
+def test_a_window_that_was_left_out_is_seen():
+    """A layer that attends beyond its window has none in the trace, and its rows are whole."""
+    from gptoss_edu.course.specimens import plant
+
+    model = gptoss_edu.load_model()
+    ids = model.tokenizer.encode("What is 12 times 7? " * 12)[:60]
+    kept = [(0, 0), (1, 0)]
+    assert trace.record(model, ids, heads=kept).windows[0] == model.config.sliding_window
+    with plant("long"):
+        run = trace.record(model, ids, heads=kept)
+    assert run.windows == [None] * model.config.num_hidden_layers
+    weights, sinks = run.attention(0, 0)
+    assert np.allclose(weights.sum(1) + sinks, 1, atol=2e-3)
+    assert weights[-1, : len(ids) - model.config.sliding_window].sum() > 0.01

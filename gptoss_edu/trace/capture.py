@@ -99,6 +99,7 @@ class Recorder:
         self.pooled = PooledAttention(c.num_hidden_layers, c.num_attention_heads)
         self.exact = AttentionRows(c, self.heads, path if self.level == "full" else None, max_tokens)
         self.applied: list[dict] = []
+        self.unbounded: set[int] = set()  # layers that attended beyond their window
 
     @contextmanager
     def attached(self):
@@ -145,12 +146,22 @@ class Recorder:
         self.exact.windows = self._windows()
 
     def _windows(self) -> list[int | None]:
-        """Return each layer's window, including changes by an intervention."""
+        """Return each layer's window, including changes by an intervention; None where weights lie beyond it."""
         windows = [block.attn.window for block in self.model.block]
         for change in self.applied:
             if change["kind"] == "SetWindow":
                 windows[change["layer"]] = change["window"]
-        return windows
+        return [None if layer in self.unbounded else window for layer, window in enumerate(windows)]
+
+    def _look_beyond(self, layer: int, weights: Tensor, keys: np.ndarray) -> None:
+        """Notice a layer that attends beyond its window, so that one whose mask was left out is not shown with it."""
+        window = self.exact.windows[layer]
+        if window is None or layer in self.unbounded:
+            return
+        beyond = (self.queries[:, None] - keys[None, :] >= window) & (keys >= 0)[None, :]  # (t, s)
+        if beyond.any() and bool(weights[:, :, :-1].amax(0)[torch.as_tensor(beyond, device=weights.device)].any()):
+            self.unbounded.add(layer)
+            self.exact.windows = self._windows()
 
     def _functions(self) -> dict:
         """Return hook functions by point; each returns None, so nothing is replaced."""
@@ -200,6 +211,7 @@ class Recorder:
         def look(value: Tensor, _: str) -> None:
             weights = value[self.row, :, : self.count].detach().float()  # (h, t, s+1)
             keys = self.key_positions[window]
+            self._look_beyond(layer, weights, keys)
             sink, entropy, distance = head_statistics(weights, self.queries, keys)
             for name, stat in (("sink_mass", sink), ("head_entropy", entropy), ("head_distance", distance)):
                 self._keep(name, layer, stat.T)  # (t, h)

@@ -144,9 +144,11 @@ export class MatrixView {
         sinks[i] = run.at("pooled_sink", (l * run.H + h) * p + i);
         for (let j = 0; j <= i; j++) cells[i * side + j] = run.at("pooled", ((l * run.H + h) * p + i) * p + j);
       }
+    // What attends beyond the window is shown: a model whose window was left out must not look as if it had one.
     const window = run.windows[l] === null ? run.T + bin : run.windows[l];
+    const within = (i, j) => (i - j) * bin < window + bin - 1 || cells[i * side + j] > 0;
     const made = {
-      keys: this.bitmap(cells, side, side, theme, "sequential", (i, j) => j <= i && (i - j) * bin < window + bin - 1),
+      keys: this.bitmap(cells, side, side, theme, "sequential", (i, j) => j <= i && within(i, j)),
       sink: this.bitmap(sinks, 1, side, theme, "heat", () => true),
       scale: 1 / bin,
     };
@@ -197,12 +199,14 @@ export class MatrixView {
     if (k === null)
       return "query " + t + " “" + run.texts[t] + "” · " + percent(run.sink(state.l, t, state.h), 1) + " to the sink";
     const w = run.windows[state.l];
-    if (w !== null && k <= t - w) return "query " + t + " cannot see key " + k + ": it is beyond the window of " + w;
-    const row = run.isExact(state.l, state.h)
-      ? run.row(state.l, state.h, t)
-      : { first: 0, ...run.pooledRow(state.l, state.h, t) };
-    const share = run.isSingle(state.l, state.h) ? percent(row.weights[k - row.first], 1) : "pooled";
-    return "query " + t + " “" + run.texts[t] + "” to key " + k + " “" + run.texts[k] + "”: " + share;
+    const beyond = w !== null && k <= t - w;
+    const exact = run.isExact(state.l, state.h);
+    const row = exact ? run.row(state.l, state.h, t) : run.pooledRow(state.l, state.h, t);
+    const weight = row.weights[exact ? k - row.first : Math.floor(k / run.bin)] ?? 0;
+    if (beyond && !weight) return "query " + t + " cannot see key " + k + ": it is beyond the window of " + w;
+    const share = run.isSingle(state.l, state.h) ? percent(weight, 1) : "pooled";
+    const told = "query " + t + " “" + run.texts[t] + "” to key " + k + " “" + run.texts[k] + "”: " + share;
+    return beyond ? told + ", although it is beyond the window of " + w : told;
   }
   legend() {
     return { ramp: "sequential", low: 0, high: 1, name: "share of a key (root scale)", sink: true };

@@ -34,7 +34,10 @@ CAUSES = {
         "The first slot's weight is used for all slots. The j-th weight belongs to the expert indices[token, j]."
     ),
     "first_only": "Only the first expert of each token counts. All k are summed.",
-    "last_only": "Each expert overwrites what the one before wrote. Add them up: `+=` (or index_add_), not `=`.",
+    "last_only": (
+        "Each expert overwrites what the one before wrote. Add them up with index_add_, or expert by expert: `=` keeps "
+        "only the last, and so does `out[t] += …` where t holds a token twice."
+    ),
     "first_token_expert": "All tokens go to the experts of the first token.",
     "all_experts": "All experts run and count. Only the k chosen ones do.",
     "w1_transposed": "w1 is used transposed: its rows are the outputs, x w1[e]^T (`x @ w1[e].T` or F.linear).",

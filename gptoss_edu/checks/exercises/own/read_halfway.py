@@ -17,9 +17,9 @@ def cases():
     return [
         Case(
             "an unembedding of zeros",
-            (x, torch.ones(2), 0 * eye),
-            even.expand(2, 2),
-            "All logits are 0, so both tokens are equally probable in every row: softmax over the vocabulary, the "
+            (x, torch.ones(2), torch.zeros(3, 2)),
+            torch.full((2, 3), 1 / 3),
+            "All logits are 0, so the three tokens are equally probable in every row: softmax over the vocabulary, the "
             "last axis.",
         ),
         Case(
@@ -62,7 +62,8 @@ BANK.wrong(
 )
 BANK.wrong("an unembedding of zeros", "logits, not probabilities", ("logits.softmax(dim=-1)", "logits"))
 BANK.wrong("an unembedding of zeros", "log-probabilities", ("logits.softmax(dim=-1)", "logits.log_softmax(dim=-1)"))
-BANK.wrong("two tokens", "a softmax over the rows", ("softmax(dim=-1)", "softmax(dim=0)"))
+BANK.wrong("an unembedding of zeros", "a softmax over the rows", ("softmax(dim=-1)", "softmax(dim=0)"))
+BANK.wrong("an unembedding of zeros", "a sigmoid", ("logits.softmax(dim=-1)", "logits.sigmoid()"))
 BANK.wrong(
     "two tokens",
     "one norm for all rows",

@@ -47,6 +47,10 @@ BANK.wrong(
 )
 BANK.wrong("recipient_in_channel", "the recipient after the content type", (TO + WHERE + KIND, WHERE + KIND + TO))
 BANK.wrong("call_missing", "calls end with <|end|>", ('"<|call|>" if', '"<|end|>" if'))
+ASSISTANTS = 'role == "assistant" and recipient is not None'
+BANK.wrong("call_missing", "calls on commentary only", (ASSISTANTS, 'role == "assistant" and channel == "commentary"'))
+BANK.wrong("call_missing", "all of commentary is a call", (ASSISTANTS, 'channel == "commentary"'))
+BANK.wrong("call_missing", "calls of functions only", (ASSISTANTS, 'recipient and recipient.startswith("functions.")'))
 BANK.wrong("call_for_tools", "tools' answers end with <|call|>", ('role == "assistant" and recipient', "recipient"))
 BANK.wrong("newline", "a line break after each message, as in ChatML", (MESSAGE, MESSAGE + ' + "\\n"'))
 BANK.wrong("newline", "a line break after <|message|>", ('"<|message|>"', '"<|message|>\\n"'))

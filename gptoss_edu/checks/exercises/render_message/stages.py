@@ -93,8 +93,8 @@ def channel(call):
 def calls(call):
     _compare(call, "assistant", "{}", "commentary", "functions.f")
     _compare(call, "assistant", '{"city":"Oslo"}', "commentary", "functions.get_weather", "<|constrain|>json")
-    _compare(call, "assistant", '{"a":1}', "commentary", "browser.open", "json", "type_constrain")
-    _compare(call, "assistant", "print(1)", "analysis", "python", "code", "type_missing")
+    _compare(call, "assistant", '{"a":1}', "commentary", "browser.open", "json")
+    _compare(call, "assistant", "print(1)", "analysis", "python", "code")
 
 
 @CHECK.stage("a tool's answer")

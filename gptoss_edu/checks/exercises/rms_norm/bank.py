@@ -71,6 +71,11 @@ BANK.wrong(
     "both cast before they are multiplied",
     ("(t * scale.float())", "(t.to(x.dtype) * scale.to(x.dtype))"),
 )
+BANK.wrong("scale_rounded", "the scale cast to the dtype of x", ("scale.float())", "scale.to(x.dtype))"))
+BANK.wrong(
+    "root_rounded", "the root cast to the dtype of x", (f"t * {FACTOR}", f"x / ({MEAN} + eps).sqrt().to(x.dtype)")
+)
+BANK.wrong("root_rounded", "the inverse root cast to the dtype of x", (FACTOR, f"{FACTOR}.to(x.dtype)"))
 BANK.wrong("low_precision", "everything in the dtype of x", ("x.float()", "x"), ("scale.float()", "scale"))
 BANK.wrong("low_precision", "the norm in the dtype of x, the scale in float32", ("x.float()", "x"))
 BANK.wrong("layer_norm", "LayerNorm", CENTRE)

@@ -64,6 +64,8 @@ CAUSES = {
         "The normalised row is cast to bfloat16 before the scale multiplies it, as Llama does. gpt-oss multiplies in "
         "float32 and casts once, at the end, which gives other bits."
     ),
+    "scale_rounded": "The scale is rounded to the dtype of x before it is multiplied. Only the result is cast.",
+    "root_rounded": "The root is rounded to the dtype of x before it divides. Only the result is cast.",
     "low_precision": "The mean square is computed in bfloat16, with 8 bits of mantissa. Convert x to float32 first.",
     "dtype": "The result does not have the dtype of x. Compute in float32, then convert back: `.to(x.dtype)`.",
     "general": "Divide each row by sqrt(mean(x²) + eps), in float32, multiply by the scale, convert back.",

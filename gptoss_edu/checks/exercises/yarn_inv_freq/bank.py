@@ -114,6 +114,9 @@ BANK.wrong(
     "wavelengths blended instead of speeds",
     (f"({BLEND})", "(1 / ((1 - r) / speed + r * factor / speed))"),
 )
+BANK.wrong("unclamped", "the ramp not clamped", (".clamp(0, 1)", ""))
+BANK.wrong("unclamped", "the ramp clamped below only", (".clamp(0, 1)", ".clamp(min=0)"))
+BANK.wrong("unclamped", "the ramp clamped above only", (".clamp(0, 1)", ".clamp(max=1)"))
 BANK.wrong("low_clamp", "the lower bound not clamped", ("max(low, 0)", "low"))
 BANK.wrong("low_clamp", "neither bound clamped", (CLAMPS, "low, high"))
 BANK.wrong("high_clamp", "the upper bound not clamped", ("min(high, head_dim - 1)", "high"))

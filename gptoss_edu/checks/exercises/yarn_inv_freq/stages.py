@@ -35,6 +35,7 @@ CAUSES = {
         "says truncate: false."
     ),
     "step": "There is no ramp between the bounds: the speeds jump.",
+    "unclamped": "The ramp runs on beyond its bounds: clamp it to 0 below the lower one and to 1 above the upper one.",
     "multiplied": "Slow pairs are made faster: divide by the factor.",
     "no_2pi": (
         "The bounds lack the 2 pi: a pair turns original_context / wavelength times, and a wavelength is 2 pi / speed."
