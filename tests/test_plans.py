@@ -68,6 +68,58 @@ def test_about_half_of_a_chapter_is_its_core_path(path):
     assert abs(short - share * named) <= 5 and "without the sections marked ◇" in notebook.cells[0].source
 
 
+def unresolved(notebook) -> list[str]:
+    """Find predictions of the core path that it neither answers nor says where they are answered.
+
+    A note names the section: "◇ *07.2 is answered beside the core path, in "Break it".*"
+    """
+    core, asked, answered, section = set(), {}, {}, ""
+    for cell in notebook.cells:
+        inside = "core" in cell.metadata.get("tags", [])
+        if cell.cell_type == "markdown":
+            section = [section, *re.findall(r"^## (.+)$", cell.source, re.M)][-1]
+            if inside:
+                core |= set(
+                    re.findall(r'^◇ \*(\S+) is answered beside the core path, in "(.+)"\.\*$', cell.source, re.M)
+                )
+            continue
+        if inside:
+            asked |= dict.fromkeys(re.findall(r'\bpredict\(\s*"([^"]+)"', cell.source), section)
+        for name in re.findall(r'\breveal\(\s*"([^"]+)"', cell.source):
+            answered.setdefault(name, []).append((inside, section))
+    found = []
+    for name in asked:
+        places = answered.get(name, [])
+        noted = [where for key, where in core if key == name]
+        wanted = [] if any(inside for inside, _ in places) else [where for _, where in places[:1]] or ["nowhere"]
+        if noted != wanted:
+            found.append(f"{name} is answered in {wanted or 'the core path'}, and its note names {noted}")
+    return found
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_prediction_of_the_core_path_is_answered_there_or_says_where(path):
+    assert unresolved(nbformat.read(path, as_version=4)) == []
+
+
+def test_a_prediction_that_waits_in_vain_is_found():
+    markdown, code = nbformat.v4.new_markdown_cell, nbformat.v4.new_code_cell
+    core, note = {"tags": ["core"]}, '◇ *07.2 is answered beside the core path, in "Break it".*'
+    ask, beside = code('checks.predict("07.2", None, None)', metadata=core), code('checks.reveal("07.2")')
+    inside = code('checks.reveal("07.2")', metadata=core)
+    start, end = markdown("## Guess", metadata=core), markdown(f"## Break it\n\n{MARK}")
+    noted, elsewhere = (markdown(text, metadata=core) for text in (note, note.replace("Break", "Mend")))
+    for cells, right in (
+        ([start, ask, end, beside], False),
+        ([start, noted, ask, end, beside], True),
+        ([start, elsewhere, ask, end, beside], False),
+        ([start, ask, inside], True),
+        ([start, noted, ask, inside], False),
+        ([start, ask, end], False),
+    ):
+        assert (unresolved(nbformat.v4.new_notebook(cells=cells)) == []) == right
+
+
 @pytest.mark.parametrize("rule", [outputs, exercises, network, too_early, folded], ids=lambda rule: rule.__name__)
 def test_the_bridge_keeps_the_chapters_rules(rule):
     assert rule(nbformat.read(BRIDGE, as_version=4)) == []
