@@ -95,13 +95,82 @@ def test_a_diagnosis_is_answered_and_the_cause_is_in_no_plain_text_before_it():
     for name in ROOMS:
         room = museum.rooms()[name]
         asked = museum.diagnose(name, None)
-        assert room["cause"] not in str(asked) and "<details" in asked.html
-        wrong = next(part for part in museum.rooms()["parts"] if part not in room["parts"])
+        assert room["cause"] not in str(asked) and "<details" not in asked.html
+        told = (*room["parts"], *room.get("wider", ()))
+        wrong = next(part for part in museum.rooms()["parts"] if part not in told)
         assert str(museum.diagnose(name, wrong)) == f"{wrong}: no\n{room['look']}"
+        assert "<details" in museum.diagnose(name, wrong).html
         for part in room["parts"]:
             assert str(museum.diagnose(name, part)).startswith(f"{part}: yes")
             assert room["cause"] in str(museum.diagnose(name, part))
     assert "'brain' is none of the parts" in str(museum.diagnose("unnoticed", "brain"))
+    assert "<details" not in museum.diagnose("unnoticed", "brain").html
+
+
+def test_a_second_fault_is_told_from_a_wider_word():
+    assert str(museum.diagnose("long", "mask")).startswith("mask: yes; the second fault is `rotation`\n")
+    wider = str(museum.diagnose("amnesia", "rendering"))
+    assert wider.startswith("rendering: yes; the narrower word is `thoughts`\n")
+    assert str(museum.diagnose("amnesia", "thoughts")).startswith("thoughts: yes\n")
+
+
+def test_the_causes_stand_together_folded_in_the_order_of_the_rooms():
+    html = museum.causes().html
+    places = [html.index(label) for label in museum.numbered().values()]
+    assert places == sorted(places) and html.count("<details") == len(ROOMS)
+
+
+def test_one_of_two_faults_can_be_planted_alone(small_config):
+    model, tokens = random_model(small_config), torch.arange(40)[None]
+    window = small_config.sliding_window
+    with torch.no_grad():
+        right = model(tokens)
+        with plant("long", fault=1):
+            found = model(tokens)
+        torch.testing.assert_close(found[:, :window], right[:, :window])
+        assert (found - right).abs()[:, window:].amax() > 1e-4
+        with plant("long", fault=2):
+            assert (model(tokens) - right).abs()[:, :window].amax() > 1e-4
+    with pytest.raises(GptOssError, match="'unnoticed' has one fault only"), plant("unnoticed", fault=1):
+        pass
+    with pytest.raises(GptOssError, match="'long' has fault=1 and fault=2; found fault=3"), plant("long", fault=3):
+        pass
+
+
+@pytest.mark.slow
+def test_the_first_rooms_cause_says_what_each_fault_does_to_gpt_oss_tiny():
+    """Every figure in the cause is measured: YaRN's scaling, and what the model answers."""
+    import math
+
+    from gptoss_edu import generate, load_model
+    from gptoss_edu.harmony.question import question_tokens
+
+    tiny = load_model(dtype=torch.float32)
+    cause, config = museum.rooms()["long"]["cause"], tiny.config
+    scaling = 0.1 * math.log(config.rope_scaling_factor) + 1
+    assert f"by {scaling:.2f}, so every score by {scaling**2:.2f}" in cause
+
+    def answer(question: str, **planted) -> str:
+        prompt = question_tokens(question, "medium", tiny.tokenizer)
+        if "12" in question:
+            assert f"has {len(prompt)} tokens" in cause
+        with plant("long", **planted):
+            said = tiny.tokenizer.decode(list(generate(tiny, prompt, 60, temperature=0)))
+        return said.rpartition("<|message|>")[2].removesuffix("<|return|>")
+
+    times = "What is 12 times 7?"
+    assert answer(times, fault=1) == "12 × 7 = 84"
+    assert "Paris" not in answer("What is the capital of France?", fault=1)
+    assert answer(times, fault=2) in cause and answer(times) in cause
+
+
+def test_room_seven_names_the_matrix_and_tells_a_refusal_from_other_numbers():
+    assert visibility.files(32) == {
+        "its own file": "gate_up_proj equal, down_proj equal",
+        "another's file": "gate_up_proj equal, down_proj other numbers",
+    }
+    assert all(told.startswith("refused: ") for told in visibility.files(64).values())
+    assert "down_proj other numbers" in visibility.files(32, fault=1)["its own file"]
 
 
 @pytest.mark.slow
@@ -164,3 +233,20 @@ def test_a_room_that_is_not_written_yet_says_so():
         return checks.plant, test
 
     assert checks.window_room(half_a_room, keep=False).status != "passed"
+
+
+def test_a_refusal_says_what_the_learners_test_did():
+    right = __import__(registry.EXERCISES["window_room"].home, fromlist=["right"]).right
+
+    def refused(fixed, test) -> str:
+        result = checks.window_room(lambda: (fixed, test), keep=False, allow_package=True)
+        assert "called with" not in result.symptom
+        return result.symptom
+
+    def enough(mask):
+        assert mask(torch.arange(40), torch.arange(40), 2).sum() == 79
+
+    assert refused(right, lambda mask: None) == "your test passed the wrong code 'one key more'"
+    assert refused(right, lambda mask: False) == "your test refused the right code: fails: it returned False"
+    assert refused(lambda *args: right(*args) | True, enough).startswith("your fixed function differs for ")
+    assert refused(right, enough).startswith("your test passed the wrong code")

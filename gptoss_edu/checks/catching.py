@@ -90,14 +90,28 @@ def catching(
             f"At most {most} {unit} in all calls: a small test shows what it is about. Leave out what no mutant needs."
         )
         return [
-            Case("two functions", ("pair",), "two functions", pair),
-            Case("fixed", ("fixed",), "agrees", agrees),
-            Case("the right code passes", ("right",), "passes", sound),
+            Case("two functions", ("pair",), "two functions", pair, symptom=lambda _: "no pair of functions came back"),
+            Case("fixed", ("fixed",), "agrees", agrees, symptom=lambda found: f"your fixed function {found}"),
+            Case(
+                "the right code passes",
+                ("right",),
+                "passes",
+                sound,
+                symptom=lambda found: f"your test refused the right code: {found}",
+            ),
             *(
-                Case(m.label, ("mutant", m.label), "fails", f"This one slipped through. {m.advice}")
+                Case(
+                    m.label,
+                    ("mutant", m.label),
+                    "fails",
+                    f"This one slipped through. {m.advice}",
+                    symptom=lambda _, label=m.label: f"your test passed the wrong code {label!r}",
+                )
                 for m in mutants.values()
             ),
-            Case("small", ("size",), "small", small),
+            Case(
+                "small", ("size",), "small", small, symptom=lambda found: f"your test used {found}, {most} are allowed"
+            ),
         ]
 
     return check

@@ -22,7 +22,7 @@ class Case:
 
     Attributes: `label`, unique in its exercise; `args`, the arguments; `expected`, the right result, or a function
     of `args` that gives it; `cause`, the rule of this case, shown as a rule; `rtol` and `atol`, tolerances for
-    numbers.
+    numbers; `symptom`, a function of a wrong result that says what was seen, in place of "yours is …, right is …".
     """
 
     label: str
@@ -31,6 +31,7 @@ class Case:
     cause: str
     rtol: float = 1e-3
     atol: float = 1e-5
+    symptom: Callable[[Any], str] | None = None
 
     def right(self):
         return self.expected(*self.args) if callable(self.expected) else self.expected
@@ -100,6 +101,8 @@ class CaseCheck(Check):
     def _runner(self, case: Case) -> Callable:
         def run(call) -> None:
             found = self._found(call, case.args)
+            if case.symptom and found != case.right():
+                raise Refused(case.symptom(found), case.label)
             try:
                 compare(found, case)
             except Refused as refused:

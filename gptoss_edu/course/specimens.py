@@ -39,15 +39,23 @@ def specimens() -> tuple[str, ...]:
 
 
 @contextmanager
-def plant(name: str) -> Iterator[None]:
+def plant(name: str, fault: int | None = None) -> Iterator[None]:
     """Give the package the fault `name` within the block.
 
-    Raises: GptOssError if there is no such specimen.
+    `fault` plants only one fault, 1 or 2, of a specimen that has two.
+    Raises: GptOssError if there is no such specimen, or if it has no such fault.
     """
     if name not in SPECIMENS:
         raise GptOssError(f"plant: no specimen {name!r}; there are: {', '.join(SPECIMENS)}.")
+    makes = SPECIMENS[name].makes
+    if fault is not None:
+        faults = FAULTS.get(name, ())
+        if fault not in range(1, len(faults) + 1):
+            has = " and ".join(f"fault={i + 1}" for i in range(len(faults))) or "one fault only: leave `fault` out"
+            raise GptOssError(f"plant: {name!r} has {has}; found fault={fault!r}.")
+        makes = {path: make for path, make in makes.items() if path.removeprefix("gptoss_edu.") in faults[fault - 1]}
     with ExitStack() as stack:
-        for path, make in SPECIMENS[name].makes.items():
+        for path, make in makes.items():
             places = _places(path)
             wrong = make(places[0][2])
             for owner, attribute, _ in places:
@@ -208,6 +216,11 @@ def _dumped_again(right: Callable) -> Callable:
 def _marker_as_text(right: Callable) -> Callable:
     return lambda self, content_type: self.short(f" {content_type}")
 
+
+FAULTS = {  # the specimens that hold two faults: what belongs to each
+    "long": (("attention.sliding_window_mask",), ("rope.yarn_inv_freq", "transformer.Transformer._rope")),
+    "there and back": (("checkpoint.layouts.CheckpointReader.dense",), ("checkpoint.layouts.layout_chunks",)),
+}
 
 SPECIMENS = {
     name: Specimen(name, {f"gptoss_edu.{path}": make for path, make in makes.items()})

@@ -57,20 +57,59 @@ def outcome(run: Callable[[], object]):
         return type(error).__name__
 
 
-def table() -> tuple[list[str], list[Probe], list[list[bool]]]:
-    """Return specimens, probes, and for each specimen the probes that catch it."""
+def table(begin: Callable[[str], object] = str) -> tuple[list[str], list[Probe], list[list[bool]]]:
+    """Return specimens, probes, and for each specimen the probes that catch it.
+
+    `begin` is called with each specimen's name before its tests run, to show how far the table is.
+    """
     with tempfile.TemporaryDirectory() as folder:
         columns = probes(Path(folder))
         _loaded.cache_clear()
         right = [outcome(probe.run) for probe in columns]
         rows = []
         for name in specimens():
+            begin(name)
             _loaded.cache_clear()  # the fault may be in the loading
             with plant(name):
                 found = [outcome(probe.run) for probe in columns]
             rows.append([differs(f, r, p.tolerance) for f, r, p in zip(found, right, columns, strict=True)])
         _loaded.cache_clear()
     return list(specimens()), columns, rows
+
+
+def files(width: int, fault: int | None = None) -> dict[str, str]:
+    """Say how the specimen of room 7 reads its own file and another's.
+
+    The model is small and random, 32 wide, and its experts' width is `width`. Returns words for "its own file" and
+    "another's file": each expert matrix "equal" or "other numbers", or the error that ended the reading.
+    """
+    model = random_model(_small(width))
+
+    def read(folder: Path) -> str:
+        try:
+            mlp = load_model(folder, dtype=torch.float32).block[0].mlp
+        except RuntimeError as error:
+            return f"refused: {str(error).partition('.')[0]}"
+        names = {"gate_up_proj": "mlp1_weight", "down_proj": "mlp2_weight"}
+        pairs = {name: (getattr(mlp, key), getattr(model.block[0].mlp, key)) for name, key in names.items()}
+        same = {name: torch.equal(found, written.bfloat16().float()) for name, (found, written) in pairs.items()}
+        return ", ".join(f"{name} {'equal' if equal else 'other numbers'}" for name, equal in same.items())
+
+    with tempfile.TemporaryDirectory() as name:
+        own, another = Path(name) / "own", Path(name) / "another"
+        checkpoint.save(model, another, layout="hf-bf16")
+        with plant("there and back", fault):
+            checkpoint.save(model, own, layout="hf-bf16")
+            return {"its own file": read(own), "another's file": read(another)}
+
+
+def _small(width: int) -> ModelConfig:
+    """Return a model 32 wide whose experts are `width` wide: down_proj is square if both are equal."""
+    return ModelConfig(
+        num_hidden_layers=1, num_experts=2, experts_per_token=1, vocab_size=64, hidden_size=32, intermediate_size=width,
+        head_dim=8, num_attention_heads=2, num_key_value_heads=1, sliding_window=8,
+        initial_context_length=64, rope_theta=1e4, rope_scaling_factor=8.0,
+    )  # fmt: skip
 
 
 @lru_cache(1)
@@ -114,12 +153,7 @@ def _of_values() -> list[Probe]:
 
 
 def _of_weights(folder: Path) -> list[Probe]:
-    size = ModelConfig(
-        num_hidden_layers=1, num_experts=2, experts_per_token=1, vocab_size=64, hidden_size=32, intermediate_size=32,
-        head_dim=8, num_attention_heads=2, num_key_value_heads=1, sliding_window=8,
-        initial_context_length=64, rope_theta=1e4, rope_scaling_factor=8.0,
-    )  # fmt: skip
-    square, oblong = random_model(size), random_model(replace(size, intermediate_size=64))
+    square, oblong = random_model(_small(32)), random_model(_small(64))
     for name, model in (("square", square), ("oblong", oblong)):
         checkpoint.save(model, folder / name, layout="hf-bf16")
     scale = torch.tensor([127], dtype=torch.uint8)
