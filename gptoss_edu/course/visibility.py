@@ -103,6 +103,16 @@ def files(width: int, fault: int | None = None) -> dict[str, str]:
             return {"its own file": read(own), "another's file": read(another)}
 
 
+def likeness(model: Transformer, tokens: Tensor) -> float:
+    """Return the mean cosine between the model's logits and those after the specimen of room 7 read its file."""
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoint.save(model, folder, layout="hf-bf16")
+        right = load_model(folder, dtype=torch.float32)
+        with plant("there and back"):
+            planted = load_model(folder, dtype=torch.float32)
+    return torch.cosine_similarity(planted(tokens), right(tokens), dim=-1).mean().item()
+
+
 def _small(width: int) -> ModelConfig:
     """Return a model 32 wide whose experts are `width` wide: down_proj is square if both are equal."""
     return ModelConfig(
