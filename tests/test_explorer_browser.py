@@ -364,7 +364,7 @@ def test_attention_beyond_a_window_that_was_left_out_is_drawn(open_page):
     drawn = """() => {
       const { store, panels, theme } = window.explorer;
       const { keys } = panels.find((panel) => panel.area === "matrix").view.picture(store.run, 0, 0, theme);
-      const beyond = store.run.T - 32; // keys that the last query does not see
+      const beyond = Math.floor((store.run.T - 32) / store.run.bin) - 1; // cells that the last queries do not see
       const pixels = keys.getContext("2d").getImageData(0, keys.height - 1, beyond, 1).data;
       return pixels.filter((_, i) => i % 4 === 3).reduce((sum, alpha) => sum + (alpha > 0), 0);
     }"""
