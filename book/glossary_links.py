@@ -9,7 +9,8 @@ GLOSSARY = Path(__file__).parent / "pages" / "glossary.md"
 ORDINARY = set(
     """
     agent analysis batch block channel clipping commentary context final gate kernel key ladder layout loss monitor nat
-    null parameter policy prompt query rank reward ring role rung schema seed slot tensor trace value weight window
+    null parameter policy prompt query rank reward ring role rung schema seed slot tensor trace turn value weight
+    window
     """.split()
 )
 # What must stay as it is: fences, code, mathematics, links, HTML, headings, tables, roles.

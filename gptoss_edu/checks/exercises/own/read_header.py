@@ -37,9 +37,9 @@ def cases():
         ),
         Case(
             "constrained",
-            ("assistant<|channel|>commentary to=functions.f <|constrain|>json",),
-            to_f | {"content type": "json"},
-            "The section after <|constrain|> is the content type.",
+            ("assistant<|channel|>commentary to=f <|constrain|>json",),
+            to_f | {"recipient": "f", "content type": "json"},
+            "The section after <|constrain|> is the content type: its word alone, without the mark.",
         ),
         Case(
             "a bare type",
@@ -99,6 +99,11 @@ BANK.wrong(
         '"channel" if token == control.channel else "content type"',
         '"channel" if token == control.channel else "constrain"',
     ),
+)
+BANK.wrong(
+    "constrained",
+    "the mark kept in the content type",
+    ("found[name] = word", 'found[name] = f"<|constrain|>{word}" if name == "content type" else word'),
 )
 BANK.wrong(
     "a role",
