@@ -132,6 +132,12 @@ BANK.wrong(
 BANK.wrong(
     "sink_missing", "the sink added to every score, where it cancels", (WEIGHTS, f"(scores + {COLUMN}).softmax(-1)")
 )
+BANK.wrong(
+    "sink_missing",
+    "the sink's column hidden by the mask",
+    (WEIGHTS, f"torch.cat([{MASK}, 0 * column - torch.inf], -1).softmax(-1)[..., :-1]"),
+)
+BANK.wrong("sink_exp", "the power of the sink as its column", (COLUMN, f"{COLUMN}.exp()"))
 BANK.wrong("sink_scaled", "the sink scaled like a score", (COLUMN, f"({COLUMN} / d**0.5)"))
 BANK.wrong("sink_constant", "softmax off by one: exp(0) for every head", (COLUMN, f"(0 * {COLUMN})"))
 BANK.wrong(

@@ -44,8 +44,8 @@ CAUSES = {
         "position s - t + i."
     ),
     "sink_missing": (
-        "The sink changes nothing: it is left out, added to every score (which cancels), or dropped and then "
-        "renormalised away. Its share must be taken from the row and thrown away."
+        "The sink changes nothing: it is left out, hidden by the mask, added to every score (which cancels), or "
+        "dropped and then renormalised away. Its share must be taken from the row and thrown away."
     ),
     "sink_scaled": (
         "The sink is divided by the root of head_dim. It is a learned logit, not a product of q and k: only q.k is "
@@ -58,12 +58,13 @@ CAUSES = {
         "The sink has the wrong sign. As a gate: sigmoid(logsumexp(scores) - sink), so a large sink empties the row."
     ),
     "sink_lse": (
-        "The gate does not compare the sink with the scores. Its factor is sigmoid(logsumexp(scores) - sink), with "
-        "the logsumexp over the visible keys of the row."
+        "The gate compares the sink with something other than the scores' logsumexp. Its factor is "
+        "sigmoid(logsumexp(scores) - sink), with the logsumexp over the visible keys of the row."
     ),
     "sink_value": "The sink adds something to the output. It has no value: after the softmax its column is dropped.",
     "sink_linear": "The sink enters the denominator as a number instead of as exp(sink).",
-    "sink_head": "The heads use each other's sinks: there is one for each QUERY head, in the order of the heads.",
+    "sink_exp": "exp is taken twice: the column of sinks goes into the softmax as it is.",
+    "sink_head": "Not every head uses its own sink: there is one for each QUERY head, in the order of the heads.",
     "groups_interleaved": (
         "Query heads are assigned in turn, like cards (head % g). Neighbours share: query head h reads key/value "
         "head h // "

@@ -50,15 +50,15 @@ def cases():
             "scaled by the root of d",
             (some(2, 16), some(3, 16), some(3, 16), everything),
             right,
-            "Scores are divided by the root of head_dim. head_dim is 16 here, so divide by √16 = 4; take it from the "
-            "shape, since other heads have other sizes.",
+            "Scores are divided by the root of d. d is 16 here, and √4 fitted only the example: take it from the "
+            "shape.",
         ),
         Case(
             "the forbidden keys",
             (some(5, 4), some(5, 4), some(5, 4), causal),
             right,
-            "Forbidden scores become -inf BEFORE the softmax. Zeroed weights would leave rows that sum to less "
-            "than one; a score of 0 still gets a weight.",
+            "Forbidden scores become -inf BEFORE the softmax; nan: the mask is inverted. Zeroed weights would leave "
+            "rows that sum to less than one; a score of 0 still gets a weight.",
         ),
         Case(
             "more keys than queries",

@@ -24,7 +24,7 @@ def cases():
             "a strong sink",
             (row, torch.tensor([20.0])),
             row,
-            "A large sink closes the gate: it is lse - sink, not sink - lse.",
+            "A large sink closes the gate. With its own sign it would open it.",
         ),
         Case("no sink", (row, torch.tensor([-inf])), row + 1, "A sink of -inf leaves the ordinary softmax: factor 1."),
         Case(

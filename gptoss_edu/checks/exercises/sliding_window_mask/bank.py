@@ -88,6 +88,12 @@ BANK.wrong("dtype", "zeros and ones", (RETURN, BOOL + "return mask.int()"))
 BANK.wrong(
     "positions_swapped", "(s, t) instead of (t, s)", (POSITIONS, "query_positions[None, :], key_positions[:, None]")
 )
+for size in (128, 200, 4096):
+    BANK.wrong(
+        "full_limited",
+        f"None taken for a window of {size}",
+        ("return mask if", f"window = window or {size}\n    return mask if"),
+    )
 BANK.wrong("hard_coded", "a window of 128 written in", ("q - window", "q - 128"))
 BANK.wrong("future", "a full layer that sees the future", ("return mask if", "return torch.ones_like(mask) if"))
 BANK.wrong("future", "no causal condition at all", ("k <= q", "k < q + 10**9"))

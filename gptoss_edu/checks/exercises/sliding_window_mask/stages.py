@@ -40,6 +40,7 @@ CAUSES = {
     "positions_swapped": "Query positions run down the rows, key positions along the columns: (t, s).",
     "dtype": "The mask must be boolean, True = may attend; not 0 and 1, not 0 and -inf.",
     "full": "With window = None (a full layer) everything up to the query is visible.",
+    "full_limited": "With window = None the past is cut off. None is a full layer: every earlier key, however far.",
     "hard_coded": "The window of the call is not used: a number (128?) is written into the function.",
     "general": (
         "A query sees itself and the keys just before it, `window` in all: with a window of 3, query 9 sees 7, 8 and "
@@ -85,6 +86,8 @@ def causal(call):
     _compare(call, [0, 1, 2, 3], [0, 1, 2, 3], None, "full")
     _compare(call, [0], [0], None, "full")
     _compare(call, [20], list(range(21)), None, "full")
+    _compare(call, [250, 4999], list(range(5000)), None, "full")
+    _compare(call, [260, 5999], list(range(6000)), None, "full")
 
 
 @CHECK.stage("the window's edge")
