@@ -39,6 +39,13 @@ def cases():
             two,
             "sinks (h,) belongs to the HEAD axis of (b, h, t): sinks[:, None].",
         ),
+        Case(
+            "large scores",
+            (row + 200.0, torch.tensor([200.0])),
+            row + 0.5,
+            "Only the difference counts: e^200 is inf in float32, and inf over inf is nan. The sigmoid of the "
+            "difference needs no large power.",
+        ),
     ]
 
 
@@ -60,6 +67,9 @@ BANK.wrong("a weak sink", "tanh for sigmoid", (WHOLE, "0.5 + torch.tanh(lse - si
 BANK.wrong(
     "keys and sink equally strong", "the logsumexp itself over the sum", (WHOLE, "lse / (lse + sinks[:, None].exp())")
 )
+
+
+BANK.wrong("large scores", "the ratio of exponentials", (WHOLE, "lse.exp() / (lse.exp() + sinks[:, None].exp())"))
 
 
 @BANK.right("a softmax of two numbers")
