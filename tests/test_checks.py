@@ -508,3 +508,5 @@ def test_a_guess_that_no_solution_bears_out_is_told_as_a_guess():
     result = checks.rms_norm(rounded_factor, keep=False)
     assert result.cause_id == "" and "(.why() gives a hint)" in repr(result)
     assert str(result.why()).startswith("No known mistake gives exactly this result. Check this first: ")
+    unsearched = checks.rms_norm(rounded_factor, keep=False, diagnose=False)
+    assert str(unsearched.why()).startswith("Check this first: ")

@@ -374,3 +374,10 @@ def test_attention_beyond_a_window_that_was_left_out_is_drawn(open_page):
     assert right.evaluate(drawn) == 0 and planted.evaluate(drawn) > 5
     assert right.evaluate("window.explorer.store.run.windows[0]") == 32
     assert planted.evaluate("window.explorer.store.run.windows[0]") is None
+    tip = """() => {
+      const { store, panels } = window.explorer;
+      store.set({ l: 0, h: 0 });
+      return panels.find((panel) => panel.area === "matrix").view.tip(store, { t: 59, k: 27 });
+    }"""
+    assert "cannot see key 27" in right.evaluate(tip)  # its pooled cell holds keys that query 59 does see
+    assert "pooled" in planted.evaluate(tip) and "beyond" not in planted.evaluate(tip)

@@ -1,5 +1,6 @@
 """A right port in NumPy is green to the end; a wrong one is named, placed, and found by good inputs (capstone 4)."""
 
+import argparse
 import re
 import sys
 import textwrap
@@ -9,9 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from gptoss_edu import load_model
+from gptoss_edu import load_model, mxfp4
 from gptoss_edu.checks import bank
 from gptoss_edu.cli import main
+from gptoss_edu.commands import port
 from gptoss_edu.course import ports
 from gptoss_edu.errors import GptOssError
 
@@ -140,3 +142,30 @@ def test_a_port_into_transformers_stands_beside_the_model_as_the_page_says(tmp_p
         ran: dict = {}
         exec(source, ran)
         assert (ran["rungs"].first_above(1e-4) is None) == green
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("raise KeyError('x')", "gives no list: KeyError"),
+        ("return [3]", "a tuple of arguments for each input"),
+    ],
+)
+def test_inputs_of_ones_own_that_are_none_are_one_line(tmp_path, given, words):
+    file = tmp_path / "mine.py"
+    file.write_text(f"def rms_norm(x, scale, eps):\n    return x\n\ndef rms_norm_inputs():\n    {given}\n")
+    with pytest.raises(GptOssError, match=words):
+        port.run(argparse.Namespace(file=file, figure=None))
+    file.write_text("def rms_norm(x, scale, eps):\n    return x\n\nrms_norm_inputs = [3]\n")
+    with pytest.raises(GptOssError, match="expected a function rms_norm_inputs"):
+        port.run(argparse.Namespace(file=file, figure=None))
+
+
+def test_not_a_number_equals_not_a_number():
+    """A scale byte of 255 makes NaN, in the port as in the package."""
+    blocks, scales = np.zeros((1, 1, 16), np.uint8), np.full((1, 1), 255, np.uint8)
+
+    def unpack_mxfp4(blocks, scales):
+        return mxfp4.unpack(torch.from_numpy(blocks), torch.from_numpy(scales)).numpy()
+
+    assert ports.judge_inputs("unpack_mxfp4", ports.with_arrays(unpack_mxfp4), [(blocks, scales)]).differences == (0.0,)

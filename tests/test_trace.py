@@ -618,3 +618,5 @@ def test_a_window_that_was_left_out_is_seen():
     weights, sinks = run.attention(0, 0)
     assert np.allclose(weights.sum(1) + sinks, 1, atol=2e-3)
     assert weights[-1, : len(ids) - model.config.sliding_window].sum() > 0.01
+    with plant("unnoticed"):  # one key too many
+        assert trace.record(model, ids, heads=kept).windows[0] == model.config.sliding_window + 1

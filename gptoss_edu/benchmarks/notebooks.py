@@ -102,7 +102,10 @@ def time_cells(path: Path, timeout: int = 900) -> list[Timed]:
 
     Raises: GptOssError if a cell raises or takes too long.
     """
-    notebook = nbformat.read(path, as_version=4)
+    try:
+        notebook = nbformat.read(path, as_version=4)
+    except (nbformat.reader.NotJSONError, nbformat.ValidationError, UnicodeDecodeError) as error:
+        raise GptOssError(f"notebooks: {path} is no notebook: {str(error).splitlines()[0][:80]}.") from None
     cells = [(i, cell) for i, cell in enumerate(notebook.cells) if cell.cell_type == "code" and cell.source.strip()]
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder, "times.jsonl")

@@ -63,9 +63,7 @@ def catching(
         if kind == "pair":
             return "two functions"
         if kind == "fixed":
-            return next(
-                (f"differs for {label}" for label, args in _named(probes) if not _same(fixed, right, args)), "agrees"
-            )
+            return next((told for probe in _named(probes) if (told := _difference(fixed, right, *probe))), "agrees")
         if kind == "size":
             counted = Counted(right, count)
             outcome(test, counted)
@@ -136,6 +134,16 @@ def _named(probes: tuple[tuple, ...]):
 def _short(value) -> str:
     text = str(value.tolist()) if hasattr(value, "tolist") else repr(value)
     return text if len(text) < 60 else text[:57] + "…"
+
+
+def _difference(fixed: Callable, right: Callable, label: str, args: tuple) -> str:
+    """Return how the fixed function goes wrong on one input; nothing where both give the same."""
+    try:
+        return "" if _same(fixed, right, args) else f"differs for {label}"
+    except TookTooLong:
+        return f"does not end for {label}"
+    except Exception as error:
+        return f"raises {type(error).__name__} for {label}"
 
 
 def _same(fixed: Callable, right: Callable, args: tuple) -> bool:

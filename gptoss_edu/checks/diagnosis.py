@@ -146,10 +146,11 @@ def size_of(value) -> float:
 
 @dataclass(frozen=True)
 class Told:
-    """The possible causes; `certain` if there is one and nothing contradicts it."""
+    """The possible causes; `certain` if there is one and nothing contradicts it; `searched` if all were tried."""
 
     causes: tuple[str, ...] = ()
     certain: bool = False
+    searched: bool = False
 
 
 class Diagnosis:
@@ -196,7 +197,7 @@ class Diagnosis:
         told = everywhere or candidates
         causes = tuple(dict.fromkeys(solution.cause for solution in told))
         certain = len(causes) == 1 and bool(everywhere) and max(everywhere.values()) >= 2
-        return Told(causes, certain)
+        return Told(causes, certain, searched=True)
 
     def raises(self, stage: str, cause: str) -> bool:
         """Return whether a wrong solution with this cause raises an exception on an input of the stage."""

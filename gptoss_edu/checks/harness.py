@@ -222,7 +222,8 @@ class Check:
         elif named and told.causes:
             text = f"Several mistakes look like this; one of them: {self.causes[named[0]]}"
         elif named:  # a guess of the stage, which no solution of the bank bears out
-            text = f"No known mistake gives exactly this result. Check this first: {self.causes[named[0]]}"
+            unknown = "No known mistake gives exactly this result. " if told.searched else ""
+            text = f"{unknown}Check this first: {self.causes[named[0]]}"
         return self._result(status, stage, symptom, text, "", passed, picture, possible)
 
     def in_words(self, cause: str, stage: str) -> str:

@@ -61,7 +61,8 @@ class Result:
         if self.status == "not written yet":
             return self.message
         done = f"{len(self.stages)} of {self.total} stages passed; refused at: {self.stage}"
-        what = "the cause" if self.cause_id else "a hint"
+        rule = self.cause.startswith("The rule of ")
+        what = "the rule" if rule else "the cause" if self.cause_id else "a hint"
         return f"{self.check}: {done}\n  {self.symptom}\n  (.why() gives {what})"
 
     def _repr_html_(self) -> str:

@@ -7,6 +7,7 @@ gptoss-edu bench growth     what a token costs as context, batch, layers and exp
 gptoss-edu bench serve      the server: several clients against one, over HTTP and in the pool, and a soak test
 gptoss-edu bench harmony    rendering and parsing, compared with openai-harmony
 gptoss-edu bench explorer   the trace explorer in headless Chromium
+gptoss-edu bench notebooks  the slowest cells of each notebook, beside a fixed piece of work
 gptoss-edu bench page       the model in a page: WebAssembly and plain JavaScript, with and without a trace
 """
 

@@ -11,6 +11,7 @@ inputs would find, and compares gpt-oss-tiny with your function in it, layer by 
 
 import argparse
 from pathlib import Path
+from types import ModuleType
 
 from gptoss_edu.errors import GptOssError
 from gptoss_edu.options import check_writable, run_file
@@ -31,8 +32,7 @@ def run(args: argparse.Namespace) -> int:
         raise GptOssError(f"{args.file}: expected a function named {', '.join(ports.PORTABLE)}; found none.")
     verdicts = []
     for name, function in found.items():
-        inputs = getattr(module, f"{name}_inputs", None)
-        verdicts.append(ports.judge(name, function, inputs() if inputs else None))
+        verdicts.append(ports.judge(name, function, own_inputs(module, f"{name}_inputs")))
         print(verdicts[-1], end="\n\n")
     if args.figure:
         verdicts[-1].figure().savefig(args.figure, bbox_inches="tight")
@@ -41,3 +41,19 @@ def run(args: argparse.Namespace) -> int:
         raise GptOssError(f"{args.file}: {', '.join(failed)}: not yet a port; see above.")
     print(f"{', '.join(found)}: a port, green to the end")
     return 0
+
+
+def own_inputs(module: ModuleType, name: str) -> list[tuple] | None:
+    """Return what the file's function `name` gives, tuples of arguments; None if there is none."""
+    function = getattr(module, name, None)
+    if function is None:
+        return None
+    if not callable(function):
+        raise GptOssError(f"port: expected a function {name}() that returns a list, found a {type(function).__name__}.")
+    try:
+        inputs = list(function())
+    except Exception as error:
+        raise GptOssError(f"port: {name}() gives no list: {type(error).__name__}: {error}.") from error
+    if not all(isinstance(arguments, tuple) for arguments in inputs):
+        raise GptOssError(f"port: expected a tuple of arguments for each input of {name}(), found something else.")
+    return inputs

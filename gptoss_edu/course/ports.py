@@ -195,7 +195,7 @@ def _parts(value) -> list[np.ndarray]:
 
 def _relative(a: np.ndarray, b: np.ndarray) -> float:
     with np.errstate(invalid="ignore"):
-        difference = np.where(a == b, 0.0, np.abs(a - b))
+        difference = np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0.0, np.abs(a - b))
     worst = float(np.max(difference, initial=0.0))
     return float("inf") if np.isnan(worst) else worst / (size_of(b) or 1.0)
 

@@ -99,7 +99,7 @@ class Recorder:
         self.pooled = PooledAttention(c.num_hidden_layers, c.num_attention_heads)
         self.exact = AttentionRows(c, self.heads, path if self.level == "full" else None, max_tokens)
         self.applied: list[dict] = []
-        self.unbounded: set[int] = set()  # layers that attended beyond their window
+        self.reach: dict[int, int] = {}  # layer -> keys that it spans, where it attends beyond its window
 
     @contextmanager
     def attached(self):
@@ -146,21 +146,30 @@ class Recorder:
         self.exact.windows = self._windows()
 
     def _windows(self) -> list[int | None]:
-        """Return each layer's window, including changes by an intervention; None where weights lie beyond it."""
+        """Return each layer's window, including changes by an intervention; where weights lie beyond it, their span.
+
+        None stands for the whole text.
+        """
         windows = [block.attn.window for block in self.model.block]
         for change in self.applied:
             if change["kind"] == "SetWindow":
                 windows[change["layer"]] = change["window"]
-        return [None if layer in self.unbounded else window for layer, window in enumerate(windows)]
+        for layer, reach in self.reach.items():
+            windows[layer] = None if reach >= len(self.tokens) - 1 else reach
+        return windows
 
     def _look_beyond(self, layer: int, weights: Tensor, keys: np.ndarray) -> None:
         """Notice a layer that attends beyond its window, so that one whose mask was left out is not shown with it."""
         window = self.exact.windows[layer]
-        if window is None or layer in self.unbounded:
+        if window is None:
             return
-        beyond = (self.queries[:, None] - keys[None, :] >= window) & (keys >= 0)[None, :]  # (t, s)
-        if beyond.any() and bool(weights[:, :, :-1].amax(0)[torch.as_tensor(beyond, device=weights.device)].any()):
-            self.unbounded.add(layer)
+        distance = self.queries[:, None] - keys[None, :]  # (t, s)
+        beyond = (distance >= window) & (keys >= 0)[None, :]
+        if not beyond.any():
+            return
+        seen = beyond & weights[:, :, :-1].amax(0).gt(0).cpu().numpy()
+        if seen.any():
+            self.reach[layer] = int(distance[seen].max()) + 1
             self.exact.windows = self._windows()
 
     def _functions(self) -> dict:

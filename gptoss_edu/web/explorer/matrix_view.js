@@ -203,7 +203,10 @@ export class MatrixView {
     const exact = run.isExact(state.l, state.h);
     const row = exact ? run.row(state.l, state.h, t) : run.pooledRow(state.l, state.h, t);
     const weight = row.weights[exact ? k - row.first : Math.floor(k / run.bin)] ?? 0;
-    if (beyond && !weight) return "query " + t + " cannot see key " + k + ": it is beyond the window of " + w;
+    // A pooled cell holds several queries and keys: it tells of this one only if none of them lies within the window.
+    const [q, key] = [t, k].map((at) => (exact ? at : Math.floor(at / run.bin) * run.bin));
+    const whole = exact || (w !== null && key + run.bin - 1 <= q - w);
+    if (beyond && !(weight && whole)) return "query " + t + " cannot see key " + k + ": it is beyond the window of " + w;
     const share = run.isSingle(state.l, state.h) ? percent(weight, 1) : "pooled";
     const told = "query " + t + " “" + run.texts[t] + "” to key " + k + " “" + run.texts[k] + "”: " + share;
     return beyond ? told + ", although it is beyond the window of " + w : told;
