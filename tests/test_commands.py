@@ -185,7 +185,7 @@ def test_a_trace_with_a_mask_says_in_words_what_it_did(capsys, tmp_path):
     assert main(call) == 0
     said = capsys.readouterr().out
     assert "answer with expert 5 of layer 3 masked, the next best takes its place: " in said
-    assert re.search(r"bytes per token \(at most [\d,]+ are promised at this level\)", said)
+    assert re.search(r"bytes per token \(the limit of this level is [\d,]+\)", said)
     assert main([*call, "--max-new-tokens", "2"]) == 0
     assert capsys.readouterr().out.count("(no final message in 2 tokens; it begins: ") == 2
 

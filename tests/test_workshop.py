@@ -299,11 +299,11 @@ def test_progress(tmp_path):
     code, out, _ = run("progress", "--lines", pasted)
     assert (
         code == 0
-        and "swiglu                        2    2" in out
-        and "rms_norm                      1    2      1" in out
+        and "swiglu                        2   2" in out
+        and "rms_norm                      1   2      1" in out
         and "2 of 4 right" in out
         and out.startswith("2 learners")
-        and "sink_gate                     1    1      0          0  " + "#" * 30 in out
+        and "sink_gate                     1   1      0          0  " + "#" * 30 in out
     )
     assert run("progress", folder, folder)[1].count("#" * 30) == 2
 

@@ -32,7 +32,7 @@ def _clock(path=%r, now=lambda: (sum(_os.times()[:4]), _time.perf_counter())):
     def before(_info):
         begun[:] = now()
     def after(_result):
-        with open(path, "a") as file:
+        with open(path, "a", encoding="utf-8") as file:
             file.write(_json.dumps([b - a for a, b in zip(begun or now(), now())]) + "\\n")
     get_ipython().events.register("pre_run_cell", before)
     get_ipython().events.register("post_run_cell", after)
@@ -119,7 +119,7 @@ def time_cells(path: Path, timeout: int = 900) -> list[Timed]:
         except (CellExecutionError, CellTimeoutError) as error:
             raise GptOssError(f"notebooks: {path}: {str(error).strip().splitlines()[-1]}.") from None
         # the cell that sets the clock is heard too, after its own end
-        times = [json.loads(line) for line in log.read_text().splitlines()][-len(cells) - 2 :]
+        times = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()][-len(cells) - 2 :]
     unit = (times[0][0] + times[-1][0]) / 2
     return [
         Timed(
