@@ -169,3 +169,8 @@ def test_not_a_number_equals_not_a_number():
         return mxfp4.unpack(torch.from_numpy(blocks), torch.from_numpy(scales)).numpy()
 
     assert ports.judge_inputs("unpack_mxfp4", ports.with_arrays(unpack_mxfp4), [(blocks, scales)]).differences == (0.0,)
+
+
+def test_a_figure_of_another_kind_is_refused_before_anything_runs(tmp_path):
+    with pytest.raises(GptOssError, match=r"ends in \.svg or \.png, found ladder\.xyz"):
+        port.run(argparse.Namespace(file=tmp_path / "absent.py", figure=tmp_path / "ladder.xyz"))

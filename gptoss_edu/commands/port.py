@@ -10,11 +10,12 @@ inputs would find, and compares gpt-oss-tiny with your function in it, layer by 
 """
 
 import argparse
+import io
 from pathlib import Path
 from types import ModuleType
 
 from gptoss_edu.errors import GptOssError
-from gptoss_edu.options import check_writable, run_file
+from gptoss_edu.options import check_writable, run_file, write_bytes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,6 +27,8 @@ def run(args: argparse.Namespace) -> int:
     from gptoss_edu.course import ports
 
     check_writable(args.figure, "--figure")
+    if args.figure and args.figure.suffix not in (".svg", ".png"):
+        raise GptOssError(f"--figure: expected a file that ends in .svg or .png, found {args.figure.name}.")
     module = run_file(args.file, "ported", "port")
     found = {name: getattr(module, name) for name in ports.PORTABLE if callable(getattr(module, name, None))}
     if not found:
@@ -35,7 +38,9 @@ def run(args: argparse.Namespace) -> int:
         verdicts.append(ports.judge(name, function, own_inputs(module, f"{name}_inputs")))
         print(verdicts[-1], end="\n\n")
     if args.figure:
-        verdicts[-1].figure().savefig(args.figure, bbox_inches="tight")
+        picture = io.BytesIO()
+        verdicts[-1].figure().savefig(picture, format=args.figure.suffix[1:], bbox_inches="tight")
+        write_bytes(args.figure, picture.getvalue())
     failed = [verdict.name for verdict in verdicts if not verdict.passed]
     if failed:
         raise GptOssError(f"{args.file}: {', '.join(failed)}: not yet a port; see above.")

@@ -145,31 +145,31 @@ class Recorder:
         self.applied = interventions.active(self.model)
         self.exact.windows = self._windows()
 
-    def _windows(self) -> list[int | None]:
-        """Return each layer's window, including changes by an intervention; where weights lie beyond it, their span.
+    def _windows(self, seen: bool = True) -> list[int | None]:
+        """Return each layer's window, including changes by an intervention; None stands for the whole text.
 
-        None stands for the whole text.
+        With `seen`, a layer whose weights lie beyond its window has their span in its place.
         """
         windows = [block.attn.window for block in self.model.block]
         for change in self.applied:
             if change["kind"] == "SetWindow":
                 windows[change["layer"]] = change["window"]
-        for layer, reach in self.reach.items():
+        for layer, reach in self.reach.items() if seen else ():
             windows[layer] = None if reach >= len(self.tokens) - 1 else reach
         return windows
 
     def _look_beyond(self, layer: int, weights: Tensor, keys: np.ndarray) -> None:
         """Notice a layer that attends beyond its window, so that one whose mask was left out is not shown with it."""
-        window = self.exact.windows[layer]
+        window = self._windows(seen=False)[layer]
         if window is None:
             return
         distance = self.queries[:, None] - keys[None, :]  # (t, s)
         beyond = (distance >= window) & (keys >= 0)[None, :]
         if not beyond.any():
             return
-        seen = beyond & weights[:, :, :-1].amax(0).gt(0).cpu().numpy()
-        if seen.any():
-            self.reach[layer] = int(distance[seen].max()) + 1
+        reached = beyond & weights[:, :, :-1].amax(0).gt(0).cpu().numpy()
+        if reached.any():
+            self.reach[layer] = max(self.reach.get(layer, 0), int(distance[reached].max()) + 1)
             self.exact.windows = self._windows()
 
     def _functions(self) -> dict:
