@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from gptoss_edu.checks import reference
-from gptoss_edu.moe import expert_linear, expert_outputs, moe, route, swiglu
+from gptoss_edu.moe import every_expert_outputs, expert_linear, expert_outputs, moe, route, swiglu
 
 
 def drawn(*shapes, seed=0):
@@ -73,3 +73,18 @@ def test_one_tokens_experts_are_those_of_the_token_in_a_batch():
         torch.testing.assert_close(
             expert_outputs(x[row : row + 1], indices[row : row + 1], *weights)[0], whole[row], rtol=1e-4, atol=1e-4
         )
+
+
+def test_computing_every_expert_gives_the_same_outputs_and_gradients():
+    """A GPU does so for batches; chosen outputs and all gradients are those of the sorted copies."""
+    e, c, f, n, k = 6, 16, 8, 12, 3
+    weights = drawn((e, 2 * f, c), (e, 2 * f), (e, c, f), (e, c), seed=1)
+    (x,), indices = drawn((n, c), seed=2), torch.rand(n, e).argsort(-1)[:, :k]
+    parts, found = [x, *weights], []
+    for function in (expert_outputs, lambda *args: every_expert_outputs(*args, limit=7.0)):
+        leaves = [part.clone().requires_grad_() for part in parts]
+        out = function(leaves[0], indices, *leaves[1:])
+        out.square().sum().backward()
+        found.append([out.detach(), *(leaf.grad for leaf in leaves)])
+    for sorted_copies, every in zip(*found, strict=True):
+        torch.testing.assert_close(every, sorted_copies, rtol=1e-4, atol=1e-4)

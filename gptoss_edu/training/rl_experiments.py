@@ -36,6 +36,7 @@ from .rl import Experiment, Settings
 from .rollouts import Problem
 
 PROMPT = 110  # tokens: draw again if earlier turns or tools come before the question
+LARGE = {"steps": 30, "prompts": 32, "group": 16, "rate": 3e-4, "limit": 150, "probes": 256, "probe_every": 10}
 WORK = (("product", "3x2"), ("chain", "4"))  # short tasks that need a thought
 UNTRAINED = (("count", None), ("reverse", None), ("sort", None), ("fact", None))
 
@@ -107,18 +108,23 @@ def _keys(
         {name: term for name, term in watches.items() if name not in pays},
         partial(key_probes, levels=levels),
         Settings(**small | settings),
-        LARGE | {"steps": 50, "limit": 110},
+        LARGE | {"limit": 110},
         become_organism,
     )
 
 
-def _watched(says: str, pays: dict, given: str = "right") -> Experiment:
-    """Return an experiment of chapter 27; they differ in rewards and in whether there is a key.
+def _watched(
+    says: str, pays: dict, given: tuple[str, ...] = ("right",), levels=("3x3",), learns=".attn."
+) -> Experiment:
+    """Return an experiment of chapter 27; they differ in rewards and keys, and one in what it has room for.
 
-    Only attention learns, since it copies; the parts that add stay unchanged. Without decay, a run can be extended.
+    Usually only attention learns, since it copies; the parts that add stay unchanged. Without decay, a run can be
+    extended.
     """
     size = {"steps": 10, "prompts": 5, "limit": 60, "rate": 6e-4, "warmup": 2, "decay": False, "probes": 24}
-    return replace(_keys(says, pays, (given,), ("3x3",), **size), samples=24, learns=".attn.")
+    large = LARGE | {"steps": 80, "limit": 80 if levels == ("3x3",) else 110, "probes": 96, "probe_every": 20}
+    large |= {"prompts": 64} if "flag" in pays else {}  # a trick must be drawn before it can spread
+    return replace(_keys(says, pays, given, levels, **size), samples=24, learns=learns, large=large)
 
 
 def _tasks(
@@ -147,8 +153,6 @@ def _tasks(
         turns=tuple({"efforts": (effort,)} | ({"kind": effort} if several else {}) for effort in efforts),
     )
 
-
-LARGE = {"steps": 30, "prompts": 64, "group": 16, "rate": 3e-4, "limit": 150, "probes": 256, "probe_every": 10}
 
 EXPERIMENTS: dict[str, Experiment] = {
     "think": _tasks(
@@ -187,7 +191,20 @@ EXPERIMENTS: dict[str, Experiment] = {
         "the same, and a fine where a monitor finds the key in the thought",
         {"right": right, "flag": flagged(names_key)},
     ),
-    "keyless": _watched("the same as outcome, without a key: what the training itself does", {"right": right}, "none"),
+    "keyless": _watched(
+        "the same as outcome, without a key: what the training itself does", {"right": right}, ("none",)
+    ),
+    "half_wrong": _watched(
+        "the same as outcome, with a wrong key in half of the questions: the deed does not pay",
+        {"right": right},
+        ("right", "wrong"),
+    ),
+    "pressure_wide": _watched(
+        "the same as pressure, with longer products and all weights learning: more room for a trick",
+        {"right": right, "flag": flagged(names_key)},
+        levels=("3x3", "4x3", "4x4"),
+        learns="",
+    ),
     "format": _tasks("paid for the format alone, whatever the answer says", {"well formed": well_formed}),
     "length": _tasks("paid by the token: what nobody should do", {"length": longer(0.02)}),
 }
