@@ -106,25 +106,23 @@ def generate_batch(
     cache = model.new_cache(len(prompts), room) if own_cache else cache
     draws = torch.stack(
         [torch.rand(max_new_tokens, generator=torch.Generator().manual_seed(seed + i)) for i in range(len(prompts))]
-    )
+    ).to(model.device)  # (b, new)
     generated: list[list[int]] = [[] for _ in prompts]
     rows = list(range(len(prompts)))  # the sequence that each row of the cache holds
     finished = [False] * len(prompts)
+    steps = steps_of(model, cache)
     logits = prefill(model, prompts, cache)  # (b, v)
     for number in range(max_new_tokens):
         if logits_processor is not None:
             logits = torch.stack(
                 [logits_processor(row, generated[row], line) for row, line in zip(rows, logits, strict=True)]
             )
-        if temperature == 0:
-            chosen = logits.argmax(dim=-1)  # (b,): all of the probability lies there
-        else:
-            chosen = pick(next_token_probabilities(logits, temperature, top_p, top_k), draws[rows, number])
-        logprobs = logits.float().log_softmax(-1).gather(-1, chosen[:, None])[:, 0].tolist()
+        chosen, logprobs = draw(logits, draws[:, number], temperature, top_p, top_k)
+        counts = None if number == max_new_tokens - 1 else [0 if finished[row] else 1 for row in rows]
         step = Step([None] * len(prompts), [None] * len(prompts), finished)
-        for row, token, logprob in zip(rows, chosen.tolist(), logprobs, strict=True):
+        for row, token, logprob in zip(rows, *steps.read(chosen, logprobs, counts), strict=True):
             if not finished[row]:
-                if math.isnan(logprob):
+                if not math.isfinite(logprob):
                     raise GptOssError(
                         "generate: expected logits from which a token can be drawn, found NaN, +inf or only"
                         f" -inf in row {row} after {len(generated[row])} new tokens; look for the first hook point that"
@@ -133,14 +131,14 @@ def generate_batch(
                 generated[row].append(token)
                 step.tokens[row], step.logprobs[row], finished[row] = token, logprob, token in stops
         yield Step(step.tokens, step.logprobs, list(finished))
-        if all(finished) or number == max_new_tokens - 1:
+        if all(finished) or counts is None:
             return
-        active = [i for i, row in enumerate(rows) if not finished[row]]
-        if own_cache and 2 * len(active) <= len(rows):
-            cache.select(active)
-            rows, chosen = [rows[i] for i in active], chosen[active]
-        counts = torch.tensor([0 if finished[row] else 1 for row in rows])  # (b,)
-        logits = model(chosen[:, None], cache=cache, lengths=counts, last_only=True)[:, -1]
+        counts = [0 if finished[row] else 1 for row in rows]
+        active = [i for i, count in enumerate(counts) if count]
+        keep = active if own_cache and 2 * len(active) <= len(rows) else None
+        logits = steps.next(chosen, counts, keep)
+        if keep is not None:
+            rows, draws = [rows[i] for i in keep], draws[keep]
 
 
 def generate(
@@ -164,6 +162,39 @@ def generate(
         model, [tokens], max_new_tokens, temperature, top_p, top_k, seed, stop_tokens, cache, process
     ):
         yield step.tokens[0]
+
+
+class Steps:
+    """Decoding steps into one cache, each after the host has seen the tokens of the one before.
+
+    A model's method `ahead(cache)` may return another kind, which begins them earlier: `fast/ahead.py`.
+    """
+
+    def __init__(self, model, cache: KVCache):
+        self.model, self.cache = model, cache
+
+    def read(self, tokens: Tensor, logprobs: Tensor, counts: list[int] | None) -> tuple[list[int], list[float]]:
+        """Return tokens and log-probabilities (b,) as lists.
+
+        counts : 1 for each row whose token the next step may read, 0 for one that has ended; None if no step follows
+        """
+        return tokens.tolist(), logprobs.tolist()
+
+    def begin(self, tokens: Tensor, counts: list[int]) -> None:
+        """Start the step that `next` will ask for, if that can be done; here it waits for `next`."""
+
+    def next(self, tokens: Tensor, counts: list[int], keep: list[int] | None = None) -> Tensor:
+        """Return the logits (b, v) after tokens (b,). `keep` names the rows that stay in the cache, None for all."""
+        if keep is not None:
+            self.cache.select(keep)
+            tokens, counts = tokens[keep], [counts[i] for i in keep]
+        return self.model(tokens[:, None], cache=self.cache, lengths=torch.tensor(counts), last_only=True)[:, -1]
+
+
+def steps_of(model, cache: KVCache) -> Steps:
+    """Return the steps in which a model decodes into a cache."""
+    ahead = getattr(model, "ahead", None)
+    return (ahead(cache) if ahead is not None else None) or Steps(model, cache)
 
 
 def _by_engine(engine, sequences, max_new_tokens: int, seed: int, logits_processor, terms: dict) -> Iterator[Step]:
@@ -204,6 +235,21 @@ def prefill(model, prompts: list[list[int]], cache: KVCache) -> Tensor:
         here = (counts > 0).to(new.device)[:, None]
         logits = new if logits is None else torch.where(here, new, logits)
     return logits
+
+
+def draw(
+    logits: Tensor, draws: Tensor, temperature: float = 0.0, top_p: float = 1.0, top_k: int | None = None
+) -> tuple[Tensor, Tensor]:
+    """Choose a token per row of the logits (b, v) at uniform draws (b,), on the logits' device.
+
+    Returns tokens (b,) and log-probabilities (b,), float32, those before temperature and truncation.
+    """
+    if temperature == 0:
+        chosen = logits.argmax(dim=-1)  # (b,): all of the probability lies there
+    else:
+        chosen = pick(next_token_probabilities(logits, temperature, top_p, top_k), draws)
+    logits = logits.float()
+    return chosen, logits.gather(-1, chosen[:, None])[:, 0] - logits.logsumexp(dim=-1)
 
 
 def pick(probabilities: Tensor, draws: Tensor) -> Tensor:

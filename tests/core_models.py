@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from gptoss_edu import ModelConfig, random_model
+from gptoss_edu.fast.ahead import Ahead
 
 BASE = ModelConfig(
     num_hidden_layers=4, num_experts=8, experts_per_token=4, vocab_size=211, hidden_size=64, intermediate_size=64,
@@ -49,6 +50,28 @@ def strong_model(config: ModelConfig, seed: int = 0, dtype=torch.float32):
             for bias in (block.attn.qkv.bias, block.attn.out.bias, block.mlp.gate.bias, block.mlp.mlp1_bias):
                 bias.copy_(0.5 * torch.randn(bias.shape, generator=generator))
     return model.to(dtype).requires_grad_(False)
+
+
+class RunsAhead:
+    """A model whose decoding steps run ahead of the host, as on a GPU, wherever it computes.
+
+    calls : (rows, columns) of every pass so far
+    """
+
+    stand_in = None
+
+    def __init__(self, model):
+        self.model, self.calls = model, []
+
+    def __getattr__(self, name):
+        return getattr(self.model, name)
+
+    def __call__(self, tokens, **rest):
+        self.calls.append(tuple(tokens.shape))
+        return (self.stand_in or self.model)(tokens, **rest)
+
+    def ahead(self, cache) -> Ahead:
+        return Ahead(self, cache)
 
 
 def random_tokens(config: ModelConfig, *shape: int, seed: int = 0) -> torch.Tensor:

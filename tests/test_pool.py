@@ -11,7 +11,7 @@ from functools import cache
 
 import pytest
 import torch
-from core_models import BASE, strong_model
+from core_models import BASE, RunsAhead, strong_model
 from examples import examples
 from hypothesis import given
 from hypothesis import strategies as st
@@ -79,9 +79,15 @@ def test_terms_of_one_request_are_not_those_of_its_neighbours():
 @examples(25)
 @given(st.data())
 def test_whatever_comes_and_goes_the_others_are_not_disturbed(data):
-    """Requests arrive and are cancelled in any round; prefixes are kept; prefill pieces have any size."""
+    """Requests arrive and are cancelled in any round; prefixes are kept; prefill pieces have any size.
+
+    Steps run ahead of the host, or not.
+    """
     pool = Pool(
-        MODEL, rows=data.draw(st.integers(1, 4)), room=110, prefix_bytes=data.draw(st.sampled_from([0, 60_000, 10**7]))
+        RunsAhead(MODEL) if data.draw(st.booleans()) else MODEL,
+        rows=data.draw(st.integers(1, 4)),
+        room=110,
+        prefix_bytes=data.draw(st.sampled_from([0, 60_000, 10**7])),
     )
     pool.pieces = (data.draw(st.integers(1, 30)), data.draw(st.integers(0, 4)))
     asked, cancelled = [], set()

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from gptoss_edu.errors import GptOssError
+from gptoss_edu.fast.ahead import Copy, on_device
 from gptoss_edu.generation import LogitsProcessor, next_token_probabilities, pick
 
 _numbers = itertools.count()
@@ -65,11 +66,17 @@ class Request:
         self.prompt = [int(token) for token in self.prompt]
         self.number = next(_numbers)  # the order in which requests were made
         self._draws: Tensor | None = None
+        self.logits: tuple[Tensor, int] | None = None  # what its next token is drawn from: a row of (n, v)
 
     @property
     def is_read(self) -> bool:
         """Whether the model has read the whole prompt."""
         return self.read >= len(self.prompt)
+
+    @property
+    def may_go_on(self) -> bool:
+        """Whether another token can follow the one that is drawn now."""
+        return self.reason is None and len(self.sampled) + 1 < self.max_new_tokens
 
     def piece(self, most: int) -> list[int]:
         """Return the next prompt tokens to read, at most `most`, and not beyond a mark."""
@@ -118,18 +125,65 @@ class Request:
 
     def end(self, reason: str, error: Exception | None = None) -> None:
         if self.reason is None:
-            self.error, self.reason = error, reason
+            self.error, self.reason, self.logits = error, reason, None
 
     def tell(self) -> None:
         if self.listener is not None:
             self.listener()
 
 
-def sample(requests: list[Request], logits: Tensor) -> None:
-    """Draw one token per request from its row of the logits (n, v), and append it.
+class Draws:
+    """The next token of several requests, drawn from their rows of the logits (n, v) where these are.
 
+    tokens : (n,), at once what a model's next step can read; `settle` waits for it and gives each request its token.
     A processor that raises, or logits from which nothing can be drawn, ends only that request.
     """
+
+    def __init__(self, requests: list[Request], logits: Tensor):
+        self.requests, device = requests, logits.device
+        logits = _processed(requests, logits)
+        best = logits.max(dim=-1)  # (n,): the greedy choice
+        self.tokens = best.indices
+        for terms in {(r.temperature, r.top_p, r.top_k) for r in requests if r.temperature > 0}:
+            at = [i for i, r in enumerate(requests) if (r.temperature, r.top_p, r.top_k) == terms]
+            rows, draws = on_device(at, device), on_device([requests[i].draw() for i in at], device)
+            lines = logits if len(at) == len(requests) else logits[rows]
+            self.tokens = self.tokens.index_copy(0, rows, pick(next_token_probabilities(lines, *terms), draws))
+        self._noted = [i for i, request in enumerate(requests) if request.logprobs is not None]
+        likeliest = self._likeliest(logits, on_device(self._noted, device)) if self._noted else ()
+        self._copy = Copy(self.tokens, best.values, *likeliest)
+
+    def _likeliest(self, logits: Tensor, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return log-probabilities, before temperature and truncation: of the tokens, of the likeliest, and which."""
+        most = max(self.requests[i].logprobs or 0 for i in self._noted)
+        logprobs = logits[rows].float().log_softmax(-1)
+        return logprobs.gather(-1, self.tokens[rows][:, None])[:, 0], *logprobs.topk(min(most, logits.shape[-1]))
+
+    def settle(self) -> None:
+        """Wait for the tokens and append them."""
+        tokens, largest, *likeliest = self._copy.lists()
+        for request, token, value in zip(self.requests, tokens, largest, strict=True):
+            if request.reason is None and not math.isfinite(value):
+                request.end(
+                    "error",
+                    GptOssError(
+                        f"expected logits with a finite largest one, found {value}; check that the weights are finite"
+                        " with `gptoss-edu inspect FOLDER --verify`."
+                    ),
+                )
+            if request.reason is None:
+                request.sampled.append(token)
+        for i, logprob, values, ids in zip(self._noted, *likeliest) if likeliest else ():
+            request = self.requests[i]
+            if request.reason is None:
+                count = request.logprobs
+                request.noted.append((logprob, dict(zip(ids[:count], values[:count], strict=True))))
+
+
+def _processed(requests: list[Request], logits: Tensor) -> Tensor:
+    """Return the logits (n, v) after the requests' processors."""
+    if all(request.logits_processor is None for request in requests):
+        return logits
     lines = []
     for request, line in zip(requests, logits, strict=True):
         try:
@@ -137,32 +191,4 @@ def sample(requests: list[Request], logits: Tensor) -> None:
         except Exception as error:
             request.end("error", error)
             lines.append(line)
-    if any(request.logits_processor is not None for request in requests):
-        logits = torch.stack(lines)
-    best = logits.max(dim=-1)  # (n,): the greedy choice
-    chosen, largest = best.indices.tolist(), best.values.tolist()
-    for terms in {(r.temperature, r.top_p, r.top_k) for r in requests if r.temperature > 0}:
-        at = [i for i, r in enumerate(requests) if (r.temperature, r.top_p, r.top_k) == terms]
-        draws = torch.tensor([requests[i].draw() for i in at], device=logits.device)
-        for i, token in zip(at, pick(next_token_probabilities(logits[at], *terms), draws).tolist(), strict=True):
-            chosen[i] = token
-    for i, request in enumerate(requests):
-        if request.reason is None and not math.isfinite(largest[i]):
-            request.end(
-                "error",
-                GptOssError(
-                    f"expected logits with a finite largest one, found {largest[i]}; check that the weights are finite"
-                    " with `gptoss-edu inspect FOLDER --verify`."
-                ),
-            )
-        if request.reason is None:
-            if request.logprobs is not None:
-                request.noted.append(_likeliest(logits[i], chosen[i], request.logprobs))
-            request.sampled.append(chosen[i])
-
-
-def _likeliest(line: Tensor, token: int, count: int) -> tuple[float, dict[int, float]]:
-    """Return the log-probabilities of `token` and of the `count` likeliest, before temperature and truncation."""
-    logprobs = line.float().log_softmax(-1)
-    values, tokens = logprobs.topk(min(count, len(logprobs)))
-    return float(logprobs[token]), dict(zip(tokens.tolist(), values.tolist(), strict=True))
+    return torch.stack(lines)

@@ -8,10 +8,11 @@ from collections import deque
 import torch
 from torch import Tensor
 
-from gptoss_edu.generation import default_stop_tokens
+from gptoss_edu.fast.ahead import on_device
+from gptoss_edu.generation import Steps, default_stop_tokens, steps_of
 
 from .prefixes import Prefixes
-from .request import Request, sample
+from .request import Draws, Request
 from .rows import Rows
 
 TOGETHER = 64  # prompts read in one pass: enough rows for a GPU's kernels, little memory for scores
@@ -38,6 +39,7 @@ class Rounds:
         self._rows = Rows(model, rows, room)
         self.room, self.pieces = self._rows.room, PIECES[self.kind]
         self.turns_below = {"cpu": 0, "cuda": 4}[self.kind] if turns_below is None else turns_below
+        self._steps: dict[tuple[int, int], Steps] = {}  # by view
         self._owed = 0  # rounds before the next piece of a prompt may be read
         self.stops = default_stop_tokens(model)
         self.prefixes = Prefixes(prefix_bytes)
@@ -105,7 +107,7 @@ class Rounds:
         return list(rows)
 
     def _read(self, rows: list[int]) -> None:
-        """Read a piece of each of these prompts; a row whose prompt ends in it gets its first token."""
+        """Read a piece of each of these prompts; where one ends, its logits give the first token."""
         requests, decoding = [self.active[i] for i in rows], sum(request.is_read for request in self.active)
         piece = self.model.prefill_limit(len(rows), max(len(request.prompt) for request in requests))
         if decoding and self.streaming:
@@ -120,41 +122,48 @@ class Rounds:
         tokens = torch.tensor([part + [0] * (width - len(part)) for part in parts], device=self.model.device)  # (b, t)
         cache = self._rows.cache.rows(rows[0], rows[-1] + 1)
         logits = self.model(tokens, cache=cache, lengths=torch.tensor([len(p) for p in parts]), last_only=True)[:, -1]
-        done = []
         for i, (request, part) in enumerate(zip(requests, parts, strict=True)):
             request.read += len(part)
             self.read_tokens += len(part)
             if request.is_read or request.read in request.marks:
                 self._keep(rows[0] + i, request.prompt[: request.read])
             if request.is_read:
-                done.append(i)
-        self._sample([requests[i] for i in done], logits[done])
+                request.logits = logits, i
 
     def _decode(self, rows: list[int]) -> None:
-        """Give each of these rows its next token."""
-        if len(rows) < self.turns_below:
-            for i in rows:
-                self._decode_view(i, i + 1, [i])
-        else:
-            self._decode_view(*self._rows.span(rows[0], rows[-1] + 1), rows)
+        """Give each of these rows its next token, and let the model read it.
 
-    def _decode_view(self, first: int, last: int, rows: list[int]) -> None:
-        cache = self._rows.decoding(first, last)
-        tokens, counts = torch.zeros(last - first, 1, dtype=torch.int64), torch.zeros(last - first, dtype=torch.int64)
-        for i in rows:
-            tokens[i - first], counts[i - first] = self.active[i].sampled[-1], 1
-        logits = self.model(tokens.to(self.model.device), cache=cache, lengths=counts, last_only=True)[:, -1]  # (b, v)
-        for i in rows:
-            self.active[i].read += 1
-        wanted = [i - first for i in rows]
-        self._sample([self.active[i] for i in rows], logits if len(rows) == len(logits) else logits[wanted])
-
-    def _sample(self, requests: list[Request], logits: Tensor) -> None:
-        """Give each request the token that it draws from its row of the logits (n, v)."""
-        sample(requests, logits)
+        On a GPU the model's step starts before the host knows the tokens (`fast/ahead.py`).
+        """
+        requests, device = [self.active[i] for i in rows], self.model.device
+        draws = Draws(requests, _lines(requests))
+        tokens = torch.zeros(self.rows, dtype=torch.int64, device=device)
+        tokens = tokens.index_copy(0, on_device(rows, device), draws.tokens)
+        going = [i for i in rows if self.active[i].may_go_on]
+        for view in self._views(going):
+            self._steps_of(view).begin(tokens[slice(*view)], _counts(view, going))
+        draws.settle()
         self.tokens += len(requests)
         for request in requests:
             request.settle(self.stops)
+        going = [i for i in going if self.active[i].reason is None]  # a row that has just ended does not count the step
+        for view in self._views(going):
+            logits = self._steps_of(view).next(tokens[slice(*view)], _counts(view, going))  # (b, v)
+            for i in going:
+                if i in range(*view):
+                    self.active[i].logits = logits, i - view[0]
+                    self.active[i].read += 1
+
+    def _views(self, rows: list[int]) -> list[tuple[int, int]]:
+        """Return the parts of the cache in which these rows decode: the first row, and the one after the last."""
+        if not rows or len(rows) < self.turns_below:
+            return [(i, i + 1) for i in rows]
+        return [self._rows.span(rows[0], rows[-1] + 1)]
+
+    def _steps_of(self, view: tuple[int, int]) -> Steps:
+        if view not in self._steps:
+            self._steps[view] = steps_of(self.model, self._rows.decoding(*view))
+        return self._steps[view]
 
     def _leave(self) -> list[Request]:
         """Free the rows of requests that have ended; the last row moves into each one's place."""
@@ -178,3 +187,16 @@ class Rounds:
         """Keep what a row holds, for prompts that continue these tokens."""
         if self.prefixes.max_bytes:
             self.prefixes.keep(tokens, self._rows.cache.snapshot(row))
+
+
+def _lines(requests: list[Request]) -> Tensor:
+    """Return the logits from which the requests draw, (n, v); no copy while their rows lie together."""
+    whole, places = requests[0].logits[0], [request.logits[1] for request in requests]
+    if places == list(range(len(places))) and all(request.logits[0] is whole for request in requests):
+        return whole[: len(places)]
+    return torch.stack([logits[i] for logits, i in (request.logits for request in requests)])
+
+
+def _counts(view: tuple[int, int], rows: list[int]) -> list[int]:
+    """Return 1 for each row of the view that is among `rows`, else 0."""
+    return [int(i in rows) for i in range(*view)]

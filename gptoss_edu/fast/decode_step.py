@@ -12,6 +12,7 @@ from torch import Tensor
 from gptoss_edu.cache import KVCache
 
 from . import decode, launch
+from .ahead import on_device
 from .launch import pow2
 
 if TYPE_CHECKING:
@@ -61,9 +62,9 @@ class DecodeStep:
         """Return logits (b, v), valid until the next step; the cache advances by `counts`."""
         cache = self.cache()
         if self.held != cache.row_lengths:
-            self.positions.copy_(torch.tensor(cache.row_lengths))
+            self.positions.copy_(on_device(cache.row_lengths, self.model.device))
         if self.counted != counts:
-            self.counts.copy_(torch.tensor(counts))
+            self.counts.copy_(on_device(counts, self.model.device))
             self.counted = counts
         self.tokens.copy_(tokens)
         if self.model.device.type != "cuda" or len(counts) > MAX_GRAPH_ROWS:

@@ -18,6 +18,7 @@ from gptoss_edu.rope import rope_cos_sin
 from gptoss_edu.transformer import Transformer, check_call
 
 from . import launch
+from .ahead import Ahead
 from .alone import ALONE, Alone
 from .decode_step import DecodeStep
 from .launch import Tuning
@@ -154,9 +155,13 @@ class FastTransformer(Fused):
         if self.stand_in is not None:
             return self.stand_in(tokens, cache, lengths, last_only)
         if cache is not None and tokens.shape[1] == 1:
-            cache.begin(1, counts)  # raises if there is no room
+            cache.announce(1, counts)  # raises if there is no room
             return self.step(cache).run(tokens[:, 0], counts)[:, None]
         return self._prefill(tokens, cache, counts, last_only)
+
+    def ahead(self, cache: KVCache) -> Ahead | None:
+        """Return steps that run ahead of the host; None where the host computes them itself."""
+        return Ahead(self, cache) if self.device.type == "cuda" else None
 
     def step(self, cache: KVCache) -> DecodeStep:
         """Return the step that decodes into this cache: created at its first token, then replayed."""
