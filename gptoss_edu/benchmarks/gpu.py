@@ -24,6 +24,8 @@ from gptoss_edu.fast.model import FastTransformer
 from gptoss_edu.options import check_writable, positive
 from gptoss_edu.resources import data_path
 
+from .gpu_compare import recorded, report
+from .gpu_end_to_end import part_end_to_end
 from .gpu_parts import ceilings, default_file, kernel_times, record, save, timed, timeline, versions
 from .gpu_peers import loading, peers
 
@@ -37,6 +39,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", default="", help="comma-separated parts: " + ", ".join([*PARTS, *LATER]))
     parser.add_argument(
         "--gguf", type=Path, default=None, help="a gpt-oss-20b file for llama-bench, if that is on the PATH"
+    )
+    parser.add_argument(
+        "--compare",
+        type=Path,
+        metavar="FILE",
+        help="an earlier run's numbers: print ratios, and exit 1 if a share of the floor fell by more than 5 points",
     )
     parser.add_argument("--layers", type=int, default=None, help="fewer layers, for a trial")
     parser.add_argument(
@@ -176,7 +184,7 @@ def part_same_twice(model, out) -> None:
 
 PARTS = {
     "memory": part_memory, "same": part_same_twice, "decode": part_decode, "batches": part_batches,
-    "prefill": part_prefill, "loading": part_loading,
+    "end-to-end": part_end_to_end, "prefill": part_prefill, "loading": part_loading,
 }  # fmt: skip
 LATER = ("120b", "peers", "kernels")
 
@@ -223,6 +231,7 @@ def attempt(out, name: str, function, *args) -> None:
 
 
 def run(args: argparse.Namespace) -> int | None:
+    before = recorded(args.compare) if args.compare else None  # read first: it may be the file that is written later
     if args.predict:
         from .predicted_scaling import write
 
@@ -278,4 +287,4 @@ def run(args: argparse.Namespace) -> int | None:
         attempt(out, "kernels", part_profiles, out, args.layers)
     save(out, path)
     print(f"written to {path}")
-    return 0
+    return report(out, before) if before else 0
