@@ -93,13 +93,23 @@ def _runs(args, label: str, name: str, out: Path, changes: dict) -> dict:
         place = f"{label.replace(' ', '_')}_{seed}" if label != name else f"seed_{seed}"
         learner = Run(model, experiment, replace(settings, seed=seed), None if args.forget else out / place)
         print(f"{label}, seed {seed}: {experiment.says}")
-        learner.go(told=_tell)
+
+        def told(line: dict, learner=learner, before=whole) -> None:
+            _tell(line)
+            if args.name != VARIED:  # the record holds every step and finished seed, whatever happens next
+                _keep(out / f"{args.name}.json", _joined(before, record(name, learner)))
+
+        learner.go(told=told)
         _compare(learner)
-        found = record(name, learner)
-        whole = found if whole is None else whole | {"runs": whole["runs"] + found["runs"]}
+        whole = _joined(whole, record(name, learner))
         if args.name != VARIED:
-            _keep(out / f"{args.name}.json", whole)  # keep finished seeds, whatever happens to the next
+            _keep(out / f"{args.name}.json", whole)
     return whole
+
+
+def _joined(earlier: dict | None, found: dict) -> dict:
+    """Return a record with the runs of another one appended."""
+    return found if earlier is None else earlier | {"runs": earlier["runs"] + found["runs"]}
 
 
 def _keep(path: Path, found: dict) -> None:

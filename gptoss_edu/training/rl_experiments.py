@@ -123,7 +123,6 @@ def _watched(
     """
     size = {"steps": 10, "prompts": 5, "limit": 60, "rate": 6e-4, "warmup": 2, "decay": False, "probes": 24}
     large = LARGE | {"steps": 80, "limit": 80 if levels == ("3x3",) else 110, "probes": 96, "probe_every": 20}
-    large |= {"prompts": 64} if "flag" in pays else {}  # a trick must be drawn before it can spread
     return replace(_keys(says, pays, given, levels, **size), samples=24, learns=learns, large=large)
 
 
