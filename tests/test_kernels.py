@@ -162,7 +162,7 @@ def test_two_numbers_at_a_time_are_unpacked_exactly():
 
 def test_copies_are_sorted_by_expert_and_keep_their_turn():
     e, k = 12, 4
-    for n in (1, 3, 64, 70):
+    for n in (1, 3, 64, 70, 150):
         scores = torch.rand(n, e, generator=torch.Generator().manual_seed(n))
         chosen = scores.topk(k).indices.to(torch.int32)
         order, starts, ends = launch.group_copies(chosen.to(DEVICE), e, 16)
@@ -177,7 +177,7 @@ def test_router_takes_the_largest_and_the_lower_number_of_equal_ones():
     logits = torch.tensor([[0.0, 3.0, 3.0, -1.0, 2.0, 3.0], [5.0, 4.0, 3.0, 2.0, 1.0, 0.0]], device=DEVICE)
     chosen = torch.full((2, 4), -7, dtype=torch.int32, device=DEVICE)
     shares = poison(2, 4)
-    grouped.route_kernel[(2,)](logits, chosen, shares, E=6, K=4, BLOCK_E=8)
+    grouped.route_kernel[(2,)](logits, chosen, shares, None, 1, E=6, K=4, BLOCK_E=8, PADDED=False)
     assert chosen.tolist() == [[1, 2, 5, 4], [0, 1, 2, 3]]
     right = torch.gather(logits.double(), 1, chosen.long()).softmax(-1)
     assert relative(shares, right) < 1e-6

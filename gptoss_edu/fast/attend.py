@@ -186,14 +186,24 @@ def rope_kernel(
 
 
 @triton.jit
+def cache_at(table, kind: tl.constexpr):
+    """Return a layer's keys, values and slots from its row of a table: two addresses and a number, int64."""
+    keys = tl.multiple_of(tl.load(table).to(tl.pointer_type(kind)), 16)
+    values = tl.multiple_of(tl.load(table + 1).to(tl.pointer_type(kind)), 16)
+    return keys, values, tl.load(table + 2).to(tl.int32)
+
+
+@triton.jit
 def store_cache_kernel(
     qkv, keys, values, starts, counts, t, slots, ROWS: tl.constexpr, H: tl.constexpr, G: tl.constexpr, D: tl.constexpr,
-    BLOCK_T: tl.constexpr,
+    BLOCK_T: tl.constexpr, TABLE: tl.constexpr,
 ):  # fmt: skip
     """Write new keys (rotated) and values to the cache.
 
-    Program (BLOCK_T tokens, head, row). Only the last `slots` of a row stay.
+    Program (BLOCK_T tokens, head, row). Only the last `slots` of a row stay. With TABLE, `keys` is a row of `cache_at`.
     """
+    if TABLE:
+        keys, values, slots = cache_at(keys, qkv.dtype.element_ty)
     row, g = tl.program_id(2).to(tl.int64), tl.program_id(1)
     i, d = tl.program_id(0) * BLOCK_T + tl.arange(0, BLOCK_T), tl.arange(0, D)
     start, count = tl.load(starts + row), tl.load(counts + row)
@@ -208,13 +218,15 @@ def store_cache_kernel(
 def prefill_attention_kernel(
     qkv, keys, values, sinks, starts, heads, t, slots, scale,
     H: tl.constexpr, G: tl.constexpr, HALF: tl.constexpr, WINDOW: tl.constexpr, PAST: tl.constexpr,
-    BLOCK_T: tl.constexpr, BLOCK_S: tl.constexpr,
+    BLOCK_T: tl.constexpr, BLOCK_S: tl.constexpr, TABLE: tl.constexpr,
 ):  # fmt: skip
     """Attend for many new tokens: program (BLOCK_T queries, head, row). qkv is rotated; past keys are in the cache.
 
     The cache is read before the new keys are written to it, so a ring still holds what the first queries need.
-    heads : (b·t, h, d). WINDOW 0 is full attention.
+    heads : (b·t, h, d). WINDOW 0 is full attention. With TABLE, `keys` is a row of `cache_at`.
     """
+    if TABLE:
+        keys, values, slots = cache_at(keys, qkv.dtype.element_ty)
     D: tl.constexpr = 2 * HALF
     ROWS: tl.constexpr = (H + 2 * G) * D
     block = tl.num_programs(0) - 1 - tl.program_id(0)  # late queries see most keys: the longest work starts first

@@ -13,11 +13,20 @@ from .mxfp4_words import e8m0, unpack_bytes
 
 
 @triton.jit
-def norm_kernel(x, gain, out, eps, C: tl.constexpr, HALVED: tl.constexpr, BLOCK_C: tl.constexpr):
-    """Compute RMSNorm of one row per program; HALVED writes even elements first, then the odd ones."""
+def norm_kernel(
+    x, part, gain, out, eps, C: tl.constexpr, ADD: tl.constexpr, HALVED: tl.constexpr, BLOCK_C: tl.constexpr
+):
+    """Compute RMSNorm of one row per program; HALVED writes even elements first, then the odd ones.
+
+    With ADD, x += part comes first, rounded to the dtype of x, as if it were a kernel of its own.
+    """
     row = tl.program_id(0).to(tl.int64)
     c = tl.arange(0, BLOCK_C)
     value = tl.load(x + row * C + c, mask=c < C, other=0.0).to(tl.float32)
+    if ADD:
+        total = (value + tl.load(part + row * C + c, mask=c < C, other=0.0).to(tl.float32)).to(x.dtype.element_ty)
+        tl.store(x + row * C + c, total, mask=c < C)
+        value = total.to(tl.float32)
     value = value * (1.0 / tl.sqrt(tl.sum(value * value, axis=0) / C + eps))
     value = value * tl.load(gain + c, mask=c < C, other=0.0).to(tl.float32)
     at = c
@@ -27,10 +36,12 @@ def norm_kernel(x, gain, out, eps, C: tl.constexpr, HALVED: tl.constexpr, BLOCK_
 
 
 @triton.jit
-def route_kernel(logits, chosen, shares, E: tl.constexpr, K: tl.constexpr, BLOCK_E: tl.constexpr):
+def route_kernel(
+    logits, chosen, shares, counts, t, E: tl.constexpr, K: tl.constexpr, BLOCK_E: tl.constexpr, PADDED: tl.constexpr
+):
     """Find the K largest router logits of one token per program, falling, and their softmax.
 
-    Ties go to the lower number.
+    Ties go to the lower number. With PADDED, tokens past their row's count are padding: their experts are E, none.
     """
     n = tl.program_id(0)
     e = tl.arange(0, BLOCK_E)
@@ -47,6 +58,10 @@ def route_kernel(logits, chosen, shares, E: tl.constexpr, K: tl.constexpr, BLOCK
     for i in tl.static_range(K):
         value_i = tl.load(logits + n * E + tl.load(chosen + n * K + i)).to(tl.float32)
         tl.store(shares + n * K + i, tl.exp(value_i - first) / total)
+    if PADDED:
+        if n % t >= tl.load(counts + n // t):
+            for i in tl.static_range(K):
+                tl.store(chosen + n * K + i, E)
 
 
 @triton.jit
@@ -54,26 +69,33 @@ def group_kernel(
     chosen, order, starts, ends, copies, E: tl.constexpr, BLOCK: tl.constexpr, BLOCK_E: tl.constexpr,
     BLOCK_M: tl.constexpr, BLOCK_I: tl.constexpr,
 ):  # fmt: skip
-    """Sort the copies of a few tokens by expert, keeping their order, by comparing all pairs.
+    """Sort the copies of a few tokens by expert, keeping their order, by comparing all pairs, BLOCK at a time.
 
     Program 0 counts the copies of each expert; every other program finds the places of BLOCK_I copies.
     order : (copies,) copy at each sorted place; starts : (e + 1,) first place of each expert; ends : (e,) tiles of
     BLOCK_M places up to and including each expert
     """
-    j = tl.arange(0, BLOCK)
-    all_ = tl.load(chosen + j, mask=j < copies, other=E)[None, :]
     if tl.program_id(0) == 0:
         e = tl.arange(0, BLOCK_E)
-        start = tl.sum((all_ < e[:, None]).to(tl.int32), axis=1)
-        count = tl.sum((all_ == e[:, None]).to(tl.int32), axis=1)
+        start, count = tl.zeros((BLOCK_E,), tl.int32), tl.zeros((BLOCK_E,), tl.int32)
+        for j0 in range(0, copies, BLOCK):
+            j = j0 + tl.arange(0, BLOCK)
+            all_ = tl.load(chosen + j, mask=j < copies, other=E)[None, :]
+            start += tl.sum((all_ < e[:, None]).to(tl.int32), axis=1)
+            count += tl.sum((all_ == e[:, None]).to(tl.int32), axis=1)
         tl.store(starts + e, start, mask=e <= E)
         tiles = tl.where(e < E, tl.cdiv(count, BLOCK_M), 0)
         tl.store(ends + e, tl.cumsum(tiles, axis=0), mask=e < E)
     else:
         i = (tl.program_id(0) - 1) * BLOCK_I + tl.arange(0, BLOCK_I)
         mine = tl.load(chosen + i, mask=i < copies, other=E)[:, None]
-        before = (all_ < mine) | ((all_ == mine) & (j[None, :] < i[:, None]))
-        tl.store(order + tl.sum(before.to(tl.int32), axis=1), i, mask=i < copies)
+        place = tl.zeros((BLOCK_I,), tl.int32)
+        for j0 in range(0, copies, BLOCK):
+            j = j0 + tl.arange(0, BLOCK)
+            all_ = tl.load(chosen + j, mask=j < copies, other=E)[None, :]
+            before = (all_ < mine) | ((all_ == mine) & (j[None, :] < i[:, None]))
+            place += tl.sum(before.to(tl.int32), axis=1)
+        tl.store(order + place, i, mask=i < copies)
 
 
 @triton.jit

@@ -12,6 +12,7 @@ from . import attend as attention
 from . import decode, grouped
 
 HALF_FACTOR = 2.0**14  # e2m1 bits read as a float16 are too small by this factor
+FEW_COPIES = 4096  # of tokens, up to which comparing all pairs in one kernel is quicker than a dozen launches to sort
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,8 @@ class Tuning:
         step, warps, tiles ahead). splits, split_least : at most how many programs share the keys of a head in a full
         layer, at least how many keys each gets; split_programs : with that many heads and rows, nothing is split
     grouped : (tokens, rows of the weight, MX blocks per step, warps, pipeline stages), for fewer than 4 tokens per
-        expert
-        on average, fewer than 64, and more
+        expert on average, fewer than 12, fewer than 64, and more
+    prompt_graphs : lengths to which short prompts are padded and read by a CUDA graph (`prompt_graph.py`); () : none
     """
 
     qkv: tuple[int, int, int, int] = (8, 1024, 4, 1)
@@ -38,15 +39,22 @@ class Tuning:
     slide_keys: tuple[int, int] = (128, 4)  # the same in sliding layers, read by one program per head
     grouped_few: tuple[int, int, int, int, int] = (16, 64, 8, 4, 3)
     grouped_some: tuple[int, int, int, int, int] = (16, 128, 4, 4, 4)
+    grouped_more: tuple[int, int, int, int, int] = (16, 128, 4, 4, 4)
     grouped_many: tuple[int, int, int, int, int] = (128, 128, 2, 8, 3)
     prefill: tuple[int, int, int, int] = (64, 64, 4, 3)  # queries, keys, warps, stages
     pairs: bool = True  # unpack two 16-bit numbers at a time (inline PTX); otherwise one float32 at a time
     overlap: bool = True  # a kernel starts while the previous one ends (programmatic dependent launch)
     unpack_from: int = 320  # tokens per expert, on average, from which unpacking to bf16 first is faster
+    prompt_graphs: tuple[int, ...] = (16, 32, 64, 128, 256)
 
     def splits_for(self, heads: int) -> int:
         """Return how many programs share the keys of one of `heads` key/value heads of all rows: a power of two."""
         return max(1, min(self.splits, pow2(self.split_programs // heads)))
+
+    def grouped_for(self, copies: int, experts: int) -> tuple[int, int, int, int, int]:
+        """Return the tile of the grouped product for this many copies of tokens."""
+        steps = ((4, self.grouped_few), (12, self.grouped_some), (64, self.grouped_more))
+        return next((tile for least, tile in steps if copies < least * experts), self.grouped_many)
 
 
 def pow2(n: int) -> int:
@@ -167,11 +175,13 @@ def attend(qkv: Tensor, keys: Tensor, values: Tensor, layer, config, buffers, tu
         )  # fmt: skip
 
 
-def norm(x: Tensor, gain: Tensor, eps: float, halved: bool = False) -> Tensor:
-    """Compute RMSNorm of rows (n, c); halved: even elements first, then the odd ones."""
+def norm(x: Tensor, gain: Tensor, eps: float, halved: bool = False, part: Tensor | None = None) -> Tensor:
+    """Compute RMSNorm of rows (n, c); halved: even elements first, then the odd ones. part : first added to x."""
     out = torch.empty_like(x)
     n, c = x.shape
-    grouped.norm_kernel[(n,)](x, gain, out, eps, C=c, HALVED=halved, BLOCK_C=pow2(c), num_warps=4)
+    grouped.norm_kernel[(n,)](
+        x, part, gain, out, eps, C=c, ADD=part is not None, HALVED=halved, BLOCK_C=pow2(c), num_warps=4
+    )
     return out
 
 
@@ -181,12 +191,12 @@ def group_copies(chosen: Tensor, e: int, block_m: int) -> tuple[Tensor, Tensor, 
     Chosen (n, k) int32; returns order (n·k,), starts (e + 1,), ends of tiles (e,), int32.
     """
     copies, device = chosen.numel(), chosen.device
-    if copies <= 256:
+    if copies <= FEW_COPIES:
         order, starts, ends = (torch.empty(n, dtype=torch.int32, device=device) for n in (copies, e + 1, e))
         block_i = 16
         grouped.group_kernel[(1 + triton.cdiv(copies, block_i),)](
-            chosen, order, starts, ends, copies, E=e, BLOCK=pow2(copies), BLOCK_E=pow2(e + 1), BLOCK_M=block_m,
-            BLOCK_I=block_i, num_warps=4,
+            chosen, order, starts, ends, copies, E=e, BLOCK=min(256, pow2(copies)), BLOCK_E=pow2(e + 1),
+            BLOCK_M=block_m, BLOCK_I=block_i, num_warps=4,
         )  # fmt: skip
         return order, starts, ends
     experts, order = chosen.flatten().sort(stable=True)
@@ -209,18 +219,28 @@ def grouped_product(x, groups, blocks, scales, bias, out, config, shared: int, s
     )  # fmt: skip
 
 
-def experts_many(x: Tensor, layer, config, tuning: Tuning, scratch=None, into: Tensor | None = None) -> None:
-    """Run router and experts of many tokens, adding to x (n, c) in place or writing only to `into`."""
+def experts_many(
+    x: Tensor, layer, config, tuning: Tuning, scratch=None, into: Tensor | None = None, part: Tensor | None = None,
+    counts: Tensor | None = None,
+) -> None:  # fmt: skip
+    """Run router and experts of many tokens, adding to x (n, c) in place or writing only to `into`.
+
+    part : (n, c) that is added to x first; counts : (b,) int32, how many of each row's n / b tokens are no padding
+    """
     n, c = x.shape
     f, e, k = config.intermediate_size, config.num_experts, config.experts_per_token
     held = layer.scales1.shape[0]
-    normed = norm(x, layer.mlp_norm, config.rms_norm_eps, halved=True)
+    normed = norm(x, layer.mlp_norm, config.rms_norm_eps, halved=True, part=part)
     logits = F.linear(normed, layer.gate_halved, layer.gate_bias)  # (n, e)
     chosen = torch.empty(n, k, dtype=torch.int32, device=x.device)
     shares = torch.empty(n, k, dtype=torch.float32, device=x.device)
-    grouped.route_kernel[(n,)](logits, chosen, shares, E=e, K=k, BLOCK_E=pow2(e), num_warps=1)
+    padded = counts is not None
+    grouped.route_kernel[(n,)](
+        logits, chosen, shares, counts, n // len(counts) if padded else 1, E=e, K=k, BLOCK_E=pow2(e), PADDED=padded,
+        num_warps=1,
+    )  # fmt: skip
     unpack = scratch is not None and n * k >= tuning.unpack_from * e
-    tile = tuning.grouped_few if n * k < 4 * e else tuning.grouped_some if n * k < 64 * e else tuning.grouped_many
+    tile = tuning.grouped_for(n * k, e)
     if held < e:  # local expert numbers; copies for other experts are sorted last and left out
         chosen -= layer.first
         chosen.masked_fill_((chosen < 0) | (chosen >= held), held)
@@ -243,7 +263,7 @@ def experts_many(x: Tensor, layer, config, tuning: Tuning, scratch=None, into: T
         bias, places = layer.bias2, groups[0]
     grouped.combine_experts_kernel[(n, triton.cdiv(c, block_c))](
         each, shares, chosen, bias, x if into is None else into, places, C=c, K=k, BIAS=unpack,
-        HELD=held if held < e else 0, RESIDUAL=into is None, BLOCK_C=block_c, num_warps=4,
+        HELD=held if held < e or padded else 0, RESIDUAL=into is None, BLOCK_C=block_c, num_warps=4,
     )  # fmt: skip
 
 
@@ -279,8 +299,13 @@ def _library_product(x, starts, blocks, scales, scratch) -> Tensor:
     return out
 
 
-def attend_many(qkv, keys, values, layer, config, rope, starts, counts, t: int, tuning: Tuning, past: bool) -> Tensor:
-    """Run rotation, attention and cache of many new tokens; qkv (b·t, rows) is rotated in place. Returns (b·t, h·d)."""
+def attend_many(
+    qkv, keys, values, layer, config, rope, starts, counts, t: int, tuning: Tuning, past: bool, table: bool = False
+) -> Tensor:
+    """Run rotation, attention and cache of many new tokens; qkv (b·t, rows) is rotated in place. Returns (b·t, h·d).
+
+    table : keys and values are a row of `attend.cache_at`, so that the same launch serves every cache
+    """
     h, g, d = config.num_attention_heads, config.num_key_value_heads, config.head_dim
     n, rows = qkv.shape
     cos, sin = rope
@@ -289,15 +314,16 @@ def attend_many(qkv, keys, values, layer, config, rope, starts, counts, t: int, 
     )
     heads = torch.empty(n, h * d, dtype=qkv.dtype, device=qkv.device)
     block_t, block_s, warps, stages = tuning.prefill
-    slots = keys.shape[2] if keys is not None else 1
+    slots = keys.shape[2] if keys is not None and not table else 1
     attention.prefill_attention_kernel[(triton.cdiv(t, block_t), h, n // t)](
         qkv, keys if past else qkv, values if past else qkv, layer.sinks, starts, heads, t, slots, d**-0.5,
         H=h, G=g, HALF=d // 2, WINDOW=layer.window or 0, PAST=past, BLOCK_T=block_t, BLOCK_S=block_s,
-        num_warps=warps, num_stages=stages,
+        TABLE=table, num_warps=warps, num_stages=stages,
     )  # fmt: skip
     if keys is not None:
         block = 32
         attention.store_cache_kernel[(triton.cdiv(t, block), g, n // t)](
-            qkv, keys, values, starts, counts, t, slots, ROWS=rows, H=h, G=g, D=d, BLOCK_T=block, num_warps=2
-        )
+            qkv, keys, values, starts, counts, t, slots, ROWS=rows, H=h, G=g, D=d, BLOCK_T=block, TABLE=table,
+            num_warps=2,
+        )  # fmt: skip
     return heads

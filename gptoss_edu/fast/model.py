@@ -22,6 +22,7 @@ from .ahead import Ahead
 from .alone import ALONE, Alone
 from .decode_step import DecodeStep
 from .launch import Tuning
+from .prompt_graph import PromptGraphs, last_places
 from .unfused import Fused
 
 PREFILL_TOKENS = 4096  # prompt tokens per forward pass
@@ -111,6 +112,7 @@ class FastTransformer(Fused):
         self.rope = rope_cos_sin(positions, config, self.dtype)
         self.prefill_tokens = PREFILL_TOKENS
         self._steps: weakref.WeakKeyDictionary[KVCache, DecodeStep] = weakref.WeakKeyDictionary()
+        self._prompts = PromptGraphs()
         self._scratch: Tensor | None = None
 
     @classmethod
@@ -172,32 +174,51 @@ class FastTransformer(Fused):
 
     def _prefill(self, tokens: Tensor, cache: KVCache | None, counts: list[int], last_only: bool) -> Tensor:
         b, t = tokens.shape
-        config, ranks = self.config, self.ranks
         past = [0] * b
         if cache is not None:
-            cache.begin(t, counts)
+            cache.announce(t, counts)
             past = cache.row_lengths
-        starts, new = (torch.tensor(v, dtype=torch.int32, device=self.device) for v in (past, counts))
-        x = F.embedding(tokens.flatten(), self.embedding)  # (n, c)
-        for i, layer in enumerate(self.layers):
-            normed = launch.norm(x, layer.attn_norm, config.rms_norm_eps)
-            qkv = F.linear(normed, layer.qkv_weight, layer.qkv_bias)  # (n, rows)
-            k, v = (None, None) if cache is None else (cache.keys[i], cache.values[i])
-            heads = launch.attend_many(
-                qkv, k, v, layer, config, self.rope, starts, new, t, self.tuning, past=any(past)
-            )  # (n, h·d)
-            part = F.linear(heads, layer.out_weight, layer.out_bias)
-            x = ranks.total(x + part if ranks.adds else part)
-            part = x if ranks.adds else torch.empty_like(x)
-            launch.experts_many(x, layer, config, self.tuning, self._room(b * t), None if ranks.adds else part)
-            x = ranks.total(part)
+        x = self._prompts.read(self, tokens, cache, past, counts, last_only) if cache is not None else None
+        if x is None:
+            numbers = torch.tensor([past, counts, last_places(counts, t)], dtype=torch.int32)
+            starts, new, last = numbers.to(self.device).unbind(0)
+            x = F.embedding(tokens.flatten(), self.embedding)  # (n, c)
+            layers = [(None, None)] * len(self.layers) if cache is None else zip(cache.keys, cache.values, strict=True)
+            padded = new if min(counts) < t else None
+            x = self.launch_layers(x, layers, starts, new, t, any(past), padded, self._room(b * t))
+            x = x.index_select(0, last) if last_only else x  # (b, c) or (n, c)
         if cache is not None:
             cache.advance()
-        if last_only:
-            at = torch.arange(b, device=self.device) * t + (new - 1).clamp(min=0)
-            x = x[at]  # (b, c)
-        logits = F.linear(launch.norm(x, self.weights["norm.scale"], config.rms_norm_eps), self.unembedding)
-        return ranks.gather(logits).view(b, -1, config.vocab_size)
+        logits = F.linear(launch.norm(x, self.weights["norm.scale"], self.config.rms_norm_eps), self.unembedding)
+        return self.ranks.gather(logits).view(b, -1, self.config.vocab_size)
+
+    def launch_layers(
+        self, x: Tensor, caches, starts: Tensor, new: Tensor, t: int, past: bool, padded: Tensor | None,
+        scratch: Tensor | None = None, table: bool = False,
+    ) -> Tensor:  # fmt: skip
+        """Launch all layers for prompts of t tokens: x (b·t, c), changed in place, to (b·t, c).
+
+        caches : keys and values of each layer, see `launch.attend_many` for `table`; starts, new : (b,) int32, tokens
+        in the cache and tokens that count; past : whether any is in the cache; padded : `new`, where it says which
+        tokens are padding
+        """
+        config, ranks = self.config, self.ranks
+        for layer, (keys, values) in zip(self.layers, caches, strict=True):
+            normed = launch.norm(x, layer.attn_norm, config.rms_norm_eps)
+            qkv = F.linear(normed, layer.qkv_weight, layer.qkv_bias)  # (n, rows)
+            heads = launch.attend_many(
+                qkv, keys, values, layer, config, self.rope, starts, new, t, self.tuning, past, table
+            )  # (n, h·d)
+            part = F.linear(heads, layer.out_weight, layer.out_bias)
+            if ranks is ALONE:
+                launch.experts_many(x, layer, config, self.tuning, scratch, part=part, counts=padded)
+                continue
+            x = ranks.total(x + part if ranks.adds else part)
+            part = x if ranks.adds else torch.empty_like(x)
+            into = None if ranks.adds else part
+            launch.experts_many(x, layer, config, self.tuning, scratch, into, counts=padded)
+            x = ranks.total(part)
+        return x
 
     def _room(self, n: int) -> Tensor | None:
         """Return space for one layer's unpacked experts, if there are enough tokens for that to be faster."""
