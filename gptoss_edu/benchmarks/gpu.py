@@ -28,6 +28,7 @@ from .gpu_compare import recorded, report
 from .gpu_end_to_end import part_end_to_end
 from .gpu_parts import ceilings, default_file, kernel_times, record, save, timed, timeline, versions
 from .gpu_peers import loading, peers
+from .gpu_prompts import part_prompts
 
 GIB = 2**30
 
@@ -184,7 +185,7 @@ def part_same_twice(model, out) -> None:
 
 PARTS = {
     "memory": part_memory, "same": part_same_twice, "decode": part_decode, "batches": part_batches,
-    "end-to-end": part_end_to_end, "prefill": part_prefill, "loading": part_loading,
+    "end-to-end": part_end_to_end, "prefill": part_prefill, "prompts": part_prompts, "loading": part_loading,
 }  # fmt: skip
 LATER = ("120b", "peers", "kernels")
 

@@ -43,23 +43,28 @@ def last_places(counts: list[int], t: int) -> list[int]:
     return [row * t + max(count - 1, 0) for row, count in enumerate(counts)]
 
 
-def record_on_gpu(launch: Callable[[], None], device: torch.device, pool) -> Callable[[], None]:
-    """Record launches as a CUDA graph and return its replay. Kernels must have been compiled before."""
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.device(device):
-        torch.cuda.current_blas_handle()  # a thread's first makes the library's handle, which no recording may do
-        before = torch.cuda.current_stream()
-        try:
-            with torch.cuda.graph(
-                graph, pool=pool, stream=torch.cuda.Stream(), capture_error_mode="thread_local"
-            ):  # other threads may go on
-                launch()
-        finally:  # a recording that fails leaves its own stream behind
-            torch.cuda.set_stream(before)
-    return graph.replay
+class GraphRecorder:
+    """Record launches as CUDA graphs that share memory for what they compute in between, since one runs at a time."""
+
+    def __init__(self, device: torch.device):
+        self.device, self.pool = device, torch.cuda.graph_pool_handle()
+        self.stream = torch.cuda.Stream(device)  # one for all, since the matrix library keeps 32 MiB for each
+
+    def __call__(self, launch: Callable[[], None]) -> Callable[[], None]:
+        """Return the replay of these launches, which must have run before, so that their kernels are compiled."""
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.device(self.device):
+            torch.cuda.current_blas_handle()  # made at a thread's first use, which no recording may be
+            before = torch.cuda.current_stream()
+            try:
+                with torch.cuda.graph(graph, pool=self.pool, stream=self.stream, capture_error_mode="thread_local"):
+                    launch()
+            finally:  # a recording that fails leaves its own stream behind
+                torch.cuda.set_stream(before)
+        return graph.replay
 
 
-RECORDERS = {"cuda": record_on_gpu}  # by type of device; elsewhere nothing is recorded
+RECORDERS: dict[str, Callable] = {"cuda": GraphRecorder}  # by type of device; elsewhere nothing is recorded
 
 
 class PromptShape:
@@ -108,10 +113,10 @@ class PromptShape:
         caches = [(row, row) for row in self.table]
         model.launch_layers(self.x, caches, self.starts, self.new, self.t, True, self.new, table=True)
 
-    def record(self, model: FastTransformer, pool) -> None:
+    def record(self, model: FastTransformer, recorder: Callable) -> None:
         """Record the launches, if they have run before: this compiled the kernels. Nothing is computed."""
         if self.replay is None and self.rehearsed:
-            self.replay = RECORDERS[model.device.type](lambda: self.launch(model), model.device, pool)
+            self.replay = recorder(lambda: self.launch(model))
 
     def run(self, model: FastTransformer) -> None:
         """Compute x from the buffers."""
@@ -123,12 +128,12 @@ class PromptShape:
 
 
 class PromptGraphs:
-    """The recordings of one model: at most one for each length and number of rows, with one pool of memory."""
+    """The recordings of one model: at most one for each length and number of rows."""
 
     def __init__(self):
         self.shapes: dict[tuple[int, int], PromptShape] = {}
         self.failed: set[tuple[int, int]] = set()
-        self.pool = None
+        self.recorder: Callable | None = None
         self.lock = threading.Lock()
 
     def shape(self, model: FastTransformer, b: int, t: int) -> tuple[int, int] | None:
@@ -167,10 +172,9 @@ class PromptGraphs:
     def _prepared(self, model: FastTransformer, key: tuple[int, int]) -> PromptShape | None:
         """Return a shape's buffers, recorded if it is their second use; None, with a warning, if that failed."""
         try:
-            if self.pool is None and model.device.type == "cuda":
-                self.pool = torch.cuda.graph_pool_handle()
+            self.recorder = self.recorder or RECORDERS[model.device.type](model.device)
             shape = self.shapes.get(key) or PromptShape(model, *key)
-            shape.record(model, self.pool)
+            shape.record(model, self.recorder)
             self.shapes[key] = shape
             return shape
         except RuntimeError as error:  # out of memory, too; no cache has been written to
