@@ -45,8 +45,8 @@ TRIAL = ModelConfig(**{
 TRIAL_TUNING = Tuning(  # few, large programs, since Triton's interpreter has a cost per program
     qkv=(512, 64, 4, 1), out=(64, 128, 4, 1), unembedding=(128, 64, 4, 1), up=(256, 2, 4, 1), down=(64, 4, 4, 1),
     splits=4, split_least=8, split_keys=(16, 4), slide_keys=(16, 4), grouped_few=(16, 128, 4, 4, 1),
-    grouped_some=(16, 128, 4, 4, 1), grouped_many=(16, 128, 4, 4, 1), prefill=(32, 32, 4, 1), pairs=False,
-    overlap=False, unpack_from=10**9,
+    grouped_some=(16, 128, 4, 4, 1), grouped_more=(16, 128, 4, 4, 1), grouped_many=(16, 128, 4, 4, 1),
+    prefill=(32, 32, 4, 1), pairs=False, overlap=False, unpack_from=10**9,
 )  # fmt: skip
 
 
