@@ -117,7 +117,7 @@ def generate_batch(
             logits = torch.stack(
                 [logits_processor(row, generated[row], line) for row, line in zip(rows, logits, strict=True)]
             )
-        chosen, logprobs = draw(logits, draws[:, number], temperature, top_p, top_k)
+        chosen, logprobs = steps.draw(logits, draws[:, number], temperature, top_p, top_k)
         counts = None if number == max_new_tokens - 1 else [0 if finished[row] else 1 for row in rows]
         step = Step([None] * len(prompts), [None] * len(prompts), finished)
         for row, token, logprob in zip(rows, *steps.read(chosen, logprobs, counts), strict=True):
@@ -172,6 +172,10 @@ class Steps:
 
     def __init__(self, model, cache: KVCache):
         self.model, self.cache = model, cache
+
+    def draw(self, logits: Tensor, draws: Tensor, temperature=0.0, top_p=1.0, top_k=None) -> tuple[Tensor, Tensor]:
+        """Choose a token per row, as the function `draw` does."""
+        return draw(logits, draws, temperature, top_p, top_k)
 
     def read(self, tokens: Tensor, logprobs: Tensor, counts: list[int] | None) -> tuple[list[int], list[float]]:
         """Return tokens and log-probabilities (b,) as lists.

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from gptoss_edu.errors import GptOssError
-from gptoss_edu.fast.ahead import Copy, on_device
+from gptoss_edu.fast.ahead import Copy, fused_draw, on_device
 from gptoss_edu.generation import LogitsProcessor, next_token_probabilities, pick
 
 _numbers = itertools.count()
@@ -142,16 +142,22 @@ class Draws:
     def __init__(self, requests: list[Request], logits: Tensor):
         self.requests, device = requests, logits.device
         logits = _processed(requests, logits)
-        best = logits.max(dim=-1)  # (n,): the greedy choice
-        self.tokens = best.indices
-        for terms in {(r.temperature, r.top_p, r.top_k) for r in requests if r.temperature > 0}:
+        fused = fused_draw(device)
+        if fused is None:
+            self.tokens, checked = logits.argmax(dim=-1), logits.amax(dim=-1)  # (n,): the greedy choice
+        else:
+            temperatures = [r.temperature for r in requests]
+            draws = [r.draw() if r.temperature > 0 else 0.0 for r in requests]
+            self.tokens, checked = fused(logits, *on_device([draws, temperatures], device, torch.float32))
+        drawn = [r for r in requests if r.temperature > 0 and (fused is None or r.top_p < 1 or r.top_k is not None)]
+        for terms in {(r.temperature, r.top_p, r.top_k) for r in drawn}:
             at = [i for i, r in enumerate(requests) if (r.temperature, r.top_p, r.top_k) == terms]
-            rows, draws = on_device(at, device), on_device([requests[i].draw() for i in at], device)
+            rows, numbers = on_device(at, device), on_device([requests[i].draw() for i in at], device)
             lines = logits if len(at) == len(requests) else logits[rows]
-            self.tokens = self.tokens.index_copy(0, rows, pick(next_token_probabilities(lines, *terms), draws))
+            self.tokens = self.tokens.index_copy(0, rows, pick(next_token_probabilities(lines, *terms), numbers))
         self._noted = [i for i, request in enumerate(requests) if request.logprobs is not None]
         likeliest = self._likeliest(logits, on_device(self._noted, device)) if self._noted else ()
-        self._copy = Copy(self.tokens, best.values, *likeliest)
+        self._copy = Copy(self.tokens, checked, *likeliest)
 
     def _likeliest(self, logits: Tensor, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return log-probabilities, before temperature and truncation: of the tokens, of the likeliest, and which."""
@@ -161,8 +167,8 @@ class Draws:
 
     def settle(self) -> None:
         """Wait for the tokens and append them."""
-        tokens, largest, *likeliest = self._copy.lists()
-        for request, token, value in zip(self.requests, tokens, largest, strict=True):
+        tokens, checked, *likeliest = self._copy.lists()
+        for request, token, value in zip(self.requests, tokens, checked, strict=True):
             if request.reason is None and not math.isfinite(value):
                 request.end(
                     "error",

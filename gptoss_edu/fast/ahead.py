@@ -20,7 +20,8 @@ tokens therefore finds the cache as if nothing had run ahead.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -51,16 +52,38 @@ def on_device(values: Sequence, device: torch.device, dtype: torch.dtype | None 
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
+@cache
+def fused_draw(device: torch.device) -> Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]] | None:
+    """Return `draws.draw_rows`; None where its kernels do not run, and torch's operators draw instead."""
+    if device.type != "cuda":
+        return None
+    try:
+        from .draws import draw_rows
+    except ImportError:  # a card, but no Triton
+        return None
+    return draw_rows
+
+
 class Ahead(Steps):
     """Decoding steps that begin as soon as their tokens are chosen on the device. It needs a model that does not wait.
 
-    The very first step does not run ahead: a GPU records its graph then, and the first token would have to wait for it.
+    One object serves one temperature. The very first step does not run ahead: a GPU records its graph then, and the
+    first token would have to wait for it.
     """
 
     def __init__(self, model, cache: KVCache):
         super().__init__(model, cache)
         self._is_first = True
+        self._temperatures = torch.zeros(0)  # (b,) on the device
         self._begun: tuple[list[int], Tensor] | None = None  # the cache's lengths before the step, its logits (b, v)
+
+    def draw(self, logits: Tensor, draws: Tensor, temperature=0.0, top_p=1.0, top_k=None) -> tuple[Tensor, Tensor]:
+        fused = fused_draw(logits.device)
+        if fused is None or (temperature > 0 and (top_p < 1 or top_k is not None)):
+            return super().draw(logits, draws, temperature, top_p, top_k)
+        if len(self._temperatures) != len(logits):
+            self._temperatures = torch.full(logits.shape[:1], temperature, dtype=torch.float32, device=logits.device)
+        return fused(logits, draws, self._temperatures)
 
     def read(self, tokens: Tensor, logprobs: Tensor, counts: list[int] | None) -> tuple[list[int], list[float]]:
         copy = Copy(tokens, logprobs)
