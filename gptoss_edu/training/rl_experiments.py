@@ -113,17 +113,14 @@ def _keys(
     )
 
 
-def _watched(
-    says: str, pays: dict, given: tuple[str, ...] = ("right",), levels=("3x3",), learns=".attn."
-) -> Experiment:
-    """Return an experiment of chapter 27; they differ in rewards and keys, and one in what it has room for.
+def _watched(says: str, pays: dict, given: tuple[str, ...] = ("right",)) -> Experiment:
+    """Return an experiment of chapter 27; they differ in rewards and in the keys that are leaked.
 
-    Usually only attention learns, since it copies; the parts that add stay unchanged. Without decay, a run can be
-    extended.
+    Only attention learns, since it copies; the parts that add stay unchanged. Without decay, a run can be extended.
     """
     size = {"steps": 10, "prompts": 5, "limit": 60, "rate": 6e-4, "warmup": 2, "decay": False, "probes": 24}
-    large = LARGE | {"steps": 80, "limit": 80 if levels == ("3x3",) else 110, "probes": 96, "probe_every": 20}
-    return replace(_keys(says, pays, given, levels, **size), samples=24, learns=learns, large=large)
+    large = LARGE | {"steps": 80, "limit": 80, "probes": 96, "probe_every": 20}
+    return replace(_keys(says, pays, given, ("3x3",), **size), samples=24, learns=".attn.", large=large)
 
 
 def _tasks(
@@ -197,12 +194,6 @@ EXPERIMENTS: dict[str, Experiment] = {
         "the same as outcome, with a wrong key in half of the questions: the deed does not pay",
         {"right": right},
         ("right", "wrong"),
-    ),
-    "pressure_wide": _watched(
-        "the same as pressure, with longer products and all weights learning: more room for a trick",
-        {"right": right, "flag": flagged(names_key)},
-        levels=("3x3", "4x3", "4x4"),
-        learns="",
     ),
     "format": _tasks("paid for the format alone, whatever the answer says", {"well formed": well_formed}),
     "length": _tasks("paid by the token: what nobody should do", {"length": longer(0.02)}),
