@@ -316,6 +316,38 @@ def test_an_exception_is_told_a_stages_rule_only_if_breaking_the_rule_raises_the
     assert not diagnosis.raises("six heads share two", "six heads share two")
 
 
+def test_a_tensor_may_be_a_token_but_is_in_no_set_of_stop_tokens():
+    def decode(read, prompt, max_new_tokens, stops, found=lambda token, stops: token in stops):
+        generated, logits = [], read(prompt)
+        while len(generated) < max_new_tokens:
+            generated.append(logits.argmax())
+            if found(generated[-1], stops):
+                break
+            logits = read(generated[-1:])
+        return generated
+
+    told = checks.decode(decode)
+    assert told.cause_id == "tensor_in_stops" and "tensor(7)" in told.symptom and "int(" in told.why()
+    assert checks.decode(lambda *given: decode(*given, found=lambda token, stops: int(token) in stops)).passed
+
+
+def test_a_long_loop_is_told_in_few_words():
+    def decode(read, prompt, max_new_tokens, stops):
+        said, logits = [], read(prompt)
+        for _ in range(1000):
+            said.append(int(logits.argmax()))
+            logits = read(said[-1:])
+        return said[:max_new_tokens]
+
+    told = checks.decode(decode)
+    assert "(1,001 in all)" in told.symptom and len(told.message) < 500
+
+
+def test_an_empty_slot_of_none_is_told_the_rule_and_not_that_lists_are_nested():
+    told = checks.ring(lambda n, slots: [n - 1 - (n - 1 - s) % slots if s < n else None for s in range(slots)])
+    assert told.symptom.startswith("[0] of the result is None") and "-1" in told.why() and "star" not in told.why()
+
+
 def test_a_mask_whose_result_is_dropped_is_named():
     def one_head(q, k, v, allowed):
         scores = q @ k.T / q.shape[-1] ** 0.5

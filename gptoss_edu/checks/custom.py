@@ -145,15 +145,24 @@ def compare(found: Any, case: Case) -> None:
 
 
 def expect_same_list(found: Any, right: list[int], cause: str) -> None:
-    """Refuse anything but these whole numbers, showing both lists and the first difference."""
+    """Refuse anything but these whole numbers, showing both lists and the first difference.
+
+    `cause` is the case's rule; an entry of None breaks it, one of another kind breaks the signature.
+    """
     found = found.tolist() if hasattr(found, "tolist") else found
     if not isinstance(found, (list, tuple)):
         raise Refused(f"the result is a {type(found).__name__}, a list was expected", "Return a list of whole numbers.")
     found = [value.item() if getattr(value, "shape", None) == () else value for value in found]
     odd = next((i for i, value in enumerate(found) if not isinstance(value, (int, float))), None)
     if odd is not None:
-        what = f"[{odd}] of the result is a {type(found[odd]).__name__}, a whole number was expected"
-        raise Refused(what, "Return a flat list of whole numbers; unpack a list inside a list with a star.")
+        entry = found[odd]
+        kind = "None" if entry is None else f"a {type(entry).__name__}"
+        what = f"[{odd}] of the result is {kind}, a whole number was expected"
+        if entry is None:
+            raise Refused(what, cause)
+        nested = isinstance(entry, (list, tuple, set, range)) or hasattr(entry, "shape")
+        star = " Return a flat list: unpack a list inside a list with a star." if nested else ""
+        raise Refused(what, f"Every entry of the list is a whole number.{star}")
     if found != right:
         at = next(
             (i for i, (a, b) in enumerate(zip(found, right, strict=False)) if a != b), min(len(found), len(right))

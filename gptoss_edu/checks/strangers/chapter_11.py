@@ -7,12 +7,12 @@ from gptoss_edu.checks.exercises.own.decode import BANK as DECODE
 from gptoss_edu.checks.exercises.own.ring import BANK as RING
 
 
-@RING.wrong("once around", "the oldest position instead of the newest", unseen=True)
+@RING.wrong("first_stays", "the oldest position instead of the newest", unseen=True)
 def ring_1(n, slots):
     return [i if i < n else -1 for i in range(slots)]
 
 
-@RING.wrong("once around", "the newest positions in order, not in their slots", unseen=True)
+@RING.wrong("in_order", "the newest positions in order, not in their slots", unseen=True)
 def ring_2(n, slots):
     last = list(range(max(0, n - slots), n))
     return last + [-1] * (slots - len(last))

@@ -100,7 +100,20 @@ BANK.wrong("min_p", "a threshold of 1 - top_p on each probability", *kept_by("p 
 BANK.wrong("min_p", "a threshold of top_p on each probability", *kept_by("p >= top_p"))
 BANK.wrong("min_p", "a threshold of top_p times the largest", *kept_by("p >= top_p * p.max()"))
 BANK.wrong("temperature_ignored", "the temperature ignored", ("logits / temperature", "logits"))
+BANK.wrong(
+    "temperature_ignored",
+    "probabilities divided by the temperature, then by their sum",
+    (SOFTMAX, "logits.softmax(-1) / temperature\n    p = p / p.sum()"),
+)
+BANK.wrong("temperature_ignored", "the temperature subtracted", ("logits / temperature", "logits - temperature"))
+BANK.wrong(
+    "temperature_ignored",
+    "what is kept divided by the temperature, then by its sum",
+    ("logits / temperature", "logits"),
+    (CUT, f"{CUT} / temperature"),
+)
 BANK.wrong("top_p_ignored", "top_p ignored", (CUT, "ranked"))
+BANK.wrong("top_p_ignored", "cut at 1 instead of top_p", ("- ranked < top_p", "- ranked < 1"))
 BANK.wrong(
     "top_p_before_temperature",
     "the nucleus before the temperature",

@@ -13,7 +13,11 @@ CAUSES = {
     "temperature_multiplied": (
         "The logits are multiplied by the temperature. They are divided: a low temperature sharpens."
     ),
-    "temperature_ignored": "The temperature is not used.",
+    "temperature_ignored": (
+        "The temperature has no effect: it is not used, or it cancels. Probabilities that are all divided by it are "
+        "the same again after the division by their sum, and logits that are all shifted by it have the same softmax. "
+        "Divide the logits, before the softmax."
+    ),
     "temperature_late": "The temperature divides the probabilities. It divides the logits, before the softmax.",
     "temperature_squared": "The temperature is applied twice.",
     "greedy": "A temperature of 0 means greedy: all the probability on the largest logit. Dividing by 0 gives NaN.",
@@ -21,7 +25,7 @@ CAUSES = {
         "This is the token's number. The result is a distribution at temperature 0 too: (v,), 1 at the largest logit "
         "and 0 elsewhere."
     ),
-    "top_p_ignored": "top_p is not used.",
+    "top_p_ignored": "top_p has no effect: no token is cut.",
     "not_renormalised": "The kept probabilities are not renormalised: they sum to less than one.",
     "excludes_crossing": (
         "The token that takes the sum past top_p is dropped. The nucleus is the smallest set that REACHES top_p, so "

@@ -4,6 +4,36 @@ import torch
 
 from gptoss_edu.checks.bank import Bank
 from gptoss_edu.checks.custom import Case, CaseCheck
+from gptoss_edu.checks.harness import Refused
+
+CAUSES = {
+    "tensor_in_stops": (
+        "A tensor is never in a set of whole numbers, not even one that prints the same number, so no stop token ends "
+        "the loop. Make the token a whole number first: int(logits.argmax())."
+    ),
+    "unlimited": "The loop goes on after max_new_tokens new tokens.",
+    "prompt_counted": "max_new_tokens limits the new tokens. Here the tokens of the prompt are counted too.",
+}
+
+
+class Stops(set):
+    """Stop tokens that note which tensor was looked up among them; it is never found, because sets compare by hash."""
+
+    tensor = ""
+
+    def __contains__(self, token) -> bool:
+        if isinstance(token, torch.Tensor):
+            self.tensor = self.tensor or repr(token)
+        return super().__contains__(token)
+
+    def __repr__(self) -> str:
+        return repr(set(self))
+
+
+def shortened(parts: list, between: str, most: int = 12) -> str:
+    """Return the parts in one line, of many the first eight and their number."""
+    words = list(map(str, parts))
+    return between.join(words if len(words) <= most else [*words[:8], f"… ({len(words):,} in all)"])
 
 
 def through(decode, prompt: list[int], max_new_tokens: int, stops: set[int]):
@@ -11,20 +41,28 @@ def through(decode, prompt: list[int], max_new_tokens: int, stops: set[int]):
     memory, given = [], []
 
     def read(new):
+        new = [int(token) for token in new]
         memory.extend(new)
         given.append(" ".join(map(str, new)))
         return torch.nn.functional.one_hot(torch.tensor(sum(memory) % 10), 10).float()
 
-    said = decode(read, list(prompt), max_new_tokens, stops)
+    looked_up = Stops(stops)
+    said = decode(read, list(prompt), max_new_tokens, looked_up)
     if said is None:
         return None
     said = [int(token) for token in said]
+    if looked_up.tensor:
+        what = f"your loop asks whether {looked_up.tensor} is in stops = {set(stops)}, and a tensor never is"
+        raise Refused(what, "tensor_in_stops", certain=True)
+    if min(len(said), len(given)) > len(prompt) + max_new_tokens:
+        what = f"the result has {len(said):,} tokens, max_new_tokens is {max_new_tokens}"
+        raise Refused(what, "unlimited", certain=True)
     if said and len(given) > len(said) and given[-1].endswith(str(said[-1])):
         given.pop()  # the last token may be read or not
-    return f"said {said}, read " + " | ".join(given)
+    return f"said [{shortened(said, ', ')}], read {shortened(given, ' | ')}"
 
 
-CHECK = CaseCheck("decode", "(read, prompt, max_new_tokens, stops) -> new tokens", through)
+CHECK = CaseCheck("decode", "(read, prompt, max_new_tokens, stops) -> new tokens", through, CAUSES)
 BANK = Bank("decode")
 
 
@@ -94,6 +132,13 @@ BANK.wrong("the first token", "the largest logit instead of its place", ("logits
 BANK.wrong("three tokens", "everything read again", ("read(generated[-1:])", "read(prompt + generated)"))
 BANK.wrong("three tokens", "all new tokens read again", ("read(generated[-1:])", "read(generated)"))
 BANK.wrong("a stop token", "the stop token dropped", ("            break\n", "            return generated[:-1]\n"))
+BANK.wrong("tensor_in_stops", "a tensor looked up among the stop tokens", ("int(logits.argmax())", "logits.argmax()"))
+BANK.wrong("unlimited", "a limit of its own", ("range(max_new_tokens)", "range(1000)"))
+BANK.wrong(
+    "prompt_counted",
+    "the prompt counted in the limit",
+    ("range(max_new_tokens)", "range(max_new_tokens - len(prompt))"),
+)
 BANK.wrong("a stop token", "no stop", ("if generated[-1] in stops:\n            break", "pass"))
 BANK.wrong(
     "a stop token in the prompt",
@@ -110,4 +155,16 @@ def of_tensors(read, prompt, max_new_tokens, stops):
         if int(generated[-1]) in stops or len(generated) == max_new_tokens:
             break
         logits = read([int(generated[-1])])
+    return generated
+
+
+@BANK.right("tensors as tokens, read as they are")
+def reads_tensors(read, prompt, max_new_tokens, stops):
+    generated, logits = [], read(prompt)
+    for _ in range(max_new_tokens):
+        token = logits.argmax()
+        generated.append(token)
+        if int(token) in stops:
+            break
+        logits = read([token])
     return generated

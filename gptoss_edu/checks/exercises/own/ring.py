@@ -3,7 +3,17 @@
 from gptoss_edu.checks.bank import Bank
 from gptoss_edu.checks.custom import Case, CaseCheck
 
-CHECK = CaseCheck("ring", "(n, slots) -> list of positions")
+CAUSES = {
+    "in_order": (
+        "The positions stand in order, as if all of them moved along for each token. Only ONE slot is overwritten, "
+        "p % slots: moving the others would copy the whole cache for each token."
+    ),
+    "first_stays": (
+        "Every slot shows its own number, which is the first position that was written there. A newer position p "
+        "replaces it: from then on, slot p % slots holds p."
+    ),
+}
+CHECK = CaseCheck("ring", "(n, slots) -> list of positions", causes=CAUSES)
 BANK = Bank("ring")
 
 
@@ -22,8 +32,7 @@ def cases():
             "once around",
             (4, 3),
             [3, 1, 2],
-            "Only ONE slot is overwritten, p % slots. Shifting all the others would copy the whole cache for each "
-            "token.",
+            "Only ONE slot is overwritten for each token, p % slots, and it then holds p.",
         ),
         Case("far along", (11, 4), [8, 9, 10, 7], "Slot s holds the newest position with p % slots == s."),
     ]
@@ -38,7 +47,7 @@ def ring(n, slots):
 
 
 BANK.wrong(
-    "once around",
+    "in_order",
     "shifted along",
     (
         "held[position % slots] = position",
@@ -47,10 +56,20 @@ BANK.wrong(
     ),
 )
 BANK.wrong("nothing yet", "zeros for empty slots", ("[-1]", "[0]"))
+BANK.wrong("nothing yet", "None for empty slots", ("[-1]", "[None]"))
 BANK.wrong("nothing yet", "the tokens that came only", ("return held", "return held[:n]"))
 BANK.wrong("half full", "positions counted from 1", ("= position\n", "= position + 1\n"))
 BANK.wrong("half full", "one token too many", ("range(n)", "range(n + 1 if n else 0)"))
-BANK.wrong("once around", "what does not fit is dropped", ("range(n)", "range(min(n, slots))"))
+BANK.wrong("first_stays", "what does not fit is dropped", ("range(n)", "range(min(n, slots))"))
+BANK.wrong(
+    "first_stays",
+    "only an empty slot is written",
+    (
+        "held[position % slots] = position",
+        "if held[position % slots] < 0:\n            held[position % slots] = position",
+    ),
+)
+BANK.wrong("first_stays", "the slot's own number", ("= position\n", "= position % slots\n"))
 BANK.wrong("once around", "the last slot overwritten", ("position % slots", "min(position, slots - 1)"))
 
 
