@@ -1,7 +1,7 @@
 """The confusion table of the checks: `python -m gptoss_edu.checks.confusion [NAME …] [--mutants] [--totals]`.
 
-For every exercise it counts right solutions accepted, and wrong ones refused with the intended cause. The bank names
-mistakes by running its own wrong solutions. So one more column leaves each wrong solution out and diagnoses it with the
+For every exercise it counts right solutions accepted, and wrong ones refused with the intended cause or, apart from
+these, with the rule of the stage that they break. The bank names mistakes by running its own wrong solutions. So one more column leaves each wrong solution out and diagnoses it with the
 others: a false cause there is what a learner with a new mistake would be told. Automatic mutants of the stored
 exercises' right solutions must be refused or listed as equivalent. The exit status is 1 if anything is wrong.
 """
@@ -22,10 +22,10 @@ from . import bank, registry
 class Row:
     """One line of the table: counts, and any faults in words.
 
-    `named` were refused with their cause, `possible` with it among several or as the rule of the case, and `false` got
-    another cause as certain when left out of the bank. `unseen` are wrong solutions that do not help to name mistakes:
-    `unseen_named` of them got their cause, `unseen_possible` got it among several or as the rule of the case, and
-    `unseen_false` got another as certain.
+    `named` were refused with their cause, `ruled` with the rule that they break ("The rule of this stage: …"),
+    `possible` with either among several or as a guess, and `false` got another cause or rule as certain when left out
+    of the bank. `unseen` are wrong solutions that do not help to name mistakes: `unseen_named`, `unseen_ruled` and
+    `unseen_possible` are counted alike, and `unseen_false` got another cause or rule as certain.
     """
 
     name: str
@@ -35,11 +35,13 @@ class Row:
     wrong: int = 0
     refused: int = 0
     named: int = 0
+    ruled: int = 0
     possible: int = 0
     false: int = 0
     unseen: int = 0
     unseen_refused: int = 0
     unseen_named: int = 0
+    unseen_ruled: int = 0
     unseen_possible: int = 0
     unseen_false: int = 0
     mutants: int = 0
@@ -74,9 +76,11 @@ def row(name: str, left_out: bool = False) -> Row:
             continue
         result = check(solution.function, **how)
         cause, named, possible = _told(result, solution)
+        rule = cause in check.rules
         found.wrong += 1
         found.refused += not result.passed
-        found.named += named
+        found.named += named and not rule
+        found.ruled += named and rule
         found.possible += possible
         if result.passed or not (named or possible):
             told = cause or ", ".join(result.suspects) or "no cause"
@@ -94,7 +98,9 @@ def row(name: str, left_out: bool = False) -> Row:
 
 
 def _told(result, solution) -> tuple[str, bool, bool]:
-    """Return the cause shown as certain, whether it is the solution's own, and whether that is shown as possible."""
+    """Return the cause or rule shown as certain, whether it is the solution's, and whether that is among the possible
+    ones.
+    """
     cause = result.cause_id or ("" if result.status in ("failed", "error") else result.status)
     return cause, cause == solution.cause, not cause and solution.cause in result.suspects
 
@@ -105,9 +111,11 @@ def add_strangers(found: Row) -> Row:
     for solution in (solution for solution in bank.wrong(found.name) if solution.unseen):
         result = check(solution.function, keep=False, allow_package=not registry.EXERCISES[found.name].stored)
         cause, named, possible = _told(result, solution)
+        rule = cause in check.rules
         found.unseen += 1
         found.unseen_refused += not result.passed
-        found.unseen_named += named
+        found.unseen_named += named and not rule
+        found.unseen_ruled += named and rule
         found.unseen_possible += possible
         found.unseen_false += bool(cause) and not named
         if result.passed:
@@ -153,14 +161,15 @@ def markdown(rows: list[Row]) -> str:
         "right solutions accepted",
         "wrong ones refused",
         "cause named",
-        "cause among several",
+        "rule of the stage shown",
+        "one among several",
     ]
     head += ["left out: a false cause"]
     head += ["mutants refused", "equivalent mutants (each with its reason)"] if mutants else []
     lines = [_line(head), "|" + "---|" * len(head)]
     for entry in _with_total(rows):
         cells = [_shown(entry), entry.stages, f"{entry.accepted} of {entry.right}", f"{entry.refused} of {entry.wrong}"]
-        cells += [entry.named, entry.possible, entry.false]
+        cells += [entry.named, entry.ruled, entry.possible, entry.false]
         cells += [f"{entry.mutants_refused} of {entry.mutants}", entry.equivalent] if mutants else []
         lines.append(_line(cells))
     return "\n".join(lines)
@@ -168,15 +177,14 @@ def markdown(rows: list[Row]) -> str:
 
 def markdown_of_strangers(rows: list[Row]) -> str:
     """Return the second table: the checks' results for wrong solutions by authors who had not seen them."""
-    head = ["exercise", "strangers' solutions refused", "cause named", "cause among several, or the rule"]
-    head += ["told no cause that was meant", "told a false cause"]
+    head = ["exercise", "strangers' solutions refused", "cause named", "rule of the stage shown", "one among several"]
+    head += ["told nothing that was meant", "told another cause or rule"]
     lines = [_line(head), "|" + "---|" * len(head)]
     for entry in _with_total([entry for entry in rows if entry.unseen]):
-        silent = entry.unseen - entry.unseen_named - entry.unseen_possible - entry.unseen_false
+        told = [entry.unseen_named, entry.unseen_ruled, entry.unseen_possible]
+        silent = entry.unseen - sum(told) - entry.unseen_false
         refused = f"{entry.unseen_refused} of {entry.unseen}"
-        lines.append(
-            _line([_shown(entry), refused, entry.unseen_named, entry.unseen_possible, silent, entry.unseen_false])
-        )
+        lines.append(_line([_shown(entry), refused, *told, silent, entry.unseen_false]))
     return "\n".join(lines)
 
 

@@ -9,7 +9,7 @@ guess is shown as a guess.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 from . import bank, refusals, registry, store
@@ -67,15 +67,22 @@ class Check:
     """The check of one exercise. Calling it with the learner's function returns a Result and never raises.
 
     `causes` maps identifiers to sentences; those in `rules` say what is right instead of what is wrong. A rule is
-    always shown as one, never as a diagnosis.
+    always shown as one, never as a diagnosis. `seen(function, *args)`, if given, calls a function and returns what the
+    diagnosis compares: the result without what the exercise leaves open.
     """
 
     rules: frozenset[str] = frozenset({"general", "full"})
 
     def __init__(
-        self, name: str, forbids: tuple[Forbidden, ...] = (), causes: dict[str, str] | None = None, signature: str = ""
+        self,
+        name: str,
+        forbids: tuple[Forbidden, ...] = (),
+        causes: dict[str, str] | None = None,
+        signature: str = "",
+        seen: Callable | None = None,
     ):
         self.name = name
+        self.seen = seen
         self.__name__ = name
         self.forbids = forbids
         self._causes = causes or {}
@@ -193,13 +200,12 @@ class Check:
         wrong = [s for s in bank.wrong(self.name) if s.cause in self.causes and not s.unseen]
         return Diagnosis(right, wrong, {stage.name: self._inputs(stage, right) for stage in self.stages})
 
-    @staticmethod
-    def _inputs(stage: Stage, right: Callable) -> list[Probe]:
+    def _inputs(self, stage: Stage, right: Callable) -> list[Probe]:
         if stage.probes is not None:
             return list(stage.probes)
         recorder = Recorder(right)
         stage.run(recorder)
-        return recorder.probes
+        return [replace(probe, through=self.seen) for probe in recorder.probes]
 
     def _refused(self, status, stage, symptom, guess: str, passed, told: Told, picture=None) -> Result:
         """Return the result of a refusal.

@@ -29,7 +29,7 @@ def unpack_mxfp4_3(blocks, scales):
     return torch.where(scales[..., None] == 255, torch.nan, values).flatten(-2)
 
 
-@BITS_PER_WEIGHT.wrong("MXFP4", "the scale is counted once per weight", unseen=True)
+@BITS_PER_WEIGHT.wrong("whole_scale", "the scale is counted once per weight", unseen=True)
 def bits_per_weight_1(code_bits, block, scale_bits):
     return code_bits + scale_bits
 

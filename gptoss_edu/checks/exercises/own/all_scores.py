@@ -5,7 +5,22 @@ import torch
 from gptoss_edu.checks.bank import Bank
 from gptoss_edu.checks.custom import Case, CaseCheck
 
-CHECK = CaseCheck("all_scores", "(q (t, h, d), k (s, h, d)) -> (h, t, s)")
+CAUSES = {
+    "axes_order": "The axes of the result are in another order. Heads come first, then queries t, then keys s.",
+    "scaled": "The scores are divided by the root of d. That belongs to chapter 04; here nothing is divided.",
+    "softmax": (
+        "A softmax is taken. The scores are the products themselves; what becomes of them belongs to chapter 04."
+    ),
+    "heads_summed": (
+        "The heads of q and k have different letters, so every head of one meets all heads of the other. The "
+        "same letter h matches them."
+    ),
+    "d_apart": (
+        "d has another letter in each input, so each is summed by itself. One letter for both multiplies "
+        "first, then sums."
+    ),
+}
+CHECK = CaseCheck("all_scores", "(q (t, h, d), k (s, h, d)) -> (h, t, s)", causes=CAUSES)
 BANK = Bank("all_scores")
 
 
@@ -19,7 +34,8 @@ def cases():
             "one head, one number each",
             (q[:, :1, :1], k[:, :1, :1]),
             one,
-            "Heads come first in the result, then queries t, then keys s.",
+            "Heads come first in the result, then queries t, then keys s. With one number each, a score is one "
+            "product.",
         ),
         Case(
             "two heads",
@@ -36,12 +52,18 @@ def all_scores(q, k):
     return torch.einsum("thd,shd->hts", q, k)
 
 
-BANK.wrong("one head, one number each", "keys before queries", ("->hts", "->hst"))
-BANK.wrong("one head, one number each", "heads last", ("->hts", "->tsh"))
-BANK.wrong("one head, one number each", "the head's axis in the middle", ("->hts", "->ths"))
-BANK.wrong("two heads", "divided by the root of d", ('hts", q, k)', 'hts", q, k) / q.shape[-1] ** 0.5'))
-BANK.wrong("two heads", "heads summed in the keys", ("shd->hts", "sgd->hts"))
-BANK.wrong("two heads", "d summed by itself in each", ('"thd,shd->hts"', '"thd,she->hts"'))
+BANK.wrong("axes_order", "keys before queries", ("->hts", "->hst"))
+BANK.wrong("axes_order", "heads last", ("->hts", "->tsh"))
+BANK.wrong("axes_order", "the head's axis in the middle", ("->hts", "->ths"))
+BANK.wrong("scaled", "divided by the root of d", ('hts", q, k)', 'hts", q, k) / q.shape[-1] ** 0.5'))
+BANK.wrong("softmax", "a softmax over the keys", ('hts", q, k)', 'hts", q, k).softmax(-1)'))
+BANK.wrong(
+    "softmax",
+    "a softmax over the keys, of scores over the root of d",
+    ('torch.einsum("thd,shd->hts", q, k)', '(torch.einsum("thd,shd->hts", q, k) / q.shape[-1] ** 0.5).softmax(-1)'),
+)
+BANK.wrong("heads_summed", "heads summed in the keys", ("shd->hts", "sgd->hts"))
+BANK.wrong("d_apart", "d summed by itself in each", ('"thd,shd->hts"', '"thd,she->hts"'))
 
 
 @BANK.right("a product of transposed matrices")

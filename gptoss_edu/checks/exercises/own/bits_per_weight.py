@@ -5,7 +5,18 @@ import torch
 from gptoss_edu.checks.bank import Bank
 from gptoss_edu.checks.custom import Case, CaseCheck
 
-CHECK = CaseCheck("bits_per_weight", "(code_bits, block, scale_bits) -> bits")
+CAUSES = {
+    "whole_scale": "Every weight pays the whole scale. All weights of a block share it.",
+    "whole_block": "These are the bits of a whole block. Divide by the number of its weights.",
+    "upside_down": (
+        "The share is upside down: the scale's bits are divided among the weights, not the weights among the bits."
+    ),
+    "whole_numbers": "The division // drops the fraction. A weight's share of the scale is less than a bit.",
+    "scale_written": "The scale's 8 bits are written in. They are an argument, scale_bits.",
+    "block_written": "The block's 32 weights are written in. They are an argument, block.",
+    "capped": "At most 8 bits of scale are counted. All of scale_bits count.",
+}
+CHECK = CaseCheck("bits_per_weight", "(code_bits, block, scale_bits) -> bits", causes=CAUSES)
 BANK = Bank("bits_per_weight")
 
 
@@ -24,13 +35,13 @@ def bits_per_weight(code_bits, block, scale_bits):
     return code_bits + scale_bits / block
 
 
-BANK.wrong("MXFP4", "the scale for every weight", ("scale_bits / block", "scale_bits"))
-BANK.wrong("MXFP4", "the bits of a block", ("code_bits + scale_bits / block", "code_bits * block + scale_bits"))
-BANK.wrong("MXFP4", "the block divided by the scale", ("scale_bits / block", "block / scale_bits"))
-BANK.wrong("MXFP4", "whole numbers only", ("/ block", "// block"))
-BANK.wrong("no scale", "a scale of 8 bits written in", ("scale_bits / block", "8 / block"))
-BANK.wrong("smaller blocks", "a block of 32 written in", ("/ block", "/ 32"))
-BANK.wrong("a float32 scale", "at most 8 bits of scale", ("scale_bits / block", "min(scale_bits, 8) / block"))
+BANK.wrong("whole_scale", "the scale for every weight", ("scale_bits / block", "scale_bits"))
+BANK.wrong("whole_block", "the bits of a block", ("code_bits + scale_bits / block", "code_bits * block + scale_bits"))
+BANK.wrong("upside_down", "the block divided by the scale", ("scale_bits / block", "block / scale_bits"))
+BANK.wrong("whole_numbers", "whole numbers only", ("/ block", "// block"))
+BANK.wrong("scale_written", "a scale of 8 bits written in", ("scale_bits / block", "8 / block"))
+BANK.wrong("block_written", "a block of 32 written in", ("/ block", "/ 32"))
+BANK.wrong("capped", "at most 8 bits of scale", ("scale_bits / block", "min(scale_bits, 8) / block"))
 
 
 @BANK.right("all bits of a block over its weights, as a tensor")

@@ -8,7 +8,24 @@ import torch.nn.functional as F
 from gptoss_edu.checks.bank import Bank
 from gptoss_edu.checks.custom import Case, CaseCheck
 
-CHECK = CaseCheck("cross_entropy", "(logits (n, v), targets (n,)) -> one number")
+CAUSES = {
+    "log_of_softmax": (
+        "The logarithm of the softmax is taken. A small probability becomes 0, and log(0) is -inf: subtract "
+        "the logit from the logsumexp."
+    ),
+    "bits": "The surprise is in bits. In nats, nothing is divided by log 2.",
+    "rows_kept": "Every row has its own number. The result is their mean, one number.",
+    "sign": "The sign is missing: the surprise is minus the logarithm of the probability.",
+    "probability": "The probability is used as it is, without its logarithm.",
+    "summed": "The rows are summed. The result is their mean.",
+    "every_target": (
+        "Every target is taken from every row. Row i has one target, targets[i]: logits[arange(n), targets]."
+    ),
+    "rows_by_target": "The targets pick rows. They number the tokens: logits[arange(n), targets].",
+    "softmax_over_rows": "The logsumexp runs over the rows. It runs over the vocabulary, the last axis.",
+    "no_logsumexp": "The logsumexp is missing: a logit alone is no logarithm of a probability.",
+}
+CHECK = CaseCheck("cross_entropy", "(logits (n, v), targets (n,)) -> one number", causes=CAUSES)
 BANK = Bank("cross_entropy")
 
 
@@ -52,36 +69,36 @@ def cross_entropy(logits, targets):
 
 CHOSEN, LOSS = "logits[torch.arange(len(targets)), targets]", "(logits.logsumexp(-1) - chosen).mean()"
 BANK.wrong(
-    "huge logits",
+    "log_of_softmax",
     "log of the softmax",
     (CHOSEN, "logits.softmax(-1)[torch.arange(len(targets)), targets]"),
     (LOSS, "-chosen.log().mean()"),
 )
-BANK.wrong("an even guess", "in bits", (LOSS, f"{LOSS} / math.log(2)"))
-BANK.wrong("an even guess", "one number for each row", (".mean()", ""))
-BANK.wrong("an even guess", "the sign forgotten", (LOSS, "(chosen - logits.logsumexp(-1)).mean()"))
+BANK.wrong("bits", "in bits", (LOSS, f"{LOSS} / math.log(2)"))
+BANK.wrong("rows_kept", "one number for each row", (".mean()", ""))
+BANK.wrong("sign", "the sign forgotten", (LOSS, "(chosen - logits.logsumexp(-1)).mean()"))
 BANK.wrong(
-    "an even guess",
+    "probability",
     "minus the probability",
     (CHOSEN, "logits.softmax(-1)[torch.arange(len(targets)), targets]"),
     (LOSS, "-chosen.mean()"),
 )
 BANK.wrong(
-    "an even guess",
+    "probability",
     "1 minus the probability",
     (CHOSEN, "logits.softmax(-1)[torch.arange(len(targets)), targets]"),
     (LOSS, "(1 - chosen).mean()"),
 )
-BANK.wrong("the mean of two", "the sum of the rows", (".mean()", ".sum()"))
+BANK.wrong("summed", "the sum of the rows", (".mean()", ".sum()"))
 BANK.wrong(
-    "the mean of two",
+    "every_target",
     "every target from every row",
     (CHOSEN, "logits[:, targets]"),
     ("logits.logsumexp(-1)", "logits.logsumexp(-1, keepdim=True)"),
 )
-BANK.wrong("one token", "rows picked by the target", (CHOSEN, "logits[targets]"))
-BANK.wrong("one token", "a softmax over the rows", ("logits.logsumexp(-1)", "logits.logsumexp(0)[targets]"))
-BANK.wrong("one token", "the logit alone", ("logits.logsumexp(-1) - chosen", "-chosen"))
+BANK.wrong("rows_by_target", "rows picked by the target", (CHOSEN, "logits[targets]"))
+BANK.wrong("softmax_over_rows", "a softmax over the rows", ("logits.logsumexp(-1)", "logits.logsumexp(0)[targets]"))
+BANK.wrong("no_logsumexp", "the logit alone", ("logits.logsumexp(-1) - chosen", "-chosen"))
 
 
 @BANK.right("row by row, in double precision")

@@ -7,7 +7,15 @@ import torch
 from gptoss_edu.checks.bank import Bank
 from gptoss_edu.checks.custom import Case, CaseCheck
 
-CHECK = CaseCheck("rotate", "(points (n, 2), angle) -> (n, 2)")
+CAUSES = {
+    "stacked_first": "The coordinates are stacked along the first axis. One point per row: dim=-1.",
+    "exchanged": "cos and sin are exchanged.",
+    "clockwise": "The points are turned clockwise: the minus stands in the other coordinate.",
+    "no_minus": "Both coordinates are sums. One of the four products is subtracted.",
+    "overwritten": "a is overwritten before b is computed from it. Compute both coordinates from the old ones.",
+    "degrees": "The angle is taken for degrees. It comes in radians, as torch.cos takes it.",
+}
+CHECK = CaseCheck("rotate", "(points (n, 2), angle) -> (n, 2)", causes=CAUSES)
 BANK = Bank("rotate")
 
 
@@ -46,21 +54,19 @@ def rotate(points, angle):
     return torch.stack((a * cos - b * sin, b * cos + a * sin), dim=-1)
 
 
-BANK.wrong("by nothing", "stacked along the first axis", (", dim=-1", ""))
+BANK.wrong("stacked_first", "stacked along the first axis", (", dim=-1", ""))
 BANK.wrong(
-    "by nothing", "cos and sin exchanged", ("torch.cos(angle), torch.sin(angle)", "torch.sin(angle), torch.cos(angle)")
+    "exchanged", "cos and sin exchanged", ("torch.cos(angle), torch.sin(angle)", "torch.sin(angle), torch.cos(angle)")
 )
+BANK.wrong("clockwise", "clockwise", ("a * cos - b * sin, b * cos + a * sin", "a * cos + b * sin, b * cos - a * sin"))
+BANK.wrong("no_minus", "both signs plus", ("a * cos - b", "a * cos + b"))
 BANK.wrong(
-    "a quarter turn", "clockwise", ("a * cos - b * sin, b * cos + a * sin", "a * cos + b * sin, b * cos - a * sin")
-)
-BANK.wrong("a quarter turn", "both signs plus", ("a * cos - b", "a * cos + b"))
-BANK.wrong(
-    "a quarter turn",
+    "overwritten",
     "a overwritten before b is computed",
     ("    return torch.stack((a * cos - b * sin, ", "    a = a * cos - b * sin\n    return torch.stack((a, "),
 )
 BANK.wrong(
-    "a quarter turn",
+    "degrees",
     "the angle in degrees",
     ("torch.cos(angle), torch.sin(angle)", "torch.cos(angle * math.pi / 180), torch.sin(angle * math.pi / 180)"),
 )

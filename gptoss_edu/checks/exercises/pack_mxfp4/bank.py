@@ -87,7 +87,7 @@ def loop(weight):
 
 BANK.change(by_argmin)
 PACKED, LARGEST = "packed(weight)", "g.abs().amax(-1)"
-LOG = f"torch.log2({LARGEST}.clamp(min=2.0**-120))"
+LOG = f"torch.log2({LARGEST}.clamp(min=2.0**-140))"
 
 
 def scaled_by(rule: str) -> tuple[str, str]:
@@ -112,18 +112,19 @@ BANK.wrong(
 BANK.wrong(
     "max_over_6",
     "max / 6, rounded up",
-    scaled_by(f"(torch.ceil({LOG} - torch.log2(torch.tensor(6.0))).long() + 127).clamp(0, 254)"),
+    scaled_by(f"(torch.ceil(torch.log2({LARGEST} / 6)) + 127).clamp(0, 254)"),
 )
 BANK.wrong(
-    "max_over_6",
+    "max_over_6_down",
     "max / 6, rounded down",
-    scaled_by(f"(torch.floor({LOG} - torch.log2(torch.tensor(6.0))).long() + 127).clamp(0, 254)"),
+    scaled_by(f"(torch.floor(torch.log2({LARGEST} / 6)) + 127).clamp(0, 254)"),
 )
 BANK.wrong("round_nearest", "log2 rounded to the nearest", scaled_by(f"torch.round({LOG}).long() - 2 + 127"))
-BANK.wrong("off_by_one", "a bias of 128", scaled_by("floor_scale(g) + 1"))
-BANK.wrong("off_by_one", "a bias of 126", scaled_by("(floor_scale(g) - 1).clamp(min=0)"))
+BANK.wrong("one_large", "a bias of 128", scaled_by("floor_scale(g) + 1"))
+BANK.wrong("one_small", "a bias of 126", scaled_by("(floor_scale(g) - 1).clamp(min=0)"))
+BANK.wrong("one_small", "3 subtracted", scaled_by(f"(torch.frexp({LARGEST}).exponent - 4 + 127).clamp(0, 252)"))
 BANK.wrong(
-    "off_by_one",
+    "one_large",
     "the exponent of frexp taken for floor(log2)",
     scaled_by(f"(torch.frexp({LARGEST}).exponent - 2 + 127).clamp(0, 252)"),
 )
@@ -153,6 +154,11 @@ BANK.wrong(
     "ties_down", "argmin over the values in order", coded_by(f"(s.abs()[..., None] - VALUES).abs().argmin(-1) | {SIGN}")
 )
 BANK.wrong(
+    "ties_down",
+    "argmin over all sixteen values in order",
+    coded_by("(s[..., None] - torch.cat([VALUES, -VALUES])).abs().argmin(-1)"),
+)
+BANK.wrong(
     "truncated", "cut off instead of rounded", coded_by(f"torch.bucketize(s.abs(), VALUES[1:], right=True) | {SIGN}")
 )
 BANK.wrong("sign_lost", "the sign forgotten", coded_by("nearest(s.abs())"))
@@ -178,6 +184,13 @@ BANK.wrong(
     "range",
     "an exponent below the byte wraps",
     scaled_by(f"torch.where({LARGEST} > 0, (torch.frexp({LARGEST}).exponent - 3 + 127) % 256, 0)"),
+)
+UNCLAMPED = f"torch.frexp({LARGEST}).exponent - 3 + 127"
+BANK.wrong("range", "not clamped: the byte wraps, the codes do not", scaled_by(UNCLAMPED))
+BANK.wrong(
+    "clamped_late",
+    "the byte clamped after the division",
+    (PACKED, f"packed(weight, scale=lambda g: {UNCLAMPED})[0], floor_scale(groups_of(weight)).to(torch.uint8)"),
 )
 BANK.wrong(
     "bias",

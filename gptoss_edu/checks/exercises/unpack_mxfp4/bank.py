@@ -115,6 +115,7 @@ BANK.wrong(
 BANK.wrong("sign_ignored", "the sign ignored", (TABLE, "VALUES.abs()"))
 BANK.wrong("dtype", "bfloat16 out", (TIMES, TIMES + ".bfloat16()"))
 BANK.wrong("nan", "255 taken as a large exponent", ("torch.where(scales == 255, torch.nan, power)", "power"))
+BANK.wrong("nan_everywhere", "any scale of 255", ("torch.where(scales == 255", "torch.where((scales == 255).any()"))
 BANK.wrong("shape", "the blocks kept apart", (TIMES, "values * power[..., None]"))
 BANK.wrong("blocks_order", "the blocks interleaved", ("[..., None]).flatten", "[..., None]).mT.flatten"))
 BANK.wrong("table", "5 for 6", (TABLE, "torch.where(VALUES.abs() == 6, VALUES.sign() * 5, VALUES)"))

@@ -42,6 +42,10 @@ CAUSES = {
     "shape": "The G blocks of 32 become one axis: (..., G, 16) bytes to (..., 32 G) values.",
     "dtype": "The result must be float32.",
     "nan": "A scale of 255 means NaN for the whole block.",
+    "nan_everywhere": (
+        "One scale of 255 makes every block NaN. It concerns its own block only: torch.where(scales == 255, …) decides "
+        "block by block."
+    ),
     "limits": (
         "At the ends of the scale's range the factor is wrong: use exact powers of two (ldexp, exp2 of a float), not "
         "shifts of integers."
@@ -110,4 +114,4 @@ def ends(call):
         if not np.isnan(found[:32]).all():
             raise Refused(f"scale 255: the block's first value is {found[0]:g}, expected nan", "nan")
         if np.isnan(found[32:]).any():
-            raise Refused("the block after one with scale 255 holds NaN; its own scale is 127", "one_scale")
+            raise Refused("the block after one with scale 255 holds NaN; its own scale is 127", "nan_everywhere")
