@@ -440,6 +440,15 @@ def test_pictures_survive_a_stub_and_an_error(capsys):
     assert not matplotlib.pyplot.get_fignums()
 
 
+def test_rows_of_a_result_with_three_axes_are_marked_with_their_places(monkeypatch):
+    monkeypatch.setattr("matplotlib.pyplot.show", lambda: None)
+    for shape, marked in (((2, 3, 4), True), ((6, 4), False), ((5, 7, 4), False)):
+        checks.show(lambda x: x, torch.rand(shape), right=lambda x: x)
+        marks = [label.get_text() for label in matplotlib.pyplot.gcf().axes[0].get_yticklabels()]
+        assert (marks == ["0, 0", "0, 1", "0, 2", "1, 0", "1, 1", "1, 2"]) == marked
+        matplotlib.pyplot.close("all")
+
+
 def test_what_rounding_leaves_is_not_drawn_as_a_difference(monkeypatch):
     monkeypatch.setattr("matplotlib.pyplot.show", lambda: None)
     x = torch.linspace(-1, 1, 13).view(1, 13)

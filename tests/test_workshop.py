@@ -108,6 +108,7 @@ def test_helper_cells_stay_folded_and_exercises_do_not():
 def test_hints_and_chapters_are_a_choice(source, tmp_path):
     assert run("workshop", tmp_path / "a", "--with-hints", "--chapters", "03")[0] == 0
     assert "hint" in (tmp_path / "a" / "03_norm.ipynb").read_text()
+    assert "--with-hints" in (tmp_path / "a" / "README.md").read_text()
     assert not (tmp_path / "a" / "05_rope.ipynb").exists()
     assert run("workshop", tmp_path / "b", "--chapters", "04-06")[0] == 0
     assert [path.name for path in (tmp_path / "b").glob("*.ipynb")] == ["05_rope.ipynb"]

@@ -1,9 +1,10 @@
 """The confusion table of the checks: `python -m gptoss_edu.checks.confusion [NAME …] [--mutants] [--totals]`.
 
-For every exercise it counts right solutions accepted, and wrong ones refused with the intended cause or, apart from
-these, with the rule of the stage that they break. The bank names mistakes by running its own wrong solutions. So one more column leaves each wrong solution out and diagnoses it with the
-others: a false cause there is what a learner with a new mistake would be told. Automatic mutants of the stored
-exercises' right solutions must be refused or listed as equivalent. The exit status is 1 if anything is wrong.
+For every exercise it counts right solutions accepted, and wrong ones refused with the intended cause or, counted
+apart, with the rule of the stage that they break. The bank names mistakes by running its own wrong solutions. So one
+more column leaves each wrong solution out and diagnoses it with the others: a false cause there is what a learner with
+a new mistake would be told. Automatic mutants of the stored exercises' right solutions must be refused or listed as
+equivalent. The exit status is 1 if anything is wrong.
 """
 
 from __future__ import annotations

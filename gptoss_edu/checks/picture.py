@@ -68,7 +68,8 @@ def show(
 ) -> None:
     """Draw the learner's result beside the finished function's, and where they differ.
 
-    Results of one or two axes (others are laid out as rows by their last axis). `right` is the finished function,
+    Results of one or two axes; others are laid out as rows of their last axis, and up to 16 rows are marked with the
+    places on the axes before it, "1, 0". `right` is the finished function,
     None: that of the exercise of this name. Of a tuple, the first element is drawn.
     """
     mine = attempt(function, *args)
@@ -76,7 +77,9 @@ def show(
         return
     theirs = (right or finished(getattr(function, "__name__", "")))(*args)
     mine, theirs = (value[0] if isinstance(value, tuple) else value for value in (mine, theirs))
-    mine, theirs = _grid(to_numpy(mine)), _grid(to_numpy(theirs))
+    mine, theirs = to_numpy(mine), to_numpy(theirs)
+    before = [", ".join(map(str, place)) for place in np.ndindex(theirs.shape[:-1])] if theirs.ndim > 2 else []
+    mine, theirs = _grid(mine), _grid(theirs)
     if mine.shape != theirs.shape:
         _display(
             Shown(
@@ -85,10 +88,10 @@ def show(
             )
         )
         return
-    _three_panels(mine, theirs, title or getattr(function, "__name__", ""), labels)
+    _three_panels(mine, theirs, title or getattr(function, "__name__", ""), labels, before if len(before) <= 16 else [])
 
 
-def _three_panels(mine: np.ndarray, theirs: np.ndarray, title: str, labels: tuple[str, str]) -> None:
+def _three_panels(mine: np.ndarray, theirs: np.ndarray, title: str, labels: tuple[str, str], rows: list[str]) -> None:
     import matplotlib.pyplot as plt
 
     from gptoss_edu.viz import style
@@ -108,6 +111,8 @@ def _three_panels(mine: np.ndarray, theirs: np.ndarray, title: str, labels: tupl
         drawn = axis.imshow(values, aspect="auto", interpolation="nearest", **limits)
         axis.set(title=name, xlabel=labels[0], ylabel=labels[1] if name == "yours" else "")
         axis.locator_params(integer=True)  # rows and columns are whole numbers
+        if rows:
+            axis.set_yticks(range(len(rows)), rows)
         figure.colorbar(drawn, ax=axis, shrink=0.8)
     figure.suptitle(title)
     plt.show()

@@ -207,6 +207,7 @@ open as they are.
 - Exercises are functions that raise NotImplementedError until you write them. Run the check below each one as often \
 as you like:
   it says what is wrong and where, and `.why()` says why.
+- Hints are left out of a copy; `gptoss-edu workshop . --update --with-hints` adds three to each exercise.
 - A passed check stores your function in `my_gptoss.py`. Chapter 10 runs gpt-oss-tiny with every part stored there.
   `exercises.json` records which of the other exercises have passed.
 - `predict(...)` locks your prediction before the answer shows; the locks are kept in `predictions.json`.
