@@ -135,6 +135,12 @@ def test_the_readmes_tables_are_the_commands():
     total, text = confusion.totals(rows), readme.read_text(encoding="utf-8")
     assert confusion.markdown(total) in text
     assert confusion.markdown_of_strangers(total) in text
+    counts = (sum(getattr(row, f"unseen{n}") for row in total) for n in ("", "_named", "_ruled", "_possible"))
+    written, *told_them = counts
+    named, ruled, possible = (f"{100 * count / written:.0f} %" for count in told_them)
+    assert f"So {named} of the strangers' mistakes are named, {ruled} get the rule that they break, and for" in text
+    assert f"and for {possible} cause or rule is one among several." in text
+    assert all(row.unseen_false == 0 for row in total) == ("None is told anything else as certain." in text)
 
 
 # ----------------------------------------------------------------------------------------------------- the registry
