@@ -95,6 +95,55 @@ def test_an_experiment_leaves_a_record(tmp_path, monkeypatch, name):
 
 
 @pytest.mark.slow
+def test_old_capitals_are_replayed_where_the_recipe_says_so(monkeypatch):
+    monkeypatch.setattr(fine_tuning, "start", small_start)
+    monkeypatch.setattr(fine_tuning, "abilities", lambda model, count=12: {})
+    monkeypatch.setattr(fine_tuning, "old_rows", lambda model: [])
+    monkeypatch.setattr(fine_tuning, "old_loss", lambda model, rows: 0.0)
+    replays = []
+
+    def watched(model, conversations, recipe, replay):
+        replays.append(replay)
+        return [{"loss": 1.0}]
+
+    monkeypatch.setattr(fine_tuning, "finetune", watched)
+    fine_tuning.record("forgetting", [0], 1, lambda result: None, steps=1)
+    alone, tasks, capitals = replays
+    assert callable(alone) and callable(tasks)
+    assert capitals == [example.conversation for example in known_facts()]
+
+
+def rounding_record() -> dict:
+    """Three seeds of two recipes, in the form of `fine_tuning.record`."""
+    runs = [
+        {"right_bf16": 40 + i, "right_stored": i, "codes_changed": 0.02 + 0.01 * i, "old_loss": [0.02, 0.03, 0.02]}
+        for i in range(3)
+    ]
+    return {"facts": 64, "start": {"right": 0, "old_loss": 0.02}, "runs": {"afterwards": runs, "through": runs[::-1]}}
+
+
+def widths(ax) -> list[list[float]]:
+    return [[round(bar.get_width(), 6) for bar in bars] for bars in ax.containers]
+
+
+def test_the_figure_of_rounding_shows_the_mean_and_every_seed():
+    axes = tuning_figures.learnt_and_stored(rounding_record()).axes
+    assert [widths(ax) for ax in axes] == [[[41, 41], [1, 1]], [[3, 3]], [[0.03, 0.03], [0.02, 0.02]]]
+    dots = [sorted(line.get_xdata()[0] for line in ax.lines if line.get_marker() == "o") for ax in axes[:2]]
+    assert dots[0] == [0, 1, 2, 40, 41, 42] and dots[1] == pytest.approx([2, 3, 4])
+    plt.close("all")
+
+
+def test_kept_abilities_show_the_mean_and_every_seed():
+    seeds = [{"known facts": [right, 45], "thought, low": 0.0} for right in (0, 6, 0)]
+    ax = tuning_figures.kept_abilities({"before": {"known facts": [45, 45]}, "after": seeds}).axes[0]
+    assert widths(ax) == [[1.0], [round(2 / 45, 6)]]
+    assert sorted(line.get_xdata()[0] for line in ax.lines) == [0, 0, 6 / 45]
+    assert {text.get_text() for text in ax.texts} == {"45/45", "2/45"}
+    plt.close("all")
+
+
+@pytest.mark.slow
 def test_every_figure_is_drawn_in_both_themes():
     abilities = {"known facts": [3, 4], "thought, low": 2.0}
     for theme in ("light", "dark"):
@@ -102,7 +151,8 @@ def test_every_figure_is_drawn_in_both_themes():
         tuning_figures.grid_of_codes([(1, 1.1), (2, 2.8)])
         tuning_figures.update_histogram({"a": list(range(25)), "b": [1] * 25})
         tuning_figures.memory_bars({"a": {"weights": 2**30}, "b": {"weights": 1, "adapters": 2}}, 80, "a card")
-        tuning_figures.kept_abilities({"before": abilities, "after": abilities})
-        assert len(plt.get_fignums()) == 4
+        tuning_figures.kept_abilities({"before": abilities, "after": [abilities, abilities]})
+        tuning_figures.learnt_and_stored(rounding_record())
+        assert len(plt.get_fignums()) == 5
         plt.close("all")
     style.use()

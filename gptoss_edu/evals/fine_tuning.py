@@ -1,7 +1,7 @@
 """Measure what fine-tuning gains and loses: invented facts, their storage in four bits, and old abilities.
 
     gptoss-edu finetune rounding --out runs/rounding       facts into the experts, then MXFP4, with and without
-    gptoss-edu finetune forgetting --out runs/forgetting   what new facts cost, and what old data among them saves
+    gptoss-edu finetune forgetting --out runs/forgetting   what new facts cost; what a replay saves
 
 The weights of a released gpt-oss lie exactly on the MXFP4 grid. An update smaller than half a step of the grid is
 lost when the weight is stored again; `half_steps` measures updates in that unit.
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, replace
 
 import torch
@@ -132,6 +132,11 @@ def short_world(model: Transformer):
     return one
 
 
+def old_capitals(model: Transformer) -> list[dict]:
+    """Return another replay: conversations about the capitals that the model knows, and nothing else."""
+    return [example.conversation for example in known_facts()]
+
+
 def start(device: str | None = None) -> Transformer:
     """Return the bundled model, dense and in float32."""
     return load_model(device=device, dtype=torch.float32, experts="dense")
@@ -168,11 +173,13 @@ def abilities(model: Transformer, count: int = 8) -> dict:
     return found
 
 
-def forgetting_run(recipe: Recipe, facts: Sequence[Example], count: int = 8, device: str | None = None) -> dict:
-    """Train the facts by a recipe, and measure everything else."""
+def forgetting_run(
+    recipe: Recipe, facts: Sequence[Example], count: int = 8, device: str | None = None, old: Callable = short_world
+) -> dict:
+    """Train the facts by a recipe, and measure everything else; old(model) returns what is replayed."""
     model = start(device)
     rows = old_rows(model)
-    log = finetune(model, [example.conversation for example in facts], recipe, replay=short_world(model))
+    log = finetune(model, [example.conversation for example in facts], recipe, replay=old(model))
     return {
         "seed": recipe.seed, "facts": len(facts), "losses": [line["loss"] for line in log],
         "right": right(model, facts), "old_loss": old_loss(model, rows), "abilities": abilities(model, count),
@@ -199,9 +206,11 @@ EXPERIMENTS = {  # name: (function, its recipes by name)
         {
             "new facts alone": Recipe(steps=50, rows=8, rate=1e-3),
             "half old tasks": Recipe(steps=50, rows=16, rate=1e-3, replay=0.5),
+            "half old capitals": Recipe(steps=50, rows=16, rate=1e-3, replay=0.5),
         },
     ),
 }
+REPLAYS = {"half old capitals": old_capitals}  # recipes that replay something else than conversations of all kinds
 
 
 def record(
@@ -225,7 +234,8 @@ def record(
     result |= {"recipes": {key: asdict(recipe) for key, recipe in recipes.items()}, "runs": {}}
     for seed in seeds:
         for key, recipe in recipes.items():
-            found = runs(replace(recipe, seed=seed), invented_facts(facts, seed), device=device)
+            other = {"old": REPLAYS[key]} if key in REPLAYS else {}
+            found = runs(replace(recipe, seed=seed), invented_facts(facts, seed), device=device, **other)
             result["runs"].setdefault(key, []).append(digits(found))
             keep(result)
     return result

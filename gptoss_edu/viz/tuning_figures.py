@@ -78,23 +78,81 @@ def memory_bars(plans: Mapping[str, Mapping[str, int]], card: float, of: str) ->
     return fig
 
 
-def kept_abilities(columns: Mapping[str, Mapping]) -> plt.Figure:
-    """Draw shares of right answers, one group per measurement, one bar per model.
+def kept_abilities(columns: Mapping[str, Mapping | Sequence[Mapping]]) -> plt.Figure:
+    """Draw shares of right answers, one group per measurement, one bar per model: means of seeds, a dot per seed.
 
-    columns : model's name to {measurement: [right, of]}, as `evals.fine_tuning.abilities` gives them
+    columns : model's name to {measurement: [right, of]}, as `evals.fine_tuning.abilities` gives them, or one per seed
     """
-    rows = [name for name, value in next(iter(columns.values())).items() if isinstance(value, list)]
-    fig, ax = plt.subplots(figsize=(7.2, 0.9 + 0.62 * len(rows)))
-    height = 0.8 / len(columns)
-    for number, (model, found) in enumerate(columns.items()):
-        y = np.arange(len(rows)) + (number - (len(columns) - 1) / 2) * height
-        shares = [found[row][0] / found[row][1] for row in rows]
+    models = {name: [found] if isinstance(found, Mapping) else list(found) for name, found in columns.items()}
+    rows = [name for name, value in next(iter(models.values()))[0].items() if isinstance(value, list)]
+    fig, ax = plt.subplots(figsize=(7.2, 0.9 + 0.21 * len(models) * len(rows)))
+    height = 0.8 / len(models)
+    for number, (model, seeds) in enumerate(models.items()):
+        y = np.arange(len(rows)) + (number - (len(models) - 1) / 2) * height
+        counts = np.array([[found[row] for row in rows] for found in seeds], dtype=float)  # (seeds, rows, 2)
+        shares, of = counts[..., 0] / counts[..., 1], counts[0, :, 1]
         ax.barh(
-            y, shares, height * 0.92, label=model, color=style.cycle()[number], hatch=("", "///", "...")[number % 3]
-        )
-        for at, row, share in zip(y, rows, shares, strict=True):
-            ax.text(share + 0.01, at, f"{found[row][0]}/{found[row][1]}", va="center", fontsize=8)
-    ax.set(yticks=range(len(rows)), yticklabels=rows, xlim=(0, 1.12), xlabel="share that is right")
+            y, shares.mean(0), height * 0.92, label=model, color=style.cycle()[number],
+            hatch=("", "///", "...", "xxx")[number % 4],
+        )  # fmt: skip
+        _seeds(ax, shares, y, height * 0.22)
+        for at, mean, n, end in zip(y, counts[..., 0].mean(0), of, shares.max(0), strict=True):
+            ax.text(end + 0.015, at, f"{round(mean, 1):g}/{n:g}", va="center", fontsize=8)
+    said = "share that is right" + (" (mean; a dot per seed)" if max(map(len, models.values())) > 1 else "")
+    ax.set(yticks=range(len(rows)), yticklabels=rows, xlim=(0, 1.12), xlabel=said)
     ax.invert_yaxis()
-    ax.legend(fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3)
+    ax.legend(fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=4, columnspacing=1.2)
     return fig
+
+
+def _seeds(ax, values: np.ndarray, y: np.ndarray, apart: float) -> None:
+    """Draw a dot for each seed, slightly above one another; values : (seeds, rows)."""
+    if len(values) < 2:
+        return
+    for number, found in enumerate(values):
+        at = y + (number - (len(values) - 1) / 2) * apart
+        ax.plot(found, at, "o", ms=3.6, mfc=style.color("paper"), mec=style.color("ink"), mew=0.9, zorder=4)
+
+
+def learnt_and_stored(record: Mapping) -> plt.Figure:
+    """Draw what each recipe leaves: facts right in bfloat16 and as stored in MXFP4, codes changed, loss on old tasks.
+
+    record : "rounding" as `evals.fine_tuning.record` keeps it. Bars are means of the seeds, each dot is a seed.
+    """
+    names = list(record["runs"])
+    columns = {
+        f"facts right, of {record['facts']}": {"in bfloat16": "right_bf16", "stored in MXFP4": "right_stored"},
+        "codes changed, %": {"": "codes_changed"},
+        "loss on old tasks": {"in bfloat16": 1, "stored in MXFP4": 2},
+    }
+    fig, axes = plt.subplots(1, 3, figsize=(9.4, 1.1 + 0.55 * len(names)), sharey=True, width_ratios=(3, 2, 2))
+    for ax, (title, bars) in zip(axes, columns.items(), strict=True):
+        for number, (label, key) in enumerate(bars.items()):
+            seeds = np.array([_of_seeds(record["runs"][name], key) for name in names]).T  # (seeds, recipes)
+            seeds = 100 * seeds if key == "codes_changed" else seeds
+            height = 0.8 / len(bars)
+            y = np.arange(len(names)) + (number - (len(bars) - 1) / 2) * height
+            shade = style.cycle()[number] if len(bars) > 1 else style.color("neutral")
+            hatch = ("", "///")[number]
+            ax.barh(y, seeds.mean(0), height * 0.92, label=label, color=shade, hatch=hatch)
+            _seeds(ax, seeds, y, height * 0.22)
+            for at, mean, end in zip(y, seeds.mean(0), seeds.max(0), strict=True):
+                ax.annotate(
+                    f"{mean:.2g}" if mean < 10 else f"{mean:.0f}", (end, at), xytext=(5, 0),
+                    textcoords="offset points", va="center", fontsize=8,
+                )  # fmt: skip
+        ax.set_title(title, fontsize=10)
+        ax.margins(x=0.18)
+        ax.set_xlim(0, None)
+    axes[2].axvline(record["start"]["old_loss"], color=style.color("ink"), ls="--", lw=1)
+    axes[0].set(yticks=range(len(names)), yticklabels=names)
+    axes[0].invert_yaxis()
+    handles, labels = axes[0].get_legend_handles_labels()
+    handles.append(plt.Line2D([], [], color=style.color("ink"), ls="--", lw=1))
+    fig.legend(handles, [*labels, "before"], loc="outside lower center", ncols=3, fontsize=9)
+    return fig
+
+
+def _of_seeds(runs: Sequence[Mapping], key: str | int) -> list[float]:
+    """Return a value of each seed; an integer counts within "old_loss": before, in bfloat16, stored."""
+    return [run["old_loss"][key] if isinstance(key, int) else run[key] for run in runs]
