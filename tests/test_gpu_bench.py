@@ -1,6 +1,7 @@
 """Test what `bench gpu` counts and compares, as far as that needs no GPU, and its end-to-end part on a GPU."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -123,6 +124,18 @@ def test_what_is_counted_is_what_arrives(monkeypatch, ahead):
     pool = Pool(model, rows=3, room=25, streaming=False)
     given = list(end.of_pool(pool, [Request(prompt, 20, stop_tokens=[]) for prompt in prompts]))
     assert sum(given) == 60 and set(given) == {3}
+
+
+def test_a_replay_may_write_to_what_a_generator_made(monkeypatch):
+    """`generate` makes the step's tensors in inference mode, where alone they can be changed."""
+    with torch.inference_mode():
+        step = SimpleNamespace(positions=torch.zeros(1, dtype=torch.int64), tokens=torch.zeros(1, dtype=torch.int64))
+    read = []
+    step.graph = SimpleNamespace(replay=lambda: read.append((int(step.tokens), int(step.positions))))
+    monkeypatch.setattr(end, "timed", lambda once, repeats, warmup: [once() for _ in range(repeats + warmup)])
+    model = SimpleNamespace(step=lambda cache: step, device=torch.device("cpu"))
+    end.replay_time(model, None, [[token] for token in range(20)])
+    assert read == [(token, end.PROMPT) for token in range(19)] and step.held is None
 
 
 @pytest.mark.gpu

@@ -312,7 +312,9 @@ def test_graphs_share_memory_and_go_with_their_model():
         for t in recording.tuning.prompt_graphs:
             for _ in range(3):
                 recording(tokens[:rows, :t], recording.new_cache(rows, 300), last_only=True)
-    assert len(recording._prompts.shapes) == 15 and not recording._prompts.failed
+    graphs = recording._prompts
+    shapes = {graphs.shape(recording, rows, t) for rows in (1, 2, 4) for t in recording.tuning.prompt_graphs} - {None}
+    assert graphs.shapes.keys() == shapes and len(shapes) >= 14 and not graphs.failed
     held = [size for pool, size in pools().items() if pool not in before]
     assert len(held) == 1 and held[0] < 512 << 20
     del recording
@@ -342,6 +344,7 @@ def test_a_failed_capture_is_undone(monkeypatch):
     for _ in range(3):
         found = recording(tokens[:, :30], recording.new_cache(1, 300), last_only=True)
     assert recording._prompts.failed == {(1, 128)} and recording._prompts.shapes[1, 32].replay is not None
+    torch.rand(4, device="cuda")  # random numbers are drawn as before
 
 
 # --------------------------------------------------------------------------------------------------- its measurement

@@ -77,6 +77,7 @@ def single(model, prompt: list[int], temperature: float) -> tuple[float, float]:
     return rate(counts()), 1 / replay_time(model, cache, said)
 
 
+@torch.inference_mode()  # the step's tensors were made in it
 def replay_time(model, cache, said: list[list[int]]) -> float:
     """Return seconds per replayed step, with one synchronisation per step, as in the part "decode"."""
     step, tokens = model.step(cache), torch.tensor(said, device=model.device)  # (new, b)

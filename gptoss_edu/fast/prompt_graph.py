@@ -18,6 +18,7 @@ recording fails, that shape returns to the launches without buffers, with a warn
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import warnings
 from collections.abc import Callable
@@ -59,9 +60,20 @@ class GraphRecorder:
             try:
                 with torch.cuda.graph(graph, pool=self.pool, stream=self.stream, capture_error_mode="thread_local"):
                     launch()
-            finally:  # a recording that fails leaves its own stream behind
+            except BaseException:
                 torch.cuda.set_stream(before)
+                self._recover()
+                raise
+            torch.cuda.set_stream(before)
         return graph.replay
+
+    def _recover(self) -> None:
+        """Leave the state of recording after a failure, which torch does not: pool and random numbers stay in it."""
+        with contextlib.suppress(RuntimeError):
+            torch._C._cuda_endAllocateToPool(torch.cuda.current_device(), self.pool)
+        self.pool = torch.cuda.graph_pool_handle()
+        with torch.cuda.graph(torch.cuda.CUDAGraph(), stream=self.stream):  # one that succeeds resets the generator
+            torch.zeros(1, device=self.device)
 
 
 RECORDERS: dict[str, Callable] = {"cuda": GraphRecorder}  # by type of device; elsewhere nothing is recorded
