@@ -161,7 +161,7 @@ def figure_compression(text: str, ranks: dict[bytes, int], sizes: Sequence[int],
     cut = [bpe.encode(text, {token: rank for token, rank in ranks.items() if rank < size}) for size in sizes]
     gained = [len(text.encode()) / len(ids) for ids in (*cut, encoding.encode_ordinary(text))]
     axes.plot(sizes, gained[:-1], marker="o", label="trained on this very text")
-    label = f"{encoding.name}, trained on everything"
+    label = f"{encoding.name}, OpenAI's"
     axes.plot([encoding.n_vocab], gained[-1:], marker="D", linestyle="", color=style.cycle()[1], label=label)
     every = [*sizes, encoding.n_vocab]
     for size, value in zip(every, gained, strict=True):
@@ -209,7 +209,7 @@ def figure_cutting(
         left.bar_label(bars, fmt="%.2f", padding=3)
         ways = [ways_to_cut(word, list(texts.values())[-1], ranks, pat_str) for word in words]
         right.barh([i + 0.4 * number for i in range(len(words))], ways, **look)
-    left.set(title="Bytes per token", xlim=(0, 6.5))
+    left.set(title="Bytes per token (more: fewer tokens)", xlim=(0, 6.5))
     left.set_yticks([i + 0.2 for i in range(len(texts))], list(texts))
     right.set(title="Ways in which one word is cut", xlabel="different ways")
     right.set_yticks([i + 0.2 for i in range(len(words))], [word.replace(" ", "·") for word in words])

@@ -87,6 +87,17 @@ def single_pass(text_bytes, ranks):
     return ids
 
 
+@BANK.wrong("no_way_back", "one sweep from the left that stays where it joined")
+def one_sweep(text_bytes, ranks):
+    parts, i = [bytes([b]) for b in text_bytes], 0
+    while i + 1 < len(parts):
+        if parts[i] + parts[i + 1] in ranks:
+            parts[i : i + 2] = [parts[i] + parts[i + 1]]
+        else:
+            i += 1
+    return [ranks[part] for part in parts]
+
+
 @BANK.change
 def spelled_out(text_bytes, ranks):
     parts = [bytes([b]) for b in text_bytes]
@@ -104,8 +115,18 @@ FIND, JOIN, IDS = (
     "[ranks[part] for part in parts]",
 )
 
+RANK, LENGTH = "ranks[parts[i] + parts[i + 1]]", "len(parts[i] + parts[i + 1])"
+
 BANK.wrong("left_to_right", "the first pair that can be joined", (FIND, "pairs[0]"))
-BANK.wrong("left_to_right", "the last pair that can be joined", (FIND, "pairs[-1]"))
+BANK.wrong("left_to_right", "the longest join, the first of equals", (FIND, f"min(pairs, key=lambda i: -{LENGTH})"))
+BANK.wrong("right_to_left", "the last pair that can be joined", (FIND, "pairs[-1]"))
+BANK.wrong("right_to_left", "the longest join, the last of equals", (FIND, f"max(pairs, key=lambda i: ({LENGTH}, i))"))
+BANK.wrong(
+    "by_length", "the longest join, the lowest rank of equals", (FIND, f"min(pairs, key=lambda i: (-{LENGTH}, {RANK}))")
+)
+BANK.wrong(
+    "by_length", "the shortest join, the lowest rank of equals", (FIND, f"min(pairs, key=lambda i: ({LENGTH}, {RANK}))")
+)
 BANK.wrong("highest_rank", "the pair of highest rank first", ("min(pairs", "max(pairs"))
 BANK.wrong("one_merge", "only one merge", (JOIN, f"{JOIN}\n        return {IDS}"))
 BANK.wrong(

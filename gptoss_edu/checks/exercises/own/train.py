@@ -7,19 +7,40 @@ from gptoss_edu import bpe
 from gptoss_edu.checks.bank import Bank
 from gptoss_edu.checks.custom import Case, CaseCheck
 
+TOY = "banana bandana band ban"
+
+
+def in_words(token, text: str) -> str:
+    """Return a token as text, or in hex where it holds part of a character; say so if it is not in the text."""
+    if not isinstance(token, bytes):
+        return repr(token)
+    try:
+        shown = token.decode()
+    except UnicodeDecodeError:
+        shown = token.hex(" ")
+    return shown if token in text.encode() else f"{shown} (not in the text)"
+
 
 def through(train, text: str, vocab_size: int) -> str:
     """Return what was learned beyond the bytes, as words."""
-    return " | ".join(f"{rank} {token.decode()}" for token, rank in list(train(text, vocab_size).items())[256:])
+    entries = list(train(text, vocab_size).items())
+    bytes_kept = entries[:256] == [(bytes([byte]), byte) for byte in range(256)]
+    learned = " | ".join(f"{rank} {in_words(token, text)}" for token, rank in entries[256:])
+    return learned if bytes_kept else f"the first 256 entries are not the bytes; then {learned}"
 
 
-CHECK = CaseCheck("train", "(text, vocab_size) -> token bytes to id", through)
+CAUSES = {
+    "another text": (
+        "Your tokens are those of the chapter's `toy`, whatever `text` is: the function reads `words` or `parts` from "
+        "the cells above. Make both from its argument, inside the function."
+    ),
+}
+CHECK = CaseCheck("train", "(text, vocab_size) -> token bytes to id", through, CAUSES)
 BANK = Bank("train")
 
 
 @CHECK.cases
 def cases():
-    toy = "banana bandana band ban"
     return [
         Case("bytes alone", ("banana", 256), "", "vocab_size counts the bytes too: at 256 nothing is merged."),
         Case(
@@ -29,12 +50,31 @@ def cases():
             "an occurs twice, as often as na; the smaller pair wins. Its id is the first free one.",
         ),
         Case(
+            "a tie",
+            ("zyxzyx", 257),
+            "256 yx",
+            "Of pairs that occur equally often the smaller wins, not the one that was seen first.",
+        ),
+        Case("spaces", ("x x x", 257), "256  x", "A word keeps the space before it: bpe.split cuts so."),
+        Case(
             "a merge of a merge",
-            (toy, 259),
+            (TOY, 259),
             "256 an | 257 ban | 258  ban",
-            "Count again: the new token is a neighbour.",
+            "Count again after every merge: the new token is a neighbour.",
+        ),
+        Case(
+            "a tie of longer parts",
+            ("daddadda", 258),
+            "256 da | 257 dda",
+            "Pairs are compared as (left bytes, right bytes): d + da comes before da + d.",
         ),
         Case("nothing left", ("abc", 300), "", "Joining a pair that occurs only once saves nothing: stop there."),
+        Case(
+            "no pair left",
+            ("a a a", 300),
+            "256  a",
+            "When every word is one token there is no pair to choose from: stop there too.",
+        ),
         Case(
             "a word's edge",
             ("ba ca da", 300),
@@ -44,6 +84,12 @@ def cases():
         ),
         Case(
             "repeated words", ("xy xy xy xy ab ab ab", 258), "256 xy | 257  a", "A word counts as often as it occurs."
+        ),
+        Case(
+            "bytes, not characters",
+            ("café café", 258),
+            "256 af | 257 61 66 c3",
+            "A word is a row of bytes, two for é; a token may end inside a character.",
         ),
     ]
 
@@ -95,6 +141,26 @@ BANK.wrong(
     "the last of two equal pairs",
     ("min(counts, key=lambda pair: (-counts[pair], pair)", "min(reversed(counts), key=lambda pair: -counts[pair]"),
 )
+BANK.wrong(
+    "a tie",
+    "the first of equal pairs",
+    ("min(counts, key=lambda pair: (-counts[pair], pair), default=None)", "max(counts, key=counts.get, default=None)"),
+)
+BANK.wrong(
+    "a tie",
+    "the first of equal pairs, by most_common",
+    (
+        "min(counts, key=lambda pair: (-counts[pair], pair), default=None)",
+        "next((pair for pair, _ in counts.most_common(1)), None)",
+    ),
+)
+BANK.wrong(
+    "a tie of longer parts",
+    "equal pairs compared by their joined bytes",
+    ("(-counts[pair], pair)", "(-counts[pair], pair[0] + pair[1])"),
+)
+BANK.wrong("spaces", "the text cut at the spaces, which are lost", ("bpe.split(text)", "text.split()"))
+BANK.wrong("another text", "words of the cells above", ("bpe.split(text)", "bpe.split(TOY)"))
 BANK.wrong("one merge", "the rarest pair first", ("-counts[pair], pair", "counts[pair], pair"))
 BANK.wrong("one merge", "ids from 0", ("= len(ranks)\n", "= len(ranks) - 256\n"))
 BANK.wrong("one merge", "ids from 1 beyond the bytes", ("= len(ranks)\n", "= len(ranks) + 1\n"))
@@ -116,8 +182,14 @@ BANK.wrong(
     ),
 )
 BANK.wrong("nothing left", "pairs that occur once joined too", ("counts[pair] < 2", "counts[pair] < 1"))
+BANK.wrong("no pair left", "the smallest of no pairs", (", default=None", ""))
+BANK.wrong(
+    "bytes, not characters",
+    "characters instead of bytes",
+    ("[bytes([byte]) for byte in word]", "[character.encode() for character in word.decode()]"),
+)
 BANK.wrong("a word's edge", "the text not cut into words", ("bpe.split(text)", "[text]"))
-BANK.wrong("a word's edge", "cut without the spaces, then glued", ("bpe.split(text)", "bpe.split(text, r'(?s).+')"))
+BANK.wrong("a word's edge", "the whole text as one word", ("bpe.split(text)", "bpe.split(text, r'(?s).+')"))
 BANK.wrong(
     "repeated words",
     "each word counted once",
