@@ -4,13 +4,16 @@ Right solutions pass, wrong ones are refused with their cause, and stubs count a
 """
 
 import random
+from collections import Counter
 from functools import cache
+from itertools import pairwise
 
 import pytest
 import torch
 
-from gptoss_edu import checks, mxfp4
+from gptoss_edu import bpe, checks, mxfp4
 from gptoss_edu.checks import bank, confusion, diagnosis, registry
+from gptoss_edu.checks.exercises.own.train import join
 from gptoss_edu.checks.mutants import equivalents, mutants
 from gptoss_edu.resources import data_path
 from gptoss_edu.tokenizer import load_tokenizer
@@ -325,7 +328,6 @@ def test_an_exception_is_told_a_stages_rule_only_if_breaking_the_rule_raises_the
     assert not diagnosis.raises("six heads share two", "six heads share two")
 
 
-<<<<<<< HEAD
 def test_a_tensor_may_be_a_token_but_is_in_no_set_of_stop_tokens():
     def decode(read, prompt, max_new_tokens, stops, found=lambda token, stops: token in stops):
         generated, logits = [], read(prompt)
@@ -356,11 +358,29 @@ def test_a_long_loop_is_told_in_few_words():
 def test_an_empty_slot_of_none_is_told_the_rule_and_not_that_lists_are_nested():
     told = checks.ring(lambda n, slots: [n - 1 - (n - 1 - s) % slots if s < n else None for s in range(slots)])
     assert told.symptom.startswith("[0] of the result is None") and "-1" in told.why() and "star" not in told.why()
-=======
+
+
 NOTEBOOK_STYLE = """
 def user_message(content):
     return [{start}, *o200k.encode_ordinary("user"), {message}, *o200k.encode_ordinary(content), {end}]
 """
+
+
+def test_the_tie_of_max_and_most_common_is_named():
+    def train(text, vocab_size):
+        ranks = {bytes([byte]): byte for byte in range(256)}
+        rows = [[bytes([byte]) for byte in piece.encode()] for piece in bpe.split(text)]
+        while len(ranks) < vocab_size:
+            counts = Counter(pair for row in rows for pair in pairwise(row))
+            if not counts or counts.most_common(1)[0][1] < 2:
+                break
+            pair = counts.most_common(1)[0][0]
+            ranks[b"".join(pair)] = len(ranks)
+            rows = [join(row, pair) for row in rows]
+        return ranks
+
+    result = checks.train(train)
+    assert result.stage == "a tie" and result.cause_id == "first_seen"
 
 
 def test_a_message_is_checked_with_another_vocabulary_which_is_gone_afterwards():
@@ -374,7 +394,7 @@ def test_a_message_is_checked_with_another_vocabulary_which_is_gone_afterwards()
     passes, numbers = written(**by_name), written(start=200006, message=200008, end=200007)
     assert checks.user_message(passes).passed
     result = checks.user_message(numbers)
-    assert result.stage == "another vocabulary" and "by name" in result.why()
+    assert result.cause_id == "numbers" and "encode_single_token" in result.why()
     for function in (passes, numbers):
         assert function.__globals__["o200k"] is o200k and function.__globals__["other"] == 1
     assert load_tokenizer() is o200k
@@ -392,7 +412,6 @@ def test_the_first_pair_from_the_left_and_the_longest_join_are_the_same_rule():
         first, last = (found[f"the {which} pair that can be joined"](text, ranks) for which in ("first", "last"))
         assert first == found["the longest join, the first of equals"](text, ranks)
         assert last == found["the longest join, the last of equals"](text, ranks)
->>>>>>> 7a95835 (Chapter 02: train and user_message refuse six wrong solutions that passed, two false causes are gone, the rounds are drawn by viz/merging.py, and the core path runs alone)
 
 
 def test_a_mask_whose_result_is_dropped_is_named():

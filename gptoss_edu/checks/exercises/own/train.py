@@ -30,7 +30,28 @@ def through(train, text: str, vocab_size: int) -> str:
 
 
 CAUSES = {
-    "another text": (
+    "bytes_not_counted": "The 256 bytes are not counted: vocab_size is the number of all entries, theirs included.",
+    "one_too_many": "One merge too many is made: stop when there are vocab_size entries.",
+    "larger": "Of equally frequent pairs the larger is taken, not the smaller.",
+    "last_seen": "Of equally frequent pairs the one that was seen last is taken, not the smaller.",
+    "first_seen": (
+        "Of equally frequent pairs the one that was seen first is taken, as max and most_common do, not the smaller."
+    ),
+    "joined_bytes": "Equally frequent pairs are compared by their joined bytes, not as (left bytes, right bytes).",
+    "rarest": "The rarest pair is joined, not the most frequent.",
+    "ids": "The ids of the new tokens do not begin with 256, the first free one.",
+    "no_spaces": "The words have lost their spaces: text.split() drops them, bpe.split keeps each with the next word.",
+    "counted_once": "Pairs are counted once, at the beginning. Count again after every merge.",
+    "parts_lost": "The two parts are taken out of the row instead of being joined in it.",
+    "pairs_once": "Pairs that occur only once are joined too.",
+    "no_default": (
+        "There is no pair left when every word is one token, and the smallest of nothing is an error. Give min a "
+        "`default=None`, and stop where it is returned."
+    ),
+    "not_cut": "The text is not cut into words: pairs reach across their edges. bpe.split cuts.",
+    "words_once": "Every word is counted once, however often it occurs.",
+    "characters": "Words are cut into characters. Cut them into bytes: é is two.",
+    "another_text": (
         "Your tokens are those of the chapter's `toy`, whatever `text` is: the function reads `words` or `parts` from "
         "the cells above. Make both from its argument, inside the function."
     ),
@@ -68,6 +89,7 @@ def cases():
             "256 da | 257 dda",
             "Pairs are compared as (left bytes, right bytes): d + da comes before da + d.",
         ),
+        Case("the same tie elsewhere", ("aaabaaab", 258), "256 aa | 257 ab", "a + b comes before aa + a."),
         Case("nothing left", ("abc", 300), "", "Joining a pair that occurs only once saves nothing: stop there."),
         Case(
             "no pair left",
@@ -90,6 +112,12 @@ def cases():
             ("café café", 258),
             "256 af | 257 61 66 c3",
             "A word is a row of bytes, two for é; a token may end inside a character.",
+        ),
+        Case(
+            "a character of two bytes",
+            ("é é é", 300),
+            "256 é | 257  é",
+            "Two bytes are joined like any other two; when every word is one token, stop.",
         ),
     ]
 
@@ -129,25 +157,25 @@ def train(text, vocab_size):
     return ranks
 
 
-BANK.wrong("bytes alone", "the bytes not counted", ("len(ranks) < vocab_size", "len(ranks) - 256 < vocab_size"))
-BANK.wrong("bytes alone", "one merge too many", ("len(ranks) < vocab_size", "len(ranks) <= vocab_size"))
+BANK.wrong("bytes_not_counted", "the bytes not counted", ("len(ranks) < vocab_size", "len(ranks) - 256 < vocab_size"))
+BANK.wrong("one_too_many", "one merge too many", ("len(ranks) < vocab_size", "len(ranks) <= vocab_size"))
 BANK.wrong(
-    "one merge",
+    "larger",
     "the larger of two equal pairs",
     ("min(counts, key=lambda pair: (-counts[pair], pair)", "max(counts, key=lambda pair: (counts[pair], pair)"),
 )
 BANK.wrong(
-    "one merge",
+    "last_seen",
     "the last of two equal pairs",
     ("min(counts, key=lambda pair: (-counts[pair], pair)", "min(reversed(counts), key=lambda pair: -counts[pair]"),
 )
 BANK.wrong(
-    "a tie",
+    "first_seen",
     "the first of equal pairs",
     ("min(counts, key=lambda pair: (-counts[pair], pair), default=None)", "max(counts, key=counts.get, default=None)"),
 )
 BANK.wrong(
-    "a tie",
+    "first_seen",
     "the first of equal pairs, by most_common",
     (
         "min(counts, key=lambda pair: (-counts[pair], pair), default=None)",
@@ -155,17 +183,17 @@ BANK.wrong(
     ),
 )
 BANK.wrong(
-    "a tie of longer parts",
+    "joined_bytes",
     "equal pairs compared by their joined bytes",
     ("(-counts[pair], pair)", "(-counts[pair], pair[0] + pair[1])"),
 )
-BANK.wrong("spaces", "the text cut at the spaces, which are lost", ("bpe.split(text)", "text.split()"))
-BANK.wrong("another text", "words of the cells above", ("bpe.split(text)", "bpe.split(TOY)"))
-BANK.wrong("one merge", "the rarest pair first", ("-counts[pair], pair", "counts[pair], pair"))
-BANK.wrong("one merge", "ids from 0", ("= len(ranks)\n", "= len(ranks) - 256\n"))
-BANK.wrong("one merge", "ids from 1 beyond the bytes", ("= len(ranks)\n", "= len(ranks) + 1\n"))
+BANK.wrong("no_spaces", "the text cut at the spaces, which are lost", ("bpe.split(text)", "text.split()"))
+BANK.wrong("another_text", "words of the cells above", ("bpe.split(text)", "bpe.split(TOY)"))
+BANK.wrong("rarest", "the rarest pair first", ("-counts[pair], pair", "counts[pair], pair"))
+BANK.wrong("ids", "ids from 0", ("= len(ranks)\n", "= len(ranks) - 256\n"))
+BANK.wrong("ids", "ids from 1 beyond the bytes", ("= len(ranks)\n", "= len(ranks) + 1\n"))
 BANK.wrong(
-    "a merge of a merge",
+    "counted_once",
     "counted once, at the beginning",
     (
         "    while len(ranks) < vocab_size:\n        counts = count_pairs(words, parts)\n",
@@ -174,24 +202,24 @@ BANK.wrong(
     ("= len(ranks)\n", "= len(ranks)\n        del counts[pair]\n"),
 )
 BANK.wrong(
-    "a merge of a merge",
+    "parts_lost",
     "the words not joined, the pair left out",
     (
         "        parts = {word: join(row, pair) for word, row in parts.items()}\n",
         "        parts = {word: [p for p in row if p not in pair] for word, row in parts.items()}\n",
     ),
 )
-BANK.wrong("nothing left", "pairs that occur once joined too", ("counts[pair] < 2", "counts[pair] < 1"))
-BANK.wrong("no pair left", "the smallest of no pairs", (", default=None", ""))
+BANK.wrong("pairs_once", "pairs that occur once joined too", ("counts[pair] < 2", "counts[pair] < 1"))
+BANK.wrong("no_default", "the smallest of no pairs", (", default=None", ""))
 BANK.wrong(
-    "bytes, not characters",
+    "characters",
     "characters instead of bytes",
     ("[bytes([byte]) for byte in word]", "[character.encode() for character in word.decode()]"),
 )
-BANK.wrong("a word's edge", "the text not cut into words", ("bpe.split(text)", "[text]"))
-BANK.wrong("a word's edge", "the whole text as one word", ("bpe.split(text)", "bpe.split(text, r'(?s).+')"))
+BANK.wrong("not_cut", "the text not cut into words", ("bpe.split(text)", "[text]"))
+BANK.wrong("not_cut", "the whole text as one word", ("bpe.split(text)", "bpe.split(text, r'(?s).+')"))
 BANK.wrong(
-    "repeated words",
+    "words_once",
     "each word counted once",
     ("counts = count_pairs(words, parts)", "counts = count_pairs(dict.fromkeys(words, 1), parts)"),
 )
