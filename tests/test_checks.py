@@ -88,6 +88,17 @@ def test_the_packages_renderer_is_out_of_reach_and_agrees_with_the_reference():
         assert rendered(*message) == reference.render_message(*message)
 
 
+def test_a_certain_cause_says_that_the_results_agree_and_a_rule_says_that_it_is_one():
+    def rms_norm(x, scale, eps):
+        centred = x.float() - x.float().mean(-1, keepdim=True)
+        return (centred / (centred.square().mean(-1, keepdim=True) + eps).sqrt() * scale.float()).to(x.dtype)
+
+    result = checks.rms_norm(rms_norm)
+    assert result.cause_id and result.why().startswith("Your results are those of a known mistake: ")
+    stage = checks.custom("twice", lambda x: x, [checks.Case("two", (2,), 4, "Double it.")])
+    assert stage.why() == "The rule of this stage: Double it."
+
+
 def test_an_exception_is_shown_as_theirs_with_shapes():
     def rms_norm(x, scale, eps):
         middle = x.float()

@@ -63,6 +63,19 @@ def test_small_multiples_have_a_panel_for_each_record():
     assert np.allclose(lines(shown[4])[1], records["case 4"]["runs"][0]["log"]["terms"]["right"])
 
 
+def test_tokens_and_right_are_the_means_before_and_after():
+    runs = [made_up_run(seed) for seed in range(2)]
+    for number, run in enumerate(runs):
+        for when, probed in enumerate(run["probed"]):
+            for place, kind in enumerate(KINDS):
+                probed["kinds"][kind]["tokens"] = 10.0 + 30 * place + 4 * number + when
+    ax = reward_figures.tokens_and_right({"runs": runs}, "a title").axes[0]
+    points = [(line.get_xdata()[0], line.get_ydata()[0]) for line in ax.lines if len(line.get_xdata()) == 1]
+    means = lambda when, kind, term: np.mean([run["probed"][when]["kinds"][kind][term] for run in runs])  # noqa: E731
+    assert np.allclose(points, [[means(w, k, t) for t in ("tokens", "right")] for w in (0, -1) for k in KINDS])
+    assert [text.get_text() for text in ax.texts] == [f"{k}, {w}" for w in ("before", "after") for k in KINDS]
+
+
 def test_pushes_say_both_probabilities():
     figure = reward_figures.pushes(("a", "b"), (0.25, 0.75), (0.5, 0.5), (1.0, 0.0))
     assert [text.get_text() for text in figure.axes[0].texts] == ["0.25 → 0.50", "0.75 → 0.50"]

@@ -18,6 +18,8 @@ from .diagnosis import Diagnosis, Probe, Told
 from .guard import TIME_LIMIT, Forbidden, PackageCalled, is_package_function
 from .result import Result
 
+SAME_RESULTS = "Your results are those of a known mistake:"
+
 
 class Refused(Exception):
     """Raised by a stage.
@@ -219,6 +221,8 @@ class Check:
         if told.certain:
             (cause,) = told.causes
             words = self.in_words(cause, stage)
+            if named:  # what is known is that the results agree; how they came about, the check cannot see
+                words = f"{SAME_RESULTS} {words}"
             # an exception keeps its own words before a rule
             text = words if named or known else text if words in text else f"{text}\n{words}"
             return self._result(status, stage, symptom, text, cause, passed, picture)

@@ -107,6 +107,31 @@ def before_and_after(record: Mapping, terms: Mapping[str, str], title: str):
     return fig
 
 
+def tokens_and_right(record: Mapping, title: str):
+    """Draw the kinds of held-out problems (efforts, say) by tokens per answer and share of right answers.
+
+    A grey line joins the kinds before the first step, a coloured one after the last; both are means over the seeds.
+    """
+    fig, ax = plt.subplots(figsize=(7.2, 3.2))
+    for at, (when, shade, face) in enumerate((("before", "neutral", "paper"), ("after", "right", "right"))):
+        probed = [run["probed"][-at]["kinds"] for run in record["runs"]]
+        kinds = {
+            kind: [np.mean([found[kind][term] for found in probed]) for term in ("tokens", "right")]
+            for kind in probed[0]
+        }
+        ax.plot(*zip(*sorted(kinds.values()), strict=True), "-", color=style.color(shade), lw=1.2)
+        for kind, (x, y) in kinds.items():
+            ax.plot(x, y, "o", ms=8, mfc=style.color(face), mec=style.color(shade), mew=1.6)
+            ax.annotate(
+                f"{kind}, {when}", (x, y), xytext=(8, -4 if at else 6), textcoords="offset points", fontsize=9,
+                va="top" if at else "bottom", color=style.color("right" if at else "ink"),
+                bbox={"fc": style.color("paper"), "ec": "none", "pad": 1},
+            )  # fmt: skip
+    ax.set(xlabel="tokens per answer", ylabel="right", ylim=(-0.1, 1.2), yticks=(0, 0.5, 1), title=title)
+    ax.set_xlim(0, 1.25 * ax.get_xlim()[1])
+    return fig
+
+
 def small_multiples(records: Mapping[str, Mapping], terms: Mapping[str, str], across: int = 4):
     """Draw one little panel for each record, all with the same axes: what a change of the recipe does."""
     rows = -(-len(records) // across)
