@@ -468,6 +468,18 @@ def test_a_known_exception_or_kind_has_its_cause(name, source, cause):
     assert certain == cause or cause in possible or registry.load_check(name).causes[cause]
 
 
+def test_a_view_and_the_letters_of_an_einsum_have_words_of_their_own():
+    def viewed(q, k):
+        return (q.permute(1, 0, 2).view(-1, q.shape[-1]) @ k.permute(1, 0, 2).view(-1, k.shape[-1]).T)[None]
+
+    for function, words in (
+        (viewed, "so `view` cannot join these axes"),
+        (lambda q, k: torch.einsum("tc,sc->ts", q, k), "The letters of this einsum do not fit."),
+        (lambda q, k: torch.einsum("thd,thd->ht", q, k), "Two axes do not fit."),
+    ):
+        assert words in checks.all_scores(function).why()
+
+
 def packing(scale=lambda m: torch.frexp(m).exponent + 124, code=None, late=lambda s: s):
     """Return a stranger's pack_mxfp4; scale and code are free, late changes the byte after the division."""
     order = torch.tensor([0, 2, 4, 6, 1, 3, 5, 7])
@@ -518,8 +530,14 @@ def test_a_packing_that_differs_in_what_is_left_open_is_right_and_a_refusal_name
         (
             "log_sum_exp",
             lambda x: (x - x.mean(-1, keepdim=True)).exp().sum(-1).log() + x.mean(-1),
-            "mean_subtracted",
+            "not_the_maximum",
         ),
+        ("log_sum_exp", lambda x: (x - (m := x.amax(-1).relu())[..., None]).exp().sum(-1).log() + m, "from_zero"),
+        ("log_sum_exp", lambda x: (x.T - x.amax(-1)).exp().sum(0).log() + x.amax(-1), "two_axes_only"),
+        ("cross_entropy", lambda x, y: (x.exp().sum(-1).log() - x[range(len(y)), y]).mean(), "overflow"),
+        ("cross_entropy", lambda x, y: x.logsumexp(-1).mean(), "target_ignored"),
+        ("rotate", lambda x, a: x @ torch.stack([(c := a.cos()), (s := (1 - c * c).sqrt()), -s, c]).view(2, 2), "root"),
+        ("all_scores", lambda q, k: torch.einsum("thd,shd->hts", q, k) / q.shape[1] ** 0.5, "scaled_by_heads"),
         ("all_scores", lambda q, k: torch.einsum("thd,shd->hts", q, k).softmax(-1), "softmax"),
         (
             "unpack_mxfp4",

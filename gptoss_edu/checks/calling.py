@@ -142,6 +142,14 @@ def _in_words(error: BaseException, function: Callable, shown: str) -> tuple[str
 AXES = (
     "Two axes do not fit. Write the axes behind every line, as in `# (b, t, h, d)`, and compare with the shapes above."
 )
+VIEW = (
+    "The numbers do not lie in memory in the order of the axes, as after `permute` or `transpose`, so `view` cannot "
+    "join these axes: `reshape` copies them. Neither of the two exchanges axes; that is `permute`."
+)
+LETTERS = (
+    "The letters of this einsum do not fit. Every axis of every input has one letter; a letter of the result occurs "
+    "in an input, and once in the result."
+)
 INDICES = (
     "More axes are indexed than there are: `x[..., i]` fits any number of leading axes. A uint8 tensor used as an "
     "index counts as a mask: convert it first, with `.long()`."
@@ -163,6 +171,10 @@ def _likely(error: BaseException, function: Callable) -> str:
         return f"The check calls your function with positional arguments; {yours}"
     if isinstance(error, NameError):
         return NAMES
+    if "view size is not compatible" in text:
+        return VIEW
+    if ("einsum" in text or "einstein" in text) and "broadcast" not in text:
+        return LETTERS
     if any(words in text for words in ("size of tensor", "shape", "subscript")) and "subscriptable" not in text:
         return AXES
     if "too many indices" in text:

@@ -13,6 +13,12 @@ CAUSES = {
         "The logarithm of the softmax is taken. A small probability becomes 0, and log(0) is -inf: subtract "
         "the logit from the logsumexp."
     ),
+    "overflow": (
+        "exp is taken of a large logit itself, and is infinite. Take torch's logsumexp, which subtracts the maximum "
+        "first."
+    ),
+    "target_ignored": "The targets have no effect. The logit of the target is subtracted from the logsumexp.",
+    "added": "The logit of the target is added. It is subtracted: the larger it is, the smaller is the surprise.",
     "bits": "The surprise is in bits. In nats, nothing is divided by log 2.",
     "rows_kept": "Every row has its own number. The result is their mean, one number.",
     "sign": "The sign is missing: the surprise is minus the logarithm of the probability.",
@@ -35,27 +41,33 @@ def cases():
     return [
         Case(
             "an even guess",
-            (torch.zeros(1, 4), torch.tensor([2])),
+            (torch.full((1, 4), 1.5), torch.tensor([2])),
             math.log(4),
             "Equal logits give 1/4 each; the surprise is -log(1/4) = log 4. It is minus the LOGARITHM of the "
             "probability, and one number for all rows.",
         ),
         Case(
             "one token",
-            (first, torch.tensor([1])),
+            (first, torch.tensor([2])),
             F.cross_entropy,
             "logsumexp(row) - logit of the target; the softmax is over the vocabulary.",
         ),
         Case(
             "the mean of two",
-            (torch.cat((first, 2 * first)), torch.tensor([0, 2])),
+            (torch.cat((first, 3 * first)), torch.tensor([0, 2])),
             F.cross_entropy,
             "Each row has its own target, logits[arange(n), targets], and the result is the mean.",
         ),
         Case(
-            "huge logits",
-            (torch.tensor([[1000.0, 0.0]]), torch.tensor([1])),
-            1000.0,
+            "large logits",
+            (torch.tensor([[1000.0, 999.0]]), torch.tensor([1])),
+            F.cross_entropy,
+            "exp(1000) is infinite in float32: torch's logsumexp subtracts the maximum first.",
+        ),
+        Case(
+            "logits far apart",
+            (torch.tensor([[1000.0, 5.0]]), torch.tensor([1])),
+            995.0,
             "The probability underflows to 0: subtract from the logsumexp instead of taking log(softmax).",
         ),
     ]
@@ -74,6 +86,15 @@ BANK.wrong(
     (CHOSEN, "logits.softmax(-1)[torch.arange(len(targets)), targets]"),
     (LOSS, "-chosen.log().mean()"),
 )
+BANK.wrong("overflow", "exp of the logits themselves", ("logits.logsumexp(-1)", "logits.exp().sum(-1).log()"))
+BANK.wrong(
+    "overflow",
+    "a softmax by hand, without the maximum",
+    (CHOSEN, "(logits.exp() / logits.exp().sum(-1, keepdim=True))[torch.arange(len(targets)), targets]"),
+    (LOSS, "-chosen.log().mean()"),
+)
+BANK.wrong("target_ignored", "the targets ignored", (" - chosen", ""))
+BANK.wrong("added", "the target's logit added", (" - chosen", " + chosen"))
 BANK.wrong("bits", "in bits", (LOSS, f"{LOSS} / math.log(2)"))
 BANK.wrong("rows_kept", "one number for each row", (".mean()", ""))
 BANK.wrong("sign", "the sign forgotten", (LOSS, "(chosen - logits.logsumexp(-1)).mean()"))

@@ -18,6 +18,7 @@ def cases():
             (2880, 2880),
             24_891_840,
             "The toy is right and this is not: is a number of the toy still in the code?",
+            rtol=0,
         ),
     ]
 
@@ -34,3 +35,4 @@ BANK.wrong("hidden size 0", "the first bias forgotten", (" + 2 * f +", " +"))
 BANK.wrong("the toy", "the second matrix forgotten", (" + c * f +", " +"))
 BANK.wrong("the toy", "a first matrix of f rows", ("2 * f * c", "f * c"))
 BANK.wrong("gpt-oss", "a toy number left in", ("c * f + c", "(4 * f if c else 0) + c"))
+BANK.wrong("gpt-oss", "the toy's first bias left in", ("+ 2 * f +", "+ (6 if f else 0) +"))

@@ -13,6 +13,14 @@ CAUSES = {
     "clockwise": "The points are turned clockwise: the minus stands in the other coordinate.",
     "no_minus": "Both coordinates are sums. One of the four products is subtracted.",
     "overwritten": "a is overwritten before b is computed from it. Compute both coordinates from the old ones.",
+    "direction": (
+        "The direction of a point is found without both signs: acos(a / r) does not see the sign of b, and atan(b / a) "
+        "cannot tell (a, b) from (-a, -b). atan2(b, a) sees both."
+    ),
+    "root": (
+        "One of cos and sin is computed from the other by a root, which is never negative: beyond a quarter turn cos "
+        "is, beyond half a turn sin is."
+    ),
     "degrees": "The angle is taken for degrees. It comes in radians, as torch.cos takes it.",
 }
 CHECK = CaseCheck("rotate", "(points (n, 2), angle) -> (n, 2)", causes=CAUSES)
@@ -22,7 +30,7 @@ BANK = Bank("rotate")
 @CHECK.cases
 def cases():
     quarter, points = torch.tensor(math.pi / 2), torch.tensor([[1.0, 0.0], [0.0, 2.0]])
-    scattered = torch.tensor([[1.0, 2.0], [-3.0, 0.5], [0.0, 4.0]])
+    scattered = torch.tensor([[1.0, 2.0], [-3.0, -0.5], [0.0, 4.0]])
     turned = torch.tensor([[0.0, 1.0], [-2.0, 0.0]])
     return [
         Case(
@@ -43,6 +51,12 @@ def cases():
             (points[:1], torch.tensor(math.pi / 3)),
             torch.tensor([[0.5, 0.75**0.5]]),
             "(1, 0) turned by 60 degrees is (cos, sin) = (0.5, 0.866); torch's cos takes radians.",
+        ),
+        Case(
+            "240 degrees",
+            (points[:1], torch.tensor(math.pi * 4 / 3)),
+            torch.tensor([[-0.5, -(0.75**0.5)]]),
+            "(1, 0) turned by 240 degrees is (cos, sin) = (-0.5, -0.866): beyond half a turn both are negative.",
         ),
     ]
 
@@ -70,6 +84,36 @@ BANK.wrong(
     "the angle in degrees",
     ("torch.cos(angle), torch.sin(angle)", "torch.cos(angle * math.pi / 180), torch.sin(angle * math.pi / 180)"),
 )
+BANK.wrong(
+    "root",
+    "sin as a root of 1 - cos²",
+    ("torch.cos(angle), torch.sin(angle)", "torch.cos(angle), (1 - torch.cos(angle) ** 2).sqrt()"),
+)
+BANK.wrong(
+    "root",
+    "cos as a root of 1 - sin²",
+    ("torch.cos(angle), torch.sin(angle)", "(1 - torch.sin(angle) ** 2).sqrt(), torch.sin(angle)"),
+)
+TURNED = "torch.stack((a * cos - b * sin, b * cos + a * sin), dim=-1)"
+FOUND = "torch.stack((points.norm(dim=-1) * torch.cos(old + angle), points.norm(dim=-1) * torch.sin(old + angle)), -1)"
+BANK.wrong(
+    "direction",
+    "the direction by acos",
+    ("cos, sin = torch.cos(angle), torch.sin(angle)", "old = torch.acos(a / points.norm(dim=-1))"),
+    (TURNED, FOUND),
+)
+BANK.wrong(
+    "direction",
+    "the direction by atan",
+    ("cos, sin = torch.cos(angle), torch.sin(angle)", "old = torch.atan(b / a)"),
+    (TURNED, FOUND),
+)
+
+
+@BANK.right("lengths and directions")
+def by_directions(points, angle):
+    length, direction = points.norm(dim=-1), torch.atan2(points[:, 1], points[:, 0]) + angle
+    return torch.stack((length * direction.cos(), length * direction.sin()), -1)
 
 
 @BANK.right("complex numbers")
