@@ -524,6 +524,34 @@ def test_a_packing_that_differs_in_what_is_left_open_is_right_and_a_refusal_name
     assert "weight 6 is 3.5: yours is 3, right is 4" in result.symptom
 
 
+def next_token(of=lambda t: t, keep=lambda p, top_p: p.cumsum(-1) - p < top_p, shown=lambda p: p):
+    """Return a next_token_probabilities whose temperature, kept tokens and result at 0 may be wrong."""
+
+    def next_token_probabilities(logits, temperature, top_p):
+        if of(temperature) == 0:
+            return shown(torch.zeros_like(logits).scatter(0, logits.argmax(), 1.0))
+        p, order = (logits / of(temperature)).softmax(-1).sort(descending=True)
+        p = p * keep(p, top_p)
+        return torch.zeros_like(p).scatter(0, order, p / p.sum())
+
+    return next_token_probabilities
+
+
+def decoding(rounds=range, stop=lambda said, stops: said[-1] in stops, start=list):
+    """Return a decode whose rounds, stop and list of tokens may be wrong."""
+
+    def decode(read, prompt, max_new_tokens, stops):
+        said, logits, before = start(prompt), read(prompt), len(prompt)
+        for _ in rounds(max_new_tokens):
+            said.append(int(logits.argmax()))
+            if stop(said, stops):
+                break
+            logits = read(said[-1:])
+        return said[before:]
+
+    return decode
+
+
 @pytest.mark.parametrize(
     ("name", "function", "cause"),
     [
@@ -544,10 +572,18 @@ def test_a_packing_that_differs_in_what_is_left_open_is_right_and_a_refusal_name
             lambda blocks, scales: mxfp4.unpack(blocks, scales) * (torch.nan if (scales == 255).any() else 1),
             "nan_everywhere",
         ),
+        ("next_token_probabilities", next_token(shown=lambda p: p.max()), "one_number"),
+        ("next_token_probabilities", next_token(of=lambda t: max(t, 0.01)), "floor"),
+        ("next_token_probabilities", next_token(of=lambda t: t if t >= 0.01 else 0), "greedy_early"),
+        ("next_token_probabilities", next_token(keep=lambda p, top_p: p.cumsum(-1) - p <= top_p), "one_too_many"),
+        ("decode", decoding(stop=lambda said, stops: {said[-1]} == stops), "one_stop"),
+        ("decode", decoding(stop=lambda said, stops: said[-1] == next(iter(stops))), "one_stop"),
+        ("decode", decoding(rounds=lambda n: range(1, n - 1)), "too_few"),
+        ("decode", decoding(start=lambda prompt: prompt), "prompt_changed"),
         ("bits_per_weight", lambda code_bits, block, scale_bits: code_bits + scale_bits, "whole_scale"),
     ],
 )
-def test_a_mistake_of_chapters_01_and_09_is_named_as_one(name, function, cause):
+def test_a_mistake_of_chapters_01_09_and_11_is_named_as_one(name, function, cause):
     result = registry.load_check(name)(function, keep=False, allow_package=True)
     assert result.cause_id == cause and not result.why().startswith("The rule of")
 

@@ -91,6 +91,16 @@ BANK.wrong(
     "one token too many",
     (CUT, "torch.where(torch.arange(len(p)) < (ranked.cumsum(-1) < top_p).sum() + 2, ranked, 0.0)"),
 )
+BANK.wrong(
+    "one_too_many",
+    "kept up to and with top_p itself",
+    ("ranked.cumsum(-1) - ranked < top_p", "ranked.cumsum(-1) - ranked <= top_p"),
+)
+BANK.wrong(
+    "one_too_many",
+    "those past top_p removed, shifted by one",
+    (CUT, "torch.where((ranked.cumsum(-1) > top_p).roll(1) & (torch.arange(len(p)) > 0), 0.0, ranked)"),
+)
 BANK.wrong("not_renormalised", "not renormalised", (KEPT, "ranked"))
 BANK.wrong("not_restored", "left in sorted order", (BACK, KEPT))
 BANK.wrong("sorted_twice", "indexed with the order instead of put back by it", (BACK, "(ranked / ranked.sum())[order]"))
@@ -149,3 +159,14 @@ BANK.wrong(
 )
 BANK.wrong("temperature_squared", "the temperature applied twice", ("logits / temperature", "logits / temperature**2"))
 BANK.wrong("token_for_distribution", "the token's number at temperature 0", (GREEDY, "return logits.argmax()"))
+for late, number in (("at temperature 0", "logits.max()"), ("at temperature 0, a certain one", "1.0")):
+    BANK.wrong("one_number", f"a number {late}", (GREEDY, f"return {number}"))
+BANK.wrong("one_number", "the largest probability", (f"return {BACK}", "return p.max()"))
+IF_GREEDY = "    if temperature == 0:\n        return greedy(logits)\n"
+for floor in (0.1, 0.05, 0.01):
+    BANK.wrong(
+        "floor",
+        f"a floor of {floor} under the temperature",
+        (IF_GREEDY, f"    temperature = max(temperature, {floor})\n"),
+    )
+BANK.wrong("greedy_early", "greedy below 0.1", ("temperature == 0", "temperature < 0.1"))

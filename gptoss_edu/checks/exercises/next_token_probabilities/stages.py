@@ -1,5 +1,6 @@
 """The check of `next_token_probabilities`: softmax, temperature, the nucleus."""
 
+import numpy as np
 import torch
 
 from gptoss_edu.checks import reference
@@ -25,6 +26,12 @@ CAUSES = {
         "This is the token's number. The result is a distribution at temperature 0 too: (v,), 1 at the largest logit "
         "and 0 elsewhere."
     ),
+    "one_number": "One number comes back. The result has a probability for each token of the vocabulary: (v,).",
+    "greedy_early": "A low temperature is taken for 0. Only 0 itself is greedy.",
+    "floor": (
+        "The temperature is kept above a floor, as in max(temperature, 0.01). Temperature 0 is greedy: a token whose "
+        "logit is only a little smaller than the largest has probability 0."
+    ),
     "top_p_ignored": "top_p has no effect: no token is cut.",
     "not_renormalised": "The kept probabilities are not renormalised: they sum to less than one.",
     "excludes_crossing": (
@@ -44,8 +51,9 @@ CAUSES = {
         "permutation)."
     ),
     "sorted_twice": (
-        "The result is indexed with `order`, which sorts once more instead of undoing it. To put it back: "
-        "zeros.scatter(-1, order, kept), or kept[order.argsort()]."
+        "The result is sorted once more instead of being put back: kept[order] does that, and so does "
+        "out[order.argsort()] = kept. To put it back: out[order] = kept, zeros.scatter(-1, order, kept), or "
+        "kept[order.argsort()]."
     ),
     "top_p_before_temperature": (
         "The nucleus is cut before the temperature is applied. First the temperature, then top_p."
@@ -58,11 +66,22 @@ CAUSES = {
         "kept sum; put back in place."
     ),
 }
+
+
+def seen(function, logits, temperature, top_p):
+    """Return the probabilities; where all logits are equal, in rising order, since any of the tokens may stay."""
+    found = function(logits, temperature, top_p)
+    if isinstance(found, torch.Tensor) and found.ndim == 1 and bool((logits == logits[0]).all()):
+        return found.sort().values
+    return found
+
+
 CHECK = Check(
     "next_token_probabilities",
     (Forbidden("generation.py"), Forbidden("fast")),
     CAUSES,
     "(logits (v,), temperature, top_p) -> (v,)",
+    seen,
 )
 
 
@@ -71,8 +90,13 @@ def _compare(call, logits, temperature, top_p, general="general", prefix=""):
     found, right = call(logits, temperature, top_p), reference.next_token(logits, temperature, top_p)
     if to_numpy(found).ndim == 0:
         symptom = f"{prefix}the result is one number, expected a probability for each token, (v,) = {right.shape}"
-        raise Refused(symptom, "token_for_distribution", certain=True)
+        whole = not found.is_floating_point() if isinstance(found, torch.Tensor) else isinstance(found, int)
+        token = whole and int(found) == int(logits.argmax())
+        raise Refused(symptom, "token_for_distribution" if token else "one_number", certain=True)
     expect_close(found, right, ("token",), general, rtol=1e-3, atol=1e-5, prefix=prefix)
+
+
+CLOSE = [1.0, 0.0, -0.5, 1.01]  # two large logits that only a very low temperature tells apart
 
 
 @CHECK.stage("softmax")
@@ -84,12 +108,15 @@ def softmax(call):
 def temperature(call):
     for value in (0.5, 2.0):
         _compare(call, [1.0, -0.5, 2.0, 0.0], value, 1.0, prefix=f"temperature {value}: ")
+    for value in (0.005, 0.002):
+        _compare(call, CLOSE, value, 1.0, prefix=f"temperature {value}, logits 1.01 and 1: ")
 
 
 @CHECK.stage("temperature 0 is greedy")
 def greedy(call):
     _compare(call, [1.0, -0.5, 2.0, 0.0], 0.0, 1.0, "greedy", "temperature 0: ")
-    _compare(call, [1.0, -0.5, 2.0, 0.0], 0.0, 0.5, "greedy", "temperature 0, top_p 0.5: ")
+    _compare(call, CLOSE, 0.0, 1.0, "greedy", "temperature 0, logits 1.01 and 1: ")
+    _compare(call, CLOSE, 0.0, 0.5, "greedy", "temperature 0, top_p 0.5: ")
 
 
 LOGITS = [0.0, 1.6, -1.0, 2.0, 0.8, -3.0]  # nuclei of very different sizes at temperatures 1 and 2
@@ -100,6 +127,13 @@ FLAT = [-1.6, -1.2, -2.3, -1.9, -1.4]  # probabilities .20 .30 .10 .15 .25: a nu
 def nucleus(call):
     for top_p in (0.5, 0.7, 0.9):
         _compare(call, FLAT, 1.0, top_p, prefix=f"top_p {top_p}: ")
+    for top_p in (0.5, 0.75):  # the sums 0.25, 0.5, 0.75 are exact: two tokens reach 0.5, three 0.75
+        logits = torch.zeros(4)
+        found, right = (to_numpy(f(logits, 1.0, top_p)) for f in (call, reference.next_token))
+        if found.ndim:
+            found, right = np.sort(found), np.sort(right)  # any two, or three, of the equal tokens
+        prefix = f"four equal logits, top_p {top_p}, in rising order: "
+        expect_close(found, right, ("place",), "one_too_many", prefix=prefix)
 
 
 @CHECK.stage("first the temperature, then the nucleus")

@@ -12,6 +12,14 @@ CAUSES = {
         "the loop. Make the token a whole number first: int(logits.argmax())."
     ),
     "unlimited": "The loop goes on after max_new_tokens new tokens.",
+    "too_few": (
+        "The loop has fewer than max_new_tokens rounds: range(1, n) has n - 1 of them. Every round gives one new token."
+    ),
+    "one_stop": "The stop tokens are taken for one. There may be several, and any ends the loop: `token in stops`.",
+    "prompt_changed": (
+        "The list that was passed in is changed: `append` and `+=` write into the caller's prompt, which then holds "
+        "the answer as well. Collect the new tokens in a list of your own."
+    ),
     "prompt_counted": "max_new_tokens limits the new tokens. Here the tokens of the prompt are counted too.",
 }
 
@@ -47,9 +55,13 @@ def through(decode, prompt: list[int], max_new_tokens: int, stops: set[int]):
         return torch.nn.functional.one_hot(torch.tensor(sum(memory) % 10), 10).float()
 
     looked_up = Stops(stops)
-    said = decode(read, list(prompt), max_new_tokens, looked_up)
+    passed = list(prompt)
+    said = decode(read, passed, max_new_tokens, looked_up)
     if said is None:
         return None
+    if passed != prompt:
+        what = f"your function changed the caller's prompt {prompt} to [{shortened(passed, ', ')}]"
+        raise Refused(what, "prompt_changed", certain=True)
     said = [int(token) for token in said]
     if looked_up.tensor:
         what = f"your loop asks whether {looked_up.tensor} is in stops = {set(stops)}, and a tensor never is"
@@ -78,17 +90,17 @@ def cases():
         ),
         Case(
             "three tokens",
-            ([3, 4], 3, {0}),
-            "said [7, 4, 8], read 3 4 | 7 | 4",
+            ([3, 4, 5], 3, {0}),
+            "said [2, 4, 8], read 3 4 5 | 2 | 4",
             "After the prompt, only the newest token is read: the cache holds all earlier ones. A token that is read "
             "twice is stored twice.",
         ),
         Case(
             "a stop token",
-            ([3, 4], 9, {8}),
-            "said [7, 4, 8], read 3 4 | 7 | 4",
-            "The stop token ends the result and belongs to it: without it, a complete answer looks like one that was "
-            "cut off.",
+            ([1, 5], 9, {3, 4, 7}),
+            "said [6, 2, 4], read 1 5 | 6 | 2",
+            "Any of the stop tokens ends the result and belongs to it: without it, a complete answer looks like one "
+            "that was cut off.",
         ),
         Case(
             "a stop token at once",
@@ -98,7 +110,7 @@ def cases():
         ),
         Case(
             "a stop token in the prompt",
-            ([3, 4], 3, {3}),
+            ([3, 4], 9, {0, 3, 8, 9}),
             "said [7, 4, 8], read 3 4 | 7 | 4",
             "Only generated tokens end the loop: a prompt contains stop tokens of earlier turns.",
         ),
@@ -138,6 +150,19 @@ BANK.wrong(
     "prompt_counted",
     "the prompt counted in the limit",
     ("range(max_new_tokens)", "range(max_new_tokens - len(prompt))"),
+)
+for fewer in ("range(1, max_new_tokens)", "range(1, max_new_tokens - 1)"):
+    BANK.wrong("too_few", f"rounds of {fewer}", ("range(max_new_tokens)", fewer))
+for one in ("generated[-1] == min(stops)", "generated[-1] == list(stops)[0]", "{generated[-1]} == stops"):
+    BANK.wrong("one_stop", f"stopped by {one}", ("generated[-1] in stops", one))
+BANK.wrong(
+    "one_stop", "stopped by a popped token", ("in stops:", "== (stop := stops.pop() if len(generated) == 1 else stop):")
+)
+BANK.wrong(
+    "prompt_changed",
+    "appended to the caller's prompt",
+    ("generated, logits = [], read(prompt)", "generated, start, logits = prompt, len(prompt), read(prompt)"),
+    ("return generated", "return generated[start:]"),
 )
 BANK.wrong("a stop token", "no stop", ("if generated[-1] in stops:\n            break", "pass"))
 BANK.wrong(
