@@ -92,13 +92,17 @@ class KVCache:
 
     def declare(self, lengths: list[int]) -> None:
         """Declare how many tokens each row holds, for benchmarks that fill keys and values themselves."""
+        self.recount(lengths)
+        self._tear(False)
+
+    def recount(self, lengths: list[int]) -> None:
+        """Set how many of the tokens written to each row count."""
         if len(lengths) != self.batch_size or not all(0 <= n <= self.max_length for n in lengths):
             raise GptOssError(
                 f"KVCache: expected {self.batch_size} lengths from 0 to {self.max_length}, found {lengths}; pass one"
                 " per row."
             )
         self._lengths = list(lengths)
-        self._tear(False)
 
     @property
     def nbytes(self) -> int:

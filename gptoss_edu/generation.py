@@ -187,6 +187,9 @@ class Steps:
     def begin(self, tokens: Tensor, counts: list[int]) -> None:
         """Start the step that `next` will ask for, if that can be done; here it waits for `next`."""
 
+    def forget(self) -> None:
+        """Drop a step that was begun and that nobody will ask for."""
+
     def next(self, tokens: Tensor, counts: list[int], keep: list[int] | None = None) -> Tensor:
         """Return the logits (b, v) after tokens (b,). `keep` names the rows that stay in the cache, None for all."""
         if keep is not None:

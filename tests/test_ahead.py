@@ -1,7 +1,9 @@
 """Test decoding one step ahead of the host: nothing may differ from step by step, except when the work is done."""
 
 import math
+import random
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -226,6 +228,41 @@ def test_rows_draw_from_their_own_lines_of_the_logits():
         for request, line in zip(requests, lines, strict=True):
             request.logits = line
         assert _lines(requests).tolist() == [logits[i].tolist() for logits, i in lines]
+
+
+@pytest.mark.parametrize("turns_below", [0, 4])
+def test_a_step_that_was_begun_for_rows_which_ended_answers_nobody(turns_below):
+    """Waves of requests end in all orders, so that views change between a step's beginning and its end."""
+    chance, pool, stops = random.Random(0), Pool(RunsAhead(MODEL), rows=8, room=60, turns_below=turns_below), range(5)
+    draw_seed = partial(chance.randrange, 10**6)
+    for _ in range(24):
+        prompts = [random_tokens(MODEL.config, 4, seed=draw_seed()).tolist() for _ in range(5)]
+        wave = [Request(prompt, 25, 1.0, seed=draw_seed(), stop_tokens=stops) for prompt in prompts]
+        list(pool.run(wave))
+        for one in wave:
+            assert one.sampled == list(generate(MODEL, one.prompt, 25, 1.0, seed=one.seed, stop_tokens=stops))
+
+
+@pytest.mark.parametrize("ahead", [False, True])
+@pytest.mark.parametrize("call", [2, 4, 7])
+def test_a_pool_goes_on_after_an_interruption_where_it_was(ahead, call):
+    class Interrupted(RunsAhead):
+        def __call__(self, tokens, **rest):
+            if len(self.calls) == call:
+                self.calls.append(())
+                raise KeyboardInterrupt
+            return super().__call__(tokens, **rest)
+
+    model = Interrupted(MODEL)
+    if not ahead:
+        model.ahead = lambda cache: None
+    prompts = [random_tokens(MODEL.config, n, seed=n).tolist() for n in (5, 9)]
+    pool, wave = Pool(model, rows=2, room=60), [Request(prompt, 12, 1.0, seed=3, stop_tokens=[]) for prompt in prompts]
+    with pytest.raises(KeyboardInterrupt):
+        list(pool.run(wave))
+    list(pool.run())
+    for one in wave:
+        assert one.sampled == list(generate(MODEL, one.prompt, 12, 1.0, seed=3, stop_tokens=[]))
 
 
 def test_ended_requests_keep_no_logits():

@@ -70,10 +70,15 @@ def test_rows_of_one_run_only_are_named():
     assert lines[-2:] == ["not in the recorded run: new", "only in the recorded run: prefill"] and not fallen
 
 
+def test_a_run_with_a_failed_part_is_no_good_comparison(capsys):
+    assert report(changed() | {"failed": {"prompts": "RuntimeError: …"}}, BEFORE) == 1
+    assert "failed in this run: prompts" in capsys.readouterr().out
+
+
 def test_the_recorded_runs_compare_with_themselves(capsys):
     for path in data_path("benchmarks").glob("gpu-nvidia-*.json"):
         run = recorded(path)
-        assert report(run, json.loads(json.dumps(run))) == 0
+        assert report(run, json.loads(json.dumps(run))) == bool(run.get("failed"))
         assert "20b decode, 1 x context 1,024" in capsys.readouterr().out
 
 

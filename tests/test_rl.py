@@ -575,6 +575,7 @@ def test_the_command_trains_records_and_goes_on(tmp_path, capsys):
     assert [run["seed"] for run in found["runs"]] == [0, 1] and len(found["runs"][0]["log"]["reward"]) == 1
     assert found["about"]["device"].startswith("cpu") and found["settings"]["group"] == 2
     assert set(found["runs"][0]["log"]["terms"]) >= {"right", "thinks", "tokens"}
+    assert [probed["step"] for probed in found["runs"][1]["probed"]] == [0, 1]
     capsys.readouterr()
     assert main([*options, "--out", str(tmp_path / "runs")]) == 0  # nothing left to do
     assert "step" not in capsys.readouterr().out

@@ -51,10 +51,12 @@ def compare(run: dict, before: dict) -> tuple[list[str], list[str]]:
 
 
 def report(run: dict, before: dict) -> int:
-    """Print the comparison. Return 1 if a share fell by more than MOST, else 0."""
+    """Print the comparison. Return 1 if a share fell by more than MOST or a part of this run failed, else 0."""
     lines, fallen = compare(run, before)
     for line in lines:
         print(line)
     if fallen:
         print(f"a share fell by more than {MOST * 100:.0f} points: " + "; ".join(dict.fromkeys(fallen)))
-    return 1 if fallen else 0
+    if run.get("failed"):
+        print("failed in this run: " + "; ".join(run["failed"]))
+    return 1 if fallen or run.get("failed") else 0

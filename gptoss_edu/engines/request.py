@@ -74,6 +74,11 @@ class Request:
         return self.read >= len(self.prompt)
 
     @property
+    def is_behind(self) -> bool:
+        """Whether the model has not read the last token yet, because the pass that would read it was interrupted."""
+        return self.read < len(self.prompt) + len(self.sampled)
+
+    @property
     def may_go_on(self) -> bool:
         """Whether another token can follow the one that is drawn now."""
         return self.reason is None and len(self.sampled) + 1 < self.max_new_tokens

@@ -135,21 +135,39 @@ class Rounds:
 
         On a GPU the model's step starts before the host knows the tokens (`fast/ahead.py`).
         """
-        requests, device = [self.active[i] for i in rows], self.model.device
+        requests = [self.active[i] for i in rows]
+        behind = [i for i in rows if self.active[i].is_behind]
+        if behind:
+            self._advance(self._placed(behind, torch.tensor([self.active[i].sampled[-1] for i in behind])), behind)
         draws = Draws(requests, _lines(requests))
-        tokens = torch.zeros(self.rows, dtype=torch.int64, device=device)
-        tokens = tokens.index_copy(0, on_device(rows, device), draws.tokens)
+        tokens = self._placed(rows, draws.tokens)
         going = [i for i in rows if self.active[i].may_go_on]
-        for view in self._views(going):
-            self._steps_of(view).begin(tokens[slice(*view)], _counts(view, going))
-        draws.settle()
-        self.tokens += len(requests)
-        for request in requests:
-            request.settle(self.stops)
-        going = [i for i in going if self.active[i].reason is None]  # a row that has just ended does not count the step
-        for view in self._views(going):
-            logits = self._steps_of(view).next(tokens[slice(*view)], _counts(view, going))  # (b, v)
-            for i in going:
+        begun = [self._steps_of(view) for view in self._views(going)]
+        try:
+            for view, steps in zip(self._views(going), begun, strict=True):
+                steps.begin(tokens[slice(*view)], _counts(view, going))
+            draws.settle()
+            self.tokens += len(requests)
+            for request in requests:
+                request.settle(self.stops)
+            # a row that has just ended does not count the step
+            self._advance(tokens, [i for i in going if self.active[i].reason is None])
+        finally:
+            for steps in begun:  # where rows have ended, other views may go on: what was begun is nobody's
+                steps.forget()
+
+    def _placed(self, rows: list[int], tokens: Tensor) -> Tensor:
+        """Return tokens (n,) at the places of these rows among all of the cache's, (rows,)."""
+        device = self.model.device
+        return torch.zeros(self.rows, dtype=torch.int64, device=device).index_copy(
+            0, on_device(rows, device), tokens.to(device)
+        )
+
+    def _advance(self, tokens: Tensor, rows: list[int]) -> None:
+        """Let the model read the tokens of these rows; they draw their next ones from its logits."""
+        for view in self._views(rows):
+            logits = self._steps_of(view).next(tokens[slice(*view)], _counts(view, rows))  # (b, v)
+            for i in rows:
                 if i in range(*view):
                     self.active[i].logits = logits, i - view[0]
                     self.active[i].read += 1

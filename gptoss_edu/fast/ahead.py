@@ -100,8 +100,11 @@ class Ahead(Steps):
         try:
             logits = super().next(tokens, counts)
         finally:
-            self.cache.declare(before)
+            self.cache.recount(before)
         self._begun = before, logits
+
+    def forget(self) -> None:
+        self._begun = None
 
     def next(self, tokens: Tensor, counts: list[int], keep: list[int] | None = None) -> Tensor:
         begun, self._begun = self._begun, None
@@ -109,7 +112,7 @@ class Ahead(Steps):
         if begun is None or begun[0] != self.cache.row_lengths or getattr(self.model, "stand_in", None) is not None:
             return super().next(tokens, counts, keep)
         lengths, logits = begun
-        self.cache.declare([length + count for length, count in zip(lengths, counts, strict=True)])
+        self.cache.recount([length + count for length, count in zip(lengths, counts, strict=True)])
         if keep is None:
             return logits
         self.cache.select(keep)

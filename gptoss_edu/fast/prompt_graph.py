@@ -148,6 +148,10 @@ class PromptGraphs:
         self.recorder: Callable | None = None
         self.lock = threading.Lock()
 
+    def __deepcopy__(self, memo: dict) -> PromptGraphs:
+        """Return none: a copy of a model has tensors of its own."""
+        return PromptGraphs()
+
     def shape(self, model: FastTransformer, b: int, t: int) -> tuple[int, int] | None:
         """Return the rows and tokens with which a prompt is read from a recording; None if it is not."""
         rows, length = pow2(b), min((n for n in model.tuning.prompt_graphs if n >= t), default=None)

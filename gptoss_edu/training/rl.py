@@ -160,11 +160,11 @@ class Run:
             self.probe()
         while self.step < end:
             line = self.update()
-            if told is not None:
-                told(line)
             due = settings.probe_every and self.step % settings.probe_every == 0
             if due or self.step == settings.steps:
                 self.probe()
+            if told is not None:
+                told(line)
             if self.folder is not None and time.monotonic() - saved > save_every:
                 self.save()
                 saved = time.monotonic()
