@@ -537,6 +537,17 @@ def next_token(of=lambda t: t, keep=lambda p, top_p: p.cumsum(-1) - p < top_p, s
     return next_token_probabilities
 
 
+def tied(probabilities):
+    """Return a next_token_probabilities that is greedy by where the largest logit stands, in one place or several."""
+
+    def next_token_probabilities(logits, temperature, top_p):
+        if temperature == 0:
+            return probabilities(logits == logits.max())
+        return next_token()(logits, temperature, top_p)
+
+    return next_token_probabilities
+
+
 def decoding(rounds=range, stop=lambda said, stops: said[-1] in stops, start=list):
     """Return a decode whose rounds, stop and list of tokens may be wrong."""
 
@@ -544,7 +555,7 @@ def decoding(rounds=range, stop=lambda said, stops: said[-1] in stops, start=lis
         said, logits, before = start(prompt), read(prompt), len(prompt)
         for _ in rounds(max_new_tokens):
             said.append(int(logits.argmax()))
-            if stop(said, stops):
+            if stop(said[before:], stops):
                 break
             logits = read(said[-1:])
         return said[before:]
@@ -562,10 +573,14 @@ def decoding(rounds=range, stop=lambda said, stops: said[-1] in stops, start=lis
         ),
         ("log_sum_exp", lambda x: (x - (m := x.amax(-1).relu())[..., None]).exp().sum(-1).log() + m, "from_zero"),
         ("log_sum_exp", lambda x: (x.T - x.amax(-1)).exp().sum(0).log() + x.amax(-1), "two_axes_only"),
+        ("log_sum_exp", lambda x: torch.where((r := x.exp().sum(-1).log()).isinf(), x.amax(-1), r), "for_infinite"),
+        ("log_sum_exp", lambda x: (m := x.amax(-1, True)).squeeze() + (x - m).exp().sum(-1).log(), "squeezed"),
         ("cross_entropy", lambda x, y: (x.exp().sum(-1).log() - x[range(len(y)), y]).mean(), "overflow"),
         ("cross_entropy", lambda x, y: x.logsumexp(-1).mean(), "target_ignored"),
         ("rotate", lambda x, a: x @ torch.stack([(c := a.cos()), (s := (1 - c * c).sqrt()), -s, c]).view(2, 2), "root"),
         ("all_scores", lambda q, k: torch.einsum("thd,shd->hts", q, k) / q.shape[1] ** 0.5, "scaled_by_heads"),
+        ("all_scores", lambda q, k: torch.einsum("thd,shd->hts", q, k) / k.shape[1], "scaled_by_heads"),
+        ("all_scores", lambda q, k: torch.einsum("thd,shd->hts", q, k) / k.shape[2], "scaled"),
         ("all_scores", lambda q, k: torch.einsum("thd,shd->hts", q, k).softmax(-1), "softmax"),
         (
             "unpack_mxfp4",
@@ -574,10 +589,14 @@ def decoding(rounds=range, stop=lambda said, stops: said[-1] in stops, start=lis
         ),
         ("next_token_probabilities", next_token(shown=lambda p: p.max()), "one_number"),
         ("next_token_probabilities", next_token(of=lambda t: max(t, 0.01)), "floor"),
+        ("next_token_probabilities", tied(lambda best: best.float()), "greedy_ties"),
+        ("next_token_probabilities", tied(lambda best: best / best.sum()), "greedy_ties"),
         ("next_token_probabilities", next_token(of=lambda t: t if t >= 0.01 else 0), "greedy_early"),
         ("next_token_probabilities", next_token(keep=lambda p, top_p: p.cumsum(-1) - p <= top_p), "one_too_many"),
         ("decode", decoding(stop=lambda said, stops: {said[-1]} == stops), "one_stop"),
         ("decode", decoding(stop=lambda said, stops: said[-1] == next(iter(stops))), "one_stop"),
+        ("decode", decoding(stop=lambda said, stops: said[-1] == min(stops)), "one_stop"),
+        ("decode", decoding(stop=lambda said, stops: stops <= set(said)), "all_stops"),
         ("decode", decoding(rounds=lambda n: range(1, n - 1)), "too_few"),
         ("decode", decoding(start=lambda prompt: prompt), "prompt_changed"),
         ("bits_per_weight", lambda code_bits, block, scale_bits: code_bits + scale_bits, "whole_scale"),

@@ -162,6 +162,11 @@ BANK.wrong("token_for_distribution", "the token's number at temperature 0", (GRE
 for late, number in (("at temperature 0", "logits.max()"), ("at temperature 0, a certain one", "1.0")):
     BANK.wrong("one_number", f"a number {late}", (GREEDY, f"return {number}"))
 BANK.wrong("one_number", "the largest probability", (f"return {BACK}", "return p.max()"))
+for tied, value in (
+    ("1 at", "(logits == logits.max()).float()"),
+    ("a share for", "(logits == logits.max()) / (logits == logits.max()).sum()"),
+):
+    BANK.wrong("greedy_ties", f"{tied} every largest logit", (GREEDY, f"return {value}"))
 IF_GREEDY = "    if temperature == 0:\n        return greedy(logits)\n"
 for floor in (0.1, 0.05, 0.01):
     BANK.wrong(

@@ -22,6 +22,10 @@ CAUSES = {
     "temperature_late": "The temperature divides the probabilities. It divides the logits, before the softmax.",
     "temperature_squared": "The temperature is applied twice.",
     "greedy": "A temperature of 0 means greedy: all the probability on the largest logit. Dividing by 0 gives NaN.",
+    "greedy_ties": (
+        "Of equal largest logits, each gets a probability at temperature 0. Greedy takes one token: 1 at argmax, 0 "
+        "elsewhere."
+    ),
     "token_for_distribution": (
         "This is the token's number. The result is a distribution at temperature 0 too: (v,), 1 at the largest logit "
         "and 0 elsewhere."
@@ -96,6 +100,14 @@ def _compare(call, logits, temperature, top_p, general="general", prefix=""):
     expect_close(found, right, ("token",), general, rtol=1e-3, atol=1e-5, prefix=prefix)
 
 
+def _compare_equal(call, words, temperature, top_p, general):
+    """Compare four equal logits, in rising order: any of their tokens may stay."""
+    found, right = (to_numpy(f(torch.zeros(4), temperature, top_p)) for f in (call, reference.next_token))
+    if found.ndim:
+        found, right = np.sort(found), np.sort(right)
+    expect_close(found, right, ("place",), general, prefix=f"four equal logits, {words}, in rising order: ")
+
+
 CLOSE = [1.0, 0.0, -0.5, 1.01]  # two large logits that only a very low temperature tells apart
 
 
@@ -117,6 +129,7 @@ def greedy(call):
     _compare(call, [1.0, -0.5, 2.0, 0.0], 0.0, 1.0, "greedy", "temperature 0: ")
     _compare(call, CLOSE, 0.0, 1.0, "greedy", "temperature 0, logits 1.01 and 1: ")
     _compare(call, CLOSE, 0.0, 0.5, "greedy", "temperature 0, top_p 0.5: ")
+    _compare_equal(call, "temperature 0", 0.0, 1.0, "greedy_ties")
 
 
 LOGITS = [0.0, 1.6, -1.0, 2.0, 0.8, -3.0]  # nuclei of very different sizes at temperatures 1 and 2
@@ -128,12 +141,7 @@ def nucleus(call):
     for top_p in (0.5, 0.7, 0.9):
         _compare(call, FLAT, 1.0, top_p, prefix=f"top_p {top_p}: ")
     for top_p in (0.5, 0.75):  # the sums 0.25, 0.5, 0.75 are exact: two tokens reach 0.5, three 0.75
-        logits = torch.zeros(4)
-        found, right = (to_numpy(f(logits, 1.0, top_p)) for f in (call, reference.next_token))
-        if found.ndim:
-            found, right = np.sort(found), np.sort(right)  # any two, or three, of the equal tokens
-        prefix = f"four equal logits, top_p {top_p}, in rising order: "
-        expect_close(found, right, ("place",), "one_too_many", prefix=prefix)
+        _compare_equal(call, f"top_p {top_p}", 1.0, top_p, "one_too_many")
 
 
 @CHECK.stage("first the temperature, then the nucleus")

@@ -7,9 +7,11 @@ from gptoss_edu.checks.custom import Case, CaseCheck
 
 CAUSES = {
     "axes_order": "The axes of the result are in another order. Heads come first, then queries t, then keys s.",
-    "scaled": "The scores are divided by the root of d. That belongs to chapter 04; here nothing is divided.",
+    "scaled": (
+        "The scores are divided by d, or by its root. A division belongs to chapter 04; here nothing is divided."
+    ),
     "scaled_by_heads": (
-        "The scores are divided by the root of h, the number of heads: q.shape[1] is h. Here nothing is divided."
+        "The scores are divided by h, the number of heads, or by its root: q.shape[1] is h. Here nothing is divided."
     ),
     "softmax": (
         "A softmax is taken. The scores are the products themselves; what becomes of them belongs to chapter 04."
@@ -29,7 +31,8 @@ BANK = Bank("all_scores")
 
 @CHECK.cases
 def cases():
-    q, k = torch.arange(24.0).view(3, 2, 4), torch.arange(40.0).view(5, 2, 4) - 5
+    # t 3, s 7, h 2, d 5: no two of them, nor of their roots, are equal
+    q, k = torch.arange(30.0).view(3, 2, 5), torch.arange(70.0).view(7, 2, 5) - 5
     by_head = torch.stack([q[:, h] @ k[:, h].T for h in range(2)])  # (h, t, s)
     one = q[:, 0, :1][None] * k[:, 0, 0][None, None]
     return [
@@ -59,6 +62,8 @@ BANK.wrong("axes_order", "keys before queries", ("->hts", "->hst"))
 BANK.wrong("axes_order", "heads last", ("->hts", "->tsh"))
 BANK.wrong("axes_order", "the head's axis in the middle", ("->hts", "->ths"))
 BANK.wrong("scaled", "divided by the root of d", ('hts", q, k)', 'hts", q, k) / q.shape[-1] ** 0.5'))
+BANK.wrong("scaled", "divided by d", ('hts", q, k)', 'hts", q, k) / q.shape[-1]'))
+BANK.wrong("scaled_by_heads", "divided by h", ('hts", q, k)', 'hts", q, k) / q.shape[1]'))
 BANK.wrong("scaled_by_heads", "divided by the root of h", ('hts", q, k)', 'hts", q, k) / q.shape[1] ** 0.5'))
 BANK.wrong("softmax", "a softmax over the keys", ('hts", q, k)', 'hts", q, k).softmax(-1)'))
 BANK.wrong(

@@ -16,6 +16,7 @@ CAUSES = {
         "The loop has fewer than max_new_tokens rounds: range(1, n) has n - 1 of them. Every round gives one new token."
     ),
     "one_stop": "The stop tokens are taken for one. There may be several, and any ends the loop: `token in stops`.",
+    "all_stops": "The loop waits until every stop token has been said. Any one of them ends it: `token in stops`.",
     "prompt_changed": (
         "The list that was passed in is changed: `append` and `+=` write into the caller's prompt, which then holds "
         "the answer as well. Collect the new tokens in a list of your own."
@@ -104,14 +105,14 @@ def cases():
         ),
         Case(
             "a stop token at once",
-            ([3, 4], 9, {7}),
-            "said [7], read 3 4",
+            ([4, 3], 9, {4, 6, 7}),  # all are said in the end, the smallest before the last of them
+            "said [7], read 4 3",
             "The first generated token may be a stop token too: check every token, including the first.",
         ),
         Case(
             "a stop token in the prompt",
-            ([3, 4], 9, {0, 3, 8, 9}),
-            "said [7, 4, 8], read 3 4 | 7 | 4",
+            ([3, 4], 9, {4}),
+            "said [7, 4], read 3 4 | 7",
             "Only generated tokens end the loop: a prompt contains stop tokens of earlier turns.",
         ),
     ]
@@ -158,6 +159,7 @@ for one in ("generated[-1] == min(stops)", "generated[-1] == list(stops)[0]", "{
 BANK.wrong(
     "one_stop", "stopped by a popped token", ("in stops:", "== (stop := stops.pop() if len(generated) == 1 else stop):")
 )
+BANK.wrong("all_stops", "stopped by the last of all", ("generated[-1] in stops", "stops.issubset(generated)"))
 BANK.wrong(
     "prompt_changed",
     "appended to the caller's prompt",
@@ -170,6 +172,15 @@ BANK.wrong(
     "a stop token in the prompt ends the loop",
     ("generated[-1] in stops", "set(prompt + generated) & stops"),
 )
+
+
+@BANK.wrong("a stop token in the prompt", "the prompt's last token looked at before the first round")
+def looks_at_the_prompt(read, prompt, max_new_tokens, stops):
+    text, logits = list(prompt), read(prompt)
+    while len(text) < len(prompt) + max_new_tokens and text[-1] not in stops:
+        text.append(int(logits.argmax()))
+        logits = read(text[-1:])
+    return text[len(prompt) :]
 
 
 @BANK.right("tensors as tokens, the last one not read")
