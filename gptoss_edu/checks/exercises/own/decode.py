@@ -13,13 +13,14 @@ CAUSES = {
     ),
     "unlimited": "The loop goes on after max_new_tokens new tokens.",
     "too_few": (
-        "The loop has fewer than max_new_tokens rounds: range(1, n) has n - 1 of them. Every round gives one new token."
+        "Fewer than max_new_tokens tokens come back. Either the loop has too few rounds (range(1, n) has n - 1 of "
+        "them), or a token is appended a round late."
     ),
     "one_stop": "The stop tokens are taken for one. There may be several, and any ends the loop: `token in stops`.",
     "all_stops": "The loop waits until every stop token has been said. Any one of them ends it: `token in stops`.",
     "prompt_changed": (
-        "The list that was passed in is changed: `append` and `+=` write into the caller's prompt, which then holds "
-        "the answer as well. Collect the new tokens in a list of your own."
+        "The list that was passed in is changed (by append, +=, pop, or an assignment to a part of it), and the caller "
+        "still needs it. Collect the new tokens in a list of your own."
     ),
     "prompt_counted": "max_new_tokens limits the new tokens. Here the tokens of the prompt are counted too.",
 }
