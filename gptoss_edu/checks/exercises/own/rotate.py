@@ -8,7 +8,7 @@ from gptoss_edu.checks.bank import Bank
 from gptoss_edu.checks.custom import Case, CaseCheck
 
 CAUSES = {
-    "stacked_first": "The coordinates are stacked along the first axis. One point per row: dim=-1.",
+    "stacked_first": "The axes of the result are exchanged: a row holds one coordinate of all points. A row is one point, (n, 2).",
     "exchanged": "cos and sin are exchanged.",
     "clockwise": "The points are turned clockwise: the minus stands in the other coordinate.",
     "no_minus": "Both coordinates are sums. One of the four products is subtracted.",
