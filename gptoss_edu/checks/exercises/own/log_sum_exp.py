@@ -9,8 +9,8 @@ from gptoss_edu.checks.custom import Case, CaseCheck
 
 CAUSES = {
     "no_maximum": (
-        "exp is taken of a number of about 1000 or more: that is infinite, in double precision too. Only the differences "
-        "from the maximum go through exp; the maximum is added after the logarithm."
+        "exp is taken of a number of about 1000 or more: that is infinite, in double precision too. Only the "
+        "differences from the maximum go through exp; the maximum is added after the logarithm."
     ),
     "clamped": "The numbers are clamped. That avoids infinity and gives another result: subtract the maximum instead.",
     "for_infinite": (
@@ -28,7 +28,8 @@ CAUSES = {
     ),
     "from_zero": (
         "Where all numbers are very negative, what is subtracted is not below 0 (a magnitude, or a maximum in whose "
-        "search 0 took part: clamp, relu, a running maximum that begins at 0). It is far above them, and every exp is 0."
+        "search 0 took part: clamp, relu, a running maximum that begins at 0). It is far above them, and every exp "
+        "is 0."
     ),
     "first_two": "Only the first two numbers of a row count. A row can have any number of them.",
     "two_axes_only": (

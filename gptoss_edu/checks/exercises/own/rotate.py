@@ -8,9 +8,14 @@ from gptoss_edu.checks.bank import Bank
 from gptoss_edu.checks.custom import Case, CaseCheck
 
 CAUSES = {
-    "stacked_first": "The axes of the result are exchanged: a row holds one coordinate of all points. A row is one point, (n, 2).",
+    "stacked_first": (
+        "The axes of the result are exchanged: a row holds one coordinate of all points. A row is one point, (n, 2)."
+    ),
     "exchanged": "cos and sin are exchanged.",
-    "clockwise": "The points are turned clockwise: the minus stands in the other coordinate.",
+    "clockwise": (
+        "The points are turned clockwise: the minus stands in the other coordinate, or the matrix is transposed "
+        "(rows are points, so it is points @ R.T)."
+    ),
     "no_minus": "Both coordinates are sums. One of the four products is subtracted.",
     "overwritten": "a is overwritten before b is computed from it. Compute both coordinates from the old ones.",
     "direction": (
