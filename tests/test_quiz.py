@@ -42,13 +42,13 @@ def test_cards_are_numbered_and_name_their_keys():
 
 
 def test_answers_lock_and_lessons_are_skipped():
-    quiz, right = checks.Quiz("01"), ITEMS["sigmoid"].answer
+    quiz, right = checks.Quiz("01"), ITEMS["two_numbers"].answer
     wrong = next(letter for letter in ITEMS["shift"].options if letter != ITEMS["shift"].answer)
-    shown = quiz.ask({"sigmoid": (right, 0.9), "shift": (wrong, 0.6)})
+    shown = quiz.ask({"two_numbers": (right, 0.9), "shift": (wrong, 0.6)})
     assert f"Locked: {right}" in shown.text and "The answer is in lesson 4." in shown.text
     quiz.ask({"shift": (ITEMS["shift"].answer, 1.0)})  # too late: the first answer stands
     advice = {line.split()[2]: line for line in quiz.lessons().text.splitlines()}
-    assert advice["sigmoid"].endswith("skip it") and advice["shift"].endswith("shift          read it")
+    assert advice["two_numbers"].endswith("skip it") and advice["shift"].endswith("shift          read it")
     assert advice["softmax"].endswith("not answered: read it")
     answer = quiz.answer("shift").text
     assert answer.startswith(f"Question 10, shift: the answer is {ITEMS['shift'].answer}; you said {wrong}")
