@@ -30,6 +30,7 @@ matplotlib.use("Agg")
 
 REVEALED = re.compile(r"(display\()?checks\.reveal\(\s*\"[^\"]+\",\s*answer=")
 MAX_CELLS, MAX_WORDS, MAX_LINES, MAX_MEDIAN_LINES, MAX_BYTES = 60, 2500, 40, 8, 1_000_000
+MAX_COLUMNS = 100
 MAX_HTML, MAX_EXPLORERS = 300_000, 2
 COMPARED = "nbval-check-output"  # nbval's tag: a stored output is compared when the notebook runs again
 NETWORK = {"requests", "urllib", "urllib3", "http", "socket", "httpx", "aiohttp", "ftplib", "huggingface_hub"}
@@ -72,6 +73,8 @@ def form(notebook, size: int = 0) -> list[str]:
     if counts and statistics.median(counts) > MAX_MEDIAN_LINES:
         found.append(f"the median code cell has {statistics.median(counts):g} lines, at most {MAX_MEDIAN_LINES}")
     found += [f"a code cell of {count} lines, at most {MAX_LINES}" for count in counts if count > MAX_LINES]
+    wide = [line for cell in code_cells(notebook) for line in cell.source.splitlines() if len(line) > MAX_COLUMNS]
+    found += [f"a line of {len(line)} columns, at most {MAX_COLUMNS}: {line[:50]!r}" for line in wide]
     if size > MAX_BYTES:
         found.append(f"{size} bytes, at most {MAX_BYTES}")
     return found
@@ -264,7 +267,7 @@ def test_a_broken_notebook_breaks_every_rule():
     cells = [
         new_markdown_cell("word " * 2501),
         new_code_cell("\n".join(f"x{i} = {i}" for i in range(41))),
-        new_code_cell("import requests\n!pip install x", execution_count=3),
+        new_code_cell(f"import requests\n!pip install x  # {'long' * 25}", execution_count=3),
         new_code_cell(stub, execution_count=2, outputs=[new_output("error", ename="ValueError")]),
         new_code_cell("gate = 1  # NBVAL_CHECK_OUTPUT", execution_count=4, metadata={"tags": ["hide-input"]}),
         new_code_cell("checks.custom('g', g, [])", execution_count=5, metadata={"tags": [COMPARED]}),
@@ -277,7 +280,7 @@ def test_a_broken_notebook_breaks_every_rule():
         ),
     ]
     broken = new_notebook(cells=cells)
-    assert len(form(broken, 2_000_000)) == 3
+    assert len(form(broken, 2_000_000)) == 4
     assert len(outputs(broken)) == 6
     assert len(folded(broken)) == 3
     assert len(exercises(broken)) == 4

@@ -16,9 +16,8 @@ from .request import Draws, Request
 from .rows import Rows
 
 TOGETHER = 64  # prompts read in one pass: enough rows for a GPU's kernels, little memory for scores
-# While rows decode, prompts are read in pieces of so many tokens, one in so many rounds. A small piece costs
-# nearly
-# as much as a large one (each layer's operators start, each expert is read), so few large ones disturb the least.
+# While rows decode, prompts are read in pieces of so many tokens, one in so many rounds. A small piece costs nearly as
+# much as a large one (each layer's operators start, each expert is read), so few large ones disturb the least.
 PIECES = {"cpu": (256, 24), "cuda": (1024, 16)}
 
 

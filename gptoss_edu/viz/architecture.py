@@ -6,7 +6,7 @@ Every number comes from a `ModelConfig`; no weights are needed.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import prod
 
 import matplotlib.pyplot as plt
@@ -21,6 +21,9 @@ from gptoss_edu.config import ModelConfig
 from . import style
 
 PARTS = ("experts", "attention", "embedding", "unembedding", "routers and norms")
+KIND_COLORS = {
+    "experts": "assistant", "attention": "analysis", "embedding": "commentary", "unembedding": "user", "rest": "muted",
+}  # fmt: skip
 
 
 def parameter_parts(config: ModelConfig) -> dict[str, int]:
@@ -268,3 +271,30 @@ def _arrow(axes: plt.Axes, start: tuple[float, float], end: tuple[float, float])
         xytext=start,
         arrowprops={"arrowstyle": "-|>", "color": style.color("ink"), "shrinkA": 0, "shrinkB": 0},
     )
+
+
+def figure_bytes(spans: Sequence[tuple[int, int, str]], sizes: Mapping[str, Mapping[str, float]], title: str) -> Figure:
+    """Draw a file as its tensors lie in it, and below it the bytes of whole models, both by kind of tensor.
+
+    spans : (first byte, byte after the last, kind) of each tensor; sizes : model to {kind: GB}
+    """
+    figure, (file, models) = plt.subplots(2, 1, figsize=(8.6, 4.4), height_ratios=[1, 2.6])
+    edge = style.color("paper")
+    for start, stop, kind in spans:
+        shade = style.color(KIND_COLORS[kind])
+        file.barh(0, (stop - start) / 1e6, left=start / 1e6, color=shade, edgecolor=edge, linewidth=0.4)
+    file.set(yticks=[], xlabel="MB from the start of the data", title=title)
+    for place, parts in enumerate(sizes.values()):
+        at = 0.0
+        for kind, size in parts.items():
+            shade, label = style.color(KIND_COLORS[kind]), kind if place == 0 else None
+            models.barh(place, size, left=at, color=shade, edgecolor=edge, label=label)
+            at += size
+        box = {"facecolor": edge, "edgecolor": "none", "pad": 1}
+        models.text(at + 0.5, place, f"{at:.1f} GB", va="center", bbox=box)
+    models.axvline(16, color=style.color("ink"), linestyle=":", linewidth=1, zorder=0)
+    models.text(16.4, -0.5, "16 GB", fontsize=9, color=style.color("muted"))
+    models.set(yticks=range(len(sizes)), yticklabels=sizes, xlabel="GB", xlim=(0, 76))
+    models.set_ylim(len(sizes) - 0.5, -0.75)
+    models.legend(loc="upper right")
+    return figure

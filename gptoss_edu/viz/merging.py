@@ -73,7 +73,7 @@ def figure_round(state: Round) -> Figure:
     left.axis("off")
     names = ["+".join(map(_shown, pair)) for pair, _ in state.counts[:SHOWN]]
     times = [count for _, count in state.counts[:SHOWN]]
-    bars = right.barh(range(len(names)), times, color=style.color("grid"), edgecolor="black")
+    bars = right.barh(range(len(names)), times, color=style.color("grid"), edgecolor=style.color("ink"))
     if state.chosen:
         bars[0].set_facecolor(style.cycle()[0])
     right.set_yticks(range(len(names)), names, family="monospace")

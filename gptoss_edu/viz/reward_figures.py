@@ -113,8 +113,8 @@ def tokens_and_right(record: Mapping, title: str):
     A grey line joins the kinds before the first step, a coloured one after the last; both are means over the seeds.
     """
     fig, ax = plt.subplots(figsize=(7.2, 3.2))
-    for at, (when, shade, face) in enumerate((("before", "neutral", "paper"), ("after", "right", "right"))):
-        probed = [run["probed"][-at]["kinds"] for run in record["runs"]]
+    for at, when, shade, face in ((0, "before", "neutral", "paper"), (-1, "after", "right", "right")):
+        probed = [run["probed"][at]["kinds"] for run in record["runs"]]
         kinds = {
             kind: [np.mean([found[kind][term] for found in probed]) for term in ("tokens", "right")]
             for kind in probed[0]
