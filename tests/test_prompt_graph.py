@@ -1,6 +1,7 @@
 """Test the recorded reading of short prompts: on a CPU with a tape instead of a CUDA graph, on a GPU with graphs."""
 
 import gc
+import re
 from collections import Counter
 from dataclasses import replace
 
@@ -364,7 +365,14 @@ def test_the_floor_of_a_prompt_reads_each_weight_in_use_once():
 @needs_gpu
 def test_the_benchmark_measures_a_graph_at_every_length():
     out = {"ceilings": {"read_bytes_per_s": 4e12}}
-    bench.part_prompts(on_card(25)[0], out)
+    model = on_card(25)[0]
+    bench.part_prompts(model, out)
     rows = {name: row for name, row in out["results"].items() if "first logits" in name}
     assert len(rows) == len(bench.LENGTHS) + len(bench.LONGER) + 1
-    assert all(row["replay_milliseconds"] > 0 and row["difference"] < 0.05 for row in rows.values())
+    assert all(row["difference"] < 0.05 for row in rows.values())
+    many = (
+        model.tuning.unpack_from * model.config.num_experts // model.config.experts_per_token
+    )  # no graph from here on
+    for name, row in rows.items():
+        tokens = int(re.search(r"([\d,]+) (?:new )?tokens", name)[1].replace(",", ""))
+        assert row["replay_milliseconds"] > 0 if tokens < many else row["replay_milliseconds"] is None, name
