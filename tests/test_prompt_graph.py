@@ -318,7 +318,7 @@ def test_graphs_share_memory_and_go_with_their_model():
     assert graphs.shapes.keys() == shapes and len(shapes) >= 14 and not graphs.failed
     held = [size for pool, size in pools().items() if pool not in before]
     assert len(held) == 1 and held[0] < 512 << 20
-    del recording
+    del recording, graphs
     assert pools().keys() <= before.keys()
 
 
