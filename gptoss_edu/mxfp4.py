@@ -20,6 +20,7 @@ BIAS = 127
 NAN_SCALE = 255
 LARGEST_SCALE = 252  # when packing: with 253 and 254 the values 4 and 6 exceed float32's largest number
 CHUNK = 1 << 19  # weights per step: this bounds the memory, and on a CPU a step stays in its cache
+CHUNK_GPU = 1 << 24  # a GPU unpacks a whole expert at once: its time goes into starting kernels
 
 
 def unpack(blocks: Tensor, scales: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -44,13 +45,13 @@ def unpack(blocks: Tensor, scales: Tensor, dtype: torch.dtype = torch.float32) -
     flat_blocks, flat_scales = blocks.reshape(-1, BLOCK // 2), scales.reshape(-1)  # (N, 16), (N,)
     exact = torch.bfloat16 if dtype == torch.bfloat16 else torch.float32
     out = torch.empty(flat_scales.numel(), BLOCK, dtype=exact, device=blocks.device)  # (N, 32)
-    for part in _chunks(flat_scales.numel()):
+    for part in _chunks(flat_scales.numel(), CHUNK_GPU if blocks.is_cuda else CHUNK):
         _decode(flat_blocks[part], flat_scales[part], out[part])
     return out.view(*scales.shape[:-1], scales.shape[-1] * BLOCK).to(dtype)
 
 
-def _chunks(blocks: int) -> list[slice]:
-    step = CHUNK // BLOCK
+def _chunks(blocks: int, weights: int) -> list[slice]:
+    step = weights // BLOCK
     return [slice(start, start + step) for start in range(0, blocks, step)]
 
 
@@ -110,7 +111,7 @@ def pack(weight: Tensor, rounding: str = "floor", scales: Tensor | None = None) 
     given = None if scales is None else scales.reshape(-1)
     blocks = torch.empty(flat.shape[0], BLOCK // 2, dtype=torch.uint8, device=weight.device)
     chosen = torch.empty(flat.shape[0], dtype=torch.uint8, device=weight.device)
-    for part in _chunks(flat.shape[0]):
+    for part in _chunks(flat.shape[0], CHUNK):
         block = flat[part].float()
         if given is None and not torch.isfinite(block).all():
             raise GptOssError("mxfp4.pack: the weights hold NaN or infinity; MXFP4 has neither unless given scales.")

@@ -355,7 +355,7 @@ def test_one_token_a_row_attends_like_float64_and_is_kept(window, past):
     assert relative(keys, before[0]) < 1e-6 and torch.equal(values, before[1])
 
 
-@pytest.mark.parametrize("layout", ["original", "hf"])
+@pytest.mark.parametrize("layout", ["original", "hf", "gguf"])
 def test_loading_gives_the_files_bytes(tmp_path, layout):
     config = small_config()
     save_random(config, tmp_path / "model", layout=layout)
@@ -365,6 +365,20 @@ def test_loading_gives_the_files_bytes(tmp_path, layout):
     state = reference.state_dict()
     assert weights.keys() == state.keys()
     assert all(torch.equal(weights[name].cpu(), state[name]) for name in state)
+
+
+def test_a_gguf_file_is_put_in_order_once_and_on_the_device(tmp_path, monkeypatch):
+    """Blocks and scales stand in the same bytes; taken one after the other, each would cost all of them."""
+    config = small_config()
+    save_random(config, tmp_path / "m.gguf", layout="gguf")
+    reader, asked = CheckpointReader(tmp_path / "m.gguf"), []
+    found = reader.shards.packed_pair
+    monkeypatch.setattr(
+        reader.shards, "packed_pair", lambda name, device=None: asked.append((name, device)) or found(name, device)
+    )
+    read_weights(reader, DEVICE, quiet=True)
+    experts = [f"block.{i}.mlp.mlp{n}_weight" for i in range(config.num_hidden_layers) for n in (1, 2)]
+    assert asked == [(name, DEVICE) for name in experts]
 
 
 def shaped_like_20b(seed: int, **changes):

@@ -10,6 +10,7 @@ import argparse
 import gc
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -55,15 +56,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="N GPUs against one; --only then names shapes: 120b, 20b",
     )
     parser.add_argument(
-        "--trial", action="store_true", help="with --tensor-parallel: a small shape on processors, for a trial"
+        "--offload", action="store_true", help="20b on 8 GiB and 120b on 24 with experts in main memory, GGUF on a GPU"
+    )
+    parser.add_argument(
+        "--trial", action="store_true", help="with either of these: a small shape on processors, for a trial"
     )
     parser.add_argument("--predict", action="store_true", help="write a prediction for 2, 4 and 8 GPUs, and stop")
 
 
-def random_weights(config: ModelConfig, device="cuda", seed: int = 0) -> dict[str, torch.Tensor]:
-    """Return weights of the `original/` layout, made on the card, since 120b's may not fit on the disk."""
+def random_tensors(config: ModelConfig, device="cuda", seed: int = 0) -> Iterator[tuple[str, torch.Tensor]]:
+    """Yield names and random weights of the `original/` layout, made on the card one by one."""
     generator = torch.Generator(device).manual_seed(seed)
-    weights = {}
     for name, entry in layout_entries(config, "original").items():
         if entry.dtypes == ("U8",):
             tensor = torch.empty(entry.shape, dtype=torch.uint8, device=device)
@@ -75,8 +78,12 @@ def random_weights(config: ModelConfig, device="cuda", seed: int = 0) -> dict[st
             tensor.mul_(0.1 if len(entry.shape) == 1 or name.endswith("bias") else entry.shape[-1] ** -0.5)
             if name.endswith("scale"):
                 tensor.add_(1.0)
-        weights[name] = tensor
-    return weights
+        yield name, tensor
+
+
+def random_weights(config: ModelConfig, device="cuda", seed: int = 0) -> dict[str, torch.Tensor]:
+    """Return all of these, since 120b's may not fit on the disk."""
+    return dict(random_tensors(config, device, seed))
 
 
 def filled_cache(model: FastTransformer, rows: int, context: int, room: int):
@@ -241,13 +248,21 @@ def run(args: argparse.Namespace) -> int | None:
         for name, row in write(path)["decode"].items():
             print(f"{name:36s} {row['milliseconds']:.2f} ms, {row['times_one_card']:.2f} times one card")
         return 0
-    if args.tensor_parallel and args.trial:
+    if args.trial and args.offload:
+        from .gpu_offload import run as run_offload
+
+        return run_offload(args)
+    if args.trial and args.tensor_parallel:
         from .gpu_parallel import run as run_parallel
 
         return run_parallel(args)
     if not torch.cuda.is_available():
         print("bench gpu: needs an NVIDIA GPU, found none (torch.cuda.is_available() is False).", file=sys.stderr)
         return 2
+    if args.offload:
+        from .gpu_offload import run as run_offload
+
+        return run_offload(args)
     if args.tensor_parallel:
         from .gpu_parallel import run as run_parallel
 

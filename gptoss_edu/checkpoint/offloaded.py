@@ -46,7 +46,8 @@ class OffloadPlan:
                 rest += numbers * dtype.itemsize
         a_layer = packed // config.num_hidden_layers
         one = a_layer // config.num_experts
-        cache, working = cache_bytes(config, context, dtype), working_bytes(config, context, dtype) + 2 * one
+        tables = 4 * 2 * config.intermediate_size * config.hidden_size  # bytes and values looked up while unpacking
+        cache, working = cache_bytes(config, context, dtype), working_bytes(config, context, dtype) + 2 * one + tables
         kept = max(-1, min(config.num_hidden_layers, (limit - rest - cache - working) // a_layer))
         away = config.num_hidden_layers - max(0, kept)
         return cls(

@@ -45,6 +45,11 @@ def read_weights(reader: CheckpointReader, device, readers: int = 8, quiet: bool
         weights[name] = torch.empty(entry.shape, dtype=dtype, device=device)
     chunks = []
     for name, target in targets(reader, weights):
+        stem, _, part = name.rpartition(".")
+        if reader.layout == "gguf" and part in ("blocks", "scales"):
+            if part == "blocks":  # the scales stand in the same bytes
+                weights[name], weights[f"{stem}.scales"] = reader.shards.packed_pair(stem, device)
+            continue
         info = reader.shards.infos[name]
         if info.begin < 0 or DTYPES[info.dtype] != target.dtype:  # in another order, or wider than needed
             target.copy_(reader.shards[name])
