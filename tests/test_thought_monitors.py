@@ -1,5 +1,6 @@
 """Test monitors of a thought, the effect of a wrong key on an answer, and the figures of both."""
 
+import json
 import random
 import re
 
@@ -9,6 +10,7 @@ import pytest
 
 from gptoss_edu.checks import registry
 from gptoss_edu.evals import thought_monitors as monitors
+from gptoss_edu.resources import data_path
 from gptoss_edu.tasks.answer_keys import key_digits, names_key, total_is_off, total_is_the_key, with_key
 from gptoss_edu.viz import monitor_figures, style
 from gptoss_edu.viz.thought_browser import ThoughtBrowser, marked
@@ -125,3 +127,16 @@ def test_the_browser_marks_digits_of_the_key_and_escapes_what_was_written():
         "a word" in repr(written)
         and "no monitor objects" in ThoughtBrowser([WORK], {"a word": names_key})._repr_html_()
     )
+
+
+def test_the_four_recordings_are_of_one_size_and_complete():
+    found = {
+        name: json.loads(data_path("measurements", "rl", f"{name}.json").read_text(encoding="utf-8"))
+        for name in ("outcome", "pressure", "half_wrong", "keyless")
+    }
+    size = {"steps": 80, "prompts": 32, "group": 16, "probes": 96}
+    for name, record in found.items():
+        assert record["experiment"] == name and {key: record["settings"][key] for key in size} == size
+        assert [run["seed"] for run in record["runs"]] == [0, 1, 2]
+        assert {len(run["log"]["step"]) for run in record["runs"]} == {80}, name
+        assert {tuple(probe["step"] for probe in run["probed"]) for run in record["runs"]} == {(0, 20, 40, 60, 80)}
