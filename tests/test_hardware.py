@@ -16,7 +16,7 @@ from gptoss_edu.checkpoint import sizes
 from gptoss_edu.checkpoint.layouts import layout_entries
 from gptoss_edu.fast import in_numpy as twin
 from gptoss_edu.resources import data_path, notebooks_path
-from gptoss_edu.viz import hardware
+from gptoss_edu.viz import hardware, parallel_figures
 
 SMALL, LARGE = ModelConfig.gpt_oss_20b(), ModelConfig.gpt_oss_120b()
 
@@ -89,6 +89,24 @@ def test_the_floors_of_two_cards_follow_from_their_slices(mode, rows):
         row = run["results"][f"{shape} {mode} decode, {rows} x context 1,024"]
         seconds = rank_bytes(config, 2, mode, rows, 1024) / run["ceilings"]["read_bytes_per_s"]
         assert row["floor_milliseconds"] == pytest.approx(seconds * 1e3, rel=1e-3)
+
+
+def test_the_figure_of_cards_marks_what_was_measured_and_says_that_the_rest_is_not():
+    prediction = json.loads(data_path("measurements", "parallel_prediction.json").read_text())
+    figure = parallel_figures.figure_scaling(prediction, "120b", 1.5, {1: 2.0, 2: 1.6})
+    left, right = figure.axes
+    (points,) = [line for line in left.lines if line.get_label() == "measured"]
+    assert points.get_xydata().tolist() == [[1, 1], [2, 1.25]]
+    assert [line.get_xydata().tolist() for line in right.lines] == [[[2.0, 0]], [[1.6, 1]]]
+    (grey,) = [patch for patch in left.patches if patch.get_width() > 1]
+    assert 2 < grey.get_x() < 4 and grey.get_x() + grey.get_width() > 8
+    assert "predicted only" in [text.get_text() for text in left.texts]
+    assert all(
+        "predicted" in line.get_label()
+        for line in left.lines
+        if list(line.get_xdata())[-1] == 8 and line.get_linestyle() != ":"
+    )
+    plt.close(figure)
 
 
 def test_a_timeline_puts_each_kernel_in_its_lane_and_fills_it_from_where_it_can_work():

@@ -118,7 +118,10 @@ def figure_ring(history: list[np.ndarray]):
 
 
 def figure_scaling(prediction: dict, shape: str, guess: float, measured: dict[int, float] | None = None):
-    """Draw the speed-up by cards: the floor, the prediction for two ways, a reader's guess, and measurements."""
+    """Draw the speed-up by cards: the floor, the prediction for two ways, a reader's guess, and measurements.
+
+    measured : milliseconds per token by number of cards, one card included; beyond the largest, all is predicted
+    """
     figure, (left, right) = plt.subplots(1, 2, figsize=(7.2, 3.1), width_ratios=(1.1, 1))
     rows, colors, ink = prediction["decode"], style.cycle(), style.color("ink")
     sizes = [2, 4, 8]
@@ -135,20 +138,23 @@ def figure_scaling(prediction: dict, shape: str, guess: float, measured: dict[in
     floor = [rows[f"{shape}, {n} cards, tensor, symmetric"]["times_one_card_at_the_floor"] for n in sizes]
     left.plot([1, *sizes], [1, *floor], ":", color=style.color("muted"), label="bytes alone, nearly N")
     left.plot([2], [guess], "*", color=style.color("sink"), markersize=13, label="your guess", zorder=5)
+    look = {
+        "marker": "D",
+        "ls": "none",
+        "color": ink,
+        "mfc": "none",
+        "mew": 2,
+        "ms": 10,
+        "label": "measured",
+        "zorder": 6,
+    }
     if measured:
-        left.plot(
-            list(measured),
-            list(measured.values()),
-            "D",
-            color=ink,
-            mfc="none",
-            mew=2,
-            ms=10,
-            label="measured",
-            zorder=6,
-        )
+        left.plot(list(measured), [measured[1] / milliseconds for milliseconds in measured.values()], **look)
+        begins = (max(measured) * min(n for n in sizes if n > max(measured))) ** 0.5
+        left.axvspan(begins, 9.5, color=style.color("neutral"), alpha=0.18, lw=0)
+        left.text((begins * 9.5) ** 0.5, 0.93, "predicted only", ha="center", fontsize=8)
     top = max(2.7, 1.1 * guess)
-    left.set(xlabel="cards", ylabel="times one card", xscale="log", ylim=(0.9, top))
+    left.set(xlabel="cards", ylabel="times one card", xscale="log", xlim=(0.9, 9.5), ylim=(0.9, top))
     left.set_xticks([1, *sizes], [str(n) for n in (1, *sizes)])
     left.minorticks_off()
     left.legend(fontsize=8, loc="upper right")
@@ -176,6 +182,9 @@ def figure_scaling(prediction: dict, shape: str, guess: float, measured: dict[in
                 label=name if not y else None,
             )
             start += part
+    for y, n in enumerate((1, *sizes)):
+        if n in (measured or {}):
+            right.plot([measured[n]], [y], **look | {"label": None, "ms": 8, "mfc": style.color("paper")})
     names = ["1 card", *(f"{n} cards" for n in sizes)]
     right.set(yticks=range(4), yticklabels=names, xlabel="milliseconds per token, predicted")
     right.invert_yaxis()
