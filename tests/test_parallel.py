@@ -17,6 +17,7 @@ from gptoss_edu.resources import data_path
 
 TINY = data_path("gpt-oss-tiny")
 WIDE = replace(BASE, intermediate_size=160)  # five blocks of 32: no number of ranks above one divides them
+EIGHT = replace(WIDE, num_attention_heads=8, intermediate_size=320)  # ten blocks and two key/value heads for eight
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +29,12 @@ def two():
 @pytest.fixture(scope="module")
 def four():
     with Processes(4) as processes:
+        yield processes
+
+
+@pytest.fixture(scope="module")
+def eight():
+    with Processes(8, seconds=600) as processes:
         yield processes
 
 
@@ -86,6 +93,15 @@ def test_four_ranks_give_the_logits_of_one(four, mode, packed):
     """With two key/value heads on four ranks, two ranks share each head and split its queries."""
     answers = check_same(four, WIDE, mode, packed)
     assert torch.equal(four.run(logits_of, WIDE, mode, packed)[0][0], answers[0][0])
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("mode", parallel.MODES)
+@pytest.mark.parametrize("packed", [False, True])
+def test_eight_ranks_give_the_logits_of_one(eight, mode, packed):
+    """A query head for each rank, a key/value head for four of them; some hold one block of an expert, some two."""
+    answers = check_same(eight, EIGHT, mode, packed)
+    assert torch.equal(eight.run(logits_of, EIGHT, mode, packed)[0][0], answers[0][0])
 
 
 @pytest.mark.slow
@@ -463,13 +479,13 @@ def test_what_cannot_be_divided_is_refused_before_anything_starts(capsys):
 # ----------------------------------------------------------------------------------- data parallel
 
 
-def losses_of(ranks, folder, plain_loss):
+def losses_of(ranks, folder, plain_loss, rows=2):
     """Run on a rank: return losses, norms and weights of a few updates, by the reference loss or `FastLoss`."""
     from gptoss_edu.training.fresh import SMOKE
     from gptoss_edu.training.pretrain import Settings, Trainer
 
     config = replace(SMOKE, num_hidden_layers=2, hidden_size=64, intermediate_size=64)
-    settings = Settings(steps=4, rows=2, length=256, warmup=2, log_every=1, seed=3)
+    settings = Settings(steps=4, rows=rows, length=256, warmup=2, log_every=1, seed=3)
     trainer = Trainer(config, settings, f"{folder}/{ranks.size}-{plain_loss}", TINY, "cpu", ranks)
     if not plain_loss:
         trainer.update = fast_update(trainer)
@@ -503,17 +519,28 @@ def fast_update(trainer):
 @pytest.mark.slow
 @pytest.mark.parametrize("plain_loss", [True, False])
 def test_two_ranks_train_as_one_device_does(two, tmp_path, monkeypatch, plain_loss):
-    """Losses, gradient norms and weights are equal for the same global batches; both ranks end with the same bits."""
     from torch.nn.attention import flex_attention
 
     monkeypatch.setattr(flex_attention, "_validate_device", flex_attention._validate_device)  # restored afterwards
-    one_losses, one_norms, one = losses_of(Ranks(), tmp_path, plain_loss)
-    first, second = two.run(losses_of, str(tmp_path), plain_loss)
+    check_training(two, tmp_path, plain_loss, 2)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("size", ["four", "eight"])
+def test_four_and_eight_ranks_train_as_one_device_does(request, size, tmp_path):
+    check_training(request.getfixturevalue(size), tmp_path, True, 8)
+
+
+def check_training(processes, folder, plain_loss, rows):
+    """Losses, gradient norms and weights are equal for the same global batches; all ranks end with the same bits."""
+    one_losses, one_norms, one = losses_of(Ranks(), folder, plain_loss, rows)
+    first, *others = processes.run(losses_of, str(folder), plain_loss, rows)
     assert first[0] == pytest.approx(one_losses, abs=3e-5) and first[1] == pytest.approx(one_norms, rel=1e-3)
     for name, tensor in one.items():
-        assert torch.equal(first[2][name], second[2][name]), name
+        assert all(torch.equal(first[2][name], other[2][name]) for other in others), name
         assert relative(first[2][name], tensor) < 2e-2, name
-    assert sorted(p.name for p in (tmp_path / f"2-{plain_loss}").iterdir()) == ["checkpoint.safetensors", "log.jsonl"]
+    written = folder / f"{processes.size}-{plain_loss}"
+    assert sorted(p.name for p in written.iterdir()) == ["checkpoint.safetensors", "log.jsonl"]
 
 
 class LossOfRows(torch.nn.Module):
@@ -529,15 +556,21 @@ class LossOfRows(torch.nn.Module):
         return reference_loss(self.model, tokens, codes, documents, 0.01, None, self.trainer.replicas)[0]
 
 
-def gradients_both_ways(ranks, folder):
-    """Run on a rank: return gradients by this package's sum and by torch's DistributedDataParallel, which averages."""
+def gradients_each_way(ranks, folder, way):
+    """Run on a rank: return gradients by this package's sum and by torch, which averages them.
+
+    way : "DistributedDataParallel", or "fully_shard", which also divides the weights among the ranks
+    """
+    from torch.distributed.fsdp import fully_shard
+    from torch.distributed.tensor import DTensor
     from torch.nn.parallel import DistributedDataParallel
 
     from gptoss_edu.training.fresh import SMOKE
     from gptoss_edu.training.pretrain import Settings, Trainer
 
     config = replace(SMOKE, num_hidden_layers=2, hidden_size=64, intermediate_size=64)
-    trainer = Trainer(config, Settings(steps=1, rows=2, length=256, seed=3), f"{folder}/ddp", TINY, "cpu", ranks)
+    settings = Settings(steps=1, rows=ranks.size, length=256, seed=3)
+    trainer = Trainer(config, settings, f"{folder}/{way}", TINY, "cpu", ranks)
     batch = trainer.replicas.part(next(trainer.batches))
     tokens, codes, documents = (torch.from_numpy(part) for part in batch)
     loss = LossOfRows(trainer)
@@ -545,19 +578,42 @@ def gradients_both_ways(ranks, folder):
     trainer.replicas.sum_gradients(trainer.optimizer.parameters)
     ours = {name: p.grad.clone() for name, p in trainer.model.named_parameters()}
     trainer.model.zero_grad(set_to_none=True)
-    parallel = DistributedDataParallel(loss)  # must stay alive: without it nothing is summed
+    if way == "fully_shard":
+        mesh = torch.distributed.init_device_mesh("cpu", (ranks.size,))
+        parallel = fully_shard(loss, mesh=mesh)
+    else:
+        parallel = DistributedDataParallel(loss)  # must stay alive: without it nothing is summed
+    held = sum((p.to_local() if isinstance(p, DTensor) else p).numel() for p in loss.parameters())
     parallel(tokens.long(), codes, documents).backward()
-    return ours, {name: p.grad * ranks.size for name, p in trainer.model.named_parameters()}
+    whole = {
+        name: p.grad.full_tensor() if isinstance(p, DTensor) else p.grad for name, p in trainer.model.named_parameters()
+    }
+    return ours, {name: gradient * ranks.size for name, gradient in whole.items()}, held
+
+
+def check_gradients(processes, folder, way):
+    answers = processes.run(gradients_each_way, str(folder), way)
+    first, everything = answers[0][0], sum(gradient.numel() for gradient in answers[0][0].values())
+    for ours, theirs, held in answers:
+        assert ours and ours.keys() == theirs.keys()
+        share = everything / (processes.size if way == "fully_shard" else 1)
+        assert 0.9 * share < held < 1.1 * share
+        for name, gradient in ours.items():
+            assert relative(gradient, theirs[name]) < 1e-5, name
+            assert torch.equal(gradient, first[name]), name
 
 
 @pytest.mark.slow
-def test_summed_gradients_are_those_of_torchs_data_parallel(two, tmp_path):
-    first, second = two.run(gradients_both_ways, str(tmp_path))
-    for ours, theirs in (first, second):
-        assert ours and ours.keys() == theirs.keys()
-        for name, gradient in ours.items():
-            assert relative(gradient, theirs[name]) < 1e-5, name
-            assert torch.equal(gradient, first[0][name]), name
+@pytest.mark.parametrize("way", ["DistributedDataParallel", "fully_shard"])
+def test_summed_gradients_are_those_of_torchs_data_parallel(two, tmp_path, way):
+    check_gradients(two, tmp_path, way)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("way", ["DistributedDataParallel", "fully_shard"])
+@pytest.mark.parametrize("size", ["four", "eight"])
+def test_so_are_those_of_four_and_eight_ranks(request, size, tmp_path, way):
+    check_gradients(request.getfixturevalue(size), tmp_path, way)
 
 
 def test_rows_that_ranks_cannot_share_are_refused():
