@@ -114,6 +114,24 @@ def weighted_sum(expert_out: Tensor, weights: Tensor) -> Tensor:
     return (weights.to(expert_out.dtype)[:, None] @ expert_out)[:, 0]
 
 
+class _PackedLinear(torch.autograd.Function):
+    """x @ weight[e].T + bias of a `PackedWeight`, which has no gradient itself.
+
+    Autograd would keep the expanded matrix for the backward pass, almost four times as large as the packed one. This
+    unpacks it again instead.
+    """
+
+    @staticmethod
+    def forward(ctx, x: Tensor, bias: Tensor, weight, e: int) -> Tensor:
+        ctx.weight, ctx.e = weight, e
+        return F.linear(x, weight[e], bias)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor):
+        of_x, of_bias = ctx.needs_input_grad[:2]
+        return gradient @ ctx.weight[ctx.e] if of_x else None, gradient.sum(0) if of_bias else None, None, None
+
+
 class PackedWeight(nn.Module):
     """Expert weights kept in MXFP4; `weight[e]` unpacks one expert, (rows, columns), in `dtype`.
 
@@ -150,6 +168,8 @@ class PackedWeight(nn.Module):
         fits = x.device.type == "cpu" and x.dtype != torch.float64 and not (torch.is_grad_enabled() and x.requires_grad)
         if self.kernel is not None and fits:
             return self.kernel(x, self.blocks[e], self.scales[e]) + bias
+        if torch.is_grad_enabled():
+            return _PackedLinear.apply(x, bias, self, e)
         return F.linear(x, self[e], bias)
 
     def unpacked(self) -> Tensor:

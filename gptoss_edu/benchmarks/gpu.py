@@ -10,13 +10,11 @@ import argparse
 import gc
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from gptoss_edu.checkpoint.layouts import layout_entries
 from gptoss_edu.checkpoint.sizes import prefill_operations, step_bytes
 from gptoss_edu.config import ModelConfig
 from gptoss_edu.errors import GptOssError
@@ -30,6 +28,7 @@ from .gpu_end_to_end import part_end_to_end
 from .gpu_parts import ceilings, default_file, kernel_times, record, save, timed, timeline, versions
 from .gpu_peers import loading, peers
 from .gpu_prompts import part_prompts
+from .random_weights import random_weights
 
 GIB = 2**30
 
@@ -62,28 +61,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--trial", action="store_true", help="with either of these: a small shape on processors, for a trial"
     )
     parser.add_argument("--predict", action="store_true", help="write a prediction for 2, 4 and 8 GPUs, and stop")
-
-
-def random_tensors(config: ModelConfig, device="cuda", seed: int = 0) -> Iterator[tuple[str, torch.Tensor]]:
-    """Yield names and random weights of the `original/` layout, made on the card one by one."""
-    generator = torch.Generator(device).manual_seed(seed)
-    for name, entry in layout_entries(config, "original").items():
-        if entry.dtypes == ("U8",):
-            tensor = torch.empty(entry.shape, dtype=torch.uint8, device=device)
-            low, high = (0, 256) if name.endswith("blocks") else (117, 121)
-            tensor.random_(low, high, generator=generator)
-        else:
-            tensor = torch.empty(entry.shape, dtype=torch.bfloat16, device=device)
-            tensor.normal_(generator=generator)
-            tensor.mul_(0.1 if len(entry.shape) == 1 or name.endswith("bias") else entry.shape[-1] ** -0.5)
-            if name.endswith("scale"):
-                tensor.add_(1.0)
-        yield name, tensor
-
-
-def random_weights(config: ModelConfig, device="cuda", seed: int = 0) -> dict[str, torch.Tensor]:
-    """Return all of these, since 120b's may not fit on the disk."""
-    return dict(random_tensors(config, device, seed))
 
 
 def filled_cache(model: FastTransformer, rows: int, context: int, room: int):

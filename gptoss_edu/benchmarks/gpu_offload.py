@@ -193,7 +193,7 @@ def written(config: ModelConfig, weights: dict[str, Tensor]) -> Iterator[Path]:
 
 def part_20b(run: Run, out: dict) -> None:
     """Load a file as `--offload` does and compare its logits with those of a model that is all on the card."""
-    from .gpu import random_weights
+    from .random_weights import random_weights
 
     config, context = run.shape("20b")
     weights = random_weights(config, run.device)
@@ -218,7 +218,7 @@ def part_20b(run: Run, out: dict) -> None:
 
 def part_120b(run: Run, out: dict) -> None:
     """Make the experts that a card of 24 GiB cannot hold in pinned memory, layer by layer."""
-    from .gpu import random_tensors
+    from .random_weights import random_tensors
 
     config, context = run.shape("120b")
     with run.card("120b") as (limit, context_bytes):
@@ -242,7 +242,7 @@ def part_120b(run: Run, out: dict) -> None:
 @torch.inference_mode()
 def part_gguf(run: Run, out: dict) -> None:
     """Compare two layers of 20b's shape from a GGUF file with the same weights from safetensors, both on the card."""
-    from .gpu import random_weights
+    from .random_weights import random_weights
 
     config = replace(run.shape("20b")[0], num_hidden_layers=LAYERS)
     weights = random_weights(config, run.device, seed=2)

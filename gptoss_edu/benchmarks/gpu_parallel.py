@@ -145,7 +145,7 @@ class Case:
         """Compare logits of two layers with one card's, and check that all ranks have the same bits."""
         from gptoss_edu.fast.model import FastTransformer
 
-        from .gpu import random_weights
+        from .random_weights import random_weights
 
         config = replace(self.config, num_hidden_layers=2)
         whole = random_weights(config, self.device)

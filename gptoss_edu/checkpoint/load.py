@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from gptoss_edu.config import ModelConfig
 from gptoss_edu.errors import CheckpointError, TokenizerError
 from gptoss_edu.fast import fused_step
 from gptoss_edu.moe import PackedWeight
@@ -119,8 +120,6 @@ def read_reference(
     reader: CheckpointReader, packed: bool, dtype: torch.dtype, device: torch.device, quiet: bool
 ) -> Transformer:
     """Load the reference model, which training needs since kernels have no gradients, from an opened checkpoint."""
-    with without_numbers():
-        model = Transformer(reader.config, packed=packed)
     state: dict[str, Tensor] = {}
     names = original_shapes(reader.config)
     for name in tqdm(names, desc="loading", unit="tensor", disable=quiet):
@@ -133,13 +132,24 @@ def read_reference(
             for e, weight in enumerate(reader.dense(name, dtype)):
                 dense[e] = weight
             state[name] = dense
+    model = with_weights(reader.config, state, packed, dtype)
+    if quiet and fused_step.suits(model):
+        model.quick_step = fused_step.step
+    return model
+
+
+def with_weights(config: ModelConfig, state: dict[str, Tensor], packed: bool, dtype: torch.dtype) -> Transformer:
+    """Return a frozen reference model that holds these tensors themselves, not copies.
+
+    state : by name of the module tree; packed experts are NAME.blocks and NAME.scales. dtype : of the rest
+    """
+    with without_numbers():
+        model = Transformer(config, packed=packed)
     model.load_state_dict(state, strict=True, assign=True)
-    kernel = cpu_kernel() if packed and device.type == "cpu" else None
+    kernel = cpu_kernel() if packed and model.device.type == "cpu" else None
     for module in model.modules():
         if isinstance(module, PackedWeight):
             module.dtype, module.kernel = dtype, kernel
-    if quiet and fused_step.suits(model):
-        model.quick_step = fused_step.step
     return model.eval().requires_grad_(False)
 
 

@@ -2,6 +2,7 @@
 
 gptoss-edu bench cpu        20b's exact shape on the processor, compared with the memory's bandwidth
 gptoss-edu bench gpu        20b's and 120b's exact shapes on one GPU, compared with the floor and other engines
+gptoss-edu bench finetune   fine-tuning 20b's exact shape on one GPU: memory beside its plan, and time
 gptoss-edu bench tiny       the bundled model, plain path and compiled step in turns, one sequence and thirty-two
 gptoss-edu bench growth     what a token costs as context, batch, layers and experts grow; waiting requests; traces
 gptoss-edu bench serve      the server: several clients against one, over HTTP and in the pool, and a soak test
@@ -17,7 +18,7 @@ from importlib import import_module
 from gptoss_edu.cli import describe
 from gptoss_edu.errors import GptOssError
 
-WHAT = ("cpu", "gpu", "tiny", "growth", "serve", "harmony", "explorer", "page", "notebooks")
+WHAT = ("cpu", "gpu", "finetune", "tiny", "growth", "serve", "harmony", "explorer", "page", "notebooks")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

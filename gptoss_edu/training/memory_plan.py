@@ -39,31 +39,38 @@ def trained_parameters(config: ModelConfig, recipe: Recipe, packed: bool) -> int
     return total
 
 
-def layer_bytes(config: ModelConfig, b: int, t: int, itemsize: int, packed: bool) -> int:
-    """Return the bytes that one layer keeps for the backward pass: b rows of t tokens, numbers of ``itemsize``."""
-    c, f, k, e = config.hidden_size, config.intermediate_size, config.experts_per_token, config.num_experts
+def layer_bytes(config: ModelConfig, b: int, t: int, itemsize: int) -> tuple[int, int]:
+    """Return the bytes that one layer's attention and experts keep for the backward pass.
+
+    b rows of t tokens, numbers of ``itemsize``. Packed experts keep no weights: they are unpacked again.
+    """
+    c, f, k = config.hidden_size, config.intermediate_size, config.experts_per_token
     h, g, d, n = config.num_attention_heads, config.num_key_value_heads, config.head_dim, b * t
-    norms = 2 * n * c * (4 + itemsize)
+    norm = n * c * (4 + itemsize)
     weights = h * b * t * (t + 1) * 4 + (h * b * t * t * itemsize if itemsize < 4 else 0)  # float32, and cast for v
     attention = weights + n * (2 * h + 2 * g) * d * itemsize
-    experts = n * k * (2 * c + 7 * f) * itemsize
-    unpacked = 3 * min(e, n * k) * f * c * itemsize if packed else 0  # each expert in use, as a dense matrix
-    return norms + attention + experts + unpacked
+    return norm + attention, norm + n * k * (2 * c + 7 * f) * itemsize
 
 
-def activation_bytes(config: ModelConfig, b: int, t: int, itemsize: int, packed: bool, recompute: bool) -> int:
-    """Return the bytes kept for the backward pass, without logits; with ``recompute``, at its peak."""
-    layer, n = layer_bytes(config, b, t, itemsize, packed), b * t
-    last_norm = n * config.hidden_size * (4 + itemsize)
-    if recompute:
-        return config.num_hidden_layers * n * config.hidden_size * itemsize + layer + last_norm
-    return config.num_hidden_layers * layer + last_norm
+def activation_bytes(config: ModelConfig, b: int, t: int, itemsize: int, recompute: bool) -> int:
+    """Return the bytes kept for the backward pass, without logits; with ``recompute``, one tensor per layer."""
+    n, c = b * t, config.hidden_size
+    layer = n * c * itemsize if recompute else sum(layer_bytes(config, b, t, itemsize))
+    return config.num_hidden_layers * layer + n * c * (4 + itemsize)  # and the last norm
 
 
-def transient_bytes(config: ModelConfig, b: int, t: int, itemsize: int) -> int:
-    """Return the bytes in use for a moment: logits in float32, normalised, their gradient; or a layer's scores."""
-    logits = b * t * config.vocab_size * (2 * itemsize + 3 * 4)
-    return max(logits, 3 * 4 * config.num_attention_heads * b * t * t)
+def working_bytes(config: ModelConfig, b: int, t: int, itemsize: int, packed: bool, recompute: bool) -> int:
+    """Return the bytes in use for a moment beside the activations: by the logits, or by one layer's backward pass.
+
+    Logits exist in two dtypes, normalised in float32, and have a gradient. A layer has gradients of its scores or of
+    its experts' outputs, beside one expanded expert. With ``recompute``, what the layer keeps is there as well.
+    """
+    h, c, f, n = config.num_attention_heads, config.hidden_size, config.intermediate_size, b * t
+    logits = n * config.vocab_size * (2 * itemsize + 3 * 4)
+    scores = 2 * 4 * h * b * t * t
+    outputs = 2 * n * config.experts_per_token * c * itemsize + (f * c * itemsize if packed else 0)
+    attention, experts = layer_bytes(config, b, t, itemsize) if recompute else (0, 0)
+    return max(logits, attention + max(scores, experts + outputs))
 
 
 @dataclass(frozen=True)
@@ -94,13 +101,17 @@ class TrainingPlan:
         available = psutil.virtual_memory().available if available is None else available
         t = min(recipe.longest, config.max_context)
         b = max(1, min(recipe.rows, PIECE // t))
+        kept = activation_bytes(config, b, t, dtype.itemsize, recipe.recompute)
+        if recipe.lora and dtype.itemsize < 4:  # adapters are float32, and cast where they are used
+            kept += dtype.itemsize * trained // (config.num_hidden_layers if recipe.recompute else 1)
+        working = working_bytes(config, b, t, dtype.itemsize, packed, recipe.recompute)
         parts = {
             "weights": (MemoryPlan.packed_bytes if packed else MemoryPlan.dense_bytes)(config, dtype),
             "adapters": 4 * trained if recipe.lora else 0,
             "gradients": 4 * trained,
             "Adam's averages": 8 * trained,
-            "activations": activation_bytes(config, b, t, dtype.itemsize, packed, recipe.recompute),
-            "working space": max(transient_bytes(config, b, t, dtype.itemsize), 8 * trained),  # Adam's, when it steps
+            "activations": kept,
+            "working space": max(working, 8 * trained - kept),  # when Adam steps, it needs two numbers per parameter
         }
         place = torch.cuda.get_device_name(device) if device.type == "cuda" else "memory"
         return cls(parts, trained, available, place)

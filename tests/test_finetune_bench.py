@@ -1,0 +1,110 @@
+"""Test `bench finetune`: the batch, the check of frozen tensors, and the whole of it on a small shape."""
+
+import json
+
+import pytest
+import torch
+
+from gptoss_edu.benchmarks.finetune import CASES, cast, checksum, named, talks
+from gptoss_edu.benchmarks.random_weights import random_weights
+from gptoss_edu.checkpoint.load import with_weights
+from gptoss_edu.cli import main
+from gptoss_edu.config import ModelConfig
+from gptoss_edu.resources import data_path
+from gptoss_edu.tokenizer import load_tokenizer
+from gptoss_edu.training.conversations import as_row
+from gptoss_edu.training.memory_plan import TrainingPlan
+from gptoss_edu.training.start import how_loaded
+
+GIB = 1 << 30
+
+
+@pytest.mark.parametrize("name", ["tiny", "o200k"])
+def test_every_conversation_has_exactly_so_many_tokens(name):
+    encoding = load_tokenizer(data_path("gpt-oss-tiny") if name == "tiny" else "o200k_harmony")
+    made = list(talks(encoding, 300, 3))
+    rows = [as_row(one, encoding, 300) for one in made]
+    assert [len(row.tokens) for row in rows] == [300] * 3
+    assert sum(rows[0].trained) > 220 and len({tuple(row.tokens) for row in rows}) == 3
+    assert made == list(talks(encoding, 300, 3)), "the batch is fixed"
+
+
+@pytest.mark.parametrize("tensor", [torch.arange(64, dtype=torch.uint8), torch.randn(40), torch.randn(3).bfloat16()])
+def test_a_checksum_sees_any_bit_and_any_exchange(tensor):
+    before = checksum(tensor)
+    assert before == checksum(tensor.clone()) == checksum(tensor, numbers=2)
+    for i in range(tensor.numel()):
+        changed = tensor.clone()
+        changed.view(torch.uint8)[i * tensor.itemsize] ^= 1
+        assert checksum(changed) != before
+    swapped = tensor.clone()
+    swapped[[0, 1]] = tensor[[1, 0]]
+    assert checksum(swapped) != before
+
+
+def test_a_model_of_given_weights_copies_nothing():
+    config = ModelConfig.gpt_oss_20b()
+    small = ModelConfig(**{**vars(config), "num_hidden_layers": 1, "num_experts": 4, "vocab_size": 64})
+    small = ModelConfig(**{**vars(small), "hidden_size": 64, "intermediate_size": 64, "head_dim": 16})
+    weights = random_weights(small, "cpu")
+    model = with_weights(small, dict(weights), True, torch.bfloat16)
+    state = model.state_dict()
+    assert state.keys() == weights.keys()
+    assert all(state[name].data_ptr() == weights[name].data_ptr() for name in weights)
+    logits = model(torch.arange(8)[None])
+    assert logits.isfinite().all() and 0.3 < logits.float().std() < 3
+    cast(weights, torch.float32)
+    assert {weights[name].dtype for name in weights} == {torch.uint8, torch.float32}
+
+
+def test_the_plan_refuses_the_whole_of_20b_on_one_card_and_lets_adapters_on_24_gib():
+    plans = {}
+    for name, recipe in named(4, trial=False):
+        packed, dtype = how_loaded(ModelConfig.gpt_oss_20b(), True, recipe)
+        plans[name] = TrainingPlan.of(ModelConfig.gpt_oss_20b(), recipe, packed, dtype, available=0).needed / GIB
+    assert len(plans) == len(CASES) and next(iter(plans.values())) > 139
+    assert plans["LoRA 16: attention, 1 x 4096 tokens"] > 139
+    assert plans["LoRA 16: attention, 1 x 2048 tokens, recomputed"] < 22
+    assert plans["LoRA 16: attention router experts, 1 x 2048 tokens, recomputed"] < 23
+    assert plans["LoRA 16: attention, 1 x 512 tokens, recomputed"] < 15
+
+
+def check(rows: dict) -> None:
+    """Check what every recorded run must show."""
+    recipes = {name: row for name, row in rows.items() if name != "room_gib"}
+    for name, row in recipes.items():
+        assert "failed" not in row, (name, row["failed"])
+        assert ("refused" in row) == (row["planned_gib"]["all"] > rows["room_gib"]), name
+        if "measured_gib" in row:
+            assert row["as_it_should"] and row["frozen_same"] and row["losses"][-1] < row["losses"][0], name
+            assert 0.95 < row["plan_over_measured"] < 1.5, (name, row["plan_over_measured"])
+            assert row["measured_gib"]["weights"] == pytest.approx(row["planned_gib"]["weights"], rel=1e-3)
+            assert row["measured_gib"]["Adam's averages"] == row["planned_gib"]["Adam's averages"]
+            assert row["measured_gib"]["adapters"] == row["planned_gib"]["adapters"]
+
+
+@pytest.mark.slow
+def test_a_trial_measures_what_was_planned_and_refuses_the_rest(tmp_path, capsys):
+    assert main(["bench", "finetune", "--trial", "--json", str(tmp_path / "f.json"), "--steps", "3"]) == 0
+    found = json.loads((tmp_path / "f.json").read_text())
+    rows = found["results"]["whole card"]
+    check(rows)
+    refused = {name for name, row in rows.items() if isinstance(row, dict) and "refused" in row}
+    whole = "own weights: all, 1 x 128 tokens, recomputed"
+    assert refused == {whole, "LoRA 16: attention, 1 x 512 tokens"}
+    assert "does not fit" in rows[whole]["refused"] and rows[whole]["loaded"] is False
+    assert "refused, planned" in capsys.readouterr().out
+
+
+def test_recorded_runs_hold_what_the_text_says():
+    for path in data_path("benchmarks").glob("finetune-*.json"):
+        found = json.loads(path.read_text())
+        assert found["about"]["device"] and found["about"]["date"] and len(found["results"]) == 3
+        for rows in found["results"].values():
+            check(rows)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU: the command would run in full")
+def test_without_a_gpu_the_command_says_so(capsys):
+    assert main(["bench", "finetune"]) == 2
+    assert "needs an NVIDIA GPU" in capsys.readouterr().err
