@@ -1,5 +1,6 @@
 """Test several ranks on this machine: one rank's logits, the planned collectives, the same bits every time."""
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -541,6 +542,21 @@ def check_training(processes, folder, plain_loss, rows):
         assert relative(first[2][name], tensor) < 2e-2, name
     written = folder / f"{processes.size}-{plain_loss}"
     assert sorted(p.name for p in written.iterdir()) == ["checkpoint.safetensors", "log.jsonl"]
+
+
+@pytest.mark.long
+def test_torchrun_trains_with_the_losses_of_one_process(tmp_path):
+    """The command as the chapters give it, for a few updates of the smaller model."""
+    losses = []
+    for size in (1, 2):
+        out = tmp_path / str(size)
+        options = ["--steps", "10", "--rows", "4", "--device", "cpu", "--out", str(out)]
+        words = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(size), "-m", "gptoss_edu"]
+        ran = subprocess.run([*words, "train", "smoke", *options], capture_output=True, text=True, timeout=600)
+        assert ran.returncode == 0, ran.stderr
+        assert ran.stdout.count("10 steps") == 1  # one rank speaks
+        losses.append([json.loads(line)["loss"] for line in (out / "log.jsonl").read_text().splitlines()])
+    assert len(losses[0]) >= 2 and losses[1] == pytest.approx(losses[0], abs=3e-5)
 
 
 class LossOfRows(torch.nn.Module):
