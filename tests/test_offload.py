@@ -1,6 +1,7 @@
 """Test experts in main memory: the logits of a whole model, the plan, the buffers on the card, the measurement."""
 
 import json
+import weakref
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -43,6 +44,24 @@ def test_offloaded_experts_give_the_same_logits_and_the_plan_counts_what_is_copi
     assert copied == OffloadPlan.make(WIDE, limit, 64, torch.float32).a_token
     with pytest.raises(GptOssError, match="for everything except experts"):
         load_offloaded(tmp_path / "model", most.rest / 2 / GIB, "cpu", torch.float32, context=64)
+
+
+def test_a_card_is_asked_for_no_more_than_is_free(tmp_path, monkeypatch):
+    """`--offload 8` on a card of 8 GiB: the CUDA context has taken its part of them."""
+    from gptoss_edu.checkpoint import offloaded
+
+    save_random(WIDE, tmp_path / "model")
+    asked = []
+    monkeypatch.setattr(offloaded, "usable_device", lambda name: torch.device("cuda"))
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda place: (7 * GIB, 8 * GIB))
+    monkeypatch.setattr(offloaded, "offload", lambda *arguments: None)
+    make = OffloadPlan.make
+    monkeypatch.setattr(
+        OffloadPlan, "make", lambda config, limit, *rest: asked.append(limit) or make(config, limit, *rest)
+    )
+    for gib in (8, None, 6):
+        load_offloaded(tmp_path / "model", gib, "cuda", torch.float32)
+    assert asked == [7 * GIB, 7 * GIB, 6 * GIB]
 
 
 def test_small_cards_have_a_plan():
@@ -131,11 +150,17 @@ def test_on_a_card_the_logits_are_the_same_bits(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_measurement_runs_on_a_processor(tmp_path, capsys):
+def test_the_measurement_runs_on_a_processor(tmp_path, capsys, monkeypatch):
     """`bench gpu --offload --trial`: each part, with a plan for one layer less than there is."""
     pytest.importorskip("triton", reason="the Triton package is not installed (no wheel on this platform)")
+    from gptoss_edu.benchmarks import gpu_offload
     from gptoss_edu.cli import main
 
+    def load(*arguments, **options):
+        assert not torch.is_inference_mode_enabled()  # the threads that read a file for a GPU could not write to it
+        return load_model(*arguments, **options)
+
+    monkeypatch.setattr(gpu_offload, "load_model", load)
     assert main(["bench", "gpu", "--offload", "--trial", "--json", str(tmp_path / "out.json")]) in (0, None)
     printed = capsys.readouterr()
     assert "the experts of 1 of 2 layers" in printed.out and "the experts of 1 of 2 layers" in printed.err
@@ -158,3 +183,17 @@ def test_an_unknown_part_is_refused_before_anything_is_measured(capsys):
 
     assert main(["bench", "gpu", "--offload", "--trial", "--only", "20b,40b"]) == 2
     assert "expected parts of 20b, gguf, 120b with --offload, found 40b" in capsys.readouterr().err
+
+
+def test_weights_that_were_written_are_let_go():
+    """On a card they would take the room of the model that is measured."""
+    pytest.importorskip("triton", reason="the Triton package is not installed (no wheel on this platform)")
+    from gptoss_edu.benchmarks.gpu import random_weights
+    from gptoss_edu.benchmarks.gpu_offload import written
+    from gptoss_edu.benchmarks.gpu_parallel import TRIAL
+
+    weights = random_weights(TRIAL, "cpu")
+    one = weakref.ref(weights["norm.scale"])
+    with written(TRIAL, weights) as folder:
+        del weights
+        assert one() is None and (folder / "model.safetensors").is_file()

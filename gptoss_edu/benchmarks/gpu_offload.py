@@ -178,7 +178,10 @@ def measure(run: Run, out: dict, name: str, model, plan: OffloadPlan, context_by
 
 @contextmanager
 def written(config: ModelConfig, weights: dict[str, Tensor]) -> Iterator[Path]:
-    """Write weights as a folder of the `original/` layout where there is room, and remove it afterwards."""
+    """Write weights as a folder of the `original/` layout where there is room, and remove it afterwards.
+
+    They are not kept: when the caller lets go of them, the card is free.
+    """
     need = 1.1 * sum(tensor.nbytes for tensor in weights.values())
     places = [place for place in ("/dev/shm", tempfile.gettempdir()) if os.path.isdir(place)]
     place = next((place for place in places if shutil.disk_usage(place).free > 2 * need), places[-1])
@@ -188,6 +191,7 @@ def written(config: ModelConfig, weights: dict[str, Tensor]) -> Iterator[Path]:
         write_text(folder / "config.json", json.dumps(config.to_original_dict()))
         entries = [(key, tensor.dtype, tuple(tensor.shape)) for key, tensor in weights.items()]
         write_file(folder / "model.safetensors", entries, weights.values())
+        del weights
         yield folder
 
 
@@ -239,7 +243,6 @@ def part_120b(run: Run, out: dict) -> None:
     record(out, "120b offloaded, logits", finite=bool(logits.isfinite().all()))
 
 
-@torch.inference_mode()
 def part_gguf(run: Run, out: dict) -> None:
     """Compare two layers of 20b's shape from a GGUF file with the same weights from safetensors, both on the card."""
     from .random_weights import random_weights
@@ -259,8 +262,9 @@ def part_gguf(run: Run, out: dict) -> None:
             paths.append(type(model).__name__)
             held = getattr(model, "weights", None) or model.state_dict()
             cache = model.new_cache(1, tokens.shape[1] + 8)
-            logits = [model(tokens, cache, last_only=True)]
-            logits += [model(tokens[:, i : i + 1], cache) for i in range(4)]
+            with torch.inference_mode():  # not around the loading, whose threads write to the weights
+                logits = [model(tokens, cache, last_only=True)]
+                logits += [model(tokens[:, i : i + 1], cache) for i in range(4)]
             seen.append(torch.cat(logits, dim=1))
             same = all(torch.equal(held[name], tensor) for name, tensor in weights.items())
             paths[-1] += ", the bytes that were written" if same else ", OTHER BYTES"

@@ -71,7 +71,7 @@ class OffloadPlan:
 def load_offloaded(path=None, gib: float | None = None, device=None, dtype=None, context: int = 4096):
     """Load a packed model whose experts stay in main memory if they do not fit in `gib` GiB of the card.
 
-    gib : default: all that is free. This uses the reference path; the kernels of fast.py need everything on the card.
+    gib : at most what is free, which is the default. This uses the reference path; the kernels of fast.py need everything on the card.
 
     Raises
     ------
@@ -84,8 +84,11 @@ def load_offloaded(path=None, gib: float | None = None, device=None, dtype=None,
         )
     place = usable_device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     dtype = dtype or (torch.float32 if place.type == "cpu" else torch.bfloat16)
-    free = torch.cuda.mem_get_info(place)[0] if place.type == "cuda" else reader.shards.nbytes * 4
-    plan = OffloadPlan.make(reader.config, int(gib * GIB) if gib is not None else free, context, dtype)
+    limit = int(gib * GIB) if gib is not None else reader.shards.nbytes * 4
+    if place.type == "cuda":  # of a card's 8 GiB, the CUDA context takes more than half a one
+        free = torch.cuda.mem_get_info(place)[0]
+        limit = free if gib is None else min(limit, free)
+    plan = OffloadPlan.make(reader.config, limit, context, dtype)
     print(plan, file=sys.stderr)
     if plan.kept < 0:
         least = plan.rest + plan.cache + plan.working
