@@ -71,7 +71,8 @@ class OffloadPlan:
 def load_offloaded(path=None, gib: float | None = None, device=None, dtype=None, context: int = 4096):
     """Load a packed model whose experts stay in main memory if they do not fit in `gib` GiB of the card.
 
-    gib : at most what is free, which is the default. This uses the reference path; the kernels of fast.py need everything on the card.
+    gib : at most what is free, which is the default. This uses the reference path; the kernels of fast.py
+    need everything on the card.
 
     Raises
     ------
