@@ -12,7 +12,7 @@ import triton.language as tl
 
 from gptoss_edu import mxfp4
 from gptoss_edu.attention import attention
-from gptoss_edu.checkpoint import load_model, save_random
+from gptoss_edu.checkpoint import load, load_model, save_random
 from gptoss_edu.checkpoint.layouts import CheckpointReader
 from gptoss_edu.checkpoint.to_card import read_weights
 from gptoss_edu.config import ModelConfig
@@ -365,6 +365,29 @@ def test_loading_gives_the_files_bytes(tmp_path, layout):
     state = reference.state_dict()
     assert weights.keys() == state.keys()
     assert all(torch.equal(weights[name].cpu(), state[name]) for name in state)
+
+
+def test_load_model_reaches_the_kernels(tmp_path, monkeypatch):
+    """On a processor the kernels are interpreted: the decision between the two paths is the only thing exchanged."""
+    monkeypatch.setattr("gptoss_edu.fast.model.why_not", lambda config, device: None)
+    save_random(small_config(), tmp_path / "m", layout="original")
+    reader = CheckpointReader(tmp_path / "m")
+    model = load._fast_path(reader, torch.device(DEVICE))
+    assert isinstance(model, FastTransformer) and model.config == reader.config
+    right = read_weights(reader, DEVICE, quiet=True)
+    assert model.weights.keys() == right.keys() and all(torch.equal(model.weights[name], right[name]) for name in right)
+
+
+@gpu
+@needs_gpu
+def test_load_model_on_a_card_uses_the_kernels(tmp_path):
+    save_random(small_config(head_dim=64), tmp_path / "m", layout="original")
+    model = load_model(tmp_path / "m", device="cuda", experts="packed", dtype=torch.bfloat16)
+    assert isinstance(model, FastTransformer)
+    reference = load_model(tmp_path / "m", device="cuda", experts="packed", dtype=torch.float32)
+    tokens = torch.randint(0, 97, (1, 50), device="cuda")
+    with torch.inference_mode():
+        assert token_errors(model(tokens), reference(tokens)).median() < 0.05
 
 
 def test_a_gguf_file_is_put_in_order_once_and_on_the_device(tmp_path, monkeypatch):

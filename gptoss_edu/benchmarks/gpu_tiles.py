@@ -74,7 +74,7 @@ def compile_tiles(part: list[tuple[str, tuple]], until: float) -> None:
     from .gpu import filled_cache, made
 
     with torch.inference_mode():
-        model = made(ModelConfig.gpt_oss_20b(), 2)
+        model = made(replace(ModelConfig.gpt_oss_20b(), num_hidden_layers=2), None)
         cache, first = filled_cache(model, 1, CONTEXT, ROOM), model.tuning
         for field, tile in part:
             if time.time() > until:

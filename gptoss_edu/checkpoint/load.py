@@ -106,6 +106,8 @@ def _fast_path(reader: CheckpointReader, device: torch.device):
     """Return the GPU path if it can run, otherwise None, printing why not."""
     try:
         from gptoss_edu import fast
+
+        from . import to_card
     except ImportError as error:
         print(f"reference path: the GPU kernels cannot be imported ({error}).", file=sys.stderr)
         return None
@@ -113,7 +115,7 @@ def _fast_path(reader: CheckpointReader, device: torch.device):
     if reason:
         print(f"reference path: {reason}", file=sys.stderr)
         return None
-    return fast.load(reader, device)
+    return to_card.load(reader, device)
 
 
 def read_reference(
