@@ -184,8 +184,12 @@ class Steps:
         """
         return tokens.tolist(), logprobs.tolist()
 
-    def begin(self, tokens: Tensor, counts: list[int]) -> None:
-        """Start the step that `next` will ask for, if that can be done; here it waits for `next`."""
+    def begin(self, tokens: Tensor, counts: list[int]) -> bool:
+        """Start the step that `next` will ask for, if that can be done; here it waits for `next`.
+
+        Returns whether it has started.
+        """
+        return False
 
     def forget(self) -> None:
         """Drop a step that was begun and that nobody will ask for."""

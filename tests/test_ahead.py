@@ -200,7 +200,7 @@ def test_a_pools_step_begins_before_its_tokens_are_told():
     request = Request(PROMPTS[0], 6, stop_tokens=[], listener=lambda: told.append(len(model.calls)))
     list(Pool(model, rows=2, room=60).run([request]))
     # width 11, then single tokens; the listener is called once more at the end
-    assert told == [1, 3, 4, 5, 6, 6], "the first token waits for no graph, and after the last one nothing is computed"
+    assert told == [1, 4, 5, 6, 6, 6], "the first waits for no graph; the others are told once another step has begun"
 
 
 def test_the_next_turn_continues_from_a_row_that_had_run_ahead():

@@ -2,6 +2,8 @@
 
 gptoss-edu bench serve
 gptoss-edu bench serve --soak 10000 --json soak.json        # only the soak test, longer
+gptoss-edu bench serve --gpu                                # 1 to 64 clients against a card's own steps
+gptoss-edu bench serve --gpu --trial                        # the same where a stand-in sleeps in place of a card
 
 It measures tokens per second of 8 clients against 1, over HTTP and in the pool alone; the time to first text of 8
 simultaneous clients against one; the gaps between pieces, also while a long prompt joins; the first text of a second
@@ -51,7 +53,9 @@ BARS = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", type=Path, help="checkpoint folder; default: the bundled gpt-oss-tiny")
-    parser.add_argument("--tokens", type=positive, default=120, help="tokens per answer (120)")
+    parser.add_argument("--gpu", action="store_true", help="20b's shape on a card, against its own steps")
+    parser.add_argument("--trial", action="store_true", help="with --gpu: a stand-in that sleeps for a step's length")
+    parser.add_argument("--tokens", type=positive, help="tokens per answer (120; 256 with --gpu)")
     parser.add_argument("--repeat", type=positive, default=3, help="each ratio is the median of this many (3)")
     parser.add_argument("--requests", type=positive, default=1000, help="requests of the soak test at the end (1000)")
     parser.add_argument("--soak", type=positive, metavar="N", help="only the soak test, with N requests")
@@ -61,6 +65,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     check_writable(args.json, "--json")
+    args.tokens = args.tokens or (256 if args.gpu else 120)
+    if args.gpu:
+        from .serve_gpu import run as run_gpu
+
+        return run_gpu(args)
     from gptoss_edu import load_model
 
     model = load_model(args.model, device=args.device)

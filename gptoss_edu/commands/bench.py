@@ -5,7 +5,8 @@ gptoss-edu bench gpu        20b's and 120b's exact shapes on one GPU, compared w
 gptoss-edu bench finetune   fine-tuning 20b's exact shape on one GPU: memory beside its plan, and time
 gptoss-edu bench tiny       the bundled model, plain path and compiled step in turns, one sequence and thirty-two
 gptoss-edu bench growth     what a token costs as context, batch, layers and experts grow; waiting requests; traces
-gptoss-edu bench serve      the server: several clients against one, over HTTP and in the pool, and a soak test
+gptoss-edu bench serve      the server: several clients against one, over HTTP and in the pool, and a soak test; with
+                            --gpu, 1 to 64 clients against a card's own steps
 gptoss-edu bench harmony    rendering and parsing, compared with openai-harmony
 gptoss-edu bench explorer   the trace explorer in headless Chromium
 gptoss-edu bench notebooks  the slowest cells of each notebook, beside a fixed piece of work

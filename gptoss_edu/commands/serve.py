@@ -77,9 +77,7 @@ def run(args: argparse.Namespace) -> None:
     tools, key = check(args)
     with bind(args.host, args.port) as sock:  # report a taken port before loading a large model
         server = make_server(args, tools, key)
-        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr, force=True)
-        for noisy in ("uvicorn", "uvicorn.error", "asyncio"):
-            logging.getLogger(noisy).setLevel(logging.ERROR)
+        log_to_stderr()
         host = f"[{args.host}]" if ":" in args.host else args.host
         url = f"http://{host}:{sock.getsockname()[1]}"
         print(
@@ -90,6 +88,13 @@ def run(args: argparse.Namespace) -> None:
         if args.log_requests:
             print("Requests and answers are written to the log.", file=sys.stderr, flush=True)
         run(server, sock)
+
+
+def log_to_stderr() -> None:
+    """Write one line per request to standard error."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr, force=True)
+    for noisy in ("uvicorn", "uvicorn.error", "asyncio"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
 
 
 def check(args: argparse.Namespace) -> tuple[tuple[str, ...], str | None]:
@@ -125,18 +130,23 @@ def check(args: argparse.Namespace) -> tuple[tuple[str, ...], str | None]:
 
 
 def make_server(args: argparse.Namespace, tools: tuple[str, ...], key: str | None):
-    """Load the model, and set up the pool and the guard."""
-    from gptoss_edu.engines.pool import Pool
-    from gptoss_edu.fast.leader import Leader
-    from gptoss_edu.serve.guard import Guard
-    from gptoss_edu.serve.web import Server
-
+    """Load the model and set up its server."""
     model = load(args)
     one_thread_if_small(model)
     if model.tokenizer is None:
         from gptoss_edu.tokenizer import why_no_tokenizer
 
         raise TokenizerError(why_no_tokenizer(args.model, model.config.vocab_size))
+    return server_of(model, args, tools, key)
+
+
+def server_of(model, args: argparse.Namespace, tools: tuple[str, ...], key: str | None):
+    """Set up the pool and the guard for a model."""
+    from gptoss_edu.engines.pool import Pool
+    from gptoss_edu.fast.leader import Leader
+    from gptoss_edu.serve.guard import Guard
+    from gptoss_edu.serve.web import Server
+
     short = model.config.max_context <= SHORT_CONTEXT
 
     def make_tool(name: str):

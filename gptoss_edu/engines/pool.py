@@ -167,6 +167,8 @@ class Pool(Rounds):
                 if not self.active and not extra:
                     while len(self.waiting) < self.rows and self._changed.wait(self.gather):
                         pass
+            if extra:
+                self._tell()
             for work, future in extra:
                 if future.set_running_or_notify_cancel():
                     try:

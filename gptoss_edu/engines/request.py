@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -65,7 +66,7 @@ class Request:
     def __post_init__(self):
         self.prompt = [int(token) for token in self.prompt]
         self.number = next(_numbers)  # the order in which requests were made
-        self._draws: Tensor | None = None
+        self._draws: np.ndarray | None = None
         self.logits: tuple[Tensor, int] | None = None  # what its next token is drawn from: a row of (n, v)
 
     @property
@@ -114,8 +115,9 @@ class Request:
     def draw(self) -> float:
         """Draw the uniform number that decides the next token, the same one that `generate` would use."""
         if self._draws is None:
-            self._draws = torch.rand(self.max_new_tokens, generator=torch.Generator().manual_seed(self.seed))
-        return float(self._draws[len(self.sampled)])
+            numbers = torch.rand(self.max_new_tokens, generator=torch.Generator().manual_seed(self.seed))
+            self._draws = numbers.numpy()  # which gives single numbers ten times as fast
+        return self._draws.item(len(self.sampled))
 
     def settle(self, default_stops: frozenset[int]) -> None:
         """End the request if the new token ends it."""
@@ -125,8 +127,6 @@ class Request:
                 self.end("stop")
             elif len(self.sampled) >= self.max_new_tokens:
                 self.end("length")
-            else:
-                self.tell()
 
     def end(self, reason: str, error: Exception | None = None) -> None:
         if self.reason is None:

@@ -44,6 +44,7 @@ class Rounds:
         self.prefixes = Prefixes(prefix_bytes)
         self.active: list[Request] = []  # row i of the cache belongs to active[i]
         self.waiting: deque[Request] = deque()
+        self._news: list[Request] = []  # have a new token that their listeners do not know of yet
         self.tokens, self.read_tokens, self.steps = 0, 0, 0  # sampled, read of prompts, rounds; since the start
         self._changed = threading.Condition()
 
@@ -107,6 +108,7 @@ class Rounds:
 
     def _read(self, rows: list[int]) -> None:
         """Read a piece of each of these prompts; where one ends, its logits give the first token."""
+        self._tell()
         requests, decoding = [self.active[i] for i in rows], sum(request.is_read for request in self.active)
         piece = self.model.prefill_limit(len(rows), max(len(request.prompt) for request in requests))
         if decoding and self.streaming:
@@ -132,7 +134,8 @@ class Rounds:
     def _decode(self, rows: list[int]) -> None:
         """Give each of these rows its next token, and let the model read it.
 
-        On a GPU the model's step starts before the host knows the tokens (`fast/ahead.py`).
+        On a GPU the model's step starts before the host knows the tokens (`fast/ahead.py`). Listeners hear of them once
+        the step after that has started: their own work then takes place while the device computes.
         """
         requests = [self.active[i] for i in rows]
         behind = [i for i in rows if self.active[i].is_behind]
@@ -141,23 +144,42 @@ class Rounds:
         draws = Draws(requests, _lines(requests))
         tokens = self._placed(rows, draws.tokens)
         going = [i for i in rows if self.active[i].may_go_on]
-        begun = [self._steps_of(view) for view in self._views(going)]
+        views = self._views(going)
+        begun = [self._steps_of(view) for view in views]
         try:
-            for view, steps in zip(self._views(going), begun, strict=True):
+            ahead = [
                 steps.begin(tokens[slice(*view)], _counts(view, going))
+                for view, steps in zip(views, begun, strict=True)
+            ]
+            self._tell()
             draws.settle()
             self.tokens += len(requests)
             for request in requests:
                 request.settle(self.stops)
+            self._news = [request for request in requests if request.reason is None]
+            if not all(ahead):  # the next step waits for the host, and its readers should not wait for that step
+                self._tell()
             # a row that has just ended does not count the step
             self._advance(tokens, [i for i in going if self.active[i].reason is None])
         finally:
             for steps in begun:  # where rows have ended, other views may go on: what was begun is nobody's
                 steps.forget()
 
+    def _tell(self) -> None:
+        """Tell the listeners of requests that have a new token."""
+        news, self._news = self._news, []
+        for request in news:
+            if request.reason is None:  # else `_leave` tells, or has told
+                request.tell()
+
     def _placed(self, rows: list[int], tokens: Tensor) -> Tensor:
-        """Return tokens (n,) at the places of these rows among all of the cache's, (rows,)."""
-        device = self.model.device
+        """Return tokens (n,) at the places of these rows among all of the cache's, (rows,).
+
+        The places after the rows may be missing where no view has them.
+        """
+        device, n = self.model.device, len(rows)
+        if rows == list(range(n)) and self._rows.span(0, n)[1] == n:
+            return tokens.to(device)
         return torch.zeros(self.rows, dtype=torch.int64, device=device).index_copy(
             0, on_device(rows, device), tokens.to(device)
         )
@@ -216,4 +238,5 @@ def _lines(requests: list[Request]) -> Tensor:
 
 def _counts(view: tuple[int, int], rows: list[int]) -> list[int]:
     """Return 1 for each row of the view that is among `rows`, else 0."""
-    return [int(i in rows) for i in range(*view)]
+    among = set(rows)
+    return [int(i in among) for i in range(*view)]

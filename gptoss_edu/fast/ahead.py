@@ -91,17 +91,18 @@ class Ahead(Steps):
             self.begin(tokens, counts)
         return tuple(copy.lists())
 
-    def begin(self, tokens: Tensor, counts: list[int]) -> None:
+    def begin(self, tokens: Tensor, counts: list[int]) -> bool:
         """Start the step that reads tokens (b,), without counting them in the cache."""
         self._begun, first, self._is_first = None, self._is_first, False
         if first or getattr(self.model, "stand_in", None) is not None:  # somebody looks inside: each step in its turn
-            return
+            return False
         before = self.cache.row_lengths
         try:
             logits = super().next(tokens, counts)
         finally:
             self.cache.recount(before)
         self._begun = before, logits
+        return True
 
     def forget(self) -> None:
         self._begun = None

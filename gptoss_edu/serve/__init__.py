@@ -9,6 +9,7 @@ seals.py        signed thoughts that a client stores
 heads.py        a conversation's preamble, and the grammar of the answer
 stops.py        stop texts
 store.py        stored responses, items and Python kernels, up to a limit
+wakes.py        from the pool's thread to the loop's tasks
 turn.py         one answer: render, pool, pieces, built-in tools
 responses.py    the events and objects of the Responses API
 completions.py  chunks of Chat Completions, and of completions by token ids

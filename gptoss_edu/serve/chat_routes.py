@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import secrets
 import time
 from collections.abc import AsyncGenerator
@@ -26,6 +27,7 @@ from .items import messages_of_chat
 from .responses import new_id
 from .store import Memory
 from .turn import Turn
+from .wakes import wakes
 from .web import Server, Stream, log, watched
 
 
@@ -64,19 +66,16 @@ def _take_instructions(ask: Ask) -> None:
         ask.instructions = content.instructions if isinstance(content, DeveloperContent) else None
 
 
-async def _chunks(server: Server, turn: Turn, answer: ChatAnswer) -> AsyncGenerator[dict]:
+async def _chunks(server: Server, turn: Turn, answer: ChatAnswer) -> AsyncGenerator[list[dict]]:
     try:
-        for chunk in answer.begin():
-            yield chunk
+        yield answer.begin()
         async with contextlib.aclosing(turn.happenings()) as happenings:
-            async for happening in happenings:
-                for chunk in answer.take(happening):
-                    yield chunk
+            async for happened in happenings:
+                yield [chunk for happening in happened for chunk in answer.take(happening)]
         if answer.call is not None and answer.call_message is not None:  # kept token for token until the result comes
             own = [*answer.thoughts[-1:], answer.call_message]
             server.store.remember(answer.call["id"], own, Memory("chat"))
-        for chunk in answer.finish(turn):
-            yield chunk
+        yield answer.finish(turn)
         if server.log_texts:
             log.info("answer %s", answer.whole(turn))
     finally:
@@ -92,14 +91,8 @@ class _Group:
 
     def __init__(self, requests: list[PoolRequest]):
         self.requests, self.news = requests, asyncio.Event()
-        loop = asyncio.get_running_loop()
-
-        def wake() -> None:
-            with contextlib.suppress(RuntimeError):  # the server's loop is closed
-                loop.call_soon_threadsafe(self.news.set)
-
         for request in requests:
-            request.listener = wake
+            request.listener = functools.partial(wakes().wake, self.news)
 
     def cancel(self) -> None:
         for request in self.requests:
@@ -149,18 +142,20 @@ async def completions(server: Server, request: Request) -> Response:
     return JSONResponse(completion_object(head, requests, encoding))
 
 
-async def _parts(server: Server, group: _Group, head: dict) -> AsyncGenerator[dict]:
+async def _parts(server: Server, group: _Group, head: dict) -> AsyncGenerator[list[dict]]:
     given, ended = [0] * len(group.requests), [False] * len(group.requests)
     try:
         async for _ in group.steps():
+            parts = []
             for i, one in enumerate(group.requests):
                 over = one.reason is not None
                 if len(one.sampled) > given[i] or (over and not ended[i]):
                     choice = choice_of(one, i, server.encoding, given[i])
                     given[i] += len(choice["token_ids"])
                     ended[i] = over and choice["finish_reason"] is not None
-                    yield {**head, "choices": [choice]}
-        yield completion_object(head, group.requests, server.encoding) | {"choices": []}
+                    parts.append({**head, "choices": [choice]})
+            yield parts
+        yield [completion_object(head, group.requests, server.encoding) | {"choices": []}]
     finally:
         group.cancel()
         server.running.discard(group)

@@ -105,20 +105,17 @@ class _Answer:
             raise
         self.server.running.add(self.turn)
 
-    async def events(self) -> AsyncGenerator[dict]:
+    async def events(self) -> AsyncGenerator[list[dict]]:
         """Yield the events; afterwards the response is complete, and stored if requested."""
         turn, writer = self.turn, self.writer
         try:
-            for event in writer.begin():
-                yield event
+            yield writer.begin()
             async with contextlib.aclosing(turn.happenings()) as happenings:
-                async for happening in happenings:
-                    for event in writer.take(happening):
-                        yield event
+                async for happened in happenings:
+                    yield [event for happening in happened for event in writer.take(happening)]
             last = writer.finish(turn.status, turn.usage, turn.why)
             self._keep()
-            for event in last:
-                yield event
+            yield last
         finally:
             turn.cancel()
             self.server.running.discard(turn)

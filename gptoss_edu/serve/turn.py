@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import random
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,7 @@ from gptoss_edu.harmony import (
     Repaired,
     render,
 )
+from gptoss_edu.harmony.pieces import Happening
 from gptoss_edu.tools import Toolbox
 from gptoss_edu.tools.base import ToolResult
 
@@ -28,6 +30,7 @@ from .ask import Ask
 from .errors import ApiError
 from .heads import constraint_of, head_of
 from .stops import StopText
+from .wakes import wakes
 
 MAX_CALLS = 16  # of built-in tools per turn, unless the request sets a limit
 MAX_UNKNOWN = 3  # calls of unknown tools; the model is told after each one
@@ -85,7 +88,7 @@ class Turn:
         self.seed = random.getrandbits(63) if self.ask.seed is None else self.ask.seed & (2**63 - 1)
         self._request: Request | None = None
         self._tokens: asyncio.Event = asyncio.Event()
-        self._loop = asyncio.get_running_loop()
+        self._wakes = wakes()
         self._cancelled = False
         self._draws, self._calls, self._unknown, self._number = 0, 0, 0, 0
 
@@ -145,7 +148,7 @@ class Turn:
             seed=(self.seed + self._draws) & (2**63 - 1),
             logits_processor=constraint_of(ask, demanded=not self._calls),
             marks=[self._head_length(prompt)],
-            listener=lambda: self._wake(tokens),
+            listener=functools.partial(self._wakes.wake, tokens),
         )
         try:
             self._request = self.pool.submit(request)
@@ -153,13 +156,6 @@ class Turn:
             raise ApiError(str(error), code="overloaded", status=429, headers={"Retry-After": "1"}) from None
         self.usage.read = len(prompt) - self.usage.sampled
         self._draws += 1
-
-    def _wake(self, tokens: asyncio.Event) -> None:
-        """Signal, from the pool's thread, that there is something new."""
-        try:
-            self._loop.call_soon_threadsafe(tokens.set)
-        except RuntimeError:  # the server's loop is closed
-            pass
 
     def tokens(self) -> list[int]:
         """Return the last prompt and the tokens sampled after it."""
@@ -173,18 +169,24 @@ class Turn:
         if self._request is not None:
             self._request.cancel()
 
-    async def happenings(self) -> AsyncGenerator[Begins | Piece | Ends | ToolDone]:
-        """Yield events until `status` says how the answer ended. Exactly the text that is sent is kept."""
+    async def happenings(self) -> AsyncGenerator[list[Begins | Piece | Ends | ToolDone]]:
+        """Yield events, all that are there at a time, until `status` says how the answer ended.
+
+        Exactly the text that is sent is kept.
+        """
         while self.status == "in_progress":
             call = None
-            async for event in self._draw():
-                if isinstance(event, Ends) and not event.partial and self.kind_of(event.message) is not None:
-                    call = event
-                kind = self._kind_by_recipient(event)
-                if kind is CLIENT and not isinstance(event, Ends):  # models sometimes leave out the namespace
-                    event = replace(event, recipient=f"functions.{self._client_function(event.recipient)}")
-                if kind is not UNKNOWN:
-                    yield event
+            async for events in self._draw():
+                shown: list[Begins | Piece | Ends | ToolDone] = []
+                for event in events:
+                    if isinstance(event, Ends) and not event.partial and self.kind_of(event.message) is not None:
+                        call = event
+                    kind = self._kind_by_recipient(event)
+                    if kind is CLIENT and not isinstance(event, Ends):  # models sometimes leave out the namespace
+                        event = replace(event, recipient=f"functions.{self._client_function(event.recipient)}")
+                    if kind is not UNKNOWN:
+                        shown.append(event)
+                yield shown
             if self.status != "in_progress":
                 return
             if call is None:
@@ -194,35 +196,32 @@ class Turn:
             else:
                 done = await self._run(call)
                 if self.status == "in_progress" and done is not None:
-                    yield done
+                    yield [done]
                 await self._go_on()
 
-    async def _draw(self) -> AsyncGenerator[Begins | Piece | Ends]:
+    async def _draw(self) -> AsyncGenerator[list[Begins | Piece | Ends]]:
         """Yield the events of one sampling run; complete messages go to `written`."""
         request, reader, stop = self._request, PieceReader(self.encoding), StopText(self.ask.stop)
         first, over, thinks = self._number, False, False
-        async for token in self._sampled(request):
-            for event in [] if over else stop.filter(reader.take(token)):
-                if isinstance(event, Repaired):
-                    continue
-                if isinstance(event, Begins) and event.role != "assistant":  # the model speaks in another role: stop
-                    over = True
-                    break
-                thinks = isinstance(event, Begins | Piece) and event.channel == "analysis" and event.recipient is None
-                over = self._settle(event)
-                yield replace(event, number=first + event.number)
-                if over:
-                    break
-            self.usage.thought += thinks
+        async for tokens in self._sampled(request):
+            events: list[Begins | Piece | Ends] = []
+            for token in tokens:
+                if not over:
+                    thinks, over = self._take(stop.filter(reader.take(token)), thinks, events)
+                self.usage.thought += thinks
             if over and request.reason is None:
                 request.cancel()
+            if events:
+                yield _numbered(events, first)
         self.usage.cached += request.reused if self._draws == 1 else 0
         if not over and request.reason != "error":
+            events = []
             for event in stop.filter(reader.flush()):
                 if isinstance(event, Repaired) or (isinstance(event, Begins) and event.role != "assistant"):
                     break
                 self._settle(event)
-                yield replace(event, number=first + event.number)
+                events.append(event)
+            yield _numbered(events, first)
         self._number = first + len(reader.parser.messages)
         self.stopped_at = stop.found
         if request.reason == "error":
@@ -231,6 +230,19 @@ class Turn:
             self.status = "cancelled"
         elif request.reason == "length" and not over:
             self.status = "incomplete"
+
+    def _take(self, happened: list[Happening], thinks: bool, events: list[Begins | Piece | Ends]) -> tuple[bool, bool]:
+        """Add what one token caused to `events`; return whether the model thinks, and whether the run is over."""
+        for event in happened:
+            if isinstance(event, Repaired):
+                continue
+            if isinstance(event, Begins) and event.role != "assistant":  # the model speaks in another role: stop
+                return thinks, True
+            thinks = not isinstance(event, Ends) and event.channel == "analysis" and event.recipient is None
+            events.append(event)
+            if self._settle(event):
+                return thinks, True
+        return thinks, False
 
     def _settle(self, event) -> bool:
         """Keep a complete message; return whether it ends the sampling run."""
@@ -241,7 +253,8 @@ class Turn:
             self.written.append(event.message)
         return not event.partial and (is_call or event.message.channel == "final")
 
-    async def _sampled(self, request: Request) -> AsyncGenerator[int]:
+    async def _sampled(self, request: Request) -> AsyncGenerator[list[int]]:
+        """Yield the tokens as they come, several where this task has not run for more than a step."""
         given = 0
         while True:
             await self._tokens.wait()
@@ -250,8 +263,7 @@ class Turn:
             new = request.sampled[given:]
             given += len(new)
             self.usage.sampled += len(new)
-            for token in new:
-                yield token
+            yield new
             if reason is not None:
                 return
 
@@ -317,3 +329,8 @@ class Turn:
             self._submit(prompt)
         except (ApiError, GptOssError) as error:
             self.status, self.why = "failed", type(error).__name__
+
+
+def _numbered(events: list[Begins | Piece | Ends], first: int) -> list[Begins | Piece | Ends]:
+    """Return the events of a sampling run whose first message is number `first` of the turn."""
+    return [replace(event, number=first + event.number) for event in events] if first else events

@@ -27,6 +27,7 @@ from .seals import Seals
 from .store import Desks, Store
 
 log = logging.getLogger("gptoss_edu.serve")
+compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 PAGE_HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; "
@@ -225,11 +226,14 @@ async def watched(request: Request, cancel: Callable[[], None]):
 class Stream(Response):
     """Server-sent events.
 
-    events : JSON objects; `named` puts their type in front, as in the Responses API; `last` comes at the end.
+    events : JSON objects, sent together where they come together; `named` puts their type in front, as in the Responses
+        API; `last` comes at the end.
     cancel : called when the client hangs up or the server shuts down
     """
 
-    def __init__(self, events: AsyncGenerator[dict], cancel: Callable[[], None], named: bool, last: str | None = None):
+    def __init__(
+        self, events: AsyncGenerator[list[dict]], cancel: Callable[[], None], named: bool, last: str | None = None
+    ):
         self.events, self.cancel, self.named, self.last = events, cancel, named, last
         self.status_code, self.background = 200, None
         self.init_headers(
@@ -239,14 +243,18 @@ class Stream(Response):
     def init_headers(self, headers=None) -> None:
         self.raw_headers = [(k.lower().encode("latin-1"), v.encode("latin-1")) for k, v in (headers or {}).items()]
 
+    def _lines(self, event: dict) -> str:
+        name = f"event: {event['type']}\n" if self.named else ""
+        return f"{name}data: {compact(event)}\n\n"
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         async with watched(Request(scope, receive), self.cancel):
             try:
-                async for event in self.events:
-                    name = f"event: {event['type']}\n" if self.named else ""
-                    data = f"{name}data: {json.dumps(event, ensure_ascii=False, separators=(',', ':'))}\n\n"
-                    await send({"type": "http.response.body", "body": data.encode(), "more_body": True})
+                async for events in self.events:
+                    if events:
+                        body = "".join(map(self._lines, events)).encode()
+                        await send({"type": "http.response.body", "body": body, "more_body": True})
                 last = f"data: {self.last}\n\n".encode() if self.last else b""
                 await send({"type": "http.response.body", "body": last, "more_body": False})
             finally:
