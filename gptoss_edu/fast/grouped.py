@@ -9,7 +9,7 @@ import triton
 import triton.language as tl
 
 from .decode import swiglu
-from .mxfp4_words import e8m0, unpack_bytes
+from .mxfp4_words import e8m0, start_next, unpack_bytes, wait_for_previous
 
 
 @triton.jit
@@ -67,7 +67,7 @@ def route_kernel(
 @triton.jit
 def group_kernel(
     chosen, order, starts, ends, copies, E: tl.constexpr, BLOCK: tl.constexpr, BLOCK_E: tl.constexpr,
-    BLOCK_M: tl.constexpr, BLOCK_I: tl.constexpr,
+    BLOCK_M: tl.constexpr, BLOCK_I: tl.constexpr, OVERLAP: tl.constexpr,
 ):  # fmt: skip
     """Sort the copies of a few tokens by expert, keeping their order, by comparing all pairs, BLOCK at a time.
 
@@ -75,6 +75,8 @@ def group_kernel(
     order : (copies,) copy at each sorted place; starts : (e + 1,) first place of each expert; ends : (e,) tiles of
     BLOCK_M places up to and including each expert
     """
+    start_next(OVERLAP)
+    wait_for_previous(OVERLAP)
     if tl.program_id(0) == 0:
         e = tl.arange(0, BLOCK_E)
         start, count = tl.zeros((BLOCK_E,), tl.int32), tl.zeros((BLOCK_E,), tl.int32)
@@ -198,18 +200,21 @@ def swiglu_kernel(h, bias, experts, out, limit, F: tl.constexpr, BLOCK_F: tl.con
 
 @triton.jit
 def combine_experts_kernel(
-    each, shares, chosen, bias, x, places, C: tl.constexpr, K: tl.constexpr, BIAS: tl.constexpr, HELD: tl.constexpr,
-    RESIDUAL: tl.constexpr, BLOCK_C: tl.constexpr,
+    each, shares, chosen, bias, part, x, places, C: tl.constexpr, K: tl.constexpr, BIAS: tl.constexpr,
+    HELD: tl.constexpr, RESIDUAL: tl.constexpr, ADD: tl.constexpr, BLOCK_C: tl.constexpr, OVERLAP: tl.constexpr,
 ):  # fmt: skip
     """Compute x += Σ share · expert's output, in the order of the slots: program (token, part of the vector).
 
-    Without RESIDUAL only the sum is written. HELD > 0: only copies whose expert is below HELD were computed.
+    Without RESIDUAL only the sum is written. HELD > 0: only copies whose expert is below HELD were computed. With ADD,
+    x += part comes first, rounded to the dtype of x.
 
     places : (n, k) row of `each` with a copy's result; BIAS adds the second bias of expert `chosen` here
     """
     n = tl.program_id(0).to(tl.int64)
     c = tl.program_id(1) * BLOCK_C + tl.arange(0, BLOCK_C)
     total = tl.zeros((BLOCK_C,), tl.float32)
+    start_next(OVERLAP)
+    wait_for_previous(OVERLAP)
     for slot in tl.static_range(K):
         row = n * K + slot
         if BIAS:
@@ -224,5 +229,8 @@ def combine_experts_kernel(
         total += tl.load(shares + n * K + slot) * y
     if RESIDUAL:
         old = tl.load(x + n * C + c, mask=c < C, other=0.0).to(tl.float32)
+        if ADD:
+            old += tl.load(part + n * C + c, mask=c < C, other=0.0).to(tl.float32)
+            old = old.to(x.dtype.element_ty).to(tl.float32)
         total = old + total.to(x.dtype.element_ty).to(tl.float32)
     tl.store(x + n * C + c, total.to(x.dtype.element_ty), mask=c < C)

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from . import attend as attention
 from . import decode, grouped
+from .launch_words import WordTile, experts_words, extra, group_copies, pow2, words_tile
 
 HALF_FACTOR = 2.0**14  # e2m1 bits read as a float16 are too small by this factor
-FEW_COPIES = 4096  # of tokens, up to which comparing all pairs in one kernel is quicker than a dozen launches to sort
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,9 @@ class Tuning:
         layer, at least how many keys each gets; split_programs : with that many heads and rows, nothing is split
     grouped : (tokens, rows of the weight, MX blocks per step, warps, pipeline stages), for fewer than 4 tokens per
         expert on average, fewer than 12, fewer than 64, and more
+    words : tiles for few copies per expert, whose weights are the first operand (`launch_words.py`); () : never.
+        wgmma : the card has it, which decides the order of activations; router_words : tokens times experts up to which
+        norm, router and choice are one kernel
     prompt_graphs : lengths to which short prompts are padded and read by a CUDA graph (`prompt_graph.py`); () : none
     """
 
@@ -45,6 +48,9 @@ class Tuning:
     pairs: bool = True  # unpack two 16-bit numbers at a time (inline PTX); otherwise one float32 at a time
     overlap: bool = True  # a kernel starts while the previous one ends (programmatic dependent launch)
     unpack_from: int = 320  # tokens per expert, on average, from which unpacking to bf16 first is faster
+    words: tuple[WordTile, ...] = ()
+    wgmma: bool = True
+    router_words: int = 2048
     prompt_graphs: tuple[int, ...] = (16, 32, 64, 128, 256)
 
     def splits_for(self, heads: int) -> int:
@@ -55,15 +61,6 @@ class Tuning:
         """Return the tile of the grouped product for this many copies of tokens."""
         steps = ((4, self.grouped_few), (12, self.grouped_some), (64, self.grouped_more))
         return next((tile for least, tile in steps if copies < least * experts), self.grouped_many)
-
-
-def pow2(n: int) -> int:
-    return triton.next_power_of_2(n)
-
-
-def extra(overlap: bool) -> dict:
-    """Return launch options that exist only on a GPU."""
-    return {"launch_pdl": True} if overlap else {}
 
 
 def matvec(x: Tensor, weight: Tensor, out: Tensor, tile, eps=0.0, gain=None, bias=None, residual=None, overlap=False):
@@ -185,26 +182,6 @@ def norm(x: Tensor, gain: Tensor, eps: float, halved: bool = False, part: Tensor
     return out
 
 
-def group_copies(chosen: Tensor, e: int, block_m: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Sort token copies by expert.
-
-    Chosen (n, k) int32; returns order (n·k,), starts (e + 1,), ends of tiles (e,), int32.
-    """
-    copies, device = chosen.numel(), chosen.device
-    if copies <= FEW_COPIES:
-        order, starts, ends = (torch.empty(n, dtype=torch.int32, device=device) for n in (copies, e + 1, e))
-        block_i = 16
-        grouped.group_kernel[(1 + triton.cdiv(copies, block_i),)](
-            chosen, order, starts, ends, copies, E=e, BLOCK=min(256, pow2(copies)), BLOCK_E=pow2(e + 1),
-            BLOCK_M=block_m, BLOCK_I=block_i, num_warps=4,
-        )  # fmt: skip
-        return order, starts, ends
-    experts, order = chosen.flatten().sort(stable=True)
-    starts = torch.searchsorted(experts, torch.arange(e + 1, dtype=torch.int32, device=device), out_int32=True)
-    ends = ((starts[1:] - starts[:-1] + block_m - 1) // block_m).cumsum(0, dtype=torch.int32)
-    return order.to(torch.int32), starts, ends
-
-
 def grouped_product(x, groups, blocks, scales, bias, out, config, shared: int, swiglu: bool, tile, pairs: bool) -> None:
     """Multiply sorted copies by their experts' packed weights, see `grouped.grouped_kernel`."""
     order, starts, ends = groups
@@ -230,6 +207,11 @@ def experts_many(
     n, c = x.shape
     f, e, k = config.intermediate_size, config.num_experts, config.experts_per_token
     held = layer.scales1.shape[0]
+    unpack = scratch is not None and n * k >= tuning.unpack_from * e
+    words = None if unpack else words_tile(tuning, n * k, e, c, f)
+    if words is not None:
+        experts_words(x, layer, config, tuning, words, into, part, counts)
+        return
     normed = norm(x, layer.mlp_norm, config.rms_norm_eps, halved=True, part=part)
     logits = F.linear(normed, layer.gate_halved, layer.gate_bias)  # (n, e)
     chosen = torch.empty(n, k, dtype=torch.int32, device=x.device)
@@ -239,7 +221,6 @@ def experts_many(
         logits, chosen, shares, counts, n // len(counts) if padded else 1, E=e, K=k, BLOCK_E=pow2(e), PADDED=padded,
         num_warps=1,
     )  # fmt: skip
-    unpack = scratch is not None and n * k >= tuning.unpack_from * e
     tile = tuning.grouped_for(n * k, e)
     if held < e:  # local expert numbers; copies for other experts are sorted last and left out
         chosen -= layer.first
@@ -262,8 +243,9 @@ def experts_many(
         )
         bias, places = layer.bias2, groups[0]
     grouped.combine_experts_kernel[(n, triton.cdiv(c, block_c))](
-        each, shares, chosen, bias, x if into is None else into, places, C=c, K=k, BIAS=unpack,
-        HELD=held if held < e or padded else 0, RESIDUAL=into is None, BLOCK_C=block_c, num_warps=4,
+        each, shares, chosen, bias, None, x if into is None else into, places, C=c, K=k, BIAS=unpack,
+        HELD=held if held < e or padded else 0, RESIDUAL=into is None, ADD=False, BLOCK_C=block_c, OVERLAP=False,
+        num_warps=4,
     )  # fmt: skip
 
 

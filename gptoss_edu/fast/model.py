@@ -71,6 +71,7 @@ class Layer:
     def __post_init__(self):
         self.blocks1, self.blocks2 = self.blocks1b.view(torch.int32), self.blocks2b.view(torch.int32)  # (e, rows, g, 4)
         self.gate_halved = torch.cat((self.gate_weight[:, 0::2], self.gate_weight[:, 1::2]), dim=1).contiguous()
+        self.gate_words: dict[int, Tensor] = {}  # see `launch_words.gate_words`
         self.x_scale = self.act_scale = 1.0
 
     def fit_float16(self, config: ModelConfig) -> None:
