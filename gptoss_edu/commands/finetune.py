@@ -6,7 +6,8 @@
     gptoss-edu finetune plan --model 20b --lora 16 --train attention --recompute
     gptoss-edu finetune merge --adapter runs/finetune/adapter --model FOLDER --out merged --layout hf-bf16
     gptoss-edu finetune rounding --seeds 3                                 chapter 21's runs, on gpt-oss-tiny
-    gptoss-edu finetune forgetting --seeds 3
+    gptoss-edu finetune forgetting --seeds 3 --facts 64 --steps 60 --check   does the recording repeat?
+    gptoss-edu finetune --check data/measurements/post_training.json         the same of a record, without a run
 
 A conversation is a JSON object with "messages", as Conversation.to_dict() and openai-harmony write it, one per line.
 The loss counts what the assistant says in the last turn, including thoughts. --train takes parts (all, attention,
@@ -25,9 +26,12 @@ from pathlib import Path
 from gptoss_edu.errors import GptOssError
 from gptoss_edu.options import LAYOUTS, ROUNDINGS, check_folder, positive, seed_number, write_text
 
+EXPERIMENTS = ("rounding", "forgetting")
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("what", metavar="FILE | plan | merge | rounding | forgetting", help="FILE: conversations")
+    kinds = "FILE | plan | merge | rounding | forgetting"
+    parser.add_argument("what", nargs="?", metavar=kinds, help="FILE: conversations")
     parser.add_argument("--model", help="checkpoint folder (default: gpt-oss-tiny); plan also takes 20b and 120b")
     parser.add_argument("--out", type=Path, default=Path("runs/finetune"), help="folder (runs/finetune)")
     parser.add_argument("--steps", type=positive, default=None, help="updates (100)")
@@ -53,18 +57,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--store", choices=ROUNDINGS, help="how to pack its experts that are not packed yet")
     parser.add_argument("--seeds", type=positive, default=1, metavar="N", help="rounding, forgetting: runs (1)")
     parser.add_argument("--facts", type=positive, default=8, help="rounding, forgetting: facts to learn (8)")
+    parser.add_argument(
+        "--check", nargs="?", const=True, metavar="FILE",
+        help="rounding, forgetting: check the run, or the record in FILE, against the bands of the recording",
+    )  # fmt: skip
     parser.add_argument("--adapter", type=Path, help="merge: a folder in peft's format")
 
 
-def run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> int | None:
+    if isinstance(args.check, str):
+        from gptoss_edu.training.bands import read_record, report
+
+        return report(read_record(Path(args.check)), args.check)
+    if args.what is None:
+        raise GptOssError("finetune: expected a file of conversations, or what to do, found nothing; see --help.")
+    if args.check and args.what not in EXPERIMENTS:
+        raise GptOssError(f"--check: expected {' or '.join(EXPERIMENTS)}, found {args.what}; only these have bands.")
     if args.what == "plan":
         print(_plan(args))
     elif args.what == "merge":
         _merge(args)
-    elif args.what in ("rounding", "forgetting"):
-        _experiment(args)
+    elif args.what in EXPERIMENTS:
+        return _experiment(args)
     else:
         _finetune(args)
+    return None
 
 
 def _recipe(args: argparse.Namespace):
@@ -98,12 +115,16 @@ def _merge(args: argparse.Namespace) -> None:
     print(f"{args.out}: merged, in the {args.layout} layout. Look at it with `gptoss-edu inspect {args.out}`.")
 
 
-def _experiment(args: argparse.Namespace) -> None:
+def _experiment(args: argparse.Namespace) -> int:
     """Do chapter 21's runs; write one small JSON file after each."""
+    from gptoss_edu.evals.fine_tuning import EXPERIMENTS as RUNS
     from gptoss_edu.evals.fine_tuning import record
+    from gptoss_edu.training.bands import bands_for, report
 
     path = args.out / f"{args.what}.json"
     check_folder(args.out, "--out")
+    for label, recipe in RUNS[args.what][1].items() if args.check else ():
+        bands_for({"facts": args.facts, "steps": args.steps or recipe.steps}, args.what, label)
 
     def keep(result: dict) -> None:
         write_text(path, json.dumps(result, ensure_ascii=False, separators=(",", ":")))
@@ -111,8 +132,10 @@ def _experiment(args: argparse.Namespace) -> None:
         found = {key: value for key, value in runs[-1].items() if isinstance(value, int | float)}
         print(f"{name}: " + ", ".join(f"{key} {value}" for key, value in found.items()), flush=True)
 
-    record(args.what, range(args.seed, args.seed + args.seeds), args.facts, keep, args.steps, args.device)
+    seeds = range(args.seed, args.seed + args.seeds)
+    found = record(args.what, seeds, args.facts, keep, args.steps, args.device)
     print(f"record: {path}")
+    return report(found, args.what) if args.check else 0
 
 
 def _finetune(args: argparse.Namespace) -> None:

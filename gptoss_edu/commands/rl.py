@@ -4,6 +4,8 @@
   gptoss-edu rl think               a small run: about a minute on two processor cores
   gptoss-edu rl swap --seeds 3      three seeds, one after another, in one record
   gptoss-edu rl think --large       the size of a recording: minutes on one GPU, many hours on a processor
+  gptoss-edu rl think --seeds 3 --check              does the recording repeat? exit code 1 if a value is out of band
+  gptoss-edu rl --check data/measurements/rl/key.json         the same of a record, without a run
 
 A run writes its checkpoint to the folder and resumes from there when called again; without decay it may continue for
 more --steps than before. NAME.json beside it is the record: curves, samples, device, versions, date.
@@ -17,6 +19,7 @@ from gptoss_edu.options import check_folder, positive, seed_number, write_text
 
 VARIED = "variants"
 VARIED_SAYS = "what fails: each change of the recipe alone (no baseline, other rates, other rewards)"
+CHECK = "check the run, or the record in FILE, against the bands within which the recording repeats"
 CHANGES = {  # options that change a setting of the experiment
     "steps": (positive, "updates"),
     "prompts": (positive, "problems per step"),
@@ -43,6 +46,7 @@ def add_arguments(parser):
     parser.add_argument("--model", default=None, metavar="FOLDER", help="start from this model (default: gpt-oss-tiny)")
     parser.add_argument("--device", default=None, help="default: cuda if there is one")
     parser.add_argument("--no-decay", action="store_true", help="keep the learning rate up to the end")
+    parser.add_argument("--check", nargs="?", const=True, metavar="FILE", help=CHECK)
     parser.add_argument("--forget", action="store_true", help="write no checkpoint, only the record")
     for name, (kind, text) in CHANGES.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=kind, default=None, help=text)
@@ -53,6 +57,10 @@ def run(args) -> int:
         check_folder(args.out, "--out")
     from gptoss_edu.training.rl_experiments import EXPERIMENTS, VARIANTS
 
+    if isinstance(args.check, str):
+        from gptoss_edu.training.bands import read_record, report
+
+        return report(read_record(Path(args.check)), args.check)
     if args.name is None:
         listed = {name: experiment.says for name, experiment in EXPERIMENTS.items()} | {VARIED: VARIED_SAYS}
         width = max(map(len, listed))
@@ -60,6 +68,8 @@ def run(args) -> int:
         return 0
     if args.name not in (*EXPERIMENTS, VARIED):
         raise GptOssError(f"rl: expected an experiment of {', '.join((*EXPERIMENTS, VARIED))}, found {args.name!r}.")
+    if args.check:
+        _check_sizes(args)
     out = args.out or Path("runs") / "rl" / args.name
     if args.name == VARIED:
         found = {label: _runs(args, label, name, out, changes) for label, (name, changes) in VARIANTS.items()}
@@ -67,7 +77,36 @@ def run(args) -> int:
         found = _runs(args, args.name, args.name, out, {})
     _keep(out / f"{args.name}.json", found)
     print(f"record: {out / (args.name + '.json')}")
+    if args.check:
+        from gptoss_edu.training.bands import report
+
+        return report(found, args.name)
     return 0
+
+
+def _check_sizes(args) -> None:
+    """Refuse a size without bands before anything runs."""
+    from dataclasses import asdict
+
+    from gptoss_edu.training.bands import bands_for
+    from gptoss_edu.training.rl_experiments import VARIANTS
+
+    if args.name != VARIED:
+        bands_for(asdict(_settings(args, args.name, {})), args.name)
+    for label, (name, changes) in VARIANTS.items() if args.name == VARIED else ():
+        bands_for(asdict(_settings(args, name, changes)), VARIED, label)
+
+
+def _settings(args, name: str, changes: dict):
+    """Return an experiment's settings after the command's options; changes : of a variant."""
+    from dataclasses import replace
+
+    from gptoss_edu.training.rl_experiments import EXPERIMENTS
+
+    experiment = EXPERIMENTS[name]
+    changes = (dict(experiment.large) if args.large else {}) | changes
+    changes |= {option: getattr(args, option) for option in CHANGES if getattr(args, option) is not None}
+    return replace(experiment.settings, **changes | ({"decay": False} if args.no_decay else {}))
 
 
 def _runs(args, label: str, name: str, out: Path, changes: dict) -> dict:
@@ -82,10 +121,7 @@ def _runs(args, label: str, name: str, out: Path, changes: dict) -> dict:
     from gptoss_edu.training.rl_experiments import EXPERIMENTS
     from gptoss_edu.training.rl_record import record
 
-    experiment, whole = EXPERIMENTS[name], None
-    changes = (dict(experiment.large) if args.large else {}) | changes
-    changes |= {option: getattr(args, option) for option in CHANGES if getattr(args, option) is not None}
-    settings = replace(experiment.settings, **changes | ({"decay": False} if args.no_decay else {}))
+    experiment, whole, settings = EXPERIMENTS[name], None, _settings(args, name, changes)
     device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
     for seed in range(args.seed, args.seed + args.seeds):
         model = load_model(args.model, device=device, dtype=torch.float32, experts="dense")
