@@ -9,7 +9,7 @@ from gptoss_edu.cli import main
 from gptoss_edu.errors import GptOssError
 from gptoss_edu.evals.fine_tuning import EXPERIMENTS as TUNED
 from gptoss_edu.resources import data_path
-from gptoss_edu.training.bands import ALONE, bands, bands_for, limits, records, values, violations
+from gptoss_edu.training.bands import ALONE, bands, bands_for, judged, limits, records, values, violations
 from gptoss_edu.training.rl_experiments import EXPERIMENTS, VARIANTS
 
 FILES = [
@@ -82,6 +82,24 @@ def test_each_line_names_seed_value_and_band():
     assert sum("found no value; was the run cut short?" in line for line in lines) == 2 and len(lines) == 3
 
 
+def test_the_other_known_outcome_is_allowed_for_some_seeds():
+    record = recorded(data_path("measurements", "rl", "key.json"))
+
+    def lost(run):  # like a seed in which copying was not found
+        after = run["probed"][-1]["kinds"]
+        after["right key"] |= {"admits": 0.0, "works": 0.5}
+        after["wrong key"] |= {"copies": 0.0, "key share": 0.0}
+
+    lost(record["runs"][0])
+    wrong, other = judged(record)
+    assert not wrong and len(other) == 1 and other[0].startswith("key, seed 0: the other outcome, copying was not")
+    lost(record["runs"][1])
+    wrong, other = judged(record)
+    assert len(wrong) == 1 and "in at most 40% of the seeds, found 2 of 3" in wrong[0] and len(other) == 2
+    record["runs"][0]["probed"][-1]["kinds"]["right key"]["works"] = 0.0  # neither one nor the other
+    assert any(line.startswith("key, seed 0: right key: admits") for line in judged(record)[0])
+
+
 def test_another_size_or_no_record_is_refused():
     record = recorded(data_path("measurements", "rl", "think.json"))
     other = copy.deepcopy(record)
@@ -105,7 +123,7 @@ def test_the_commands_check_a_file(tmp_path, capsys, command):
     path = tmp_path / "record.json"
     path.write_text(json.dumps(record))
     assert main([command, "--check", str(path)]) == 0
-    assert "are within their bands" in capsys.readouterr().out
+    assert "runs are within the bands" in capsys.readouterr().out
     if command == "rl":
         record["runs"][0]["probed"][-1]["kinds"]["wrong key"] |= {"copies": 0.0, "admits": 0.0}
     else:
@@ -137,5 +155,5 @@ def test_what_has_no_bands_is_refused_before_anything_runs(monkeypatch, capsys, 
 @pytest.mark.slow
 def test_a_live_run_is_within_the_bands(tmp_path, capsys):
     assert main(["rl", "key", "--device", "cpu", "--forget", "--out", str(tmp_path), "--check"]) == 0
-    assert "all 21 values of 1 run are" in capsys.readouterr().out
+    assert "1 of 1 runs are within" in capsys.readouterr().out
     assert main(["rl", "--check", str(tmp_path / "key.json")]) == 0

@@ -153,6 +153,8 @@ def test_every_figure_is_drawn_in_both_themes():
         tuning_figures.memory_bars({"a": {"weights": 2**30}, "b": {"weights": 1, "adapters": 2}}, 80, "a card")
         tuning_figures.kept_abilities({"before": abilities, "after": [abilities, abilities]})
         tuning_figures.learnt_and_stored(rounding_record())
-        assert len(plt.get_fignums()) == 5
+        row = {"planned_gib": {"all": 3.0}, "measured_gib": {"all": 2.5}, "seconds_per_step": 0.5}
+        tuning_figures.planned_and_measured({"a": row, "b": row, "c": {"refused": "no"}}, {"16 GiB": 16})
+        assert len(plt.get_fignums()) == 6
         plt.close("all")
     style.use()

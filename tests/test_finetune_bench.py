@@ -1,11 +1,13 @@
 """Test `bench finetune`: the batch, the check of frozen tensors, and the whole of it on a small shape."""
 
 import json
+from dataclasses import replace
 
+import matplotlib.pyplot as plt
 import pytest
 import torch
 
-from gptoss_edu.benchmarks.finetune import CASES, cast, checksum, named, talks
+from gptoss_edu.benchmarks.finetune import CASES, PARTS, SMALL, cast, checksum, named, talks
 from gptoss_edu.benchmarks.random_weights import random_weights
 from gptoss_edu.checkpoint.load import with_weights
 from gptoss_edu.cli import main
@@ -13,8 +15,11 @@ from gptoss_edu.config import ModelConfig
 from gptoss_edu.resources import data_path
 from gptoss_edu.tokenizer import load_tokenizer
 from gptoss_edu.training.conversations import as_row
+from gptoss_edu.training.finetune import Finetuner, Recipe
 from gptoss_edu.training.memory_plan import TrainingPlan
+from gptoss_edu.training.peak_memory import PeakMemory
 from gptoss_edu.training.start import how_loaded
+from gptoss_edu.viz import tuning_figures
 
 GIB = 1 << 30
 
@@ -43,9 +48,7 @@ def test_a_checksum_sees_any_bit_and_any_exchange(tensor):
 
 
 def test_a_model_of_given_weights_copies_nothing():
-    config = ModelConfig.gpt_oss_20b()
-    small = ModelConfig(**{**vars(config), "num_hidden_layers": 1, "num_experts": 4, "vocab_size": 64})
-    small = ModelConfig(**{**vars(small), "hidden_size": 64, "intermediate_size": 64, "head_dim": 16})
+    small = replace(ModelConfig.gpt_oss_20b(), **SMALL | {"num_hidden_layers": 1})
     weights = random_weights(small, "cpu")
     model = with_weights(small, dict(weights), True, torch.bfloat16)
     state = model.state_dict()
@@ -69,12 +72,11 @@ def test_the_plan_refuses_the_whole_of_20b_on_one_card_and_lets_adapters_on_24_g
     assert plans["LoRA 16: attention, 1 x 512 tokens, recomputed"] < 15
 
 
-def check(rows: dict) -> None:
+def check(found: dict) -> None:
     """Check what every recorded run must show."""
-    recipes = {name: row for name, row in rows.items() if name != "room_gib"}
-    for name, row in recipes.items():
+    for name, row in found["recipes"].items():
         assert "failed" not in row, (name, row["failed"])
-        assert ("refused" in row) == (row["planned_gib"]["all"] > rows["room_gib"]), name
+        assert ("refused" in row) == (row["planned_gib"]["all"] > found["room_gib"]), name
         if "measured_gib" in row:
             assert row["as_it_should"] and row["frozen_same"] and row["losses"][-1] < row["losses"][0], name
             assert 0.95 < row["plan_over_measured"] < 1.5, (name, row["plan_over_measured"])
@@ -87,21 +89,44 @@ def check(rows: dict) -> None:
 def test_a_trial_measures_what_was_planned_and_refuses_the_rest(tmp_path, capsys):
     assert main(["bench", "finetune", "--trial", "--json", str(tmp_path / "f.json"), "--steps", "3"]) == 0
     found = json.loads((tmp_path / "f.json").read_text())
-    rows = found["results"]["whole card"]
-    check(rows)
-    refused = {name for name, row in rows.items() if isinstance(row, dict) and "refused" in row}
+    check(found["results"]["whole card"])
+    rows = found["results"]["whole card"]["recipes"]
+    refused = {name for name, row in rows.items() if "refused" in row}
     whole = "own weights: all, 1 x 128 tokens, recomputed"
     assert refused == {whole, "LoRA 16: attention, 1 x 512 tokens"}
     assert "does not fit" in rows[whole]["refused"] and rows[whole]["loaded"] is False
     assert "refused, planned" in capsys.readouterr().out
+    ax = tuning_figures.planned_and_measured(rows, {"a card": 1.0}).axes[0]
+    assert len(ax.containers[0]) == len(rows) - len(refused) == len(ax.collections[0].get_offsets())
+    plt.close("all")
 
 
 def test_recorded_runs_hold_what_the_text_says():
     for path in data_path("benchmarks").glob("finetune-*.json"):
         found = json.loads(path.read_text())
         assert found["about"]["device"] and found["about"]["date"] and len(found["results"]) == 3
-        for rows in found["results"].values():
-            check(rows)
+        for part in found["results"].values():
+            check(part)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("recompute", [False, True])
+def test_on_a_gpu_frozen_packed_experts_are_trained_around_as_on_a_processor(recompute):
+    small = replace(ModelConfig.gpt_oss_20b(), **SMALL)
+    encoding, losses = load_tokenizer(data_path("gpt-oss-tiny")), []
+    for device in ("cpu", "cuda"):
+        weights = {name: tensor.to(device) for name, tensor in random_weights(small, "cpu").items()}
+        cast(weights, torch.float32)
+        before = {name: checksum(tensor) for name, tensor in weights.items()}
+        model = with_weights(small, dict(weights), True, torch.float32)
+        model.tokenizer = encoding
+        recipe = Recipe(steps=3, rows=2, lora=4, train=PARTS, longest=80, recompute=recompute, rate=1e-3, warmup=1)
+        finetuner = Finetuner(model, list(talks(encoding, 80, 2)), recipe)
+        with PeakMemory(model.device, [*weights.values(), *finetuner.trained.values()]) as memory:
+            losses.append([line["loss"] for line in finetuner.run()])
+        assert memory.peak > 2 * 80 * small.vocab_size * 4
+        assert before == {name: checksum(tensor) for name, tensor in weights.items()}
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3) and losses[0][-1] < losses[0][0]
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU: the command would run in full")

@@ -83,7 +83,8 @@ def run(args: argparse.Namespace) -> int:
     weights: dict[str, Tensor] = {}  # made once, by the first recipe that fits
     for card, room in rooms(device, args.cards, args.trial):
         print(f"{card}: {room / GIB:.2f} GiB for tensors")
-        rows = out["results"].setdefault(card, {"room_gib": digits(room / GIB)})
+        rows: dict[str, dict] = {}
+        out["results"][card] = {"room_gib": digits(room / GIB), "recipes": rows}
         for name, recipe in recipes.items():
             if card == "whole card" or recipe.lora:  # weights of their own need another dtype, and are left out here
                 rows[name] = attempt(config, recipe, weights, room, device, encoding)
@@ -92,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
                     write_text(path, json.dumps(out, indent=1) + "\n")
     if path is not None:
         print(f"written to {path}")
-    found = [row for rows in out["results"].values() for row in rows.values() if isinstance(row, dict)]
+    found = [row for part in out["results"].values() for row in part["recipes"].values()]
     return int(any("failed" in row or not row.get("as_it_should", True) for row in found))
 
 

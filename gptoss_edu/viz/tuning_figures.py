@@ -78,6 +78,29 @@ def memory_bars(plans: Mapping[str, Mapping[str, int]], card: float, of: str) ->
     return fig
 
 
+def planned_and_measured(recipes: Mapping[str, Mapping], cards: Mapping[str, float]) -> plt.Figure:
+    """Draw each measured recipe's planned memory as a bar and its measured peak as a dot, with its time.
+
+    recipes : of `bench finetune`'s record, by name; refused ones are left out. cards : GiB by name, a dashed line each
+    """
+    rows = {name: row for name, row in recipes.items() if "measured_gib" in row}
+    fig, ax = plt.subplots(figsize=(7.2, 1.0 + 0.36 * len(rows)))
+    planned = [row["planned_gib"]["all"] for row in rows.values()]
+    measured = [row["measured_gib"]["all"] for row in rows.values()]
+    ax.barh(list(rows), planned, height=0.62, color=style.cycle()[0], alpha=0.45, label="planned")
+    ax.scatter(measured, list(rows), s=36, color=style.color("ink"), zorder=3, label="measured")
+    for y, row in enumerate(rows.values()):
+        ax.text(max(planned[y], measured[y]) + 1, y, f"{row['seconds_per_step']:.2f} s", va="center", fontsize=9)
+    for name, gib in cards.items():
+        ax.axvline(gib, color=style.color("ink"), ls="--", lw=1)
+        ax.text(gib, -0.6, f" {name}", fontsize=8, va="bottom")
+    ax.set(xlabel="GiB at most, and time of an update", xlim=(0, 1.15 * max(planned)))
+    ax.tick_params(axis="y", labelsize=8)
+    ax.invert_yaxis()
+    ax.legend(fontsize=8, loc="lower right")
+    return fig
+
+
 def kept_abilities(columns: Mapping[str, Mapping | Sequence[Mapping]]) -> plt.Figure:
     """Draw shares of right answers, one group per measurement, one bar per model: means of seeds, a dot per seed.
 
