@@ -145,7 +145,8 @@ def router_words_kernel(
 def unpack_quads(word, power, R: tl.constexpr, WARPS: tl.constexpr, WIDTH: tl.constexpr, PAIRS: tl.constexpr, dtype):
     """Unpack words (R, 16) of four blocks a row, scales (R, 4), to (R, 128) numbers in the order of `place_of`.
 
-    PAIRS : two at a time, too small by 2^-64. Rows change places as well: warp, half, lane to half, warp, lane.
+    PAIRS : two at a time, too small by 2^-64; exact for scales of 2^-67 to 2^65, infinite above. Rows change places as
+    well: half, warp, lane to warp, half, lane.
     """
     word = tl.reshape(word, (R, 4, 4))
     if PAIRS:
