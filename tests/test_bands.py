@@ -89,6 +89,7 @@ def test_the_other_known_outcome_is_allowed_for_some_seeds():
         after = run["probed"][-1]["kinds"]
         after["right key"] |= {"admits": 0.0, "works": 0.5}
         after["wrong key"] |= {"copies": 0.0, "key share": 0.0}
+        run["log"]["terms"] |= {"admits": [0.06, 0, 0, 0, 0, 0], "works": [0.6] * 6}
 
     lost(record["runs"][0])
     wrong, other = judged(record)
