@@ -124,8 +124,8 @@ class Transformer(Hooked):
         """
         counts = check_call(self, tokens, lengths, cache)
         t = tokens.shape[1]
-        if self.quick_step is not None and cache is not None and t == 1:  # None comes back wherever somebody looks on
-            logits = self.quick_step(self, tokens, cache, counts)
+        if self.quick_step is not None and cache is not None:  # None comes back wherever somebody looks on
+            logits = self.quick_step(self, tokens, cache, counts, last_only)
             if logits is not None:
                 return logits
         if cache is None:

@@ -6,6 +6,7 @@ import sys
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ.setdefault("GPTOSS_EDU_STEP", "plain")  # test_fused_step.py tests the compiled step
 
 from contextlib import ExitStack
 from pathlib import Path

@@ -34,7 +34,7 @@ PROMPT = torch.arange(300, 340)[None]  # (1, 40): longer than the window
 
 @pytest.fixture(autouse=True)
 def compiled_steps(monkeypatch):
-    """Allow compiled steps in this file; all other tests use plain steps."""
+    """Use compiled steps in this file; all other tests use plain steps (conftest.py)."""
     monkeypatch.setenv("GPTOSS_EDU_STEP", "compiled")
 
 
@@ -90,12 +90,13 @@ def copied(model):
 # ------------------------------------------------------------------------------------------------------ the same result
 
 
-def test_it_is_off_unless_asked_for(model, monkeypatch):
-    monkeypatch.delenv("GPTOSS_EDU_STEP")
+def test_it_can_be_left_out(model, monkeypatch):
     monkeypatch.setattr(fused_step.READY, "wanted", False)
-    with counted() as calls:
-        decoded(model)
-    assert calls == [] and fused_step.READY.ask() is None
+    for how, steps in (("plain", 0), ("compiled", 3)):
+        monkeypatch.setenv("GPTOSS_EDU_STEP", how)
+        with counted() as calls:
+            decoded(model)
+        assert len(calls) == steps
 
 
 @torch.no_grad()
@@ -155,6 +156,37 @@ def decoded_small(model):
     cache = model.new_cache(2, 32)
     model(torch.arange(6).view(2, 3), cache=cache, lengths=torch.tensor([3, 1]))
     return torch.cat([model(torch.tensor([[i], [i + 9]]), cache=cache)[:, 0] for i in range(20)])
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_prompt_is_read_in_pieces(model, monkeypatch, threads):
+    """Prompts of several lengths, some longer than a piece and than the window, behind tokens already held."""
+    monkeypatch.setattr(fused_step, "PIECE", 16)
+    prompts = torch.randint(256, 2000, (4, 50), generator=torch.Generator().manual_seed(1))
+    cache = model.new_cache(4, 64)
+    model(prompts[:, :7], cache=cache, lengths=torch.tensor([7, 1, 3, 5]))
+    twin, lengths = copy.deepcopy(cache), torch.tensor([50, 33, 0, 16])
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        with counted() as calls:
+            fused = model(prompts, cache=cache, lengths=lengths, last_only=True)
+    finally:
+        torch.set_num_threads(before)
+    assert sum(calls) == 99 and max(calls) == 16
+    with plain(model):
+        right = model(prompts, cache=twin, lengths=lengths, last_only=True)
+    counting = [0, 1, 3]
+    assert fused.shape == right.shape and close(fused[counting], right[counting])
+    for ring, other in zip(cache.keys + cache.values, twin.keys + twin.values, strict=True):
+        assert close(ring, other)
+
+
+def test_all_logits_of_a_prompt_come_from_the_reference_path(model):
+    with torch.no_grad(), counted() as calls:
+        assert model(PROMPT, cache=model.new_cache(1, 64)).shape[1] == PROMPT.shape[1]
+    assert not calls
 
 
 def test_a_row_that_does_not_count_stays_as_it_is(model):
@@ -475,12 +507,12 @@ def test_a_plan_does_not_keep_its_model(model):
 # --------------------------------------------------------------------------------------------------------- being ready
 
 
-def test_nothing_is_loaded_for_a_few_steps():
+def test_nothing_is_loaded_for_a_few_steps_nor_within_a_text(monkeypatch):
+    monkeypatch.delenv("GPTOSS_EDU_STEP")
     ready = Ready()
-    assert [ready.ask() for _ in range(63)] == [None] * 63 and ready._thread is None
-    ready.ask()
-    ready._thread.join()
-    assert ready.ask() is fused_step.READY.step
+    assert [ready.ask(begins=True) for _ in range(64)] == [None] * 64
+    assert [ready.ask(begins=False) for _ in range(64)] == [None] * 64
+    assert ready.ask(begins=True) is fused_step.READY.step is ready.ask(begins=False)
 
 
 def test_where_nothing_is_compiled_another_process_compiles(monkeypatch):
@@ -495,18 +527,13 @@ def test_where_nothing_is_compiled_another_process_compiles(monkeypatch):
         def poll(self):
             return self.code
 
+    monkeypatch.delenv("GPTOSS_EDU_STEP")
     monkeypatch.setattr(step_kernel, "is_compiled", lambda: False)
     monkeypatch.setattr(step_ready.subprocess, "Popen", Compiler)
     ready = Ready()
-    for _ in range(200):
-        assert ready.ask() is None
-        if ready._thread is not None:
-            ready._thread.join()
+    assert [ready.ask(begins=True) for _ in range(200)] == [None] * 200
     Compiler.code = 0
-    for _ in range(64):
-        ready.ask()
-    ready._thread.join()
-    assert ready.step is not None
+    assert ready.ask(begins=False) is None and ready.ask(begins=True) is not None
 
 
 def test_without_numba_it_says_so(monkeypatch):

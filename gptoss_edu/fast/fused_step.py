@@ -47,7 +47,8 @@ KINDS_IN_BLOCK = {
 }  # fmt: skip
 CACHE_METHODS = {name for name in dir(KVCache) if callable(getattr(KVCache, name))}
 MOMENT = 0.1  # seconds
-ROWS_PER_THREAD = 8  # fewer are not worth a second thread
+TOKENS_PER_THREAD = 8  # fewer are not worth a second thread
+PIECE = 128  # tokens of a prompt that go through the model together: their numbers stay in the caches
 
 
 def suits(model: Transformer) -> bool:
@@ -55,36 +56,60 @@ def suits(model: Transformer) -> bool:
     return isinstance(model, Transformer) and refusal(model) is None
 
 
-def step(model: Transformer, tokens: Tensor, cache: KVCache, counts: list[int]) -> Tensor | None:
-    """Return logits (b, 1, v) after one new token per row, and extend the cache; None if the reference path must run.
+def step(
+    model: Transformer, tokens: Tensor, cache: KVCache, counts: list[int], last_only: bool = True
+) -> Tensor | None:
+    """Return logits (b, 1, v) after new tokens in each row, and extend the cache; None if the reference path must run.
 
-    tokens : (b, 1); counts : 1 for each row whose token counts, 0 for the others, whose logits are zero.
+    tokens : (b, t), counts[i] of them in row i; logits of a row without any are zero. Logits of earlier tokens, which
+    not `last_only` asks for, are left to the reference path.
     """
-    if torch.is_grad_enabled() or not all_original():
+    t = tokens.shape[1]
+    if (t > 1 and not last_only) or torch.is_grad_enabled() or not all_original():
         return None
     plan = plan_of(model)
-    if plan is None or not plain_cache(cache, model.config) or READY.ask() is None:
+    if plan is None or not plain_cache(cache, model.config):
+        return None
+    held = cache.row_lengths
+    if READY.ask(begins=0 in held) is None:
         return None
     plan.doubt(cache)
-    cache.announce(1, counts)
-    held = cache.row_lengths
+    cache.announce(t, counts)
     logits = torch.zeros(len(counts), model.config.vocab_size)
-    addresses = np.array([[t.data_ptr() for t in cache.keys], [t.data_ptr() for t in cache.values]])
-    inputs = tokens[:, 0].to(torch.int64).numpy(), np.array(held)
-    slots = np.array([t.shape[2] for t in cache.keys])
+    addresses = np.array([[x.data_ptr() for x in cache.keys], [x.data_ptr() for x in cache.values]])
+    slots = np.array([x.shape[2] for x in cache.keys])
     rest = (
         plan.at, plan.code_addresses, plan.uses, plan.ends, addresses, slots, plan.sizes, plan.eps, plan.limit,
-        *rope_table(model, max(held) + 1), logits.numpy(),
+        *rope_table(model, max(held) + t), logits.numpy(),
     )  # fmt: skip
-    rows = np.flatnonzero(counts)
-    parts = min(torch.get_num_threads(), len(rows) // ROWS_PER_THREAD)
+    ids, before, new = tokens.to(torch.int64).numpy(), np.array(held), np.array(counts)
+    rows = np.flatnonzero(new)
+    parts = min(torch.get_num_threads(), len(rows), int(new.sum()) // TOKENS_PER_THREAD)
     if parts > 1:
-        list(threads().map(lambda some: READY.step(*inputs, some, *rest), np.array_split(rows, parts)))
+        list(threads().map(lambda some: _compute(ids, before, new, some, rest), np.array_split(rows, parts)))
     elif len(rows):
-        READY.step(*inputs, rows, *rest)
+        _compute(ids, before, new, rows, rest)
     cache.advance()
     plan.last_step = time.monotonic()
     return logits[:, None]
+
+
+def _compute(ids: np.ndarray, before: np.ndarray, new: np.ndarray, rows: np.ndarray, rest: tuple) -> None:
+    """Let the compiled step read the new tokens of some rows, PIECE at a time.
+
+    ids : (b, t); before, new : (b,) tokens held and to be read.
+    """
+    if ids.shape[1] == 1:
+        READY.step(ids[rows, 0], before[rows], rows, np.arange(len(rows)), rows, *rest)
+        return
+    ends = new[rows].cumsum()
+    row_of = np.repeat(rows, new[rows])
+    column = np.arange(len(row_of)) - np.repeat(ends - new[rows], new[rows])
+    tokens, positions, last = ids[row_of, column], before[row_of] + column, ends - 1
+    for start in range(0, len(row_of), PIECE):
+        now = slice(start, start + PIECE)
+        ending = (last >= start) & (last < start + PIECE)
+        READY.step(tokens[now], positions[now], row_of[now], last[ending] - start, rows[ending], *rest)
 
 
 def plain_cache(cache: KVCache, config: ModelConfig) -> bool:
@@ -127,7 +152,9 @@ class Plan:
 
     def __init__(self, model: Transformer):
         config, layers = model.config, range(model.config.num_hidden_layers)
-        self.parts = [(type(m), m, vars(m), _copied(vars(m))) for m in model.modules() if m is not model]
+        self.parts = [module for module in model.modules() if module is not model]
+        self.kinds, self.spaces = list(map(type, self.parts)), list(map(vars, self.parts))
+        self.copies = list(map(_copied, self.spaces))
         self.top = _copied(vars(model))
         weights = dict(model.named_parameters())
         self.weights = list(weights.values())
@@ -166,7 +193,8 @@ class Plan:
             return (
                 type(model) is Transformer
                 and vars(model) == self.top
-                and all(type(part) is kind and now == before for kind, part, now, before in self.parts)
+                and self.spaces == self.copies
+                and list(map(type, self.parts)) == self.kinds
                 and _layout(self.weights) == self.layout
             )
         except RuntimeError:  # another tensor stands where one stood, and two tensors do not compare to one truth

@@ -11,7 +11,10 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
+from .step_tiles import LANES, decoded_bytes, floats, tile
+
 FAST = {"reassoc", "nsz", "contract"}  # sums in any order, as every matrix library does; NaN and infinity stay exact
+EXACT = {"fastmath": FAST, "error_model": "numpy"}  # a division that may raise an error does not vectorise
 ZERO, ONE = np.float32(0), np.float32(1)
 SHIFT, PLACES = np.int32(22), np.int32(-0x60400000)  # a byte's bits moved to those of a float32: 0x9FC00000
 OFFSET = 70  # exponents of the bytes begin here: 2**-56 to 96 can be said
@@ -67,16 +70,16 @@ def decoded(byte):
     return as_float32((np.int32(byte) << SHIFT) & PLACES)
 
 
-@numba.njit(fastmath=FAST)
+@numba.njit(**EXACT)
 def agree(weights, codes, first, last):
     """Return whether the bytes say exactly what the weights (count,) from `first` up to `last` are."""
-    wrong = np.int32(0)
-    for i in range(first, last):
-        wrong += np.int32(decoded(codes[i]) * SCALE != weights[i])
+    weights, codes, wrong = weights[first:last], codes[first:last], np.int32(0)  # from 0 on, or it does not vectorise
+    for i in range(weights.shape[0]):
+        wrong |= _as_int32(decoded(codes[i]) * SCALE) ^ _as_int32(weights[i])
     return wrong == 0
 
 
-@numba.njit(fastmath=FAST)
+@numba.njit(**EXACT)
 def encode(weights, codes):
     """Write the weights (count,) as bytes; return False where one cannot be said exactly."""
     for i in range(weights.shape[0]):
@@ -90,7 +93,7 @@ def encode(weights, codes):
     return True
 
 
-@numba.njit(fastmath=FAST)
+@numba.njit(**EXACT)
 def can_be_read(address, codes_address, count, uses):
     """Return whether the bytes may stand for the weights (count,), after comparing all of them or a slice."""
     weights, codes = numba.carray(floats_at(address), (count,)), numba.carray(bytes_at(codes_address), (count,))
@@ -101,79 +104,67 @@ def can_be_read(address, codes_address, count, uses):
     return agree(weights, codes, 0, count) or encode(weights, codes)
 
 
-def product(read, scale):
-    """Return the compiled linear map of weights that `read` turns into floats, up to `scale`."""
+def product(read, read_one, size, scale):
+    """Return the compiled linear map of weights of `size` bytes that `read` turns into floats, up to `scale`."""
+    four, two, one = tile(4, read, size, scale), tile(2, read, size, scale), tile(1, read, size, scale)
+    scale = np.float32(scale)
 
-    @numba.njit(fastmath=FAST)
+    @numba.njit(**EXACT)
     def linear(weight, bias_address, x, take, out, put, n):
         """Compute out[put[i]] = scale * read(weight) @ x[take[i]] + bias, i < n; weight (rows, columns), bias (rows,).
 
-        Four rows and two tokens at a time: each number that is loaded serves several products. `rows` is a multiple of
-        4; a bias at address 0 is none.
+        Tiles compute as many rows at a time as a vector has lanes, if x fills whole vectors; a loop computes the rest.
+        A bias at address 0 is none.
         """
         rows, columns = weight.shape
-        bias = numba.carray(floats_at(bias_address), (rows,))
-        for row in range(0, rows, 4):
-            w0, w1, w2, w3 = weight[row], weight[row + 1], weight[row + 2], weight[row + 3]
-            b0 = b1 = b2 = b3 = ZERO
-            if bias_address:
-                b0, b1, b2, b3 = bias[row], bias[row + 1], bias[row + 2], bias[row + 3]
-            for i in range(0, n - 1, 2):
-                x0, x1 = x[take[i]], x[take[i + 1]]
-                s00 = s01 = s10 = s11 = s20 = s21 = s30 = s31 = ZERO
+        whole = rows // LANES * LANES if columns % LANES == 0 else 0
+        at, first, result = weight.ctypes.data, x.ctypes.data, out.ctypes.data
+        wide_x, wide_out, wide = 4 * columns, 4 * out.shape[1], size * columns
+        for row in range(0, whole, LANES):
+            for i in range(0, n - 3, 4):
+                x0, x1 = first + take[i] * wide_x, first + take[i + 1] * wide_x
+                x2, x3 = first + take[i + 2] * wide_x, first + take[i + 3] * wide_x
+                y0, y1 = result + put[i] * wide_out, result + put[i + 1] * wide_out
+                y2, y3 = result + put[i + 2] * wide_out, result + put[i + 3] * wide_out
+                for r in range(row, row + LANES, LANES // 4):
+                    bias = bias_address + 4 * r if bias_address else 0
+                    ends = (y0 + 4 * r, y1 + 4 * r, y2 + 4 * r, y3 + 4 * r)
+                    four(at + wide * r, columns, bias, (x0, x1, x2, x3), ends)
+            if n & 2:
+                i = n // 4 * 4
+                x0, x1 = first + take[i] * wide_x, first + take[i + 1] * wide_x
+                y0, y1 = result + put[i] * wide_out, result + put[i + 1] * wide_out
+                for r in range(row, row + LANES, LANES // 2):
+                    bias = bias_address + 4 * r if bias_address else 0
+                    two(at + wide * r, columns, bias, (x0, x1), (y0 + 4 * r, y1 + 4 * r))
+            if n & 1:
+                bias = bias_address + 4 * row if bias_address else 0
+                x0, y0 = first + take[n - 1] * wide_x, result + put[n - 1] * wide_out
+                one(at + wide * row, columns, bias, (x0,), (y0 + 4 * row,))
+        bias_of = numba.carray(floats_at(bias_address), (rows,))
+        for row in range(whole, rows):
+            line = weight[row]
+            for i in range(n):
+                other, total = x[take[i]], ZERO
                 for j in range(columns):
-                    v0, v1, v2, v3 = read(w0[j]), read(w1[j]), read(w2[j]), read(w3[j])
-                    s00 += v0 * x0[j]
-                    s01 += v0 * x1[j]
-                    s10 += v1 * x0[j]
-                    s11 += v1 * x1[j]
-                    s20 += v2 * x0[j]
-                    s21 += v2 * x1[j]
-                    s30 += v3 * x0[j]
-                    s31 += v3 * x1[j]
-                y0, y1 = out[put[i]], out[put[i + 1]]
-                y0[row], y0[row + 1], y0[row + 2], y0[row + 3] = (
-                    scale * s00 + b0,
-                    scale * s10 + b1,
-                    scale * s20 + b2,
-                    scale * s30 + b3,
-                )
-                y1[row], y1[row + 1], y1[row + 2], y1[row + 3] = (
-                    scale * s01 + b0,
-                    scale * s11 + b1,
-                    scale * s21 + b2,
-                    scale * s31 + b3,
-                )
-            if n % 2:
-                x0 = x[take[n - 1]]
-                s0 = s1 = s2 = s3 = ZERO
-                for j in range(columns):
-                    s0 += read(w0[j]) * x0[j]
-                    s1 += read(w1[j]) * x0[j]
-                    s2 += read(w2[j]) * x0[j]
-                    s3 += read(w3[j]) * x0[j]
-                y0 = out[put[n - 1]]
-                y0[row], y0[row + 1], y0[row + 2], y0[row + 3] = (
-                    scale * s0 + b0,
-                    scale * s1 + b1,
-                    scale * s2 + b2,
-                    scale * s3 + b3,
-                )
+                    total += read_one(line[j]) * other[j]
+                out[put[i], row] = scale * total + (bias_of[row] if bias_address else ZERO)
 
     return linear
 
 
-LINEAR, LINEAR_FROM_BYTES = product(as_it_is, ONE), product(decoded, SCALE)
+LINEAR = product(floats, as_it_is, 4, 1.0)
+LINEAR_FROM_BYTES = product(decoded_bytes(int(SHIFT), int(PLACES)), decoded, 1, float(SCALE))
 
 
-@numba.njit(fastmath=FAST)
+@numba.njit(**EXACT)
 def dense(address, bias_address, rows, x, take, out, put, n):
     """Apply `product`'s function to float32 weights (rows, columns) at an address."""
     weight = numba.carray(floats_at(address), (rows, x.shape[1]))
     LINEAR(weight, bias_address, x, take, out, put, n)
 
 
-@numba.njit(fastmath=FAST)
+@numba.njit(**EXACT)
 def from_bytes(address, bias_address, rows, x, take, out, put, n):
     """Apply `product`'s function to weights in bytes (rows, columns) at an address."""
     weight = numba.carray(bytes_at(address), (rows, x.shape[1]))

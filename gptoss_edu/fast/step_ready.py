@@ -1,10 +1,12 @@
 """Have the compiled step ready without anybody waiting for a compiler.
 
-The first steps of a process are plain ones. Then a thread loads Numba and reads the step from where Numba keeps what
-it has compiled. Where nothing is kept yet, a process beside this one compiles it, once for this machine and versions.
+The first steps of a process are plain ones. A text that begins after PATIENCE of them loads Numba, which takes about a
+second, and reads the step from where Numba keeps what it has compiled. Where nothing is kept yet, a process beside this
+one compiles it, once for this machine and versions, and texts that begin later use it. So a text that is alone begins
+and ends on the same path: their logits differ in the last bits.
 
-It is off unless GPTOSS_EDU_STEP=compiled stands in the environment, or `now` was called: when it takes over depends on
-time, and its logits differ from the plain ones in the last bits.
+GPTOSS_EDU_STEP in the environment changes that: `plain` leaves the compiled step out, `compiled` uses it from the first
+token on and waits for the compiler if need be.
 """
 
 from __future__ import annotations
@@ -12,12 +14,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
 from importlib import import_module
 
 PATIENCE = 64  # plain steps before loading Numba is worth it: that takes as long as a few hundred of them
-POLL = 32  # steps between two looks at how far it is
 COMPILE = "from gptoss_edu.fast import step_kernel; step_kernel.compiled()"
 
 
@@ -29,16 +29,21 @@ class Ready:
         self.why_not: str | None = None
         self.wanted = False
         self._asked = 0
-        self._thread: threading.Thread | None = None
         self._compiler: subprocess.Popen | None = None
 
-    def ask(self) -> Callable | None:
-        """Return the compiled step if it is ready. Call this at every step, so that it becomes ready."""
-        if not self.wanted and os.environ.get("GPTOSS_EDU_STEP") != "compiled":
+    def ask(self, begins: bool) -> Callable | None:
+        """Return the compiled step if it is ready. Call this at every step, so that it becomes ready.
+
+        begins : whether this step begins a text
+        """
+        how = os.environ.get("GPTOSS_EDU_STEP")
+        if how == "plain" and not self.wanted:
             return None
         if self.step is None and self.why_not is None:
             self._asked += 1
-            if self._asked >= PATIENCE and self._asked % POLL == 0:
+            if how == "compiled":
+                return self.now()
+            if begins and self._asked > PATIENCE:
                 self._go_on()
         return self.step
 
@@ -50,13 +55,10 @@ class Ready:
         return self.step
 
     def _go_on(self) -> None:
-        """Begin to load where nothing else is under way."""
-        if self._thread is not None and self._thread.is_alive():
-            return
+        """Load the step unless another process is still compiling it."""
         ended = 0 if self._compiler is None else self._compiler.poll()
-        if ended == 0:  # the thread is not a daemon, so Python ends after it: a compiler must not be cut off
-            self._thread = threading.Thread(target=self._load, args=(self._compiler is None,), name="fused step")
-            self._thread.start()
+        if ended == 0:
+            self._load(beside=self._compiler is None)
         elif ended is not None:
             self.why_not = f"the process that compiles the step ended with code {ended}"
 
