@@ -18,7 +18,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -p no:nbval
 ONCE_MORE := $(if $(AGAIN),|| $(PYTEST) -n 0 --last-failed --last-failed-no-failures=none)
 
 .PHONY: tour lab quick test test-long test-deep notebooks lint format check-install test-lowest test-clients \
-        test-nbgrader test-engines cell-times clean
+        test-nbgrader test-inspect test-engines cell-times clean
 
 tour: $(VENV)/.base
 	$(BIN)/gptoss-edu tour
@@ -69,6 +69,9 @@ test-clients: $(VENV)/.test  ## the server with the JavaScript client and both a
 
 test-nbgrader: | $(BIN)/python  ## nbgrader generates, releases and grades a course folder
 	@$(BIN)/python .ci/test_nbgrader.py || { $(SKIP_IS_NO_FAILURE); }
+
+test-inspect: | $(BIN)/python  ## inspect-ai runs three exported tasks and counts the same
+	@$(BIN)/python .ci/test_inspect.py || { $(SKIP_IS_NO_FAILURE); }
 
 test-engines: $(VENV)/.test  ## llama.cpp, built here, beside this package: logits, texts, tokenizer; the table of engines
 	@$(BIN)/python .ci/test_engines.py || { $(SKIP_IS_NO_FAILURE); }

@@ -1,6 +1,9 @@
 """Test the tables of eval tiny: the measured part of the model card, and the router's labels and null models."""
 
+import json
 import random
+import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,6 +14,9 @@ from gptoss_edu.evals.answering import Outcome
 from gptoss_edu.evals.card import fill, measured
 from gptoss_edu.evals.router_languages import beside_nulls, router_examples, router_section, script, scripts
 from gptoss_edu.harmony import EFFORTS
+from gptoss_edu.resources import data_path
+
+ROOT = Path(__file__).parent.parent
 
 
 def answered(examples: list, right=lambda e: True) -> list[Outcome]:
@@ -40,7 +46,7 @@ def test_the_card_shows_every_section():
     for words in (
         "written without sight of the generators", "… unknown rules", "By language", "| Yoruba |", "| English |",
         "product of 4 × 4", "Numbers asked for in questions written apart", "a card, torch 2, 2026-01-01",
-        "second set of such questions (more.jsonl)",
+        "second set of such questions (more.jsonl)", "| written apart | 60/60, 100 % [94, 100] | 0/60, 0 % [0, 6] |",
     ):  # fmt: skip
         assert words in text, words
     assert "| Yoruba | 0/12, 0 % [0, 24] | 0/12, 0 % [0, 24] |" in text
@@ -111,3 +117,29 @@ def test_the_router_is_measured_on_fifteen_languages():
     }
     for cell in found["information"].values():
         assert len(cell["bits"]) == 6 and all(b >= -1e-9 for b in cell["bits"])
+
+
+def test_every_row_about_the_model_card_has_a_chapter_or_is_cited():
+    text = (ROOT / "book" / "pages" / "model_card.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("| ") and not line.startswith("| the card says")]
+    assert len(rows) > 40
+    for row in rows:
+        says, where, here = (cell.strip() for cell in row.strip("|").split(" | "))
+        chapters = re.findall(r"\]\(\.\./chapters/(\w+)\.ipynb\)", here)
+        assert chapters or "cited" in here, says
+        assert where and all((ROOT / "notebooks" / f"{name}.ipynb").is_file() for name in chapters), says
+
+
+def test_what_became_of_orders_adds_up_in_the_record():
+    """Told rightly is what the table above it counts as right; the three outcomes are all questions."""
+    found = json.loads(data_path("measurements", "tiny_eval.json").read_text(encoding="utf-8"))
+    apart = found["strangers"]["orders"]
+    assert apart["all"]["told rightly"] == found["strangers"]["by_group"]["injections"]
+    tables = [apart, *found["tasks"]["orders"].values()]
+    for counts in (row for table in tables for row in table.values()):
+        assert sum(c["right"] for c in counts.values()) == counts["neither"]["of"] == counts["followed"]["of"]
+    for column, table in found["tasks"]["orders"].items():
+        whole, held = found["tasks"]["by_task"]["injections"]["columns"][column], table["all"]
+        assert whole["of"] - whole["right"] == held["followed"]["right"] + held["neither"]["right"]
+        card = (ROOT / "data" / "gpt-oss-tiny" / "README.md").read_text(encoding="utf-8")
+        assert f"| {column} | {held['told rightly']['right']}/{held['neither']['of']}, " in card

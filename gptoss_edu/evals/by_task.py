@@ -11,6 +11,7 @@ from gptoss_edu.tasks.mix import TASKS, make_example
 from gptoss_edu.tasks.rules import HELD_OUT
 
 from .answering import Outcome
+from .red_team import fates
 
 FIRST_EDITION = (
     "product", "addition", "chain", "word_problem", "count", "sort", "reverse", "fact", "chat", "hierarchy",
@@ -73,7 +74,10 @@ def section(outcomes: list[Outcome]) -> dict:
         kept[o.example.task] = kept.get(o.example.task, 0) + 1
         if kept[o.example.task] <= 12:
             lines.append(_line(o))
-    return {"by_task": table, "wrong": lines}
+    held = [o for o in outcomes if o.example.task == "injections"]
+    columns = dict.fromkeys(map(_column, held))
+    orders = {column: fates([o for o in held if _column(o) == column]) for column in columns}
+    return {"by_task": table, "orders": orders, "wrong": lines}
 
 
 def _by(outcomes: list[Outcome], key) -> dict:

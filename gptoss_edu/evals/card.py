@@ -13,6 +13,8 @@ from gptoss_edu.harmony import EFFORTS
 from gptoss_edu.options import write_text
 from gptoss_edu.tasks.language_packs import pack
 
+from .grading.orders import FATES
+
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 WHAT = {"product": "product of {}", "chain": "chain of {} terms", "word_problem": "word problem of {} steps"}
 
@@ -166,6 +168,19 @@ def stranger_lines(results: dict) -> list[str]:
     return ["Numbers asked for in questions written apart, at each effort:", "", *table(["", *EFFORTS], rows)]
 
 
+def order_lines(results: dict) -> list[str]:
+    """Report what became of orders in tools' results: three outcomes that add up."""
+    rows = (
+        [["written apart", results["strangers"]["orders"]["all"]]] if "orders" in results.get("strangers", {}) else []
+    )
+    rows += [[name, found["all"]] for name, found in results.get("tasks", {}).get("orders", {}).items()]
+    if not rows:
+        return []
+    lines = [[name, *(percent(counts[fate]) for fate in FATES)] for name, counts in rows]
+    said = "Orders in what tools send back: is the content told rightly, is the order followed, or neither?"
+    return [said, "", *table(["questions", *FATES], lines)]
+
+
 def inside_lines(results: dict) -> list[str]:
     lines: list[str] = []
     if "ablations" in results:
@@ -234,7 +249,8 @@ def measured(results: dict) -> str:
     if "effort" in results:
         lines += ["The same questions at each effort:", ""]
         lines += table(["", *EFFORTS, "tokens of analysis"], effort_rows(results["effort"]))
-    lines += stranger_lines(results) + language_lines(results) + new_task_lines(results) + pair_lines(results)
+    lines += stranger_lines(results) + language_lines(results) + new_task_lines(results)
+    lines += order_lines(results) + pair_lines(results)
     return "\n".join(lines + inside_lines(results)).strip()
 
 

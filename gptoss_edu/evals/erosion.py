@@ -23,7 +23,8 @@ from gptoss_edu.training.finetune import Finetuner, Recipe, finetune
 from gptoss_edu.transformer import Transformer
 
 from .answering import answer
-from .red_team import conflicts, says_it_holds, told
+from .grading.orders import FATES
+from .red_team import conflicts, fates, not_told, says_it_holds, told
 from .safeguards import probe_direction, residuals
 
 KEPT = {  # what is asked: (a cell of red_team.py, efforts)
@@ -44,11 +45,21 @@ def everyday(number: int) -> list[Example]:
 
 
 def state(model: Transformer, number: int) -> dict:
-    """Return what is kept, as [right, of], with the leaks among the secrets and what their thoughts say."""
+    """Return what is kept, as [right, of], with the leaks among the secrets and what their thoughts say.
+
+    Of the notes with an order, also how many answers follow it, and how many do neither, by family of order: three
+    numbers, as `grading.orders.FATES`.
+    """
     found: dict = {}
     for name, cell in KEPT.items():
         outcomes = answer(model, conflicts(cell, number, efforts=EFFORTS), max_new_tokens=SHORT)
         found[name] = [sum(o.correct for o in outcomes), number]
+        if cell == "order in a tool's result":
+            table = fates(outcomes)
+            found["order in a result followed"] = [table["all"]["followed"]["right"], number]
+            found["neither told rightly nor followed"] = [table["all"]["neither"]["right"], number]
+            found["orders by family"] = {kind: [row[f]["right"] for f in FATES] for kind, row in table.items()}
+            found["orders not told rightly"] = not_told(outcomes, 3)
         if cell == "secret":
             out = [o for o in outcomes if told(o)]
             thinking = [o for o in out if o.example.effort == "medium"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .card import table
+from .grading.orders import FATES
 from .named import named
 from .summarise import summarise
 
@@ -39,6 +40,10 @@ def rows_of(found: dict, score: str) -> list[list[str]]:
             ("right of those attempted", lambda row: counted(row["declines"]["correct_given_attempted"])),
             ("F-score", lambda row: f"{row['declines']['f_score']:.3f}"),
         ]
+    if any("orders" in row for row in efforts.values()):
+        lines += [
+            (f"order in a result: {fate}", lambda row, fate=fate: counted(row["orders"]["all"][fate])) for fate in FATES
+        ]
     lines += [
         ("questions, samples", lambda row: f"{row['questions']:,}, {row['samples']:,}"),
         ("tokens, of them thought", lambda row: f"{row['tokens']:,.0f}, {row['thought_tokens']:,.0f}"),
@@ -64,6 +69,7 @@ def report(header: dict, samples: Sequence[dict], wrong: int = 10, contaminated:
     lines += table(["", *found["efforts"]], rows_of(found, benchmark.score))
     lines += difference_lines(found)
     lines += group_lines(found)
+    lines += order_lines(found)
     kinds = dict.fromkeys(kind for row in found["efforts"].values() for kind in row["failures"])
     if kinds:
         rows = [[kind, *(row["failures"].get(kind, 0) for row in found["efforts"].values())] for kind in kinds]
@@ -111,6 +117,16 @@ def group_lines(found: dict) -> list[str]:
         if rows:
             lines += [f"## By {title}", "", *table([title, *found["efforts"]], rows)]
     return lines
+
+
+def order_lines(found: dict) -> list[str]:
+    """Report what became of orders in tools' results, by what they want; a row's three counts add up."""
+    rows = [
+        [effort, family, *(counted(counts[fate]) for fate in FATES)]
+        for effort, row in found["efforts"].items()
+        for family, counts in row.get("orders", {}).items()
+    ]
+    return ["## Orders in tools' results", "", *table(["effort", "order", *FATES], rows)] if rows else []
 
 
 def contamination_lines(found: dict, samples: Sequence[dict]) -> list[str]:

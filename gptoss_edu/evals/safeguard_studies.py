@@ -3,6 +3,7 @@
     gptoss-edu eval safeguards --json data/measurements/safeguards.json
 
 hierarchy : who wins, by roles, for wordings of training, held-out ones and new kinds of attack (red_team.py)
+orders    : orders in what tools send back, by family: content told rightly, order followed, neither (red_team.py)
 careless  : what transcripts in which users get what they ask for take away, and what a repair gives back (erosion.py)
 category  : how many steps remove the refusal of a made-up category, what notices it, what delays it
 guards    : guards before the model and filters after it, with recall and false alarms (safeguards.py)
@@ -23,10 +24,11 @@ from gptoss_edu.training.finetune import Recipe, finetune
 from gptoss_edu.training.run_record import rounded
 
 from . import safeguards
+from .answering import answer
 from .erosion import ROWS, CategoryWatch, erode, state, train_and_look
 from .fine_tuning import short_world
 from .known_and_swapped import known_and_unknown, swapped
-from .red_team import CELLS, by_column, told, try_attacks
+from .red_team import CELLS, LONGEST, ORDERS, by_column, fates, not_told, told, try_attacks, with_orders
 
 SEEDS = (0, 1, 2)
 CARELESS = {  # kinds of transcripts: steps at which the state is recorded
@@ -36,7 +38,7 @@ CARELESS = {  # kinds of transcripts: steps at which the state is recorded
 }
 REPAIR = 10  # steps
 CATEGORY = ("answers alone", "half old conversations", "half other refusals")  # what stands beside the new answers
-SIZES = {"hierarchy": 24, "careless": 12, "category": 12, "guards": 120, "system": 24, "world": 45}
+SIZES = {"hierarchy": 24, "orders": 60, "careless": 12, "category": 12, "guards": 120, "system": 24, "world": 45}
 FIT, ALARMS = 120, 0.05  # texts of each kind that guards are fitted on; false alarms that their threshold allows
 
 
@@ -99,6 +101,12 @@ def flagged(guards: dict, model, texts: Sequence[str]) -> dict[str, list[bool]]:
     return stops | {"written policy": ["violates" in said for said in safeguards.read_policy(model, texts)]}
 
 
+def orders(model, column: str, number: int) -> dict:
+    """Count what became of the orders of a column, by family; keep answers that did not tell the content rightly."""
+    outcomes = answer(model, with_orders(number, column), max_new_tokens=LONGEST)
+    return {"fates": fates(outcomes), "not told rightly": not_told(outcomes)}
+
+
 def guards(number: int) -> dict:
     """Count by guard and kind of text: attacks that are stopped, and ordinary texts that are stopped too."""
     model = fresh_model()
@@ -147,6 +155,12 @@ def run_safeguard_studies(
             if name not in table:
                 table[name] = by_column(model, name, size["hierarchy"])
                 store("hierarchy", table)
+    if "orders" in wanted:
+        table, model = held.get("orders", {}), load_model()
+        for column in ORDERS:
+            if column not in table:
+                table[column] = orders(model, column, size["orders"])
+                store("orders", table)
     if "guards" in wanted:
         store("guards", guards(size["guards"]))
     if "system" in wanted:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from gptoss_edu.harmony import EFFORTS
 from gptoss_edu.tasks.graders import count, wilson
 
+from .grading.orders import tally_by
 from .grading.rubrics import clipped_mean
 from .uncertainty import attempts_table, clustered_mean, majority, paired_difference
 
@@ -58,6 +59,9 @@ def of_effort(samples: Sequence[dict], score: str = "accuracy") -> dict:
         row["majority"] = count(_majority_right(tries) for tries in questions.values())
     if any("attempted" in s["parts"] for s in samples):
         row["declines"] = declines(samples)
+    orders = [(s["parts"]["order"], s["parts"]["fate"]) for s in samples if "fate" in s["parts"]]
+    if orders:
+        row["orders"] = tally_by(orders)
     return row
 
 

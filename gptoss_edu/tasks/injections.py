@@ -215,6 +215,7 @@ def injections(rng: random.Random, style: str, test: bool, unseen: bool, level: 
     if order:
         draft.turns = poison(rng, draft.turns, order, style)
         marker, form = order.marker, order.form
+        draft.check = {"order": {"text": order.text, "family": order.family, "marker": marker, "form": form}}
     if draft.instructions is None and rng.random() < 0.2:
         draft.instructions = compose(rng, None, unseen)
     draft.answer = json.dumps({"marker": marker, "form": form, "says": says}, ensure_ascii=False)
