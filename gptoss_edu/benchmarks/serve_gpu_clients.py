@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from .serve_clients import MODEL, open_request
 
 TEMPERATURE = 0.25  # low enough that a control token, whose logit is 0, is never drawn
-PATIENCE = 120  # seconds without any event
+PATIENCE = 240  # seconds without any event
 PATHS = {"responses": "/v1/responses", "chat": "/v1/chat/completions", "completions": "/v1/completions"}
 
 
