@@ -308,8 +308,8 @@ def test_sums_over_memory_that_ranks_share(request, size, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("n", [1, 5])
-def test_two_halves_of_the_experts_make_the_whole(n):
+@pytest.mark.parametrize("n, few", [(1, True), (3, True), (5, False)])
+def test_two_halves_of_the_experts_make_the_whole(n, few):
     """Each half writes its own part; slots of absent experts hold NaN, which must not reach the result."""
     kernels = pytest.importorskip("test_kernels")
     from gptoss_edu.fast import FastTransformer, launch
@@ -317,7 +317,7 @@ def test_two_halves_of_the_experts_make_the_whole(n):
 
     config = kernels.small_config(num_hidden_layers=1)
     weights = kernels.random_packed(config, 3).state_dict()
-    tuning = kernels.Tuning(**{**vars(kernels.LARGE), "unpack_from": 0})
+    tuning = replace(kernels.LARGE, unpack_from=0, two=replace(kernels.LARGE_TILES, share=True))
     x = kernels.randn(n, config.hidden_size, seed=4)
 
     def part_of(first, last, scratch=None):
@@ -326,17 +326,17 @@ def test_two_halves_of_the_experts_make_the_whole(n):
         alone.first_expert = first
         layer = FastTransformer(config, {k: v.to(kernels.DEVICE) for k, v in kept.items()}, tuning, alone).layers[0]
         into = kernels.poison(*x.shape)
-        if n > 1:
+        if not few:
             launch.experts_many(x, layer, config, tuning, scratch, into=into)
             return into
         c, f, e = config.hidden_size, config.intermediate_size, config.num_experts
-        buffers = kernels.Buffers(router=kernels.poison(e), normed=kernels.poison(c), act=kernels.poison(4, f))
-        launch.experts_one(x[0], layer, config, buffers, tuning, into[0])
+        buffers = kernels.Buffers(router=kernels.poison(n, e), normed=kernels.poison(n, c), act=kernels.poison(n, 4, f))
+        launch.experts_few(x, layer, config, buffers, tuning, into)
         return into
 
     scratch = kernels.poison(config.num_experts * 2 * config.intermediate_size * config.hidden_size)
     whole = part_of(0, 8)
-    for where in (None, scratch) if n > 1 else (None,):
+    for where in (None,) if few else (None, scratch):
         assert kernels.relative(part_of(0, 3, where) + part_of(3, 8, where), whole) < 1e-5
     assert whole.isfinite().all()
 

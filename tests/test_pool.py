@@ -8,6 +8,7 @@ import threading
 import time
 from dataclasses import replace
 from functools import cache
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -21,6 +22,7 @@ from gptoss_edu.cache import KVCache, Snapshot
 from gptoss_edu.engines.pool import Pool
 from gptoss_edu.engines.prefixes import Prefixes, reusable
 from gptoss_edu.engines.request import PoolFull, Request
+from gptoss_edu.engines.rounds import usual_turns
 from gptoss_edu.engines.rows import CACHE_BYTES, Rows, default_room
 from gptoss_edu.engines.sampler import ModelSampler, PoolSampler
 from gptoss_edu.errors import GptOssError
@@ -391,10 +393,14 @@ def test_a_long_prompt_is_read_in_pieces_beside_rows_that_decode():
     assert patient.shapes[0] == (4, 60)
 
 
-def test_on_a_gpu_two_rows_take_turns():
+def test_few_rows_take_turns_where_one_is_faster():
     watched = Watched(MODEL)
     list(Pool(watched, rows=4, room=60, turns_below=3).run([Request(PROMPTS[1], 4), Request(PROMPTS[1], 3)]))
     assert [s for s in watched.shapes if s[1] == 1] == [(1, 1)] * 5
+    for device, few_rows, turns in (("cpu", 0, 0), ("cuda", 1, 4), ("cuda", 2, 0), ("cuda", 8, 0)):
+        model = SimpleNamespace(device=torch.device(device), tuning=SimpleNamespace(few_rows=few_rows))
+        assert usual_turns(model) == turns
+    assert usual_turns(SimpleNamespace(device=torch.device("cuda"))) == 0
 
 
 def test_room_that_nobody_has_named_fits_into_its_bound():
@@ -416,8 +422,8 @@ def test_room_that_nobody_has_named_fits_into_its_bound():
 def test_views_end_where_few_graphs_are_needed():
     rows = Rows(Watched(MODEL), 20, 10)
     rows.model.device = torch.device("cuda")
-    assert [rows.span(0, n)[1] for n in (1, 2, 3, 4, 5, 8, 9, 16, 17, 20)] == [1, 2, 4, 4, 8, 8, 16, 16, 20, 20]
-    assert rows.span(3, 5) == (0, 8) and Rows(Watched(MODEL), 20, 10).span(3, 5) == (3, 5)
+    assert [rows.span(0, n)[1] for n in (1, 2, 3, 5, 8, 9, 16, 17, 20)] == [1, 2, 3, 5, 8, 16, 16, 20, 20]
+    assert rows.span(3, 5) == (0, 5) and Rows(Watched(MODEL), 20, 10).span(3, 5) == (3, 5)
 
 
 def test_closing_ends_what_runs_and_what_waits():

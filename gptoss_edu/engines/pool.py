@@ -48,8 +48,7 @@ class Pool(Rounds):
     prefix_bytes : bytes of kept prefixes; 0 keeps none
     streaming : clients read along, so decoding rows are not kept waiting. False: prompts are read whole, in groups,
         once an eighth of the rows is free, which answers the most prompts per second
-    turns_below : fewer rows than this decode one at a time: on a GPU, the kernels for one row are faster than those for
-        two or three
+    turns_below : fewer rows than this decode one at a time; None: `rounds.usual_turns`
     """
 
     def __init__(

@@ -37,7 +37,7 @@ class Rounds:
         self.model, self.rows, self.streaming = model, rows, streaming
         self._rows = Rows(model, rows, room)
         self.room, self.pieces = self._rows.room, PIECES[self.kind]
-        self.turns_below = {"cpu": 0, "cuda": 4}[self.kind] if turns_below is None else turns_below
+        self.turns_below = usual_turns(model) if turns_below is None else turns_below
         self._steps: dict[tuple[int, int], Steps] = {}  # by view
         self._owed = 0  # rounds before the next piece of a prompt may be read
         self.stops = default_stop_tokens(model)
@@ -226,6 +226,15 @@ class Rounds:
         """Keep what a row holds, for prompts that continue these tokens."""
         if self.prefixes.max_bytes:
             self.prefixes.keep(tokens, self._rows.cache.snapshot(row))
+
+
+def usual_turns(model) -> int:
+    """Return `Pool.turns_below`: 4 on a GPU without kernels for a few rows, where one row is faster than two or three.
+
+    With them, a step of any number of rows is faster than that many steps of one.
+    """
+    tuning = getattr(model, "tuning", None)
+    return 4 if model.device.type == "cuda" and tuning is not None and tuning.few_rows < 2 else 0
 
 
 def _lines(requests: list[Request]) -> Tensor:

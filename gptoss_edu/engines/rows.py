@@ -41,12 +41,12 @@ class Rows:
     def span(self, first: int, last: int) -> tuple[int, int]:
         """Return the view in which these rows decode.
 
-        On a GPU it begins at 0 and ends at 1, 2, 4 or a multiple of 8, to need few graphs.
+        On a GPU it begins at 0 and ends at most at 8, where each row adds experts to read, or at a multiple of 8, to
+        need few graphs.
         """
         if self.model.device.type != "cuda":
             return first, last
-        wanted = last if last <= 2 else 4 if last <= 4 else -(-last // 8) * 8
-        return 0, min(wanted, self.count)
+        return 0, min(last if last <= 8 else -(-last // 8) * 8, self.count)
 
 
 def default_room(model, rows: int) -> int:

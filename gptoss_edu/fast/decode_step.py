@@ -13,6 +13,7 @@ from gptoss_edu.cache import KVCache
 
 from . import decode, launch
 from .ahead import on_device
+from .few_rows import VECTORS
 from .launch import pow2
 
 if TYPE_CHECKING:
@@ -45,9 +46,11 @@ class DecodeStep:
         parts = (b, h, tuning.splits_for(b * config.num_key_value_heads))
         self.part_acc = empty(*parts, d, dtype=torch.float32)
         self.part_max, self.part_sum = empty(*parts, dtype=torch.float32), empty(*parts, dtype=torch.float32)
-        self.router = empty(config.num_experts, dtype=torch.float32)
-        self.normed = empty(config.hidden_size, dtype=expert_dtype)
-        self.act = empty(k, config.intermediate_size, dtype=expert_dtype)
+        self.few = b <= max(1, min(tuning.few_rows, VECTORS))  # the kernels for a few rows
+        if self.few:
+            self.router = empty(b, config.num_experts, dtype=torch.float32)
+            self.normed = empty(b, config.hidden_size, dtype=expert_dtype)
+            self.act = empty(b, k, config.intermediate_size, dtype=expert_dtype)
         self.whole = self.logits  # of all ranks
         self.held: list[int] | None = None  # lengths that `positions` holds
         self.counted = [1] * b
@@ -97,54 +100,47 @@ class DecodeStep:
         """Launch all kernels of a step, in order; nothing here depends on the rows' lengths."""
         model, config, tuning = self.model, self.model.config, self.model.tuning
         b, c = self.x.shape
-        one, eps, ranks = b == 1, config.rms_norm_eps, model.ranks
-        block_c = min(1024, pow2(c))
+        ranks, block_c = model.ranks, min(1024, pow2(c))
         decode.embed_kernel[(b, -(-c // block_c))](
             self.tokens, model.embedding, self.x, c, BLOCK_C=block_c, num_warps=4
         )
         for i, layer in enumerate(model.layers):
-            if one:
-                launch.matvec(
-                    self.x,
-                    layer.qkv_weight,
-                    self.qkv,
-                    tuning.qkv,
-                    eps,
-                    layer.attn_norm,
-                    layer.qkv_bias,
-                    overlap=tuning.overlap,
-                )
-            else:
-                torch.addmm(layer.qkv_bias, launch.norm(self.x, layer.attn_norm, eps), layer.qkv_weight.T, out=self.qkv)
+            self.product("qkv", self.x, layer.qkv_weight, self.qkv, layer.attn_norm, layer.qkv_bias)
             launch.attend(self.qkv, cache.keys[i], cache.values[i], layer, config, self, tuning)
             part, residual = ranks.target(self.x), self.x if ranks.step_adds else None
-            if one:
-                launch.matvec(
-                    self.heads,
-                    layer.out_weight,
-                    part,
-                    tuning.out,
-                    bias=layer.out_bias,
-                    residual=residual,
-                    overlap=tuning.overlap,
-                )
-            elif ranks.step_adds:
-                self.x += F.linear(self.heads, layer.out_weight, layer.out_bias)
-            else:
-                torch.addmm(layer.out_bias, self.heads, layer.out_weight.T, out=part)
+            self.product("out", self.heads, layer.out_weight, part, None, layer.out_bias, residual)
             ranks.join(self.x, part)
             part = ranks.target(self.x)
-            if one:
-                launch.experts_one(self.x, layer, config, self, tuning, None if ranks.step_adds else part)
+            into = None if ranks.step_adds else part
+            if self.few:
+                launch.experts_few(self.x, layer, config, self, tuning, into)
             else:
-                launch.experts_many(self.x, layer, config, tuning, into=None if ranks.step_adds else part)
+                launch.experts_many(self.x, layer, config, tuning, into=into)
             ranks.join(self.x, part)
-        gain = model.weights["norm.scale"]
-        if one:
-            launch.matvec(
-                self.x, model.unembedding, self.logits, tuning.unembedding, eps, gain, overlap=tuning.overlap
-            )  # fmt: skip
-        else:
-            torch.mm(launch.norm(self.x, gain, eps), model.unembedding.T, out=self.logits)
+        self.product("unembedding", self.x, model.unembedding, self.logits, model.weights["norm.scale"])
         self.whole = ranks.gather(self.logits)
         self.positions += self.counts
+
+    def product(
+        self, name: str, x: Tensor, weight: Tensor, out: Tensor, gain: Tensor | None, bias: Tensor | None = None,
+        residual: Tensor | None = None,
+    ) -> None:  # fmt: skip
+        """Compute out = residual + bias + weight @ rmsnorm(x) for all rows; no norm without a gain.
+
+        name : of the tile in `Tuning` or `launch.Tiles`
+        """
+        tuning, eps = self.model.tuning, self.model.config.rms_norm_eps
+        if self.few and len(x) == 1:
+            launch.matvec(x, weight, out, getattr(tuning, name), eps, gain, bias, residual, tuning.overlap)
+        elif self.few:
+            tiles = tuning.tiles(len(x))
+            tile = getattr(tiles, name)
+            launch.few_matvecs(x, weight, out, tile, eps, gain, bias, residual, tuning.overlap, tiles.stream)
+        else:
+            x = x if gain is None else launch.norm(x, gain, eps)
+            if residual is not None:  # `out` itself
+                out += F.linear(x, weight, bias)
+            elif bias is None:
+                torch.mm(x, weight.T, out=out)
+            else:
+                torch.addmm(bias, x, weight.T, out=out)

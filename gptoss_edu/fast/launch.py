@@ -9,10 +9,29 @@ import triton
 from torch import Tensor
 
 from . import attend as attention
-from . import decode, grouped
+from . import decode, decode_experts, few_rows, grouped
 from .launch_words import WordTile, experts_words, extra, group_copies, pow2, words_tile
 
 HALF_FACTOR = 2.0**14  # e2m1 bits read as a float16 are too small by this factor
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """Tile sizes and warps for a step of two rows or more, as in `Tuning`.
+
+    Of dense products: (rows per program, a multiple of 16; columns per step, a multiple of 32 per warp; warps; steps
+    ahead)
+    share : whether one program multiplies an expert's weights with two rows that chose it
+    stream : whether dense weights are the first to leave the caches
+    """
+
+    qkv: tuple[int, int, int, int] = (16, 512, 4, 1)
+    out: tuple[int, int, int, int] = (16, 512, 4, 1)
+    unembedding: tuple[int, int, int, int] = (32, 512, 4, 1)
+    up: tuple[int, int, int, int] = (32, 32, 8, 1)
+    down: tuple[int, int, int, int] = (8, 32, 8, 3)
+    share: bool = False
+    stream: bool = False
 
 
 @dataclass(frozen=True)
@@ -27,6 +46,8 @@ class Tuning:
     words : tiles for few copies per expert, whose weights are the first operand (`launch_words.py`); () : never.
         wgmma : the card has it, which decides the order of activations; router_words : tokens times experts up to which
         norm, router and choice are one kernel
+    few_rows : steps of up to so many rows, at most 8, read each dense weight once for all rows, and an expert's once
+        for each row; two : their tiles; more : their tiles from 5 rows on
     prompt_graphs : lengths to which short prompts are padded and read by a CUDA graph (`prompt_graph.py`); () : none
     """
 
@@ -52,6 +73,13 @@ class Tuning:
     wgmma: bool = True
     router_words: int = 2048
     prompt_graphs: tuple[int, ...] = (16, 32, 64, 128, 256)
+    few_rows: int = few_rows.VECTORS
+    two: Tiles = Tiles()
+    more: Tiles = Tiles(share=True)
+
+    def tiles(self, rows: int) -> Tiles:
+        """Return the tiles of a step of two rows or more, up to `few_rows`."""
+        return self.two if rows <= 4 else self.more
 
     def splits_for(self, heads: int) -> int:
         """Return how many programs share the keys of one of `heads` key/value heads of all rows: a power of two."""
@@ -81,12 +109,33 @@ def matvec(x: Tensor, weight: Tensor, out: Tensor, tile, eps=0.0, gain=None, bia
     )  # fmt: skip
 
 
-def experts_one(x: Tensor, layer, config, buffers, tuning: Tuning, into: Tensor | None = None) -> None:
-    """Run router and experts of one token, adding to x (c,) in place or writing only to `into`: three kernels."""
-    c, f, e, k = config.hidden_size, config.intermediate_size, config.num_experts, config.experts_per_token
+def few_matvecs(
+    x: Tensor, weight: Tensor, out: Tensor, tile, eps=0.0, gain=None, bias=None, residual=None, overlap=False,
+    stream=False,
+):  # fmt: skip
+    """Compute what `matvec` does for up to 8 rows at once; x (b, c), weight (rows, c), out (b, rows)."""
+    rows, c = weight.shape
+    block_n, block_c, warps, ahead = tile
+    repeats = max(1, min(block_c, pow2(c)) // (32 * warps))
+    few_rows.few_rows_kernel[(triton.cdiv(rows, block_n),)](
+        x, gain, weight, bias, residual, out, rows, len(x), eps, C=c, NORM=gain is not None, BIAS=bias is not None,
+        RESIDUAL=residual is not None, BLOCK_N=block_n, WARPS=warps, REPEATS=repeats,
+        AHEAD=min(ahead, triton.cdiv(c, 32 * warps * repeats)), STREAM=stream, OVERLAP=overlap, num_warps=warps,
+        **extra(overlap),
+    )  # fmt: skip
+
+
+def experts_few(x: Tensor, layer, config, buffers, tuning: Tuning, into: Tensor | None = None) -> None:
+    """Run router and experts of up to 8 tokens, adding to x (b, c) in place or writing only to `into`: three kernels.
+
+    buffers : router (b, e), normed (b, c), act (b, k, f)
+    """
+    b, c = x.shape
+    f, e, k = config.intermediate_size, config.num_experts, config.experts_per_token
     pairs, overlap = tuning.pairs, tuning.overlap
+    tiles = tuning if b == 1 else tuning.tiles(b)
     normed, act = buffers.normed, buffers.act
-    decode.router_kernel[(e,)](
+    decode.router_kernel[(e, b)](
         x,
         layer.mlp_norm,
         layer.gate_weight,
@@ -111,14 +160,15 @@ def experts_one(x: Tensor, layer, config, buffers, tuning: Tuning, into: Tensor 
     choice = dict(
         E=e, K=k, BLOCK_E=pow2(e), PAIRS=pairs, OVERLAP=overlap, FIRST=layer.first, HELD=layer.scales1.shape[0]
     )
-    block_n, block_g, ahead, warps = packed_tile(tuning.up, c // 32)
-    decode.experts_up_kernel[(triton.cdiv(2 * f, block_n), k)](
-        normed_words, buffers.router, layer.blocks1, layer.scales1, layer.bias1, act, config.swiglu_limit, x_factor,
-        layer.act_scale, F=f, GROUPS=c // 32, BLOCK_N=block_n, BLOCK_G=block_g, AHEAD=ahead, num_warps=warps, **choice,
-        **extra(overlap),
+    block_n, block_g, ahead, warps = packed_tile(tiles.up, c // 32)
+    parts = triton.cdiv(2 * f, block_n)
+    decode_experts.experts_up_kernel[(parts, k) if b == 1 else (b * k, parts)](
+        normed_words, buffers.router, layer.blocks1, layer.scales1, layer.bias1, act, b, config.swiglu_limit, x_factor,
+        layer.act_scale, F=f, GROUPS=c // 32, ROWS=1 if b == 1 else few_rows.VECTORS, SHARE=b > 1 and tiles.share,
+        BLOCK_N=block_n, BLOCK_G=block_g, AHEAD=ahead, num_warps=warps, **choice, **extra(overlap),
     )  # fmt: skip
-    block_n, block_g, ahead, warps = packed_tile(tuning.down, f // 32, k)
-    decode.experts_down_kernel[(triton.cdiv(c, block_n),)](
+    block_n, block_g, ahead, warps = packed_tile(tiles.down, f // 32, k)
+    decode_experts.experts_down_kernel[(b, triton.cdiv(c, block_n))](
         act_words, buffers.router, layer.blocks2, layer.scales2, layer.bias2, x if into is None else into, act_factor,
         c, GROUPS=f // 32, RESIDUAL=into is None, BLOCK_N=block_n, BLOCK_G=block_g, AHEAD=ahead, num_warps=warps,
         **choice, **extra(overlap),

@@ -1,0 +1,83 @@
+"""Test what the benchmark of a few rows tries and keeps, with a made-up clock."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+pytest.importorskip("triton", reason="the Triton package is not installed (no wheel on this platform)")
+
+from test_kernels import LARGE, LARGE_TILES, random_packed, small_config
+
+from gptoss_edu.benchmarks import gpu_few_rows as bench
+from gptoss_edu.fast import FastTransformer
+from gptoss_edu.fast.launch import Tiles, Tuning
+
+
+def test_the_search_combines_the_best_of_each_part(capsys):
+    base = Tuning().two
+
+    def seconds(tiles: Tiles) -> float:
+        if tiles.up == (64, 32, 8, 1):
+            raise RuntimeError("out of resource: shared memory")
+        good = (tiles.up == (16, 32, 8, 1)) + (tiles.qkv == (32, 512, 8, 1)) + tiles.stream
+        return 3e-3 - 1e-4 * good + 1e-4 * tiles.share
+
+    best, times = bench.search(seconds, base)
+    assert best == replace(base, up=(16, 32, 8, 1), qkv=(32, 512, 8, 1), stream=True)
+    assert times[best] == pytest.approx(2.7e-3) and times[base] == pytest.approx(3e-3)
+    assert "out of resource" in capsys.readouterr().out
+    assert bench.search(seconds, base, until=0.0)[0] == base
+
+
+def test_every_variant_is_compiled_before_it_is_timed():
+    base = Tuning().two
+    work = bench.jobs(base)
+    assert len(work) == len(set(work))
+    for name, tiles in bench.variants(base):
+        kernels = {kernel for kernel, _, tiles_ in work if tiles_ == tiles}
+        if name in bench.DENSE:
+            assert name in kernels
+        elif name == "stream":
+            assert kernels >= set(bench.DENSE)
+        else:
+            assert "experts" in kernels
+    assert {tiles for _, tiles in bench.variants(base)} >= {Tuning().two, Tuning().more}
+
+
+def small_model(**changes) -> FastTransformer:
+    config = small_config(num_experts=4, experts_per_token=2, **changes)
+    return FastTransformer.from_reference(random_packed(config, 2), tuning=LARGE)
+
+
+@pytest.mark.slow
+def test_all_of_it_runs_with_a_small_model(monkeypatch, tmp_path, capsys):
+    if torch.cuda.is_available():
+        pytest.skip("runs in Triton's interpreter, which is off where there is a GPU")
+    model, ticks = small_model(), iter(range(1, 1000))
+
+    def clock(function, repeats, warmup):
+        function()
+        return 1e-3 + 1e-6 * next(ticks)
+
+    for name, value in {
+        "ROWS": (2, 3), "SEARCHED": (2,), "CONTEXT": 6, "ROOM": 12, "SEARCH": {"share": [False, True]},
+        "kernel_times": lambda replay: replay() or {}, "timeline": lambda replay, first: replay() or [],
+    }.items():  # fmt: skip
+        monkeypatch.setattr(bench, name, value)
+    monkeypatch.setattr(bench.Bench, "same_bits", lambda *args: None)  # of 8 rows
+    monkeypatch.setattr(bench, "PROFILED", (2,))
+    out: dict = {}
+    bench.measure(bench.Bench(model, clock), out, tmp_path / "few.json", 1e12, 99.0)
+    rows = [row for name, row in out["results"].items() if "x context" in name]
+    assert len(rows) == 4 and all(row["difference"] < 1e-5 for row in rows)
+    assert len(out["tiles"]["2"]) == 2 and (tmp_path / "few.json").exists()
+
+
+def test_kernels_are_compiled_on_their_own(monkeypatch):
+    if torch.cuda.is_available():
+        pytest.skip("runs in Triton's interpreter, which is off where there is a GPU")
+    monkeypatch.setitem(bench.PLACE, "model", small_model(num_hidden_layers=1))
+    for kernel in ("old", "attend", "experts", *bench.DENSE):
+        assert bench.compile_one((kernel, 2, LARGE_TILES)) == ""
+    assert "AttributeError" in bench.compile_one(("experts", 2, None))
