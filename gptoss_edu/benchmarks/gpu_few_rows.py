@@ -103,7 +103,7 @@ PLACE: dict = {}  # of a process that compiles: its model
 
 def compile_one(job: tuple[str, int, Tiles]) -> str:
     """Launch kernels of a model of two layers once: the compiler keeps its result in a file that all processes read."""
-    from .gpu import random_weights
+    from .random_weights import random_weights
 
     kernel, rows, tiles = job
     try:
