@@ -71,7 +71,7 @@ def test_without_a_card_the_trial_is_named(capsys):
 
 
 def test_the_rate_is_that_of_the_time_in_which_all_receive():
-    early = Stream([float(t) for t in range(10)], [1] * 10, tokens=20, ids=[0] * 10)  # parts of two tokens
+    early = Stream([float(t) for t in range(10)], [2] * 10, tokens=20, ids=[0] * 20)  # parts of two tokens
     late = Stream([4.5, 5.5, 6.5, 7.5, 8.5, 9.5, 10.5], [1] * 7, tokens=7, ids=[0] * 7)
     rate, seconds = steady([early, late], warm=2)
     assert seconds == 9 - 5.5, "from the late client's second token to the early client's last"
@@ -90,7 +90,7 @@ def test_each_apis_stream_is_read():
     assert (found.ids, found.tokens, found.times, found.counts()) == ([5, 6], 2, [2.0], [2.0])
     delta = {"reasoning": "ab", "reasoning_content": "ab"}
     found = read("chat", lines({"choices": [{"delta": delta}]}, {"choices": [], "usage": {"completion_tokens": 4}}))
-    assert (found.sizes, found.tokens, found.counts()) == ([2], 4, [4.0])
+    assert (found.sizes, found.tokens, found.counts()) == ([2], 4, [1.0]), "without the header"
     done = {"type": "response.incomplete", "response": {"usage": {"output_tokens": 3}}}
     found = read("responses", lines({"type": "response.reasoning_text.delta", "delta": "abc"}, done))
     assert (found.sizes, found.tokens) == ([3], 3)

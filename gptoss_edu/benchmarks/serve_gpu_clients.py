@@ -14,6 +14,7 @@ from .serve_clients import MODEL, open_request
 
 TEMPERATURE = 0.25  # low enough that a control token, whose logit is 0, is never drawn
 PATIENCE = 240  # seconds without any event
+OPENING = 3  # tokens of the header `<|channel|>analysis<|message|>`
 PATHS = {"responses": "/v1/responses", "chat": "/v1/chat/completions", "completions": "/v1/completions"}
 
 
@@ -32,11 +33,12 @@ class Stream:
     def counts(self) -> list[float]:
         """Return how many tokens each part brought.
 
-        Where the API sends no ids, all parts count alike. A part is a token, except where one is no whole character.
+        Where the API sends no ids, all parts count alike. A part is a token, except where one is no whole character;
+        the first tokens are a header, which is in no part.
         """
-        sizes = self.sizes if self.ids else [1] * len(self.sizes)
-        share = self.tokens / sum(sizes)
-        return [size * share for size in sizes]
+        if self.ids:
+            return [float(size) for size in self.sizes]
+        return [(self.tokens - OPENING) / len(self.sizes)] * len(self.sizes)
 
 
 def body_for(api: str, prompt: str | list[int], tokens: int, seed: int) -> dict:
