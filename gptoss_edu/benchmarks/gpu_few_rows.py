@@ -83,15 +83,14 @@ def search(seconds_of: Callable[[Tiles], float], base: Tiles, until: float = flo
     return min(times, key=times.__getitem__), times
 
 
-def jobs(base: Tiles) -> list[tuple[str, int, Tiles]]:
+def jobs(bases: list[Tiles]) -> list[tuple[str, int, Tiles]]:
     """Return what to compile: (kernel, rows, tiles); "old" is a step without the kernels for a few rows."""
-    found = {("old", rows, base): None for rows in (1, 2, 4)}  # 4 rows: 16 copies, for which Triton compiles again
-    for rows in SEARCHED:
-        found |= {("attend", rows, base): None}
-    for name, tiles in variants(base):
-        kernels = (*DENSE, "experts") if name in ("base", "stream") else (name,) if name in DENSE else ("experts",)
-        found |= {(kernel, 8, tiles): None for kernel in kernels}
-    return list(found)
+    found = {("old", rows): ("old", rows, bases[0]) for rows in (1, 2, 4)}  # 4 rows: 16 copies, compiled for themselves
+    found |= {("attend", rows): ("attend", rows, bases[0]) for rows in SEARCHED}
+    for tiles in (tiles for base in bases for _, tiles in variants(base)):
+        found |= {("experts", tiles.up, tiles.share, tiles.down): ("experts", 8, tiles)}
+        found |= {(name, getattr(tiles, name), tiles.stream): (name, 8, tiles) for name in DENSE}
+    return list(found.values())
 
 
 def with_tiles(tuning: Tuning, tiles: Tiles) -> Tuning:
@@ -249,7 +248,7 @@ def main() -> None:
     from .gpu import made
 
     start, out = time.monotonic(), {"device": torch.cuda.get_device_name(), "date": time.strftime("%Y-%m-%d")}
-    compile_all(jobs(Tuning().two), args.processes, time.monotonic() + 60)
+    compile_all(jobs([Tuning().more, Tuning().two]), args.processes, time.monotonic() + 60)
     print(f"  compiled in {time.monotonic() - start:.1f} s", flush=True)
     ceilings(out)
     model = made(ModelConfig.gpt_oss_20b(), None)
