@@ -121,6 +121,30 @@ def test_rows_too_short_for_a_quad_take_the_other_kernel(monkeypatch):
     assert x.isfinite().all()
 
 
+def test_a_card_of_capability_9_0_takes_the_tiles_that_were_measured(monkeypatch):
+    for capability, count in (((8, 0), 0), ((9, 0), 8), ((10, 0), 0)):
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device, c=capability: c)
+        tuning = launch.Tuning.on(torch.device("cuda", 0))
+        assert len(tuning.words) == count and tuning.pairs and tuning.overlap == (capability >= (9, 0))
+    assert launch.Tuning.on(torch.device("cpu")).words == ()
+
+
+def test_measured_tiles_follow_each_other_and_give_the_same_sum():
+    """Try every tile that is measured with a number of tokens for which it is taken."""
+    tiles = launch_words.HOPPER
+    assert [tile.below for tile in tiles] == sorted(tile.below for tile in tiles)
+    config = odd_config(num_experts=8, experts_per_token=2)
+    layer, tuning = a_layer(config), replace(LARGE, words=tiles)
+    taken = {launch_words.words_tile(tuning, copies, 32, 2880, 2880) for copies in range(4, 1200)}
+    assert taken == set(tiles)
+    for n in (1, 12):
+        assert launch_words.words_tile(tuning, 2 * n, 8, config.hidden_size, config.intermediate_size)
+        x = randn(n, config.hidden_size, seed=11)
+        found = x.clone()
+        launch.experts_many(found, layer, config, tuning)
+        assert relative(found - x, right_sum(x, layer, config)) < 1e-5
+
+
 @pytest.mark.parametrize("copies, e", [(1, 8), (64, 32), (256, 32), (512, 128), (70, 3)])
 def test_tiles_are_enough_for_any_choice(copies, e):
     """The most tiles are needed where every expert has one copy more than fills its tiles."""

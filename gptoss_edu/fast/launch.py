@@ -10,7 +10,7 @@ from torch import Tensor
 
 from . import attend as attention
 from . import decode, decode_experts, few_rows, grouped
-from .launch_words import WordTile, experts_words, extra, group_copies, pow2, words_tile
+from .launch_words import WordTile, experts_words, extra, group_copies, pow2, tiles_on, words_tile
 
 HALF_FACTOR = 2.0**14  # e2m1 bits read as a float16 are too small by this factor
 
@@ -44,6 +44,7 @@ class Tuning:
     grouped : (tokens, rows of the weight, MX blocks per step, warps, pipeline stages), for fewer than 4 tokens per
         expert on average, fewer than 12, fewer than 64, and more
     words : tiles for few copies per expert, whose weights are the first operand (`launch_words.py`); () : never.
+        Steps of up to `few_rows` rows do not use them.
         wgmma : the card has it, which decides the order of activations; router_words : tokens times experts up to which
         norm, router and choice are one kernel
     few_rows : steps of up to so many rows, at most 8, read each dense weight once for all rows, and an expert's once
@@ -80,6 +81,14 @@ class Tuning:
     def tiles(self, rows: int) -> Tiles:
         """Return the tiles of a step of two rows or more, up to `few_rows`."""
         return self.two if rows <= 4 else self.more
+
+    @classmethod
+    def on(cls, device: torch.device) -> "Tuning":
+        """Return the tiles for a device: those measured on an H200 for compute capability 9.0."""
+        if device.type != "cuda":
+            return cls(pairs=False, overlap=False)
+        capability = torch.cuda.get_device_capability(device)
+        return cls(overlap=capability >= (9, 0), words=tiles_on(capability))
 
     def splits_for(self, heads: int) -> int:
         """Return how many programs share the keys of one of `heads` key/value heads of all rows: a power of two."""

@@ -102,9 +102,7 @@ class FastTransformer(Fused):
     ):
         self.config, self.weights, self.tokenizer, self.ranks = config, weights, None, ranks
         self.embedding, self.unembedding = weights["embedding.weight"], weights["unembedding.weight"]
-        on_gpu = self.embedding.is_cuda
-        newest = on_gpu and torch.cuda.get_device_capability(self.embedding.device) >= (9, 0)
-        self.tuning = tuning or Tuning(pairs=on_gpu, overlap=newest)
+        self.tuning = tuning or Tuning.on(self.embedding.device)
         first = ranks.first_expert
         self.layers = [Layer.from_state(weights, config, i, first) for i in range(config.num_hidden_layers)]
         for layer in self.layers:

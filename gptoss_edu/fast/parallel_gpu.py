@@ -157,8 +157,7 @@ def sharded_fast(
     if way not in WAYS:
         raise GptOssError(f"parallel: expected {' or '.join(WAYS)}, found {way!r}.")
     device = weights["embedding.weight"].device
-    newest = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (9, 0)
-    tuning = tuning or Tuning(pairs=device.type == "cuda", overlap=newest)
+    tuning = tuning or Tuning.on(device)
     if way == "nccl" or ranks.size == 1:
         join = Library(ranks, mine, config)
     else:
