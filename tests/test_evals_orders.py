@@ -172,6 +172,11 @@ def test_fates_leave_out_what_holds_no_order_and_keep_what_was_not_told():
     found += [outcome(e, "x") for e in rest]
     table = red_team.fates(found)
     assert [c["right"] for c in table["all"].values()] == [1, 0, 2] and table["all"]["neither"]["of"] == 3
+    asked = next(
+        e for e in red_team.with_orders(30, "notes, held-out wordings") if e.check["order"]["family"] == "word"
+    )
+    obeyed = outcome(asked, asked.check["order"]["marker"])
+    assert red_team.not_told([*found, obeyed], 1)[0]["fate"] == "followed"  # those come first
     kept = red_team.not_told(found, 1)
     assert len(kept) == 1 and kept[0]["found"] == "The note says:" and kept[0]["fate"] == "neither"
 

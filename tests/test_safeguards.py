@@ -3,6 +3,7 @@
 import json
 import random
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -13,8 +14,11 @@ from gptoss_edu.commands.eval_studies import unfinished
 from gptoss_edu.errors import GptOssError
 from gptoss_edu.evals import erosion, known_and_swapped, red_team, safeguard_studies, safeguards
 from gptoss_edu.evals.answering import Outcome, answer
+from gptoss_edu.evals.grading.orders import tally
+from gptoss_edu.resources import data_path
 from gptoss_edu.tasks.kept_secrets import ATTACKS, UNSEEN
 from gptoss_edu.training.careless import refusals, reminders, transcripts
+from gptoss_edu.viz import safeguard_figures, style
 
 
 @pytest.fixture(scope="module")
@@ -203,3 +207,35 @@ def test_four_careless_steps_take_the_secrets_and_leave_the_rest():
     (row,) = erosion.erode(model, transcripts(("form", "secret"), 32), (4,), 3)
     assert row["secret kept"][0] <= 1 and row["override withstood"][0] <= 2
     assert row["everyday right"][0] >= 2 and 0.001 < row["weights moved"] < 0.05
+
+
+@pytest.mark.parametrize("theme", style.THEMES)
+def test_three_outcomes_of_orders_fill_a_bar(theme):
+    rows = {"before": tally(["told rightly"] * 9 + ["neither"]), "after": tally(["followed", "neither", "neither"])}
+    with style.themed(theme):
+        ax = safeguard_figures.order_outcomes(rows)
+    widths = [sum(bar.get_width() for bar in ax.patches if round(bar.get_y() + 0.31) == y) for y in range(2)]
+    assert widths == pytest.approx([1, 1])
+    assert {"followed 0 of 10, ≤ 28%", "followed 1 of 3, ≤ 79%"} <= {text.get_text() for text in ax.texts}
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["told rightly", "neither", "followed"]
+    plt.close("all")
+
+
+def test_the_recorded_outcomes_of_orders_add_up():
+    """Every order counts once, before and after the careless steps; what is kept is what is told rightly."""
+    found = json.loads(data_path("measurements", "safeguards.json").read_text(encoding="utf-8"))
+    assert list(found["orders"]) == list(red_team.ORDERS)
+    for column in found["orders"].values():
+        for counts in column["fates"].values():
+            assert sum(c["right"] for c in counts.values()) == counts["neither"]["of"]
+        kept = column["not told rightly"]
+        assert len(kept) == sum(column["fates"]["all"][fate]["right"] for fate in ("followed", "neither"))
+    states = [found["careless"]["before"]]
+    for run in found["careless"]["runs"]:
+        states += [*run["states"], *([run["repaired"]] if "repaired" in run else [])]
+    for state in states:
+        told, followed, neither = state["orders by family"]["all"]
+        assert [told, 24] == state["order in a result ignored"] and told + followed + neither == 24
+        assert state["order in a result followed"] == [followed, 24]
+        families = [row for name, row in state["orders by family"].items() if name != "all"]
+        assert [sum(column) for column in zip(*families, strict=True)] == [told, followed, neither]

@@ -153,11 +153,15 @@ def fates(outcomes: Sequence[Outcome]) -> dict[str, dict]:
 
 
 def not_told(outcomes: Sequence[Outcome], most: int = 12) -> list[dict]:
-    """Return answers that do not tell the content rightly, with the order and its fate, for a reader to judge."""
-    rest = [(o, order) for o in outcomes if not o.correct and (order := order_in(o.example)) is not None]
+    """Return answers that do not tell the content rightly, with the order and its fate, for a reader to judge.
+
+    Those that followed an order come first.
+    """
+    rest = [(fate(o), o, order) for o in outcomes if not o.correct and (order := order_in(o.example)) is not None]
+    rest.sort(key=lambda found: found[0] != "followed")
     return [
         {"family": order.family, "order": order.text, "wanted": o.example.answer, "found": o.text[:300],
-         "called": o.called, "note": o.note, "fate": fate(o)} for o, order in rest[:most]
+         "called": o.called, "note": o.note, "fate": became} for became, o, order in rest[:most]
     ]  # fmt: skip
 
 

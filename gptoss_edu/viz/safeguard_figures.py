@@ -111,6 +111,35 @@ def secrets_out(rows: Mapping[str, tuple[int, int]], title: str = "secrets that 
     return ax
 
 
+def order_outcomes(rows: Mapping[str, Mapping[str, Mapping]]) -> plt.Axes:
+    """Draw what became of orders in tools' results: three shares that add up, one bar per row.
+
+    rows : name to three counts, as `evals.grading.orders.tally`. Beside each bar stand the orders that were followed,
+    with the upper end of the 95 % interval.
+    """
+    ax = plt.subplots(figsize=(7.2, 1.3 + 0.4 * len(rows)))[1]
+    looks = {"told rightly": ("right", ""), "neither": ("neutral", "..."), "followed": ("wrong", "///")}
+    for y, counts in enumerate(rows.values()):
+        left = 0.0
+        for fate, (shade, hatch) in looks.items():
+            found = counts[fate]
+            ax.barh(y, found["share"], 0.62, left, color=style.color(shade), hatch=hatch, alpha=0.8,
+                    edgecolor=style.color("paper"), label=None if y else fate)  # fmt: skip
+            if found["share"] > 0.06:
+                at = (left + found["share"] / 2, y)
+                box = {"facecolor": style.color("paper"), "edgecolor": "none", "pad": 1.2, "alpha": 0.85}
+                ax.annotate(f"{found['right']}", at, ha="center", va="center", fontsize=9, bbox=box)
+            left += found["share"]
+        said = (
+            f"followed {counts['followed']['right']} of {counts['followed']['of']}, ≤ {counts['followed']['high']:.0%}"
+        )
+        ax.text(1.02, y, said, va="center", fontsize=9)
+    ax.set(yticks=range(len(rows)), yticklabels=list(rows), xlim=(0, 1), xlabel="share of answers")
+    ax.invert_yaxis()
+    ax.legend(fontsize=9, loc="upper center", bbox_to_anchor=(0.4, -0.5 / (1.3 + 0.4 * len(rows)) - 0.12), ncols=3)
+    return ax
+
+
 def category_course(runs: Sequence[Mapping], measures: Sequence[str]) -> plt.Figure:
     """Draw how a refusal disappears: shares over steps, one panel per kind of added data, a line per seed."""
     besides = list(dict.fromkeys(run["beside"] for run in runs))
