@@ -118,7 +118,7 @@ class Case:
         if trial:
             self.tuning = TRIAL_TUNING
         elif not overlap:
-            self.tuning = Tuning(overlap=False)
+            self.tuning = Tuning.on(self.device, overlap=False)
         self.build = lambda config, mine, weights: sharded_fast(config, mine, self.ranks, weights, self.tuning, way)
         self.out: dict = {}
         if not trial and self.ranks.first:

@@ -1,4 +1,4 @@
-"""Launch the kernels: shapes to grids, and the tile sizes that were fastest on an H100."""
+"""Launch the kernels: shapes to grids, and the tile sizes that were fastest on an H100 and on an H200."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -78,17 +78,18 @@ class Tuning:
     two: Tiles = Tiles()
     more: Tiles = Tiles(share=True)
 
+    @classmethod
+    def on(cls, device: torch.device, **changes) -> "Tuning":
+        """Return what suits a device: its search's tiles if there was one, and only what its instructions allow."""
+        if device.type != "cuda":
+            return cls(pairs=False, overlap=False, **changes)
+        name, capability = torch.cuda.get_device_name(device), torch.cuda.get_device_capability(device)
+        found = next((tiles for card, tiles in SEARCHED.items() if card in name), {})
+        return cls(**{"overlap": capability >= (9, 0), "words": tiles_on(capability)} | found | changes)
+
     def tiles(self, rows: int) -> Tiles:
         """Return the tiles of a step of two rows or more, up to `few_rows`."""
         return self.two if rows <= 4 else self.more
-
-    @classmethod
-    def on(cls, device: torch.device) -> "Tuning":
-        """Return the tiles for a device: those measured on an H200 for compute capability 9.0."""
-        if device.type != "cuda":
-            return cls(pairs=False, overlap=False)
-        capability = torch.cuda.get_device_capability(device)
-        return cls(overlap=capability >= (9, 0), words=tiles_on(capability))
 
     def splits_for(self, heads: int) -> int:
         """Return how many programs share the keys of one of `heads` key/value heads of all rows: a power of two."""
@@ -98,6 +99,16 @@ class Tuning:
         """Return the tile of the grouped product for this many copies of tokens."""
         steps = ((4, self.grouped_few), (12, self.grouped_some), (64, self.grouped_more))
         return next((tile for least, tile in steps if copies < least * experts), self.grouped_many)
+
+
+# by benchmarks/gpu_tiles.py and gpu_few_rows.py, on whole steps of 20b's shape; other cards keep the H100's
+SEARCHED: dict[str, dict] = {
+    "H200": {
+        "qkv": (8, 512, 2, 2), "out": (8, 2048, 4, 1), "unembedding": (4, 1024, 4, 1), "up": (64, 16, 8, 1),
+        "two": Tiles((16, 1024, 8, 1), (16, 512, 4, 2), (32, 256, 4, 2), (32, 32, 8, 1), (16, 32, 8, 2), stream=True),
+        "more": Tiles((16, 1024, 8, 1), (16, 512, 4, 2), (32, 256, 4, 2), (32, 32, 8, 2), (16, 32, 8, 2)),
+    },
+}  # fmt: skip
 
 
 def matvec(x: Tensor, weight: Tensor, out: Tensor, tile, eps=0.0, gain=None, bias=None, residual=None, overlap=False):
