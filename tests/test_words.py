@@ -73,10 +73,10 @@ def test_every_element_has_one_place_and_places_left_are_known(c, width):
 @pytest.mark.parametrize(
     "n, copies, up, down, wgmma, fused",
     [
-        (5, 8, (64, 4, 1), (64, 4, 1), True, True),
-        (21, 16, (128, 4, 1), (64, 2, 1), True, False),
-        pytest.param(9, 8, (32, 2, 1), (128, 4, 1), False, True, marks=pytest.mark.slow),
-        pytest.param(40, 32, (64, 1, 1), (64, 4, 1), True, True, marks=pytest.mark.slow),
+        (5, 8, (64, 4, 1, 1), (64, 4, 1, 2), True, True),
+        (21, 16, (128, 4, 1, 2), (64, 2, 1, 4), True, False),
+        pytest.param(9, 8, (32, 2, 1, 4), (128, 4, 1, 1), False, True, marks=pytest.mark.slow),
+        pytest.param(40, 32, (64, 1, 1, 2), (64, 4, 1, 1), True, True, marks=pytest.mark.slow),
     ],
 )  # fmt: skip
 def test_experts_with_words_against_float64(n, copies, up, down, wgmma, fused):
@@ -99,7 +99,7 @@ def test_experts_with_words_against_float64(n, copies, up, down, wgmma, fused):
 def test_experts_elsewhere_and_padding_are_left_out(fused):
     """Try 128 experts of which this rank holds some, and rows of which the last tokens are padding."""
     config = odd_config(num_experts=128, hidden_size=128, intermediate_size=128)
-    x, tuning = randn(12, 128, seed=6), words(8, (128, 4, 1), (64, 4, 1), True, fused)
+    x, tuning = randn(12, 128, seed=6), words(8, (128, 4, 1, 1), (64, 4, 1, 1), True, fused)
     right = right_sum(x, a_layer(config), config)
     parts = [torch.full_like(x, float("nan")) for _ in range(2)]
     for into, (first, last) in zip(parts, ((0, 50), (50, 128)), strict=True):
@@ -117,7 +117,7 @@ def test_rows_too_short_for_a_quad_take_the_other_kernel(monkeypatch):
     monkeypatch.setattr(launch, "experts_words", lambda *a: pytest.fail("fewer than four blocks in a row"))
     config = small_config(num_hidden_layers=1)  # 96 wide
     x = randn(3, 96, seed=7)
-    launch.experts_many(x, a_layer(config), config, words(8, (64, 4, 1), (64, 4, 1)))
+    launch.experts_many(x, a_layer(config), config, words(8, (64, 4, 1, 1), (64, 4, 1, 1)))
     assert x.isfinite().all()
 
 
@@ -189,9 +189,10 @@ def test_words_in_bfloat16_on_a_card(copies, warps, wgmma):
     config = odd_config(hidden_size=2880, intermediate_size=2880, num_experts=8)
     model = FastTransformer.from_reference(random_packed(config, 9, "cuda").bfloat16())
     layer, x = model.layers[0], randn(45, 2880, seed=10, dtype=torch.bfloat16)
-    for fused in (10**9, 0):
+    for fused, quads in ((10**9, 1), (0, 2), (10**9, 4)):
         rows = 64 if warps == 4 else 32
-        tile = WordTile(10**6, copies, (rows, warps, 3), (rows, warps, 3))
+        sizes = (rows, warps, 2 if copies * quads > 64 else 3, quads)
+        tile = WordTile(10**6, copies, sizes, sizes)
         tuning = replace(model.tuning, words=(tile,), router_words=fused, wgmma=wgmma)
         seen = []
         for _ in range(2):

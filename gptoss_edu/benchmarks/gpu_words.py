@@ -2,12 +2,14 @@
 
 `python -m gptoss_edu.benchmarks.gpu_words FILE` times both products and the whole block of router and experts at 20b's
 shape, in CUDA graphs over several layers, so that the L2 cache does not help. Kernels are compiled beforehand, by
-several processes; what fails or takes too long is left out. Results are written to FILE as they come. At the end, steps
-of 16 and 64 sequences run with the fastest tiles.
+several processes; what fails or takes too long is left out. Results are written to FILE as they come. First the weights
+are only read, in pieces of 64, 128 and 256 bytes per row. At the end, steps of 16 and 64 sequences run with the fastest
+tiles.
 """
 
 from __future__ import annotations
 
+import ctypes
 import itertools
 import json
 import multiprocessing
@@ -18,21 +20,79 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+import triton
+import triton.language as tl
 
 from gptoss_edu.config import ModelConfig
 from gptoss_edu.fast import launch, launch_words
-from gptoss_edu.fast.launch_words import WordTile, padded, width_of
+from gptoss_edu.fast.grouped_words import first_of_quad
+from gptoss_edu.fast.launch_words import HOPPER, WordTile, padded, width_of
 from gptoss_edu.fast.model import FastTransformer
 from gptoss_edu.options import write_text
 
-TOKENS = (2, 4, 8, 16, 32, 64, 128, 256)  # four copies of each
 LAYERS, ALL = 6, 10**6
-# copies of tokens per program: (rows of the weight, warps, stages) worth trying
-FEW = [(64, 4, 4), (64, 4, 6), (128, 4, 3), (128, 4, 4), (128, 4, 6), (256, 4, 3), (256, 8, 4), (64, 2, 5), (32, 2, 6)]
-SOME = [(64, 4, 4), (64, 4, 6), (128, 4, 3), (128, 4, 4), (128, 4, 5), (256, 8, 3), (64, 2, 4), (128, 2, 4)]
-MORE = [(64, 4, 3), (64, 4, 4), (128, 4, 3), (128, 4, 4), (128, 8, 3), (128, 8, 4), (256, 8, 3)]
+# copies of tokens per program: (rows of the weight, warps, stages, quads of blocks per step) worth trying
+FEW = [
+    (32, 2, 6, 1), (64, 4, 4, 1), (64, 4, 6, 1), (32, 2, 4, 2), (32, 2, 5, 2), (64, 4, 3, 2), (64, 4, 4, 2),
+    (64, 2, 4, 2), (32, 1, 4, 2), (128, 4, 3, 2), (32, 2, 3, 4), (64, 4, 3, 4), (128, 4, 4, 1),
+]  # fmt: skip
+SOME = [(64, 4, 4, 1), (64, 4, 3, 2), (64, 4, 4, 2), (64, 4, 5, 2), (128, 8, 3, 2), (64, 2, 3, 2), (32, 2, 4, 2)]
+MORE = [
+    (64, 4, 3, 1), (64, 4, 3, 2), (64, 4, 2, 2), (128, 4, 3, 1), (128, 8, 3, 2), (128, 8, 2, 2), (128, 8, 3, 1),
+    (128, 8, 4, 1),
+]  # fmt: skip
 TILES = {8: FEW, 16: SOME, 32: MORE, 64: MORE}
-TRIED = {2: (8,), 4: (8,), 8: (8,), 16: (8, 16), 32: (8, 16), 64: (8, 16, 32), 128: (16, 32, 64), 256: (32, 64)}
+TRIED = {64: (8, 16, 32), 16: (8, 16), 128: (16, 32), 256: (32, 64), 8: (8,), 32: (8, 16)}  # tokens, 4 copies of each
+L2_FETCH = 5  # CU_LIMIT_MAX_L2_FETCH_GRANULARITY
+
+
+@triton.jit
+def read_words_kernel(
+    blocks, out, rows, GROUPS: tl.constexpr, R: tl.constexpr, QUADS: tl.constexpr, JOINED: tl.constexpr,
+    STAGES: tl.constexpr,
+):  # fmt: skip
+    """Read R rows of a weight as `words_kernel` does, and nothing else; JOINED: neighbouring quads in one load."""
+    n = tl.program_id(0) * R + tl.arange(0, R)
+    blocks += tl.program_id(1).to(tl.int64) * rows * GROUPS * 4
+    once: tl.constexpr = QUADS if JOINED else 1
+    word = n[:, None] * (GROUPS * 4) + tl.arange(0, 16 * once)[None, :]
+    acc = tl.zeros((R, 16 * once), tl.int32)
+    for step in tl.range(0, GROUPS // 4 // QUADS, num_stages=STAGES):
+        for j in tl.static_range(QUADS // once):
+            acc ^= tl.load(blocks + first_of_quad(step * QUADS + j * once, GROUPS) * 4 + word)
+    at = n[:, None] * (16 * once) + tl.arange(0, 16 * once)[None, :]
+    tl.store(out + at, acc, mask=acc == 0x12345678)  # hardly ever, but no load can be left out
+
+
+def part_reading(bench: Bench) -> None:
+    """Time reading alone: pieces per row, and how much the L2 cache fetches at once (a hint to the driver)."""
+    cuda, size = ctypes.CDLL("libcuda.so.1"), ctypes.c_size_t()
+    cuda.cuCtxGetLimit(ctypes.byref(size), L2_FETCH)
+    default = size.value
+    blocks = bench.layers[0].blocks1
+    e, rows, g, _ = blocks.shape
+    out = torch.empty(rows * 64, dtype=torch.int32, device=blocks.device)
+    for fetch in sorted({32, 64, 128, default}):
+        cuda.cuCtxSetLimit(L2_FETCH, ctypes.c_size_t(fetch))
+        for quads, joined in ((1, False), (2, False), (4, False), (2, True), (4, True)):
+
+            def launch_layer(layer, quads=quads, joined=joined):
+                read_words_kernel[(rows // 32, e)](
+                    layer.blocks1, out, rows, GROUPS=g, R=32, QUADS=quads, JOINED=joined,
+                    STAGES={1: 6, 2: 4, 4: 3}[quads], num_warps=2,
+                )  # fmt: skip
+
+            spent = microseconds(launch_layer, bench.layers)
+            share = g // 4 // quads * quads * 4 / g
+            key = f"fetch {fetch}, {64 * quads} bytes{' in one load' if joined else ''}"
+            bench.keep("reading, TB/s", key, blocks.nbytes * share / spent / 1e6)
+            print(f"reading, {key}: {blocks.nbytes * share / spent / 1e6:.2f} TB/s", flush=True)
+        for copies, sizes in ((8, FEW[0]), (8, FEW[3])):
+            spent = bench.product(copies, sizes, False)
+            bench.keep("reading, TB/s", f"fetch {fetch}, product {copies} {sizes}, µs", spent)
+            print(f"fetch {fetch}: product of {copies} copies, {sizes}: {spent:.1f} µs", flush=True)
+    cuda.cuCtxSetLimit(L2_FETCH, ctypes.c_size_t(default))
+    print(f"the driver's fetch was {default}", flush=True)
 
 
 def compile_products(part: list[tuple[int, tuple]], until: float) -> None:
@@ -40,7 +100,7 @@ def compile_products(part: list[tuple[int, tuple]], until: float) -> None:
     from .gpu import made
 
     with torch.inference_mode():
-        model = made(ModelConfig.gpt_oss_20b(), 1)
+        model = made(replace(ModelConfig.gpt_oss_20b(), num_hidden_layers=1, vocab_size=256), None)
         x = torch.randn(4, model.config.hidden_size, device=model.device).to(model.dtype)
         for copies, sizes in part:
             if time.time() > until:
@@ -197,9 +257,8 @@ def part_tokens(bench: Bench, n: int, rate: float, until: float) -> WordTile | N
         tile = WordTile(ALL, copies, min(up, key=up.get), min(down, key=down.get))
         found[tile] = bench.block(tile)
         values = {"block": found[tile], "difference": bench.difference(tile)}
-        values["router apart"] = bench.block(tile, router_words=0)
-        if n in (16, 64):  # needs two more compilations
-            values["without overlap"] = bench.block(tile, overlap=False)
+        if n >= 32:
+            values["router apart"] = bench.block(tile, router_words=0)
         bench.keep("blocks", f"{n} {copies} {tile.up} {tile.down}", values)
         print(
             f"  {copies:2d} copies: up {tile.up} {up[tile.up]:.1f}, down {tile.down} {down[tile.down]:.1f} µs; block "
@@ -210,12 +269,12 @@ def part_tokens(bench: Bench, n: int, rate: float, until: float) -> WordTile | N
 
 
 def part_steps(bench: Bench, words: tuple[WordTile, ...]) -> None:
-    """Time steps of 16 and 64 sequences, and prompts' experts, before and with these tiles."""
+    """Time steps of 16 and 64 sequences, and prompts' experts, with the tiles of `HOPPER` and with these."""
     from .gpu import decode_time
     from .gpu_prompts import experts_seconds
 
     model = bench.model
-    tunings = {"before": replace(model.tuning, words=()), "words": replace(model.tuning, words=words)}
+    tunings = {"HOPPER": replace(model.tuning, words=HOPPER), "found now": replace(model.tuning, words=words)}
     for name, tuning in tunings.items():
         model.tuning = tuning
         for rows in (16, 64):
@@ -227,7 +286,7 @@ def part_steps(bench: Bench, words: tuple[WordTile, ...]) -> None:
         print(f"{kind}, ms: " + ", ".join(f"{key} {value:.2f}" for key, value in bench.out[kind].items()), flush=True)
 
 
-def run(path: Path, processes: int = 14, seconds: float = 120.0) -> dict:
+def run(path: Path, processes: int = 14, seconds: float = 90.0) -> dict:
     """Return and write everything that was measured; `seconds` in all, as far as that can be kept."""
     from .gpu import made
     from .gpu_parts import ceilings
@@ -239,10 +298,15 @@ def run(path: Path, processes: int = 14, seconds: float = 120.0) -> dict:
     with torch.inference_mode():
         ceilings(out)
         bench = Bench(made(ModelConfig.gpt_oss_20b(), None), out, path)
+        bench.inputs(16)
+        try:
+            part_reading(bench)
+        except Exception as error:
+            print(f"reading: {type(error).__name__}: {str(error)[:90]}", flush=True)
         best: dict[int, WordTile] = {}
-        for place, n in enumerate((64, 16, 128, 256, 32, 8, 4, 2)):
-            left = start + seconds - 12 - time.time()
-            tile = part_tokens(bench, n, out["ceilings"]["read_bytes_per_s"], time.time() + left / (8 - place))
+        for place, n in enumerate(TRIED):
+            left = start + seconds - 14 - time.time()
+            tile = part_tokens(bench, n, out["ceilings"]["read_bytes_per_s"], time.time() + left / (len(TRIED) - place))
             if tile is not None:
                 best[n] = tile
         words = tuple(replace(best[n], below=n * 4 * 1.42 / 32) for n in sorted(best))

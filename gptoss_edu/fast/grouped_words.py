@@ -60,7 +60,7 @@ def norm_words_kernel(
 ):  # fmt: skip
     """Compute RMSNorm of one row per program, written in the order of `place_of`. With ADD, x += part comes first."""
     groups: tl.constexpr = C // 32
-    stride: tl.constexpr = (groups + 3) // 4 * 128
+    stride: tl.constexpr = (groups + 15) // 16 * 512
     row = tl.program_id(0).to(tl.int64)
     place = tl.arange(0, BLOCK_C)
     c, there = element_at(place, groups, WIDTH)
@@ -89,7 +89,7 @@ def router_words_kernel(
     HELD for all others and, with PADDED, for tokens past their row's count
     """
     groups: tl.constexpr = C // 32
-    stride: tl.constexpr = (groups + 3) // 4 * 128
+    stride: tl.constexpr = (groups + 15) // 16 * 512
     n = tl.program_id(0)
     e, step = tl.arange(0, BLOCK_E), tl.arange(0, STEP)
     offset = tl.load(bias + e, mask=e < E, other=0.0).to(tl.float32)
@@ -178,21 +178,31 @@ def element(word, power, I: tl.constexpr):
 
 
 @triton.jit
+def load_scales(scales, quad, GROUPS: tl.constexpr, QUADS: tl.constexpr):
+    """Load the scales (R, 4) of some quads from `quad` on, int32."""
+    found = ()
+    for j in tl.static_range(QUADS):
+        found = found + (tl.load(scales + first_of_quad(quad + j, GROUPS)).to(tl.int32),)
+    return found
+
+
+@triton.jit
 def words_kernel(
     x, order, starts, ends, blocks, scales, bias, out, rows, limit,
     E: tl.constexpr, BLOCK_E: tl.constexpr, GROUPS: tl.constexpr, OUT_GROUPS: tl.constexpr, SHARED: tl.constexpr,
     SWIGLU: tl.constexpr, PAIRS: tl.constexpr, N: tl.constexpr, R: tl.constexpr, WARPS: tl.constexpr,
-    WIDTH: tl.constexpr, OUT_WIDTH: tl.constexpr, OVERLAP: tl.constexpr,
+    QUADS: tl.constexpr, WIDTH: tl.constexpr, OUT_WIDTH: tl.constexpr, OVERLAP: tl.constexpr,
 ):  # fmt: skip
     """Multiply R rows of an expert's weight with N copies of tokens: program (rows of the weight, tile of copies).
 
     x : (n, stride) in the order of `place_of`. First product (SWIGLU): SHARED copies of a token read the same row, and
     the output, one row for each sorted copy, is in that order again. Second product: x is sorted, and each result goes
     back to its copy's place.
-    blocks : (E, rows, GROUPS, 4) int32. The scales of the next step are loaded during this one; words and x, some steps
-    ahead (num_stages).
+    blocks : (E, rows, GROUPS, 4) int32. A step reads QUADS times 64 neighbouring bytes of each row. The scales of the
+    next step are loaded during this one; words and x, some steps ahead (num_stages).
     """
-    stride: tl.constexpr = (GROUPS + 3) // 4 * 128
+    stride: tl.constexpr = (GROUPS + 15) // 16 * 512  # a step may have 4 quads
+    out_stride: tl.constexpr = (OUT_GROUPS + 15) // 16 * 512
     tile = tl.program_id(1)
     e = tl.arange(0, BLOCK_E)
     if SWIGLU:  # the kernel before the second product is the first one, which has waited for the sorted copies
@@ -221,17 +231,19 @@ def words_kernel(
         right = source[:, None] * stride + tl.arange(0, 128)[None, :]
         offset_n = tl.load(bias + expert * rows + tl.program_id(0) * R + i, mask=tl.program_id(0) * R + i < rows)
         acc = tl.zeros((R, N), tl.float32)
-        power = tl.load(scales + scale).to(tl.int32)
+        powers = load_scales(scales + scale, 0, GROUPS, QUADS)
         if not SWIGLU:
             start_next(OVERLAP)
             wait_for_previous(OVERLAP)
-        for quad in range(0, stride // 128):
-            after = tl.load(scales + first_of_quad(quad + 1, GROUPS) + scale).to(tl.int32)
-            word = tl.load(blocks + first_of_quad(quad, GROUPS) * 4 + weight)
-            part = tl.load(x + quad * 128 + right, mask=there[:, None], other=0.0)
-            numbers = unpack_quads(word, power, R, WARPS, WIDTH, PAIRS, part.dtype)
-            acc = tl.dot(numbers, tl.trans(part), acc, input_precision="ieee")
-            power = after
+        for step in range(0, ((GROUPS + 3) // 4 + QUADS - 1) // QUADS):
+            after = load_scales(scales + scale, (step + 1) * QUADS, GROUPS, QUADS)
+            for j in tl.static_range(QUADS):
+                quad = step * QUADS + j
+                word = tl.load(blocks + first_of_quad(quad, GROUPS) * 4 + weight)
+                part = tl.load(x + quad * 128 + right, mask=there[:, None], other=0.0)
+                numbers = unpack_quads(word, powers[j], R, WARPS, WIDTH, PAIRS, part.dtype)
+                acc = tl.dot(numbers, tl.trans(part), acc, input_precision="ieee")
+            powers = after
         if PAIRS:
             acc *= 18446744073709551616.0
         acc = tl.permute(tl.reshape(acc, (R // 16, 2, 8, N)), (0, 2, 1, 3))
@@ -241,11 +253,11 @@ def words_kernel(
             gate, up = tl.split(both)
             f = tl.program_id(0) * (R // 2) + tl.arange(0, R // 2)
             act = swiglu(gate, up, limit).to(out.dtype.element_ty)
-            target = out + place[None, :].to(tl.int64) * ((OUT_GROUPS + 3) // 4 * 128)
+            target = out + place[None, :].to(tl.int64) * out_stride
             at = place_of(f, OUT_GROUPS, OUT_WIDTH)[:, None]
             tl.store(target + at, act, mask=there[None, :] & (f < OUT_GROUPS * 32)[:, None])
-            if OUT_GROUPS % 4:  # the first program also writes the zeros
-                at = OUT_GROUPS // 4 * 128 + tl.arange(0, 128)
+            for quad in tl.static_range(OUT_GROUPS // 4, out_stride // 128):  # zeros, by the first program
+                at = quad * 128 + tl.arange(0, 128)
                 _, used = element_at(at, OUT_GROUPS, OUT_WIDTH)
                 free = there[None, :] & (used == 0)[:, None] & (tl.program_id(0) == 0)
                 tl.store(target + at[:, None], tl.zeros((128, N), out.dtype.element_ty), mask=free)

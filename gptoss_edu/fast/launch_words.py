@@ -18,26 +18,26 @@ FEW_COPIES = 4096  # of tokens, up to which comparing all pairs in one kernel is
 class WordTile:
     """Tile sizes of both products with words.
 
-    copies : of tokens per program; up, down : (rows of the weight, warps, pipeline stages); below : copies per expert,
-    on average, up to which it is used
+    copies : of tokens per program; up, down : (rows of the weight, warps, pipeline stages, quads of MX blocks per
+    step: 1, 2 or 4); below : copies per expert, on average, up to which it is used
     """
 
     below: float
     copies: int
-    up: tuple[int, int, int]
-    down: tuple[int, int, int]
+    up: tuple[int, int, int, int]
+    down: tuple[int, int, int, int]
 
 
 # the fastest on an H200 for 2, 4, … 256 tokens of 20b, each up to 1.4 times as many (`benchmarks/gpu_words.py`)
 HOPPER = (
-    WordTile(0.36, 8, (32, 2, 6), (64, 4, 4)),
-    WordTile(0.71, 8, (32, 2, 6), (32, 2, 6)),
-    WordTile(1.42, 8, (32, 2, 6), (64, 4, 6)),
-    WordTile(2.84, 8, (32, 2, 6), (32, 2, 6)),
-    WordTile(5.68, 16, (64, 4, 4), (64, 4, 4)),
-    WordTile(11.4, 8, (64, 4, 4), (128, 4, 4)),
-    WordTile(22.7, 32, (64, 4, 3), (128, 4, 3)),
-    WordTile(64.0, 64, (128, 8, 4), (128, 8, 3)),
+    WordTile(0.36, 8, (32, 2, 6, 1), (64, 4, 4, 1)),
+    WordTile(0.71, 8, (32, 2, 6, 1), (32, 2, 6, 1)),
+    WordTile(1.42, 8, (32, 2, 6, 1), (64, 4, 6, 1)),
+    WordTile(2.84, 8, (32, 2, 6, 1), (32, 2, 6, 1)),
+    WordTile(5.68, 16, (64, 4, 4, 1), (64, 4, 4, 1)),
+    WordTile(11.4, 8, (64, 4, 4, 1), (128, 4, 4, 1)),
+    WordTile(22.7, 32, (64, 4, 3, 1), (128, 4, 3, 1)),
+    WordTile(64.0, 64, (128, 8, 4, 1), (128, 8, 3, 1)),
 )
 
 
@@ -52,7 +52,7 @@ def extra(overlap: bool) -> dict:
 
 def padded(c: int) -> int:
     """Return the length of a vector of c elements in the order of `grouped_words.place_of`."""
-    return -(-c // 128) * 128
+    return -(-c // 512) * 512
 
 
 def tiles_on(capability: tuple[int, int] | None) -> tuple[WordTile, ...]:
@@ -100,21 +100,21 @@ def words_product(x, groups, blocks, scales, bias, out, config, shared: int, til
     """
     order, starts, ends = groups
     e, rows, g = scales.shape
-    block_r, warps, stages = tile
+    block_r, warps, stages, quads = tile
     grouped_words.words_kernel[(triton.cdiv(rows, block_r), most_tiles(order.numel(), e, copies))](
         x, order, starts, ends, blocks, scales, bias, out, rows, config.swiglu_limit,
         E=e, BLOCK_E=pow2(e), GROUPS=g, OUT_GROUPS=rows // 64, SHARED=max(1, shared), SWIGLU=shared > 0,
-        PAIRS=tuning.pairs, N=copies, R=block_r, WARPS=warps, WIDTH=widths[0], OUT_WIDTH=widths[1],
+        PAIRS=tuning.pairs, N=copies, R=block_r, WARPS=warps, QUADS=quads, WIDTH=widths[0], OUT_WIDTH=widths[1],
         OVERLAP=tuning.overlap, num_warps=warps, num_stages=stages, **extra(tuning.overlap),
     )  # fmt: skip
 
 
-def width_of(tile: tuple[int, int, int], copies: int, tuning) -> int:
+def width_of(tile: tuple[int, int, int, int], copies: int, tuning) -> int:
     """Return WIDTH of a product's input, see `grouped_words.place_of`.
 
     Triton takes `wgmma` from 16 columns and 64 rows on, if there are warps for it. A wrong guess costs time only.
     """
-    rows, warps, _ = tile
+    rows, warps, *_ = tile
     return 2 if tuning.wgmma and copies >= 16 and warps % 4 == 0 and rows % 64 == 0 else 4
 
 
