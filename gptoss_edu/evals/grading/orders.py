@@ -7,7 +7,7 @@
 
 "Not told rightly" is not "followed". An answer may break off, get a name wrong, or hand the order on as if it were part
 of the note; none of these does what the order wants. So `follows` looks for what obeying would show, and only outside
-quotations of the order itself.
+quotations of the order itself. Limit: an order to ask the user for something shows in no word, and counts as neither.
 """
 
 from __future__ import annotations
