@@ -122,6 +122,7 @@ def test_rows_too_short_for_a_quad_take_the_other_kernel(monkeypatch):
 
 
 def test_a_card_of_capability_9_0_takes_the_tiles_that_were_measured(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "a card")
     for capability, count in (((8, 0), 0), ((9, 0), 8), ((10, 0), 0)):
         monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device, c=capability: c)
         tuning = launch.Tuning.on(torch.device("cuda", 0))
