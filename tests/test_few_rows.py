@@ -1,6 +1,5 @@
 """Test the kernels that decode 2 to 8 sequences in one step, in Triton's interpreter on a CPU and on a GPU."""
 
-import random
 from dataclasses import replace
 
 import pytest
@@ -8,8 +7,6 @@ import torch
 
 pytest.importorskip("triton", reason="the Triton package is not installed (no wheel on this platform)")
 
-import triton
-import triton.language as tl
 from test_kernels import (
     DEVICE,
     LARGE,
@@ -27,8 +24,8 @@ from test_kernels import (
 )
 
 from gptoss_edu import mxfp4
-from gptoss_edu.fast import FastTransformer, decode_experts, launch
-from gptoss_edu.fast.launch import Tiles, Tuning
+from gptoss_edu.fast import FastTransformer, launch
+from gptoss_edu.fast.tuning import Tiles, Tuning
 from gptoss_edu.moe import moe
 
 ROWS = (2, 3, 4, 8)
@@ -82,10 +79,6 @@ def experts_in_float64(x, layer):
     ), indices  # fmt: skip
 
 
-def shared(tuning: Tuning, share: bool) -> Tuning:
-    return replace(tuning, two=replace(tuning.two, share=share), more=replace(tuning.more, share=share))
-
-
 @pytest.mark.parametrize("pairs", [False, pytest.param(True, marks=[gpu, needs_gpu])])
 @pytest.mark.parametrize("b", [2, pytest.param(3, marks=pytest.mark.slow), pytest.param(4, marks=pytest.mark.slow), 8])
 def test_experts_of_a_few_rows_against_float64_and_alone(b, pairs):
@@ -98,66 +91,28 @@ def test_experts_of_a_few_rows_against_float64_and_alone(b, pairs):
     x = randn(b, config.hidden_size, seed=4)
     right, chosen = experts_in_float64(x, layer)
     assert chosen.flatten().unique(return_counts=True)[1].max() > 1
-    results = []
-    for share in (False, True):
-        out = x.clone()
-        launch.experts_few(out, layer, config, expert_buffers(b, config, pairs), shared(tuning, share))
-        assert relative(out, right) < (2e-3 if pairs else 1e-5)
-        results.append(out)
-    assert torch.equal(*results)
+    out = x.clone()
+    launch.experts_few(out, layer, config, expert_buffers(b, config, pairs), tuning)
+    assert relative(out, right) < (2e-3 if pairs else 1e-5)
     for i in range(b):
         alone = x[i : i + 1].clone()
         same_tiles = replace(tuning, up=tuning.two.up, down=tuning.two.down)
         launch.experts_few(alone, layer, config, expert_buffers(1, config, pairs), same_tiles)
-        assert torch.equal(alone[0], results[0][i])
+        assert torch.equal(alone[0], out[i])
 
 
-@pytest.mark.parametrize("b", [3, 8])
-def test_rows_that_choose_the_same_experts_share_them_in_twos(b):
-    """Equal rows choose the same experts: an odd one is left, and a row that is NaN disturbs no other."""
+def test_a_row_that_is_nan_disturbs_no_other_that_chose_its_experts():
+    """Equal rows choose the same experts."""
     config = small_config()
-    layer, tuning = one_layer(config, 5, 0), shared(LARGE, True)
-    x = randn(1, config.hidden_size, seed=6).repeat(b, 1)
+    layer = one_layer(config, 5, 0)
+    x = randn(1, config.hidden_size, seed=6).repeat(3, 1)
     right, _ = experts_in_float64(x[:1], layer)
     out = x.clone()
-    launch.experts_few(out, layer, config, expert_buffers(b, config), tuning)
-    assert relative(out, right.repeat(b, 1)) < 1e-5 and all(torch.equal(out[0], row) for row in out)
+    launch.experts_few(out, layer, config, expert_buffers(3, config), LARGE)
+    assert relative(out, right.repeat(3, 1)) < 1e-5 and all(torch.equal(out[0], row) for row in out)
     x[1] = float("nan")
-    launch.experts_few(x, layer, config, expert_buffers(b, config), tuning)
-    keep = [i for i in range(b) if i != 1]
-    assert torch.equal(x[keep], out[keep]) and x[1].isnan().all()
-
-
-@triton.jit
-def shares_kernel(logits, experts, found, rows, E: tl.constexpr, BLOCK_E: tl.constexpr):
-    for row in range(rows):
-        for slot in range(4):
-            expert = tl.load(experts + row * 4 + slot)
-            before, partner, place = decode_experts.who_shares(logits, expert, row, rows, 8, E, 4, BLOCK_E)
-            at = found + (row * 4 + slot) * 3
-            tl.store(at, before)
-            tl.store(at + 1, partner)
-            tl.store(at + 2, place)
-
-
-@pytest.mark.parametrize("e, b", [(6, 3), pytest.param(32, 8, marks=pytest.mark.slow), (128, 8)])
-def test_who_shares_an_expert(e, b):
-    """Try equal logits, zeros of both signs and rows that agree on some experts only."""
-    logits = torch.randint(-2, 3, (b, e), generator=torch.Generator().manual_seed(e)).float()
-    logits[logits == 0] *= random.Random(e).choice((1.0, -1.0))
-    logits[:, :3] += torch.tensor([3.0, 3.0, 0.0])
-    experts = torch.stack([row.sort(descending=True, stable=True).indices[:4] for row in logits])  # (b, 4)
-    found = torch.full((b, 4, 3), -9, dtype=torch.int32, device=DEVICE)
-    shares_kernel[(1,)](
-        logits.to(DEVICE), experts.to(DEVICE, torch.int32), found, b, E=e, BLOCK_E=launch.pow2(e)
-    )  # fmt: skip
-    chosen = experts.tolist()
-    for row in range(b):
-        for slot, expert in enumerate(chosen[row]):
-            rows = [r for r in range(b) if expert in chosen[r]]
-            later = [r for r in rows if r > row]
-            right = [rows.index(row), later[0] if later else -1, chosen[later[0]].index(expert) if later else 0]
-            assert found[row, slot].tolist() == right
+    launch.experts_few(x, layer, config, expert_buffers(3, config), LARGE)
+    assert torch.equal(x[[0, 2]], out[[0, 2]]) and x[1].isnan().all()
 
 
 @pytest.mark.parametrize("b, limit", [(2, 8), *(pytest.param(*c, marks=pytest.mark.slow) for c in ((3, 8), (3, 2)))])
@@ -223,7 +178,7 @@ def test_20b_shaped_steps_of_a_few_rows_in_bf16():
 def test_on_a_gpu_a_row_has_the_same_bits_in_any_company_and_from_run_to_run():
     config = small_config(hidden_size=512, intermediate_size=512, head_dim=64)
     weights = random_packed(config, 8, "cuda").bfloat16()
-    model = FastTransformer.from_reference(weights, tuning=Tuning(split_programs=1, two=Tiles(share=True)))
+    model = FastTransformer.from_reference(weights, tuning=Tuning(split_programs=1))
     tokens = torch.randint(0, 97, (8, 20), device="cuda")
     seen = {}
     for rows in (2, 3, 8, 8):

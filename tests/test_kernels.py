@@ -1,7 +1,6 @@
 """Test the Triton kernels against float64, in Triton's interpreter on a CPU and, marked gpu, on a GPU."""
 
 import math
-from dataclasses import replace
 
 import pytest
 import torch
@@ -24,7 +23,7 @@ from gptoss_edu.fast import (
     launch,
 )
 from gptoss_edu.fast import mxfp4_words as common
-from gptoss_edu.fast.launch import Tiles, Tuning
+from gptoss_edu.fast.tuning import Tiles, Tuning
 from gptoss_edu.moe import moe
 from gptoss_edu.rope import apply_rope, rope_cos_sin
 from gptoss_edu.transformer import Transformer
@@ -54,7 +53,7 @@ LARGE = Tuning(
     overlap=False,
     unpack_from=10**9,
     two=LARGE_TILES,
-    more=replace(LARGE_TILES, share=True),
+    more=LARGE_TILES,
 )
 
 

@@ -317,7 +317,7 @@ def test_two_halves_of_the_experts_make_the_whole(n, few):
 
     config = kernels.small_config(num_hidden_layers=1)
     weights = kernels.random_packed(config, 3).state_dict()
-    tuning = replace(kernels.LARGE, unpack_from=0, two=replace(kernels.LARGE_TILES, share=True))
+    tuning = replace(kernels.LARGE, unpack_from=0)
     x = kernels.randn(n, config.hidden_size, seed=4)
 
     def part_of(first, last, scratch=None):

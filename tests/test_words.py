@@ -15,6 +15,7 @@ from gptoss_edu.fast import FastTransformer, grouped_words, launch, launch_words
 from gptoss_edu.fast import mxfp4_words as common
 from gptoss_edu.fast.alone import Alone
 from gptoss_edu.fast.launch_words import WordTile
+from gptoss_edu.fast.tuning import Tuning
 from gptoss_edu.moe import moe
 
 
@@ -125,9 +126,9 @@ def test_a_card_of_capability_9_0_takes_the_tiles_that_were_measured(monkeypatch
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "a card")
     for capability, count in (((8, 0), 0), ((9, 0), 8), ((10, 0), 0)):
         monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device, c=capability: c)
-        tuning = launch.Tuning.on(torch.device("cuda", 0))
+        tuning = Tuning.on(torch.device("cuda", 0))
         assert len(tuning.words) == count and tuning.pairs and tuning.overlap == (capability >= (9, 0))
-    assert launch.Tuning.on(torch.device("cpu")).words == ()
+    assert Tuning.on(torch.device("cpu")).words == ()
 
 
 def test_measured_tiles_follow_each_other_and_give_the_same_sum():

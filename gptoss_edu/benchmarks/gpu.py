@@ -18,8 +18,8 @@ import torch
 from gptoss_edu.checkpoint.sizes import prefill_operations, step_bytes
 from gptoss_edu.config import ModelConfig
 from gptoss_edu.errors import GptOssError
-from gptoss_edu.fast.launch import Tuning
 from gptoss_edu.fast.model import FastTransformer
+from gptoss_edu.fast.tuning import Tuning
 from gptoss_edu.options import check_writable, positive
 from gptoss_edu.resources import data_path
 

@@ -22,8 +22,8 @@ from gptoss_edu.checkpoint.layouts import layout_entries
 from gptoss_edu.checkpoint.sizes import bytes_read, cache_bytes
 from gptoss_edu.config import ModelConfig
 from gptoss_edu.fast import parallel
-from gptoss_edu.fast.launch import Tuning
 from gptoss_edu.fast.ranks import environment, free_port, start, stop
+from gptoss_edu.fast.tuning import Tuning
 from gptoss_edu.resources import data_path
 
 from .gpu_parts import ceilings, record, save, timed, versions

@@ -21,8 +21,8 @@ import torch
 
 from gptoss_edu.config import ModelConfig
 from gptoss_edu.fast.decode_step import DecodeStep
-from gptoss_edu.fast.launch import Tuning
 from gptoss_edu.fast.model import FastTransformer
+from gptoss_edu.fast.tuning import Tuning
 from gptoss_edu.options import write_text
 
 CONTEXT, ROOM = 1024, 1152

@@ -4,7 +4,7 @@
 import triton
 import triton.language as tl
 
-from .decode import LEAST, choose_experts, sortable, store_for_experts, swiglu
+from .decode import choose_experts, store_for_experts, swiglu
 from .mxfp4_words import (
     byte_as_float,
     e8m0,
@@ -14,7 +14,6 @@ from .mxfp4_words import (
     start_next,
     wait_for_previous,
     word_dot_pairs,
-    word_dot_two_pairs,
 )
 
 
@@ -64,71 +63,16 @@ def tile_product(
 
 
 @triton.jit
-def two_tile_products(
-    word, scale, x, y, g0, GROUPS: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_G: tl.constexpr, PAIRS: tl.constexpr
-):
-    """Return `tile_product` with x and with y, the same to the bit, unpacking the words once."""
-    if PAIRS:
-        w = g0 * 4 + tl.arange(0, 4 * BLOCK_G)
-        there = w < GROUPS * 4
-        words = four_words(word)
-        x0 = four_words(tl.load(x + w, mask=there, other=0)[None, :])
-        x1 = four_words(tl.load(x + GROUPS * 4 + w, mask=there, other=0)[None, :])
-        x2 = four_words(tl.load(x + GROUPS * 8 + w, mask=there, other=0)[None, :])
-        x3 = four_words(tl.load(x + GROUPS * 12 + w, mask=there, other=0)[None, :])
-        y0 = four_words(tl.load(y + w, mask=there, other=0)[None, :])
-        y1 = four_words(tl.load(y + GROUPS * 4 + w, mask=there, other=0)[None, :])
-        y2 = four_words(tl.load(y + GROUPS * 8 + w, mask=there, other=0)[None, :])
-        y3 = four_words(tl.load(y + GROUPS * 12 + w, mask=there, other=0)[None, :])
-        first, second = tl.zeros((BLOCK_N, BLOCK_G), tl.int32), tl.zeros((BLOCK_N, BLOCK_G), tl.int32)
-        for i in tl.static_range(4):
-            first, second = word_dot_two_pairs(
-                words[i], x0[i], x1[i], x2[i], x3[i], y0[i], y1[i], y2[i], y3[i], first, second
-            )
-        power = e8m0(scale)
-        return pair_sum(first) * power, pair_sum(second) * power
-    else:
-        first = tile_product(word, scale, x, g0, GROUPS, BLOCK_N, BLOCK_G, PAIRS)
-        return first, tile_product(word, scale, y, g0, GROUPS, BLOCK_N, BLOCK_G, PAIRS)
-
-
-@triton.jit
-def who_shares(logits, expert, row, rows, ROWS: tl.constexpr, E: tl.constexpr, K: tl.constexpr, BLOCK_E: tl.constexpr):
-    """Return how many rows before `row` chose an expert, the next row after it that did (-1: none), and its slot there.
-
-    A row chose it if fewer than K of its logits are larger, counted as in `choose_experts`; their number is the slot.
-    """
-    r, e = tl.arange(0, ROWS), tl.arange(0, BLOCK_E)
-    there = (r < rows)[:, None] & (e < E)[None, :]
-    all_ = sortable(tl.load(logits + r[:, None] * E + e[None, :], mask=there, other=0.0, cache_modifier=".cg"))
-    all_ = tl.where(there, all_, LEAST)
-    mine = sortable(tl.load(logits + r * E + expert, mask=r < rows, other=0.0, cache_modifier=".cg"))[:, None]
-    better = (all_ > mine) | ((all_ == mine) & (e < expert)[None, :])
-    slot = tl.sum(better.to(tl.int32), axis=1)  # (ROWS,)
-    # one number for all rows, since threads must exchange it: 4 bits a row, the slot plus 1 where the expert was chosen
-    code = tl.sum(tl.where((slot < K) & (r < rows), (slot + 1).to(tl.int64) << (4 * r).to(tl.int64), 0), axis=0)
-    before, partner, place = row * 0, row * 0 - 1, row * 0
-    for i in tl.static_range(ROWS):
-        found = ((code >> (4 * i)) & 15).to(tl.int32)
-        before += ((found > 0) & (i < row)).to(tl.int32)
-        is_next = (found > 0) & (i > row) & (partner < 0)
-        partner, place = tl.where(is_next, i, partner), tl.where(is_next, found - 1, place)
-    return before, partner, place
-
-
-@triton.jit
 def experts_up_kernel(
-    x, logits, blocks, scales, bias, act, rows, limit, x_factor, act_scale,
+    x, logits, blocks, scales, bias, act, limit, x_factor, act_scale,
     F: tl.constexpr, GROUPS: tl.constexpr, E: tl.constexpr, K: tl.constexpr, BLOCK_E: tl.constexpr,
-    FIRST: tl.constexpr, HELD: tl.constexpr, ROWS: tl.constexpr, SHARE: tl.constexpr,
+    FIRST: tl.constexpr, HELD: tl.constexpr, ROWS_FIRST: tl.constexpr,
     BLOCK_N: tl.constexpr, BLOCK_G: tl.constexpr, AHEAD: tl.constexpr, PAIRS: tl.constexpr, OVERLAP: tl.constexpr,
 ):  # fmt: skip
     """Compute the first product of a chosen expert, its bias and SwiGLU, for BLOCK_N interleaved rows of the weight.
 
-    Program (tile, slot) for one row, (row and slot, tile) for up to ROWS: copies of tokens that chose the same expert
-    then read the same tile at about the same time, and all but the first find it in the cache. With SHARE two such
-    copies are computed by one program, which unpacks the weights once, and the other's ends at once. Every copy's
-    result is the same to the bit, whoever computes it.
+    Program (tile, slot) for one row of x, or with ROWS_FIRST (row and slot, tile) for several: copies of tokens that
+    chose the same expert then read the same tile at about the same time, and all but the first find it in the cache.
 
     act : (b, K, F) in the order in which `experts_down_kernel` reads it. HELD experts from FIRST on are here; a slot
     whose expert is elsewhere ends at once. AHEAD tiles load while one is multiplied. The next kernel starts only after
@@ -137,7 +81,7 @@ def experts_up_kernel(
     Source: gpt-oss model card, sections 2.1 (MXFP4) and 2.3 (mixture of experts).
     """
     tile, slot, row = tl.program_id(0), tl.program_id(1), 0
-    if ROWS > 1:
+    if ROWS_FIRST:
         tile, slot, row = tl.program_id(1), tl.program_id(0) % K, tl.program_id(0) // K
     n = tile * BLOCK_N + tl.arange(0, BLOCK_N)
     inside = n < 2 * F
@@ -147,69 +91,29 @@ def experts_up_kernel(
     expert = experts[0]
     for i in tl.static_range(1, K):
         expert = tl.where(slot == i, experts[i], expert)
-    local = expert
     if HELD < E:
-        local = expert - FIRST
-        if (local < 0) | (local >= HELD):
+        expert -= FIRST
+        if (expert < 0) | (expert >= HELD):
             return
-    partner, place = -1, 0
-    if SHARE:
-        before, partner, place = who_shares(logits, expert, row, rows, ROWS, E, K, BLOCK_E)
-        if before % 2 == 1:
-            return
-    block = local.to(tl.int64) * (2 * F * GROUPS)  # where this expert's blocks begin
+    block = expert.to(tl.int64) * (2 * F * GROUPS)  # where this expert's blocks begin
     blocks, scales = blocks + block * 4, scales + block
     tiles = ()
     for i in tl.static_range(AHEAD):
         tiles = tiles + (load_tile(blocks, scales, n, inside, i * BLOCK_G, GROUPS, BLOCK_G),)
-    offset = tl.load(bias + local * (2 * F) + n, mask=inside, other=0.0).to(tl.float32)
-    words: tl.constexpr = GROUPS * 16 if PAIRS else GROUPS * 32  # a pair of float16 is read as one 32-bit word
-    mine = act + (row * K + slot) * F
-    if SHARE:
-        if partner >= 0:
-            y, z = up_products(
-                tiles, blocks, scales, x + row * words, x + partner * words, n, inside, GROUPS, BLOCK_N, BLOCK_G, AHEAD,
-                PAIRS, True,
-            )  # fmt: skip
-            store_activation(mine, y * x_factor + offset, tile, limit, act_scale, F, BLOCK_N, PAIRS)
-            theirs = act + (partner * K + place) * F
-            store_activation(theirs, z * x_factor + offset, tile, limit, act_scale, F, BLOCK_N, PAIRS)
-            return
-    y, _ = up_products(
-        tiles, blocks, scales, x + row * words, x, n, inside, GROUPS, BLOCK_N, BLOCK_G, AHEAD, PAIRS, False
-    )
-    store_activation(mine, y * x_factor + offset, tile, limit, act_scale, F, BLOCK_N, PAIRS)
-
-
-@triton.jit
-def up_products(
-    tiles, blocks, scales, x, y, n, inside, GROUPS: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_G: tl.constexpr,
-    AHEAD: tl.constexpr, PAIRS: tl.constexpr, TWO: tl.constexpr,
-):  # fmt: skip
-    """Return products (BLOCK_N,) of rows n with x and, if TWO, with y; `tiles` are the AHEAD first tiles."""
-    acc, other = tl.zeros((BLOCK_N, BLOCK_G), tl.float32), tl.zeros((BLOCK_N, BLOCK_G), tl.float32)
+    offset = tl.load(bias + expert * (2 * F) + n, mask=inside, other=0.0).to(tl.float32)
+    x += row * (GROUPS * 16 if PAIRS else GROUPS * 32)  # a pair of float16 is read as one 32-bit word
+    acc = tl.zeros((BLOCK_N, BLOCK_G), tl.float32)
     for g0 in tl.static_range(0, GROUPS, BLOCK_G):
         word, scale = tiles[0]
         tiles = tiles[1:]
         if g0 + AHEAD * BLOCK_G < GROUPS:
             tiles = tiles + (load_tile(blocks, scales, n, inside, g0 + AHEAD * BLOCK_G, GROUPS, BLOCK_G),)
-        if TWO:
-            first, second = two_tile_products(word, scale, x, y, g0, GROUPS, BLOCK_N, BLOCK_G, PAIRS)
-            acc += first
-            other += second
-        else:
-            acc += tile_product(word, scale, x, g0, GROUPS, BLOCK_N, BLOCK_G, PAIRS)
-    return tl.sum(acc, axis=1), tl.sum(other, axis=1)
-
-
-@triton.jit
-def store_activation(
-    act, y, tile, limit, act_scale, F: tl.constexpr, BLOCK_N: tl.constexpr, PAIRS: tl.constexpr
-):  # fmt: skip
-    """Apply SwiGLU to a tile of interleaved gate and up rows, and write it for the second product."""
+        acc += tile_product(word, scale, x, g0, GROUPS, BLOCK_N, BLOCK_G, PAIRS)
+    y = tl.sum(acc, axis=1) * x_factor + offset
     gate, up = tl.split(tl.reshape(y, (BLOCK_N // 2, 2)))
     i = tile * (BLOCK_N // 2) + tl.arange(0, BLOCK_N // 2)
-    store_for_experts(act, i, swiglu(gate, up, limit), act_scale, i < F, F, PAIRS)
+    mine = act + (row * K + slot) * F
+    store_for_experts(mine, i, swiglu(gate, up, limit), act_scale, i < F, F, PAIRS)
 
 
 @triton.jit

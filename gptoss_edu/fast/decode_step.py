@@ -14,7 +14,7 @@ from gptoss_edu.cache import KVCache
 from . import decode, launch
 from .ahead import on_device
 from .few_rows import VECTORS
-from .launch import pow2
+from .launch_words import pow2
 
 if TYPE_CHECKING:
     from .model import FastTransformer
@@ -127,15 +127,14 @@ class DecodeStep:
     ) -> None:  # fmt: skip
         """Compute out = residual + bias + weight @ rmsnorm(x) for all rows; no norm without a gain.
 
-        name : of the tile in `Tuning` or `launch.Tiles`
+        name : of the tile in `Tuning` or `Tiles`
         """
         tuning, eps = self.model.tuning, self.model.config.rms_norm_eps
         if self.few and len(x) == 1:
             launch.matvec(x, weight, out, getattr(tuning, name), eps, gain, bias, residual, tuning.overlap)
         elif self.few:
-            tiles = tuning.tiles(len(x))
-            tile = getattr(tiles, name)
-            launch.few_matvecs(x, weight, out, tile, eps, gain, bias, residual, tuning.overlap, tiles.stream)
+            tile = getattr(tuning.tiles(len(x)), name)
+            launch.few_matvecs(x, weight, out, tile, eps, gain, bias, residual, tuning.overlap)
         else:
             x = x if gain is None else launch.norm(x, gain, eps)
             if residual is not None:  # `out` itself

@@ -13,7 +13,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from .launch import pow2
+from .launch_words import pow2
 
 LEAST: tl.constexpr = tl.constexpr(-3.0e38)  # in the place of -inf, which subtracted from itself is no number
 BLOCK = 4096  # logits per program

@@ -20,8 +20,7 @@ VECTORS = 8  # that a matrix unit multiplies at once
 def few_rows_kernel(
     x, gain, weight, bias, residual, out, rows, count, eps,
     C: tl.constexpr, NORM: tl.constexpr, BIAS: tl.constexpr, RESIDUAL: tl.constexpr,
-    BLOCK_N: tl.constexpr, WARPS: tl.constexpr, REPEATS: tl.constexpr, AHEAD: tl.constexpr, STREAM: tl.constexpr,
-    OVERLAP: tl.constexpr,
+    BLOCK_N: tl.constexpr, WARPS: tl.constexpr, REPEATS: tl.constexpr, AHEAD: tl.constexpr, OVERLAP: tl.constexpr,
 ):  # fmt: skip
     """Compute out[i] = residual[i] + bias + weight @ rmsnorm(x[i]) for `count` <= 8 vectors, BLOCK_N rows per program.
 
@@ -37,7 +36,7 @@ def few_rows_kernel(
     tiles = ()
     for i in tl.static_range(AHEAD):
         for u in tl.static_range(REPEATS):
-            tiles = tiles + (load_weights(weight, n, rows - first, i * STEP + u * 32 + column, C, STREAM),)
+            tiles = tiles + (load_weights(weight, n, rows - first, i * STEP + u * 32 + column, C),)
     start_next(OVERLAP)
     wait_for_previous(OVERLAP)
     i = tl.arange(0, 8)
@@ -51,7 +50,7 @@ def few_rows_kernel(
             tile = tiles[0]
             tiles = tiles[1:]
             if c0 + AHEAD * STEP < C:
-                tiles = tiles + (load_weights(weight, n, rows - first, c + AHEAD * STEP, C, STREAM),)
+                tiles = tiles + (load_weights(weight, n, rows - first, c + AHEAD * STEP, C),)
             if NORM:
                 wide = part.to(tl.float32)
                 squares += tl.sum(tl.reshape(wide * wide, (8, WARPS, 4, 8)), axis=3)
@@ -75,17 +74,14 @@ def few_rows_kernel(
 
 
 @triton.jit
-def load_weights(weight, n, rows, c, C: tl.constexpr, STREAM: tl.constexpr):
+def load_weights(weight, n, rows, c, C: tl.constexpr):
     """Load columns c (WARPS, 32) of rows n (8, j) as (8, WARPS, j, 32); zero outside.
 
     The compiler spreads the last axis over 4 threads, 16 bytes each, the first axis over the other 8 of a warp, the
-    second over the warps; the third becomes registers. With STREAM the weights leave the caches first, not the vectors.
+    second over the warps; the third becomes registers.
     """
     there = (n < rows)[:, None, :, None] & (c < C)[None, :, None, :]
-    policy: tl.constexpr = "evict_first" if STREAM else ""
-    return tl.load(
-        weight + n[:, None, :, None] * C + c[None, :, None, :], mask=there, other=0.0, eviction_policy=policy
-    )
+    return tl.load(weight + n[:, None, :, None] * C + c[None, :, None, :], mask=there, other=0.0)
 
 
 @triton.jit

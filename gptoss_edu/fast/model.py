@@ -21,8 +21,8 @@ from . import launch
 from .ahead import Ahead
 from .alone import ALONE, Alone
 from .decode_step import DecodeStep
-from .launch import Tuning
 from .prompt_graph import PromptGraphs, last_places
+from .tuning import Tuning
 from .unfused import Fused
 
 PREFILL_TOKENS = 4096  # prompt tokens per forward pass

@@ -107,31 +107,6 @@ def word_dot_pairs(word, x0, x1, x2, x3, acc):
 
 
 @triton.jit
-def word_dot_two_pairs(word, x0, x1, x2, x3, y0, y1, y2, y3, acc, other):
-    """Do what `word_dot_pairs` does for two vectors, x and y, with the same roundings; unpack the word once."""
-    return tl.inline_asm_elementwise(
-        """
-        {
-        .reg .b32 even, odd, p, q, r, s, t, a, b;
-        shl.b32 t, $2, 4;           and.b32 t, t, 0x80808080;
-        shl.b32 even, $2, 1;        and.b32 even, even, 0x0E0E0E0E;   or.b32 even, even, t;
-        shr.u32 odd, $2, 3;         and.b32 odd, odd, 0x0E0E0E0E;
-        and.b32 t, $2, 0x80808080;  or.b32 odd, odd, t;
-        prmt.b32 p, even, 0, 0x2404;      fma.rn.f16x2 a, p, $3, $11;  fma.rn.f16x2 b, p, $7, $12;
-        prmt.b32 q, odd, 0, 0x2404;       fma.rn.f16x2 a, q, $4, a;    fma.rn.f16x2 b, q, $8, b;
-        and.b32 r, even, 0xFF00FF00;      fma.rn.f16x2 a, r, $5, a;    fma.rn.f16x2 b, r, $9, b;
-        and.b32 s, odd, 0xFF00FF00;       fma.rn.f16x2 $0, s, $6, a;   fma.rn.f16x2 $1, s, $10, b;
-        }
-        """,
-        "=&r,=&r,r,r,r,r,r,r,r,r,r,r,r",
-        [word, x0, x1, x2, x3, y0, y1, y2, y3, acc, other],
-        dtype=(tl.int32, tl.int32),
-        is_pure=True,
-        pack=1,
-    )
-
-
-@triton.jit
 def pair_sum(pair):
     """Add the two float16 numbers of a 32-bit word in float32."""
     return tl.inline_asm_elementwise(

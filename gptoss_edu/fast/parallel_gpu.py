@@ -15,10 +15,11 @@ from gptoss_edu.errors import GptOssError
 from . import peer_kernels
 from .alone import Alone
 from .decode_step import MAX_GRAPH_ROWS
-from .launch import Tuning, extra
+from .launch_words import extra
 from .model import FastTransformer
 from .parallel import Share
 from .ranks import Ranks
+from .tuning import Tuning
 
 BLOCK = 1024  # elements per program of a join, or per step of a gather
 GATHERS = 128  # programs of a gather, at most: they wait for each other, so that all must find room on the card

@@ -31,7 +31,7 @@ from gptoss_edu.cache import KVCache
 
 from . import decode
 from .alone import ALONE
-from .launch import pow2
+from .launch_words import pow2
 
 if TYPE_CHECKING:
     from .model import FastTransformer
