@@ -186,7 +186,7 @@ def test_packed_experts_let_gradients_through(written):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("n", [1, 2, 5])
+@pytest.mark.parametrize("n", [1, 2, 5, 7])
 def test_the_cpu_kernel_computes_what_unpacking_does(n):
     pytest.importorskip("numba", reason="the CPU kernel needs numba: pip install 'gptoss-edu[cpu]'")
     generator = torch.Generator().manual_seed(n)
@@ -199,6 +199,41 @@ def test_the_cpu_kernel_computes_what_unpacking_does(n):
     low = load.cpu_kernel()(x.bfloat16(), blocks, scales)
     exact = x.bfloat16().double() @ mxfp4.unpack(blocks, scales).double().T
     assert low.dtype == torch.bfloat16 and relative(low, exact) < 2**-8
+
+
+@pytest.mark.slow
+def test_the_cpu_kernel_knows_every_code_and_scale():
+    """Each of the sixteen numbers in both halves of a byte; the smallest and the largest scale, and NaN."""
+    pytest.importorskip("numba", reason="the CPU kernel needs numba")
+    blocks = torch.arange(16, dtype=torch.uint8).mul(17).repeat(256, 1, 1)  # (256, 1, 16): both nibbles alike
+    scales = torch.arange(256, dtype=torch.uint8)[:, None]
+    for n, place in ((n, place) for n in (1, 2, 4) for place in range(32)):
+        x = torch.zeros(n, 32)
+        x[:, place] = 1
+        found, right = load.cpu_kernel()(x, blocks, scales), mxfp4.unpack(blocks, scales)[:, place]
+        assert found[:, 255].isnan().all() and torch.equal(found[:, :253], right[:253].expand(n, -1))  # then infinite
+
+
+@pytest.mark.slow
+@torch.inference_mode()
+def test_one_token_passes_through_bfloat16_weights_as_many_do(written):
+    """One token takes a path of its own; it agrees with float64 as well as PyTorch's product does."""
+    pytest.importorskip("numba", reason="the CPU kernel needs numba")
+    kind = load.one_token_linear()
+    model = load_model(written / "hf", dtype=torch.bfloat16, experts="packed")
+    assert type(model.unembedding) is type(model.block[0].attn.qkv) is kind
+    assert type(load_model(written / "hf", dtype=torch.float32, experts="packed").unembedding) is torch.nn.Linear
+    for rows, columns, bias in ((40, 64, True), (48, 160, False), (37, 64, True), (40, 60, True)):
+        linear = torch.nn.Linear(columns, rows, bias).bfloat16()
+        x = torch.randn(1, 1, columns, generator=torch.Generator().manual_seed(rows)).bfloat16()
+        plain = linear(x)
+        exact = linear.double()(x.double())
+        linear.bfloat16()
+        several = linear(x.expand(1, 3, -1))
+        linear.__class__ = kind
+        found = linear(x)
+        assert found.shape == plain.shape and found.dtype == plain.dtype and relative(found, exact) < 2**-8
+        assert torch.equal(linear(x.expand(1, 3, -1)), several)
 
 
 def test_loading_draws_no_random_numbers(monkeypatch):
@@ -225,7 +260,7 @@ def test_threads_do_not_meet_in_the_cpu_kernel(monkeypatch):
         met.append(len(inside))
         inside.pop()
 
-    monkeypatch.setattr(processor, "_one_token", kernel)
+    monkeypatch.setattr(processor, "_packed", kernel)
     blocks, scales = torch.zeros(4, 1, 16, dtype=torch.uint8), torch.full((4, 1), 127, dtype=torch.uint8)
     with ThreadPoolExecutor(3) as threads:
         list(threads.map(lambda x: processor.mxfp4_linear(x, blocks, scales), [torch.ones(1, 32)] * 6))

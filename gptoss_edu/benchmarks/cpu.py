@@ -3,6 +3,7 @@
     gptoss-edu bench cpu --folder /scratch/random-20b         first writes 13.8 GB of random weights there, once
     gptoss-edu bench cpu --folder gpt-oss-20b/original        or official weights
     gptoss-edu bench cpu --folder … --plain                   also without the Numba kernel
+    gptoss-edu bench cpu --folder … --llama                   then llama.cpp, from the same weights as GGUF beside it
 
 Every time is compared with the floor set by the memory bandwidth measured in the same run: the bytes that a token must
 read (four experts per layer, everything else once) over that bandwidth.
@@ -20,6 +21,7 @@ import torch
 
 from gptoss_edu import ModelConfig, __version__, checkpoint
 from gptoss_edu.checkpoint.sizes import GIB, step_bytes
+from gptoss_edu.engines.needs import need
 from gptoss_edu.moe import PackedWeight
 from gptoss_edu.options import check_writable, positive, write_text
 
@@ -32,6 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--prompt", type=positive, default=64, help="tokens of the prompt")
     parser.add_argument("--threads", type=positive, help="default: torch's own choice")
     parser.add_argument("--plain", action="store_true", help="time the plain path too (slow)")
+    parser.add_argument(
+        "--llama",
+        action="store_true",
+        help="then time llama.cpp on the same weights, written as GGUF beside them",
+    )
     parser.add_argument("--json", type=Path, help="write the results here")
 
 
@@ -65,7 +72,14 @@ def run(args: argparse.Namespace) -> None:
         results[name] = time_path(model, args.prompt if name == "kernel" else 2, args.tokens if name == "kernel" else 2)
         report_path(name, results[name], floor)
     results["peak_GiB"] = peak_memory() / GIB
-    print(f"peak resident {results['peak_GiB']:.1f} GiB")
+    print(f"peak resident {results['peak_GiB']:.1f} GiB", flush=True)
+    if args.llama:
+        vocabulary = model.config.vocab_size
+        del model, kernel, paths
+        results["llama_cpp"] = time_llama(args.folder, vocabulary, args.prompt, args.tokens)
+        report_path("llama.cpp", results["llama_cpp"], floor)
+        results["token_ratio_to_llama_cpp"] = results["kernel"]["s_per_token"] / results["llama_cpp"]["s_per_token"]
+        print(f"a token takes {results['token_ratio_to_llama_cpp']:.2f} times llama.cpp's time")
     if args.json:
         about = {
             "device": processor(),
@@ -100,7 +114,7 @@ def touch(folder: Path) -> None:
 def time_path(model, prompt: int, tokens: int) -> dict[str, float]:
     """Return seconds per decoded token (median) after a prompt, and prompt tokens per second; random token ids."""
     ids = torch.randint(0, model.config.vocab_size, (1, prompt), generator=torch.Generator().manual_seed(0))
-    model(ids[:, :2])  # compile, and touch everything once
+    model(ids)  # compile, and touch everything once
     model(ids[:, :1])
     cache = model.new_cache(1, prompt + tokens + 1)
     start = time.perf_counter()
@@ -110,6 +124,32 @@ def time_path(model, prompt: int, tokens: int) -> dict[str, float]:
     for _ in range(tokens):
         start = time.perf_counter()
         logits = model(logits[:, -1:].argmax(-1), cache=cache)
+        times.append(time.perf_counter() - start)
+    return {
+        "s_per_token": sorted(times)[len(times) // 2],
+        "prompt": prompt,
+        "prompt_tokens_per_s": prompt / prompt_time,
+    }
+
+
+def time_llama(folder: Path, vocabulary: int, prompt: int, tokens: int) -> dict[str, float]:
+    """Return the same figures for llama.cpp, with as many threads."""
+    llama_cpp = need("llama_cpp", "--llama", "pip install llama-cpp-python, or make test-engines")
+    file = folder.with_suffix(".gguf")
+    if not file.exists():
+        checkpoint.convert(folder, file, layout="gguf")
+    threads = torch.get_num_threads()
+    sizes = {"n_ctx": max(512, prompt + tokens), "n_batch": max(512, prompt)}
+    llama = llama_cpp.Llama(str(file), n_threads=threads, n_threads_batch=threads, verbose=False, **sizes)
+    ids = torch.randint(0, vocabulary, (prompt,), generator=torch.Generator().manual_seed(0)).tolist()
+    llama.eval(ids)  # touch everything once
+    llama.reset()
+    start = time.perf_counter()
+    llama.eval(ids)
+    prompt_time, times = time.perf_counter() - start, []
+    for token in ids[:tokens]:
+        start = time.perf_counter()
+        llama.eval([token])
         times.append(time.perf_counter() - start)
     return {
         "s_per_token": sorted(times)[len(times) // 2],

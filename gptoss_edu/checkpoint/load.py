@@ -3,7 +3,7 @@
 import sys
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from gptoss_edu.config import ModelConfig
@@ -152,6 +152,8 @@ def with_weights(config: ModelConfig, state: dict[str, Tensor], packed: bool, dt
     for module in model.modules():
         if isinstance(module, PackedWeight):
             module.dtype, module.kernel = dtype, kernel
+        elif kernel is not None and dtype == torch.bfloat16 and type(module) is nn.Linear:
+            module.__class__ = one_token_linear()
     return model.eval().requires_grad_(False)
 
 
@@ -162,6 +164,13 @@ def cpu_kernel():
     except (ImportError, RuntimeError):  # RuntimeError: Numba has no writable cache folder
         return None
     return mxfp4_linear
+
+
+def one_token_linear() -> type[nn.Linear]:
+    """Return the linear map that reads bfloat16 weights quickly for one token, where `cpu_kernel` has found Numba."""
+    from gptoss_edu.fast.processor import OneTokenLinear
+
+    return OneTokenLinear
 
 
 def folder_tokenizer(reader: CheckpointReader):

@@ -15,7 +15,7 @@ import numpy as np
 from numba.core import types
 
 from .step_products import EXACT, ONE, ZERO, as_float32, can_be_read, dense, floats_at, from_bytes
-from .step_tiles import LANES, mixing_tile
+from .vector_tiles import LANES, depend_on_tiles, mixing_tile
 
 HALF = np.float32(0.5)
 ALPHA = np.float32(1.702)
@@ -261,6 +261,7 @@ def step(tokens, positions, rows, last, put, at, codes, uses, ends, cache, slots
     dense(ends[2], 0, v, normed, last, logits, put, last.shape[0])
 
 
+depend_on_tiles(step)
 ADDRESSES, TABLE = types.Array(types.int64, 2, "C"), types.Array(types.float32, 2, "C")
 NUMBERS = types.Array(types.int64, 1, "C")
 SIGNATURE = types.void(

@@ -11,7 +11,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from .step_tiles import LANES, decoded_bytes, floats, tile
+from .vector_tiles import LANES, decoded_bytes, fetch_ahead, floats, tile
 
 FAST = {"reassoc", "nsz", "contract"}  # sums in any order, as every matrix library does; NaN and infinity stay exact
 EXACT = {"fastmath": FAST, "error_model": "numpy"}  # a division that may raise an error does not vectorise
@@ -106,7 +106,7 @@ def can_be_read(address, codes_address, count, uses):
 
 def product(read, read_one, size, scale):
     """Return the compiled linear map of weights of `size` bytes that `read` turns into floats, up to `scale`."""
-    four, two, one = tile(4, read, size, scale), tile(2, read, size, scale), tile(1, read, size, scale)
+    four, two, one = (tile(n, LANES // n, read, size, scale) for n in (4, 2, 1))
     scale = np.float32(scale)
 
     @numba.njit(**EXACT)
@@ -121,6 +121,8 @@ def product(read, read_one, size, scale):
         at, first, result = weight.ctypes.data, x.ctypes.data, out.ctypes.data
         wide_x, wide_out, wide = 4 * columns, 4 * out.shape[1], size * columns
         for row in range(0, whole, LANES):
+            if n > 2:  # rows are left for so long that the processor no longer sees them follow each other
+                fetch_ahead(at + wide * (row + LANES), wide * LANES)
             for i in range(0, n - 3, 4):
                 x0, x1 = first + take[i] * wide_x, first + take[i + 1] * wide_x
                 x2, x3 = first + take[i + 2] * wide_x, first + take[i + 3] * wide_x

@@ -5,13 +5,16 @@ A tile has as many sums as a vector has lanes: four rows times four tokens, or s
 is loaded serves several products, and all the vectors are summed together, by halving them in pairs.
 """
 
+import hashlib
 from collections.abc import Callable
+from pathlib import Path
 
 import llvmlite.binding
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+LINE = 64  # bytes of a line of the cache
 FLOAT, BYTE, INT32 = ir.FloatType(), ir.IntType(8), ir.IntType(32)
 
 
@@ -22,12 +25,24 @@ def _lanes() -> int:
 
 
 LANES = _lanes()
-TOKENS = LANES // 4  # tokens of the widest tile, which has four rows
+
+
+def depend_on_tiles(function) -> None:
+    """Let Numba compile a cached function again when a file of this folder has changed, and not only its own."""
+    sources = (file.read_bytes() for file in sorted(Path(__file__).parent.glob("*.py")))
+    function._cache._cache_file._source_stamp = hashlib.sha256(b"".join(sources)).hexdigest()
 
 
 def floats(builder, address, index):
     """Load a vector of float32 numbers."""
-    return _load(builder, address, index, FLOAT, LANES)
+    return load(builder, address, index, FLOAT)
+
+
+def bfloat16(builder, address, index):
+    """Load a vector of bfloat16 numbers: the upper halves of float32 ones."""
+    wide = ir.VectorType(INT32, LANES)
+    bits = builder.zext(load(builder, address, index, ir.IntType(16)), wide)
+    return builder.bitcast(builder.shl(bits, alike(wide, 16)), ir.VectorType(FLOAT, LANES))
 
 
 def decoded_bytes(shift: int, places: int) -> Callable:
@@ -35,20 +50,19 @@ def decoded_bytes(shift: int, places: int) -> Callable:
 
     def read(builder, address, index):
         wide = ir.VectorType(INT32, LANES)
-        bits = builder.sext(_load(builder, address, index, BYTE, LANES), wide)
-        bits = builder.and_(builder.shl(bits, _all(wide, shift)), _all(wide, places))
+        bits = builder.sext(load(builder, address, index, BYTE), wide)
+        bits = builder.and_(builder.shl(bits, alike(wide, shift)), alike(wide, places))
         return builder.bitcast(bits, ir.VectorType(FLOAT, LANES))
 
     return read
 
 
-def tile(tokens: int, read: Callable, size: int, scale: float):
-    """Return a compiled tile of LANES / tokens rows; `read` makes vectors of numbers of `size` bytes, up to `scale`.
+def tile(tokens: int, rows: int, read: Callable, size: int, scale: float):
+    """Return a compiled tile of rows * tokens <= LANES; `read` makes vectors of numbers of `size` bytes, up to `scale`.
 
     Its arguments are addresses: of the first row (rows follow each other), of the rows' biases or 0, of each token's
     numbers, and of where each token's results go. `columns` is a multiple of LANES.
     """
-    rows = LANES // tokens
     addresses = types.UniTuple(types.int64, tokens)
 
     @intrinsic
@@ -60,7 +74,7 @@ def tile(tokens: int, read: Callable, size: int, scale: float):
             word = weight.type
             x, out = (cgutils.unpack_tuple(builder, each, tokens) for each in (x, out))
             vector = ir.VectorType(FLOAT, LANES)
-            sums = [cgutils.alloca_once_value(builder, ir.Constant(vector, None)) for _ in range(LANES)]
+            sums = [cgutils.alloca_once_value(builder, ir.Constant(vector, None)) for _ in range(rows * tokens)]
             with cgutils.for_range_slice(builder, word(0), columns, word(LANES), word) as (column, _):
                 starts = [builder.add(column, builder.mul(columns, word(row))) for row in range(rows)]
                 numbers = [read(builder, weight, builder.mul(start, word(size))) for start in starts]
@@ -68,9 +82,9 @@ def tile(tokens: int, read: Callable, size: int, scale: float):
                     other = floats(builder, x[token], builder.mul(column, word(4)))
                     for row in range(rows):
                         place = sums[token * rows + row]
-                        builder.store(_multiply_add(builder, numbers[row], other, builder.load(place)), place)
-            totals = _sum_each(builder, [builder.load(place) for place in sums])
-            _finish(builder, totals, bias, out, rows, scale)
+                        builder.store(multiply_add(builder, numbers[row], other, builder.load(place)), place)
+            totals = sum_each(builder, [builder.load(place) for place in sums])
+            finish(builder, totals, bias, out, rows, scale)
             return context.get_dummy_value()
 
         return types.void(types.int64, types.int64, types.int64, addresses, addresses), codegen
@@ -97,11 +111,8 @@ def mixing_tile(heads: int):
             with cgutils.for_range(builder, slots, intp=word) as loop:
                 value = floats(builder, values, builder.mul(builder.mul(loop.index, d), word(4)))
                 for place, address in zip(sums, scores, strict=True):
-                    at = builder.add(address, builder.mul(loop.index, word(4)))
-                    score = builder.load(builder.inttoptr(at, FLOAT.as_pointer()), align=4)
-                    many = builder.insert_element(ir.Constant(vector, ir.Undefined), score, INT32(0))
-                    many = builder.shuffle_vector(many, many, ir.Constant(ir.VectorType(INT32, LANES), [0] * LANES))
-                    builder.store(_multiply_add(builder, many, value, builder.load(place)), place)
+                    score = spread(builder, load_one(builder, address, builder.mul(loop.index, word(4)), FLOAT))
+                    builder.store(multiply_add(builder, score, value, builder.load(place)), place)
             for place, address in zip(sums, out, strict=True):
                 builder.store(builder.load(place), builder.inttoptr(address, vector.as_pointer()), align=4)
             return context.get_dummy_value()
@@ -111,44 +122,77 @@ def mixing_tile(heads: int):
     return mix
 
 
-def _multiply_add(builder, a, b, c):
+@intrinsic
+def fetch_ahead(typing_context, address, count):
+    """Ask for `count` bytes to be in the cache soon. Any address is allowed."""
+
+    def codegen(context, builder, signature, args):
+        address, count = args
+        place = BYTE.as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [place, INT32, INT32, INT32])
+        prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        with cgutils.for_range_slice(builder, count.type(0), count, count.type(LINE), count.type) as (offset, _):
+            to_read, soon, data = INT32(0), INT32(2), INT32(1)
+            builder.call(prefetch, [builder.inttoptr(builder.add(address, offset), place), to_read, soon, data])
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), codegen
+
+
+def multiply_add(builder, a, b, c):
+    """Compute a * b + c, in one instruction where there is one."""
     kind = ir.FunctionType(a.type, [a.type] * 3)
     function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fmuladd.v{LANES}f32")
     return builder.call(function, [a, b, c])
 
 
-def _finish(builder, totals, bias, out, rows: int, scale: float) -> None:
+def finish(builder, totals, bias, out, rows: int, scale: float) -> None:
     """Store scale * totals + bias, the `rows` of each token at its address."""
     vector = ir.VectorType(FLOAT, rows)
     place = cgutils.alloca_once_value(builder, ir.Constant(vector, None))
     with builder.if_then(builder.icmp_signed("!=", bias, bias.type(0))):
-        builder.store(_load(builder, bias, bias.type(0), FLOAT, rows), place)
+        builder.store(load(builder, bias, bias.type(0), FLOAT, rows), place)
     added = builder.load(place)
     for token, address in enumerate(out):
         lanes = ir.Constant(ir.VectorType(INT32, rows), [token * rows + row for row in range(rows)])
         part = builder.shuffle_vector(totals, ir.Constant(totals.type, ir.Undefined), lanes)
-        part = builder.fadd(builder.fmul(part, _all(vector, scale)), added)
+        part = builder.fadd(builder.fmul(part, alike(vector, scale)), added)
         builder.store(part, builder.inttoptr(address, vector.as_pointer()), align=4)
 
 
-def _sum_each(builder, vectors: list):
-    """Return the sums of LANES vectors as one vector, by adding halves: two vectors become one at each step."""
+def sum_each(builder, vectors: list):
+    """Return the sums of 2, 4, … or LANES vectors as one vector: two become one by adding halves."""
     block = LANES
-    while len(vectors) > 1:
+    while block > 1:
         block //= 2
-        first = [lane for start in range(0, 2 * LANES, 2 * block) for lane in range(start, start + block)]
-        low, high = (ir.Constant(ir.VectorType(INT32, LANES), [i + more for i in first]) for more in (0, block))
-        pairs = zip(vectors[::2], vectors[1::2], strict=True)
+        pairs = zip(vectors[::2], vectors[1::2], strict=True) if len(vectors) > 1 else [(vectors[0], vectors[0])]
+        lanes = 2 * LANES if len(vectors) > 1 else vectors[0].type.count
+        first = [lane for start in range(0, lanes, 2 * block) for lane in range(start, start + block)]
+        low, high = (ir.Constant(ir.VectorType(INT32, len(first)), [i + more for i in first]) for more in (0, block))
         vectors = [
             builder.fadd(builder.shuffle_vector(a, b, low), builder.shuffle_vector(a, b, high)) for a, b in pairs
         ]
     return vectors[0]
 
 
-def _load(builder, address, offset, kind, count: int):
+def load(builder, address, offset, kind, count: int = LANES):
+    """Load a vector of numbers, wherever they stand."""
     place = builder.inttoptr(builder.add(address, offset), ir.VectorType(kind, count).as_pointer())
-    return builder.load(place, align=kind.width // 8 if kind is BYTE else 4)
+    return builder.load(place, align=kind.width // 8 if kind is not FLOAT else 4)
 
 
-def _all(vector, value):
+def alike(vector, value):
+    """Return a constant vector of one value."""
     return ir.Constant(vector, [value] * vector.count)
+
+
+def spread(builder, number):
+    """Return a vector with the number in each lane."""
+    vector = ir.VectorType(number.type, LANES)
+    first = builder.insert_element(ir.Constant(vector, ir.Undefined), number, INT32(0))
+    return builder.shuffle_vector(first, first, alike(ir.VectorType(INT32, LANES), 0))
+
+
+def load_one(builder, address, offset, kind):
+    place = builder.inttoptr(builder.add(address, offset), kind.as_pointer())
+    return builder.load(place, align=4 if kind is FLOAT else 1)
