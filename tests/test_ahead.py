@@ -179,11 +179,10 @@ def answered(model, requests, **options):
     return [(request.sampled, request.reason) for request in requests]
 
 
-@pytest.mark.parametrize("turns_below", [0, 3, 9])
 @pytest.mark.parametrize("streaming", [True, False])
-def test_a_pool_that_runs_ahead_answers_the_same(streaming, turns_below):
+def test_a_pool_that_runs_ahead_answers_the_same(streaming):
     terms = {"stop_tokens": stops_for(MODEL)[:3], "logprobs": 2}
-    options = {"rows": 3, "streaming": streaming, "turns_below": turns_below, "prefix_bytes": 10**7}
+    options = {"rows": 3, "streaming": streaming, "prefix_bytes": 10**7}
     mixed = [{}, {"temperature": 1.0, "logprobs": 5}, {"temperature": 0.5, "top_p": 0.9, "logprobs": None}]
     two = [[Request(p, 4 + 3 * i, seed=i, **terms | mixed[i % 3]) for i, p in enumerate(PROMPTS)] for _ in range(2)]
     found, right = (answered(m, r, **options) for m, r in zip((RunsAhead(MODEL), MODEL), two, strict=True))
@@ -230,10 +229,9 @@ def test_rows_draw_from_their_own_lines_of_the_logits():
         assert _lines(requests).tolist() == [logits[i].tolist() for logits, i in lines]
 
 
-@pytest.mark.parametrize("turns_below", [0, 4])
-def test_a_step_that_was_begun_for_rows_which_ended_answers_nobody(turns_below):
+def test_a_step_that_was_begun_for_rows_which_ended_answers_nobody():
     """Waves of requests end in all orders, so that views change between a step's beginning and its end."""
-    chance, pool, stops = random.Random(0), Pool(RunsAhead(MODEL), rows=8, room=60, turns_below=turns_below), range(5)
+    chance, pool, stops = random.Random(0), Pool(RunsAhead(MODEL), rows=8, room=60), range(5)
     draw_seed = partial(chance.randrange, 10**6)
     for _ in range(24):
         prompts = [random_tokens(MODEL.config, 4, seed=draw_seed()).tolist() for _ in range(5)]
@@ -367,13 +365,12 @@ def test_on_a_card_a_callers_cache_continues_as_without_running_ahead(on_card):
 
 @gpu
 @needs_gpu
-@pytest.mark.parametrize("turns_below", [0, 4])
-def test_on_a_card_the_pool_answers_as_without_running_ahead(on_card, turns_below):
+def test_on_a_card_the_pool_answers_as_without_running_ahead(on_card):
     terms = {"stop_tokens": stops_for(on_card[1])[:2]}
     answers = []
     for model in on_card:
         requests = asked(**terms) + asked(temperature=1.0, **terms) + asked(temperature=0.8, top_p=0.9, **terms)
-        answers.append(answered(model, requests, rows=4, turns_below=turns_below, prefix_bytes=10**7))
+        answers.append(answered(model, requests, rows=4, prefix_bytes=10**7))
     assert answers[0] == answers[1]
 
 
@@ -402,7 +399,7 @@ def test_on_a_card_a_round_of_the_pool_waits_for_one_copy(on_card):
         {"temperature": 0.8, "top_p": 0.9, "logprobs": 3},
         {"top_k": 5, "temperature": 2.0},
     ]
-    pool = Pool(on_card[0], rows=8, room=60, turns_below=0)
+    pool = Pool(on_card[0], rows=8, room=60)
     requests = [pool.submit(Request(PROMPTS[0], 40, stop_tokens=[], **terms)) for terms in mixed]
     for _ in range(4):
         pool.step()

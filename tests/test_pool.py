@@ -8,7 +8,6 @@ import threading
 import time
 from dataclasses import replace
 from functools import cache
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -22,7 +21,6 @@ from gptoss_edu.cache import KVCache, Snapshot
 from gptoss_edu.engines.pool import Pool
 from gptoss_edu.engines.prefixes import Prefixes, reusable
 from gptoss_edu.engines.request import PoolFull, Request
-from gptoss_edu.engines.rounds import usual_turns
 from gptoss_edu.engines.rows import CACHE_BYTES, Rows, default_room
 from gptoss_edu.engines.sampler import ModelSampler, PoolSampler
 from gptoss_edu.errors import GptOssError
@@ -393,16 +391,6 @@ def test_a_long_prompt_is_read_in_pieces_beside_rows_that_decode():
     assert patient.shapes[0] == (4, 60)
 
 
-def test_few_rows_take_turns_where_one_is_faster():
-    watched = Watched(MODEL)
-    list(Pool(watched, rows=4, room=60, turns_below=3).run([Request(PROMPTS[1], 4), Request(PROMPTS[1], 3)]))
-    assert [s for s in watched.shapes if s[1] == 1] == [(1, 1)] * 5
-    for device, few_rows, turns in (("cpu", 0, 0), ("cuda", 1, 4), ("cuda", 2, 0), ("cuda", 8, 0)):
-        model = SimpleNamespace(device=torch.device(device), tuning=SimpleNamespace(few_rows=few_rows))
-        assert usual_turns(model) == turns
-    assert usual_turns(SimpleNamespace(device=torch.device("cuda"))) == 0
-
-
 def test_room_that_nobody_has_named_fits_into_its_bound():
     model = Watched(MODEL)
     assert default_room(model, 8) == CONFIG.max_context
@@ -472,7 +460,7 @@ def test_the_fast_path_in_the_pool():
     reference = kernels.random_packed(config, 5)
     fast = kernels.FastTransformer.from_reference(reference, kernels.DEVICE, kernels.LARGE)
     prompts = [[5, 6], [9] * 11, [3, 4, 5]]
-    pool = Pool(fast, rows=2, room=40, prefix_bytes=10**8, turns_below=0)
+    pool = Pool(fast, rows=2, room=40, prefix_bytes=10**8)
     pool.pieces = (6, 3)
     asked = [Request(prompt, 2 + i % 2, stop_tokens=[]) for i, prompt in enumerate(prompts)]
     list(pool.run(asked))

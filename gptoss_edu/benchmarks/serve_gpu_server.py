@@ -21,7 +21,7 @@ from gptoss_edu.config import ModelConfig
 from gptoss_edu.serve.running import bind, run
 from gptoss_edu.tokenizer import load_tokenizer
 
-from .sleeping_card import TURNS_BELOW, SleepingModel, step_seconds
+from .sleeping_card import SleepingModel, step_seconds
 
 
 def open_thoughts(weights: dict[str, torch.Tensor], encoding) -> None:
@@ -98,8 +98,6 @@ def main() -> None:
     tools, key = serve.check(args)
     with bind(args.host, args.port) as sock:
         server = serve.server_of(model_of(args), args, tools, key)
-        if args.trial:
-            server.pool.turns_below = TURNS_BELOW
         threading.Thread(target=listen, args=(server, server.pool.room), daemon=True).start()
         print(json.dumps({"url": f"http://{args.host}:{sock.getsockname()[1]}"}), flush=True)
         run(server, sock)

@@ -48,7 +48,6 @@ class Pool(Rounds):
     prefix_bytes : bytes of kept prefixes; 0 keeps none
     streaming : clients read along, so decoding rows are not kept waiting. False: prompts are read whole, in groups,
         once an eighth of the rows is free, which answers the most prompts per second
-    turns_below : fewer rows than this decode one at a time; None: `rounds.usual_turns`
     """
 
     def __init__(
@@ -59,9 +58,8 @@ class Pool(Rounds):
         waiting: int | None = None,
         prefix_bytes: int = 0,
         streaming: bool = True,
-        turns_below: int | None = None,
     ):
-        super().__init__(model, rows, room, prefix_bytes, streaming, turns_below)
+        super().__init__(model, rows, room, prefix_bytes, streaming)
         self.max_waiting, self.gather = waiting, GATHER[self.kind]
         self._thread: threading.Thread | None = None
         self._closed = False

@@ -24,20 +24,11 @@ PIECES = {"cpu": (256, 24), "cuda": (1024, 16)}
 class Rounds:
     """The rows of a pool and the step that they take together. Arguments are those of `Pool`."""
 
-    def __init__(
-        self,
-        model,
-        rows: int,
-        room: int | None,
-        prefix_bytes: int,
-        streaming: bool,
-        turns_below: int | None,
-    ):
+    def __init__(self, model, rows: int, room: int | None, prefix_bytes: int, streaming: bool):
         self.kind = "cuda" if model.device.type == "cuda" else "cpu"
         self.model, self.rows, self.streaming = model, rows, streaming
         self._rows = Rows(model, rows, room)
         self.room, self.pieces = self._rows.room, PIECES[self.kind]
-        self.turns_below = usual_turns(model) if turns_below is None else turns_below
         self._steps: dict[tuple[int, int], Steps] = {}  # by view
         self._owed = 0  # rounds before the next piece of a prompt may be read
         self.stops = default_stop_tokens(model)
@@ -144,25 +135,22 @@ class Rounds:
         draws = Draws(requests, _lines(requests))
         tokens = self._placed(rows, draws.tokens)
         going = [i for i in rows if self.active[i].may_go_on]
-        views = self._views(going)
-        begun = [self._steps_of(view) for view in views]
+        view = self._view(going or rows)
+        steps = self._steps_of(view) if going else None
         try:
-            ahead = [
-                steps.begin(tokens[slice(*view)], _counts(view, going))
-                for view, steps in zip(views, begun, strict=True)
-            ]
+            ahead = steps is None or steps.begin(tokens[slice(*view)], _counts(view, going))
             self._tell()
             draws.settle()
             self.tokens += len(requests)
             for request in requests:
                 request.settle(self.stops)
             self._news = [request for request in requests if request.reason is None]
-            if not all(ahead):  # the next step waits for the host, and its readers should not wait for that step
+            if not ahead:  # the next step waits for the host, and its readers should not wait for that step
                 self._tell()
             # a row that has just ended does not count the step
             self._advance(tokens, [i for i in going if self.active[i].reason is None])
         finally:
-            for steps in begun:  # where rows have ended, other views may go on: what was begun is nobody's
+            if steps is not None:  # where rows have ended, the others may go on in another view: this step is nobody's
                 steps.forget()
 
     def _tell(self) -> None:
@@ -175,7 +163,7 @@ class Rounds:
     def _placed(self, rows: list[int], tokens: Tensor) -> Tensor:
         """Return tokens (n,) at the places of these rows among all of the cache's, (rows,).
 
-        The places after the rows may be missing where no view has them.
+        The places after the rows may be missing where the view ends before them.
         """
         device, n = self.model.device, len(rows)
         if rows == list(range(n)) and self._rows.span(0, n)[1] == n:
@@ -186,18 +174,17 @@ class Rounds:
 
     def _advance(self, tokens: Tensor, rows: list[int]) -> None:
         """Let the model read the tokens of these rows; they draw their next ones from its logits."""
-        for view in self._views(rows):
-            logits = self._steps_of(view).next(tokens[slice(*view)], _counts(view, rows))  # (b, v)
-            for i in rows:
-                if i in range(*view):
-                    self.active[i].logits = logits, i - view[0]
-                    self.active[i].read += 1
+        if not rows:
+            return
+        view = self._view(rows)
+        logits = self._steps_of(view).next(tokens[slice(*view)], _counts(view, rows))  # (b, v)
+        for i in rows:
+            self.active[i].logits = logits, i - view[0]
+            self.active[i].read += 1
 
-    def _views(self, rows: list[int]) -> list[tuple[int, int]]:
-        """Return the parts of the cache in which these rows decode: the first row, and the one after the last."""
-        if not rows or len(rows) < self.turns_below:
-            return [(i, i + 1) for i in rows]
-        return [self._rows.span(rows[0], rows[-1] + 1)]
+    def _view(self, rows: list[int]) -> tuple[int, int]:
+        """Return the part of the cache in which these rows decode: its first row, and the one after its last."""
+        return self._rows.span(rows[0], rows[-1] + 1)
 
     def _steps_of(self, view: tuple[int, int]) -> Steps:
         if view not in self._steps:
@@ -226,15 +213,6 @@ class Rounds:
         """Keep what a row holds, for prompts that continue these tokens."""
         if self.prefixes.max_bytes:
             self.prefixes.keep(tokens, self._rows.cache.snapshot(row))
-
-
-def usual_turns(model) -> int:
-    """Return `Pool.turns_below`: 4 on a GPU without kernels for a few rows, where one row is faster than two or three.
-
-    With them, a step of any number of rows is faster than that many steps of one.
-    """
-    tuning = getattr(model, "tuning", None)
-    return 4 if model.device.type == "cuda" and tuning is not None and tuning.few_rows < 2 else 0
 
 
 def _lines(requests: list[Request]) -> Tensor:
