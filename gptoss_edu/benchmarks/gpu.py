@@ -105,7 +105,7 @@ def part_decode(model, out) -> None:
 
 
 def part_batches(model, out) -> None:
-    decode(model, out, "20b", [(2, 1024, 1152), (4, 1024, 1152), (16, 1024, 1152), (64, 1024, 1152)])
+    decode(model, out, "20b", [(rows, 1024, 1152) for rows in (2, 4, 8, 16, 64, 256)])
 
 
 def part_prefill(model, out) -> None:

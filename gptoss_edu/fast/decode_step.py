@@ -19,7 +19,7 @@ from .launch_words import pow2
 if TYPE_CHECKING:
     from .model import FastTransformer
 
-MAX_GRAPH_ROWS = 64  # more sequences run without a graph
+MAX_GRAPH_ROWS = 256  # more sequences run without a graph
 
 
 class DecodeStep:

@@ -14,7 +14,6 @@ from gptoss_edu.errors import GptOssError
 
 from . import peer_kernels
 from .alone import Alone
-from .decode_step import MAX_GRAPH_ROWS
 from .launch_words import extra
 from .model import FastTransformer
 from .parallel import Share
@@ -23,6 +22,7 @@ from .tuning import Tuning
 
 BLOCK = 1024  # elements per program of a join, or per step of a gather
 GATHERS = 128  # programs of a gather, at most: they wait for each other, so that all must find room on the card
+MOST_ROWS = 64  # sequences in a step, for whose sums the cards share memory
 WAYS = ("symmetric", "nccl")
 ALL_GATHER = getattr(dist, "all_gather_single", None) or dist.all_gather_into_tensor  # its name since torch 2.13
 
@@ -67,16 +67,16 @@ class Peers(Library):
         self.part, self.c, self.turn = mine.part(config), config.hidden_size, 0
 
     def target(self, x: Tensor) -> Tensor:
-        if len(x) > MAX_GRAPH_ROWS:
+        if len(x) > MOST_ROWS:
             raise GptOssError(
-                f"parallel: expected at most {MAX_GRAPH_ROWS} sequences in a step, found {len(x)}; decode in parts."
+                f"parallel: expected at most {MOST_ROWS} sequences in a step, found {len(x)}; decode in parts."
             )
         self.turn = 1 - self.turn
         return self.memory.data[self._offset :][: x.numel()].view(x.shape)
 
     @property
     def _offset(self) -> int:
-        return self.turn * MAX_GRAPH_ROWS * self.c
+        return self.turn * MOST_ROWS * self.c
 
     def join(self, x: Tensor, part: Tensor) -> None:
         memory, n = self.memory, self.ranks.size
@@ -89,10 +89,10 @@ class Peers(Library):
     def gather(self, logits: Tensor) -> Tensor:
         memory, n = self.memory, self.ranks.size
         b = logits.shape[0]
-        if b > MAX_GRAPH_ROWS:
+        if b > MOST_ROWS:
             return super().gather(logits)
         self.ranks.note("all_gather", (n - 1) * logits.nbytes)
-        offset = 2 * MAX_GRAPH_ROWS * self.c
+        offset = 2 * MOST_ROWS * self.c
         memory.data[offset:][: logits.numel()].copy_(logits.flatten())
         out = logits.new_empty(b, self.vocabulary)
         peer_kernels.gather_kernel[(min(GATHERS, triton.cdiv(out.numel(), BLOCK)),)](
@@ -121,9 +121,9 @@ class PeerMemory:
     @staticmethod
     def sizes(config: ModelConfig, mine: Share) -> tuple[int, int, int]:
         """Return elements of data, programs of a join, programs of both kinds."""
-        logits = MAX_GRAPH_ROWS * mine.part(config)
-        joins = triton.cdiv(MAX_GRAPH_ROWS * config.hidden_size, BLOCK)
-        return 2 * MAX_GRAPH_ROWS * config.hidden_size + logits, joins, joins + GATHERS
+        logits = MOST_ROWS * mine.part(config)
+        joins = triton.cdiv(MOST_ROWS * config.hidden_size, BLOCK)
+        return 2 * MOST_ROWS * config.hidden_size + logits, joins, joins + GATHERS
 
     @classmethod
     def on_gpu(cls, config: ModelConfig, mine: Share, dtype: torch.dtype, device: torch.device) -> PeerMemory:
