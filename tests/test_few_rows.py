@@ -25,7 +25,7 @@ from test_kernels import (
 
 from gptoss_edu import mxfp4
 from gptoss_edu.fast import FastTransformer, launch
-from gptoss_edu.fast.tuning import Tiles, Tuning
+from gptoss_edu.fast.tuning import SEARCHED, Tiles, Tuning
 from gptoss_edu.moe import moe
 
 ROWS = (2, 3, 4, 8)
@@ -51,9 +51,9 @@ def test_a_row_of_a_product_does_not_depend_on_the_others():
     x, w, gain = randn(8, 96, seed=1), randn(40, 96, seed=2), randn(96, seed=3)
     whole = poison(8, 40)
     launch.few_matvecs(x, w, whole, (32, 64, 2, 1), 1e-5, gain)
-    for b in (2, 3, 5):
+    for b, ahead in ((2, 1), (3, 2), (5, 1)):
         part = poison(b, 40)
-        launch.few_matvecs(x[:b].contiguous(), w, part, (32, 64, 2, 1), 1e-5, gain)
+        launch.few_matvecs(x[:b].contiguous(), w, part, (32, 64, 2, ahead), 1e-5, gain)
         assert torch.equal(part, whole[:b])
     x[3:] = float("nan")
     launch.few_matvecs(x, w, out := poison(8, 40), (32, 64, 2, 1), 1e-5, gain)
@@ -84,7 +84,8 @@ def experts_in_float64(x, layer):
 def test_experts_of_a_few_rows_against_float64_and_alone(b, pairs):
     """With 8 experts, 4 a token, most experts have several rows; a row's result is the same to the bit in any company.
 
-    The one-row kernels give the same bits as well, since they run the same products in the same order.
+    The one-row kernels give the same bits as well, since they run the same products in the same order, however many
+    tiles ahead they load.
     """
     config = small_config()
     layer, tuning = one_layer(config, 3, 0), replace(LARGE, pairs=pairs)
@@ -96,7 +97,7 @@ def test_experts_of_a_few_rows_against_float64_and_alone(b, pairs):
     assert relative(out, right) < (2e-3 if pairs else 1e-5)
     for i in range(b):
         alone = x[i : i + 1].clone()
-        same_tiles = replace(tuning, up=tuning.two.up, down=tuning.two.down)
+        same_tiles = replace(tuning, up=(*tuning.two.up[:3], 1), down=(*tuning.two.down[:3], 1))
         launch.experts_few(alone, layer, config, expert_buffers(1, config, pairs), same_tiles)
         assert torch.equal(alone[0], out[i])
 
@@ -151,6 +152,13 @@ def test_tiles_of_dense_products_fit_the_matrix_units():
     for tiles in (Tiles(), Tuning().two, Tuning().more):
         for block_n, block_c, warps, ahead in (tiles.qkv, tiles.out, tiles.unembedding):
             assert block_n % 16 == 0 and block_c % (32 * warps) == 0 and ahead >= 1
+
+
+@pytest.mark.parametrize("card", SEARCHED)
+def test_tiles_found_on_a_card_sum_in_the_same_order_for_2_to_8_rows(card):
+    """All but the tiles ahead is equal. Thus a row keeps its bits among any number of rows, apart from attention."""
+    two, more = (vars(SEARCHED[card][name]) for name in ("two", "more"))
+    assert {name: tile[:3] for name, tile in two.items()} == {name: tile[:3] for name, tile in more.items()}
 
 
 @gpu

@@ -8,7 +8,8 @@
 
 Rows 0 to n - 1 of one cache are in use. A round reads a piece of the new prompts (`_read`), then decodes one token for
 every row that has read its prompt (`_decode`). When a request leaves, the last row moves into its place, with its keys
-and values. What a row samples depends only on its own prompt, seed and settings.
+and values. What a row samples depends only on its own prompt, seed and settings; on a GPU the number of rows in its
+steps may change the last bits of its logits (`fast/few_rows.py`).
 
 Source: Yu et al. 2022, "Orca: a distributed serving system for Transformer-based generative models" (continuous
 batching); Agrawal et al. 2023, arXiv:2308.16369 (prompts in pieces alongside running rows).

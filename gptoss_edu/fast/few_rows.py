@@ -5,6 +5,10 @@ does not depend on the others. What limits the speed is again reading the weight
 without detours: a thread loads 16 bytes, eight neighbouring columns of a row, and the unit expects other columns in its
 registers, two of every eight. But the order of a sum's terms is free, as long as weight and vector agree. `in_order`
 renames the columns so that every thread already holds what the unit expects from it. The compiler then moves nothing.
+
+A sequence's step has the same bits in every run, whatever the others of the step hold. How many they are may change its
+last bits: fewer programs share a row's keys when there are more rows (`Tuning.splits_for`), tiles for 5 rows and more
+may sum in another order (`Tuning.tiles`), and one row alone has kernels of its own (`decode.py`).
 """
 
 # ruff: noqa: RUF005  (Triton knows + between tuples, not the star)
