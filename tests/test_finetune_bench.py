@@ -18,7 +18,7 @@ from gptoss_edu.training.conversations import as_row
 from gptoss_edu.training.finetune import Finetuner, Recipe
 from gptoss_edu.training.memory_plan import TrainingPlan
 from gptoss_edu.training.peak_memory import PeakMemory
-from gptoss_edu.training.start import how_loaded
+from gptoss_edu.training.start import how_loaded, planned
 from gptoss_edu.viz import tuning_figures
 
 GIB = 1 << 30
@@ -72,14 +72,14 @@ def test_the_plan_refuses_the_whole_of_20b_on_one_card_and_lets_adapters_on_24_g
     assert plans["LoRA 16: attention, 1 x 512 tokens, recomputed"] < 15
 
 
-def check(found: dict) -> None:
-    """Check what every recorded run must show."""
+def check(found: dict, least: float = 1.0) -> None:
+    """Check what every run must show; least : of the plan's share of what was measured."""
     for name, row in found["recipes"].items():
         assert "failed" not in row, (name, row["failed"])
         assert ("refused" in row) == (row["planned_gib"]["all"] > found["room_gib"]), name
         if "measured_gib" in row:
             assert row["as_it_should"] and row["frozen_same"] and row["losses"][-1] < row["losses"][0], name
-            assert 0.95 < row["plan_over_measured"] < 1.5, (name, row["plan_over_measured"])
+            assert least < row["plan_over_measured"] < 1.5, (name, row["plan_over_measured"])
             assert row["measured_gib"]["weights"] == pytest.approx(row["planned_gib"]["weights"], rel=1e-3)
             assert row["measured_gib"]["Adam's averages"] == row["planned_gib"]["Adam's averages"]
             assert row["measured_gib"]["adapters"] == row["planned_gib"]["adapters"]
@@ -89,7 +89,7 @@ def check(found: dict) -> None:
 def test_a_trial_measures_what_was_planned_and_refuses_the_rest(tmp_path, capsys):
     assert main(["bench", "finetune", "--trial", "--json", str(tmp_path / "f.json"), "--steps", "3"]) == 0
     found = json.loads((tmp_path / "f.json").read_text())
-    check(found["results"]["whole card"])
+    check(found["results"]["whole card"], 0.99)  # of a small shape, tables of a few kB count too
     rows = found["results"]["whole card"]["recipes"]
     refused = {name for name, row in rows.items() if "refused" in row}
     whole = "own weights: all, 1 x 128 tokens, recomputed"
@@ -98,15 +98,29 @@ def test_a_trial_measures_what_was_planned_and_refuses_the_rest(tmp_path, capsys
     assert "refused, planned" in capsys.readouterr().out
     ax = tuning_figures.planned_and_measured(rows, {"a card": 1.0}).axes[0]
     assert len(ax.containers[0]) == len(rows) - len(refused) == len(ax.collections[0].get_offsets())
+    ax = tuning_figures.planned_and_measured(rows, {}, dict.fromkeys(rows, 2.0)).axes[0]
+    assert {bar.get_width() for bar in ax.containers[0]} == {2.0} and len(ax.collections) == 2
     plt.close("all")
 
 
 def test_recorded_runs_hold_what_the_text_says():
     for path in data_path("benchmarks").glob("finetune-*.json"):
         found = json.loads(path.read_text())
-        assert found["about"]["device"] and found["about"]["date"] and len(found["results"]) == 3
-        for part in found["results"].values():
-            check(part)
+        assert found["about"]["device"] and found["about"]["date"]
+        assert list(found["results"]["whole card"]["recipes"]) == [name for name, _ in named(4, trial=False)]
+        for part in found["results"].values():  # later ones may have been cut
+            check(part, 0.93)  # as was planned then
+
+
+def test_todays_plan_covers_what_a_gpu_was_seen_to_need():
+    runs = [json.loads(path.read_text()) for path in data_path("benchmarks").glob("finetune-*.json")]
+    rows = [row for run in runs for part in run["results"].values() for row in part["recipes"].values()]
+    measured = [row for row in rows if "measured_gib" in row]
+    assert len(measured) >= 15
+    for row in measured:
+        plan = planned(ModelConfig.gpt_oss_20b(), True, Recipe(**row["recipe"]), card=1 << 50)
+        assert plan.trained == row["trained"]
+        assert 1.0 < plan.needed / GIB / row["measured_gib"]["all"] < 1.16, row["recipe"]
 
 
 @pytest.mark.gpu

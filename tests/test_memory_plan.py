@@ -1,5 +1,7 @@
 """The memory plan counts what autograd keeps and what is trained exactly, and refuses what does not fit."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from core_models import BASE, CONFIGS, random_tokens, strong_model
@@ -7,9 +9,10 @@ from core_models import BASE, CONFIGS, random_tokens, strong_model
 from gptoss_edu import ModelConfig, mxfp4
 from gptoss_edu.errors import GptOssError
 from gptoss_edu.moe import PackedWeight
-from gptoss_edu.training.finetune import Recipe, prepare, recomputed_layers
-from gptoss_edu.training.memory_plan import TrainingPlan, activation_bytes, trained_parameters
-from gptoss_edu.training.peak_memory import PeakMemory
+from gptoss_edu.training.conversations import Row
+from gptoss_edu.training.finetune import Recipe, conversation_loss, prepare, recomputed_layers
+from gptoss_edu.training.memory_plan import ROUNDED, WORKSPACES, TrainingPlan, activation_bytes, trained_parameters
+from gptoss_edu.training.peak_memory import PeakMemory, _Storages
 from gptoss_edu.training.quantize import packed
 from gptoss_edu.training.start import planned
 
@@ -59,6 +62,44 @@ def test_the_peak_counts_storages_once_while_they_are_there():
         x.mul_(2)
         x * 3  # freed at once
     assert memory.peak == 4000 + 2000 and memory.reserved is None
+
+
+class AsOnGpu(_Storages):
+    """Counts the product that a GPU makes within the backward pass of a softmax; a processor makes none."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = super().__torch_dispatch__(func, types, args, kwargs)
+        if func is torch.ops.aten._softmax_backward_data.default:
+            self.peak = max(self.peak, self.now + out.nbytes)
+        return out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("recompute", "dtype", "most"),
+    [(True, torch.bfloat16, 1.03), (True, torch.float32, 1.03), (False, torch.bfloat16, 1.2)],
+    ids=str,
+)
+def test_the_plan_of_a_long_text_covers_the_peak_of_its_step(recompute, dtype, most):
+    config = replace(BASE, num_attention_heads=8)
+    model = packed(strong_model(config, 1)).to(dtype)
+    recipe = Recipe(lora=4, train=("attention",), rows=1, longest=1024, recompute=recompute)
+    trained = prepare(model, recipe)
+    tokens = random_tokens(config, 1024).tolist()
+    with AsOnGpu([*model.state_dict().values(), *trained.values()]) as memory, recomputed_layers(model, recompute):
+        conversation_loss(model, [Row(tokens, [True] * len(tokens))]).backward()
+    parts = TrainingPlan.of(config, recipe, True, dtype, available=0).parts
+    assert parts["working space"] > 2 * 4 * 8 * 1024**2, "the scores take most"
+    planned = parts["gradients"] + parts["activations"] + parts["working space"]
+    assert 1.0 < planned / memory.peak < most
+
+
+def test_a_gpu_that_is_not_here_has_a_plan_with_what_its_libraries_take():
+    recipe = Recipe(train=("attention",), recompute=True, rows=1, longest=1024)
+    here, there = planned(GB20, True, recipe, "cpu"), planned(GB20, True, recipe, card=80 << 30)
+    large = 2 * GB20.num_hidden_layers  # qkv and out; the rest are vectors
+    assert there.available == 80 << 30
+    assert there.parts["working space"] - here.parts["working space"] == WORKSPACES + 3 * large * ROUNDED
 
 
 def test_packed_experts_are_not_expanded_for_the_backward_pass():

@@ -148,6 +148,8 @@ def attempt(config, recipe: Recipe, weights: dict, room: int, device: torch.devi
     except (RuntimeError, GptOssError) as error:  # out of memory is a RuntimeError
         return row | {"failed": f"{type(error).__name__}: {error}"[:500]}
     finally:
+        if recipe.lora is None:  # they were trained in place, so the next recipe makes them anew
+            weights.clear()
         clear()
         cast(weights, torch.bfloat16)
         clear()

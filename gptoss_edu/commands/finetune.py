@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--replay-data", type=Path, metavar="FILE", help="source of old data (default: gpt-oss-tiny's own tasks)"
     )
     parser.add_argument("--longest", type=positive, default=2048, help="maximum tokens per conversation (2048)")
-    parser.add_argument("--recompute", action="store_true", help="less memory, a third more time")
+    parser.add_argument("--recompute", action="store_true", help="less memory, more time")
     parser.add_argument("--seed", type=seed_number, default=0)
     parser.add_argument("--device", help="default: a GPU, if there is one, for models that are not small")
     parser.add_argument("--layout", choices=LAYOUTS, help="layout of the written model (with --lora: none by default)")

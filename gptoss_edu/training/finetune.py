@@ -50,7 +50,7 @@ class Recipe:
     rounding : None, or how the trained experts are rounded to MXFP4 in every forward pass
     replay : share of old data in the rows
     longest : maximum tokens per conversation
-    recompute : keep one tensor per layer and recompute the rest in the backward pass: less memory, a third more time
+    recompute : keep one tensor per layer and recompute the rest in the backward pass: less memory, more time
     """
 
     steps: int = 100

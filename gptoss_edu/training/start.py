@@ -51,10 +51,16 @@ def device_for(config: ModelConfig, device: str | None) -> torch.device:
     return usable_device(device or ("cuda" if torch.cuda.is_available() and not small else "cpu"))
 
 
-def planned(config: ModelConfig, packed_files: bool, recipe: Recipe, device: str | None = None) -> TrainingPlan:
-    """Return the memory plan of the recipe for a model of this shape."""
+def planned(
+    config: ModelConfig, packed_files: bool, recipe: Recipe, device: str | None = None, card: int | None = None
+) -> TrainingPlan:
+    """Return the memory plan of the recipe for a model of this shape.
+
+    card : bytes of a GPU that need not be here, instead of a device that is
+    """
     packed, dtype = how_loaded(config, packed_files, recipe)
-    return TrainingPlan.of(config, recipe, packed, dtype, device=device_for(config, device))
+    where = device_for(config, device) if card is None else torch.device("cuda")
+    return TrainingPlan.of(config, recipe, packed, dtype, card, where)
 
 
 def load_to_train(reader: CheckpointReader, recipe: Recipe, device: str | None = None) -> Transformer:

@@ -78,26 +78,37 @@ def memory_bars(plans: Mapping[str, Mapping[str, int]], card: float, of: str) ->
     return fig
 
 
-def planned_and_measured(recipes: Mapping[str, Mapping], cards: Mapping[str, float]) -> plt.Figure:
+def planned_and_measured(
+    recipes: Mapping[str, Mapping], cards: Mapping[str, float], anew: Mapping[str, float] | None = None
+) -> plt.Figure:
     """Draw each measured recipe's planned memory as a bar and its measured peak as a dot, with its time.
 
-    recipes : of `bench finetune`'s record, by name; refused ones are left out. cards : GiB by name, a dashed line each
+    recipes : of `bench finetune`'s record, by name; refused ones are left out. cards : GiB by name, a dashed line each.
+    anew : GiB by name as the plan counts today; the bars show these, and a cross what was planned before the run
     """
     rows = {name: row for name, row in recipes.items() if "measured_gib" in row}
-    fig, ax = plt.subplots(figsize=(7.2, 1.0 + 0.36 * len(rows)))
-    planned = [row["planned_gib"]["all"] for row in rows.values()]
+    fig, ax = plt.subplots(figsize=(8.0, 1.2 + 0.34 * len(rows)))
+    before = [row["planned_gib"]["all"] for row in rows.values()]
+    planned = before if anew is None else [anew[name] for name in rows]
     measured = [row["measured_gib"]["all"] for row in rows.values()]
-    ax.barh(list(rows), planned, height=0.62, color=style.cycle()[0], alpha=0.45, label="planned")
-    ax.scatter(measured, list(rows), s=36, color=style.color("ink"), zorder=3, label="measured")
+    label = "planned" if anew is None else "planned, as counted today"
+    ax.barh(list(rows), planned, height=0.62, color=style.cycle()[0], alpha=0.45, label=label)
+    if anew is not None:
+        ax.scatter(
+            before, list(rows), s=150, marker="|", lw=2.5, color=style.color("wrong"), label="planned before the run"
+        )
+    ax.scatter(measured, list(rows), s=30, color=style.color("ink"), zorder=3, label="measured")
     for y, row in enumerate(rows.values()):
-        ax.text(max(planned[y], measured[y]) + 1, y, f"{row['seconds_per_step']:.2f} s", va="center", fontsize=9)
+        ax.text(
+            1.01, y, f"{row['seconds_per_step']:.2f} s", transform=ax.get_yaxis_transform(), va="center", fontsize=8
+        )
     for name, gib in cards.items():
         ax.axvline(gib, color=style.color("ink"), ls="--", lw=1)
         ax.text(gib, -0.6, f" {name}", fontsize=8, va="bottom")
-    ax.set(xlabel="GiB at most, and time of an update", xlim=(0, 1.15 * max(planned)))
+    ax.set(xlabel="GiB at most; right: time of an update", xlim=(0, 1.05 * max(planned)))
     ax.tick_params(axis="y", labelsize=8)
     ax.invert_yaxis()
-    ax.legend(fontsize=8, loc="lower right")
+    fig.legend(fontsize=8, loc="outside lower center", ncols=3)
     return fig
 
 
