@@ -5,6 +5,9 @@ The reference is always a copy of the altered model without the compiled step.
 
 import copy
 import gc
+import os
+import subprocess
+import sys
 import weakref
 from contextlib import contextmanager
 from unittest import mock
@@ -15,6 +18,7 @@ import torch
 from torch import nn
 
 from gptoss_edu import KVCache, ModelConfig, generate, generate_batch, load_model, random_model
+from gptoss_edu.attention import AttentionBlock
 from gptoss_edu.course.planted_faults import KINDS
 from gptoss_edu.course.planted_faults import plant as planted
 from gptoss_edu.course.specimens import plant as specimen
@@ -23,6 +27,7 @@ from gptoss_edu.engines.request import Request
 from gptoss_edu.errors import GptOssError
 from gptoss_edu.fast import fused_step, originals
 from gptoss_edu.fast.step_ready import Ready
+from gptoss_edu.moe import MLPBlock
 from gptoss_edu.trace.interventions import ExpertsPerToken, ShiftSink, intervene
 from gptoss_edu.training.adapters import add_lora
 
@@ -322,6 +327,15 @@ def doubled(x, *_):
     return 2 * x
 
 
+def doubled_out(module, point, x):
+    return 2 * x if point == "out" else x
+
+
+def doubled_call(module, *arguments, **named):
+    out = module._call_impl(*arguments, **named)
+    return 2 * out if isinstance(module, nn.Linear) else out
+
+
 def exchanged_swiglu(x, alpha=1.702, limit=7.0):
     return x[..., 0::2] * x[..., 1::2]
 
@@ -377,6 +391,12 @@ ASIDE = {
     "a mocked activation": lambda m: mock.patch("gptoss_edu.moe.swiglu", exchanged_swiglu),
     "a mocked method": lambda m: mock.patch.object(KVCache, "_write", lambda self, keys, values, k, v: None),
     "a mocked function of torch": lambda m: mock.patch("torch.nn.functional.linear", lambda x, w, b=None: x @ w.T),
+    "a mocked sigmoid": lambda m: mock.patch("torch.sigmoid", torch.tanh),
+    "a mocked method of tensors": lambda m: mock.patch.object(torch.Tensor, "softmax", lambda x, dim: x.sigmoid()),
+    "a mocked method of all modules": lambda m: mock.patch.object(nn.Module, "__call__", doubled_call),
+    "a mocked method, inherited": lambda m: mock.patch.object(MLPBlock, "at", doubled_out),
+    "a mocked call of one kind": lambda m: mock.patch.object(AttentionBlock, "__call__", lambda self, x, *_: 0 * x),
+    "a mocked call of one kind of torch's": lambda m: mock.patch.object(nn.Linear, "__call__", doubled_call),
     "a function mode": lambda m: Louder(),
     "a profiler": lambda m: torch.autograd.profiler.profile(),
     "autocast": lambda m: torch.autocast("cpu", torch.bfloat16),
@@ -462,6 +482,125 @@ def test_a_cache_of_another_kind(model):
         assert not calls
 
 
+def test_a_cache_with_a_gradient_that_is_too_short_or_elsewhere(model):
+    """An address says nothing about a graph, a layer that is missing, or another device."""
+    trained, short = copied(model).requires_grad_(True), model.new_cache(1, 64)
+    grown = model.new_cache(1, 64)
+    trained(PROMPT, cache=grown)
+    short.keys.pop(), short.values.pop()
+    with torch.no_grad(), counted() as calls:
+        trained(torch.tensor([[5]]), cache=grown)
+        for cache, error in (
+            (short, IndexError),
+            (KVCache(model.config, 1, 64, "meta"), (RuntimeError, NotImplementedError)),
+        ):
+            assert not fused_step.plain_cache(cache, model.config)
+            with pytest.raises(error):
+                model(torch.tensor([[5]]), cache=cache)
+    assert not calls
+
+
+def test_memory_that_was_given_back(model):
+    emptied = copied(model)
+    decoded(emptied)
+    emptied.block[0].mlp.mlp1_weight.untyped_storage().resize_(0)
+    assert not fused_step.suits(emptied)
+
+
+def test_a_rope_table_of_another_layout(model):
+    altered, right = copied(model), decoded(model)
+    decoded(altered)
+    altered._rope_table = tuple(table.T.contiguous().T for table in altered._rope_table)
+    with counted() as calls:
+        assert close(decoded(altered), right) and not calls
+
+
+def test_another_default_dtype(model):
+    right = decoded(model)
+    torch.set_default_dtype(torch.float64)
+    try:
+        with counted() as calls:
+            assert torch.equal(decoded(model), right) and calls
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.parametrize("part", ["", "block.1.mlp"])
+def test_attributes_that_do_not_compare_to_one_truth(model, part):
+    altered, right = copied(model), decoded(model)
+    for values in (np.arange(3), np.arange(3) + 1, torch.arange(3)):
+        altered.get_submodule(part).notes = values
+        with counted() as calls:
+            assert torch.equal(decoded(altered), right) and calls
+
+
+@pytest.mark.parametrize("sink", [1e4, 1e7, 1e30, -1e30, float("inf"), -float("inf")])
+def test_sinks_far_from_the_scores(model, sink):
+    altered = copied(model)
+    altered.block[2].attn.sinks.data[1::2] = sink
+    ours = decoded(altered)
+    with plain(altered):
+        right = decoded(altered)
+    assert torch.equal(ours.isnan(), right.isnan()) and (right.isnan().any() or close(ours, right))
+
+
+# ------------------------------------------------------------------------------------------------- threads, processes
+
+BATCH = """
+import os, signal, sys, threading, time, torch
+from gptoss_edu import load_model
+from gptoss_edu.fast import fused_step
+torch.set_num_threads(2)
+model, calls, step = load_model(), [], fused_step.READY.now()
+def batch(t=20):  # so small that torch needs no threads of its own, which a forked process would wait for in vain
+    with torch.no_grad():
+        return model(torch.arange(300, 300 + 4 * t).view(4, t), cache=model.new_cache(4, t), last_only=True)
+right = batch()
+assert model.quick_step is not None and torch.isfinite(right).all()
+"""
+ENDS_OF_BATCH = {
+    "a thread that outlives the main one": """
+def later():
+    threading.main_thread().join()
+    print("right" if torch.allclose(batch(), right, atol=1e-4) else "wrong")
+threading.Thread(target=later).start()
+""",
+    "a process that was forked": """
+if not os.fork():
+    signal.alarm(60)
+    print("right" if torch.allclose(batch(), right, atol=1e-4) else "wrong", flush=True)
+    os._exit(0)
+os.wait()
+""",
+    "an interruption": """
+def slow(*arguments):
+    calls.append(1)
+    time.sleep(0.5)
+    step(*arguments)
+    calls.pop()
+fused_step.READY.step = slow
+def interrupt(*_):
+    raise KeyboardInterrupt
+signal.signal(signal.SIGALRM, interrupt)
+signal.setitimer(signal.ITIMER_REAL, 0.2)
+try:
+    batch(250)
+except KeyboardInterrupt:
+    print("wrong" if len(calls) > 1 else "right")  # the one that was interrupted did not end
+""",
+}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="signals and forks are those of Unix")
+@pytest.mark.parametrize("end", ENDS_OF_BATCH)
+def test_a_batch_in_threads(end):
+    """The threads' work is done by somebody, and nothing is written after the step has been left."""
+    done = subprocess.run(
+        [sys.executable, "-c", BATCH + ENDS_OF_BATCH[end]], env={**os.environ}, capture_output=True, text=True
+    )
+    assert done.stdout.strip() == "right", done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("options", [{"dtype": torch.float64}, {"dtype": torch.bfloat16}, {"experts": "packed"}])
 def test_other_numbers_take_the_reference_path(options):
     assert load_model(**options).quick_step is None
@@ -534,6 +673,27 @@ def test_where_nothing_is_compiled_another_process_compiles(monkeypatch):
     assert [ready.ask(begins=True) for _ in range(200)] == [None] * 200
     Compiler.code = 0
     assert ready.ask(begins=False) is None and ready.ask(begins=True) is not None
+
+
+def test_an_interruption_does_not_end_the_compiler():
+    """Ctrl-C in a terminal, or a notebook's stop, reaches all processes of the group."""
+    from gptoss_edu.fast import step_ready
+
+    told = step_ready.COMPILE.replace("step_kernel.compiled()", "os.kill(os.getpid(), signal.SIGINT); print('on')")
+    assert told != step_ready.COMPILE
+    done = subprocess.run([sys.executable, "-c", "import os, signal; " + told], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "on\n"), done.stderr
+
+
+def test_a_numba_that_does_not_fit_says_why(monkeypatch):
+    from gptoss_edu.fast import step_ready
+
+    def refuse(name):
+        raise ImportError("Numba needs NumPy 1.0 or less")
+
+    monkeypatch.setattr(step_ready, "import_module", refuse)
+    ready = Ready()
+    assert ready.now() is None and "needs NumPy 1.0" in ready.why_not
 
 
 def test_without_numba_it_says_so(monkeypatch):

@@ -12,11 +12,14 @@ MOMENT apart, counts after at most SLICES uses of that expert.
 
 from __future__ import annotations
 
+import os
 import time
 import weakref
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import lru_cache
 from operator import attrgetter
+from threading import Event
 
 import numpy as np
 import torch
@@ -73,29 +76,66 @@ def step(
     held = cache.row_lengths
     if READY.ask(begins=0 in held) is None:
         return None
+    table = rope_table(model, max(held) + t)
+    if table is None:
+        return None
     plan.doubt(cache)
     cache.announce(t, counts)
-    logits = torch.zeros(len(counts), model.config.vocab_size)
+    logits = torch.zeros(len(counts), model.config.vocab_size, dtype=torch.float32)
     addresses = np.array([[x.data_ptr() for x in cache.keys], [x.data_ptr() for x in cache.values]])
     slots = np.array([x.shape[2] for x in cache.keys])
     rest = (
         plan.at, plan.code_addresses, plan.uses, plan.ends, addresses, slots, plan.sizes, plan.eps, plan.limit,
-        *rope_table(model, max(held) + t), logits.numpy(),
+        *table, logits.numpy(),
     )  # fmt: skip
     ids, before, new = tokens.to(torch.int64).numpy(), np.array(held), np.array(counts)
     rows = np.flatnonzero(new)
     parts = min(torch.get_num_threads(), len(rows), int(new.sum()) // TOKENS_PER_THREAD)
-    if parts > 1:
-        list(threads().map(lambda some: _compute(ids, before, new, some, rest), np.array_split(rows, parts)))
-    elif len(rows):
-        _compute(ids, before, new, rows, rest)
+    if len(rows):
+        _in_threads(
+            lambda some, stopped: _compute(ids, before, new, some, rest, stopped), np.array_split(rows, max(1, parts))
+        )
     cache.advance()
     plan.last_step = time.monotonic()
     return logits[:, None]
 
 
-def _compute(ids: np.ndarray, before: np.ndarray, new: np.ndarray, rows: np.ndarray, rest: tuple) -> None:
-    """Let the compiled step read the new tokens of some rows, PIECE at a time.
+def _in_threads(compute: Callable[[np.ndarray, Event], None], parts: list[np.ndarray]) -> None:
+    """Call `compute` for each part, the first one in this thread; leave when no part is being computed any more.
+
+    Whoever interrupts this thread may free the memory that the others write to, so they are waited for.
+    """
+    here, elsewhere, stopped = parts[:1], [], Event()
+    try:
+        for part in parts[1:]:
+            future = _submitted(compute, part, stopped)
+            if future is None:
+                here.append(part)
+            else:
+                elsewhere.append(future)
+        for part in here:
+            compute(part, stopped)
+        wait(elsewhere)
+    except BaseException:
+        stopped.set()
+        wait(elsewhere)
+        raise
+    for future in elsewhere:
+        future.result()
+
+
+def _submitted(compute: Callable, *arguments) -> Future | None:
+    """Begin a call in a thread; return None where the interpreter ends and lends none any more."""
+    try:
+        return threads().submit(compute, *arguments)
+    except RuntimeError:
+        return None
+
+
+def _compute(
+    ids: np.ndarray, before: np.ndarray, new: np.ndarray, rows: np.ndarray, rest: tuple, stopped: Event
+) -> None:
+    """Let the compiled step read the new tokens of some rows, PIECE at a time, unless it is stopped.
 
     ids : (b, t); before, new : (b,) tokens held and to be read.
     """
@@ -107,6 +147,8 @@ def _compute(ids: np.ndarray, before: np.ndarray, new: np.ndarray, rows: np.ndar
     column = np.arange(len(row_of)) - np.repeat(ends - new[rows], new[rows])
     tokens, positions, last = ids[row_of, column], before[row_of] + column, ends - 1
     for start in range(0, len(row_of), PIECE):
+        if stopped.is_set():
+            return
         now = slice(start, start + PIECE)
         ending = (last >= start) & (last < start + PIECE)
         READY.step(tokens[now], positions[now], row_of[now], last[ending] - start, rows[ending], *rest)
@@ -117,28 +159,42 @@ def plain_cache(cache: KVCache, config: ModelConfig) -> bool:
     if type(cache) is not KVCache or CACHE_METHODS & vars(cache).keys():
         return False
     b, g, d = cache.batch_size, config.num_key_value_heads, config.head_dim
+    if not len(cache.keys) == len(cache.values) == config.num_hidden_layers:
+        return False
     return all(
         tensor.shape == (b, g, cache._slots(config.layer_window(layer)), d)
         and tensor.is_contiguous()
         and tensor.dtype == torch.float32
+        and tensor.is_cpu
+        and not tensor.requires_grad  # a graph counts the writes to what it has kept, and these are not counted
         for tensors in (cache.keys, cache.values)
         for layer, tensor in enumerate(tensors)
     )
 
 
-def rope_table(model: Transformer, needed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return cos and sin (positions, d/2) of the model's table; the model extends it if it is too short."""
+def rope_table(model: Transformer, needed: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return cos and sin (positions, d/2) of the model's table; the model extends it if it is too short.
+
+    None if somebody has put a table of another kind there.
+    """
     table = model._rope_table
     if table is None or len(table[0]) < needed or table[0].dtype != torch.float32:
         model._rope(torch.tensor([[needed - 1]]))
         table = model._rope_table
-    return table[0].numpy(), table[1].numpy()
+    shape = len(table[0]), model.config.head_dim // 2
+    if not all(x.shape == shape and x.is_contiguous() and x.is_cpu and x.dtype == torch.float32 for x in table):
+        return None
+    return table[0].detach().numpy(), table[1].detach().numpy()
 
 
 @lru_cache(1)
 def threads() -> ThreadPoolExecutor:
     """Return threads for the rows of a batch; the compiled step releases Python's lock, so they run in parallel."""
     return ThreadPoolExecutor(torch.get_num_threads(), "fused step")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=threads.cache_clear)  # a child has the pool, but none of its threads
 
 
 # --------------------------------------------------------------------------------------------- is the model as it was
@@ -197,7 +253,7 @@ class Plan:
                 and list(map(type, self.parts)) == self.kinds
                 and _layout(self.weights) == self.layout
             )
-        except RuntimeError:  # another tensor stands where one stood, and two tensors do not compare to one truth
+        except Exception:  # another array stands where one stood, and two arrays do not compare to one truth
             return False
 
 
@@ -250,6 +306,8 @@ def refusal(model: Transformer) -> str | None:
     for name, w in weights.items():
         if type(w) is not nn.Parameter or w.dtype != torch.float32 or not (w.is_cpu and w.is_contiguous()):
             return f"{name} is not float32 on the processor, row after row"
+        if w.untyped_storage().nbytes() < 4 * (w.storage_offset() + w.numel()):
+            return f"{name} has given its memory back"
     rows = config.qkv_rows, config.hidden_size, config.num_experts, config.vocab_size, 2 * config.intermediate_size
     return "a weight's rows are no multiple of four" if any(n % 4 for n in rows) else None
 

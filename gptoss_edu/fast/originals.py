@@ -9,17 +9,23 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import sys
-from operator import itemgetter
+from collections.abc import Callable
+from operator import attrgetter
 from types import FunctionType, ModuleType
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from gptoss_edu import attention, cache, config, hooks, moe, norm, rope, transformer
 
 READ = (config, norm, rope, attention, moe, hooks, cache, transformer)  # what a step of the reference path runs
-OF_TORCH = ((nn.Module, "_call_impl"), (nn.Linear, "forward"), (nn.Embedding, "forward"), (F, "linear"), (torch, "cat"))
+CALLED = ("__call__", "_call_impl", "__getattr__", "forward")  # of every module
+OF_TORCH = {
+    F: ("linear", "embedding"), torch: ("cat", "sigmoid", "rsqrt", "baddbmm"),
+    Tensor: ("softmax", "topk", "clamp", "masked_fill", "square", "mean", "chunk", "__matmul__", "__mul__", "__add__"),
+    nn.Module: CALLED, nn.Linear: CALLED, nn.Embedding: CALLED,
+}  # fmt: skip
 
 
 def _functions_and_classes(module: ModuleType) -> dict[str, object]:
@@ -32,21 +38,20 @@ def _functions_and_classes(module: ModuleType) -> dict[str, object]:
 
 
 def _methods(owner: type) -> dict[str, object]:
-    return {name: value for name, value in vars(owner).items() if isinstance(value, FunctionType | property)}
+    """Return the package's own methods that a class has or inherits."""
+    own = [base for base in owner.__mro__ if base.__module__.startswith("gptoss_edu.")]
+    names = {name for base in own for name, value in vars(base).items() if isinstance(value, FunctionType | property)}
+    return {name: getattr(owner, name) for name in sorted(names)}
 
 
-def _spaces() -> list[tuple[dict, dict[str, object]]]:
-    """Return namespaces, each with the names that count in it and what they stand for now."""
+def _spaces() -> list[tuple[ModuleType | type, dict[str, object]]]:
+    """Return modules and classes, each with the names that count in it and what they stand for now."""
     modules = [(module, _functions_and_classes(module)) for module in READ]
     classes = {value for _, names in modules for value in names.values() if isinstance(value, type)}
     return [
-        *((vars(module), names) for module, names in modules),
-        *(
-            (vars(owner), _methods(owner))
-            for owner in classes
-            if owner.__module__.removeprefix("gptoss_edu.") != "errors"
-        ),
-    ]  # type: ignore[list-item]  # a class has a mapping that cannot be written
+        *modules,
+        *((owner, _methods(owner)) for owner in classes if owner.__module__.removeprefix("gptoss_edu.") != "errors"),
+    ]
 
 
 def _from_its_file(name: str, value) -> bool:
@@ -58,10 +63,15 @@ def _from_its_file(name: str, value) -> bool:
     return value.__name__ == name and value.__code__.co_filename == getattr(home, "__file__", None)
 
 
-def _kept() -> list[tuple[dict, itemgetter, tuple]]:
-    """Return each namespace with a getter of its names, at least two, for a tuple, and its first result."""
-    names = _spaces() + [(vars(owner), {name: vars(owner)[name]}) for owner, name in OF_TORCH]
-    return [(space, itemgetter("__doc__", *own), (space["__doc__"], *own.values())) for space, own in names if own]
+def _kept() -> list[tuple[object, Callable, tuple]]:
+    """Return each owner with a getter of its names, at least two, for a tuple, and its first result.
+
+    A class is asked as Python asks it, so that a method put before an inherited one is seen.
+    """
+    names = [(owner, tuple(own)) for owner, own in _spaces()]
+    names += [(owner, CALLED) for owner, _ in names if isinstance(owner, type) and issubclass(owner, nn.Module)]
+    getters = [(owner, attrgetter("__doc__", *own)) for owner, own in (*names, *OF_TORCH.items()) if own]
+    return [(owner, get, get(owner)) for owner, get in getters]
 
 
 KEPT = _kept()
@@ -71,9 +81,9 @@ SOUND = all(_from_its_file(name, value) for _, names in _spaces() for name, valu
 def all_original() -> bool:
     """Return whether all functions, methods and classes are the original ones, and nobody watches torch's calls."""
     try:
-        if not SOUND or not all(get(space) == values for space, get, values in KEPT):
+        if not SOUND or not all(get(owner) == values for owner, get, values in KEPT):
             return False
-    except KeyError:
+    except AttributeError:
         return False
     return not (
         torch._C._len_torch_function_stack()

@@ -111,18 +111,22 @@ def _mix(values, scores, held, totals, out):
 
 @numba.njit(**EXACT)
 def _softmax(line, scale, sink):
-    """Replace scores (s,) by exponentials of `scale` times them, less the largest; return the sum with the sink's."""
-    largest = others = sink / scale
+    """Replace scores (s,) by exponentials of `scale` times them, less the largest; return the sum with the sink's.
+
+    The sink itself is not scaled back and forth: rounding would change one of a million by a tenth.
+    """
+    largest = others = line[0]
     for slot in range(0, line.shape[0] - 1, 2):  # two at a time, because each comparison waits for the one before
         largest = line[slot] if line[slot] > largest else largest
         others = line[slot + 1] if line[slot + 1] > others else others
     largest = line[-1] if line[-1] > largest else largest
-    largest = others if others > largest else largest
+    largest = scale * (others if others > largest else largest)
+    largest = sink if sink > largest else largest
     total = ZERO
     for slot in range(line.shape[0]):
-        line[slot] = _exp((line[slot] - largest) * scale)
+        line[slot] = _exp(scale * line[slot] - largest)
         total += line[slot]
-    return total + _exp(sink - largest * scale)
+    return total + _exp(sink - largest)
 
 
 @numba.njit(**EXACT)

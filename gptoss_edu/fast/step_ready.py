@@ -18,7 +18,10 @@ from collections.abc import Callable
 from importlib import import_module
 
 PATIENCE = 64  # plain steps before loading Numba is worth it: that takes as long as a few hundred of them
-COMPILE = "from gptoss_edu.fast import step_kernel; step_kernel.compiled()"
+COMPILE = (  # in a process that goes on when somebody interrupts this one
+    "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); "
+    "from gptoss_edu.fast import step_kernel; step_kernel.compiled()"
+)
 
 
 class Ready:
@@ -74,8 +77,9 @@ class Ready:
                 )  # fmt: skip
             else:
                 self.step = step_kernel.compiled()
-        except ImportError:
-            self.why_not = "Numba is not installed: pip install 'gptoss-edu[cpu]'"
+        except ImportError as error:
+            reason = "is not installed" if isinstance(error, ModuleNotFoundError) else f"cannot be used ({error})"
+            self.why_not = f"Numba {reason}: pip install 'gptoss-edu[cpu]'"
         except Exception as error:  # whatever a compiler may say: the plain path computes the same
             self.why_not = f"Numba could not compile the step: {error}"
 
