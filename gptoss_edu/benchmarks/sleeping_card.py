@@ -21,7 +21,7 @@ from gptoss_edu.generation import Steps
 from gptoss_edu.tokenizer import load_tokenizer
 
 # Milliseconds per step of 20b's shape at a context of 1,024 on an H200, by rows: book/pages/gpu_notes.md
-MILLISECONDS = ((1, 1.23), (2, 1.89), (3, 2.39), (4, 2.70), (6, 3.61), (8, 4.28), (16, 4.85), (64, 6.95))
+MILLISECONDS = ((1, 1.23), (2, 1.89), (3, 2.39), (4, 2.70), (8, 3.75), (16, 4.54), (64, 6.20))
 PROMPT_TOKENS = 36_000  # read per second
 LAUNCHES = 12  # small operators that a decoding step starts besides its graph; each gives up Python's lock
 

@@ -8,7 +8,8 @@ renames the columns so that every thread already holds what the unit expects fro
 
 A sequence's step has the same bits in every run, whatever the others of the step hold. How many they are may change its
 last bits: fewer programs share a row's keys when there are more rows (`Tuning.splits_for`), tiles for 5 rows and more
-may sum in another order (`Tuning.tiles`), and one row alone has kernels of its own (`decode.py`).
+may sum in another order (`Tuning.tiles`), and one row alone has kernels of its own (`decode.py`), as have more than
+`Tuning.few_rows`.
 """
 
 # ruff: noqa: RUF005  (Triton knows + between tuples, not the star)
