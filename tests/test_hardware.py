@@ -171,3 +171,64 @@ def test_the_readmes_two_cards_are_the_recorded_ones():
     )
     text = path.read_text(encoding="utf-8")
     assert said in text and (short < 1) == ("a prompt of 128 tokens takes longer on two cards" in text)
+
+
+def run_of(name: str) -> dict:
+    return json.loads((data_path("benchmarks") / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def test_what_chapter_18_says_of_one_and_two_sequences_is_recorded():
+    """The text's shares and times are those of the runs, the question's too."""
+    old, new, before = map(run_of, ("gpu-nvidia-h100-80gb-hbm3", "gpu-nvidia-h200", "gpu-nvidia-h200-before"))
+    one, two = (f"20b decode, {n} x context 1,024, room 1,152" for n in (1, 2))
+    notebook = nbformat.read(notebooks_path() / "18_real_weights_on_a_gpu.ipynb", as_version=4)
+    text = " ".join("".join(cell.source).replace('" "', "") for cell in notebook.cells)
+    text = " ".join(text.replace('"\n', "").replace('             "', "").split())
+    shares = [f"{run['results'][one]['of_floor']:.0%}".replace("%", " %") for run in (old, new)]
+    assert f"{shares[0]} of its roof on the H100, {shares[1]} on the H200" in text
+    faster = new["results"][two]["tokens_per_s"] / new["results"][one]["tokens_per_s"]
+    assert f"Two together write {faster:.1f} times as many tokens" in text
+    was = [before["results"][row]["milliseconds"] for row in (one, two)]
+    assert was[1] > 2 * was[0] and old["results"][two]["tokens_per_s"] < old["results"][one]["tokens_per_s"]
+    assert f"one sequence took {was[0]:.2f} ms, a step of two {was[1]:.2f} ms" in text
+    assert f"Two take {new['results'][two]['milliseconds']:.2f} ms instead of {was[1]:.2f}" in text
+    kernels = sum(count for _, count in old["20b kernels, microseconds and launches a step"].values())
+    bound = new["results"][one]["floor_milliseconds"] + kernels * new["ceilings"]["graph_kernel_s"] * 1e3
+    above = new["results"][one]["milliseconds"] - new["results"][one]["floor_milliseconds"]
+    assert f"{above:.2f} ms more than its bytes, {above * 1e3 / kernels:.1f} µs for each of {kernels:.0f}" in text
+    assert f"{kernels:.0f} kernels begin" in text and f"So {bound:.2f} ms is an estimate" in text
+
+
+def test_steps_are_drawn_up_to_their_floor_and_what_was_not_measured_is_said():
+    figure = hardware.figure_steps({2: (3.0, 2.0, 1.0), 8: (None, 4.0, 2.5)}, "a card")
+    axis = figure.axes[-1]
+    assert [bar.get_width() for bar in axis.patches] == [3.0, 2.0, 1.0, 4.0, 2.5]
+    assert [text.get_text() for text in axis.texts] == [
+        "3.00", "2.00, at least 1.00", "not measured", "4.00, at least 2.50"
+    ]  # fmt: skip
+    plt.close(figure)
+
+
+def test_what_lies_between_kernels_is_all_but_their_bytes():
+    rows = [["attend_kernel", 0.0, 4.0], ["matvec_kernel", 3.0, 9.0], ["router_kernel", 13.0, 3.0]]
+    least = {"attend": 1.0, "out": 5.0, "router": 0.5}
+    figure = hardware.figure_between({"overlapping": rows}, least, 0.25, "a card")
+    assert figure.axes[0].get_title() == "a card"
+    bars = [(bar.get_x(), bar.get_width()) for bar in figure.axes[0].patches]
+    whole, filled = bars[0::2], bars[1::2]
+    assert whole[:3] == [(0.0, 4.0), (4.0, 8.0), (13.0, 3.0)]
+    assert whole[3:] == [(0.0, 1.25), (1.25, 5.25), (6.5, 0.75)]
+    assert [width for _, width in filled] == [1.0, 5.0, 0.5] * 2
+    plt.close(figure)
+
+
+def test_the_bytes_of_a_layers_kernels_are_those_of_a_step_without_its_ends():
+    least = hardware.least_times(SMALL, 1024, 1e6)
+    ends = sum(
+        sizes.bytes_read(name, entry.shape, 2, 1 / 8)
+        for name, entry in layout_entries(SMALL, "original").items()
+        if not name.startswith("block.")
+    )
+    layers = SMALL.num_hidden_layers * sum(least.values())
+    assert set(least) == set(hardware.LANES)
+    assert layers == pytest.approx(sizes.step_bytes(SMALL, 1024) - ends, rel=1e-3)  # norms and sinks are left out

@@ -1,9 +1,10 @@
-"""Figures of chapter 18: bytes of a token, tiles and masks, a roofline, kernels against their floors, cards."""
+"""Figures of chapter 18: bytes of a token, tiles and masks, a roofline, steps and kernels by their floors, cards."""
 
 import matplotlib.pyplot as plt
 import numpy as np
 
-from gptoss_edu.checkpoint.sizes import GIB, cache_bytes, prefill_operations, step_bytes
+from gptoss_edu.checkpoint.layouts import layout_entries
+from gptoss_edu.checkpoint.sizes import GIB, bytes_read, cache_bytes, prefill_operations, step_bytes
 from gptoss_edu.config import ModelConfig
 
 from . import style
@@ -89,6 +90,12 @@ def roofline_points(results: dict, config: ModelConfig, leave_out=()) -> dict[st
     return found
 
 
+def roof_shares(points: dict[str, tuple[float, float]], roof: dict) -> dict[str, float]:
+    """Return label to the share of the roof above each of `roofline_points`: 1 is the limit."""
+    memory, arithmetic = roof["read_bytes_per_s"], roof["bf16_flop_per_s"]
+    return {label: y / min(x * memory, arithmetic) for label, (x, y) in points.items()}
+
+
 def figure_roofline(points: dict[str, tuple[float, float]], roof: dict, title: str):
     """Draw measurements below the two limits, each with its share of the roof."""
     figure, axis = plt.subplots(figsize=(7.2, 4.3))
@@ -97,12 +104,12 @@ def figure_roofline(points: dict[str, tuple[float, float]], roof: dict, title: s
     axis.loglog(intensity, np.minimum(intensity * memory, arithmetic) / 1e12, color=style.color("ink"))
     axis.text(9, 16 * memory / 1e12, "waiting for memory", rotation=38, rotation_mode="anchor")
     axis.text(3 * arithmetic / memory, 1.12 * arithmetic / 1e12, "waiting for arithmetic")
+    shares = roof_shares(points, roof)
     for label, (x, y) in points.items():
         kind = 1 if label.startswith("prompt") else 0
-        best = min(x * memory, arithmetic)
-        axis.plot([x, x], [y / 1e12, best / 1e12], color=style.color("grid"), zorder=0)
+        axis.plot([x, x], [y / 1e12, y / shares[label] / 1e12], color=style.color("grid"), zorder=0)
         axis.plot(x, y / 1e12, "os"[kind], color=style.cycle()[kind], markersize=6)
-        text = f"{label}: {y / best:.0%}"
+        text = f"{label}: {shares[label]:.0%}"
         axis.annotate(text, (x, y / 1e12), xytext=(8, -3), textcoords="offset points", fontsize=8)
     axis.set(
         xlabel="operations a byte", ylabel="10¹² operations a second", xlim=(0.6, 2e4), ylim=(1, 1300), title=title
@@ -110,7 +117,43 @@ def figure_roofline(points: dict[str, tuple[float, float]], roof: dict, title: s
     return figure
 
 
-def figure_kernels(kernels: dict, sizes: dict[str, float], bandwidth: float):
+def figure_steps(steps: dict[int, tuple[float | None, float, float]], title: str):
+    """Draw the time of a step by its sequences, and on the left what a matrix unit takes at once.
+
+    Parameters
+    ----------
+    steps : sequences to milliseconds (before or None, now, floor); the bar of now is filled up to the floor.
+    """
+    figure = plt.figure(figsize=(7.2, 4.2))
+    grid = figure.add_gridspec(2, 2, width_ratios=(1, 2.7), hspace=0.35, wspace=0.32)
+    tiles = {"a token as 1 of 16 rows": (16, 1, 0), "2 tokens as 2 of 8 columns": (8, 2, 1)}
+    for place, (name, (size, used, across)) in enumerate(tiles.items()):
+        axis = figure.add_subplot(grid[place, 0])
+        filled = np.zeros((size, 16))
+        filled[:used] = 1
+        look = {"cmap": style.sequential(), "vmin": 0, "vmax": 2, "edgecolors": style.color("grid"), "linewidth": 1}
+        axis.pcolormesh(filled.T if across else filled, **look)
+        axis.set(xticks=[], yticks=[], aspect="equal", anchor="W")
+        axis.set_title(name, fontsize=9)
+        axis.invert_yaxis()
+    axis = figure.add_subplot(grid[:, 1])
+    ground = {"color": style.color("grid"), "edgecolor": style.color("muted")}
+    for y, (before, now, floor) in enumerate(steps.values()):
+        if before is not None:
+            axis.barh(y - 0.2, before, 0.36, **ground)
+        text = "not measured" if before is None else f"{before:.2f}"
+        axis.text((before or 0) + 0.1, y - 0.2, text, va="center", fontsize=8)
+        axis.barh(y + 0.2, now, 0.36, color=style.color("paper"), edgecolor=style.cycle()[0])
+        axis.barh(y + 0.2, floor, 0.36, color=style.cycle()[0])
+        axis.text(now + 0.1, y + 0.2, f"{now:.2f}, at least {floor:.2f}", va="center", fontsize=8)
+    most = max(before or now for before, now, _ in steps.values())
+    axis.set(yticks=range(len(steps)), yticklabels=steps, ylabel="sequences in a step", xlim=(0, 1.25 * most))
+    axis.set(xlabel="milliseconds (above: before; below: now,\nfilled: its bytes at the memory's speed)", title=title)
+    axis.invert_yaxis()
+    return figure
+
+
+def figure_kernels(kernels: dict, sizes: dict[str, float], bandwidth: float, title: str = ""):
     """Draw the time of each kernel in a step, filled up to the time of its bytes alone."""
     figure, axis = plt.subplots(figsize=(7.2, 0.7 + 0.36 * len(sizes)))
     for y, (name, size) in enumerate(sizes.items()):
@@ -120,13 +163,26 @@ def figure_kernels(kernels: dict, sizes: dict[str, float], bandwidth: float):
         axis.barh(y, least, color=style.cycle()[0])
         axis.text(took + 12, y, f"{took:.0f} µs in {count:.0f} launches, at least {least:.0f}", va="center", fontsize=9)
     axis.set(yticks=range(len(sizes)), yticklabels=sizes, xlim=(0, 1.5 * max(kernels[name][0] for name in sizes)))
-    axis.set_xlabel("microseconds per token (filled: its bytes at the memory's speed)")
+    axis.set(title=title, xlabel="microseconds per token (filled: its bytes at the memory's speed)")
     axis.invert_yaxis()
     return figure
 
 
 LANES = {"attend": "attention", "combine": "combine splits", "out": "output product", "router": "router",
          "experts_up": "experts, first", "experts_down": "experts, second", "qkv": "query, key, value"}  # fmt: skip
+
+
+def working(rows: list) -> list[tuple[str, float, float, float]]:
+    """Return (key of `LANES`, start, when the previous kernel has ended, end) of recorded [name, start, length]."""
+    found, before, kind = [], 0.0, "qkv"
+    for name, start, length in rows:
+        if "matvec" in name:
+            kind = "qkv" if kind == "experts_down" else "out"
+        else:
+            kind = next(key for key in LANES if name.startswith(key))
+        found.append((kind, start, max(start, before), start + length))
+        before = start + length
+    return found
 
 
 def figure_timeline(timelines: dict[str, list]):
@@ -137,24 +193,62 @@ def figure_timeline(timelines: dict[str, list]):
     figure, axes = plt.subplots(len(timelines), 1, figsize=(7.2, 2.5 * len(timelines)), sharex=True)
     lanes = list(LANES.values())
     for axis, (title, rows) in zip(np.atleast_1d(axes), timelines.items(), strict=True):
-        before, kind = 0.0, "qkv"
-        for name, start, length in rows:
-            if "matvec" in name:
-                kind = "qkv" if kind == "experts_down" else "out"
-            else:
-                kind = next(key for key in LANES if name.startswith(key))
-            y, begin, end = lanes.index(LANES[kind]), max(start, before), start + length
+        for kind, start, begin, end in working(rows):
+            y = lanes.index(LANES[kind])
             axis.barh(y, begin - start, left=start, color=style.color("grid"), edgecolor=style.color("muted"))
             axis.barh(y, end - begin, left=begin, color=style.cycle()[0], edgecolor=style.color("muted"))
-            before = end
-        axis.axvline(before, color=style.color("ink"), linestyle=":")
-        axis.text(before + 1, 0, f"{before:.0f} µs", va="center")
+        axis.axvline(end, color=style.color("ink"), linestyle=":")
+        axis.text(end + 1, 0, f"{end:.0f} µs", va="center")
         axis.set(title=title, yticks=range(len(lanes)), yticklabels=lanes)
         axis.invert_yaxis()
     longest = max(start + length for rows in timelines.values() for _, start, length in rows)
     np.atleast_1d(axes)[-1].set(
         xlabel="microseconds (pale: on the card already, waiting for the previous kernel)", xlim=(0, 1.1 * longest)
     )
+    return figure
+
+
+def least_times(config: ModelConfig, context: int, bandwidth: float) -> dict[str, float]:
+    """Return key of `LANES` to the microseconds of one layer's bytes for one token, at `bandwidth` bytes per second."""
+    marks = {"qkv": ".attn.qkv", "out": ".attn.out", "router": ".mlp.gate",
+             "experts_up": ".mlp.mlp1", "experts_down": ".mlp.mlp2"}  # fmt: skip
+    sizes = {"attend": cache_bytes(config, context) / config.num_hidden_layers, "combine": 0.0}
+    share = config.experts_per_token / config.num_experts
+    for name, entry in layout_entries(config, "original").items():
+        for kernel, mark in marks.items():
+            if name.startswith("block.0.") and mark in name:
+                size = bytes_read(name, entry.shape, 1 if entry.dtypes == ("U8",) else 2, share)
+                sizes[kernel] = sizes.get(kernel, 0.0) + size
+    return {kernel: size / bandwidth * 1e6 for kernel, size in sizes.items()}
+
+
+def figure_between(timelines: dict[str, list], least: dict[str, float], wait: float, title: str):
+    """Draw each timeline as one strip, filled for the time of its bytes, and a last one with only bytes and waits.
+
+    Parameters
+    ----------
+    timelines : name to rows [kernel, start, length] in microseconds.
+    least : key of `LANES` to the microseconds of a kernel's bytes at the memory's speed.
+    wait : microseconds for which all programs wait for each other between two products of one kernel.
+    """
+    strips = {}
+    for name, rows in timelines.items():
+        strips[f"{name},\nrecorded"] = [(begin, end, least[kind]) for kind, _, begin, end in working(rows)]
+    now, alone = 0.0, []
+    for kind, *_ in working(rows):
+        alone.append((now, now + least[kind] + wait, least[kind]))
+        now = alone[-1][1]
+    strips["one kernel for all,\ncomputed"] = alone
+    figure, axis = plt.subplots(figsize=(7.2, 2.7))
+    for y, pieces in enumerate(strips.values()):
+        for number, (begin, end, bytes_alone) in enumerate(pieces):
+            edge = {"edgecolor": style.color("muted"), "linewidth": 0.8}
+            axis.barh(y, end - begin, left=begin, color=style.color("grid"), **edge)
+            axis.barh(y, min(bytes_alone, end - begin), left=begin, color=style.cycle()[number % 2], **edge)
+        axis.text(end + 1, y, f"{end:.0f} µs", va="center")
+    axis.set(yticks=range(len(strips)), yticklabels=strips, xlim=(0, 1.12 * max(p[-1][1] for p in strips.values())))
+    axis.set(title=title, xlabel="microseconds (filled: the bytes of one kernel; pale: all else)")
+    axis.invert_yaxis()
     return figure
 
 
