@@ -431,6 +431,25 @@ def test_it_steps_aside(model, case):
     assert len(calls) == 6
 
 
+@pytest.mark.parametrize("case", ["a hook", "a mocked norm", "gradients", "a forward of its own", "another limit"])
+def test_a_prompt_steps_aside_too(model, case):
+    """Reading a prompt for its last logits only is the compiled step's work as well."""
+    altered = model if case.startswith("a mocked") else copied(model)
+
+    def last() -> torch.Tensor:
+        with torch.set_grad_enabled(torch.is_grad_enabled() and case == "gradients"):
+            return altered(PROMPT, cache=altered.new_cache(1, 64), last_only=True).detach()
+
+    with counted() as calls, torch.no_grad():
+        before = last()
+    assert len(calls) == 1
+    with ASIDE[case](altered), counted() as calls:
+        after = last()
+    with ASIDE[case](altered), plain(altered):
+        assert not calls and torch.equal(after, last())
+    assert close(after, before) == (case == "gradients")
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_planted_faults_show(model, kind):
     """Each fault of chapter 10, in weights or in hooks, has the same effect as on the reference path."""

@@ -28,8 +28,9 @@ LANES = _lanes()
 
 
 def depend_on_tiles(function) -> None:
-    """Let Numba compile a cached function again when a file of this folder has changed, and not only its own."""
-    sources = (file.read_bytes() for file in sorted(Path(__file__).parent.glob("*.py")))
+    """Let Numba compile a cached function again when tiles or products have changed, and not only its own file."""
+    own, folder = Path(function.py_func.__code__.co_filename), Path(__file__).parent
+    sources = (file.read_bytes() for file in sorted({own, *folder.glob("*_tiles.py"), folder / "step_products.py"}))
     function._cache._cache_file._source_stamp = hashlib.sha256(b"".join(sources)).hexdigest()
 
 
