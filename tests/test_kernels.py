@@ -1,6 +1,7 @@
 """Test the Triton kernels against float64, in Triton's interpreter on a CPU and, marked gpu, on a GPU."""
 
 import math
+from importlib import import_module
 
 import pytest
 import torch
@@ -374,7 +375,7 @@ def test_loading_gives_the_files_bytes(tmp_path, layout):
 
 def test_load_model_reaches_the_kernels(tmp_path, monkeypatch):
     """On a processor the kernels are interpreted: the decision between the two paths is the only thing exchanged."""
-    monkeypatch.setattr("gptoss_edu.fast.model.why_not", lambda config, device: None)
+    monkeypatch.setattr(import_module("gptoss_edu.fast.model"), "why_not", lambda config, device: None)
     save_random(small_config(), tmp_path / "m", layout="original")
     reader = CheckpointReader(tmp_path / "m")
     model = load._fast_path(reader, torch.device(DEVICE))
