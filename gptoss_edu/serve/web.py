@@ -226,8 +226,8 @@ async def watched(request: Request, cancel: Callable[[], None]):
 class Stream(Response):
     """Server-sent events.
 
-    events : JSON objects, sent together where they come together; `named` puts their type in front, as in the Responses
-        API; `last` comes at the end.
+    events : JSON objects, sent together where they come together
+    named : whether their type stands in front, as in the Responses API; last : text that comes at the end
     cancel : called when the client hangs up or the server shuts down
     """
 
