@@ -101,8 +101,8 @@ def dispatch(argv: list[str]) -> int:
         raise
     except OSError as error:
         return refused(f"gptoss-edu {argv[0]}", error)
-    except KeyboardInterrupt:
-        print(f"\ngptoss-edu {argv[0]}: interrupted.", file=sys.stderr)
+    except KeyboardInterrupt as error:  # its text, if any: what is left, and how to go on
+        print(f"\ngptoss-edu {argv[0]}: interrupted{harmless(f'; {error}') if error.args else ''}.", file=sys.stderr)
         return 130
     except BaseException as error:
         if not is_panic(error):

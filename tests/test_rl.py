@@ -15,7 +15,7 @@ from gptoss_edu.errors import GptOssError
 from gptoss_edu.resources import data_path
 from gptoss_edu.tasks.answer_keys import follows_key, names_key, rows_add_up, with_key
 from gptoss_edu.tasks.example import Example, message, system
-from gptoss_edu.training import branches, rewards
+from gptoss_edu.training import branches, rewards, rl
 from gptoss_edu.training.organism import become_organism
 from gptoss_edu.training.policy_gradient import ADVANTAGES, WEIGHTS, policy_loss
 from gptoss_edu.training.rl import CHECKPOINT, Experiment, Run, Settings
@@ -454,6 +454,46 @@ def test_a_resumed_run_equals_an_unbroken_one(changes, tiny_encoding, tmp_path):
         assert torch.equal(a, b), name
 
 
+@pytest.mark.parametrize("where", ["roll_out", "logprobs", "probe", "step"])
+def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(where, tiny_encoding, tmp_path, monkeypatch):
+    """Ctrl-C while answers are drawn, in the loss, in a measurement; within Adam's step nothing is saved."""
+    low = {"low": lambda r: sum(t < 300 for t in r.tokens) / len(r.tokens)}  # answers differ in this from the start
+    experiment = replace(toy(tiny_encoding), pays=low)
+    settings = replace(experiment.settings, steps=3, passes=2, probe_every=1)
+    whole = Run(small_model(tiny_encoding), experiment, settings).go()
+    stopped = Run(small_model(tiny_encoding), experiment, settings, tmp_path)
+
+    def interrupted(*args, **kwargs):
+        if stopped.step == (2 if where == "probe" else 1):
+            raise KeyboardInterrupt
+        return usual(*args, **kwargs)
+
+    place = {"probe": stopped, "step": stopped.optimizer}.get(where, rl)
+    usual = getattr(place, where)
+    monkeypatch.setattr(place, where, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        stopped.go()
+    monkeypatch.undo()
+    assert stopped.saved == {"probe": 2, "step": None}.get(where, 1)
+    resumed = Run(small_model(tiny_encoding), experiment, settings, tmp_path)
+    assert resumed.step == (stopped.saved or 0)
+    assert resumed.go().probed == whole.probed
+    for (name, a), b in zip(whole.model.named_parameters(), resumed.model.parameters(), strict=True):
+        assert torch.equal(a, b), name
+
+
+def test_ctrl_c_says_where_the_same_command_goes_on(tmp_path, capsys, monkeypatch):
+    import gptoss_edu.commands.rl as command
+
+    def tell(line):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "_tell", tell)
+    sizes = ["--prompts", "1", "--group", "2", "--limit", "4", "--probes", "0", "--device", "cpu", "--out"]
+    assert main(["rl", "think", *sizes, str(tmp_path / "run")]) == 130
+    assert "goes on after 1 of 16 steps, from " in capsys.readouterr().err
+
+
 def test_a_checkpoint_of_other_settings_or_of_nothing_is_refused(tiny_encoding, tmp_path):
     experiment = toy(tiny_encoding)
     Run(small_model(tiny_encoding), experiment, folder=tmp_path).go(until=1)
@@ -473,6 +513,10 @@ def test_a_run_without_decay_may_go_on_for_longer(tiny_encoding, tmp_path):
     assert longer.step == 4
     for a, b in zip(whole.model.parameters(), longer.model.parameters(), strict=True):
         assert torch.equal(a, b)
+    with pytest.raises(GptOssError, match="only a run without decay can go on"):
+        decaying = replace(short, decay=True)
+        Run(small_model(tiny_encoding), experiment, decaying, tmp_path / "decaying").go()
+        Run(small_model(tiny_encoding), experiment, replace(decaying, steps=3), tmp_path / "decaying")
     for settings in (short, replace(long, decay=True)):  # fewer steps than were already taken; other rates
         with pytest.raises(GptOssError, match="steps = 4" if settings is short else "decay = False"):
             Run(small_model(tiny_encoding), experiment, settings, tmp_path)
@@ -550,8 +594,6 @@ def test_an_unknown_experiment_is_one_sentence(capsys):
 @pytest.mark.slow
 def test_efforts_take_turns_within_a_step(monkeypatch):
     """If six were drawn at random, one effort would come at least twice as often as the other in two of three steps."""
-    from gptoss_edu.training import rl
-
     drawn = []
 
     def keep(model, problems, *arguments):

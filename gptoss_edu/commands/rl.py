@@ -7,8 +7,9 @@
   gptoss-edu rl think --seeds 3 --check              does the recording repeat? exit code 1 if a value is out of band
   gptoss-edu rl --check data/measurements/rl/key.json         the same of a record, without a run
 
-A run writes its checkpoint to the folder and resumes from there when called again; without decay it may continue for
-more --steps than before. NAME.json beside it is the record: curves, samples, device, versions, date.
+A run writes its checkpoint to the folder every minute, and when Ctrl-C ends it; the same command goes on from there.
+Without decay it may continue for more --steps than before. NAME.json beside it is the record: curves, samples, device,
+versions, date. Chapter 20 shows how to draw it, and how to pay for something else.
 """
 
 import json
@@ -135,7 +136,13 @@ def _runs(args, label: str, name: str, out: Path, changes: dict) -> dict:
             if args.name != VARIED:  # the record holds every step and finished seed, whatever happens next
                 _keep(out / f"{args.name}.json", _joined(before, record(name, learner)))
 
-        learner.go(told=told)
+        try:
+            learner.go(told=told)
+        except KeyboardInterrupt:
+            if learner.saved is None:
+                raise
+            where = f"the same command goes on after {learner.saved} of {learner.settings.steps} steps"
+            raise KeyboardInterrupt(f"{where}, from {learner.folder}") from None
         _compare(learner)
         whole = _joined(whole, record(name, learner))
         if args.name != VARIED:

@@ -147,30 +147,46 @@ class Run:
         self.optimizer = AdamW(self.parameters, self.lr, betas=(0.9, 0.95))
         self.start = _frozen_copy(model) if self.settings.kl else None
         self.step, self.seconds = 0, 0.0
+        self.saved: int | None = None  # the step of the checkpoint in the folder
+        self.whole = True  # False from a step's first change of a weight to its end
         self.log: list[dict] = []
         self.probed: list[dict] = []
         if self.folder is not None and (self.folder / CHECKPOINT).exists():
             self.load()
 
     def go(self, until: int | None = None, save_every: float = 60.0, told: Callable[[dict], None] | None = None) -> Run:
-        """Train to the end, or to step ``until``; call ``told`` with each line of the log."""
-        settings, saved = self.settings, time.monotonic()
-        end = settings.steps if until is None else min(until, settings.steps)
-        if self.step == 0 and not self.probed:
-            self.probe()
+        """Train to the end, or to step ``until``; call ``told`` with each line of the log.
+
+        The checkpoint is written every ``save_every`` seconds, at the end, and when Ctrl-C interrupts the run.
+        """
+        end = self.settings.steps if until is None else min(until, self.settings.steps)
+        try:
+            self._go(end, save_every, told)
+        except KeyboardInterrupt:
+            if self.whole and (self.step or self.probed):
+                self.save()
+            raise
+        self.save()
+        return self
+
+    def _go(self, end: int, save_every: float, told: Callable[[dict], None] | None) -> None:
+        saved = time.monotonic()
+        self._probe_if_due()
         while self.step < end:
             line = self.update()
-            due = settings.probe_every and self.step % settings.probe_every == 0
-            if due or self.step == settings.steps:
-                self.probe()
+            self._probe_if_due()
             if told is not None:
                 told(line)
-            if self.folder is not None and time.monotonic() - saved > save_every:
+            if time.monotonic() - saved > save_every:
                 self.save()
                 saved = time.monotonic()
-        if self.folder is not None:
-            self.save()
-        return self
+
+    def _probe_if_due(self) -> None:
+        """Measure before the first step, after the last, and in between as set, unless that was done already."""
+        settings, step = self.settings, self.step
+        due = step in (0, settings.steps) or (settings.probe_every and step % settings.probe_every == 0)
+        if due and not any(one["step"] == step for one in self.probed):
+            self.probe()
 
     def update(self) -> dict:
         """Take one step: draw, roll out, pay, compare, update. Return its line of the log."""
@@ -201,14 +217,16 @@ class Run:
             "rolling": drawn - began,
             "pushing": time.monotonic() - drawn,
         }
-        self.step += 1
         self.seconds += time.monotonic() - began
         self.log.append(line)
+        self.step += 1
+        self.whole = True
         return line
 
     def _push(self, rollouts: list[Rollout], advantages: Tensor) -> float:
         """Update the model; return the gradient norm before clipping (0 if no answer teaches anything)."""
         settings, device = self.settings, self.model.device
+        self.model.zero_grad(set_to_none=True)  # what an interrupted step left
         lengths = torch.tensor([len(rollout.tokens) for rollout in rollouts], dtype=torch.float32)
         weights = WEIGHTS[settings.per](lengths, settings.limit)
         terms = {id(r): (a, w) for r, a, w in zip(rollouts, advantages.tolist(), weights.tolist(), strict=True)}
@@ -226,6 +244,7 @@ class Run:
             policy_loss(new, old, advantage, weight, settings.clip, reference, settings.kl).backward()
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
         self.lr.fill_(settings.rate * settings.scale(self.step))
+        self.whole = False
         self.optimizer.step()
         self.model.zero_grad(set_to_none=True)
         return float(norm)
@@ -249,20 +268,21 @@ class Run:
 
     # ------------------------------------------------------------------------------------------------- checkpoints
 
-    def save(self) -> Path:
-        """Save weights, optimiser, log and settings to one file, atomically."""
+    def save(self) -> None:
+        """Save weights, optimiser, log and settings to one file in the folder, if there is one, atomically."""
+        if self.folder is None:
+            return
         tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
         tensors |= {f"optimizer.{name}": value for name, value in self.optimizer.state_dict().items()}
         about = {name: getattr(self, name) for name in ("step", "seconds", "log", "probed")}
         about["settings"] = asdict(self.settings)
-        path = self.folder / CHECKPOINT
         self.folder.mkdir(parents=True, exist_ok=True)
         save_whole(
-            path,
+            self.folder / CHECKPOINT,
             {name: value.detach().cpu().contiguous() for name, value in tensors.items()},
             metadata={"about": json.dumps(about)},
         )
-        return path
+        self.saved = self.step
 
     def load(self) -> None:
         """Resume from the checkpoint in the folder.
@@ -285,13 +305,21 @@ class Run:
             kept.pop("steps")  # without decay no step depends on their number: such a run may be extended
         differing = [f"{k} = {was.get(k)}, not {v}" for k, v in kept.items() if was.get(k) != v]
         if differing:
+            longer = was.get("decay") and self.settings.steps > was.get("steps", 0)
+            why = (
+                " (its rate has fallen to zero for that many steps; only a run without decay can go on)"
+                if longer
+                else ""
+            )
             raise GptOssError(
-                f"{path}: expected a run with the same settings, found {', '.join(differing)}; choose another folder."
+                f"{path}: expected a run with the same settings, found {', '.join(differing)}{why}; choose another "
+                "folder."
             )
         self.model.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("model.")})
         self.optimizer.load_state_dict({k[10:]: v for k, v in tensors.items() if k.startswith("optimizer.")})
         for name in ("step", "seconds", "log", "probed"):
             setattr(self, name, about[name])
+        self.saved = self.step
 
 
 def mean_terms(rollouts: list[Rollout], by_kind: bool = True) -> dict[str, float]:
