@@ -122,9 +122,10 @@ class ModelConfig:
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
+            inside = path.parent / "model" if (path.parent / "model" / "config.json").exists() else None
             raise ConfigError(
                 f"{path}: cannot be read ({error.strerror}); a checkpoint folder holds a config.json beside its"
-                " weights."
+                f" weights{f', as {inside} does' if inside else ''}."
             ) from None
         except (ValueError, RecursionError) as error:
             found = not_the_file(path.read_bytes()[:64]) or f"something else ({error}); fetch the file again."

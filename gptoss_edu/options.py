@@ -7,6 +7,7 @@ import importlib.util
 import json
 import math
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -221,6 +222,12 @@ def read_json(text: str | bytes):
         return json.loads(text)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+
+
+def free_bytes(path: Path) -> int:
+    """Return how much is free on the disk that holds, or will hold, a path."""
+    path = Path(path)
+    return shutil.disk_usage(next(place for place in (path, *path.absolute().parents) if place.exists())).free
 
 
 def check_writable(path: Path | None, option: str, makes_folder: bool = False) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ from gptoss_edu.resources import data_path
 from gptoss_edu.tasks.example import RIGHT, WRONG, final, message, system, thought
 from gptoss_edu.tasks.mix import make_example
 from gptoss_edu.tokenizer import load_tokenizer
+from gptoss_edu.training import finetune as fine
 from gptoss_edu.training.conversations import Row, Rows, as_row, padded, pieces, read_conversations, world
 from gptoss_edu.training.finetune import Finetuner, Recipe, conversation_loss, finetune, prepare
 from gptoss_edu.training.quantize import EXPERTS, rounded
@@ -276,6 +278,43 @@ def test_data_that_teaches_nothing_or_does_not_fit_is_refused(tmp_path, encoding
         Finetuner(small(encoding).to(torch.bfloat16), TALKS, Recipe())
 
 
+@pytest.mark.parametrize(
+    "said, why",
+    [
+        ({"content": "Yes."}, "message 2, of the assistant: expected a channel .* found none; .* 'final'"),
+        ({"content": "Yes.", "channel": "thoughts"}, "expected a channel of analysis, commentary, final, found 'tho"),
+        ({"content": "Yes.", "channel": "final", "thinking": "Hm."}, "'thinking', .* with the channel 'analysis'"),
+        ({"content": None, "tool_calls": [{"type": "function"}]}, "'tool_calls', .* with the channel 'commentary'"),
+    ],
+    ids=["no channel", "unknown channel", "thinking", "tool calls"],
+)
+def test_what_other_formats_write_is_refused_and_not_learnt_in_another_form(encoding, said, why):
+    with pytest.raises(GptOssError, match=f"conversation 1: .*{why}"):
+        Rows([{"messages": [message("user", "Hi?"), {"role": "assistant", **said}]}], encoding, 1)
+
+
+def test_the_channels_are_those_of_the_system_message(encoding):
+    head = system("low")
+    (content,) = head["content"]
+    named = {"valid_channels": ["final", "sketch"], "channel_required": True}
+    drawn = {"role": "assistant", "channel": "sketch", "content": "o-o"}
+    allowed = {**head, "content": [{**content, "channel_config": named}]}
+    assert as_row({"messages": [allowed, message("user", "Draw."), drawn]}, encoding, 500).tokens
+    with pytest.raises(GptOssError, match="found 'sketch'"):
+        as_row({"messages": [head, message("user", "Draw."), drawn]}, encoding, 500)
+
+
+def test_the_data_are_described(encoding):
+    lengths = [len(row.tokens) for row in rows_of(encoding)]
+    rows = Rows(TALKS, encoding, 2)
+    counted = sum(sum(row.trained) for row in rows.own)
+    assert rows.longest_own == max(lengths)
+    assert str(rows) == (
+        f"data: 5 conversations, the shortest of {min(lengths)} and the longest of {max(lengths)} tokens; {counted} of "
+        f"{sum(lengths)} tokens count in the loss"
+    )
+
+
 def test_lines_and_a_list_are_read_alike(tmp_path):
     (tmp_path / "a").write_text("\n".join(map(json.dumps, TALKS)) + "\n\n")
     (tmp_path / "b").write_text(json.dumps(TALKS))
@@ -356,10 +395,91 @@ def test_the_command_trains_weights_and_writes_every_layout(tmp_path, folder, la
     assert command(folder, "--train", "all", "--layout", layout, *store, "--out", str(out)) == 2  # finished
 
 
+@pytest.mark.parametrize("where", ["conversation_loss", "step", "watch"])
+def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(where, encoding, tmp_path, monkeypatch):
+    """Ctrl-C in the loss or between two steps; within Adam's step the weights are half changed and not saved."""
+    recipe = Recipe(steps=4, rows=2, rate=1e-2)
+    whole = Finetuner(small(encoding), TALKS, recipe)
+    whole.run()
+    stopped = Finetuner(small(encoding), TALKS, recipe, tmp_path)
+    place = {"step": stopped.optimizer}.get(where, fine)
+
+    def interrupted(*args, **kwargs):
+        if stopped.step == 2:
+            raise KeyboardInterrupt
+        return usual(*args, **kwargs)
+
+    usual = getattr(place, where, lambda *args: None)
+    if where != "watch":
+        monkeypatch.setattr(place, where, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        stopped.run(watch=interrupted if where == "watch" else None)
+    monkeypatch.undo()
+    assert stopped.saved == (None if where == "step" else 2)
+    resumed = Finetuner(small(encoding), TALKS, recipe, tmp_path)
+    assert resumed.step == (stopped.saved or 0)
+    assert resumed.run() == whole.log
+    for (name, a), b in zip(whole.model.named_parameters(), resumed.model.parameters(), strict=True):
+        assert torch.equal(a, b), name
+
+
+def test_ctrl_c_says_where_the_same_command_goes_on(tmp_path, folder, capsys, monkeypatch):
+    import gptoss_edu.commands.finetune as command_module
+
+    def tell(finetuner):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command_module, "_tell", tell)
+    assert command(folder, "--out", str(tmp_path / "run")) == 130
+    assert "goes on after 1 of 2 updates, from " in capsys.readouterr().err
+    monkeypatch.undo()
+    assert command(folder, "--out", str(tmp_path / "run")) == 0
+    assert "update     2 of 2" in capsys.readouterr().out
+
+
+def test_a_disk_without_room_or_leave_to_write_is_refused_before_the_run(tmp_path, folder, capsys, monkeypatch):
+    from gptoss_edu.training import start
+
+    monkeypatch.setattr(start, "free_bytes", lambda path: 1000)
+    assert command(folder, "--out", str(tmp_path / "run")) == 2
+    told = capsys.readouterr()
+    assert "free for two checkpoints" in told.err and "update" not in told.out
+
+    def refused(path, option, makes_folder=False):
+        raise GptOssError(f"{option} {path}: no.")
+
+    monkeypatch.setattr(start, "check_writable", refused)
+    assert command(folder, "--out", str(tmp_path / "run")) == 2
+    assert "log.jsonl: no." in capsys.readouterr().err and not (tmp_path / "run").exists()
+
+
+def test_memory_is_planned_for_the_data_and_not_for_the_longest_that_is_allowed(tmp_path, folder, capsys):
+    plans = []
+    for options in (["--replay", "0.5"], []):
+        assert (
+            command(folder, "--longest", "256", *options, "--rows", "2", "--out", str(tmp_path / "-".join(options)))
+            == 0
+        )
+        plans.append(next(line for line in capsys.readouterr().out.splitlines() if line.startswith("plan")))
+    activations = [re.search("activations ([0-9.]+) MiB", plan)[1] for plan in plans]
+    assert float(activations[1]) < float(activations[0]) / 2
+
+
+@pytest.mark.parametrize(
+    "what, option",
+    [("talk.jsonl", "--adapter"), ("talk.jsonl", "--facts"), ("rounding", "--rate"), ("merge", "--steps")],
+)
+def test_an_option_that_would_be_ignored_is_refused(folder, capsys, what, option):
+    file = str(folder / what) if what.endswith("jsonl") else what
+    assert main(["finetune", file, option, "7"]) == 2
+    assert f"found {option}, which it would ignore" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "options, said",
     [
         (["--train", "gate_up_proj"], "pattern 'gate_up_proj'"),
+        (["--lora", "2", "--train", "norms"], "adapters go on attention, router and experts"),
         (["--layout", "hf"], "add --store best, or choose hf-bf16"),
         (["--replay", "0.5", "--replay-data", "nowhere.jsonl"], "nowhere.jsonl"),
         (["--lora", "2", "--rounding", "best"], "found both"),

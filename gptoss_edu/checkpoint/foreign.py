@@ -100,7 +100,7 @@ def refuse_adapter(folder: Path) -> None:
         pass
     raise CheckpointError(
         f"{folder}: holds {found}, a LoRA adapter: changes to the weights{base}, not a model by themselves; merge them "
-        "with the program that trained them (PEFT: merge_and_unload, then save_pretrained) and name the new folder."
+        "(`gptoss-edu finetune merge`, or PEFT's merge_and_unload and save_pretrained) and name the new folder."
     )
 
 

@@ -8,10 +8,10 @@ The hub's repository holds three copies of the weights; this fetches one. Needs 
 """
 
 import argparse
-import shutil
 from pathlib import Path
 
 from gptoss_edu.errors import CheckpointError
+from gptoss_edu.options import free_bytes
 
 PATTERNS = {
     "original": ["original/*"],
@@ -74,8 +74,7 @@ def check_room(target: Path, needed: int) -> None:
     """Refuse a disk without room for the rest; the folder need not exist yet."""
     from gptoss_edu.checkpoint.sizes import GIB
 
-    here = next(place for place in (target, *target.absolute().parents) if place.exists())
-    free = shutil.disk_usage(here).free
+    free = free_bytes(target)
     held = sum(file.stat().st_size for file in target.rglob("*") if file.is_file()) if target.exists() else 0
     if free + held < needed:
         raise CheckpointError(

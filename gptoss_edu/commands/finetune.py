@@ -14,9 +14,11 @@ The loss counts what the assistant says in the last turn, including thoughts. --
 router, experts, norms, sinks, embeddings) or patterns such as 'block.[345].mlp.mlp*_weight'; a pattern that matches
 nothing is an error. The memory that a run needs is computed first, and a run that does not fit is refused.
 
-The folder gets a checkpoint, from which the same command resumes, a log, any adapters, and the model in bfloat16
-(layout hf-bf16) or in the format of --layout. Rounding experts to MXFP4 afterwards (--store) can lose everything that
-was learned; --rounding trains them rounded. Chapter 21 shows when.
+The folder gets a log, any adapters, the model in bfloat16 (layout hf-bf16) or in the format of --layout, and a
+checkpoint, every minute and when Ctrl-C ends the run: the same command goes on from it. To train a finished model
+further, start from it: --model OUT/model. --lora writes no model unless --layout is given; `merge` makes one later.
+Rounding experts to MXFP4 afterwards (--store) can lose everything that was learned; --rounding trains them rounded.
+Chapter 21 shows when.
 """
 
 import argparse
@@ -27,6 +29,8 @@ from gptoss_edu.errors import GptOssError
 from gptoss_edu.options import LAYOUTS, ROUNDINGS, check_folder, positive, seed_number, write_text
 
 EXPERIMENTS = ("rounding", "forgetting")
+OF_MERGE = ("model", "adapter", "out", "layout", "store")
+OF_EXPERIMENTS = ("seeds", "seed", "facts", "steps", "out", "device", "check")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -73,6 +77,7 @@ def run(args: argparse.Namespace) -> int | None:
         raise GptOssError("finetune: expected a file of conversations, or what to do, found nothing; see --help.")
     if args.check and args.what not in EXPERIMENTS:
         raise GptOssError(f"--check: expected {' or '.join(EXPERIMENTS)}, found {args.what}; only these have bands.")
+    _refuse_ignored(args)
     if args.what == "plan":
         print(_plan(args))
     elif args.what == "merge":
@@ -82,6 +87,27 @@ def run(args: argparse.Namespace) -> int | None:
     else:
         _finetune(args)
     return None
+
+
+def _refuse_ignored(args: argparse.Namespace) -> None:
+    """Refuse an option that has no meaning here, instead of ignoring it."""
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    given = [name for name, value in vars(parser.parse_args([])).items() if getattr(args, name) != value]
+    takes = {"merge": OF_MERGE} | dict.fromkeys(EXPERIMENTS, OF_EXPERIMENTS)
+    for name in given:
+        if args.what in takes:
+            ignored = name not in (*takes[args.what], "what")
+            known = f"options of {args.what} ({', '.join('--' + option for option in takes[args.what])})"
+        else:
+            ignored = name in ("adapter", "seeds", "facts")
+            known = "options of a run"
+        if ignored:
+            merge = " (merge it first, and start from that with --model)" if name == "adapter" else ""
+            raise GptOssError(
+                f"{args.what}: expected {known}, found --{name.replace('_', '-')}, which it would ignore; "
+                f"leave it out{merge}."
+            )
 
 
 def _recipe(args: argparse.Namespace):
@@ -139,10 +165,13 @@ def _experiment(args: argparse.Namespace) -> int:
 
 
 def _finetune(args: argparse.Namespace) -> None:
+    from dataclasses import replace
+
+    from gptoss_edu.checkpoint.load import folder_tokenizer
     from gptoss_edu.options import one_thread_if_small
     from gptoss_edu.training.conversations import read_conversations, world
-    from gptoss_edu.training.finetune import Finetuner
-    from gptoss_edu.training.start import check_export, load_to_train, open_checkpoint
+    from gptoss_edu.training.finetune import Finetuner, rows_for
+    from gptoss_edu.training.start import check_export, check_place, load_to_train, open_checkpoint, planned
 
     path, recipe = Path(args.what), _recipe(args)
     if not path.is_file():
@@ -151,16 +180,30 @@ def _finetune(args: argparse.Namespace) -> None:
     finished = next((name for name in ("model", "adapter") if (args.out / name).exists()), None)
     if finished:
         raise GptOssError(
-            f"--out {args.out}: expected a run to resume or a new folder, found {finished}/; name another."
+            f"--out {args.out}: expected a run to resume or a new folder, found {finished}/; name another"
+            + (f" (and --model {args.out / 'model'} to train its result further)." if finished == "model" else ".")
         )
     conversations, reader = read_conversations(path), open_checkpoint(args.model)
     check_export(reader, recipe, args.layout, args.store)
-    print(_plan(args), flush=True)
-    model = load_to_train(reader, recipe, args.device)
+    recipe = replace(recipe, longest=min(recipe.longest, reader.config.max_context))
+    tokenizer = folder_tokenizer(reader)
+    replay = read_conversations(args.replay_data) if args.replay_data else world(tokenizer)
+    rows = rows_for(recipe, conversations, tokenizer, replay)
+    print(rows, flush=True)
+    # replayed conversations may be as long as is allowed
+    planned_for = recipe if recipe.replay else replace(recipe, longest=rows.longest_own)
+    print(planned(reader.config, reader.is_packed, planned_for, args.device), flush=True)
+    check_place(args.out, reader, recipe, args.layout or (None if recipe.lora else "hf-bf16"))
+    model = load_to_train(reader, planned_for, args.device)
     one_thread_if_small(model)
-    replay = read_conversations(args.replay_data) if args.replay_data else world(model.tokenizer)
-    finetuner = Finetuner(model, conversations, recipe, args.out, replay)
-    finetuner.run(watch=_tell)
+    finetuner = Finetuner(model, rows, recipe, args.out)
+    try:
+        finetuner.run(watch=_tell)
+    except KeyboardInterrupt:
+        if finetuner.saved is None:
+            raise
+        where = f"the same command goes on after {finetuner.saved} of {recipe.steps} updates"
+        raise KeyboardInterrupt(f"{where}, from {args.out}") from None
     first, last = (finetuner.log[i]["loss"] for i in (0, -1))
     print(f"{finetuner.step} updates, loss {first:.4f} → {last:.4f}; log in {args.out / 'log.jsonl'}")
     _write(args, model, recipe)
@@ -182,10 +225,11 @@ def _write(args: argparse.Namespace, model, recipe) -> None:
     if recipe.lora is None:
         layout = args.layout or "hf-bf16"
         checkpoint.save(model, target, layout, args.store)
-        print(f"{target}: written in the {layout} layout.")
+        print(f'{target}: written in the {layout} layout. Ask it: `gptoss-edu generate "…" --model {target}`.')
         return
     save_adapters(model, args.out / "adapter", args.model)
-    print(f"{args.out / 'adapter'}: adapters in peft's format.")
+    to_merge = "" if args.layout else f" A model of it: `gptoss-edu finetune merge --adapter {args.out / 'adapter'} …`."
+    print(f"{args.out / 'adapter'}: adapters in peft's format.{to_merge}")
     if args.layout:
         write_merged(args.model, args.out / "adapter", target, args.layout, args.store)
         print(f"{target}: merged, in the {args.layout} layout.")

@@ -93,10 +93,11 @@ def merge_lora(model: Transformer, rounding: str | None = None) -> Transformer:
     found = list(adapters(model))
     packed = [name for name, adapter in found if isinstance(adapter, LoraExperts) and adapter.packed]
     if not found or (packed and rounding not in mxfp4.ROUNDINGS):
-        what = f"adapters on packed experts and the rounding {rounding!r}" if found else "no adapter"
+        if not found:
+            raise GptOssError("merge: expected adapters, found none.")
         raise GptOssError(
-            f"merge: expected adapters, and for packed experts a rounding of {', '.join(mxfp4.ROUNDINGS)}, "
-            f"found {what}."
+            f"merge: expected a rounding for packed experts with adapters, found {rounding!r}; name one of "
+            f"{', '.join(mxfp4.ROUNDINGS)} (--store best), or write the layout hf-bf16, which rounds nothing to MXFP4."
         )
     for name, adapter in found:
         replace(model, name, adapter.merged(rounding))

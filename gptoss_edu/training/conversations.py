@@ -18,11 +18,23 @@ from torch import Tensor
 
 from gptoss_edu.errors import GptOssError
 from gptoss_edu.harmony import Conversation, render_labelled
+from gptoss_edu.harmony.messages import CHANNELS, SystemContent
 from gptoss_edu.options import read_json, read_text
 from gptoss_edu.tasks.mix import make_example
 
 from .packing import TRAINED, encode
 
+ELSEWHERE = {  # keys of other formats whose text harmony would not render → where it belongs
+    **dict.fromkeys(
+        ("thinking", "reasoning", "reasoning_content"),
+        "a thought is a message of its own, with the channel 'analysis', before the answer",
+    ),
+    **dict.fromkeys(
+        ("tool_calls", "function_call"),
+        "a call is a message of its own, with the channel 'commentary', a recipient such as 'functions.NAME' and the "
+        "arguments as its content",
+    ),
+}
 PIECE = 4096  # tokens, padding included, that go through the model at once; a longer row goes alone
 
 
@@ -76,18 +88,21 @@ def read_conversations(path: Path) -> list[dict]:
 def as_row(conversation: dict, encoding: tiktoken.Encoding | None, longest: int, name: str = "conversation") -> Row:
     """Render one conversation for training, keeping the thoughts of the last turn and dropping those of finished turns.
 
-    Errors: `GptOssError` if it is longer than ``longest`` tokens, or has no text of the assistant.
+    Errors: `GptOssError` if it is longer than ``longest`` tokens, has no text of the assistant, or would teach a form
+    that is not harmony's: no channel, an unknown one, or text under a key of another format.
     """
     try:
-        labelled = render_labelled(
-            Conversation.from_dict(conversation), None, encoding, drop_analysis="finished_turns", training=True
-        )
+        _check_keys(conversation)
+        read = Conversation.from_dict(conversation)
+        _check_channels(read)
+        labelled = render_labelled(read, None, encoding, drop_analysis="finished_turns", training=True)
     except GptOssError as error:
         raise GptOssError(f"{name}: {error}") from None
     row = Row([label.token for label in labelled], [label.trained for label in labelled])
     if len(row.tokens) > longest:
         raise GptOssError(
-            f"{name}: expected at most {longest} tokens, found {len(row.tokens)}; shorten it, or allow more."
+            f"{name}: expected at most {longest} tokens, found {len(row.tokens)}; shorten it, or allow more "
+            "(--longest)."
         )
     if not any(row.trained[1:]):
         raise GptOssError(
@@ -95,6 +110,29 @@ def as_row(conversation: dict, encoding: tiktoken.Encoding | None, longest: int,
             f"needs a message with the role 'assistant'."
         )
     return row
+
+
+def _check_keys(raw: dict) -> None:
+    """Refuse text under a key of another format, which would be left out without a word."""
+    messages = raw.get("messages") if isinstance(raw, dict) else None
+    for number, given in enumerate(messages if isinstance(messages, list) else (), 1):
+        lost = next((key for key in ELSEWHERE if isinstance(given, dict) and given.get(key)), None)
+        if lost is not None:
+            raise GptOssError(f"message {number}: found {lost!r}, which harmony has not; {ELSEWHERE[lost]}.")
+
+
+def _check_channels(conversation: Conversation) -> None:
+    """Refuse an assistant's message without a channel, or with an unknown one: the model would learn to write so."""
+    contents = [content for message in conversation for content in message.content]
+    configs = [c.channel_config for c in contents if isinstance(c, SystemContent) and c.channel_config is not None]
+    channels = configs[0].valid_channels if configs else CHANNELS
+    for number, message in enumerate(conversation, 1):
+        if message.role == "assistant" and message.channel not in channels:
+            found = "none" if message.channel is None else repr(message.channel)
+            raise GptOssError(
+                f"message {number}, of the assistant: expected a channel of {', '.join(channels)}, found {found}; an "
+                "answer to the user has 'final'."
+            )
 
 
 class Rows:
@@ -128,6 +166,19 @@ class Rows:
                 f"finetune: expected a replay share of at least 0 that leaves a new conversation among {rows} rows, "
                 f"and a source for it, found a share of {share:g} and {'a' if replay else 'no'} source."
             )
+
+    @property
+    def longest_own(self) -> int:
+        """The length of the longest new row, in tokens."""
+        return max(len(row.tokens) for row in self.own)
+
+    def __str__(self) -> str:
+        lengths = [len(row.tokens) for row in self.own]
+        counted = sum(sum(row.trained) for row in self.own)
+        return (
+            f"data: {len(lengths):,} conversation{'s' * (len(lengths) > 1)}, the shortest of {min(lengths):,} and the "
+            f"longest of {max(lengths):,} tokens; {counted:,} of {sum(lengths):,} tokens count in the loss"
+        )
 
     def at(self, step: int) -> list[Row]:
         """Return the rows of one update."""

@@ -10,6 +10,7 @@ trained compute as MXFP4 would store them, and the gradients go straight through
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -127,13 +128,18 @@ def prepare(model: Transformer, recipe: Recipe) -> dict[str, nn.Parameter]:
     return trained
 
 
+def rows_for(recipe: Recipe, conversations: Sequence[dict], encoding, replay=None) -> Rows:
+    """Render the conversations as the recipe asks; ``recipe.longest`` must be within the model's context."""
+    return Rows(conversations, encoding, recipe.rows, recipe.seed, replay, recipe.replay, recipe.longest)
+
+
 class Finetuner:
     """Model, data, optimiser and step of one run; a checkpoint in the folder is resumed.
 
     Parameters
     ----------
     model : changed in place; keeps the trained weights and adapters
-    conversations : dicts as Conversation.to_dict() writes them
+    conversations : dicts as Conversation.to_dict() writes them, or the rows made of them for this recipe
     folder : for checkpoint and log; None keeps nothing
     replay : a function of random.Random that draws an old conversation, or a list of them
     """
@@ -141,40 +147,55 @@ class Finetuner:
     def __init__(
         self,
         model: Transformer,
-        conversations: Sequence[dict],
+        conversations: Sequence[dict] | Rows,
         recipe: Recipe,
         folder: Path | None = None,
         replay: Source | Sequence[dict] | None = None,
     ):
-        if recipe.longest > model.config.max_context:
-            recipe = replace(recipe, longest=model.config.max_context)
+        recipe = replace(recipe, longest=min(recipe.longest, model.config.max_context))
         self.model, self.recipe, self.folder = model, recipe, None if folder is None else Path(folder)
-        self.rows = Rows(
-            conversations, model.tokenizer, recipe.rows, recipe.seed, replay, recipe.replay, recipe.longest
-        )
+        made = isinstance(conversations, Rows)
+        self.rows = conversations if made else rows_for(recipe, conversations, model.tokenizer, replay)
         self.trained = prepare(model, recipe)
         self.lr = torch.zeros((), device=model.device)
         self.optimizer = AdamW(list(self.trained.values()), self.lr, betas=(0.9, 0.95))
         self.step, self.log = 0, []
+        self.saved: int | None = None  # the step of the checkpoint in the folder
+        self.whole = True  # False while an update has changed some weights and not all
         if self.folder is not None and (self.folder / CHECKPOINT).exists():
             self.load()
 
     def run(
-        self, until: int | None = None, watch: Callable[[Finetuner], None] | None = None, save_every: int = 100
+        self, until: int | None = None, watch: Callable[[Finetuner], None] | None = None, save_every: float = 60.0
     ) -> list[dict]:
-        """Train to the end, or to step ``until``; call watch after each step. Returns the log, a line per step."""
+        """Train to the end, or to step ``until``; call watch after each step. Returns the log, a line per step.
+
+        The checkpoint is written at the end, when Ctrl-C interrupts the run, and every ``save_every`` seconds, or less
+        often where writing would take more than about a tenth of the time.
+        """
         last = min(self.recipe.steps, self.recipe.steps if until is None else until)
-        # tables of cos and sin left from decoding have no gradients
-        with recomputed_layers(self.model, self.recipe.recompute), self.model.fresh_rope():
-            while self.step < last:
-                self.log.append(self.update())
-                if watch is not None:
-                    watch(self)
-                if self.folder is not None and self.step % save_every == 0:
-                    self.save()
-        if self.folder is not None:
-            self.save()
+        try:
+            # tables of cos and sin left from decoding have no gradients
+            with recomputed_layers(self.model, self.recipe.recompute), self.model.fresh_rope():
+                self._run(last, watch, save_every)
+        except KeyboardInterrupt:
+            if self.whole and self.step:
+                self.save()
+            raise
+        self.save()
         return self.log
+
+    def _run(self, last: int, watch: Callable[[Finetuner], None] | None, save_every: float) -> None:
+        saved, took = time.monotonic(), 0.0
+        while self.step < last:
+            self.log.append(self.update())
+            self.whole = True
+            if watch is not None:
+                watch(self)
+            if time.monotonic() - saved > max(save_every, 10 * took):
+                began = time.monotonic()
+                self.save()
+                saved, took = time.monotonic(), time.monotonic() - began
 
     def update(self) -> dict:
         """Take one step; return its line of the log: loss, gradient norm, rate."""
@@ -197,13 +218,16 @@ class Finetuner:
                 f"finetune: expected a finite gradient at step {self.step + 1}, found a norm of {norm.item()}; begin "
                 f"again with a smaller rate than {self.recipe.rate:g}."
             )
+        self.whole = False  # until the log has its line
         self.optimizer.step()
         self.model.zero_grad(set_to_none=True)
         self.step += 1
         return line
 
     def save(self) -> None:
-        """Save trained weights, optimiser state, step, recipe and log to one file, atomically."""
+        """Save trained weights, optimiser state, step, recipe and log to one file, atomically, if there is a folder."""
+        if self.folder is None:
+            return
         self.folder.mkdir(parents=True, exist_ok=True)
         write_text(self.folder / LOG, "".join(json.dumps(line) + "\n" for line in self.log))
         tensors = {f"model.{name}": value for name, value in self.trained.items()}
@@ -211,6 +235,7 @@ class Finetuner:
         tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
         about = {"step": self.step, "recipe": asdict(self.recipe), "log": self.log}
         save_whole(self.folder / CHECKPOINT, tensors, metadata={"about": json.dumps(about)})
+        self.saved = self.step
 
     @torch.no_grad()
     def load(self) -> None:
@@ -236,7 +261,7 @@ class Finetuner:
         for name, parameter in self.trained.items():
             parameter.copy_(tensors[f"model.{name}"])
         self.optimizer.load_state_dict({n[10:]: value for n, value in tensors.items() if n.startswith("optimizer.")})
-        self.step, self.log = step, log
+        self.step, self.log, self.saved = step, log, step
 
 
 def finetune(

@@ -48,6 +48,8 @@ def selected(names: Iterable[str], patterns: Iterable[str], among: str = "parame
 
 def _advice(pattern: str, names: list[str]) -> str:
     if pattern in PARTS:
+        if pattern in ("norms", "sinks", "embeddings") and not any(name.endswith("scale") for name in names):
+            return "adapters go on attention, router and experts; train the others without --lora."
         return "this model does not hold that part in a trainable form (packed experts can only take LoRA)."
     near = get_close_matches(pattern, [*PARTS, *names], n=1, cutoff=0.5)
     meant = f"did you mean {near[0]!r}? Otherwise " if near else ""

@@ -9,14 +9,15 @@ import torch
 from gptoss_edu import checkpoint
 from gptoss_edu.checkpoint.layouts import EXPERTS, CheckpointReader, original_shapes
 from gptoss_edu.checkpoint.load import DENSE_BELOW, QUIET_BELOW, folder_tokenizer, read_reference, usable_device
-from gptoss_edu.checkpoint.sizes import MemoryPlan
+from gptoss_edu.checkpoint.sizes import MemoryPlan, size_text
 from gptoss_edu.config import ModelConfig
 from gptoss_edu.errors import GptOssError
+from gptoss_edu.options import check_writable, free_bytes
 from gptoss_edu.resources import check_bundled, data_path
 from gptoss_edu.transformer import Transformer
 
 from .adapters import load_adapters, merge_lora
-from .finetune import Recipe
+from .finetune import CHECKPOINT, LOG, Recipe
 from .memory_plan import TrainingPlan
 from .selection import selected
 
@@ -85,6 +86,25 @@ def check_export(reader: CheckpointReader, recipe: Recipe, layout: str | None, r
         raise GptOssError(
             f"--layout {layout}: expected a rounding for its MXFP4 experts, found none; add "
             "--store best, or choose hf-bf16."
+        )
+
+
+def check_place(out: Path, reader: CheckpointReader, recipe: Recipe, layout: str | None) -> None:
+    """Refuse, before training, a folder that cannot be written or a disk without room for the run.
+
+    layout : of the model written at the end, None for none. A new checkpoint is whole before the old one goes.
+    """
+    check_writable(out / LOG, "--out", makes_folder=True)
+    config, held = reader.config, out / CHECKPOINT
+    kept = 12 * planned(config, reader.is_packed, recipe, "cpu").trained  # weights and Adam's two averages
+    size = MemoryPlan.dense_bytes if layout == "hf-bf16" else MemoryPlan.packed_bytes
+    model = 0 if layout is None else size(config, torch.bfloat16)
+    needed = kept + max(kept, model) - (held.stat().st_size if held.exists() else 0)
+    free = free_bytes(out)
+    if free < needed:
+        raise GptOssError(
+            f"--out {out}: expected {size_text(needed)} free for two checkpoints, of which one is kept, and the model, "
+            f"found {size_text(free)}; make room, or name another place."
         )
 
 
