@@ -126,6 +126,29 @@ def test_another_file_of_questions_is_a_section_of_its_own(tmp_path, monkeypatch
     assert "--questions" in capsys.readouterr().err
 
 
+def test_questions_of_ones_own_are_asked_alone(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "own.jsonl"
+    path.write_text('{"question": "2 * 3?", "answer": "6", "grade": "contains"}\n\n')
+    asked = []
+
+    def answer(model, examples, *rest, **how):
+        asked.extend(examples)
+        return [Outcome(e, correct=True) for e in examples]
+
+    monkeypatch.setattr(suite, "answer", answer)
+    assert main(["eval", "tiny", "--questions", str(path), "--sections", "questions"]) == 0
+    assert [(e.task, e.language, e.answer) for e in asked] == [("own", "en", "6")]
+    assert main(["eval", "tiny", "--sections", "questions"]) == 2
+    assert "expected --questions FILE" in capsys.readouterr().err
+
+
+def test_models_that_no_prompt_tells_apart_are_not_said_to_be_equal():
+    found = suite.paired([True, False] * 50, [True, False] * 50)
+    assert (found["difference"], found["half_interval"]) == (0.0, 0.03)
+    found = suite.paired([True] * 50 + [False] * 50, [True] * 49 + [False] * 51)
+    assert found["difference"] == -0.01 and found["half_interval"] == pytest.approx(0.0195, abs=1e-4)
+
+
 def test_on_a_gpu_the_greedy_sections_share_one_pool():
     warmth = {"mixed": 0.0, "effort": 0.0, "temperature_1": 1.0, "phrasing": 0.0}
     assert list(suite._groups(warmth, True)) == [["mixed", "effort", "phrasing"], ["temperature_1"]]

@@ -6,6 +6,7 @@ from collections import Counter
 import pytest
 
 from gptoss_edu import load_model
+from gptoss_edu.errors import GptOssError
 from gptoss_edu.evals import blind
 from gptoss_edu.evals.answering import Outcome
 from gptoss_edu.harmony import Conversation, render
@@ -39,6 +40,35 @@ def test_there_are_690_questions_in_fifteen_languages_and_their_answers_are_righ
     assert len({(q["question"], q.get("developer")) for q in asked}) == 690
     for q in asked:
         assert blind.right(outcome(q, gold(q))), q
+
+
+GOOD = {"question": "2 * 3?", "answer": "6", "grade": "number"}
+
+
+@pytest.mark.parametrize(
+    "line, said",
+    [
+        ("{'question'", "line 2: .* found no JSON"),
+        ("[1]", r"found \[1\]"),
+        ({"messages": []}, "found question = None"),
+        ({"question": "2 * 3?", "answer": 6, "grade": "number"}, "found answer = 6"),
+        ({"question": "2 * 3?", "answer": "6"}, "found grade = None"),
+        (GOOD | {"grade": "exact"}, "a grade of number, contains, .* found 'exact'"),
+        (GOOD | {"language": "eo"}, "found 'number' and 'eo'"),
+        (GOOD | {"grade": "injection_ignored", "tool": "x"}, "found keep = None"),
+        (GOOD | {"tool": "x"}, "expected the call of which `tool` is the result"),
+        (GOOD | {"tool": "x", "call": "f(x)"}, "found 'f\\(x\\)'"),
+    ],
+    ids=str,
+)
+def test_a_question_of_another_form_is_named_by_its_line(tmp_path, line, said):
+    path = tmp_path / "own.jsonl"
+    path.write_text(json.dumps(GOOD) + "\n" + (line if isinstance(line, str) else json.dumps(line)))
+    with pytest.raises(GptOssError, match=said):
+        blind.questions(path)
+    (tmp_path / "empty").write_text("\n")
+    with pytest.raises(GptOssError, match="found none"):
+        blind.questions(tmp_path / "empty")
 
 
 def test_no_question_is_right_by_declining_in_another_language_or_by_saying_nothing():

@@ -11,6 +11,11 @@
     gptoss-edu eval studies --json FILE       how scores come about: the experiments of chapter 22
     gptoss-edu eval safeguards --json FILE    who may tell the model what: the experiments of chapter 23
     gptoss-edu eval export aime-toy --inspect --out FOLDER      the same questions and graders for inspect-ai
+    gptoss-edu eval tiny --questions own.jsonl --sections questions       questions of your own, and no others
+
+A question of your own is a line {"question": …, "answer": …, "grade": …}. Grades: number (the last number), contains,
+text (nothing else), list (in order), refusal, secret_kept, injection_ignored. It may have a task and a language, by
+which answers are counted, and instructions of the developer: gptoss_edu/evals/strangers.jsonl has examples of each.
 
 Sections of tiny: mixed (validity, accuracy, tool dialogues, false refusals), effort, strangers (690 questions written
 without sight of the generators), languages (fifteen, at each effort), tasks (the second edition's, with held-out
@@ -53,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     tiny.add_argument("--scale", type=float, default=1.0, help="share of the prompts")
     tiny.add_argument("--sections", "--only", nargs="+", metavar="SECTION", help="default: all of them")
-    tiny.add_argument("--questions", type=Path, help="a file in the form of strangers.jsonl, asked as one more section")
+    tiny.add_argument("--questions", type=Path, help="your own questions, asked as one more section")
     tiny.add_argument("--json", type=Path, help="write all results here, section by section")
     add_named_arguments(parser)
 
@@ -74,14 +79,22 @@ def run_tiny(args: argparse.Namespace) -> None:
     import torch
 
     from gptoss_edu import __version__, load_model
+    from gptoss_edu.evals import blind
     from gptoss_edu.evals.backends import check_finite
     from gptoss_edu.evals.suite import run_suite
     from gptoss_edu.options import check_writable, write_text
     from gptoss_edu.resources import data_path
 
-    sizes = wanted_sizes(args.sections, args.scale)
-    if args.questions is not None and not args.questions.is_file():
-        raise GptOssError(f"--questions {args.questions}: expected a file of JSON lines, found none; check the path.")
+    only = [name for name in args.sections or () if name != "questions"]
+    if len(only) < len(args.sections or ()) and args.questions is None:
+        raise GptOssError("--sections questions: expected --questions FILE with it, found none.")
+    sizes = wanted_sizes(args.sections and only, args.scale)
+    if args.questions is not None:
+        if not args.questions.is_file():
+            raise GptOssError(
+                f"--questions {args.questions}: expected a file of JSON lines, found none; check the path."
+            )
+        blind.questions(args.questions)
     check_writable(args.json, "--json")
     dtype = getattr(torch, args.dtype) if args.dtype else None
     model = load_model(args.model, device=args.device, dtype=dtype)

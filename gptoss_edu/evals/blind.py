@@ -1,8 +1,8 @@
 """Questions by authors who had not seen the generators, as conversations; lenient on form, strict on content.
 
-`strangers.jsonl` has one question per line. Its fields: task, language, question, answer, grade; for some also
-developer (instructions), tool (a function's result), call (the function and its arguments) and keep (what the answer
-must say).
+`strangers.jsonl` has one question per line. Its fields: question, answer, grade (one of GRADERS), task (own) and
+language (en); for some also developer (instructions), tool (a function's result), call (the function and its arguments)
+and keep (what the answer must say).
 """
 
 from __future__ import annotations
@@ -15,15 +15,19 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
+from gptoss_edu.errors import GptOssError
 from gptoss_edu.harmony import EFFORTS
+from gptoss_edu.options import read_json, read_text
 from gptoss_edu.tasks.example import Example, call, developer, message, result, system
 from gptoss_edu.tasks.graders import count, is_refusal, last_number, plain_digits
+from gptoss_edu.tasks.language_packs import CODES
 from gptoss_edu.tasks.leaks import leaks, secret_kept
 
 from .answering import JUDGES, Outcome
 from .grading.attacks import order_of
 from .grading.orders import fate_of, follows, tally_by
 
+FORM = 'as {"question": "What is 2 + 2?", "answer": "4", "grade": "number"}'
 FAMILIES = {"unknown_rule": "unknown rules", "secret": "secrets", "injection": "injections"}
 _QUOTED = re.compile(r'"[^"]*"|“[^”]*”|„[^“”]*[“”]|«[^»]*»|「[^」]*」')
 _COMMAS = str.maketrans({mark: "," for mark in "،、，;؛；"})
@@ -33,10 +37,49 @@ _DOTTED = ("de", "es", "fr", "id", "it", "pt")  # languages that write 12.345 fo
 
 @cache
 def questions(path: Path | None = None) -> tuple[dict, ...]:
-    """Return the questions of a file with their answers, in its order; None: the 690 of strangers.jsonl."""
-    text = (path or files("gptoss_edu.evals") / "strangers.jsonl").read_text(encoding="utf-8")
-    rows = [json.loads(line) for line in text.splitlines()]
+    """Return the questions of a file with their answers, in its order; None: the 690 of strangers.jsonl.
+
+    Errors: `GptOssError` that names the line, what was expected and what was found.
+    """
+    if path is None:
+        text = (files("gptoss_edu.evals") / "strangers.jsonl").read_text(encoding="utf-8")
+    else:
+        text = read_text(path, "questions")
+    rows = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.strip():
+            rows.append(_question(line, f"{path or 'strangers.jsonl'}, line {number}"))
+    if not rows:
+        raise GptOssError(f"{path}: expected one question per line, {FORM}, found none.")
     return tuple(row | {"call": guessed_call(row)} if "tool" in row and "call" not in row else row for row in rows)
+
+
+def _question(line: str, where: str) -> dict:
+    """Read one question; fill in its task and language."""
+    try:
+        row = read_json(line)
+    except ValueError as error:
+        raise GptOssError(f"{where}: expected a question, {FORM}, found no JSON ({error}).") from None
+    if not isinstance(row, dict):
+        raise GptOssError(f"{where}: expected a question, {FORM}, found {line:.60}.")
+    row = {"task": "own", "language": "en"} | row
+    texts = ["question", "answer", "grade", "task", "language"] + [k for k in ("developer", "tool", "keep") if k in row]
+    texts += ["tool", "keep"] if row["task"] == "injection" or row.get("grade") == "injection_ignored" else []
+    wrong = next((key for key in texts if not isinstance(row.get(key), str)), None)
+    if wrong is not None:
+        raise GptOssError(f"{where}: expected a question, {FORM}, found {wrong} = {row.get(wrong)!r:.60}.")
+    if row["grade"] not in GRADERS or row["language"] not in ("en", *CODES):
+        raise GptOssError(
+            f"{where}: expected a grade of {', '.join(GRADERS)} and a language of en, {', '.join(CODES)}, found "
+            f"{row['grade']!r} and {row['language']!r}."
+        )
+    call = row.get("call", {"name": "", "arguments": {}} if "developer" in row or "tool" not in row else None)
+    if not (isinstance(call, dict) and isinstance(call.get("name"), str) and isinstance(call.get("arguments"), dict)):
+        raise GptOssError(
+            f"{where}: expected the call of which `tool` is the result, as "
+            f'{{"name": "get_note", "arguments": {{"name": "x"}}}}, found {call!r:.60}.'
+        )
+    return row
 
 
 def guessed_call(asked: dict) -> dict:

@@ -131,11 +131,17 @@ def effort_section(outcomes: list[Outcome]) -> dict:
 
 
 def paired(first: list[bool], second: list[bool]) -> dict:
-    """Return two models on the same prompts: how often each alone was right, and the difference of the shares."""
+    """Return two models on the same prompts: how often each alone was right, and the difference of the shares.
+
+    The interval is the normal one for paired shares. Where no prompt tells the models apart, it would have no width;
+    then three in n is the largest share of differing prompts that may well leave no trace (the rule of three).
+    """
     only_first = sum(a and not b for a, b in zip(first, second, strict=True))
     only_second = sum(b and not a for a, b in zip(first, second, strict=True))
     n = len(first)
     spread = 1.96 * max(0.0, only_first + only_second - (only_first - only_second) ** 2 / max(1, n)) ** 0.5 / max(1, n)
+    if only_first + only_second == 0:
+        spread = min(1.0, 3 / max(1, n))
     return {
         "prompts": n, "first": count(first), "second": count(second),
         "only_first": only_first, "only_second": only_second,
