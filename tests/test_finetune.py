@@ -373,6 +373,8 @@ def test_the_command_writes_adapters_and_merges_them(tmp_path, folder, capsys):
     assert command(folder, "--lora", "2", "--train", "attention", "--layout", "original", "--out", str(out)) == 0
     said = capsys.readouterr().out
     assert "plan: " in said and "2 updates, loss " in said
+    modes = {file.stat().st_mode for file in (out / "adapter").iterdir()}
+    assert len(modes) == 1, "whoever may read the config may read the weights"
     before, after = load_model(folder / "small", experts="packed"), load_model(out / "model", experts="packed")
     for name, value in before.state_dict().items():  # experts without adapters keep their bytes
         same = torch.equal(value, after.state_dict()[name])

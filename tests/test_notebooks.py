@@ -75,6 +75,9 @@ def form(notebook, size: int = 0) -> list[str]:
     found += [f"a code cell of {count} lines, at most {MAX_LINES}" for count in counts if count > MAX_LINES]
     wide = [line for cell in code_cells(notebook) for line in cell.source.splitlines() if len(line) > MAX_COLUMNS]
     found += [f"a line of {len(line)} columns, at most {MAX_COLUMNS}: {line[:50]!r}" for line in wide]
+    texts = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+    doubled = [found for text in texts for found in re.findall(r"\$[^$\n]*\\\\[a-z][^$\n]*\$", text)]
+    found += [f"a formula with a doubled backslash, which begins a new line there: {formula}" for formula in doubled]
     if size > MAX_BYTES:
         found.append(f"{size} bytes, at most {MAX_BYTES}")
     return found
@@ -265,7 +268,7 @@ def test_a_broken_notebook_breaks_every_rule():
 
     stub = "def f(x):\n    ### BEGIN SOLUTION\n    return sinks\n    ### END SOLUTION"
     cells = [
-        new_markdown_cell("word " * 2501),
+        new_markdown_cell("word " * 2501 + r"$\\frac{1}{2}$"),
         new_code_cell("\n".join(f"x{i} = {i}" for i in range(41))),
         new_code_cell(f"import requests\n!pip install x  # {'long' * 25}", execution_count=3),
         new_code_cell(stub, execution_count=2, outputs=[new_output("error", ename="ValueError")]),
@@ -280,7 +283,7 @@ def test_a_broken_notebook_breaks_every_rule():
         ),
     ]
     broken = new_notebook(cells=cells)
-    assert len(form(broken, 2_000_000)) == 4
+    assert len(form(broken, 2_000_000)) == 5
     assert len(outputs(broken)) == 6
     assert len(folded(broken)) == 3
     assert len(exercises(broken)) == 4

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -135,6 +136,7 @@ def save_adapters(model: Transformer, folder, base: str | None = None) -> None:
     with new_folder(folder) as partial:
         save_file(tensors, partial / WEIGHTS, metadata={"format": "pt"})
         write_text(partial / CONFIG, json.dumps(config, indent=2) + "\n")
+        shutil.copymode(partial / CONFIG, partial / WEIGHTS)  # safetensors lets nobody else read it
 
 
 def _pairs(adapter) -> dict[str, Pair]:
