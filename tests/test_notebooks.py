@@ -76,7 +76,7 @@ def form(notebook, size: int = 0) -> list[str]:
     wide = [line for cell in code_cells(notebook) for line in cell.source.splitlines() if len(line) > MAX_COLUMNS]
     found += [f"a line of {len(line)} columns, at most {MAX_COLUMNS}: {line[:50]!r}" for line in wide]
     texts = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
-    doubled = [found for text in texts for found in re.findall(r"\$[^$\n]*\\\\[a-z][^$\n]*\$", text)]
+    doubled = [found for text in texts for found in re.findall(r"\$[^$\n]*\\\\[a-z]{2}[^$\n]*\$", text)]
     found += [f"a formula with a doubled backslash, which begins a new line there: {formula}" for formula in doubled]
     if size > MAX_BYTES:
         found.append(f"{size} bytes, at most {MAX_BYTES}")
