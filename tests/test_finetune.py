@@ -327,6 +327,13 @@ def test_a_run_with_other_settings_or_a_damaged_checkpoint_is_refused(tmp_path, 
     Finetuner(small(encoding), TALKS, Recipe(steps=3, rows=2), tmp_path).run(until=1)
     with pytest.raises(GptOssError, match=r"the same rate, found rate = 0\.0001, not 0\.001; choose another folder"):
         Finetuner(small(encoding), TALKS, Recipe(steps=3, rows=2, rate=1e-3), tmp_path)
+    with pytest.raises(GptOssError, match="began with these conversations, found"):
+        Finetuner(small(encoding), TALKS[1:], Recipe(steps=3, rows=2), tmp_path)
+    other = small(encoding)
+    with torch.no_grad():
+        other.norm.scale.add_(1.0)
+    with pytest.raises(GptOssError, match="began with this model, found"):
+        Finetuner(other, TALKS, Recipe(steps=3, rows=2), tmp_path)
     (tmp_path / "checkpoint.safetensors").write_bytes(b"no checkpoint")
     with pytest.raises(GptOssError, match="expected the checkpoint of a run"):
         Finetuner(small(encoding), TALKS, Recipe(steps=3, rows=2), tmp_path)

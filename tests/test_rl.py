@@ -499,6 +499,10 @@ def test_a_checkpoint_of_other_settings_or_of_nothing_is_refused(tiny_encoding, 
     Run(small_model(tiny_encoding), experiment, folder=tmp_path).go(until=1)
     with pytest.raises(GptOssError, match=r"rate = 0\.03, not 0\.01"):
         Run(small_model(tiny_encoding), experiment, replace(experiment.settings, rate=0.01), tmp_path)
+    with pytest.raises(GptOssError, match="began with this model, found"):
+        Run(small_model(tiny_encoding, seed=1), experiment, folder=tmp_path)
+    with pytest.raises(GptOssError, match="began with this experiment, found"):
+        Run(small_model(tiny_encoding), replace(experiment, pays={"tokens": rewards.tokens}), folder=tmp_path)
     (tmp_path / CHECKPOINT).write_bytes(b"nothing")
     with pytest.raises(GptOssError, match="cannot be read"):
         Run(small_model(tiny_encoding), experiment, folder=tmp_path)
@@ -576,7 +580,9 @@ def test_a_packed_model_is_refused(tiny_encoding):
         Run(load_model(experts="packed"), EXPERIMENTS["think"])
 
 
-@pytest.mark.parametrize("options", [["--group", "1"], ["--rate", "-1"], ["--advantage", "best"], ["--kl", "-1"]])
+@pytest.mark.parametrize(
+    "options", [["--group", "1"], ["--clip", "-1"], ["--rate", "-1"], ["--advantage", "best"], ["--kl", "-1"]]
+)
 def test_wrong_settings_are_one_sentence(options, capsys):
     assert main(["rl", "think", *options]) == 2
     err = capsys.readouterr().err
@@ -619,5 +625,7 @@ def test_the_command_trains_records_and_goes_on(tmp_path, capsys):
     assert set(found["runs"][0]["log"]["terms"]) >= {"right", "thinks", "tokens"}
     assert [probed["step"] for probed in found["runs"][1]["probed"]] == [0, 1]
     capsys.readouterr()
-    assert main([*options, "--out", str(tmp_path / "runs")]) == 0  # nothing left to do
-    assert "step" not in capsys.readouterr().out
+    assert main([*options, "--export", "--out", str(tmp_path / "runs")]) == 0  # nothing left to do
+    told = capsys.readouterr().out
+    assert "step " not in told and "after 1 of 1 steps, from " in told
+    assert load_model(tmp_path / "runs" / "seed_0" / "model").config == load_model().config

@@ -2,6 +2,7 @@
 
   gptoss-edu rl                     the experiments, one line each
   gptoss-edu rl think               a small run: about a minute on two processor cores
+  gptoss-edu rl think --export      writes the model as well: gptoss-edu chat --model runs/rl/think/seed_0/model
   gptoss-edu rl swap --seeds 3      three seeds, one after another, in one record
   gptoss-edu rl think --large       the size of a recording: minutes on one GPU, many hours on a processor
   gptoss-edu rl think --seeds 3 --check              does the recording repeat? exit code 1 if a value is out of band
@@ -49,6 +50,9 @@ def add_arguments(parser):
     parser.add_argument("--no-decay", action="store_true", help="keep the learning rate up to the end")
     parser.add_argument("--check", nargs="?", const=True, metavar="FILE", help=CHECK)
     parser.add_argument("--forget", action="store_true", help="write no checkpoint, only the record")
+    parser.add_argument(
+        "--export", action="store_true", help="write the model as well, to FOLDER/seed_N/model, for chat and eval"
+    )
     for name, (kind, text) in CHANGES.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=kind, default=None, help=text)
 
@@ -129,7 +133,8 @@ def _runs(args, label: str, name: str, out: Path, changes: dict) -> dict:
         one_thread_if_small(model)
         place = f"{label.replace(' ', '_')}_{seed}" if label != name else f"seed_{seed}"
         learner = Run(model, experiment, replace(settings, seed=seed), None if args.forget else out / place)
-        print(f"{label}, seed {seed}: {experiment.says}")
+        begun = f" (after {learner.step} of {learner.settings.steps} steps, from {learner.folder})" * (learner.step > 0)
+        print(f"{label}, seed {seed}: {experiment.says}{begun}")
 
         def told(line: dict, learner=learner, before=whole) -> None:
             _tell(line)
@@ -144,10 +149,21 @@ def _runs(args, label: str, name: str, out: Path, changes: dict) -> dict:
             where = f"the same command goes on after {learner.saved} of {learner.settings.steps} steps"
             raise KeyboardInterrupt(f"{where}, from {learner.folder}") from None
         _compare(learner)
+        if args.export:
+            _export(learner, out / place / "model")
         whole = _joined(whole, record(name, learner))
         if args.name != VARIED:
             _keep(out / f"{args.name}.json", whole)
     return whole
+
+
+def _export(learner, target: Path) -> None:
+    """Write the model that has learned, unless an earlier call did."""
+    from gptoss_edu import checkpoint
+
+    if not target.exists():
+        checkpoint.save(learner.model, target, "hf-bf16")
+    print(f"{target}: the model, in the hf-bf16 layout")
 
 
 def _joined(earlier: dict | None, found: dict) -> dict:

@@ -6,6 +6,8 @@ including thoughts and `<|return|>`, and none that the prompt provides.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import random
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -171,6 +173,12 @@ class Rows:
     def longest_own(self) -> int:
         """The length of the longest new row, in tokens."""
         return max(len(row.tokens) for row in self.own)
+
+    @property
+    def digest(self) -> str:
+        """A short hash of the new rows, and of the old conversations if they are a list."""
+        told = json.dumps([self.own, None if callable(self.replay) else self.replay], ensure_ascii=False)
+        return hashlib.sha256(told.encode(errors="backslashreplace")).hexdigest()[:16]
 
     def __str__(self) -> str:
         lengths = [len(row.tokens) for row in self.own]

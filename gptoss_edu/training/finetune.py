@@ -32,6 +32,7 @@ from gptoss_edu.transformer import Transformer
 from .adapters import add_lora
 from .conversations import Row, Rows, Source, padded, pieces
 from .optim import AdamW, schedule
+from .origin import check_origin, model_digest
 from .quantize import EXPERTS, fake_quantized
 from .selection import selected
 
@@ -154,8 +155,10 @@ class Finetuner:
     ):
         recipe = replace(recipe, longest=min(recipe.longest, model.config.max_context))
         self.model, self.recipe, self.folder = model, recipe, None if folder is None else Path(folder)
+        self.origin = {"this model": model_digest(model)}
         made = isinstance(conversations, Rows)
         self.rows = conversations if made else rows_for(recipe, conversations, model.tokenizer, replay)
+        self.origin["these conversations"] = self.rows.digest
         self.trained = prepare(model, recipe)
         self.lr = torch.zeros((), device=model.device)
         self.optimizer = AdamW(list(self.trained.values()), self.lr, betas=(0.9, 0.95))
@@ -233,13 +236,16 @@ class Finetuner:
         tensors = {f"model.{name}": value for name, value in self.trained.items()}
         tensors |= {f"optimizer.{name}": value for name, value in self.optimizer.state_dict().items()}
         tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-        about = {"step": self.step, "recipe": asdict(self.recipe), "log": self.log}
+        about = {"step": self.step, "recipe": asdict(self.recipe), "log": self.log, "origin": self.origin}
         save_whole(self.folder / CHECKPOINT, tensors, metadata={"about": json.dumps(about)})
         self.saved = self.step
 
     @torch.no_grad()
     def load(self) -> None:
-        """Resume from the checkpoint in the folder; the model must be the one that the run started from."""
+        """Resume from the checkpoint in the folder.
+
+        Errors: `GptOssError` if it cannot be read, or belongs to another recipe, model or other conversations.
+        """
         path = self.folder / CHECKPOINT
         try:
             with safe_open(path, "pt", device=str(self.model.device)) as file:
@@ -252,6 +258,7 @@ class Finetuner:
                 f"{path}: expected the checkpoint of a run, found what cannot be read ({error}); delete it to begin "
                 "anew, or choose another folder."
             ) from None
+        check_origin(path, about.get("origin", {}), self.origin)
         differing = [key for key in now if key != "recompute" and was.get(key) != now[key]]
         if differing:
             raise GptOssError(

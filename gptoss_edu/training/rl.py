@@ -28,6 +28,7 @@ from gptoss_edu.errors import GptOssError
 
 from .branches import logprobs, passes
 from .optim import AdamW
+from .origin import check_origin, model_digest
 from .policy_gradient import ADVANTAGES, WEIGHTS, policy_loss
 from .rewards import Term, pay, tokens
 from .rollouts import Problem, Rollout, roll_out
@@ -77,6 +78,8 @@ class Settings:
         for name, smallest in least.items():
             if getattr(self, name) < smallest:
                 raise GptOssError(f"rl: expected {name} of at least {smallest}, found {getattr(self, name)}.")
+        if self.clip is not None and not self.clip > 0:
+            raise GptOssError(f"rl: expected a clip above 0, found {self.clip}.")
         if not (self.rate > 0 and self.temperature > 0 and self.kl >= 0):
             raise GptOssError(
                 f"rl: expected rate and temperature above 0 and kl not below, found {self.rate}, {self.temperature} "
@@ -135,6 +138,8 @@ class Run:
             )
         self.model, self.experiment, self.settings = model, experiment, settings or experiment.settings
         self.folder = None if folder is None else Path(folder)
+        paid = f"{experiment.says}: {', '.join(experiment.pays)}"
+        self.origin = {"this model": model_digest(model), "this experiment": paid}
         if experiment.prepare is not None:
             experiment.prepare(model)
         learning = {
@@ -275,7 +280,7 @@ class Run:
         tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
         tensors |= {f"optimizer.{name}": value for name, value in self.optimizer.state_dict().items()}
         about = {name: getattr(self, name) for name in ("step", "seconds", "log", "probed")}
-        about["settings"] = asdict(self.settings)
+        about |= {"settings": asdict(self.settings), "origin": self.origin}
         self.folder.mkdir(parents=True, exist_ok=True)
         save_whole(
             self.folder / CHECKPOINT,
@@ -300,6 +305,7 @@ class Run:
                 f"{path}: expected the checkpoint of a run, found what cannot be read ({error}); delete it to begin "
                 "anew, or choose another folder."
             ) from None
+        check_origin(path, about.get("origin", {}), self.origin)
         kept = asdict(self.settings)
         if not self.settings.decay and about["step"] <= self.settings.steps:
             kept.pop("steps")  # without decay no step depends on their number: such a run may be extended
