@@ -43,6 +43,12 @@ def cases():
             [[-1.4140, 0.0, 1.4140, 0.0]],
             "Only differences count: the best of several bad answers becomes likelier.",
         ),
+        Case(
+            "hardly apart",
+            ([[0.001, 0.0, 0.0, 0.0]],),
+            [[1.4070, -0.4690, -0.4690, -0.4690]],
+            "Add 0.0001 to the deviation itself, here 0.000433: where rewards hardly differ, it counts.",
+        ),
     ]
 
 
@@ -78,5 +84,8 @@ BANK.wrong(
 )
 BANK.wrong("two problems", "along the problems", ("mean(-1", "mean(0"), ("std(-1", "std(0"))
 BANK.wrong("all the same", "0/0", (" + 1e-4", ""))
+BANK.wrong("hardly apart", "added to the variance", ("(deviation + 1e-4)", "(deviation**2 + 1e-4) ** 0.5"))
+BANK.wrong("hardly apart", "a smaller number added", ("deviation + 1e-4", "deviation + 1e-8"))
+BANK.wrong("hardly apart", "no division below 0.0001", ("(deviation + 1e-4)", "deviation.clamp(min=1e-4)"))
 BANK.wrong("rewards below zero", "negative rewards cut off", ("(rewards - mean)", "(rewards.clamp(min=0) - mean)"))
 BANK.wrong("rewards below zero", "punishes only", ("return (rewards", "return -(rewards"), ("- mean)", "- mean).abs()"))

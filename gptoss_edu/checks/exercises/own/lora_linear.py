@@ -28,7 +28,7 @@ def cases():
             "rank 1",
             (x, weight, [[1.0, 0.0, 1.0]], [[1.0], [-2.0]], 1.0),
             [[2.0, 0.0], [9.0, -10.0]],
-            "Add B (A x) to the result: x goes through a, to r numbers, then through b.",
+            "Add B (A x) to the result, times alpha / r, here 1: x goes through a, to r numbers, then through b.",
         ),
         Case(
             "the scale",
@@ -52,6 +52,7 @@ def whole(x, weight, a, b, alpha):
 BANK.change(lora_linear)
 BANK.wrong("the scale", "alpha alone", ("alpha / len(a)", "alpha"))
 BANK.wrong("the scale", "divided by the outputs", ("alpha / len(a)", "alpha / len(b)"))
+BANK.wrong("rank 1", "divided by the inputs", ("alpha / len(a)", "alpha / a.shape[1]"))
 BANK.wrong("the scale", "the root of the rank", ("alpha / len(a)", "alpha / len(a) ** 0.5"))
 BANK.wrong("rank 1", "no adapter", (" + x @ a.T @ b.T * (alpha / len(a))", ""))
 BANK.wrong("a new adapter", "the adapter alone", ("x @ weight.T + ", ""))
