@@ -80,7 +80,7 @@ def small_start(device=None):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_an_experiment_leaves_a_record(tmp_path, monkeypatch, name):
+def test_an_experiment_leaves_a_record_and_an_interrupted_one_goes_on(tmp_path, monkeypatch, capsys, name):
     monkeypatch.setattr(fine_tuning, "start", small_start)
     runs, _ = EXPERIMENTS[name]
     short = {"one": Recipe(steps=1, rows=2, train=("experts",)), "two": Recipe(steps=1, rows=2, replay=0.5)}
@@ -92,6 +92,28 @@ def test_an_experiment_leaves_a_record(tmp_path, monkeypatch, name):
     found = json.loads((tmp_path / f"{name}.json").read_text(encoding="utf-8"))
     assert found["experiment"] == name and set(found["about"]) >= {"device", "torch", "date"}
     assert {key: [run["seed"] for run in runs] for key, runs in found["runs"].items()} == {"one": [0, 1], "two": [0, 1]}
+    told = capsys.readouterr().out
+    assert "run 3 of 4: one, seed 1\none: seed 1, facts 2" in told  # the run that has just ended, not the last recipe
+
+    def interrupted(recipe, *args, **kwargs):
+        if recipe.rows == 2 and recipe.replay == 0.5 and recipe.seed == 1:
+            raise KeyboardInterrupt
+        return runs(recipe, *args, **kwargs)
+
+    for function, code in ((interrupted, 130), (runs, 0)):
+        monkeypatch.setitem(EXPERIMENTS, name, (function, short))
+        again = ["--seeds", "2", "--out", str(tmp_path / "again")]
+        assert main(["finetune", name, "--facts", "2", "--steps", "1", *again]) == code
+    told = capsys.readouterr()
+    assert "the same command keeps the runs that are in " in told.err
+    assert told.out.count("run 3 of 4") == 1 and told.out.count("run 4 of 4") == 2
+    repeated = json.loads((tmp_path / "again" / f"{name}.json").read_text(encoding="utf-8"))
+    for result in (found, repeated):
+        for run in (run for runs in result["runs"].values() for run in runs):
+            run.pop("seconds", None)
+    assert repeated == found
+    assert main(["finetune", name, "--facts", "1", "--steps", "1", *again]) == 0  # another size begins anew
+    assert "run 1 of 4" in capsys.readouterr().out
 
 
 @pytest.mark.slow
@@ -107,7 +129,7 @@ def test_old_capitals_are_replayed_where_the_recipe_says_so(monkeypatch):
         return [{"loss": 1.0}]
 
     monkeypatch.setattr(fine_tuning, "finetune", watched)
-    fine_tuning.record("forgetting", [0], 1, lambda result: None, steps=1)
+    fine_tuning.record("forgetting", [0], 1, lambda *run: None, steps=1)
     alone, tasks, capitals = replays
     assert callable(alone) and callable(tasks)
     assert capitals == [example.conversation for example in known_facts()]

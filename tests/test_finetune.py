@@ -505,6 +505,10 @@ def test_a_mistake_is_one_line_and_exit_code_2(tmp_path, folder, capsys, options
 def test_the_plan_of_20b_needs_no_weights(capsys):
     assert main(["finetune", "plan", "--model", "20b", "--lora", "16", "--train", "attention", "--recompute"]) == 0
     assert "weights 12.82 GiB" in capsys.readouterr().out
+    assert main(["finetune", "plan", "--model", "120b", "--rows", "4000"]) == 0
+    assert capsys.readouterr().out.endswith(": does not fit\n")
+    assert main(["finetune", "plan", "--model", "30b"]) == 2
+    assert "expected 20b, 120b or a checkpoint folder, found '30b'" in capsys.readouterr().err
     assert main(["finetune", "missing.jsonl"]) == 2
     assert main(["finetune", "merge"]) == 2
 

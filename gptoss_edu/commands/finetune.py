@@ -79,7 +79,8 @@ def run(args: argparse.Namespace) -> int | None:
         raise GptOssError(f"--check: expected {' or '.join(EXPERIMENTS)}, found {args.what}; only these have bands.")
     _refuse_ignored(args)
     if args.what == "plan":
-        print(_plan(args))
+        plan = _plan(args)
+        print(f"{plan}{': does not fit' * (plan.needed > plan.available)}")
     elif args.what == "merge":
         _merge(args)
     elif args.what in EXPERIMENTS:
@@ -127,6 +128,8 @@ def _plan(args: argparse.Namespace):
     named = {"20b": ModelConfig.gpt_oss_20b, "120b": ModelConfig.gpt_oss_120b}
     if args.model in named:
         return planned(named[args.model](), True, _recipe(args), args.device)
+    if args.model and ":" not in args.model and not Path(args.model).exists():
+        raise GptOssError(f"plan: expected 20b, 120b or a checkpoint folder, found {args.model!r}, which is none.")
     reader = open_checkpoint(args.model)
     return planned(reader.config, reader.is_packed, _recipe(args), args.device)
 
@@ -152,16 +155,33 @@ def _experiment(args: argparse.Namespace) -> int:
     for label, recipe in RUNS[args.what][1].items() if args.check else ():
         bands_for({"facts": args.facts, "steps": args.steps or recipe.steps}, args.what, label)
 
-    def keep(result: dict) -> None:
+    earlier = _earlier(path)
+
+    def begin(label: str, seed: int, number: int, of: int) -> None:
+        print(f"run {number} of {of}: {label}, seed {seed}", flush=True)
+
+    def keep(result: dict, label: str, run: dict) -> None:
         write_text(path, json.dumps(result, ensure_ascii=False, separators=(",", ":")))
-        name, runs = list(result["runs"].items())[-1] if len(result["runs"]) else ("", [])
-        found = {key: value for key, value in runs[-1].items() if isinstance(value, int | float)}
-        print(f"{name}: " + ", ".join(f"{key} {value}" for key, value in found.items()), flush=True)
+        found = {key: value for key, value in run.items() if isinstance(value, int | float)}
+        print(f"{label}: " + ", ".join(f"{key} {value}" for key, value in found.items()), flush=True)
 
     seeds = range(args.seed, args.seed + args.seeds)
-    found = record(args.what, seeds, args.facts, keep, args.steps, args.device)
+    try:
+        found = record(args.what, seeds, args.facts, keep, args.steps, args.device, earlier, begin)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"the same command keeps the runs that are in {path}") from None
+    write_text(path, json.dumps(found, ensure_ascii=False, separators=(",", ":")))
     print(f"record: {path}")
     return report(found, args.what) if args.check else 0
+
+
+def _earlier(path: Path) -> dict | None:
+    """Return the record in a file, if there is one with the parts of a record."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return found if all(key in found for key in ("about", "facts", "recipes", "runs", "start")) else None
+    except (OSError, ValueError, TypeError):
+        return None
 
 
 def _finetune(args: argparse.Namespace) -> None:

@@ -9,6 +9,8 @@ lost when the weight is stored again; `half_steps` measures updates in that unit
 
 from __future__ import annotations
 
+import itertools
+import json
 import random
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -214,9 +216,22 @@ REPLAYS = {"half old capitals": old_capitals}  # recipes that replay something e
 
 
 def record(
-    name: str, seeds: Sequence[int], facts: int, keep, steps: int | None = None, device: str | None = None
+    name: str,
+    seeds: Sequence[int],
+    facts: int,
+    keep,
+    steps: int | None = None,
+    device: str | None = None,
+    earlier: dict | None = None,
+    begin=lambda label, seed, number, of: None,
 ) -> dict:
-    """Run every recipe of an experiment with every seed; keep(result) is called after each.
+    """Run every recipe of an experiment with every seed.
+
+    Parameters
+    ----------
+    keep : called with (result, recipe's name, its run) after each run
+    earlier : the result of an interrupted call; where everything else is the same, its runs are not repeated
+    begin : called with (recipe's name, seed, its number from 1, number of runs) before each run
 
     Returns
     -------
@@ -226,16 +241,38 @@ def record(
     if steps is not None:
         recipes = {key: replace(recipe, steps=steps) for key, recipe in recipes.items()}
     model = start(device)
-    new = invented_facts(facts, seeds[0])
-    begun: dict = {"right": right(model, new), "old_loss": old_loss(model, old_rows(model))}
-    if name == "forgetting":
-        begun["abilities"] = abilities(model)
-    result: dict = {"experiment": name, "about": about(model), "facts": facts, "start": begun}
+    result: dict = {"experiment": name, "about": about(model), "facts": facts, "start": {}}
     result |= {"recipes": {key: asdict(recipe) for key, recipe in recipes.items()}, "runs": {}}
-    for seed in seeds:
-        for key, recipe in recipes.items():
+    done = _runs_of(earlier, result, seeds)
+    if done:
+        result["start"] = earlier["start"]  # type: ignore[index]
+    else:
+        new = invented_facts(facts, seeds[0])
+        result["start"] |= {"right": right(model, new), "old_loss": old_loss(model, old_rows(model))}
+        result["start"] |= {"abilities": abilities(model)} if name == "forgetting" else {}
+    for number, (seed, key) in enumerate(itertools.product(seeds, recipes), 1):
+        found = done.get((key, seed))
+        if found is None:
+            begin(key, seed, number, len(seeds) * len(recipes))
             other = {"old": REPLAYS[key]} if key in REPLAYS else {}
-            found = runs(replace(recipe, seed=seed), invented_facts(facts, seed), device=device, **other)
-            result["runs"].setdefault(key, []).append(digits(found))
-            keep(result)
+            how = replace(recipes[key], seed=seed)
+            found = digits(runs(how, invented_facts(facts, seed), device=device, **other))
+        result["runs"].setdefault(key, []).append(found)
+        if (key, seed) not in done:
+            keep(result, key, found)
     return result
+
+
+def _runs_of(earlier: dict | None, now: dict, seeds: Sequence[int]) -> dict[tuple[str, int], dict]:
+    """Return an earlier result's runs by recipe and seed, if only the date and the seeds may differ."""
+    if earlier is None:
+        return {}
+
+    def settings(result: dict) -> dict:
+        made = {key: value for key, value in result["about"].items() if key != "date"}
+        return json.loads(json.dumps([made, result["experiment"], result["facts"], result["recipes"]]))
+
+    first = {run["seed"] for runs in earlier["runs"].values() for run in runs[:1]}
+    if settings(earlier) != settings(now) or first != {seeds[0]}:
+        return {}
+    return {(key, run["seed"]): run for key, runs in earlier["runs"].items() for run in runs}
