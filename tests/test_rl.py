@@ -589,6 +589,27 @@ def test_wrong_settings_are_one_sentence(options, capsys):
     assert err.count("\n") == 1 and "expected" in err and "found" in err
 
 
+@pytest.mark.parametrize("name", ["think", "key", "swap", "price", "variants"])
+def test_every_kind_of_recording_is_shown_and_drawn(name, capsys, tmp_path):
+    file, picture = data_path("measurements", "rl", f"{name}.json"), tmp_path / "curves.svg"
+    assert main(["rl", "--show", str(file), "--figure", str(picture)]) == 0
+    told = capsys.readouterr().out
+    assert "pays for " in told and "seed 0, " in told and " → " in told
+    assert picture.read_text(encoding="utf-8").startswith("<?xml")
+
+
+def test_what_cannot_be_shown_or_drawn_is_one_sentence(capsys, tmp_path):
+    (tmp_path / "other.json").write_text('{"runs": []}')
+    think = str(data_path("measurements", "rl", "think.json"))
+    for options, said in (
+        ([str(tmp_path / "other.json")], "expected the record of `gptoss-edu rl NAME`"),
+        ([think, "--figure", str(tmp_path / "no" / "x.png")], "--figure"),
+        ([think, "--figure", str(tmp_path / "x.xyz")], "Format 'xyz' is not supported"),
+    ):
+        assert main(["rl", "--show", *options]) == 2
+        assert said in capsys.readouterr().err
+
+
 def test_an_unknown_experiment_is_one_sentence(capsys):
     assert main(["rl", "thinking"]) == 2
     assert "think, price, swap" in capsys.readouterr().err
@@ -624,7 +645,13 @@ def test_the_command_trains_records_and_goes_on(tmp_path, capsys):
     assert found["about"]["device"].startswith("cpu") and found["settings"]["group"] == 2
     assert set(found["runs"][0]["log"]["terms"]) >= {"right", "thinks", "tokens"}
     assert [probed["step"] for probed in found["runs"][1]["probed"]] == [0, 1]
-    capsys.readouterr()
+    told = capsys.readouterr().out
+    assert "answers to held-out problems after 1 steps:" in told and "(right: " in told
+    record, picture = tmp_path / "runs" / "think.json", tmp_path / "think.png"
+    assert main(["rl", "--show", str(record), "--figure", str(picture)]) == 0
+    told = capsys.readouterr().out
+    assert "think: pays for right; cpu" in told and "  seed 1, 1 steps: right " in told and "(right: " in told
+    assert picture.read_bytes()[:4] == b"\x89PNG"
     assert main([*options, "--export", "--out", str(tmp_path / "runs")]) == 0  # nothing left to do
     told = capsys.readouterr().out
     assert "step " not in told and "after 1 of 1 steps, from " in told

@@ -5,19 +5,20 @@
   gptoss-edu rl think --export      writes the model as well: gptoss-edu chat --model runs/rl/think/seed_0/model
   gptoss-edu rl swap --seeds 3      three seeds, one after another, in one record
   gptoss-edu rl think --large       the size of a recording: minutes on one GPU, many hours on a processor
+  gptoss-edu rl --show runs/rl/think/think.json --figure think.png             samples, and curves as a picture
   gptoss-edu rl think --seeds 3 --check              does the recording repeat? exit code 1 if a value is out of band
   gptoss-edu rl --check data/measurements/rl/key.json         the same of a record, without a run
 
 A run writes its checkpoint to the folder every minute, and when Ctrl-C ends it; the same command goes on from there.
 Without decay it may continue for more --steps than before. NAME.json beside it is the record: curves, samples, device,
-versions, date. Chapter 20 shows how to draw it, and how to pay for something else.
+versions, date. Chapter 20 shows how to pay for something else.
 """
 
 import json
 from pathlib import Path
 
 from gptoss_edu.errors import GptOssError
-from gptoss_edu.options import check_folder, positive, seed_number, write_text
+from gptoss_edu.options import check_folder, check_writable, positive, seed_number, write_text
 
 VARIED = "variants"
 VARIED_SAYS = "what fails: each change of the recipe alone (no baseline, other rates, other rewards)"
@@ -49,6 +50,8 @@ def add_arguments(parser):
     parser.add_argument("--device", default=None, help="default: cuda if there is one")
     parser.add_argument("--no-decay", action="store_true", help="keep the learning rate up to the end")
     parser.add_argument("--check", nargs="?", const=True, metavar="FILE", help=CHECK)
+    parser.add_argument("--show", type=Path, metavar="FILE", help="print what the record in FILE holds, and samples")
+    parser.add_argument("--figure", type=Path, metavar="FILE", help="draw the curves of the run, or of --show's record")
     parser.add_argument("--forget", action="store_true", help="write no checkpoint, only the record")
     parser.add_argument(
         "--export", action="store_true", help="write the model as well, to FOLDER/seed_N/model, for chat and eval"
@@ -66,6 +69,17 @@ def run(args) -> int:
         from gptoss_edu.training.bands import read_record, report
 
         return report(read_record(Path(args.check)), args.check)
+    check_writable(args.figure, "--figure")
+    if args.show is not None:
+        from gptoss_edu.training.bands import read_record
+
+        from .rl_show import draw, records_of, show
+
+        records = records_of(read_record(args.show), args.show)
+        show(records)
+        if args.figure is not None:
+            draw(records, args.figure)
+        return 0
     if args.name is None:
         listed = {name: experiment.says for name, experiment in EXPERIMENTS.items()} | {VARIED: VARIED_SAYS}
         width = max(map(len, listed))
@@ -82,6 +96,10 @@ def run(args) -> int:
         found = _runs(args, args.name, args.name, out, {})
     _keep(out / f"{args.name}.json", found)
     print(f"record: {out / (args.name + '.json')}")
+    if args.figure is not None:
+        from .rl_show import draw
+
+        draw(found if args.name == VARIED else {args.name: found}, args.figure)
     if args.check:
         from gptoss_edu.training.bands import report
 
@@ -185,7 +203,9 @@ def _tell(line: dict) -> None:
 
 
 def _compare(learner) -> None:
-    """Print results on held-out problems before the first step and after the last."""
+    """Print results on held-out problems before the first step and after the last, and a few of the answers."""
+    from .rl_show import show_samples
+
     if len(learner.probed) < 2:
         return
     before, after = learner.probed[0]["kinds"], learner.probed[-1]["kinds"]
@@ -194,3 +214,4 @@ def _compare(learner) -> None:
         terms = [name for name in found if name != "of"]
         changes = " · ".join(f"{name} {found[name]:.2f} → {after[kind][name]:.2f}" for name in terms)
         print(f"  {kind} ({found['of']}): {changes}")
+    show_samples(learner.probed)
