@@ -291,3 +291,30 @@ def test_toys_make_the_same_questions_each_time(name):
     found = read_questions(named(name), None)
     assert found == read_questions(named(name), None) and len({q.id for q in found}) == len(found) >= 30
     assert all(q.plain for q in found)
+
+
+@pytest.mark.parametrize(
+    "name, content, said",
+    [
+        (
+            "a.jsonl",
+            b'{"question": "?", "answer": "1"}\n3\n',
+            "expected questions as JSON objects, found 3 as number 2",
+        ),
+        ("a.json", b"3", "expected questions as JSON objects, found 3 as number 1"),
+        ("a.jsonl", b'{"question": "h\xe9", "answer": "1"}', "expected a text in UTF-8"),
+        ("a.csv", b"question,answer\nh\xe9,1\n", "expected a text in UTF-8"),
+        ("a.jsonl", b'{"question": "?"}\n', "number 1: expected a field answer or Answer, found question;"),
+        ("a.jsonl", b"[" * 100_000, "line 1 is no JSON"),
+    ],
+    ids=["a number", "a number alone", "bytes", "bytes in a table", "a field missing", "nested"],
+)
+def test_a_data_file_of_another_form_is_named_with_its_row(tmp_path, name, content, said):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(GptOssError, match=said):
+        read_questions(named("aime"), tmp_path / name)
+
+
+def test_a_field_of_another_kind_is_one_sentence(tmp_path):
+    with pytest.raises(GptOssError, match=r"expected \.jsonl with prompt.* found a field of another kind"):
+        read_questions(named("healthbench"), lines(tmp_path / "h.jsonl", [{"prompt": 3, "rubrics": [1]}]))

@@ -195,7 +195,13 @@ def read_questions(benchmark: Benchmark, data: Path | None) -> list[Question]:
             f"{benchmark.name}: expected --data with {benchmark.form}, found none; load it ({benchmark.source}), or run"
             f" {benchmark.name}-toy."
         )
-    found = benchmark.questions(data)
+    try:
+        found = benchmark.questions(data)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:  # a field of another kind
+        if isinstance(error, GptOssError):
+            raise
+        why = f"a field of another kind ({type(error).__name__}: {error})"
+        raise GptOssError(f"--data {data}: expected {benchmark.form}, found {why}.") from None
     if not found:
         raise GptOssError(f"--data {data}: expected questions, found none.")
     return found

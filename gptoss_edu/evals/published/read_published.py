@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
-import json
+import io
 from collections.abc import Iterable
 from pathlib import Path
 
 from gptoss_edu.errors import GptOssError
+from gptoss_edu.options import read_json, read_text
 
 
 def rows_of(path: Path, header: list[str] | None = None) -> list[dict]:
@@ -26,40 +27,48 @@ def rows_of(path: Path, header: list[str] | None = None) -> list[dict]:
         return [row | {"_file": p.stem} for p in files for row in rows_of(p, header)]
     if not path.is_file():
         raise GptOssError(f"--data {path}: expected a data file, found none; check the path.")
-    if path.suffix == ".csv":
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            csv.field_size_limit(1 << 24)
-            return list(csv.DictReader(file, header))
-    if path.suffix not in (".jsonl", ".json"):
+    if path.suffix not in (".csv", ".jsonl", ".json"):
         raise GptOssError(
             f"--data {path}: expected .csv, .jsonl or .json, found {path.suffix or 'no ending'}; convert it first."
         )
-    text = path.read_text(encoding="utf-8")
-    if path.suffix == ".json":
+    text = read_text(path, "--data")
+    if path.suffix == ".csv":
+        csv.field_size_limit(1 << 24)
+        rows = list(csv.DictReader(io.StringIO(text, newline=""), header))
+    elif path.suffix == ".json":
         found = _json(text, path, 1)
-        return found if isinstance(found, list) else found.get("data") or found.get("rows") or [found]
-    return [_json(line, path, i) for i, line in enumerate(text.splitlines(), 1) if line.strip()]
+        rows = found if not isinstance(found, dict) else found.get("data") or found.get("rows") or [found]
+    else:
+        rows = [_json(line, path, i) for i, line in enumerate(text.splitlines(), 1) if line.strip()]
+    for number, row in enumerate(rows if isinstance(rows, list) else [rows], 1):
+        if not isinstance(row, dict):
+            raise GptOssError(
+                f"--data {path}: expected questions as JSON objects, found {row!r:.40} as number {number}."
+            )
+        row["_place"] = f"--data {path}, number {number}"
+    return rows
 
 
 def _json(text: str, path: Path, line: int):
     try:
-        return json.loads(text)
+        return read_json(text)
     except ValueError as error:
         raise GptOssError(f"--data {path}: line {line} is no JSON ({error}); load the file again.") from None
 
 
-def field(row: dict, *names: str, path: Path | str = "the data"):
+def field(row: dict, *names: str):
     """Return the first of these fields that the row has.
 
     Raises
     ------
-    GptOssError : it has none of them; names what it has.
+    GptOssError : it has none of them; names the row and what it has.
     """
     for name in names:
         if row.get(name) is not None:
             return row[name]
-    shown = ", ".join(str(name) for name in row if name != "_file")
-    raise GptOssError(f"{path}: expected a field {' or '.join(names)}, found {shown}; is it the published form?")
+    shown = ", ".join(str(name) for name in row if name not in ("_file", "_place"))
+    place = row.get("_place", "the data")
+    raise GptOssError(f"{place}: expected a field {' or '.join(names)}, found {shown}; is it the published form?")
 
 
 def unique(ids: Iterable[str]) -> list[str]:
