@@ -386,6 +386,10 @@ def test_the_command_writes_adapters_and_merges_them(tmp_path, folder, capsys):
     for name, value in before.state_dict().items():  # experts without adapters keep their bytes
         same = torch.equal(value, after.state_dict()[name])
         assert same or name.endswith(("attn.qkv.weight", "attn.out.weight")), name
+    apart = tmp_path / "apart"
+    assert command(folder, "--lora", "2", "--train", "attention", "--out", str(apart)) == 0
+    (told,) = re.findall("`gptoss-edu (finetune merge .*)`", capsys.readouterr().out)
+    assert main(told.split()) == 0 and load_model(apart / "model").config == SMALL
     merge = ["finetune", "merge", "--model", str(folder / "small"), "--adapter", str(out / "adapter")]
     assert main([*merge, "--layout", "hf-bf16", "--out", str(tmp_path / "merged")]) == 0
     again = load_model(tmp_path / "merged")

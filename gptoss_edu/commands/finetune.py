@@ -248,8 +248,9 @@ def _write(args: argparse.Namespace, model, recipe) -> None:
         print(f'{target}: written in the {layout} layout. Ask it: `gptoss-edu generate "…" --model {target}`.')
         return
     save_adapters(model, args.out / "adapter", args.model)
-    to_merge = "" if args.layout else f" A model of it: `gptoss-edu finetune merge --adapter {args.out / 'adapter'} …`."
-    print(f"{args.out / 'adapter'}: adapters in peft's format.{to_merge}")
+    base = f" --model {args.model}" if args.model else ""
+    merge = f"gptoss-edu finetune merge --adapter {args.out / 'adapter'}{base} --layout hf-bf16 --out {target}"
+    print(f"{args.out / 'adapter'}: adapters in peft's format." + (f" A model of them: `{merge}`." * (not args.layout)))
     if args.layout:
         write_merged(args.model, args.out / "adapter", target, args.layout, args.store)
         print(f"{target}: merged, in the {args.layout} layout.")
