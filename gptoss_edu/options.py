@@ -59,12 +59,16 @@ def one_thread_if_small(model) -> None:
     """Limit this process to one thread if the model runs on a CPU and is as small as gpt-oss-tiny.
 
     Its matrix products take microseconds. A second thread gains nothing on an idle machine. On a busy one every product
-    waits for it, which can make decoding ten times slower. OMP_NUM_THREADS, where set, takes precedence.
+    waits for it, which can make decoding ten times slower. OMP_NUM_THREADS, where set, takes precedence. The compiled
+    step still divides the rows of a batch among the threads that torch had: it waits once per step.
     """
     import torch
 
+    from gptoss_edu.fast import fused_step
+
     small = model.device.type == "cpu" and sum(value.nbytes for value in model.state_dict().values()) < SMALL
-    if small and "OMP_NUM_THREADS" not in os.environ:
+    if small and "OMP_NUM_THREADS" not in os.environ and torch.get_num_threads() > 1:
+        fused_step.spare_threads = torch.get_num_threads()
         torch.set_num_threads(1)
 
 

@@ -18,6 +18,7 @@ from gptoss_edu.cli import main
 from gptoss_edu.commands import doctor, download, inspect, tour, train
 from gptoss_edu.commands.eval import earlier
 from gptoss_edu.errors import CheckpointError, GptOssError
+from gptoss_edu.fast import fused_step
 from gptoss_edu.harmony import EFFORTS
 from gptoss_edu.options import read_text
 from gptoss_edu.tokenizer import load_tokenizer
@@ -323,8 +324,9 @@ def test_commands_give_a_small_model_one_thread_unless_told_otherwise(monkeypatc
         assert torch.get_num_threads() == 2, "the model is larger than that"
         monkeypatch.undo()
         monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+        monkeypatch.setattr(fused_step, "spare_threads", 1)
         options.one_thread_if_small(model)
-        assert torch.get_num_threads() == 1
+        assert torch.get_num_threads() == 1 and fused_step.thread_count() == 2, "rows of a batch are still divided"
     finally:
         torch.set_num_threads(before)
 

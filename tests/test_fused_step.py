@@ -673,6 +673,51 @@ def test_nothing_is_loaded_for_a_few_steps_nor_within_a_text(monkeypatch):
     assert ready.ask(begins=True) is fused_step.READY.step is ready.ask(begins=False)
 
 
+@torch.no_grad()
+def test_a_prompt_after_a_kept_prefix_begins_too(model, monkeypatch):
+    """A server keeps what its conversations share, so no row of its pool ever begins empty."""
+    monkeypatch.delenv("GPTOSS_EDU_STEP")
+    ready = Ready()
+    monkeypatch.setattr(fused_step, "READY", ready)
+    ready._asked = 64
+    other = copied(model)
+    cache = other.new_cache(1, 128)
+    with plain(other):
+        other(PROMPT, cache=cache)
+    other(torch.tensor([[300]]), cache=cache, last_only=True)
+    assert ready.step is None
+    other(torch.tensor([[300, 301]]), cache=cache, last_only=True)
+    assert ready.step is not None
+
+
+def test_a_server_does_not_wait_for_its_first_answers(monkeypatch):
+    monkeypatch.delenv("GPTOSS_EDU_STEP")
+    ready = Ready()
+    ready.soon()
+    assert ready.step is not None
+
+
+@torch.no_grad()
+def test_a_trusted_model_is_compared_once_and_counted_writes_still_count(model):
+    altered = copied(model)
+    fused_step.trust(altered)
+    cache = altered.new_cache(1, 128)
+    altered(PROMPT, cache=cache, last_only=True)
+    uses = fused_step.plan_of(altered).uses.copy()
+    altered(PROMPT, cache=altered.new_cache(1, 128), last_only=True)
+    assert (fused_step.plan_of(altered).uses >= uses).all() and (uses > 0).any()
+    altered.block[0].mlp.mlp1_weight.mul_(1.5)
+    twin = copy.deepcopy(cache)
+    ours = altered(torch.tensor([[300]]), cache=cache)
+    with plain(altered):
+        assert close(ours, altered(torch.tensor([[300]]), cache=twin))
+
+
+def test_rows_are_divided_among_the_threads_that_torch_had(monkeypatch):
+    monkeypatch.setattr(fused_step, "spare_threads", 3)
+    assert fused_step.thread_count() >= 3
+
+
 def test_where_nothing_is_compiled_another_process_compiles(monkeypatch):
     from gptoss_edu.fast import step_kernel, step_ready
 

@@ -32,6 +32,7 @@ import torch
 
 from gptoss_edu import __version__
 from gptoss_edu.errors import GptOssError
+from gptoss_edu.fast import fused_step
 from gptoss_edu.options import check_writable, one_thread_if_small, positive, write_text
 
 from .cpu import processor
@@ -74,6 +75,8 @@ def run(args: argparse.Namespace) -> int:
 
     model = load_model(args.model, device=args.device)
     one_thread_if_small(model)
+    if getattr(model, "quick_step", None) is not None:
+        fused_step.READY.now()  # compiles it, if need be, also for the server
     began, results = time.perf_counter(), {}
     if args.soak is None:
         ratios(model, args, results)

@@ -77,6 +77,7 @@ def run(args: argparse.Namespace) -> None:
     tools, key = check(args)
     with bind(args.host, args.port) as sock:  # report a taken port before loading a large model
         server = make_server(args, tools, key)
+        hurry(server.pool.model)
         log_to_stderr()
         host = f"[{args.host}]" if ":" in args.host else args.host
         url = f"http://{host}:{sock.getsockname()[1]}"
@@ -88,6 +89,15 @@ def run(args: argparse.Namespace) -> None:
         if args.log_requests:
             print("Requests and answers are written to the log.", file=sys.stderr, flush=True)
         run(server, sock)
+
+
+def hurry(model) -> None:
+    """Have the compiled step of a small model ready at once, and let it trust this process."""
+    from gptoss_edu.fast import fused_step
+
+    if getattr(model, "quick_step", None) is not None:
+        fused_step.trust(model)
+        fused_step.READY.soon()
 
 
 def log_to_stderr() -> None:

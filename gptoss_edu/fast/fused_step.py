@@ -50,7 +50,8 @@ KINDS_IN_BLOCK = {
 }  # fmt: skip
 CACHE_METHODS = {name for name in dir(KVCache) if callable(getattr(KVCache, name))}
 MOMENT = 0.1  # seconds
-TOKENS_PER_THREAD = 8  # fewer are not worth a second thread
+TOKENS_PER_THREAD = 4  # fewer are not worth a second thread
+spare_threads = 1  # that torch had before `one_thread_if_small` left it one
 PIECE = 128  # tokens of a prompt that go through the model together: their numbers stay in the caches
 
 
@@ -74,7 +75,7 @@ def step(
     if plan is None or not plain_cache(cache, model.config):
         return None
     held = cache.row_lengths
-    if READY.ask(begins=0 in held) is None:
+    if READY.ask(begins=t > 1 or 0 in held) is None:  # a prompt is read; before it may stand a prefix that was kept
         return None
     table = rope_table(model, max(held) + t)
     if table is None:
@@ -90,7 +91,7 @@ def step(
     )  # fmt: skip
     ids, before, new = tokens.to(torch.int64).numpy(), np.array(held), np.array(counts)
     rows = np.flatnonzero(new)
-    parts = min(torch.get_num_threads(), len(rows), int(new.sum()) // TOKENS_PER_THREAD)
+    parts = min(thread_count(), len(rows), int(new.sum()) // TOKENS_PER_THREAD)
     if len(rows):
         _in_threads(
             lambda some, stopped: _compute(ids, before, new, some, rest, stopped), np.array_split(rows, max(1, parts))
@@ -187,10 +188,15 @@ def rope_table(model: Transformer, needed: int) -> tuple[np.ndarray, np.ndarray]
     return table[0].detach().numpy(), table[1].detach().numpy()
 
 
+def thread_count() -> int:
+    """Return among how many threads the rows of a batch are divided."""
+    return max(torch.get_num_threads(), spare_threads)
+
+
 @lru_cache(1)
 def threads() -> ThreadPoolExecutor:
     """Return threads for the rows of a batch; the compiled step releases Python's lock, so they run in parallel."""
-    return ThreadPoolExecutor(torch.get_num_threads(), "fused step")
+    return ThreadPoolExecutor(thread_count(), "fused step")
 
 
 if hasattr(os, "register_at_fork"):
@@ -230,16 +236,21 @@ class Plan:
         self.cache: weakref.ref | None = None
         self.versions: list[int] = []
         self.last_step = 0.0
+        self.trusted = model in _trusted
         self.eps, self.limit = np.float32(config.rms_norm_eps), np.float32(config.swiglu_limit)
 
     def doubt(self, cache: KVCache) -> None:
         """Let the bytes be compared with the weights as a whole before their next use, wherever there was an occasion.
 
-        That is another text, a write that torch has counted, or a moment in which somebody could have run a cell.
+        That is another text, a write that torch has counted, or a moment in which somebody could have run a cell. Of a
+        trusted model only the writes count.
         """
         versions = [-1 if w.is_inference() else w._version for w in self.experts]
-        same = self.cache is not None and self.cache() is cache and versions == self.versions
-        if not same or time.monotonic() - self.last_step > MOMENT:
+        same = versions == self.versions
+        if not self.trusted:
+            same = same and self.cache is not None and self.cache() is cache
+            same = same and time.monotonic() - self.last_step <= MOMENT
+        if not same:
             self.uses[:] = 0
             self.cache, self.versions = weakref.ref(cache), versions
 
@@ -267,6 +278,16 @@ def _layout(weights: list[Tensor]) -> list[list]:
 
 
 _plans: weakref.WeakKeyDictionary[Transformer, Plan] = weakref.WeakKeyDictionary()
+_trusted: weakref.WeakSet[Transformer] = weakref.WeakSet()
+
+
+def trust(model: Transformer) -> None:
+    """Compare a model's experts as a whole only once: nobody else reaches its weights, as in a server's own process.
+
+    This takes a tenth of the time to the first token of a short prompt.
+    """
+    _trusted.add(model)
+    _plans.pop(model, None)
 
 
 def plan_of(model: Transformer) -> Plan | None:

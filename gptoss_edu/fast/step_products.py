@@ -2,7 +2,7 @@
 
 Reading weights is what decoding waits for. What comes from MXFP4 is plus or minus 1 or 1.5 times a power of two, and
 fits a byte: sign, six bits of exponent, one bit of mantissa. The model's float32 weights stay what counts. Bytes are a
-copy beside them which is compared with them, whole before it is first used and a sixteenth at every use.
+copy beside them which is compared with them, whole before it is first used and a sixty-fourth at every use.
 """
 
 import numba
@@ -20,7 +20,7 @@ SHIFT, PLACES = np.int32(22), np.int32(-0x60400000)  # a byte's bits moved to th
 OFFSET = 70  # exponents of the bytes begin here: 2**-56 to 96 can be said
 SCALE = np.float32(2.0**OFFSET)
 MAGNITUDE, REST, SIGN = np.int32(0x7FFFFFFF), np.int32(0x3FFFFF), np.int32(-128)
-SLICES = 16
+SLICES = 64
 
 
 def _pointer(kind):

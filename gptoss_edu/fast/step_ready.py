@@ -1,8 +1,8 @@
 """Have the compiled step ready without anybody waiting for a compiler.
 
-The first steps of a process are plain ones. A text that begins after PATIENCE of them loads Numba, which takes about a
-second, and reads the step from where Numba keeps what it has compiled. Where nothing is kept yet, a process beside this
-one compiles it, once for this machine and versions, and texts that begin later use it. So a text that is alone begins
+The first steps of a process are plain ones. A prompt that is read after PATIENCE of them loads Numba, which takes about
+a second, and reads the step from where Numba keeps what it has compiled. Where nothing is kept yet, a process beside
+this one compiles it, once for this machine and versions, and later prompts use it. So an answer that is alone begins
 and ends on the same path: their logits differ in the last bits.
 
 GPTOSS_EDU_STEP in the environment changes that: `plain` leaves the compiled step out, `compiled` uses it from the first
@@ -37,7 +37,7 @@ class Ready:
     def ask(self, begins: bool) -> Callable | None:
         """Return the compiled step if it is ready. Call this at every step, so that it becomes ready.
 
-        begins : whether this step begins a text
+        begins : whether this step reads a prompt, or begins a text
         """
         how = os.environ.get("GPTOSS_EDU_STEP")
         if how == "plain" and not self.wanted:
@@ -49,6 +49,11 @@ class Ready:
             if begins and self._asked > PATIENCE:
                 self._go_on()
         return self.step
+
+    def soon(self) -> None:
+        """Load the step, or begin to compile it, before anybody asks for it: a server will need it."""
+        self._asked = PATIENCE
+        self.ask(begins=True)
 
     def now(self) -> Callable | None:
         """Return the compiled step, waiting for the compiler where need be; for benchmarks and tests."""
