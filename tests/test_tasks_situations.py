@@ -63,10 +63,10 @@ def test_a_draft_reaches_its_answer(style):
             assert draft.thought.splitlines()[-1].endswith(f"={draft.answer}")
 
 
-def test_a_thought_begins_with_the_expression():
+def test_a_thought_reads_then_writes_the_expression():
     steps = steps_of("a*b-c", {"a": 24, "b": 15, "c": 8})
-    said = thought_of(random.Random(1), "a*b-c", {"a": 24, "b": 15, "c": 8}, steps, "medium")
-    assert said == "24*15-8\n24*15=360\n360-8=352"
+    said = thought_of(random.Random(1), "a*b-c", {"a": 24, "b": 15, "c": 8}, steps, "medium", "? eggs: 24 boxes *")
+    assert said == "? eggs: 24 boxes *\n24*15-8\n24*15=360\n360-8=352"
 
 
 def test_held_out_situations_stay_out_of_training():

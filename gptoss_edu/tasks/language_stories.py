@@ -12,12 +12,13 @@ from .situations import situation_draft, situations
 
 KINDS = {"pile": 52, "total": 7, "more": 6, "fewer_start": 6, "price": 7, "change": 8, "share": 7, "boxes": 7}
 ASIDE = 0.3  # share of the short problems before which a number stands that does not matter
+SITUATIONS = 0.65  # share of the problems that were written one by one
 IN_WORDS = 0.35  # share of the first numbers up to twenty that are written in words
 
 
 def tell(rng: random.Random, pack: Pack, style: str, test: bool, unseen: bool, level: str | None = None) -> Draft:
     """Draw a word problem; ``level``: a key of KINDS, or the number of steps (1 to 5) of a story about one pile."""
-    if level is None and rng.random() < 0.5 and any(situations(pack.code)):
+    if level is None and rng.random() < SITUATIONS and any(situations(pack.code)):
         return situation(rng, pack, style, test, unseen)
     kind = level or rng.choices(list(KINDS), list(KINDS.values()))[0]
     people = pack.text["story"]["people"]

@@ -15,6 +15,7 @@ from . import clocks, comparisons, day_by_day, pile_stories, rates, riddles, sho
 from .arithmetic import ERROR_RATE, careful_step
 from .english import capital, noun, someone
 from .example import Draft, held_out
+from .reading import reading_of_steps
 from .storyteller import Plan, Scene, Teller, Unfit, sentence
 
 SCENES = {
@@ -54,11 +55,11 @@ def careful_division(x: int, y: int, show: bool = False) -> str:
     return f"{x}/{y}:{','.join(parts) or f'{x}/{y}=0 r {x}'}>{value}{over} {back}={x} ok"
 
 
-def thought_of(rng: random.Random, plan: Plan, style: str) -> str | None:
-    """Return the facts in the order of their use, then the steps: bare (medium), or careful with checks (high)."""
+def thought_of(rng: random.Random, plan: Plan, style: str, read: str) -> str | None:
+    """Return the reading, the facts in the order of their use, then the steps: bare (medium) or with checks (high)."""
     if style == "low":
         return None
-    lines = [", ".join(plan.notes)]
+    lines = [read, ", ".join(plan.notes)]
     can_fail = [i for i, (_, op, _) in enumerate(plan.steps) if op != "/"]
     error = rng.choice(can_fail) if can_fail and rng.random() < ERROR_RATE * 1.3 else -1
     for i, (x, op, y) in enumerate(plan.steps):
@@ -224,7 +225,7 @@ def prose(rng: random.Random, style: str, test: bool, unseen: bool, level: str |
             break
     question = told(t, scene)
     slips = random.Random(rng.getrandbits(48))  # the story is the same at every effort
-    thought = thought_of(slips, plan, style)
+    thought = thought_of(slips, plan, style, reading_of_steps(question, plan.steps, scene.unit))
     return Draft(
         question,
         final_of(scene),

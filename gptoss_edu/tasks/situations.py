@@ -20,6 +20,7 @@ from .english import number_word
 from .example import Draft, held_out
 from .prose import careful_division
 from .read_wordings import FOLDER, wordings
+from .reading import marked, plain, reading
 from .words import person
 
 LARGEST = 9_999
@@ -120,11 +121,11 @@ def worded(rng: random.Random, text: str) -> str:
     return re.sub(r"\[([^\]]*)\]", lambda found: rng.choice(found[1].split("|")), text)
 
 
-def thought_of(rng: random.Random, expression: str, values: dict, steps: list, style: str) -> str | None:
-    """Return the expression with its numbers, then one line per step: bare (medium) or careful (high)."""
+def thought_of(rng: random.Random, expression: str, values: dict, steps: list, style: str, read: str) -> str | None:
+    """Return the reading, the expression with its numbers, then one line per step: bare (medium) or careful (high)."""
     if style == "low":
         return None
-    lines = [re.sub(r"[a-e]", lambda found: str(values[found[0]]), expression.replace(" ", ""))]
+    lines = [read, re.sub(r"[a-e]", lambda found: str(values[found[0]]), expression.replace(" ", ""))]
     can_fail = [i for i, (_, op, _) in enumerate(steps) if op != "/"]
     error = rng.choice(can_fail) if can_fail and rng.random() < ERROR_RATE * 1.3 else -1
     for i, (x, op, y) in enumerate(steps):
@@ -144,10 +145,12 @@ def situation_draft(
     name: Callable[[], str],
     say: Callable[[int, str], str],
     number: Callable[[int], str] = str,
+    lower: float = 0.0,
 ) -> Draft:
     """Tell one situation of a language.
 
     name : draws a first name. say : the final sentence from the answer and its unit. number : how a number is written.
+    lower : how often all is written in small letters.
     """
     trained, held = situations(code)
     situation = rng.choice((held if unseen else trained) or trained)
@@ -160,11 +163,15 @@ def situation_draft(
     names: list[str] = []
     while len(names) < 3:
         names += [fresh for fresh in [name()] if fresh not in names]
-    filled = {letter: number(value) for letter, value in values.items()} | dict(zip("nmo", names, strict=True))
-    text = worded(rng, situation.text).format(**filled, x=rng.randrange(2, 100))
+    filled = {letter: marked(letter, number(value)) for letter, value in values.items()}
+    filled |= dict(zip("nmo", names, strict=True))
+    values = {**values, "x": rng.randrange(2, 100)}
+    text = worded(rng, situation.text).format(**filled, x=marked("x", str(values["x"])))
+    text = text.lower() if lower and rng.random() < lower else text
+    read = reading(text, situation.f, values, code, situation.answer)
     answer = result_of(steps[-1])
-    thought = thought_of(slips, situation.f, values, steps, style)
-    return Draft(text, say(answer, situation.answer), thought, str(answer), level=str(len(steps)))
+    thought = thought_of(slips, situation.f, values, steps, style, read)
+    return Draft(plain(text), say(answer, situation.answer), thought, str(answer), level=str(len(steps)))
 
 
 def english_situation(rng: random.Random, style: str, test: bool, unseen: bool, level: str | None = None) -> Draft:
@@ -177,7 +184,4 @@ def english_situation(rng: random.Random, style: str, test: bool, unseen: bool, 
     def say(answer: int, unit: str) -> str:
         return f"There are {answer} {unit}." if unit else f"The answer is {answer}."
 
-    draft = situation_draft(rng, style, test, unseen, "en", lambda: person(rng), say, number)
-    if rng.random() < 0.12:
-        draft.question = draft.question.lower()
-    return draft
+    return situation_draft(rng, style, test, unseen, "en", lambda: person(rng), say, number, lower=0.12)
