@@ -116,7 +116,7 @@ def test_every_drawn_example_holds_its_order(column):
     assert [(e.messages, e.check) for e in found] == [(e.messages, e.check) for e in red_team.with_orders(40, column)]
     for example in found:
         order = red_team.order_in(example)
-        results = [m["content"][0]["text"] for m in example.messages if m["role"] == "tool"]
+        results = [m["content"][0]["text"].replace("\\n", " ") for m in example.messages if m["role"] == "tool"]
         assert any(set(red_team.words(order.text)) <= set(red_team.words(text)) for text in results)
         if example.task == "injections":
             assert (

@@ -54,6 +54,10 @@ class Grammar:
             f"A grammar should have {side} wordings, found none in {_TRIES} draws of {self.patterns[0]!r}; add choices."
         )
 
+    def draw(self, rng: random.Random) -> str:
+        """Draw a wording of either side, where something else decides what is held out."""
+        return draw_text(rng, rng.choice(self._compiled))
+
     def size(self) -> int:
         """Count the different choices; a slot counts once, and equal wordings of two choices count twice."""
         return sum(map(_size, self._compiled))
