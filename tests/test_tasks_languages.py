@@ -102,7 +102,7 @@ def test_products_and_sums_are_those_of_the_numbers_in_the_question(code):
 def test_chains_in_symbols_evaluate_to_their_answer(code):
     seen = 0
     for draft in drafts(code, "chain", count=60):
-        found = re.search(r"\d+(?: ?[+-] ?\d+)+", plain(draft.question))
+        found = re.search(r"\d+(?: ?[+-] ?\d+)+", re.sub("[−–]", "-", plain(draft.question)))
         if found:
             assert str(eval(found.group())) == draft.answer  # digits, plus and minus only
             seen += 1
@@ -114,19 +114,53 @@ def test_chains_in_symbols_evaluate_to_their_answer(code):
 
 @pytest.mark.parametrize("code", CODES)
 def test_counted_letters_are_counted_as_people_see_them(code):
-    absent = 0
+    absent, phrases, english = 0, 0, 0
     for draft in drafts(code, "count", count=80):
-        spelled, count = draft.thought.rsplit(": ", 1)
-        letters = spelled.split(" ")
-        word = "".join(letters)
-        assert word in draft.question and count == draft.answer
-        asked = [c for c in dict.fromkeys(letters) if letters.count(c) == int(count)]
-        if count == "0":
+        words, places = spelled_words(draft.thought)
+        question, letters = draft.question.lower(), [letter for word in words for letter in word]
+        assert all("".join(word) in question for word in words), draft.question
+        assert sum(places) == int(draft.answer)
+        asked = [c for c in dict.fromkeys(letters) if letters.count(c) == int(draft.answer)]
+        if draft.answer == "0":
             absent += 1
         else:
-            assert any(c in draft.question.replace(word, "", 1) for c in asked), draft.question
+            for word in words:
+                question = question.replace("".join(word), "", 1)
+            assert any(c in question for c in asked), draft.question
+        phrases += len(words) > 1
+        english += draft.level == "english"
         assert graders.by_number(re.sub(r"[«»「」“”„']", '"', draft.final), draft.answer), draft.final
-    assert 2 <= absent <= 30
+    assert 2 <= absent <= 35 and phrases > 12 and english > 4
+
+
+def spelled_words(thought: str) -> tuple[list[list[str]], list[int]]:
+    """Return the letters of each line of a thought, and its count; check the numbered places and the sum."""
+    lines = thought.split("\n")
+    if len(lines) > 1:
+        parts, total = lines.pop().split("=")
+        counts = [int(line.rsplit(": ", 1)[1]) for line in lines]
+        assert list(map(int, parts.split("+"))) == counts and sum(counts) == int(total)
+    words, counts = [], []
+    for line in lines:
+        letters, count = line.rsplit(": ", 1)
+        places = [letter for letter in letters.split(" ") if letter[-1].isdecimal()]
+        assert len({letter.rstrip("0123456789") for letter in places}) <= 1
+        assert [int(re.search(r"\d+$", letter)[0]) for letter in places] == list(range(1, int(count) + 1))
+        words.append([letter.rstrip("0123456789") for letter in letters.split(" ")])
+        counts.append(int(count))
+    return words, counts
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_chains_are_told_in_words_too(code):
+    told = 0
+    for draft in drafts(code, "chain", count=80):
+        if draft.phrasing >= 200:
+            told += 1
+            assert numbers(draft.question) == [
+                int(n) for line in draft.thought.split("\n") for n in re.match(r"(\d+)[-+](\d+)=", line).groups()
+            ][:2] + [int(re.match(r"\d+[-+](\d+)=", line)[1]) for line in draft.thought.split("\n")[1:]]
+    assert told > 8
 
 
 @pytest.mark.parametrize("code", CODES)
@@ -142,6 +176,11 @@ def test_lists_are_sorted_and_keep_the_digits_of_the_question(code):
         native = any(c.isdecimal() and not c.isascii() for c in draft.question)
         assert native == any(c.isdecimal() and not c.isascii() for c in draft.final)
         assert draft.thought.isascii() or code not in NATIVE
+        by_length, way = draft.thought.split("\n")
+        groups = [group.split(": ") for group in by_length.split("; ")]
+        assert all(len(n) == int(length) for length, group in groups for n in group.split(" "))
+        assert sorted(numbers(by_length)) == sorted(listed + [int(length) for length, _ in groups])
+        assert way == f"{'up' if listed == sorted(listed) else 'down'}: {draft.answer}"
     assert 8 < falling < 45
 
 

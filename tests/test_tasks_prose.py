@@ -236,7 +236,13 @@ def test_free_questions_are_answered_right(family, style):
         if family == "sorting":
             items = draft.answer.split(", ")
             values = [int(item) if item.isdigit() else item for item in items]
-            assert values in (sorted(values), sorted(values, reverse=True)) and all(item in text for item in items)
+            falling = sorted(values, key=lambda v: v if isinstance(v, int) else v.lower(), reverse=True)
+            assert values in (falling, falling[::-1]) and all(item in text for item in items)
+        elif family == "letters" and draft.level == "letters" and "occurs" in draft.final:
+            letter = re.match(r'The letter "(.)"', draft.final)[1]
+            words = spelled(draft.thought, letter) if style == "medium" else []
+            assert all(word in text.lower() for word in words), text
+            assert not words or "".join(words).count(letter) == int(draft.answer)
         elif family == "extreme":
             values = [int(n) for n in re.findall(r"\d+", text)]
             small = re.search(r"small|low|least|minimum", text) is not None
@@ -246,6 +252,25 @@ def test_free_questions_are_answered_right(family, style):
             assert eval(f"{a}{op.replace('×', '*')}{b}") == int(value) == int(draft.answer)
         elif family == "free_fact":
             assert draft.answer in draft.final
+
+
+def spelled(thought: str, letter: str) -> list[str]:
+    """Return the words that a thought spells; the asked letter is numbered in each of them."""
+    lines = [line.rsplit(": ", 1) for line in thought.split("\n") if ": " in line]
+    assert all(re.findall(rf"{letter}(\d+)", line) == [str(i + 1) for i in range(int(n))] for line, n in lines)
+    return [re.sub(r"[ \d]", "", line) for line, _ in lines]
+
+
+def test_free_letters_and_lists_are_of_every_kind():
+    """Phrases of two to four words, capital letters, four and more places, none; numbers of mixed length."""
+    drafts = [free_question(random.Random(f"kind{n}"), "medium", False, False, "letters") for n in range(300)]
+    answers = [int(draft.answer) for draft in drafts if "occurs" in draft.final]
+    assert sum(draft.thought.count("\n") > 1 for draft in drafts) > 100
+    assert sum(answer >= 4 for answer in answers) > 25 and sum(answer == 0 for answer in answers) > 15
+    lists = [free_question(random.Random(f"kind{n}"), "medium", False, False, "sorting") for n in range(300)]
+    numbers = [draft.answer.split(", ") for draft in lists if draft.answer[0].isdigit()]
+    assert sum(len(set(map(len, items))) > 1 for items in numbers) > len(numbers) / 3
+    assert sum(draft.answer[0].isupper() for draft in lists) > 20
 
 
 def test_free_chains_follow_their_words():

@@ -131,6 +131,13 @@ def test_an_unknown_instruction_changes_nothing(monkeypatch):
                 assert GRADERS[draft.grade](spoken(draft), draft.answer)
 
 
+def test_notes_are_many_and_stand_alone_or_beside_others():
+    texts = rules.NOTES.patterns
+    assert len(texts) == len(set(texts)) >= 250 and not any(re.search(r"[{}<>]", text) for text in texts)
+    whole = sum((d.instructions or "") in texts for d in drafts(rules.rules, 300, level="unknown"))
+    assert 40 < whole < 120
+
+
 FORM = {
     "upper": lambda text, word: text == text.upper(),
     "lower": lambda text, word: text == text.lower(),

@@ -24,6 +24,8 @@ def chain_terms(rng: random.Random, count: int) -> tuple[int, list[tuple[str, in
             b = rng.randrange(1, 21)  # small terms, as in 3 + 3 + 3 - 4
         elif kind < 0.35 and steps and rng.random() < 0.5:
             b = rng.choice(steps)[1]  # the same term again: where it stands decides, not what it is
+        elif kind > 0.88:
+            b = 5 * rng.randrange(2, 60)  # round ones, as in 250 + 80 - 45
         if 0 <= apply(total, op, b) < 3000:
             steps.append((op, b))
             total = apply(total, op, b)
@@ -57,12 +59,18 @@ def steps_thought(
     return (None if style == "low" else "\n".join(lines)), total
 
 
+def in_symbols(rng: random.Random, first, steps: list[tuple]) -> str:
+    """Write '72 − 18 + 5': with or without blanks, the minus sign now and then a real one or a dash."""
+    gap, kind = rng.choice(("", " ", " ")), rng.random()
+    minus = "−" if kind < 0.2 else "–" if kind < 0.27 else "-"
+    return str(first) + "".join(f"{gap}{'+' if op == '+' else minus}{gap}{b}" for op, b in steps)
+
+
 def chain(rng: random.Random, style: str, test: bool, unseen: bool, level: str | None = None) -> Draft:
     """Make sums and differences from left to right, with 3 to 13 terms."""
     first, steps = chain_sum(rng, test, level)
     index, template = CHAIN.pick(rng, unseen)
-    gap = rng.choice(("", " "))
-    symbols = str(first) + "".join(f"{gap}{op}{gap}{b}" for op, b in steps)
+    symbols = in_symbols(rng, first, steps)
     words = str(first) + "".join(f", {'add' if op == '+' else 'subtract'} {b}" for op, b in steps)
     thought, total = steps_thought(rng, first, steps, style)
     return Draft(

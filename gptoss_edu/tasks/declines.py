@@ -12,7 +12,9 @@ import re
 from . import prose
 from .english import capital
 from .example import Draft, Phrasings
-from .free_questions import FACTS, FORMS, framed, listed
+from .free_frames import FORMS, framed
+from .free_lists import listed
+from .free_questions import FACTS
 from .read_wordings import wordings
 from .refusals import REFUSAL, TOO_LONG
 from .storyteller import sentence

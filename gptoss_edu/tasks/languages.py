@@ -12,14 +12,14 @@ from collections.abc import Callable
 from .arithmetic import addition as english_addition
 from .arithmetic import factors, product, product_thought, slips, sum_thought, summands
 from .chains import chain as english_chain
-from .chains import chain_sum, steps_thought
+from .chains import chain_sum, in_symbols, steps_thought
 from .example import Draft, Phrasings, draw
-from .language_packs import CODES, NATIVE, TEXT, Pack, pack
+from .language_packs import CODES, COUNTED, NATIVE, TEXT, Pack, pack
 from .language_stories import tell
-from .letters import count_letters, count_thought, often
+from .letters import count_letters, count_thought
 from .prose import prose
 from .read_wordings import wordings
-from .sorting import sort_thought
+from .sorting import draw_numbers, order_thought
 from .stories import word_problem
 
 
@@ -40,49 +40,59 @@ def _addition(rng: random.Random, pack: Pack, style: str, test: bool, unseen: bo
 
 def _chain(rng: random.Random, pack: Pack, style: str, test: bool, unseen: bool, level: str | None) -> Draft:
     first, steps = chain_sum(rng, test, level or ("2" if rng.random() < 0.12 else None))
-    if rng.random() < 0.6:
+    kind = rng.random()
+    if kind < 0.5:
         index, template = pack.pick(rng, "chain", "questions", unseen)
-        gap = rng.choice(("", " "))
-        question = template.format(s=str(first) + "".join(f"{gap}{op}{gap}{b}" for op, b in steps))
-    else:
+        question = template.format(s=in_symbols(rng, first, steps))
+    elif kind < 0.75:
         index, template = pack.pick(rng, "chain", "worded", unseen)
         step = {op: rng.choice(pack.text["chain"][word]) for op, word in (("+", "add"), ("-", "subtract"))}
         question, index = template.format(w=str(first) + "".join(step[op].format(b=b) for op, b in steps)), 100 + index
+    else:
+        index, question = _told(rng, pack, first, steps, unseen)
     thought, total = steps_thought(rng, first, steps, style)
     return _numbered(pack, "chain", question, total, thought, str(len(steps) + 1), index)
 
 
+def _told(rng: random.Random, pack: Pack, first: int, steps: list[tuple[str, int]], unseen: bool) -> tuple[int, str]:
+    """Return (number of the way to tell, a chain told in words): a beginning, each step in fresh words, a question."""
+    number = rng.randrange(len(pack.text["chain"]["told"]))
+    told = pack.text["chain"]["told"][number]
+    text = pack.pick(rng, f"chain.told.{number}", "start", unseen)[1].format(a=first)
+    for op, b in steps:
+        text += rng.choice(told["add" if op == "+" else "subtract"]).format(b=b)
+    return 200 + number, text + pack.pick(rng, f"chain.told.{number}", "ask", unseen)[1]
+
+
 def _count(rng: random.Random, pack: Pack, style: str, test: bool, unseen: bool, level: str | None) -> Draft:
-    """Ask how often a letter occurs in a word, or a character in a phrase."""
-    letter = None
+    """Ask how often a letter occurs in a word or a phrase of the language or of English."""
+    letter, kind = None, level if level in COUNTED else rng.choices(list(COUNTED), list(COUNTED.values()))[0]
     while letter is None:
-        (word,) = draw(rng, test, lambda: (pack.word(rng),))
-        letters = pack.letters(word)
+        words = list(draw(rng, test, lambda: tuple(pack.counted(rng, kind))))
+        spelled = [pack.letters(word.lower()) for word in words]
+        letters = [letter for word in spelled for letter in word]
         inside = pack.askable(letters)
-        letter = often(rng, inside) if inside and rng.random() < 0.86 else pack.absent(rng, letters)
-    index, template = pack.pick(rng, "count", "questions", unseen)
-    total = letters.count(letter)
-    draft = _numbered(pack, "count", template.format(c=letter, w=word), total, None, "word", index, c=letter)
-    draft.thought = count_thought(rng, [letters], letter, style)
+        letter = pack.asked(rng, inside) if inside and rng.random() < 0.86 else pack.absent(rng, letters, kind)
+    text = pack.joined(rng, words, kind)
+    table = "questions" if len(words) == 1 else "phrase_questions"
+    index, template = pack.pick(rng, "count", table, unseen)
+    called = pack.letter_name(rng, letter) if len(words) == 1 else letter
+    question, total = template.format(c=called, w=text), letters.count(letter)
+    draft = _numbered(pack, "count", question, total, None, kind, index + 100 * (len(words) > 1), c=letter)
+    draft.thought = count_thought(rng, spelled, letter, style)
     return draft
 
 
 def _sort(rng: random.Random, pack: Pack, style: str, test: bool, unseen: bool, level: str | None) -> Draft:
-    count = int(level) if level else rng.choice((3, 4, 4, 5, 5, 6, 7, 8))
-    top = rng.choice((20, 100, 1000))
-    items = list(draw(rng, test, lambda: tuple(rng.sample(range(1, top), count))))
+    count = int(level) if level else rng.choice((2, 3, 4, 4, 5, 5, 6, 7, 8, 9))
+    items = list(draw(rng, test, lambda: tuple(draw_numbers(rng, count))))
     down = rng.random() < 0.4
     index, template = pack.pick(rng, "sort", "questions_down" if down else "questions_up", unseen)
     mark = pack.list_mark if rng.random() < 0.5 else ", "
     ordered = sorted(items, reverse=down)
-    text = mark.join(map(str, ordered))
-    thought = {
-        "low": None,
-        "medium": f"{'>' if down else '<'}: {', '.join(map(str, ordered))}",
-        "high": sort_thought(rng, items, ordered, down) if style == "high" else None,
-    }[style]
-    answer = ", ".join(map(str, ordered))
-    question = template.format(l=mark.join(map(str, items)))
+    text, answer = mark.join(map(str, ordered)), ", ".join(map(str, ordered))
+    question = template.format(l=pack.listed(rng, list(map(str, items)), mark))
+    thought = order_thought(rng, items, ordered, down, style)
     return Draft(question, text, thought, answer, "list", str(count), phrasing=index)
 
 

@@ -14,6 +14,8 @@ TEXT = wordings("letters")
 # {c}: the letter · {w}: the words · {t}: "", "the word ", "the text " …
 COUNT = Phrasings(*TEXT["count"])
 TITLES = tuple(TEXT["titles"])  # one word, several
+PHRASES = TEXT["phrases"]
+BANKS = {slot: PHRASES[name].split() for slot, name in (("a", "adjectives"), ("n", "nouns"), ("v", "verbs"))}
 
 
 def spelled(word: str) -> str:
@@ -22,12 +24,12 @@ def spelled(word: str) -> str:
 
 def count_letters(rng: random.Random, style: str, test: bool, unseen: bool, level: str | None = None) -> Draft:
     """Ask how often a letter occurs in one to four words."""
-    count = int(level) if level else rng.choice((1, 1, 2, 3, 4))
-    words = list(draw(rng, test, lambda: tuple(counted_word(rng) for _ in range(count))))
-    letter = often(rng, "".join(words)) if rng.random() < 0.85 else rng.choice("abcdefghijklmnopqrstuvwxyz")
+    count = int(level) if level else rng.choice((1, 1, 2, 2, 3, 4))
+    words = list(draw(rng, test, lambda: tuple(counted_words(rng, count))))
+    letter = asked_letter(rng, "".join(words))
     total = sum(word.count(letter) for word in words)
     index, template = COUNT.pick(rng, unseen)
-    question = template.format(c=letter, w=" ".join(words), t=rng.choice(TITLES[count > 1]))
+    question = template.format(c=letter, w=capitalised(rng, " ".join(words)), t=rng.choice(TITLES[count > 1]))
     return Draft(
         question,
         f'The letter "{letter}" occurs {total} {"time" if total == 1 else "times"}.',
@@ -36,6 +38,34 @@ def count_letters(rng: random.Random, style: str, test: bool, unseen: bool, leve
         level=str(count),
         phrasing=index,
     )
+
+
+def counted_words(rng: random.Random, count: int) -> list[str]:
+    """Draw ``count`` lower-case words: half of the texts of several words are everyday phrases."""
+    patterns = [pattern for pattern in PHRASES["patterns"] if len(pattern.split()) == count]
+    if not patterns or rng.random() < 0.45:
+        return [counted_word(rng) for _ in range(count)]
+    return [rng.choice(BANKS[part[1]]) if part[0] == "{" else part for part in rng.choice(patterns).split()]
+
+
+def capitalised(rng: random.Random, text: str) -> str:
+    """Draw capital letters at the beginning, of every word or throughout for one text in six; counting ignores them."""
+    kind = rng.random()
+    if kind < 0.08:
+        return text[0].upper() + text[1:]
+    if kind < 0.15:
+        return " ".join(word[0].upper() + word[1:] for word in text.split(" "))
+    return text.upper() if kind < 0.17 else text
+
+
+def asked_letter(rng: random.Random, letters: str) -> str:
+    """Draw the letter to count: mostly one of the text, often a frequent one, one time in eight any letter."""
+    kind = rng.random()
+    if kind < 0.12:
+        return rng.choice("abcdefghijklmnopqrstuvwxyz")
+    if kind < 0.3:  # four to seven times in a phrase
+        return max(sorted(set(letters)), key=letters.count)
+    return often(rng, letters)
 
 
 def counted_word(rng: random.Random) -> str:
@@ -58,17 +88,17 @@ def often(rng: random.Random, letters) -> str:
     return rng.choices(letters, [letters.count(letter) for letter in letters])[0]
 
 
-def count_thought(rng: random.Random, words: list[str], letter: str, style: str) -> str | None:
-    """Write the thought. Medium: spell each word and give its count. High: also a running count, then the places."""
+def count_thought(rng: random.Random, words: list, letter: str, style: str) -> str | None:
+    """Write the thought. Medium: spell each word and number the places. High: a count at every letter, then the places.
+
+    Each word is a string or a list of letters. Words of several lines are summed in a last one.
+    """
     if style == "low":
         return None
     if style == "medium":
-        parts = [f"{spelled(word)}: {word.count(letter)}" for word in words]
-        return "\n".join(parts) + (
-            "\n" + "+".join(str(w.count(letter)) for w in words) + f"={sum(w.count(letter) for w in words)}"
-            if len(words) > 1
-            else ""
-        )
+        counts = [word.count(letter) for word in words]
+        lines = [f"{numbered(word, letter)}: {count}" for word, count in zip(words, counts, strict=True)]
+        return "\n".join([*lines, f"{'+'.join(map(str, counts))}={sum(counts)}"] if len(words) > 1 else lines)
     lines, total, error = [], 0, rng.random() < ERROR_RATE
     error_word = rng.randrange(len(words)) if error else -1
     for i, word in enumerate(words):
@@ -78,6 +108,15 @@ def count_thought(rng: random.Random, words: list[str], letter: str, style: str)
         lines.append(running(word, letter, total) + " ok")
         total += word.count(letter)
     return f"count {letter}\n" + "\n".join(lines) + f"\ntotal {total}"
+
+
+def numbered(word, letter: str) -> str:
+    """Return the word spelled, the asked letter numbered: 'b a1 n a2 n a3'."""
+    parts, count = [], 0
+    for c in word:
+        count += c == letter
+        parts.append(f"{c}{count}" if c == letter else c)
+    return " ".join(parts)
 
 
 def running(word: str, letter: str, start: int, skipped: int = -1) -> str:

@@ -33,7 +33,7 @@ from .personas import personas
 from .prose import prose
 from .read_wordings import wordings
 from .refusals import refusal
-from .rules import rules
+from .rules import NOTES, rules
 from .safeguard import safeguard
 from .situations import english_situation
 from .sorting import sort_items
@@ -166,7 +166,8 @@ def make_example(
     head = [system(effort, draft.identity, draft.builtin, rng)]
     instructions = draft.instructions
     if english and instructions is None and task not in _OWN_FRAME and rng.random() < 0.12:
-        instructions = rng.choice(_HARMLESS) if rng.random() < 0.85 else harmless(rng)
+        kind = rng.random()
+        instructions = rng.choice(_HARMLESS) if kind < 0.5 else NOTES.pick(rng)[1] if kind < 0.85 else harmless(rng)
     functions = draft.functions
     if functions is None and task in _SHORT and task != "chat" and rng.random() < 0.04:
         functions = offered(rng, [], rng.choice((1, 2, 3)))  # tools that this question does not need

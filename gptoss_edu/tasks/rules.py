@@ -15,14 +15,18 @@ from .arithmetic import addition, product
 from .browsing import use_browser
 from .builtin_tools import use_python
 from .chains import chain
+from .declines import decline
 from .example import Draft, final, message, thought
 from .facts import CHAT, chat, fact
+from .free_questions import free_question
 from .function_calls import use_functions
 from .grammar import Grammar, families
 from .hierarchy import CONTRARY, RULES, easy_question, obey, place_rules
 from .letters import count_letters, reverse_items
+from .prose import prose
 from .read_wordings import wordings
 from .refusals import ordinary, refusal
+from .situations import english_situation
 from .sorting import sort_items
 from .stories import word_problem
 from .words import person, place, plural, pseudo_word
@@ -34,6 +38,8 @@ UNKNOWN, UNSEEN = families(TEXT["unknown"], PARTS), families(TEXT["unseen"], PAR
 KNOWN = families(TEXT["known"], PARTS)
 ASK_TOPIC = Grammar(TEXT["ask_topic"]["patterns"] + hierarchy.TEXT["ask_topic"])
 OVERRIDES, UNSEEN_OVERRIDES = families(TEXT["overrides"], PARTS), families(TEXT["unseen_overrides"], PARTS)
+NOTES = Grammar(wordings("notes")["texts"])
+NOTED = 0.4  # share of the messages without a known rule that consist of notes
 HELD_OUT = "held-out family"
 NO_RULE = "The instructions hold no rule that I know. I answer as usual."
 
@@ -87,13 +93,23 @@ def compose(
     rng: random.Random, rule: str | None, unseen: bool, source: Mapping[str, Grammar] = UNKNOWN, least: int = 0
 ) -> str:
     """Draw a developer's message: at least ``least`` sentences that change nothing, and ``rule`` among them."""
+    if rule is None and source is UNKNOWN and not least and rng.random() < NOTED:
+        return notes(rng, unseen)
     count = max(least, rng.choice((0, 0, 1, 1, 2, 2, 3, 4, 5) if rule else (1, 1, 1, 2, 2, 3, 3, 4, 5, 6)))
     sentences = unknown_sentences(rng, count, unseen, source)
+    if count and source is UNKNOWN and rng.random() < 0.2:
+        sentences[-1] = NOTES.pick(rng, unseen)[1]
     if rule:
         sentences.insert(rng.randrange(len(sentences) + 1), rule)
         if count == 0 and rng.random() < 0.6:
             return rule
     return lay_out(rng, sentences, unseen)
+
+
+def notes(rng: random.Random, unseen: bool) -> str:
+    """Draw one to three whole messages that change nothing, one after another."""
+    texts = dict.fromkeys(NOTES.pick(rng, unseen)[1] for _ in range(rng.choice((1, 1, 1, 1, 2, 2, 3))))
+    return rng.choice((" ", " ", "\n", "\n\n")).join(texts)
 
 
 _BASES: dict[str, tuple[Callable[..., Draft], float]] = {
@@ -105,6 +121,10 @@ _BASES: dict[str, tuple[Callable[..., Draft], float]] = {
     "sort": (sort_items, 1.5),
     "reverse": (reverse_items, 1),
     "fact": (fact, 4),
+    "free": (free_question, 4),
+    "prose": (prose, 2),
+    "situations": (english_situation, 2),
+    "decline": (decline, 1),
     "chat": (chat, 1),
     "refusal": (refusal, 2),
     "functions": (use_functions, 1.5),

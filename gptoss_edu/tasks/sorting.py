@@ -45,18 +45,13 @@ def sort_question(rng: random.Random, items: list, direction: str, unseen: bool)
 
 
 def sort_items(rng: random.Random, style: str, test: bool, unseen: bool, level: str | None = None) -> Draft:
-    """Draw numbers up or down, or words by the alphabet; three to eight items."""
-    count = int(level) if level else rng.choice((3, 4, 4, 5, 5, 6, 7, 8))
+    """Draw numbers up or down, or words by the alphabet; two to nine items."""
+    count = int(level) if level else rng.choice((2, 3, 4, 4, 5, 5, 6, 7, 8, 9))
     numbers = rng.random() < 0.65
 
     def make():
-        if numbers and rng.random() < 0.3:  # the same few digits in every number: 114, 12, 141, 21
-            digits = rng.sample("0123456789", rng.choice((2, 3)))
-            alike = dict.fromkeys(int("".join(rng.choices(digits, k=rng.randint(1, 4)))) for _ in range(60))
-            if len(alike) >= count:
-                return tuple(list(alike)[:count])
         if numbers:
-            return tuple(rng.sample(range(1, rng.choice((20, 100, 1000))), count))
+            return tuple(draw_numbers(rng, count))
         words = dict.fromkeys(any_word(rng) for _ in range(count))
         while len(words) < count:
             words[any_word(rng)] = None
@@ -68,19 +63,54 @@ def sort_items(rng: random.Random, style: str, test: bool, unseen: bool, level: 
     direction = "down" if down else "up" if numbers else "words"
     index, question = sort_question(rng, items, direction, unseen)
     text = ", ".join(map(str, ordered))
-    if style == "low":
-        thought = None
-    elif style == "medium":
-        way = f"{'down' if down else 'up'}: {text}"
-        thought = way if numbers else f"{', '.join(openings(items, 3))}; {way}"
+    said = order_thought(rng, items, ordered, down, style)
+    return Draft(question, text, said, text, "list", str(count), phrasing=index)
+
+
+def draw_numbers(rng: random.Random, count: int) -> list[int]:
+    """Draw ``count`` different numbers of one to five digits, often of mixed length or alike: 114, 12, 141, 21."""
+    kind = rng.random()
+    if kind < 0.34:  # the same few digits in every number
+        digits = rng.sample("0123456789", rng.choice((2, 2, 3)))
+        longest = rng.choice((2, 3, 3, 4))
+        alike = dict.fromkeys(int("".join(rng.choices(digits, k=rng.randint(1, longest)))) for _ in range(60))
+        found = [number for number in alike if number]
+    elif kind < 0.62:  # of mixed length
+        longest = rng.choice((2, 3, 3, 4, 5))
+        found = [rng.randrange(10 ** (k - 1), 10**k) for k in (rng.randint(1, longest) for _ in range(40))]
+    elif kind < 0.72:  # neighbours: only the last digits differ
+        start, width = rng.randrange(1, rng.choice((10, 100, 1000))) * 10, rng.choice((10, 20, 50))
+        found = rng.sample(range(start, start + width), min(count, width))
+    elif kind < 0.8:  # round ones
+        step = rng.choice((5, 10, 25, 50, 100))
+        found = [step * k for k in rng.sample(range(1, 60), count)]
     else:
-        thought = sort_thought(rng, items, ordered, down)
-    return Draft(question, text, thought, text, "list", str(count), phrasing=index)
+        found = rng.sample(range(1, rng.choice((20, 100, 1000))), count)
+    found = list(dict.fromkeys(found))
+    return found[:count] if len(found) >= count else rng.sample(range(1, 200), count)
+
+
+def order_thought(rng: random.Random, items: list, ordered: list, down: bool, style: str) -> str | None:
+    """Return the thought of a style. Medium: numbers by their length, or words by their letters; then the order."""
+    if style == "low":
+        return None
+    if style == "high":
+        return sort_thought(rng, items, ordered, down)
+    way = f"{'down' if down else 'up'}: {', '.join(map(str, ordered))}"
+    return f"{', '.join(openings(items, 3))}; {way}" if isinstance(items[0], str) else f"{lengths(items, down)}\n{way}"
+
+
+def lengths(numbers: list[int], down: bool) -> str:
+    """Return the numbers by how many digits they have, in the order of the question: '1: 5; 2: 45 41; 3: 144'."""
+    groups: dict[int, list[str]] = {}
+    for number in numbers:
+        groups.setdefault(len(str(number)), []).append(str(number))
+    return "; ".join(f"{digits}: {' '.join(groups[digits])}" for digits in sorted(groups, reverse=down))
 
 
 def openings(words: list[str], letters: int) -> list[str]:
     """Return each word behind its first letters, spelt: 'p e a pear'. By these letters words are compared."""
-    return [f"{spelled(word[:letters])} {word}" for word in words]
+    return [f"{spelled(word[:letters].lower())} {word}" for word in words]
 
 
 def sort_thought(rng: random.Random, items: list, ordered: list, down: bool) -> str:
