@@ -92,7 +92,9 @@ def sorting(rng: random.Random, style: str, test: bool, unseen: bool) -> Draft:
     direction = ("wordsdown" if down else "words") if words else ("down" if down else "up")
     if told:
         index, template = TOLD[direction].pick(rng, unseen)
-        index, question = 300 + index, capital_or_not(rng, template.format(l=listed(rng, items, True), k=kind))
+        index, question = 300 + index, template.format(l=listed(rng, items, True), k=kind)
+        if not template.startswith("{l}") and rng.random() < 0.8:  # the items keep their letters
+            question = capital(question)
     else:
         order = rng.choice(scene[direction]) if scene else rng.choice(ORDERS[direction])
         index, question = sort_text(rng, items, kind, order, scene, unseen)
@@ -100,11 +102,6 @@ def sorting(rng: random.Random, style: str, test: bool, unseen: bool) -> Draft:
     text = ", ".join(map(str, ordered))
     thought = order_thought(rng, items, ordered, down, style)
     return Draft(question, text, thought, text, "list", f"sort {direction}", phrasing=index)
-
-
-def capital_or_not(rng: random.Random, text: str) -> str:
-    """Return the text with a capital letter at its beginning, mostly."""
-    return capital(text) if rng.random() < 0.8 else text
 
 
 def sort_text(
