@@ -12,7 +12,7 @@ import random
 import re
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from .arithmetic import ERROR_RATE, apply, careful_step
@@ -24,6 +24,12 @@ from .reading import marked, plain, reading
 from .words import person
 
 LARGEST = 9_999
+EXCHANGED = 0.4  # share of the English situations that are told of other things
+MEASURES = set(
+    "centimetres metres kilometres miles yards litres grams kilos kilograms tons pounds euros dollars cents francs "
+    "coins minutes hours seconds days weeks months years points degrees pages steps times words letters lengths laps "
+    "goals votes rounds trips shifts packs boxes bags rows teams groups tables plates".split()
+)
 _OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
 
 
@@ -136,6 +142,23 @@ def thought_of(rng: random.Random, expression: str, values: dict, steps: list, s
     return "\n".join(lines)
 
 
+@cache
+def _exchangeable() -> tuple[str, ...]:
+    """Return the English units that can stand for each other: things that are counted, in one word."""
+    trained, _ = situations("en")
+    return tuple(sorted({s.answer for s in trained if re.fullmatch(r"[a-z]{3,}s", s.answer)} - MEASURES))
+
+
+def exchanged(rng: random.Random, situation: Situation) -> Situation:
+    """Return the situation about other things: what is counted says nothing about what to calculate."""
+    unit, others = situation.answer, _exchangeable()
+    one = rf"(?<!\w){unit[:-3] if unit.endswith(('ies', 'ves')) else unit[:-1]}(?!{unit[-3:]}\b|s\b)"
+    if unit not in others or not re.search(rf"\b{unit}\b", situation.text) or re.search(one, situation.text, re.I):
+        return situation
+    other = rng.choice(others)
+    return replace(situation, text=re.sub(rf"\b{unit}\b", other, situation.text), answer=other)
+
+
 def situation_draft(
     rng: random.Random,
     style: str,
@@ -154,6 +177,8 @@ def situation_draft(
     """
     trained, held = situations(code)
     situation = rng.choice((held if unseen else trained) or trained)
+    if code == "en" and rng.random() < EXCHANGED:
+        situation = exchanged(rng, situation)
     while True:
         values = numbers_for(rng, situation)
         steps = steps_of(situation.f, values)
