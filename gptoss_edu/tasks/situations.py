@@ -159,6 +159,10 @@ def exchanged(rng: random.Random, situation: Situation) -> Situation:
     return replace(situation, text=re.sub(rf"\b{unit}\b", other, situation.text), answer=other)
 
 
+def _held_out(situation: Situation, values: dict[str, int]) -> bool:
+    return held_out("situation", *steps_of(situation.f, values))
+
+
 def situation_draft(
     rng: random.Random,
     style: str,
@@ -176,14 +180,16 @@ def situation_draft(
     lower : how often all is written in small letters.
     """
     trained, held = situations(code)
-    situation = rng.choice((held if unseen else trained) or trained)
-    if code == "en" and rng.random() < EXCHANGED:
-        situation = exchanged(rng, situation)
     while True:
-        values = numbers_for(rng, situation)
-        steps = steps_of(situation.f, values)
-        if held_out("situation", *steps) == test:
+        situation = rng.choice((held if unseen else trained) or trained)
+        if code == "en" and rng.random() < EXCHANGED:
+            situation = exchanged(rng, situation)
+        values = next(
+            (v for v in (numbers_for(rng, situation) for _ in range(60)) if _held_out(situation, v) == test), None
+        )
+        if values is not None:  # a story with few possible numbers may have none of a split
             break
+    steps = steps_of(situation.f, values)
     slips = random.Random(rng.getrandbits(48))
     names: list[str] = []
     while len(names) < 3:
