@@ -70,12 +70,12 @@ TASKS: dict[str, Callable[..., Draft]] = {
     "desk": use_desk,
 }
 _WEIGHTS = {  # of what is asked in English
-    "product": 0.13,
+    "product": 0.12,
     "addition": 0.05,
     "chain": 0.1,
     "word_problem": 0.05,
     "prose": 0.16,
-    "situations": 0.32,
+    "situations": 0.4,
     "free": 0.11,
     "decline": 0.045,
     "count": 0.1,
@@ -100,7 +100,7 @@ _WEIGHTS = {  # of what is asked in English
 MIX = {task: weight / sum(_WEIGHTS.values()) for task, weight in _WEIGHTS.items()}  # shares of one
 LANGUAGES = 0.38  # share of what is asked in one of the fourteen other languages, each as often as the others
 LANGUAGE_MIX = {
-    "product": 0.167,
+    "product": 0.15,
     "addition": 0.059,
     "chain": 0.118,
     "word_problem": 0.32,
