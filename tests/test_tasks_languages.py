@@ -347,11 +347,15 @@ def first_of_pile(thought: str) -> int | None:
 
 @pytest.mark.slow
 def test_every_language_is_about_equally_often_drawn():
-    found = Counter(make_example(random.Random(f"often{seed}")).language for seed in range(6000))
+    drawn = [make_example(random.Random(f"often{seed}")) for seed in range(6000)]
+    found = Counter(example.language for example in drawn)
     english = found.pop("en")
     assert abs(1 - english / 6000 - LANGUAGES) < 0.03 and set(found) == EXPECTED
     assert max(found.values()) < 1.5 * min(found.values())
-    assert abs(sum(LANGUAGE_MIX.values()) - 1) < 1e-9 and set(LANGUAGE_MIX) == set(TASKS)
+    tasks = Counter(example.task for example in drawn if example.language != "en")
+    assert set(tasks) == set(LANGUAGE_MIX) == set(TASKS)
+    for task, weight in LANGUAGE_MIX.items():
+        assert abs(tasks[task] / tasks.total() - weight / sum(LANGUAGE_MIX.values())) < 0.02, task
 
 
 # ------------------------------------------------------------------------------------------------------------ graders
