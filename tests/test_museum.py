@@ -155,7 +155,7 @@ def test_the_first_rooms_cause_says_what_each_fault_does_to_gpt_oss_tiny():
         if "12" in question:
             assert f"has {len(prompt)} tokens" in cause
         with plant("long", **planted):
-            said = tiny.tokenizer.decode(list(generate(tiny, prompt, 60, temperature=0)))
+            said = tiny.tokenizer.decode(list(generate(tiny, prompt, 100, temperature=0)))
         return said.rpartition("<|message|>")[2].removesuffix("<|return|>")
 
     times = "What is 12 times 7?"
