@@ -82,7 +82,7 @@ def summary_rows(results: dict) -> list[list]:
         rows += [[f"… {name}", share(c)] for name, c in strangers["by_group"].items()]
         second = results.get("questions")
         if second:
-            rows.append([f"right in a second set of such questions ({second['file']})", share(second["all"])])
+            rows.append([f"right in an earlier set, whose kinds of mistakes guided the data ({second["file"]})", share(second["all"])])
             rows += [[f"… {name}", share(c)] for name, c in second["by_group"].items()]
     elif strangers:
         said = "right in 240 questions written without sight of the training's wordings"
