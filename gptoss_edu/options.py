@@ -55,6 +55,9 @@ def check_folder(path: Path, what: str) -> None:
 SMALL = 256 << 20  # bytes of weights: gpt-oss-tiny has 82 MB of them, gpt-oss-20b 14 GB
 
 
+spare_threads = 1  # that torch had before `one_thread_if_small` left it one
+
+
 def one_thread_if_small(model) -> None:
     """Limit this process to one thread if the model runs on a CPU and is as small as gpt-oss-tiny.
 
@@ -64,11 +67,10 @@ def one_thread_if_small(model) -> None:
     """
     import torch
 
-    from gptoss_edu.fast import fused_step
-
+    global spare_threads
     small = model.device.type == "cpu" and sum(value.nbytes for value in model.state_dict().values()) < SMALL
     if small and "OMP_NUM_THREADS" not in os.environ and torch.get_num_threads() > 1:
-        fused_step.spare_threads = torch.get_num_threads()
+        spare_threads = torch.get_num_threads()
         torch.set_num_threads(1)
 
 

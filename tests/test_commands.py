@@ -324,7 +324,7 @@ def test_commands_give_a_small_model_one_thread_unless_told_otherwise(monkeypatc
         assert torch.get_num_threads() == 2, "the model is larger than that"
         monkeypatch.undo()
         monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-        monkeypatch.setattr(fused_step, "spare_threads", 1)
+        monkeypatch.setattr(options, "spare_threads", 1)
         options.one_thread_if_small(model)
         assert torch.get_num_threads() == 1 and fused_step.thread_count() == 2, "rows of a batch are still divided"
     finally:

@@ -17,7 +17,7 @@ import pytest
 import torch
 from torch import nn
 
-from gptoss_edu import KVCache, ModelConfig, generate, generate_batch, load_model, random_model
+from gptoss_edu import KVCache, ModelConfig, generate, generate_batch, load_model, options, random_model
 from gptoss_edu.attention import AttentionBlock
 from gptoss_edu.course.planted_faults import KINDS
 from gptoss_edu.course.planted_faults import plant as planted
@@ -714,7 +714,7 @@ def test_a_trusted_model_is_compared_once_and_counted_writes_still_count(model):
 
 
 def test_rows_are_divided_among_the_threads_that_torch_had(monkeypatch):
-    monkeypatch.setattr(fused_step, "spare_threads", 3)
+    monkeypatch.setattr(options, "spare_threads", 3)
     assert fused_step.thread_count() >= 3
 
 

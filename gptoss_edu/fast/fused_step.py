@@ -25,6 +25,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gptoss_edu import options
 from gptoss_edu.attention import AttentionBlock
 from gptoss_edu.cache import KVCache
 from gptoss_edu.config import ModelConfig
@@ -51,7 +52,6 @@ KINDS_IN_BLOCK = {
 CACHE_METHODS = {name for name in dir(KVCache) if callable(getattr(KVCache, name))}
 MOMENT = 0.1  # seconds
 TOKENS_PER_THREAD = 4  # fewer are not worth a second thread
-spare_threads = 1  # that torch had before `one_thread_if_small` left it one
 PIECE = 128  # tokens of a prompt that go through the model together: their numbers stay in the caches
 
 
@@ -190,7 +190,7 @@ def rope_table(model: Transformer, needed: int) -> tuple[np.ndarray, np.ndarray]
 
 def thread_count() -> int:
     """Return among how many threads the rows of a batch are divided."""
-    return max(torch.get_num_threads(), spare_threads)
+    return max(torch.get_num_threads(), options.spare_threads)
 
 
 @lru_cache(1)
