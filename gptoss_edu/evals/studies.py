@@ -38,7 +38,7 @@ SIZES = {"formats": 45, "wording": 40, "models": 90, "attempts": 20, "leaked": 1
 SEEDS = (0, 1, 2)
 
 
-def noisy(model, share: float = 0.22, seed: int = 0):
+def noisy(model, share: float = 0.16, seed: int = 0):
     """Return the same model, changed in place: each matrix has noise of ``share`` of its own spread added."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
