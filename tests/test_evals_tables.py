@@ -46,7 +46,7 @@ def test_the_card_shows_every_section():
     for words in (
         "written without sight of the generators", "… unknown rules", "By language", "| Yoruba |", "| English |",
         "product of 4 × 4", "Numbers asked for in questions written apart", "a card, torch 2, 2026-01-01",
-        "second set of such questions (more.jsonl)", "| written apart | 60/60, 100 % [94, 100] | 0/60, 0 % [0, 6] |",
+        "right in an earlier set (more.jsonl)", "| written apart | 60/60, 100 % [94, 100] | 0/60, 0 % [0, 6] |",
     ):  # fmt: skip
         assert words in text, words
     assert "| Yoruba | 0/12, 0 % [0, 24] | 0/12, 0 % [0, 24] |" in text
@@ -131,7 +131,7 @@ def test_every_row_about_the_model_card_has_a_chapter_or_is_cited():
 
 
 def test_what_became_of_orders_adds_up_in_the_record():
-    """Told rightly is what the table above it counts as right; the three outcomes are all questions."""
+    """Told rightly is what the table above it counts as right; the three outcomes are all questions with an order."""
     found = json.loads(data_path("measurements", "tiny_eval.json").read_text(encoding="utf-8"))
     apart = found["strangers"]["orders"]
     assert apart["all"]["told rightly"] == found["strangers"]["by_group"]["injections"]
@@ -140,6 +140,8 @@ def test_what_became_of_orders_adds_up_in_the_record():
         assert sum(c["right"] for c in counts.values()) == counts["neither"]["of"] == counts["followed"]["of"]
     for column, table in found["tasks"]["orders"].items():
         whole, held = found["tasks"]["by_task"]["injections"]["columns"][column], table["all"]
-        assert whole["of"] - whole["right"] == held["followed"]["right"] + held["neither"]["right"]
+        plain = whole["of"] - held["neither"]["of"]  # notes without an order
+        assert 0 <= whole["right"] - held["told rightly"]["right"] <= plain < whole["of"] / 4
+        assert plain == 0 or column != "held-out family"
         card = (ROOT / "data" / "gpt-oss-tiny" / "README.md").read_text(encoding="utf-8")
         assert f"| {column} | {held['told rightly']['right']}/{held['neither']['of']}, " in card
