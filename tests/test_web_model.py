@@ -331,6 +331,10 @@ def test_a_trace_equals_python(level, changes, tiny, texts, folder, tmp_path):
         expected = np.where(np.isfinite(expected.astype(np.float64)), expected.astype(np.float64), np.nan)
         if name in ("lens_tokens", "next_tokens", "expert_indices"):  # equal values may change places
             assert (got == expected).mean() > 0.999, name
+        elif name == "router_margin":  # Python's is the difference of two logits rounded to half precision
+            logits = np.nan_to_num(run["router_logits"], neginf=0)  # of masked experts
+            rounding = np.spacing(np.abs(logits).max(-1)).astype(np.float64)
+            assert (np.abs(got - expected) <= rounding + 3e-4 + 1e-3 * np.abs(expected)).all(), name
         else:
             np.testing.assert_allclose(got, expected, atol=3e-3, rtol=3e-3, err_msg=name)
     for key in (
