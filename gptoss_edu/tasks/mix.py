@@ -99,7 +99,7 @@ _WEIGHTS = {  # of what is asked in English
 }
 MIX = {task: weight / sum(_WEIGHTS.values()) for task, weight in _WEIGHTS.items()}  # shares of one
 LANGUAGES = 0.38  # share of what is asked in one of the fourteen other languages, each as often as the others
-LANGUAGE_MIX = {
+_LANGUAGE_WEIGHTS = {
     "product": 0.15,
     "addition": 0.059,
     "chain": 0.118,
@@ -111,6 +111,7 @@ LANGUAGE_MIX = {
     "chat": 0.01,
     "answer_in": 0.049,
 }
+LANGUAGE_MIX = {task: weight / sum(_LANGUAGE_WEIGHTS.values()) for task, weight in _LANGUAGE_WEIGHTS.items()}
 EFFORTS = (0.24, 0.33, 0.43)  # low, medium, high: the longer the work, the more there is to learn
 # Share of examples whose chain of thought is that of a neighbouring effort. It is there on purpose: reinforcement
 # learning (chapter 20) can only strengthen what is sampled now and then, and its lessons start from this.
