@@ -101,6 +101,8 @@ def outputs(notebook) -> list[str]:
             explorers += "<iframe" in html and "srcdoc=" in html
             if len(html) > MAX_HTML:
                 found.append(f"an output of {len(html)} bytes of HTML, at most {MAX_HTML}: {first!r}")
+            if {"image/png", "image/svg+xml"} & output.get("data", {}).keys() == {"image/png"}:
+                found.append(f"a figure without its drawing, which is left out above `vector.LARGEST`: {first!r}")
             text = str(output.get("text", "")) + str(output.get("data", {}).get("text/plain", ""))
             if output.output_type == "error":
                 found.append(f"stored error {output.ename}: {first!r}")
@@ -279,12 +281,15 @@ def test_a_broken_notebook_breaks_every_rule():
         new_code_cell(
             "1",
             execution_count=7,
-            outputs=[new_output("execute_result", {"text/plain": "f: not written yet"}, execution_count=7)],
+            outputs=[
+                new_output("execute_result", {"text/plain": "f: not written yet"}, execution_count=7),
+                new_output("display_data", {"image/png": ""}),
+            ],
         ),
     ]
     broken = new_notebook(cells=cells)
     assert len(form(broken, 2_000_000)) == 5
-    assert len(outputs(broken)) == 6
+    assert len(outputs(broken)) == 7
     assert len(folded(broken)) == 3
     assert len(exercises(broken)) == 4
     assert len(network(broken)) == 2
