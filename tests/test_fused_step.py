@@ -8,7 +8,9 @@ import gc
 import os
 import subprocess
 import sys
+import time
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from unittest import mock
 
@@ -737,6 +739,51 @@ def test_where_nothing_is_compiled_another_process_compiles(monkeypatch):
     assert [ready.ask(begins=True) for _ in range(200)] == [None] * 200
     Compiler.code = 0
     assert ready.ask(begins=False) is None and ready.ask(begins=True) is not None
+
+
+def test_several_threads_begin_one_compiler(monkeypatch):
+    from gptoss_edu.fast import step_kernel, step_ready
+
+    begun = []
+
+    class Compiler:
+        def __init__(self, command, **how):
+            begun.append(command)
+
+        def poll(self):
+            return None
+
+    def slowly():
+        time.sleep(0.1)
+        return False
+
+    monkeypatch.delenv("GPTOSS_EDU_STEP")
+    monkeypatch.setattr(step_kernel, "is_compiled", slowly)
+    monkeypatch.setattr(step_ready.subprocess, "Popen", Compiler)
+    ready = Ready()
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: ready.soon(), range(4)))
+    assert len(begun) == 1
+
+
+def test_several_threads_load_one_step(monkeypatch):
+    """Numba refuses to compile a function a second time, and that is no reason to report."""
+    from gptoss_edu.fast import step_kernel
+
+    right, loaded = object(), []
+
+    def slowly():
+        loaded.append(1)
+        time.sleep(0.1)
+        if len(loaded) > 1:
+            raise RuntimeError("compilation disabled")
+        return right
+
+    monkeypatch.setattr(step_kernel, "compiled", slowly)
+    ready = Ready()
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda _: ready.now(), range(4))) == [right] * 4
+    assert ready.why_not is None and len(loaded) == 1
 
 
 def test_an_interruption_does_not_end_the_compiler():

@@ -16,6 +16,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from importlib import import_module
+from threading import Lock
 
 PATIENCE = 64  # plain steps before loading Numba is worth it: that takes as long as a few hundred of them
 COMPILE = (  # in a process that goes on when somebody interrupts this one
@@ -32,6 +33,7 @@ class Ready:
         self.why_not: str | None = None
         self.wanted = False
         self._asked = 0
+        self._loading = Lock()
         self._compiler: subprocess.Popen | None = None
 
     def ask(self, begins: bool) -> Callable | None:
@@ -46,8 +48,11 @@ class Ready:
             self._asked += 1
             if how == "compiled":
                 return self.now()
-            if begins and self._asked > PATIENCE:
-                self._go_on()
+            if begins and self._asked > PATIENCE and self._loading.acquire(blocking=False):
+                try:
+                    self._go_on()
+                finally:
+                    self._loading.release()
         return self.step
 
     def soon(self) -> None:
@@ -58,7 +63,7 @@ class Ready:
     def now(self) -> Callable | None:
         """Return the compiled step, waiting for the compiler where need be; for benchmarks and tests."""
         self.wanted = True
-        if self.step is None and self.why_not is None:
+        with self._loading:  # Numba refuses a second thread that compiles what a first one has just compiled
             self._load(beside=False)
         return self.step
 
@@ -72,6 +77,8 @@ class Ready:
 
     def _load(self, beside: bool) -> None:
         """Read the compiled step. Where there is none, compile it in a process `beside` this one, or here."""
+        if self.step is not None or self.why_not is not None:  # another thread was faster
+            return
         try:
             step_kernel = import_module("gptoss_edu.fast.step_kernel")
             if beside and not step_kernel.is_compiled():
