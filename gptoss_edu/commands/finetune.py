@@ -191,6 +191,7 @@ def _finetune(args: argparse.Namespace) -> None:
     from gptoss_edu.options import one_thread_if_small
     from gptoss_edu.training.conversations import read_conversations, world
     from gptoss_edu.training.finetune import Finetuner, rows_for
+    from gptoss_edu.training.saved_run import going_on
     from gptoss_edu.training.start import check_export, check_place, load_to_train, open_checkpoint, planned
 
     path, recipe = Path(args.what), _recipe(args)
@@ -217,13 +218,8 @@ def _finetune(args: argparse.Namespace) -> None:
     model = load_to_train(reader, planned_for, args.device)
     one_thread_if_small(model)
     finetuner = Finetuner(model, rows, recipe, args.out)
-    try:
+    with going_on(finetuner, f"{recipe.steps} updates"):
         finetuner.run(watch=_tell)
-    except KeyboardInterrupt:
-        if finetuner.saved is None:
-            raise
-        where = f"the same command goes on after {finetuner.saved} of {recipe.steps} updates"
-        raise KeyboardInterrupt(f"{where}, from {args.out}") from None
     first, last = (finetuner.log[i]["loss"] for i in (0, -1))
     print(f"{finetuner.step} updates, loss {first:.4f} → {last:.4f}; log in {args.out / 'log.jsonl'}")
     _write(args, model, recipe)

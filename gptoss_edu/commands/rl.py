@@ -143,6 +143,7 @@ def _runs(args, label: str, name: str, out: Path, changes: dict) -> dict:
     from gptoss_edu.training.rl import Run
     from gptoss_edu.training.rl_experiments import EXPERIMENTS
     from gptoss_edu.training.rl_record import record
+    from gptoss_edu.training.saved_run import going_on
 
     experiment, whole, settings = EXPERIMENTS[name], None, _settings(args, name, changes)
     device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
@@ -159,13 +160,8 @@ def _runs(args, label: str, name: str, out: Path, changes: dict) -> dict:
             if args.name != VARIED:  # the record holds every step and finished seed, whatever happens next
                 _keep(out / f"{args.name}.json", _joined(before, record(name, learner)))
 
-        try:
+        with going_on(learner, f"{learner.settings.steps} steps"):
             learner.go(told=told)
-        except KeyboardInterrupt:
-            if learner.saved is None:
-                raise
-            where = f"the same command goes on after {learner.saved} of {learner.settings.steps} steps"
-            raise KeyboardInterrupt(f"{where}, from {learner.folder}") from None
         _compare(learner)
         if args.export:
             _export(learner, out / place / "model")

@@ -19,12 +19,10 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint as recomputed
 
 from gptoss_edu import mxfp4
-from gptoss_edu.checkpoint.safetensors import save_whole
 from gptoss_edu.errors import GptOssError
 from gptoss_edu.options import write_text
 from gptoss_edu.transformer import Transformer
@@ -32,8 +30,8 @@ from gptoss_edu.transformer import Transformer
 from .adapters import add_lora
 from .conversations import Row, Rows, Source, padded, pieces
 from .optim import AdamW, schedule
-from .origin import check_origin, model_digest
 from .quantize import EXPERTS, fake_quantized
+from .saved_run import check_origin, model_digest, read_run, write_run
 from .selection import selected
 
 CHECKPOINT, LOG = "checkpoint.safetensors", "log.jsonl"
@@ -233,11 +231,8 @@ class Finetuner:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         write_text(self.folder / LOG, "".join(json.dumps(line) + "\n" for line in self.log))
-        tensors = {f"model.{name}": value for name, value in self.trained.items()}
-        tensors |= {f"optimizer.{name}": value for name, value in self.optimizer.state_dict().items()}
-        tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
         about = {"step": self.step, "recipe": asdict(self.recipe), "log": self.log, "origin": self.origin}
-        save_whole(self.folder / CHECKPOINT, tensors, metadata={"about": json.dumps(about)})
+        write_run(self.folder / CHECKPOINT, self.trained, self.optimizer.state_dict(), about)
         self.saved = self.step
 
     @torch.no_grad()
@@ -247,17 +242,9 @@ class Finetuner:
         Errors: `GptOssError` if it cannot be read, or belongs to another recipe, model or other conversations.
         """
         path = self.folder / CHECKPOINT
-        try:
-            with safe_open(path, "pt", device=str(self.model.device)) as file:
-                about = json.loads(file.metadata()["about"])
-                tensors = {name: file.get_tensor(name) for name in file.keys()}
+        with read_run(path, self.model.device) as (about, trained, optimizer):
             step, log = int(about["step"]), list(about["log"])
             was, now = about["recipe"] | {"train": tuple(about["recipe"]["train"])}, asdict(self.recipe)
-        except (SafetensorError, OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-            raise GptOssError(
-                f"{path}: expected the checkpoint of a run, found what cannot be read ({error}); delete it to begin "
-                "anew, or choose another folder."
-            ) from None
         check_origin(path, about.get("origin", {}), self.origin)
         differing = [key for key in now if key != "recompute" and was.get(key) != now[key]]
         if differing:
@@ -266,8 +253,8 @@ class Finetuner:
                 f"{', '.join(f'{key} = {was.get(key)}, not {now[key]}' for key in differing)}; choose another folder."
             )
         for name, parameter in self.trained.items():
-            parameter.copy_(tensors[f"model.{name}"])
-        self.optimizer.load_state_dict({n[10:]: value for n, value in tensors.items() if n.startswith("optimizer.")})
+            parameter.copy_(trained[name])
+        self.optimizer.load_state_dict(optimizer)
         self.step, self.log, self.saved = step, log, step
 
 

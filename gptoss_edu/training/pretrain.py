@@ -17,12 +17,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from tqdm.auto import tqdm
 
 from gptoss_edu.checkpoint.load import load_model, usable_device
-from gptoss_edu.checkpoint.safetensors import save_whole
 from gptoss_edu.config import ModelConfig
 from gptoss_edu.errors import GptOssError
 from gptoss_edu.fast.ranks import Ranks
@@ -35,6 +33,7 @@ from .objective import BALANCE, reference_loss
 from .optim import Optimizer, schedule
 from .packing import Batch, Batches
 from .quantize import ROUNDING
+from .saved_run import read_run, write_run
 
 CHECKPOINT = "checkpoint.safetensors"
 
@@ -261,27 +260,16 @@ class Trainer:
         if not self.is_first:
             return path
         write_log(self.folder / "log.jsonl", self.log)
-        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
-        tensors |= {f"optimizer.{name}": value for name, value in self.optimizer.state_dict().items()}
-        tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
         about = {"step": self.step, "elapsed": self.elapsed, "settings": asdict(self.settings), "log": self.log}
-        save_whole(path, tensors, metadata={"about": json.dumps(about)})
+        write_run(path, self.model.state_dict(), self.optimizer.state_dict(), about)
         return path
 
     def load(self) -> None:
         """Resume from the checkpoint in the folder."""
         path = self.folder / CHECKPOINT
-        try:
-            with safe_open(path, "pt", device=str(self.device)) as file:
-                about = json.loads(file.metadata()["about"])
-                tensors = {name: file.get_tensor(name) for name in file.keys()}
+        with read_run(path, self.device) as (about, model, optimizer):
             step, elapsed, log = int(about["step"]), float(about["elapsed"]), list(about["log"])
             was, now = asdict(Settings()) | about["settings"], asdict(self.settings)
-        except (SafetensorError, OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-            raise GptOssError(
-                f"{path}: expected the checkpoint of a run, found what cannot be read ({error}); delete it to begin "
-                "anew, or choose another folder."
-            ) from None
         same = ("rows", "length", "seed", "plain", "rate", "decay", "qat", "init")
         differing = [k for k in same if was[k] != now[k]]
         if differing:
@@ -289,8 +277,8 @@ class Trainer:
                 f"{self.folder / CHECKPOINT}: expected a run with the same {', '.join(differing)}, found "
                 f"{', '.join(f'{k} = {was[k]}, not {now[k]}' for k in differing)}; choose another folder."
             )
-        self.model.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("model.")})
-        self.optimizer.load_state_dict({k[10:]: v for k, v in tensors.items() if k.startswith("optimizer.")})
+        self.model.load_state_dict(model)
+        self.optimizer.load_state_dict(optimizer)
         self.step, self.elapsed, self.log = step, elapsed, log
 
     def close(self) -> None:

@@ -11,7 +11,6 @@ Source: Shao et al. 2024, arXiv:2402.03300, algorithm 1; the parts are named in 
 from __future__ import annotations
 
 import copy
-import json
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -20,18 +19,16 @@ from pathlib import Path
 
 import tiktoken
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from gptoss_edu.checkpoint.safetensors import save_whole
 from gptoss_edu.errors import GptOssError
 
 from .branches import logprobs, passes
 from .optim import AdamW
-from .origin import check_origin, model_digest
 from .policy_gradient import ADVANTAGES, WEIGHTS, policy_loss
 from .rewards import Term, pay, tokens
 from .rollouts import Problem, Rollout, roll_out
+from .saved_run import check_origin, model_digest, read_run, write_run
 
 CHECKPOINT = "checkpoint.safetensors"
 
@@ -277,16 +274,10 @@ class Run:
         """Save weights, optimiser, log and settings to one file in the folder, if there is one, atomically."""
         if self.folder is None:
             return
-        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
-        tensors |= {f"optimizer.{name}": value for name, value in self.optimizer.state_dict().items()}
         about = {name: getattr(self, name) for name in ("step", "seconds", "log", "probed")}
         about |= {"settings": asdict(self.settings), "origin": self.origin}
         self.folder.mkdir(parents=True, exist_ok=True)
-        save_whole(
-            self.folder / CHECKPOINT,
-            {name: value.detach().cpu().contiguous() for name, value in tensors.items()},
-            metadata={"about": json.dumps(about)},
-        )
+        write_run(self.folder / CHECKPOINT, self.model.state_dict(), self.optimizer.state_dict(), about)
         self.saved = self.step
 
     def load(self) -> None:
@@ -295,16 +286,8 @@ class Run:
         Errors: `GptOssError` if it cannot be read or belongs to a run with other settings.
         """
         path = self.folder / CHECKPOINT
-        try:
-            with safe_open(path, "pt", device=str(self.model.device)) as file:
-                about = json.loads(file.metadata()["about"])
-                tensors = {name: file.get_tensor(name) for name in file.keys()}
+        with read_run(path, self.model.device) as (about, model, optimizer):
             was = about["settings"]
-        except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-            raise GptOssError(
-                f"{path}: expected the checkpoint of a run, found what cannot be read ({error}); delete it to begin "
-                "anew, or choose another folder."
-            ) from None
         check_origin(path, about.get("origin", {}), self.origin)
         kept = asdict(self.settings)
         if not self.settings.decay and about["step"] <= self.settings.steps:
@@ -321,8 +304,8 @@ class Run:
                 f"{path}: expected a run with the same settings, found {', '.join(differing)}{why}; choose another "
                 "folder."
             )
-        self.model.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("model.")})
-        self.optimizer.load_state_dict({k[10:]: v for k, v in tensors.items() if k.startswith("optimizer.")})
+        self.model.load_state_dict(model)
+        self.optimizer.load_state_dict(optimizer)
         for name in ("step", "seconds", "log", "probed"):
             setattr(self, name, about[name])
         self.saved = self.step
