@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import random
 import re
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
+from .example import unseen_text
 from .grammar import Grammar
 from .read_wordings import FOLDER, wordings
 from .rules import SLOTS
@@ -22,11 +22,6 @@ from .words import person, place
 BODIES: dict[str, list[str]] = wordings("notes/bodies")["bodies"]
 MONTHS = "January February March April May June July August September October November December".split()
 DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
-
-
-def unseen_text(text: str) -> bool:
-    """Return whether an entry or a sentence is held out, as one in ten is."""
-    return zlib.crc32(text.encode()) % 10 == 0
 
 
 def _time(rng: random.Random) -> str:
