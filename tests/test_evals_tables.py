@@ -46,7 +46,8 @@ def test_the_card_shows_every_section():
     for words in (
         "written without sight of the generators", "… unknown rules", "By language", "| Yoruba |", "| English |",
         "product of 4 × 4", "Numbers asked for in questions written apart", "a card, torch 2, 2026-01-01",
-        "right in an earlier set (more.jsonl)", "| written apart | 60/60, 100 % [94, 100] | 0/60, 0 % [0, 6] |",
+        "right in the questions of more.jsonl, medium effort",
+        "| written apart | 60/60, 100 % [94, 100] | 0/60, 0 % [0, 6] |",
     ):  # fmt: skip
         assert words in text, words
     assert "| Yoruba | 0/12, 0 % [0, 24] | 0/12, 0 % [0, 24] |" in text

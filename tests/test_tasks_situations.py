@@ -28,8 +28,6 @@ def test_every_text_fits_its_expression(code):
     for situation in trained + held:
         letters = set(re.findall(r"[a-e]", situation.f))
         assert set(re.findall(r"\{([a-e])\}", situation.text)) == letters, situation.text
-        for letter in letters:
-            assert situation.text.count("{" + letter + "}") >= 1, f"{letter} in {situation.text}"
         values = numbers_for(rng, situation)
         names = {"n": "Ada", "m": "Bo", "o": "Cy", "x": 7}
         text = worded(rng, situation.text).format(**values, **names)

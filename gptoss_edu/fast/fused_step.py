@@ -284,7 +284,7 @@ _trusted: weakref.WeakSet[Transformer] = weakref.WeakSet()
 def trust(model: Transformer) -> None:
     """Compare a model's experts as a whole only once: nobody else reaches its weights, as in a server's own process.
 
-    This takes a tenth of the time to the first token of a short prompt.
+    The comparison reads all weights of the experts, which a short prompt would wait for.
     """
     _trusted.add(model)
     _plans.pop(model, None)
