@@ -82,8 +82,7 @@ def summary_rows(results: dict) -> list[list]:
         rows += [[f"… {name}", share(c)] for name, c in strangers["by_group"].items()]
         second = results.get("questions")
         if second:
-            said = f"right in an earlier set ({second['file']}), whose kinds of failures guided the data"
-            rows.append([said, share(second["all"])])
+            rows.append([f"right in the questions of {second['file']}, medium effort", share(second["all"])])
             rows += [[f"… {name}", share(c)] for name, c in second["by_group"].items()]
     elif strangers:
         said = "right in 240 questions written without sight of the training's wordings"
