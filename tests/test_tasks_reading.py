@@ -42,6 +42,14 @@ def test_without_a_unit_the_question_says_what_is_asked():
     assert reading(text, "a", {"a": 122}, "zh") == "? 还剩多少个: 包了 122 个饺子 +"
 
 
+def test_equal_numbers_take_the_steps_in_turn():
+    text = "Of 20 cars 5 leave and 5 come. How many cars?"
+    assert (
+        reading_of_steps(text, [(20, "-", 5), (15, "+", 5)], "cars")
+        == "? cars: Of 20 cars +, cars 5 leave -, and 5 come +"
+    )
+
+
 def test_steps_say_what_numbers_in_digits_and_words_do():
     text = "ten cars are in 3 streets, twenty-five leave. How many cars?"
     assert (
